@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# `make` alone lists what can be made. Everything goes into .venv/ and .parts/, nothing elsewhere.
+
+SPEED ?= 20
+ARGS ?=
+
+BIN := .venv/bin
+SAY := @printf 'tenuto: %s\n'
+# The locks are complete, so pip need not look for dependencies; hashes keep the packages honest.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install --no-deps
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+RUN_EXTRAS := --extra broker --extra simulator --group build
+
+.PHONY: help setup setup-test run test lint format parts lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.tenuto ## prepare .venv with Tenuto and all that it runs on
+
+setup-test: .venv/.test parts ## prepare for the tests too: tools, Mosquitto and MicroPython
+
+run: setup ## play the lower-back routine on the simulated wearable: make run SPEED=1, SPEED=max, ARGS=...
+	@$(BIN)/tenuto run lower-back --speed $(SPEED) $(ARGS)
+
+test: setup-test lint ## check everything
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.test ## check style, types and imports
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --diff
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+format: .venv/.test ## lay out the code and mend what can be mended
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format --quiet
+
+parts:
+	@sh tests/parts/fetch.sh
+
+lock: .venv/.uv ## choose the newest versions anew and write them to requirements/
+	$(SAY) 'choosing versions'
+	@$(LOCK) --upgrade pyproject.toml $(RUN_EXTRAS) --output-file requirements/run.lock
+	@$(LOCK) --upgrade --group test --constraints requirements/run.lock --output-file requirements/test.lock
+	@$(LOCK) --upgrade --group firmware --no-deps --output-file requirements/firmware.lock
+
+clean: ## take away everything that make made
+	@rm -rf .venv .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+.venv/.made: requirements/make-venv.sh
+	@sh requirements/make-venv.sh .venv
+	@touch $@
+
+.venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock
+	$(SAY) 'installing the packages that Tenuto runs on (half a minute the first time)'
+	@$(PIP) --require-hashes -r requirements/run.lock -r requirements/firmware.lock
+	@touch $@
+
+.venv/.tenuto: .venv/.packages pyproject.toml
+	$(SAY) 'installing Tenuto itself'
+	@$(PIP) --no-build-isolation --editable .
+	@touch $@
+
+.venv/.test: .venv/.tenuto requirements/test.lock
+	$(SAY) 'installing the test tools'
+	@$(PIP) --require-hashes -r requirements/test.lock
+	@touch $@
+
+.venv/.uv: .venv/.made
+	@$(PIP) uv
+	@touch $@
