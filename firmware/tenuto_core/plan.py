@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: MIT
+"""A plan: a routine as a flat list of steps, in the bytes that travel and are played.
+
+Layout, little-endian, no padding::
+
+    header    16  "TP", version u8, exercises u8, steps u16, cues u16, pulses u16, names u16,
+                  nominal duration u32 (ms)
+    steps     20 each: kind u8, exercise u8 (255 none), side u8, rep u8, reps u8, set u8,
+                  flags u8 (1 self-paced), gate u8 (bpm, 0 none), duration u32 (ms),
+                  longest wait u32 (ms from the step's start), first cue u16, cues u8, 0 u8
+    cues       5 each: offset u32 (ms), cue u8 (+128: the offset counts back from the step's end)
+    counts     9  pulses of each cue's pattern, in the order of `vocab.CUES`
+    pulses     5 each: strength u8 (%), on u16 (ms), off u16 (ms)
+    names         one length byte and UTF-8 each: the routine, then its exercises
+    checksum   4  CRC-32 (IEEE) of all before it
+
+`Plan` checks everything once, when it is made; afterwards the player reads it without checks.
+"""
+
+import struct
+from binascii import crc32
+
+from .vocab import BOTH, CUES, DONE, HOLD, NO_EXERCISE, READY, RIGHT, STEP_KINDS
+
+VERSION = 1
+MAX_BYTES = 8192
+MAX_STEPS = 254
+MAX_CUES = 1000
+MAX_STEP_CUES = 32
+MAX_EXERCISES = 64
+MAX_NAME_BYTES = 48
+MAX_PATTERN_PULSES = 16
+MAX_PULSE_MS = 1000
+MIN_PULSE_MS = 20
+MAX_PATTERN_MS = 3000
+MAX_STEP_MS = 3_600_000
+MAX_PLAN_MS = 4 * 3_600_000
+GATE_BPM = (30, 240)
+
+SELF_PACED = 1
+_FROM_END = 0x80
+_HEADER = "<2sBBHHHHI"
+_STEP = "<8BIIHBB"
+_CUE = "<IB"
+_PULSE = "<BHH"
+_HEADER_BYTES = 16
+_STEP_BYTES = 20
+_CUE_BYTES = 5
+_PULSE_BYTES = 5
+_CRC_BYTES = 4
+
+
+class PlanError(Exception):
+    """A plan that must not be played; says where it is wrong and what is allowed."""
+
+
+class Step:
+    """One step of a plan.
+
+    kind, exercise, side: numbers of `vocab`; for a step that leads to a hold, the exercise and
+    side are those of the hold.  rep, reps, set_no: counted from 1, 0 where it means nothing.
+    duration_ms: 0 to `MAX_STEP_MS`.  self_paced: at its end wait for a press.  gate_bpm: at its
+    end wait for a heart rate below it, 0 for no gate.  wait_max_ms: longest time in the step,
+    waiting included, from its start; 0 where it never waits.
+    cues: tuples (offset_ms, from_end, cue), in the order in which they come.
+    """
+
+    def __init__(
+        self,
+        kind,
+        duration_ms,
+        cues=(),
+        *,
+        exercise=NO_EXERCISE,
+        side=BOTH,
+        rep=0,
+        reps=0,
+        set_no=0,
+        self_paced=False,
+        gate_bpm=0,
+        wait_max_ms=0,
+    ):
+        self.kind = kind
+        self.duration_ms = duration_ms
+        self.cues = tuple(cues)
+        self.exercise = exercise
+        self.side = side
+        self.rep = rep
+        self.reps = reps
+        self.set_no = set_no
+        self.self_paced = self_paced
+        self.gate_bpm = gate_bpm
+        self.wait_max_ms = wait_max_ms
+
+
+def _check(condition, what, *values):
+    if not condition:
+        raise PlanError(what.format(*values))
+
+
+def _check_int(value, low, high, what, *values):
+    if not low <= value <= high:
+        where = what.format(*values)
+        raise PlanError("{} is {}, allowed is {} to {}".format(where, value, low, high))
+
+
+def pattern_ms(pattern):
+    """Length in ms of a pattern of (strength_pct, on_ms, off_ms), without its last pause."""
+    total = 0
+    for _, on_ms, off_ms in pattern:
+        total += on_ms + off_ms
+    return total - pattern[-1][2] if pattern else 0
+
+
+def check_pattern(pattern, where):
+    """Raise PlanError unless the pulses keep the limits of the motor and of the skin."""
+    _check_int(len(pattern), 0, MAX_PATTERN_PULSES, "{}: number of pulses", where)
+    for number, (strength_pct, on_ms, off_ms) in enumerate(pattern):
+        _check_int(strength_pct, 1, 100, "{}: strength of pulse {} in %", where, number + 1)
+        _check_int(on_ms, MIN_PULSE_MS, MAX_PULSE_MS, "{}: pulse {} in ms", where, number + 1)
+        _check_int(off_ms, 0, MAX_PATTERN_MS, "{}: pause {} in ms", where, number + 1)
+    _check_int(pattern_ms(pattern), 0, MAX_PATTERN_MS, "{}: length in ms", where)
+
+
+def _check_step(step, number, exercises, last):
+    _check_int(step.kind, READY, DONE, "step {}: kind", number)
+    kind = STEP_KINDS[step.kind]
+    if step.exercise != NO_EXERCISE:
+        _check_int(step.exercise, 0, exercises - 1, "step {}: exercise", number)
+    _check(step.kind != HOLD or step.exercise != NO_EXERCISE, "step {}: hold of nothing", number)
+    _check_int(step.side, BOTH, RIGHT, "step {}: side", number)
+    for value, what in ((step.rep, "rep"), (step.reps, "reps"), (step.set_no, "set")):
+        _check_int(value, 0, 255, "step {}: {}", number, what)
+    least_ms = 1 if step.kind == HOLD else 0
+    _check_int(step.duration_ms, least_ms, MAX_STEP_MS, "step {}: duration in ms", number)
+    if step.gate_bpm:
+        _check_int(step.gate_bpm, GATE_BPM[0], GATE_BPM[1], "step {}: heart gate in bpm", number)
+    if step.gate_bpm or step.self_paced:
+        _check(step.kind not in (HOLD, DONE), "step {}: a {} cannot wait", number, kind)
+        low_ms = step.duration_ms
+        _check_int(step.wait_max_ms, low_ms, MAX_STEP_MS, "step {}: longest wait in ms", number)
+    else:
+        _check(step.wait_max_ms == 0, "step {}: a longest wait without a wait", number)
+    _check((step.kind == DONE) == last, "step {}: the last step and no other is done", number)
+    _check_int(len(step.cues), 0, MAX_STEP_CUES, "step {}: number of cues", number)
+    before_ms, ends = 0, False
+    for offset_ms, from_end, cue in step.cues:
+        _check_int(cue, 0, len(CUES) - 1, "step {}: cue", number)
+        _check_int(offset_ms, 0, step.duration_ms, "step {}: offset of a cue in ms", number)
+        at_ms = step.duration_ms - offset_ms if from_end else offset_ms
+        _check(at_ms >= before_ms, "step {}: cues are not in order of time", number)
+        _check(from_end or not ends, "step {}: a cue from the start after one from the end", number)
+        before_ms, ends = at_ms, from_end
+
+
+def encode(name, exercises, steps, patterns):
+    """The bytes of a plan.
+
+    name: the routine's name; exercises: their names, as the steps number them; steps: of `Step`,
+    the last one `DONE`; patterns: for each cue of `vocab.CUES` a sequence of
+    (strength_pct, on_ms, off_ms), empty for a cue that stays silent.
+    Raises PlanError with the first bound that is not kept; the bounds are this module's constants.
+    """
+    _check_int(len(exercises), 0, MAX_EXERCISES, "number of exercises")
+    _check_int(len(steps), 1, MAX_STEPS, "number of steps")
+    _check(len(patterns) == len(CUES), "one pattern for each of the {} cues", len(CUES))
+    names = b""
+    for text in (name,) + tuple(exercises):
+        raw = text.encode()
+        _check_int(len(raw), 1, MAX_NAME_BYTES, "length in bytes of the name {!r}", text)
+        names += bytes((len(raw),)) + raw
+    rows, cues, total_ms = b"", b"", 0
+    for number, step in enumerate(steps):
+        _check_step(step, number, len(exercises), number == len(steps) - 1)
+        first = len(cues) // _CUE_BYTES
+        for offset_ms, from_end, cue in step.cues:
+            cues += struct.pack(_CUE, offset_ms, cue | (_FROM_END if from_end else 0))
+        flags = SELF_PACED if step.self_paced else 0
+        rows += struct.pack(
+            _STEP,
+            step.kind,
+            step.exercise,
+            step.side,
+            step.rep,
+            step.reps,
+            step.set_no,
+            flags,
+            step.gate_bpm,
+            step.duration_ms,
+            step.wait_max_ms,
+            first,
+            len(step.cues),
+            0,
+        )
+        total_ms += step.duration_ms
+    _check_int(len(cues) // _CUE_BYTES, 0, MAX_CUES, "number of cues")
+    _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
+    counts, pulses = b"", b""
+    for cue, pattern in enumerate(patterns):
+        check_pattern(pattern, CUES[cue])
+        counts += bytes((len(pattern),))
+        for pulse in pattern:
+            pulses += struct.pack(_PULSE, *pulse)
+    data = struct.pack(
+        _HEADER,
+        b"TP",
+        VERSION,
+        len(exercises),
+        len(steps),
+        len(cues) // _CUE_BYTES,
+        len(pulses) // _PULSE_BYTES,
+        len(names),
+        total_ms,
+    )
+    data += rows + cues + counts + pulses + names
+    data += struct.pack("<I", crc32(data) & 0xFFFFFFFF)
+    _check_int(len(data), 0, MAX_BYTES, "size of the plan in bytes")
+    return data
+
+
+class Plan:
+    """A checked plan, read where it lies.
+
+    data: the bytes of `encode`; kept, not copied.  Raises PlanError if any of them is not as
+    `encode` would have written it.
+    Attributes: data; steps: how many; duration_ms: nominal; patterns: a tuple of tuples
+    (strength_pct, on_ms, off_ms) for each cue.
+    """
+
+    def __init__(self, data):
+        size = len(data)
+        _check_int(size, _HEADER_BYTES + _CRC_BYTES, MAX_BYTES, "size of the plan in bytes")
+        magic, version, exercises, steps, cues, pulses, names, total_ms = struct.unpack_from(
+            _HEADER, data
+        )
+        _check(magic == b"TP", "not a plan")
+        _check(version == VERSION, "plan version {}, known is {}", version, VERSION)
+        crc = crc32(memoryview(data)[: size - _CRC_BYTES]) & 0xFFFFFFFF
+        _check(struct.unpack_from("<I", data, size - _CRC_BYTES)[0] == crc, "checksum is wrong")
+        _check_int(exercises, 0, MAX_EXERCISES, "number of exercises")
+        _check_int(steps, 1, MAX_STEPS, "number of steps")
+        _check_int(cues, 0, MAX_CUES, "number of cues")
+        self.data = data
+        self.steps = steps
+        self.duration_ms = total_ms
+        self._exercises = exercises
+        self._cues = _HEADER_BYTES + steps * _STEP_BYTES
+        counts = self._cues + cues * _CUE_BYTES
+        self._names = counts + len(CUES) + pulses * _PULSE_BYTES
+        _check(self._names + names + _CRC_BYTES == size, "sizes in the header do not add up")
+        self.patterns = self._read_patterns(counts, pulses)
+        self._check_names(names)
+        first, seen_ms = 0, 0
+        for number in range(steps):
+            row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
+            _check(row[6] <= SELF_PACED and row[12] == 0, "step {}: unknown flag", number)
+            _check(row[10] == first, "step {}: its cues are not where they belong", number)
+            first += row[11]
+            _check(first <= cues, "step {}: more cues than there are", number)
+            _check_step(self.step(number), number, exercises, number == steps - 1)
+            seen_ms += row[8]
+        _check(first == cues, "cues that belong to no step")
+        _check(seen_ms == total_ms, "duration in the header is not that of the steps")
+        _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
+
+    def _read_patterns(self, counts, pulses):
+        at, patterns, left = counts + len(CUES), [], pulses
+        for cue in range(len(CUES)):
+            pattern = []
+            left -= self.data[counts + cue]
+            _check(left >= 0, "{}: more pulses than there are", CUES[cue])
+            for _ in range(self.data[counts + cue]):
+                pattern.append(struct.unpack_from(_PULSE, self.data, at))
+                at += _PULSE_BYTES
+            check_pattern(pattern, CUES[cue])
+            patterns.append(tuple(pattern))
+        _check(left == 0, "pulses that belong to no cue")
+        return tuple(patterns)
+
+    def _check_names(self, size):
+        at, end = self._names, self._names + size
+        for _ in range(self._exercises + 1):
+            _check(at < end, "names are cut short")
+            _check_int(self.data[at], 1, MAX_NAME_BYTES, "length of a name in bytes")
+            at += 1 + self.data[at]
+            _check(at <= end, "names are cut short")
+        _check(at == end, "names are longer than the header says")
+        for index in range(self._exercises + 1):
+            try:
+                self._name(index)
+            except (UnicodeError, ValueError):
+                raise PlanError("name {} is not UTF-8".format(index))
+
+    def _name(self, index):
+        at = self._names
+        for _ in range(index):
+            at += 1 + self.data[at]
+        return bytes(self.data[at + 1 : at + 1 + self.data[at]]).decode()
+
+    @property
+    def name(self):
+        """The routine's name."""
+        return self._name(0)
+
+    def exercise_name(self, exercise):
+        """The name of an exercise, or None for `NO_EXERCISE`."""
+        return None if exercise == NO_EXERCISE else self._name(exercise + 1)
+
+    def step(self, number):
+        """Step `number`, counted from 0, as a fresh `Step`."""
+        at = _HEADER_BYTES + number * _STEP_BYTES
+        kind, exercise, side, rep, reps, set_no, flags, gate, ms, wait_ms, first, count, _ = (
+            struct.unpack_from(_STEP, self.data, at)
+        )
+        cues = []
+        for index in range(first, first + count):
+            offset_ms, cue = struct.unpack_from(_CUE, self.data, self._cues + index * _CUE_BYTES)
+            cues.append((offset_ms, cue >= _FROM_END, cue & ~_FROM_END))
+        return Step(
+            kind,
+            ms,
+            cues,
+            exercise=exercise,
+            side=side,
+            rep=rep,
+            reps=reps,
+            set_no=set_no,
+            self_paced=bool(flags & SELF_PACED),
+            gate_bpm=gate,
+            wait_max_ms=wait_ms,
+        )

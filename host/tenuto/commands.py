@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""What people and programs ask for, on its way to a wearable, and the answer on its way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """What may be asked."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SKIP = "skip"
+    BACK = "back"
+    STOP = "stop"
+    EXTEND = "extend"
+
+
+EXTEND_MS_DEFAULT = 15_000
+EXTEND_MS_MAX = 600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One request.
+
+    wearable: the id from the configuration.  routine: for `start`, a name or None for the default
+    one.  by_ms: for `extend`, 1 to `EXTEND_MS_MAX`.  id: given by whoever asked, echoed in the
+    answer.
+    """
+
+    wearable: str
+    verb: Verb
+    routine: str | None = None
+    by_ms: int = EXTEND_MS_DEFAULT
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a command.
+
+    reason: `ok`, one of `tenuto_core.vocab.STATUSES`, or one of the host's own: `unknown_wearable`,
+    `unknown_routine`, `unreachable`, `bad_request`, `too_many`.  text: for a person.
+    """
+
+    ok: bool
+    reason: str
+    text: str
+    id: str | None = None
+

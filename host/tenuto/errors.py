@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""What can go wrong, and whose fault it is.
+
+::
+
+    TenutoError            never raised itself
+    ├── InputError         a file or an argument that a person can mend; exit code 2
+    ├── LinkError          the wearable, the radio or the cable; `reason` says which
+    ├── RefusedError       the wearable said no; `reason` is one of `tenuto_core.vocab.STATUSES`
+    └── StoreError         the history cannot be written or read
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class TenutoError(Exception):
+    """The base of every error that Tenuto raises on purpose; its text is fit for a person."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One mistake in a file.
+
+    file: as the user named it.  line: counted from 1, 0 where no line can be named.
+    text: what is wrong and what is allowed, with the place in words.
+    """
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        """Give `file:line: text`, the form that editors turn into a link."""
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+class InputError(TenutoError):
+    """A file or an argument is wrong; `mistakes` has all that was found, in order of lines."""
+
+    def __init__(self, mistakes: Sequence[Mistake] | str) -> None:
+        self.mistakes: tuple[Mistake, ...] = () if isinstance(mistakes, str) else tuple(mistakes)
+        text = mistakes if isinstance(mistakes, str) else "\n".join(map(str, mistakes))
+        super().__init__(text)
+
+
+class LinkReason(StrEnum):
+    """Why a link failed, for code that acts on it."""
+
+    NOT_FOUND = "not_found"
+    """No such wearable is in reach."""
+    NO_ADAPTER = "no_adapter"
+    """The host has no usable Bluetooth adapter or serial port."""
+    LOST = "lost"
+    """The link was there and is gone."""
+    TIMEOUT = "timeout"
+    """The other side did not answer in time."""
+    NOT_PAIRED = "not_paired"
+    """The wearable wants a bond that is missing, refused or stale."""
+    PROTOCOL = "protocol"
+    """The other side does not speak Tenuto's protocol, or not a version known here."""
+
+
+class LinkError(TenutoError):
+    """A link to a wearable failed."""
+
+    def __init__(self, reason: LinkReason, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
+
+
+class RefusedError(TenutoError):
+    """A wearable refused a request and changed nothing."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        self.reason = reason
+        super().__init__(text)
+
+
+class StoreError(TenutoError):
+    """The history cannot be opened, read or written."""

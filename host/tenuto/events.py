@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""What happened in a session: the only thing that history, MQTT and the screen consume.
+
+Every event has `t_ms`, milliseconds on the wearable's clock since the session began, and `seq`,
+its number in the wearable's log; what the host itself notices (a lost link) has `seq` None.
+An `Entry` is an event with its address: which wearable, which person, which session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from tenuto_core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events."""
+
+    name: ClassVar[str] = ""
+    t_ms: int
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(Event):
+    """A plan began to play."""
+
+    name: ClassVar[str] = "session_started"
+    routine: str
+    plan_id: str
+    """16 hexadecimal digits."""
+    source: str
+    """Who started it: one of `vocab.SOURCES`."""
+    plan: Plan | None = field(default=None, repr=False, compare=False)
+    """The plan itself where the host knows it; not part of the JSON form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEvent(Event):
+    """What `StepStarted` and `StepEnded` have in common."""
+
+    step: int
+    """Counted from 0."""
+    kind: str
+    """One of `vocab.STEP_KINDS`."""
+    exercise: str | None
+    """The exercise that is held, or that this step leads to; None at the end."""
+    side: str | None
+    """`left`, `right` or None."""
+    rep: int
+    """Counted from 1 within the exercise's side; 0 where it means nothing."""
+    duration_ms: int
+    """As planned, with the extensions so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(StepEvent):
+    """A step began."""
+
+    name: ClassVar[str] = "step_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded(StepEvent):
+    """A step ended."""
+
+    name: ClassVar[str] = "step_ended"
+    elapsed_ms: int
+    """Time spent in the step without pauses."""
+    outcome: str
+    """One of `vocab.STEP_OUTCOMES`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CueFired(Event):
+    """A cue was given to the motor."""
+
+    name: ClassVar[str] = "cue"
+    cue: str
+    """One of `vocab.CUES`."""
+    late_ms: int
+    """How much later than planned, on the wearable's own clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """The session was paused; `source` says by whom."""
+
+    name: ClassVar[str] = "paused"
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    """The session went on after a pause of `paused_ms`."""
+
+    name: ClassVar[str] = "resumed"
+    source: str
+    paused_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped(Event):
+    """The rest of the present step was skipped."""
+
+    name: ClassVar[str] = "skipped"
+    source: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentBack(Event):
+    """The session went back to step `to_step`, to do a hold again."""
+
+    name: ClassVar[str] = "went_back"
+    source: str
+    step: int
+    to_step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended(Event):
+    """The present hold was made longer by `by_ms`."""
+
+    name: ClassVar[str] = "extended"
+    source: str
+    step: int
+    by_ms: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """The step's time is over and the session waits, at most `max_ms` from now."""
+
+    name: ClassVar[str] = "waiting"
+    waits_for: str
+    """`press` or `heart`."""
+    max_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartBeat(Event):
+    """A heart rate, with the RR intervals in ms that came with it (may be none)."""
+
+    name: ClassVar[str] = "heart"
+    bpm: int
+    rr_ms: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLost(Event):
+    """The host no longer hears the wearable; the session goes on there."""
+
+    name: ClassVar[str] = "link_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRestored(Event):
+    """The host hears the wearable again."""
+
+    name: ClassVar[str] = "link_restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsLost(Event):
+    """The wearable's log was overwritten, or broken off, before the host could read `count` records."""
+
+    name: ClassVar[str] = "records_lost"
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """The session is over."""
+
+    name: ClassVar[str] = "session_ended"
+    reason: str
+    """One of `vocab.END_REASONS`."""
+    source: str
+    """Who ended it: one of `vocab.SOURCES`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SessionKey:
+    """Which session: a wearable, its boot, and the log number of its `session_started`."""
+
+    wearable: str
+    boot_id: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the wearable's log, as it travels; see `tenuto_core.log`."""
+
+    seq: int
+    at_ms: int
+    kind: int
+    step: int
+    a: int
+    b: int
+    c: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event with its address; what the outlets carry.
+
+    person: from the configuration, or None.  utc_ms: when it happened, milliseconds since 1970,
+    as well as the host knows.  record: the log record behind it, None for what the host noticed.
+    """
+
+    session: SessionKey
+    person: str | None
+    event: Event
+    utc_ms: int
+    record: Record | None = None
+
+
+_HIDDEN = frozenset({"plan", "seq"})
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """Give the JSON object of an event: `event`, `t_ms`, then its own fields."""
+    own = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _HIDDEN}
+    return {"event": event.name, "t_ms": own.pop("t_ms")} | own
