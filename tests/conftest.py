@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""What every test may use: the real Mosquitto and the real MicroPython."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ROOT / ".parts"
+
+BROKER_START_TIMEOUT_S = 10
+BROKER_STOP_TIMEOUT_S = 5
+
+# On a busy machine an example takes what it takes; the blob replays a failure anywhere.
+hypothesis.settings.register_profile("tenuto", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("tenuto")
+
+
+def part(name: str) -> Path:
+    """Return a program that `make setup-test` provides; without it, skip, or fail in CI."""
+    path = os.pathsep.join(
+        [
+            os.environ.get("PATH", os.defpath),
+            "/usr/sbin",
+            "/usr/local/sbin",
+            "/opt/homebrew/sbin",
+            str(PARTS / name / "bin"),
+        ]
+    )
+    found = shutil.which(name, path=path)
+    if found:
+        return Path(found)
+    try:
+        reason = (PARTS / f"{name}.reason").read_text().strip()
+    except OSError:
+        reason = "run make setup-test"
+    message = f"no {name}: {reason}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Path:
+    """The Mosquitto broker's program."""
+    return part("mosquitto")
+
+
+@pytest.fixture(scope="session")
+def micropython() -> Path:
+    """The MicroPython interpreter's program."""
+    return part("micropython")
+
+
+@dataclass
+class Broker:
+    """A Mosquitto of a test's own.
+
+    host, port: where it listens; the port stays the same when it is started again.
+    log_path: what it said, in all its lives.
+    """
+
+    program: Path
+    folder: Path
+    host: str
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "mosquitto.log"
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def start(self) -> None:
+        """Start it, and return once it takes connections.
+
+        Raises:
+            RuntimeError: It ended, or took no connection for 10 s; with its log.
+        """
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "-v", "-c", self.folder / "mosquitto.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+            )
+        give_up = time.monotonic() + BROKER_START_TIMEOUT_S
+        while self.process.poll() is None and time.monotonic() < give_up:
+            with contextlib.suppress(OSError):
+                socket.create_connection((self.host, self.port), timeout=1).close()
+                return
+            time.sleep(0.01)
+        self.stop()
+        raise RuntimeError(f"Mosquitto does not listen on port {self.port}:\n{self.log}")
+
+    def stop(self) -> None:
+        """End it as an administrator would, and wait until it is gone; nothing if it is not up."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(BROKER_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(BROKER_STOP_TIMEOUT_S)
+        self.process = None
+
+    def kill(self) -> None:
+        """End it as a power cut would: no last words to anybody."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(BROKER_STOP_TIMEOUT_S)
+            self.process = None
+
+
+class StartBroker(Protocol):
+    """Starts a broker of the test's own, which ends with the test."""
+
+    def __call__(self, config: str = "allow_anonymous true") -> Broker:
+        """Start Mosquitto on a free port of 127.0.0.1.
+
+        Args:
+            config: Lines for its configuration file, after those for the listener, so that
+                listener options such as `cafile` count for it.
+        """
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def mosquitto_broker(mosquitto: Path, tmp_path: Path) -> Iterator[StartBroker]:
+    """A function that starts a Mosquitto with the given configuration."""
+    brokers: list[Broker] = []
+
+    def start(config: str = "allow_anonymous true") -> Broker:
+        folder = tmp_path / f"mosquitto-{len(brokers)}"
+        folder.mkdir()
+        broker = Broker(mosquitto, folder, "127.0.0.1", free_port())
+        (folder / "mosquitto.conf").write_text(
+            # As root it would change to a user who may not read the test's files.
+            f"user {getpass.getuser()}\nlistener {broker.port} {broker.host}\n{config}\n"
+        )
+        brokers.append(broker)
+        broker.start()
+        return broker
+
+    yield start
+    for broker in brokers:
+        broker.stop()
+
+
+class RunMicroPython(Protocol):
+    """Runs a script on the real MicroPython."""
+
+    def __call__(
+        self,
+        script: Path,
+        *args: str | Path,
+        heap: str = "64k",
+        path: Sequence[Path] = (ROOT / "firmware",),
+        timeout_s: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script to its end and return its exit status, output and errors as text.
+
+        Args:
+            script: The file to run.
+            args: What the script finds in `sys.argv[1:]`.
+            heap: All the memory it gets, as MicroPython's `heapsize` writes it. Its objects have
+                twice the size that they have on a board, whose pointers are half as wide.
+            path: Folders for `import`, before the built-in modules' own.
+            timeout_s: After so many seconds it is killed.
+
+        Raises:
+            subprocess.TimeoutExpired: It was killed.
+        """
+
+
+@pytest.fixture(scope="session")
+def run_micropython(micropython: Path) -> RunMicroPython:
+    """A function that runs a script on the real MicroPython."""
+
+    def run(
+        script: Path,
+        *args: str | Path,
+        heap: str = "64k",
+        path: Sequence[Path] = (ROOT / "firmware",),
+        timeout_s: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [micropython, "-X", f"heapsize={heap}", script, *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
+        )
+
+    return run

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""The parts themselves: what the other tests take for granted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiomqtt
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunMicroPython, StartBroker
+
+
+def test_micropython_is_the_real_one_with_a_bounded_heap(
+    run_micropython: RunMicroPython, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import gc, sys, micropython\n"
+        "print(sys.implementation.name, sys.argv[1:], gc.mem_free() + gc.mem_alloc() < 64 * 1024)\n"
+    )
+
+    result = run_micropython(script, "one", "two words")
+
+    assert result.stdout == "micropython ['one', 'two words'] True\n", result.stderr
+    assert result.returncode == 0
+
+
+def test_micropython_reports_a_failing_script(
+    run_micropython: RunMicroPython, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("raise ValueError('on purpose')\n")
+
+    result = run_micropython(script)
+
+    assert result.returncode == 1
+    assert "on purpose" in result.stderr + result.stdout
+
+
+def test_micropython_imports_the_core(run_micropython: RunMicroPython, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import tenuto_core.plan\nprint('ok')\n")
+
+    assert run_micropython(script).stdout == "ok\n"
+
+
+async def test_mosquitto_carries_a_message_and_survives_a_restart(
+    mosquitto_broker: StartBroker,
+) -> None:
+    broker = mosquitto_broker()
+    for _ in range(2):
+        async with (
+            asyncio.timeout(10),
+            aiomqtt.Client(broker.host, broker.port) as client,
+        ):
+            await client.subscribe("greeting", qos=1)
+            await client.publish("greeting", b"hello", qos=1)
+            message = await anext(client.messages)
+            assert message.payload == b"hello"
+        broker.stop()
+        broker.start()
+
+
+def test_mosquitto_says_what_is_wrong_with_its_configuration(
+    mosquitto_broker: StartBroker,
+) -> None:
+    with pytest.raises(RuntimeError, match="no_such_option"):
+        mosquitto_broker("no_such_option true")

