@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""The wearable without its parts: what comes over a link in, what goes out over a link out.
+
+`Band` owns the player, the log, the buzzer, the button's gestures and the plan; `Peer` is one
+host on one link.  Both are pure: the application feeds them frames, edges, beats and time, and
+takes frames out as fast as its link can send them.
+"""
+
+from binascii import crc32
+
+from . import wire
+from .button import Button
+from .buzzer import Buzzer
+from .log import RECORD_BYTES, Log
+from .plan import MAX_BYTES, Plan, PlanError
+from .player import IDLE, Player
+from .vocab import (
+    BAD_FRAME,
+    BAD_PLAN,
+    BOOTED,
+    BUSY,
+    BY_HOST,
+    COMMANDS,
+    LOG_OVERRUN,
+    NO_PLAN,
+    NO_STEP,
+    NO_SUCH_PLAN,
+    NO_UPLOAD,
+    OK,
+    OUT_OF_RANGE,
+    START,
+    START_AT,
+    UNKNOWN_REQUEST,
+    WRONG_OFFSET,
+    WRONG_PLAN,
+)
+
+NO_PLAN_ID = b"\x00" * 8
+ANSWERS_MAX = 8
+COMMANDS_KEPT = 16
+LOG_FRAMES_IN_FLIGHT = 4
+LOG_RESEND_MS = 2_000
+
+
+def _due(*times):
+    known = [t for t in times if t is not None]
+    return min(known) if known else None
+
+
+class Band:
+    """One wearable.
+
+    motor: see `buzzer`.  boot_id: 32 bits that differ from boot to boot, so that a host knows a
+    new clock and a new log when it meets them.  name: for people, at most 32 bytes.
+    battery_pct: 0 to 100, or 255 where it is not known; the application keeps it up to date.
+    """
+
+    def __init__(self, motor, boot_id, name, now_ms, log_records=1024):
+        self.boot_id = boot_id
+        self.name = name
+        self.battery_pct = 255
+        self.log = Log(log_records)
+        self.buzzer = Buzzer(motor)
+        self.player = Player(self.log, self.buzzer)
+        self.button = Button()
+        self.log.append(now_ms, BOOTED, NO_STEP, 0, boot_id)
+        self._staged = None
+        self._staged_id = None
+        self._staged_crc = 0
+        self._received = 0
+        self._answered = []
+        motor.off()
+
+    @property
+    def due_ms(self):
+        """When `advance` wants to be called next, or None."""
+        return _due(self.player.due_ms, self.buzzer.due_ms, self.button.due_ms)
+
+    def advance(self, now_ms):
+        """Do everything that is due at `now_ms`."""
+        gesture = self.button.advance(now_ms)
+        if gesture:
+            self.player.press(gesture, now_ms)
+        self.player.advance(now_ms)
+        self.buzzer.advance(now_ms)
+
+    def edge(self, pressed, now_ms):
+        """The debounced button went down (True) or came up."""
+        gesture = self.button.edge(pressed, now_ms)
+        if gesture:
+            self.player.press(gesture, now_ms)
+
+    def hello(self):
+        """The fields and tail of the answer to `wire.HELLO`."""
+        values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, self.log.capacity, 0)
+        return values, self.name.encode()
+
+    # --- requests that are about the band, not about one peer: each returns (values, tail)
+
+    def state(self, now_ms):
+        player = self.player
+        return (
+            OK,
+            player.state,
+            player.number,
+            self.battery_pct,
+            player.plan_id or NO_PLAN_ID,
+            wire.NO_SESSION if player.session is None else player.session,
+            now_ms & 0xFFFFFFFF,
+            max(0, player.elapsed_at(now_ms)),
+            player.duration_ms,
+            self.log.first,
+            self.log.next,
+        ), b""
+
+    def upload_begin(self, plan_id, size, crc):
+        """Make room for a plan; what has already come of the same upload is kept."""
+        if plan_id == self.player.plan_id:
+            return (OK, size), b""
+        if self.player.state != IDLE:
+            return (BUSY, 0), b""
+        if not 1 <= size <= MAX_BYTES or plan_id == NO_PLAN_ID:
+            return (OUT_OF_RANGE, 0), b""
+        same = plan_id == self._staged_id and crc == self._staged_crc
+        if not (same and len(self._staged) == size):
+            self._staged = None
+            self._staged = bytearray(size)
+            self._staged_id = plan_id
+            self._staged_crc = crc
+            self._received = 0
+        return (OK, self._received), b""
+
+    def upload_chunk(self, offset, data):
+        """Take the next bytes; ones that are already here are passed over."""
+        if self._staged is None:
+            return (NO_UPLOAD, 0), b""
+        end = offset + len(data)
+        if offset > self._received or end > len(self._staged):
+            return (WRONG_OFFSET, self._received), b""
+        if end > self._received:
+            self._staged[offset:end] = data
+            self._received = end
+        return (OK, self._received), b""
+
+    def upload_commit(self, plan_id):
+        """Check the plan as a whole and put it in the player's hands, or change nothing."""
+        if plan_id == self.player.plan_id:
+            return (OK,), b""
+        if self._staged is None or plan_id != self._staged_id:
+            return (NO_UPLOAD,), b""
+        if self._received != len(self._staged):
+            return (WRONG_OFFSET,), b""
+        if self.player.state != IDLE:
+            return (BUSY,), b""
+        staged, self._staged, self._staged_id = self._staged, None, None
+        if crc32(staged) & 0xFFFFFFFF != self._staged_crc:
+            return (BAD_PLAN,), b"checksum is wrong"
+        try:
+            plan = Plan(staged)
+        except PlanError as error:
+            return (BAD_PLAN,), str(error).encode()[:120]
+        return (self.player.load(plan, plan_id),), b""
+
+    def plan_read(self, plan_id, offset, room):
+        """A piece of the plan, for a host that meets a band that already plays one."""
+        if plan_id != self.player.plan_id:
+            return (NO_SUCH_PLAN, 0, 0), b""
+        data = self.player.plan.data
+        if offset > len(data):
+            return (WRONG_OFFSET, len(data), 0), b""
+        return (OK, len(data), offset), bytes(data[offset : offset + room])
+
+    def command(self, command, command_id, plan_id, arg, now_ms):
+        """Obey once; the same id again gets the same answer and does nothing."""
+        for known_id, status in self._answered:
+            if known_id == command_id:
+                return (status, self.player.state, command_id), b""
+        status = self._obey(command, plan_id, arg, now_ms)
+        self._answered.append((command_id, status))
+        if len(self._answered) > COMMANDS_KEPT:
+            self._answered = self._answered[1:]
+        return (status, self.player.state, command_id), b""
+
+    def _obey(self, command, plan_id, arg, now_ms):
+        if command >= len(COMMANDS):
+            return UNKNOWN_REQUEST
+        if self.player.plan is None:
+            return NO_PLAN
+        if plan_id != self.player.plan_id:
+            return WRONG_PLAN
+        if command == START_AT:
+            # The clock travels in 32 bits; the nearest time with these bits is meant.
+            ahead_ms = (arg - now_ms) & 0xFFFFFFFF
+            arg = now_ms + (ahead_ms if ahead_ms < 0x80000000 else ahead_ms - 0x100000000)
+        return self.player.receive(command, arg, BY_HOST, now_ms)
+
+
+class Peer:
+    """One host on one link.
+
+    frame_bytes: the largest frame, without its length byte, that the link can carry just now.
+    """
+
+    def __init__(self, band):
+        self._band = band
+        self._answers = []
+        self._streaming = False
+        self._sent = 0
+        self._acked = 0
+        self._in_flight = 0
+        self._resend_ms = None
+        self.dropped = 0
+        self.frame_bytes = wire.MAX_FRAME
+
+    @property
+    def due_ms(self):
+        """When `pull` should be tried again although nothing new happened, or None."""
+        return self._resend_ms
+
+    def receive(self, frame, now_ms):
+        """Take one frame of the host; its answer comes out of `pull`."""
+        try:
+            op, tag, values, tail = wire.decode(frame)
+        except wire.WireError:
+            tag = frame[1] if len(frame) > 1 else 0
+            known = len(frame) > 0 and frame[0] in wire.FRAMES
+            status = BAD_FRAME if known else UNKNOWN_REQUEST
+            self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, status, frame[0] if frame else 0))
+            return
+        if op == wire.LOG_ACK:
+            self._ack(values[0], now_ms)
+            return
+        answer = self._handle(op, values, tail, now_ms)
+        if answer is None:
+            self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, UNKNOWN_REQUEST, op))
+        else:
+            values, tail = answer
+            self._answer(wire.encode(op | wire.ANSWER, tag, *values, tail=tail))
+
+    def _handle(self, op, values, tail, now_ms):
+        band = self._band
+        if op == wire.HELLO:
+            return band.hello()
+        if op == wire.STATE:
+            return band.state(now_ms)
+        if op == wire.CLOCK:
+            return (OK, values[0], now_ms & 0xFFFFFFFF), b""
+        if op == wire.UPLOAD_BEGIN:
+            return band.upload_begin(*values)
+        if op == wire.UPLOAD_CHUNK:
+            return band.upload_chunk(values[0], tail)
+        if op == wire.UPLOAD_COMMIT:
+            return band.upload_commit(values[0])
+        if op == wire.PLAN_READ:
+            return band.plan_read(values[0], values[1], self.frame_bytes - 7)
+        if op == wire.COMMAND:
+            return band.command(*values, now_ms)
+        if op == wire.LOG_READ:
+            return self._log_read(values[0])
+        return None
+
+    def _answer(self, frame):
+        # A host that asks faster than it listens loses answers, oldest first, and asks again.
+        if len(self._answers) >= ANSWERS_MAX:
+            self._answers = self._answers[1:]
+            self.dropped += 1
+        self._answers.append(frame)
+
+    # --- the log
+
+    def _log_read(self, seq):
+        log = self._band.log
+        if seq > log.next:
+            return (OUT_OF_RANGE, log.first, log.next), b""
+        self._streaming = True
+        self._sent = self._acked = max(seq, log.first)
+        self._in_flight = 0
+        self._resend_ms = None
+        return (OK if seq >= log.first else LOG_OVERRUN, log.first, log.next), b""
+
+    def _ack(self, seq, now_ms):
+        if not self._streaming or not self._acked < seq <= self._sent:
+            return
+        self._acked = seq
+        self._in_flight = 0 if seq == self._sent else max(1, self._in_flight - 1)
+        self._resend_ms = None if seq == self._sent else now_ms + LOG_RESEND_MS
+
+    def pull(self, room, now_ms):
+        """The next frame to send with its length byte, of at most `room` bytes, or b"" for none."""
+        if self._answers:
+            if len(self._answers[0]) + 1 > room:
+                return b""
+            frame, self._answers = self._answers[0], self._answers[1:]
+        else:
+            frame = self._log_frame(room - 1, now_ms)
+        return bytes((len(frame),)) + frame if frame else b""
+
+    def _log_frame(self, room, now_ms):
+        if not self._streaming:
+            return b""
+        log = self._band.log
+        if self._resend_ms is not None and now_ms >= self._resend_ms:
+            self._sent = self._acked
+            self._in_flight = 0
+            self._resend_ms = None
+        if self._sent < log.first:
+            self._sent = self._acked = log.first
+        if self._in_flight >= LOG_FRAMES_IN_FLIGHT:
+            return b""
+        records = log.read(self._sent, (min(room, self.frame_bytes) - 6) // RECORD_BYTES)
+        if not records:
+            return b""
+        frame = wire.encode(wire.LOG, 0, self._sent, tail=records)
+        self._sent += len(records) // RECORD_BYTES
+        self._in_flight += 1
+        if self._resend_ms is None:
+            self._resend_ms = now_ms + LOG_RESEND_MS
+        return frame

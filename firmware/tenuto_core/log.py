@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""The event log: numbered records of 16 bytes in a ring of fixed size.
+
+Record, little-endian: at u32 (ms of the wearable's clock, modulo 2**32), kind u8, step u8,
+a u16, b u32, c u32; what a, b and c hold is said in `vocab` for each kind.
+The number of a record is its position since boot, from 0; it is not stored but follows from the
+place.  A full ring overwrites its oldest record; `first` says what is still there.
+"""
+
+import struct
+
+RECORD_BYTES = 16
+_RECORD = "<IBBHII"
+
+
+def unpack_record(data, offset=0):
+    """The fields (at_ms, kind, step, a, b, c) of the record at `offset` of `data`."""
+    return struct.unpack_from(_RECORD, data, offset)
+
+
+class Log:
+    """A ring of `capacity` records, all memory taken at the start.
+
+    first: number of the oldest record still held; next: number that the next record gets.
+    """
+
+    def __init__(self, capacity=1024):
+        self.capacity = capacity
+        self.next = 0
+        self._ring = bytearray(capacity * RECORD_BYTES)
+
+    @property
+    def first(self):
+        """Number of the oldest record still held."""
+        return max(0, self.next - self.capacity)
+
+    def append(self, at_ms, kind, step, a=0, b=0, c=0):
+        """Add a record and return its number; values too large for their field are cut to it."""
+        struct.pack_into(
+            _RECORD,
+            self._ring,
+            self.next % self.capacity * RECORD_BYTES,
+            at_ms & 0xFFFFFFFF,
+            kind,
+            step,
+            min(a, 0xFFFF),
+            min(b, 0xFFFFFFFF),
+            min(c, 0xFFFFFFFF),
+        )
+        self.next += 1
+        return self.next - 1
+
+    def read(self, number, most):
+        """Up to `most` records from `number` on, as their bytes; empty where there are none.
+
+        The bytes end at the ring's edge, so a second call may be needed.
+        """
+        if not self.first <= number < self.next:
+            return b""
+        start = number % self.capacity
+        count = min(most, self.next - number, self.capacity - start)
+        return bytes(self._ring[start * RECORD_BYTES : (start + count) * RECORD_BYTES])

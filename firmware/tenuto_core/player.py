@@ -1,0 +1,472 @@
+# SPDX-License-Identifier: MIT
+"""The player: the one state machine that walks a plan.
+
+Theory of operation
+-------------------
+Time goes in as integer ms of one monotonic clock; nothing here reads a clock.  The owner calls
+`receive` when something comes in and `advance` when `due_ms` has come; both do all that is due.
+
+The running step has an *anchor*: the clock time at which its elapsed time would be 0.  A pause
+moves the anchor, an extension moves the end.  When a step is over in the ordinary way, the next
+one is anchored at the planned end, not at the time at which the player happened to be called, so
+lateness never adds up.  A skip, a press or an opened gate anchors the next step at that moment.
+
+A cue belongs to a step by an offset from its start or from its end, and a pointer walks the cues
+of the step, so each is given once; an extension delays those that count from the end.
+
+States: IDLE; ARMED (a start is set for later); RUNNING (the step's time runs); WAITING (the
+step's time is over, a press or a heart rate is awaited); PAUSED.
+`TABLE` has every transition.  An input that has no row in the present state is refused, see
+`refusal`, and nothing changes; an action may refuse as well, before it changes anything.
+
+Out come records to the log (all of them in `vocab.RECORDS`) and patterns to the buzzer.
+A pause is felt as `attention` and its end as one `countdown` tick: the only two cues that are
+given without being in the plan.
+"""
+
+from .plan import MAX_STEP_MS
+from .vocab import (
+    ALREADY_PAUSED,
+    ALREADY_PLAYING,
+    ATTENTION,
+    BACK,
+    BUSY,
+    BY_PLAN,
+    BY_WEARER,
+    COUNTDOWN,
+    CUE,
+    DOUBLE_PRESS,
+    ENDED_FAILED,
+    ENDED_FINISHED,
+    ENDED_STOPPED,
+    EXTEND,
+    EXTENDED,
+    HEART,
+    HOLD,
+    LONG_PRESS,
+    NO_PLAN,
+    NO_STEP,
+    NOT_A_HOLD,
+    NOT_PAUSED,
+    NOT_PLAYING,
+    OK,
+    OUT_OF_RANGE,
+    PAUSE,
+    PAUSED as PAUSED_RECORD,
+    PRESS,
+    RESUME,
+    RESUMED,
+    SESSION_ENDED,
+    SESSION_STARTED,
+    SKIP,
+    SKIPPED,
+    START,
+    START_AT,
+    STEP_COMPLETE,
+    STEP_CUT,
+    STEP_ENDED,
+    STEP_LEFT_BACK,
+    STEP_SKIPPED,
+    STEP_STARTED,
+    STOP,
+    TOO_LATE,
+    WAIT_HEART,
+    WAIT_PRESS,
+    WAITING as WAITING_RECORD,
+    WENT_BACK,
+)
+
+IDLE, ARMED, RUNNING, WAITING, PAUSED = range(5)
+STATES = ("idle", "armed", "running", "waiting", "paused")
+
+# Inputs: the commands of `vocab` (0 to 7), the button, and what time or the heart brings about.
+PRESSED, PRESSED_TWICE, PRESSED_LONG, IN_POSITION = range(10, 14)
+START_DUE, STEP_OVER, MUST_WAIT, GO, NOBODY_CAME, PLAN_OVER = range(20, 26)
+INPUTS = {
+    START: "start",
+    PAUSE: "pause",
+    RESUME: "resume",
+    SKIP: "skip",
+    BACK: "back",
+    STOP: "stop",
+    EXTEND: "extend",
+    START_AT: "start at",
+    PRESSED: "press",
+    PRESSED_TWICE: "double press",
+    PRESSED_LONG: "long press",
+    IN_POSITION: "press when self-paced",
+    START_DUE: "start is due",
+    STEP_OVER: "step is over",
+    MUST_WAIT: "step is over, must wait",
+    GO: "need not wait",
+    NOBODY_CAME: "longest wait is over",
+    PLAN_OVER: "last step is over",
+}
+_GESTURES = {PRESS: PRESSED, DOUBLE_PRESS: PRESSED_TWICE, LONG_PRESS: PRESSED_LONG}
+
+TABLE = (
+    # state, input, action, next state
+    (IDLE, START, "_begin", RUNNING),
+    (IDLE, PRESSED, "_begin", RUNNING),
+    (IDLE, START_AT, "_arm", ARMED),
+    (ARMED, START_DUE, "_begin", RUNNING),
+    (ARMED, START, "_begin", RUNNING),
+    (ARMED, PRESSED, "_begin", RUNNING),
+    (ARMED, START_AT, "_arm", ARMED),
+    (ARMED, STOP, "_disarm", IDLE),
+    (ARMED, PRESSED_LONG, "_disarm", IDLE),
+    (RUNNING, STEP_OVER, "_next_on_time", RUNNING),
+    (RUNNING, MUST_WAIT, "_wait", WAITING),
+    (RUNNING, IN_POSITION, "_note_position", RUNNING),
+    (RUNNING, GO, "_next_now", RUNNING),
+    (RUNNING, PLAN_OVER, "_finish", IDLE),
+    (RUNNING, PAUSE, "_pause", PAUSED),
+    (RUNNING, PRESSED, "_pause", PAUSED),
+    (RUNNING, SKIP, "_skip", RUNNING),
+    (RUNNING, PRESSED_TWICE, "_skip", RUNNING),
+    (RUNNING, BACK, "_back", RUNNING),
+    (RUNNING, EXTEND, "_extend", RUNNING),
+    (RUNNING, STOP, "_stop", IDLE),
+    (RUNNING, PRESSED_LONG, "_stop", IDLE),
+    (WAITING, IN_POSITION, "_note_position", WAITING),
+    (WAITING, GO, "_next_now", RUNNING),
+    (WAITING, NOBODY_CAME, "_abandon", IDLE),
+    (WAITING, PAUSE, "_pause", PAUSED),
+    (WAITING, PRESSED, "_pause", PAUSED),
+    (WAITING, SKIP, "_skip", RUNNING),
+    (WAITING, PRESSED_TWICE, "_skip", RUNNING),
+    (WAITING, BACK, "_back", RUNNING),
+    (WAITING, STOP, "_stop", IDLE),
+    (WAITING, PRESSED_LONG, "_stop", IDLE),
+    (PAUSED, RESUME, "_resume", RUNNING),
+    (PAUSED, PRESSED, "_resume", RUNNING),
+    (PAUSED, SKIP, "_skip", RUNNING),
+    (PAUSED, PRESSED_TWICE, "_skip", RUNNING),
+    (PAUSED, BACK, "_back", RUNNING),
+    (PAUSED, EXTEND, "_extend", PAUSED),
+    (PAUSED, STOP, "_stop", IDLE),
+    (PAUSED, PRESSED_LONG, "_stop", IDLE),
+    (PAUSED, NOBODY_CAME, "_abandon", IDLE),
+)
+_ROWS = {(row[0], row[1]): row for row in TABLE}
+
+ARM_MS_MAX = 24 * 3_600_000
+EXTEND_MS_MAX = 600_000
+PAUSE_MS_MAX = 3_600_000
+BEAT_FRESH_MS = 5_000
+# As with the "previous" key of a music player: early in a hold it means the hold before.
+BACK_SAME_HOLD_MS = 3_000
+
+
+def refusal(state, what):
+    """Why an input that has no row in `TABLE` for `state` is refused: a number of `STATUSES`."""
+    if state in (IDLE, ARMED):
+        return NOT_PLAYING
+    if what in (START, START_AT):
+        return ALREADY_PLAYING
+    if what == RESUME:
+        return NOT_PAUSED
+    if what == PAUSE:
+        return ALREADY_PAUSED
+    return NOT_A_HOLD
+
+
+class Player:
+    """Walks one plan at a time.
+
+    log: a `log.Log`; buzzer: has `play(pattern, now_ms)` and `stop()`.
+    Attributes to read: state; plan and plan_id (8 bytes) or None; number: the present step or
+    `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of the last one
+    when idle, None before the first; started_ms; due_ms: when `advance` wants to be called, None
+    when only an input can change anything.
+    """
+
+    def __init__(self, log, buzzer):
+        self._log = log
+        self._buzzer = buzzer
+        self.state = IDLE
+        self.plan = None
+        self.plan_id = None
+        self.number = NO_STEP
+        self.session = None
+        self.started_ms = 0
+        self.due_ms = None
+        self._source = BY_PLAN
+        self._step = None
+        self._anchor_ms = 0
+        self._stopped_ms = 0
+        self._paused_ms = 0
+        self._duration_ms = 0
+        self._cue = 0
+        self._in_position = False
+        self._beat_ms = None
+        self._bpm = 0
+
+    # --- what comes in
+
+    def load(self, plan, plan_id):
+        """Take a checked `plan.Plan` to be played next; returns a number of `STATUSES`."""
+        if self.state != IDLE:
+            return BUSY
+        self.plan = plan
+        self.plan_id = plan_id
+        return OK
+
+    def receive(self, command, arg, source, now_ms):
+        """Obey a command of `vocab.COMMANDS`; returns `OK` or why it is refused.
+
+        arg: for `EXTEND` ms, for `START_AT` a time of the same clock, for `STOP` the reason
+        (0 or `ENDED_STOPPED`, `ENDED_FAILED`).  source: a number of `SOURCES`.
+        A refused command changes nothing.
+        """
+        self.advance(now_ms)
+        status = self._input(command, arg, source, now_ms)
+        self.advance(now_ms)
+        return status
+
+    def press(self, gesture, now_ms):
+        """The wearer pressed the button: a number of `GESTURES`; returns as `receive`."""
+        self.advance(now_ms)
+        what = _GESTURES[gesture]
+        if what == PRESSED and self.state in (RUNNING, WAITING):
+            if self._step.self_paced and not self._in_position:
+                what = IN_POSITION
+        status = self._input(what, 0, BY_WEARER, now_ms)
+        self.advance(now_ms)
+        return status
+
+    def beat(self, bpm, rr, now_ms):
+        """The heart beats at `bpm` (1 to 255), with RR intervals in 1/1024 s, at most four.
+
+        A heart rate that is no longer known is simply not told any more.
+        """
+        self.advance(now_ms)
+        self._bpm = bpm
+        self._beat_ms = now_ms
+        if self.state in (RUNNING, WAITING, PAUSED):
+            packed = [0, 0, 0, 0]
+            for index in range(min(4, len(rr))):
+                packed[index] = min(rr[index], 0xFFFF)
+            b, c = packed[0] | packed[1] << 16, packed[2] | packed[3] << 16
+            self._log.append(now_ms, HEART, self.number, bpm, b, c)
+        if self.state == WAITING and not self._waits_for(now_ms):
+            self._input(GO, 0, BY_PLAN, now_ms)
+            self.advance(now_ms)
+
+    def advance(self, now_ms):
+        """Do everything that is due at `now_ms`, in its order."""
+        while self.due_ms is not None and now_ms >= self.due_ms:
+            if self.state == ARMED:
+                what = START_DUE
+            elif self.state == PAUSED:
+                what = NOBODY_CAME
+            elif self.state == WAITING:
+                # An unopened gate is no reason to stop; a wearer who is gone is.
+                needs_press = self._step.self_paced and not self._in_position
+                what = NOBODY_CAME if needs_press else GO
+            elif self._cue < len(self._step.cues):
+                self._fire_cue(now_ms)
+                continue
+            elif self.number + 1 == self.plan.steps:
+                what = PLAN_OVER
+            else:
+                what = MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
+            self._input(what, 0, BY_PLAN, now_ms)
+
+    def elapsed_at(self, now_ms):
+        """Time in the present step at `now_ms`, pauses left out; 0 when idle."""
+        if self.state == PAUSED:
+            return self._stopped_ms
+        return now_ms - self._anchor_ms if self.state in (RUNNING, WAITING) else 0
+
+    @property
+    def duration_ms(self):
+        """Duration of the present step with its extensions; 0 when idle."""
+        return self._duration_ms if self.state in (RUNNING, WAITING, PAUSED) else 0
+
+    # --- the machine
+
+    def _input(self, what, arg, source, now_ms):
+        row = _ROWS.get((self.state, what))
+        if row is None:
+            return refusal(self.state, what)
+        self._source = source
+        refused = getattr(self, row[2])(arg, now_ms)
+        if refused:
+            return refused
+        self.state = row[3]
+        self._rearm()
+        if what == IN_POSITION and not self._waits_for(now_ms):
+            self._input(GO, 0, BY_WEARER, now_ms)
+        return OK
+
+    def _rearm(self):
+        if self.state == RUNNING:
+            at_ms = self._duration_ms
+            if self._cue < len(self._step.cues):
+                offset_ms, from_end, _ = self._step.cues[self._cue]
+                at_ms = at_ms - offset_ms if from_end else offset_ms
+            self.due_ms = self._anchor_ms + at_ms
+        elif self.state == WAITING:
+            self.due_ms = self._anchor_ms + self._step.wait_max_ms
+        elif self.state == PAUSED:
+            self.due_ms = self._paused_ms + PAUSE_MS_MAX
+        elif self.state == IDLE:
+            self.due_ms = None
+
+    def _waits_for(self, now_ms):
+        """What must come before the next step may begin: a number of `WAITS`, 0 for nothing."""
+        step = self._step
+        if step.gate_bpm:
+            fresh = self._beat_ms is not None and now_ms - self._beat_ms <= BEAT_FRESH_MS
+            if not (fresh and self._bpm < step.gate_bpm):
+                return WAIT_HEART
+        return WAIT_PRESS if step.self_paced and not self._in_position else 0
+
+    def _record(self, now_ms, kind, a=0, b=0, c=0):
+        self._log.append(now_ms, kind, self.number, a, b, c)
+
+    def _fire_cue(self, now_ms):
+        cue = self._step.cues[self._cue][2]
+        late_ms = now_ms - self.due_ms
+        self._cue += 1
+        self._buzzer.play(self.plan.patterns[cue], now_ms)
+        self._record(now_ms, CUE, cue, late_ms)
+        self._rearm()
+
+    def _feel(self, cue, now_ms):
+        """A cue that is not in the plan."""
+        self._buzzer.play(self.plan.patterns[cue], now_ms)
+        self._record(now_ms, CUE, cue)
+
+    def _enter(self, number, anchor_ms, now_ms):
+        self.number = number
+        self._step = self.plan.step(number)
+        self._anchor_ms = anchor_ms
+        self._duration_ms = self._step.duration_ms
+        self._cue = 0
+        self._in_position = False
+        self._record(now_ms, STEP_STARTED, 0, self._duration_ms)
+
+    def _leave(self, outcome, now_ms):
+        elapsed_ms = max(0, self.elapsed_at(now_ms))
+        self._record(now_ms, STEP_ENDED, outcome, elapsed_ms, self._duration_ms)
+
+    # --- the actions of TABLE: return OK (or nothing), or a refusal before any change
+
+    def _arm(self, at_ms, now_ms):
+        if self.plan is None:
+            return NO_PLAN
+        if at_ms <= now_ms:
+            return TOO_LATE
+        if at_ms - now_ms > ARM_MS_MAX:
+            return OUT_OF_RANGE
+        self.due_ms = at_ms
+        return OK
+
+    def _disarm(self, _, now_ms):
+        self._buzzer.stop()
+
+    def _begin(self, _, now_ms):
+        if self.plan is None:
+            return NO_PLAN
+        anchor_ms = self.due_ms if self.state == ARMED and now_ms >= self.due_ms else now_ms
+        self.started_ms = now_ms
+        self.number = NO_STEP
+        self.session = self._log.append(
+            now_ms,
+            SESSION_STARTED,
+            NO_STEP,
+            self._source,
+            int.from_bytes(self.plan_id[:4], "little"),
+            int.from_bytes(self.plan_id[4:], "little"),
+        )
+        self._enter(0, anchor_ms, now_ms)
+        return OK
+
+    def _next_on_time(self, _, now_ms):
+        self._leave(STEP_COMPLETE, now_ms)
+        self._enter(self.number + 1, self._anchor_ms + self._duration_ms, now_ms)
+
+    def _next_now(self, _, now_ms):
+        self._leave(STEP_COMPLETE, now_ms)
+        self._enter(self.number + 1, now_ms, now_ms)
+
+    def _wait(self, _, now_ms):
+        left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
+        self._record(now_ms, WAITING_RECORD, self._waits_for(now_ms), max(0, left_ms))
+
+    def _note_position(self, _, now_ms):
+        self._in_position = True
+
+    def _pause(self, _, now_ms):
+        self._stopped_ms = now_ms - self._anchor_ms
+        self._paused_ms = now_ms
+        self._buzzer.stop()
+        self._record(now_ms, PAUSED_RECORD, self._source, self._stopped_ms)
+        self._feel(ATTENTION, now_ms)
+
+    def _unpause(self, now_ms):
+        self._anchor_ms = now_ms - self._stopped_ms
+        self._record(now_ms, RESUMED, self._source, now_ms - self._paused_ms)
+
+    def _resume(self, _, now_ms):
+        self._unpause(now_ms)
+        self._feel(COUNTDOWN, now_ms)
+
+    def _skip(self, _, now_ms):
+        if self.number + 1 == self.plan.steps:
+            return OUT_OF_RANGE
+        if self.state == PAUSED:
+            self._unpause(now_ms)
+        self._buzzer.stop()
+        self._record(now_ms, SKIPPED, self._source)
+        self._leave(STEP_SKIPPED, now_ms)
+        self._enter(self.number + 1, now_ms, now_ms)
+        return OK
+
+    def _back(self, _, now_ms):
+        elapsed_ms = self.elapsed_at(now_ms)
+        again = self._step.kind == HOLD and elapsed_ms > BACK_SAME_HOLD_MS
+        hold = self._hold_before(self.number + 1 if again else self.number)
+        before = NO_STEP if hold == NO_STEP else self._hold_before(hold)
+        target = 0 if before == NO_STEP else before + 1
+        if self.state == PAUSED:
+            self._unpause(now_ms)
+        self._buzzer.stop()
+        self._record(now_ms, WENT_BACK, self._source, target)
+        self._leave(STEP_LEFT_BACK, now_ms)
+        self._enter(target, now_ms, now_ms)
+
+    def _hold_before(self, number):
+        for earlier in range(number - 1, -1, -1):
+            if self.plan.step(earlier).kind == HOLD:
+                return earlier
+        return NO_STEP
+
+    def _extend(self, by_ms, now_ms):
+        if self._step.kind != HOLD:
+            return NOT_A_HOLD
+        if not 1 <= by_ms <= EXTEND_MS_MAX or self._duration_ms + by_ms > MAX_STEP_MS:
+            return OUT_OF_RANGE
+        self._duration_ms += by_ms
+        self._record(now_ms, EXTENDED, self._source, by_ms, self._duration_ms)
+        return OK
+
+    def _stop(self, reason, now_ms):
+        if reason not in (0, ENDED_STOPPED, ENDED_FAILED):
+            return OUT_OF_RANGE
+        self._buzzer.stop()
+        self._end(reason or ENDED_STOPPED, STEP_CUT, now_ms)
+        return OK
+
+    def _abandon(self, _, now_ms):
+        self._stop(ENDED_STOPPED, now_ms)
+
+    def _finish(self, _, now_ms):
+        self._end(ENDED_FINISHED, STEP_COMPLETE, now_ms)
+
+    def _end(self, reason, outcome, now_ms):
+        self._leave(outcome, now_ms)
+        self.number = NO_STEP
+        self._record(now_ms, SESSION_ENDED, reason | self._source << 8, now_ms - self.started_ms)
