@@ -30,7 +30,7 @@ test: setup-test lint ## check everything
 
 lint: .venv/.test ## check style, types and imports
 	@$(BIN)/ruff check --quiet
-	@$(BIN)/ruff format --quiet --diff
+	@$(BIN)/ruff format --check --quiet || { echo 'tenuto: run make format'; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 

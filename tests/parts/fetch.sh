@@ -143,6 +143,7 @@ START
     for program in "$new"/tree/usr/bin/* "$new"/tree/usr/sbin/*; do
         [ -f "$program" ] || continue
         wrapper=$new/bin/${program##*/}
+        # shellcheck disable=SC2016 # the wrapper is to expand it
         printf '#!/bin/sh\nexec "$(dirname "$0")/../start" %s "$@"\n' "${program#"$new"/tree/}" >"$wrapper"
         chmod +x "$wrapper"
     done
