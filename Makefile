@@ -32,7 +32,7 @@ lint: .venv/.test ## check style, types and imports
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo 'tenuto: run make format'; exit 1; }
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@contracts=$$($(BIN)/lint-imports --no-logo 2>&1) || { printf '%s\n' "$$contracts"; exit 1; }
 
 format: .venv/.test ## lay out the code and mend what can be mended
 	@$(BIN)/ruff check --fix-only --quiet
