@@ -40,6 +40,10 @@ ANSWERS_MAX = 8
 COMMANDS_KEPT = 16
 LOG_FRAMES_IN_FLIGHT = 4
 LOG_RESEND_MS = 2_000
+ALERT_MILD = ((100, 150, 0),)
+ALERT_HIGH = ((100, 100, 100),) * 5
+ALERT_GAP_MS = 2_000
+ALERT_GAP_MS_MAX = 60_000
 
 
 def _due(*times):
@@ -69,26 +73,60 @@ class Band:
         self._staged_crc = 0
         self._received = 0
         self._answered = []
+        self._alert_ms = None
+        self._alert_gap_ms = 0
         motor.off()
 
     @property
     def due_ms(self):
         """When `advance` wants to be called next, or None."""
-        return _due(self.player.due_ms, self.buzzer.due_ms, self.button.due_ms)
+        return _due(
+            self.player.due_ms, self.buzzer.due_ms, self.button.due_ms, self._alert_ms
+        )
 
     def advance(self, now_ms):
         """Do everything that is due at `now_ms`."""
-        gesture = self.button.advance(now_ms)
-        if gesture:
-            self.player.press(gesture, now_ms)
+        self._gesture(self.button.advance(now_ms), now_ms)
         self.player.advance(now_ms)
+        if self._alert_ms is not None and now_ms >= self._alert_ms:
+            self._repeat_alert(now_ms)
         self.buzzer.advance(now_ms)
 
-    def edge(self, pressed, now_ms):
-        """The debounced button went down (True) or came up."""
-        gesture = self.button.edge(pressed, now_ms)
-        if gesture:
+    def edge(self, pressed, at_ms, now_ms):
+        """The debounced button went down (True) or came up at `at_ms`, and it is seen at `now_ms`."""
+        self._gesture(self.button.edge(pressed, at_ms), now_ms)
+
+    def _gesture(self, gesture, now_ms):
+        if gesture and self._alert_ms is not None:
+            self.alert(0, now_ms)
+        elif gesture:
             self.player.press(gesture, now_ms)
+
+    def beat(self, bpm, rr, now_ms):
+        """The heart sensor has a rate, see `player.Player.beat`."""
+        self.player.beat(bpm, rr, now_ms)
+
+    def alert(self, level, now_ms):
+        """Immediate Alert (0x1802): 0 stops it, 1 is felt once, 2 comes again until 0 or a press.
+
+        Any other level is reserved and means nothing.  The repetitions grow rarer and end.
+        """
+        if level == 0:
+            self._alert_ms = None
+            self.buzzer.stop()
+        elif level == 1:
+            self._alert_ms = None
+            self.buzzer.play(ALERT_MILD, now_ms)
+        elif level == 2:
+            self._alert_gap_ms = ALERT_GAP_MS
+            self._repeat_alert(now_ms)
+
+    def _repeat_alert(self, now_ms):
+        self.buzzer.play(ALERT_HIGH, now_ms)
+        self._alert_ms = now_ms + self._alert_gap_ms
+        self._alert_gap_ms *= 2
+        if self._alert_gap_ms > ALERT_GAP_MS_MAX:
+            self._alert_ms = None
 
     def hello(self):
         """The fields and tail of the answer to `wire.HELLO`."""
@@ -216,6 +254,12 @@ class Peer:
     def due_ms(self):
         """When `pull` should be tried again although nothing new happened, or None."""
         return self._resend_ms
+
+    @property
+    def has_more(self):
+        """Whether `pull` has something to give now."""
+        unsent = self._streaming and self._sent < self._band.log.next
+        return bool(self._answers) or (unsent and self._in_flight < LOG_FRAMES_IN_FLIGHT)
 
     def receive(self, frame, now_ms):
         """Take one frame of the host; its answer comes out of `pull`."""

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The wearable's application: one loop that never waits for anything but time.
+
+It is given its parts and knows nothing of pins:
+
+- `motor.on(strength_pct, on_ms)`, which ends by itself after `on_ms`, and `motor.off()`
+- `heart.read()`: the newest beat not yet read, as (bpm, contact, rr in 1/1024 s), or None
+- `button.read()`: edges since the last call, as a list of (pressed, at_ms)
+- `battery.percent()`: 0 to 100
+"""
+
+import os
+
+from ble import Ble
+from clock import Clock
+from tenuto_core.band import Band
+
+# Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
+POLL_MS = 20
+BATTERY_EVERY_MS = 60_000
+
+
+class App:
+    """One wearable.  name: for people, at most 26 bytes so that it fits a scan response."""
+
+    def __init__(self, *, motor, heart, button, battery, name):
+        self._clock = Clock()
+        now_ms = self._clock.now()
+        boot_id = int.from_bytes(os.urandom(4), "little")
+        self.band = Band(motor, boot_id, name, now_ms)
+        self._heart = heart
+        self._button = button
+        self._battery = battery
+        self._battery_ms = now_ms
+        self.band.battery_pct = battery.percent()
+        self.ble = Ble(self.band, name)
+
+    async def main(self):
+        """Run for ever; whatever happens, the motor is off when this ends."""
+        try:
+            while True:
+                due_ms = self.step()
+                await self._clock.tick(POLL_MS, due_ms)
+        finally:
+            self.band.buzzer.stop()
+
+    def step(self):
+        """Do all that there is to do now and tell when the next thing is due, in ms or None."""
+        band, now_ms = self.band, self._clock.now()
+        band.advance(now_ms)
+        for pressed, at_ms in self._button.read():
+            band.edge(pressed, at_ms, now_ms)
+        if now_ms >= self._battery_ms:
+            self._battery_ms = now_ms + BATTERY_EVERY_MS
+            band.battery_pct = self._battery.percent()
+        beat = self._heart.read()
+        if beat:
+            bpm, contact, rr = beat
+            if contact:
+                band.beat(bpm, rr, now_ms)
+        try:
+            if beat:
+                self.ble.beat(*beat)
+            self.ble.receive(now_ms)
+            band.advance(now_ms)
+            self.ble.send(now_ms)
+        except Exception as error:  # whatever the radio does, the player must live on
+            print("radio:", repr(error))
+            self.ble.drop()
+        times = [t for t in (band.due_ms, self.ble.due_ms, self._battery_ms) if t is not None]
+        return min(times)
