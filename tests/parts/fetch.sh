@@ -168,7 +168,7 @@ provide() {
         return
     fi
     if command -v apt-get >/dev/null && command -v dpkg >/dev/null && [ -n "$codename" ]; then
-        say "fetching $name of '$suite' into .parts/ (a few MB)"
+        say "fetching $name of '$suite' into .parts/ (some 20 MB, once)"
         if reason=$(fetch "$@"); then
             rm -f "$parts/$name.reason"
             return
