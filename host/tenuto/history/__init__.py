@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The history: every session with every record that the wearable logged."""
+
+from __future__ import annotations
+
+from .store import HistorySink, HostEvent, SessionRow, Store, StoredRecord, StoredSession
+from .summary import Summary, replay, summarize
+
+__all__ = [
+    "HistorySink",
+    "HostEvent",
+    "SessionRow",
+    "Store",
+    "StoredRecord",
+    "StoredSession",
+    "Summary",
+    "replay",
+    "summarize",
+]

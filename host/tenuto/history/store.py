@@ -1,0 +1,483 @@
+# SPDX-License-Identifier: MIT
+"""The history on disk: SQLite, in one thread that belongs to the store.
+
+The truth are the records, as the wearable logged them and by its own numbers, so that the same
+record can come twice without harm. The rows of sessions are made from them on the way.
+
+Durability: the database is in WAL mode with `synchronous=FULL`, so a transaction that was
+committed survives a power cut. An outlet hands entries over as soon as the store is free again,
+ms after they happened, so what a power cut can take is well below a second. With
+`synchronous=NORMAL`, WAL may lose everything since the last checkpoint, at a row a second several
+minutes. One fsync for each batch is affordable, because it is not on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from tenuto import events
+from tenuto.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from tenuto.events import Entry, Event, Record, SessionKey
+
+_T = TypeVar("_T")
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x54656E75
+"""`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
+BUSY_TIMEOUT_S = 5.0
+"""How long another process may hold the database before that is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """What the table of sessions says of one.
+
+    routine, plan_id, person: None where not known.  started_utc_ms: of its first known record.
+    ended_utc_ms, reason, source: None while it is not known to have ended.
+    """
+
+    id: int
+    key: SessionKey
+    person: str | None
+    plan_id: str | None
+    routine: str | None
+    started_utc_ms: int
+    ended_utc_ms: int | None
+    reason: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record of the wearable's log and when it happened, ms since 1970 in UTC."""
+
+    record: Record
+    utc_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """An event that only the host noticed and when it happened, ms since 1970 in UTC."""
+
+    event: Event
+    utc_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session with all that is kept of it.
+
+    plan: the bytes of the plan, None where it was never known.  records: in order of their
+    numbers.  host_events: in order of session time.
+    """
+
+    row: SessionRow
+    plan: bytes | None
+    records: tuple[StoredRecord, ...]
+    host_events: tuple[HostEvent, ...]
+
+
+class Store:
+    """The history of one installation, in one file.
+
+    An asynchronous context manager; every method waits for the store's thread and has no time
+    limit of its own. A call that is cancelled may still take effect.
+
+    Args:
+        path: the file; made with mode 0600, its folder with mode 0700, where they are missing.
+        read_only: open an existing file and never write to it; works while a daemon writes.
+
+    All methods raise StoreError, with what to do, when the file cannot be used.
+    """
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path = Path(path)
+        self._read_only = read_only
+        self._connection: sqlite3.Connection | None = None
+        self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` succeeded and `close` was not called since."""
+        return self._executor is not None
+
+    async def open(self) -> None:
+        """Open the file and bring its schema up to date; does nothing when open."""
+        if self._executor is not None:
+            return
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tenuto-history")
+        try:
+            await self._run(self._open)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the file once what is under way is done; does nothing when closed."""
+        executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(executor, self._close)
+        finally:
+            executor.shutdown(wait=False)
+
+    async def __aenter__(self) -> Self:
+        """Open the file."""
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        await self.close()
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        """Keep entries: all of them or, after an error, none. Those kept before are left alone."""
+        if entries:
+            await self._run(lambda: self._add(entries))
+
+    async def save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
+        """Keep a plan by its id of 16 hexadecimal digits; one that is kept already stays."""
+        await self._run(lambda: self._save_plan(plan_id, routine, data))
+
+    async def plan(self, plan_id: str) -> bytes | None:
+        """Give a plan's bytes, None if it is not kept."""
+        return await self._run(lambda: self._plan(plan_id))
+
+    async def last_seq(self, wearable: str, boot_id: int) -> int | None:
+        """Give the highest record number kept of a wearable's boot, None if there is none."""
+        row = await self._run(
+            lambda: self._db.execute(
+                "SELECT max(seq) FROM records WHERE wearable = ? AND boot_id = ?",
+                (wearable, boot_id),
+            ).fetchone()
+        )
+        last: int | None = row[0]
+        return last
+
+    async def unfinished(self, wearable: str) -> list[StoredSession]:
+        """Give a wearable's sessions that are not known to have ended, oldest first."""
+        where = "WHERE wearable = ? AND ended_utc_ms IS NULL ORDER BY id"
+        return await self._run(lambda: self._load(where, (wearable,)))
+
+    async def sessions(self, limit: int | None = None) -> list[SessionRow]:
+        """Give the rows of the sessions that began last, newest first."""
+        rows = "ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
+        return await self._run(lambda: self._rows(rows, (-1 if limit is None else limit,)))
+
+    async def session(self, number: int) -> StoredSession | None:
+        """Give a session with all that is kept of it, None if there is no such number."""
+        found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
+        return found[0] if found else None
+
+    # --- in the thread
+
+    async def _run(self, job: Callable[[], _T]) -> _T:
+        if self._executor is None:
+            raise StoreError(f"the history {self.path} is not open")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+        except sqlite3.Error as error:
+            raise StoreError(self._explain(error)) from error
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"the history {self.path} is not open")
+        return self._connection
+
+    def _explain(self, error: sqlite3.Error) -> str:
+        name = getattr(error, "sqlite_errorname", "")
+        for prefix, advice in _ADVICE:
+            if name.startswith(prefix):
+                return f"the history {self.path} {advice}"
+        return f"the history {self.path} cannot be used: {error}"
+
+    def _open(self) -> None:
+        if self._read_only:
+            if not self.path.exists():
+                raise StoreError(f"there is no history at {self.path} yet")
+        else:
+            self._make_file()
+        mode = "ro" if self._read_only else "rw"
+        # isolation_level None: transactions begin where this module says BEGIN.
+        self._connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+        )
+        version = self._check()
+        self._db.execute("PRAGMA foreign_keys = ON")
+        if not self._read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if version < SCHEMA_VERSION:
+                self._upgrade()
+
+    def _make_file(self) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite gives its -wal and -shm files the mode of the database.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreError(
+                f"the history {self.path} cannot be written ({error.strerror}): "
+                "give [history] path in the configuration a place where you may write"
+            ) from error
+
+    def _check(self) -> int:
+        """Give the file's schema version, once it is sure that the file may be used."""
+        version = self._pragma("user_version")
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"the history {self.path} has version {version}, this Tenuto knows "
+                f"{SCHEMA_VERSION}: install the newer Tenuto that wrote it"
+            )
+        tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if tables and self._pragma("application_id") != APPLICATION_ID:
+            raise StoreError(
+                f"{self.path} is the database of another program: "
+                "give [history] path in the configuration another place"
+            )
+        if self._read_only and version < SCHEMA_VERSION:
+            raise StoreError(
+                f"the history {self.path} has version {version}, this Tenuto writes "
+                f"{SCHEMA_VERSION}: start `tenuto daemon` or `tenuto run` once to bring it up"
+            )
+        return version
+
+    def _upgrade(self) -> None:
+        """Run the scripts from the version that is there to the present one, in a transaction."""
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            version = self._pragma("user_version")  # another process may have been faster
+            names = [f"upgrade_v{old}.sql" for old in range(version, SCHEMA_VERSION)]
+            if version == 0:
+                names = [f"schema_v{SCHEMA_VERSION}.sql"]
+            for name in names:
+                script = files(__package__).joinpath(name).read_text(encoding="utf-8")
+                for statement in _statements(script):
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _pragma(self, name: str) -> int:
+        value: int = self._db.execute(f"PRAGMA {name}").fetchone()[0]
+        return value
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _add(self, entries: Sequence[Entry]) -> None:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for entry in entries:
+                self._add_entry(entry)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+    def _add_entry(self, entry: Entry) -> None:
+        key, event, record = entry.session, entry.event, entry.record
+        session_id = self._session_id(entry)
+        if isinstance(event, events.SessionStarted):
+            plan = event.plan
+            self._db.execute(
+                "UPDATE sessions SET plan_id = ?, started_utc_ms = ?,"
+                " routine = CASE WHEN ? THEN ? ELSE coalesce(routine, ?) END WHERE id = ?",
+                (
+                    event.plan_id,
+                    entry.utc_ms,
+                    plan is not None,
+                    event.routine,
+                    event.routine,
+                    session_id,
+                ),
+            )
+            if plan is not None:
+                self._save_plan(event.plan_id, event.routine, bytes(plan.data))
+        elif isinstance(event, events.SessionEnded):
+            # What the wearable says of its end outweighs what the host took for one.
+            self._db.execute(
+                "UPDATE sessions SET ended_utc_ms = ?, reason = ?, source = ?"
+                " WHERE id = ? AND (ended_utc_ms IS NULL OR ?)",
+                (entry.utc_ms, event.reason, event.source, session_id, record is not None),
+            )
+        if record is not None:
+            self._db.execute(
+                "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (
+                    key.wearable,
+                    key.boot_id,
+                    record.seq,
+                    session_id,
+                    record.at_ms,
+                    record.kind,
+                    record.step,
+                    record.a,
+                    record.b,
+                    record.c,
+                    entry.utc_ms,
+                ),
+            )
+        elif event.seq is None:
+            self._db.execute(
+                "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (session_id, event.t_ms, entry.utc_ms, json.dumps(events.to_json(event))),
+            )
+
+    def _session_id(self, entry: Entry) -> int:
+        key = entry.session
+        address = (key.wearable, key.boot_id, key.seq)
+        row = self._db.execute(
+            "SELECT id FROM sessions WHERE wearable = ? AND boot_id = ? AND seq = ?", address
+        ).fetchone()
+        if row is None:
+            row = self._db.execute(
+                "INSERT INTO sessions (wearable, boot_id, seq, person, started_utc_ms)"
+                " VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (*address, entry.person, entry.utc_ms),
+            ).fetchone()
+        number: int = row[0]
+        return number
+
+    def _save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
+        self._db.execute(
+            "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (plan_id, routine, data)
+        )
+
+    def _plan(self, plan_id: str | None) -> bytes | None:
+        with closing(
+            self._db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))
+        ) as cursor:
+            row = cursor.fetchone()
+        return bytes(row[0]) if row else None
+
+    def _rows(self, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
+        # `rest` comes from this module only; values never become part of it.
+        rows = self._db.execute(
+            "SELECT id, wearable, boot_id, seq, person, plan_id, routine, started_utc_ms,"  # noqa: S608
+            f" ended_utc_ms, reason, source FROM sessions {rest}",
+            values,
+        ).fetchall()
+        return [SessionRow(row[0], events.SessionKey(*row[1:4]), *row[4:]) for row in rows]
+
+    def _load(self, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
+        # One transaction, so that a row and its records are of the same moment.
+        self._db.execute("BEGIN")
+        try:
+            return [self._load_one(row) for row in self._rows(rest, values)]
+        finally:
+            self._db.execute("COMMIT")
+
+    def _load_one(self, row: SessionRow) -> StoredSession:
+        records = self._db.execute(
+            "SELECT utc_ms, seq, at_ms, kind, step, a, b, c FROM records"
+            " WHERE session_id = ? ORDER BY seq",
+            (row.id,),
+        )
+        noticed = self._db.execute(
+            "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id",
+            (row.id,),
+        )
+        return StoredSession(
+            row,
+            self._plan(row.plan_id),
+            tuple(StoredRecord(events.Record(*r[1:]), r[0]) for r in records),
+            tuple(HostEvent(_event(json.loads(data)), utc_ms) for utc_ms, data in noticed),
+        )
+
+
+class HistorySink:
+    """The sink that keeps everything; opens the store where that has not been done."""
+
+    name = "history"
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._opened_here = False
+
+    async def open(self) -> None:
+        """Open the store, unless its owner did."""
+        if not self.store.is_open:
+            await self.store.open()
+            self._opened_here = True
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Keep entries in one transaction."""
+        await self.store.add(entries)
+
+    async def close(self) -> None:
+        """Close the store, if it was opened here."""
+        if self._opened_here:
+            self._opened_here = False
+            await self.store.close()
+
+
+_ADVICE = (
+    ("SQLITE_NOTADB", "is not a database: move it away, or give [history] path another place"),
+    ("SQLITE_CORRUPT", "is damaged: move it away and keep it, a new one is made at the next start"),
+    ("SQLITE_FULL", "cannot grow, the disk is full: make room; it goes on by itself"),
+    ("SQLITE_READONLY", "may not be written: check the rights of the file and of its folder"),
+    ("SQLITE_CANTOPEN", "cannot be opened: check that the path is a file and its rights"),
+    ("SQLITE_PERM", "may not be used: check the rights of the file and of its folder"),
+    ("SQLITE_BUSY", "is held by another program: end that, or give [history] path another place"),
+    ("SQLITE_IOERR", "cannot be read or written: check the disk"),
+)
+
+_EVENTS: dict[str, type[Event]] = {
+    kind.name: kind
+    for kind in vars(events).values()
+    if isinstance(kind, type) and issubclass(kind, events.Event) and kind.name
+}
+
+
+def _event(data: dict[str, Any]) -> Event:
+    """Make an event from the JSON form of `events.to_json`."""
+    own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    kind: str = own.pop("event")
+    return _EVENTS[kind](**own)
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script; `executescript` would end the transaction that it has to be part of."""
+    statements, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""What a session came to: from its records, by way of the events, to a few numbers.  Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from heapq import merge
+from typing import TYPE_CHECKING, TypeVar
+
+from tenuto import events
+from tenuto.session import UNKNOWN_ROUTINE, Tracker, plan_id_of
+from tenuto_core import vocab
+from tenuto_core.plan import Plan, PlanError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tenuto.events import Event
+
+    from .store import StoredSession
+
+_E = TypeVar("_E", bound=events.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How long something was held in all: an exercise on one side (or None)."""
+
+    exercise: str
+    side: str | None
+    held_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """A session in a few numbers; None is for what is not known.
+
+    holds_planned: holds of the plan.  holds_completed, holds_skipped, holds_cut: holds that ran
+    to their end, that were skipped, and that the end of the session cut short; a hold that was
+    done again counts each time.  held: in the order in which they were first done, pauses left
+    out.  late_p99_ms, late_max_ms: of the cues, on the wearable's own clock.  duration_ms: from
+    the start to the end, or to the last event so far.
+    """
+
+    routine: str | None
+    reason: str | None
+    source: str | None
+    duration_ms: int
+    holds_planned: int | None
+    holds_completed: int
+    holds_skipped: int
+    holds_cut: int
+    held: tuple[Held, ...]
+    pauses: int
+    paused_ms: int
+    bpm_mean: float | None
+    bpm_min: int | None
+    bpm_max: int | None
+    cues: int
+    late_p99_ms: int | None
+    late_max_ms: int | None
+    records_lost: int
+    links_lost: int
+
+    @property
+    def held_ms(self) -> int:
+        """Time held in all."""
+        return sum(item.held_ms for item in self.held)
+
+
+def replay(session: StoredSession) -> list[tuple[Event, int]]:
+    """Give the events of a stored session with their time in ms since 1970, in order.
+
+    A plan that is damaged counts as not known.
+    """
+    plan = _plan(session)
+    plan_id = bytes.fromhex(session.row.plan_id or "")
+    for stored in session.records:
+        if stored.record.seq == session.row.key.seq:
+            plan_id = plan_id_of(stored.record)
+    tracker = Tracker(session.row.key, plan, plan_id)
+    logged = [
+        (event, stored.utc_ms)
+        for stored in session.records
+        for event in tracker.feed(stored.record)
+    ]
+    noticed = [
+        (item.event, item.utc_ms)
+        for item in session.host_events
+        if not _is_in(tracker, logged, item.event)
+    ]
+    return list(merge(logged, noticed, key=lambda pair: pair[0].t_ms))
+
+
+def summarize(happened: Iterable[Event]) -> Summary:
+    """Sum up the events of one session, all or those so far, in order."""
+    all_events = list(happened)
+
+    def of(kind: type[_E]) -> list[_E]:
+        return [event for event in all_events if isinstance(event, kind)]
+
+    started = next(iter(of(events.SessionStarted)), None)
+    ended = next(reversed(of(events.SessionEnded)), None)
+    holds = [e for e in of(events.StepEnded) if e.kind == vocab.STEP_KINDS[vocab.HOLD]]
+    outcomes = Counter(hold.outcome for hold in holds)
+    beats = [beat.bpm for beat in of(events.HeartBeat)]
+    late = sorted(cue.late_ms for cue in of(events.CueFired))
+    plan = started.plan if started else None
+    known = started is not None and started.routine != UNKNOWN_ROUTINE
+    return Summary(
+        routine=started.routine if started and known else None,
+        reason=ended.reason if ended else None,
+        source=ended.source if ended else None,
+        duration_ms=max((e.t_ms for e in all_events), default=0),
+        holds_planned=None if plan is None else _holds(plan),
+        holds_completed=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]],
+        holds_skipped=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]],
+        holds_cut=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_CUT]],
+        held=_held(holds),
+        pauses=len(of(events.Paused)),
+        paused_ms=sum(e.paused_ms for e in of(events.Resumed)),
+        bpm_mean=sum(beats) / len(beats) if beats else None,
+        bpm_min=min(beats, default=None),
+        bpm_max=max(beats, default=None),
+        cues=len(late),
+        # The smallest lateness that at least 99 of 100 cues keep.
+        late_p99_ms=late[math.ceil(0.99 * len(late)) - 1] if late else None,
+        late_max_ms=late[-1] if late else None,
+        records_lost=sum(e.count for e in of(events.RecordsLost)),
+        links_lost=len(of(events.LinkLost)),
+    )
+
+
+def _is_in(tracker: Tracker, logged: list[tuple[Event, int]], noticed: Event) -> bool:
+    """Tell whether the log itself says what the host noted: a gap in it, or its end."""
+    if isinstance(noticed, events.SessionEnded):
+        return tracker.ended
+    return isinstance(noticed, events.RecordsLost) and any(event == noticed for event, _ in logged)
+
+
+def _held(holds: list[events.StepEnded]) -> tuple[Held, ...]:
+    total: dict[tuple[str, str | None], int] = {}
+    for hold in holds:
+        if hold.exercise is not None:
+            place = (hold.exercise, hold.side)
+            total[place] = total.get(place, 0) + hold.elapsed_ms
+    return tuple(Held(exercise, side, ms) for (exercise, side), ms in total.items())
+
+
+def _plan(session: StoredSession) -> Plan | None:
+    if session.plan is None:
+        return None
+    try:
+        return Plan(session.plan)
+    except PlanError:
+        return None
+
+
+def _holds(plan: Plan) -> int:
+    return sum(plan.step(number).kind == vocab.HOLD for number in range(plan.steps))
