@@ -50,9 +50,13 @@ lock: .venv/.uv ## choose the newest versions anew and write them to requirement
 clean: ## take away everything that make made
 	@rm -rf .venv .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
-.venv/.made: requirements/make-venv.sh
+# A virtual environment works only where it was made.
+ifneq ($(shell cat .venv/.made 2>/dev/null),$(CURDIR))
+.PHONY: .venv/.made
+endif
+.venv/.made:
 	@sh requirements/make-venv.sh .venv
-	@touch $@
+	@printf '%s\n' '$(CURDIR)' > $@
 
 .venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock
 	$(SAY) 'installing the packages that Tenuto runs on (half a minute the first time)'
