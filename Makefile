@@ -6,8 +6,10 @@ ARGS ?=
 
 BIN := .venv/bin
 SAY := @printf 'tenuto: %s\n'
-# The locks are complete, so pip need not look for dependencies; hashes keep the packages honest.
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install --no-deps
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install
+# The locks are complete, so pip looks for no dependencies. Hashes keep the packages honest, and
+# what is not built here needs no build tools, whose hashes nobody knows.
+PIP_LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all:
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 RUN_EXTRAS := --extra broker --extra simulator --group build
@@ -60,17 +62,17 @@ endif
 
 .venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock
 	$(SAY) 'installing the packages that Tenuto runs on (half a minute the first time)'
-	@$(PIP) --require-hashes -r requirements/run.lock -r requirements/firmware.lock
+	@$(PIP_LOCKED) -r requirements/run.lock -r requirements/firmware.lock
 	@touch $@
 
 .venv/.tenuto: .venv/.packages pyproject.toml
 	$(SAY) 'installing Tenuto itself'
-	@$(PIP) --no-build-isolation --editable .
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.test: .venv/.tenuto requirements/test.lock
 	$(SAY) 'installing the test tools'
-	@$(PIP) --require-hashes -r requirements/test.lock
+	@$(PIP_LOCKED) -r requirements/test.lock
 	@touch $@
 
 .venv/.uv: .venv/.made
