@@ -13,7 +13,7 @@ from .button import Button
 from .buzzer import Buzzer
 from .log import RECORD_BYTES, Log
 from .plan import MAX_BYTES, Plan, PlanError
-from .player import IDLE, Player
+from .player import IDLE, RUNNING, Player
 from .vocab import (
     BAD_FRAME,
     BAD_PLAN,
@@ -22,13 +22,13 @@ from .vocab import (
     BY_HOST,
     COMMANDS,
     LOG_OVERRUN,
+    LONG_PRESS,
     NO_PLAN,
     NO_STEP,
     NO_SUCH_PLAN,
     NO_UPLOAD,
     OK,
     OUT_OF_RANGE,
-    START,
     START_AT,
     UNKNOWN_REQUEST,
     WRONG_OFFSET,
@@ -46,7 +46,7 @@ ALERT_GAP_MS = 2_000
 ALERT_GAP_MS_MAX = 60_000
 
 
-def _due(*times):
+def _due(*times: int | None) -> int | None:
     known = [t for t in times if t is not None]
     return min(known) if known else None
 
@@ -59,7 +59,9 @@ class Band:
     battery_pct: 0 to 100, or 255 where it is not known; the application keeps it up to date.
     """
 
-    def __init__(self, motor, boot_id, name, now_ms, log_records=1024):
+    def __init__(
+        self, motor: Motor, boot_id: int, name: str, now_ms: int, log_records: int = 1024
+    ) -> None:
         self.boot_id = boot_id
         self.name = name
         self.battery_pct = 255
@@ -78,13 +80,11 @@ class Band:
         motor.off()
 
     @property
-    def due_ms(self):
+    def due_ms(self) -> int | None:
         """When `advance` wants to be called next, or None."""
-        return _due(
-            self.player.due_ms, self.buzzer.due_ms, self.button.due_ms, self._alert_ms
-        )
+        return _due(self.player.due_ms, self.buzzer.due_ms, self.button.due_ms, self._alert_ms)
 
-    def advance(self, now_ms):
+    def advance(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`."""
         self._gesture(self.button.advance(now_ms), now_ms)
         self.player.advance(now_ms)
@@ -92,26 +92,32 @@ class Band:
             self._repeat_alert(now_ms)
         self.buzzer.advance(now_ms)
 
-    def edge(self, pressed, at_ms, now_ms):
-        """The debounced button went down (True) or came up at `at_ms`, and it is seen at `now_ms`."""
+    def edge(self, pressed: bool, at_ms: int, now_ms: int) -> None:
+        """The debounced button went down (True) or came up at `at_ms`, seen at `now_ms`."""
         self._gesture(self.button.edge(pressed, at_ms), now_ms)
 
-    def _gesture(self, gesture, now_ms):
-        if gesture and self._alert_ms is not None:
+    def _gesture(self, gesture: int, now_ms: int) -> None:
+        alerted = self._alert_ms is not None and self.player.state != RUNNING
+        if gesture and alerted:
             self.alert(0, now_ms)
-        elif gesture:
+        # A press answers the alert and no more, but a long one always means stop.
+        if gesture and (not alerted or gesture == LONG_PRESS):
             self.player.press(gesture, now_ms)
 
-    def beat(self, bpm, rr, now_ms):
+    def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int) -> None:
         """The heart sensor has a rate, see `player.Player.beat`."""
         self.player.beat(bpm, rr, now_ms)
 
-    def alert(self, level, now_ms):
+    def alert(self, level: int, now_ms: int) -> None:
         """Immediate Alert (0x1802): 0 stops it, 1 is felt once, 2 comes again until 0 or a press.
 
         Any other level is reserved and means nothing.  The repetitions grow rarer and end.
+        While a session's time runs the motor belongs to its cues: no alert is felt then, one that
+        goes on ends, and 0 does not cut a cue.
         """
-        if level == 0:
+        if self.player.state == RUNNING:
+            self._alert_ms = None
+        elif level == 0:
             self._alert_ms = None
             self.buzzer.stop()
         elif level == 1:
@@ -121,21 +127,24 @@ class Band:
             self._alert_gap_ms = ALERT_GAP_MS
             self._repeat_alert(now_ms)
 
-    def _repeat_alert(self, now_ms):
+    def _repeat_alert(self, now_ms: int) -> None:
+        if self.player.state == RUNNING:
+            self._alert_ms = None
+            return
         self.buzzer.play(ALERT_HIGH, now_ms)
         self._alert_ms = now_ms + self._alert_gap_ms
         self._alert_gap_ms *= 2
         if self._alert_gap_ms > ALERT_GAP_MS_MAX:
             self._alert_ms = None
 
-    def hello(self):
+    def hello(self) -> tuple[tuple[int, ...], bytes]:
         """The fields and tail of the answer to `wire.HELLO`."""
         values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, self.log.capacity, 0)
         return values, self.name.encode()
 
     # --- requests that are about the band, not about one peer: each returns (values, tail)
 
-    def state(self, now_ms):
+    def state(self, now_ms: int) -> tuple[tuple[int | bytes, ...], bytes]:
         player = self.player
         return (
             OK,
@@ -151,7 +160,7 @@ class Band:
             self.log.next,
         ), b""
 
-    def upload_begin(self, plan_id, size, crc):
+    def upload_begin(self, plan_id: bytes, size: int, crc: int) -> tuple[tuple[int, ...], bytes]:
         """Make room for a plan; what has already come of the same upload is kept."""
         if plan_id == self.player.plan_id:
             return (OK, size), b""
@@ -168,7 +177,7 @@ class Band:
             self._received = 0
         return (OK, self._received), b""
 
-    def upload_chunk(self, offset, data):
+    def upload_chunk(self, offset: int, data: bytes) -> tuple[tuple[int, ...], bytes]:
         """Take the next bytes; ones that are already here are passed over."""
         if self._staged is None:
             return (NO_UPLOAD, 0), b""
@@ -180,7 +189,7 @@ class Band:
             self._received = end
         return (OK, self._received), b""
 
-    def upload_commit(self, plan_id):
+    def upload_commit(self, plan_id: bytes) -> tuple[tuple[int, ...], bytes]:
         """Check the plan as a whole and put it in the player's hands, or change nothing."""
         if plan_id == self.player.plan_id:
             return (OK,), b""
@@ -199,7 +208,7 @@ class Band:
             return (BAD_PLAN,), str(error).encode()[:120]
         return (self.player.load(plan, plan_id),), b""
 
-    def plan_read(self, plan_id, offset, room):
+    def plan_read(self, plan_id: bytes, offset: int, room: int) -> tuple[tuple[int, ...], bytes]:
         """A piece of the plan, for a host that meets a band that already plays one."""
         if plan_id != self.player.plan_id:
             return (NO_SUCH_PLAN, 0, 0), b""
@@ -208,7 +217,9 @@ class Band:
             return (WRONG_OFFSET, len(data), 0), b""
         return (OK, len(data), offset), bytes(data[offset : offset + room])
 
-    def command(self, command, command_id, plan_id, arg, now_ms):
+    def command(
+        self, command: int, command_id: int, plan_id: bytes, arg: int, now_ms: int
+    ) -> tuple[tuple[int, ...], bytes]:
         """Obey once; the same id again gets the same answer and does nothing."""
         for known_id, status in self._answered:
             if known_id == command_id:
@@ -219,7 +230,7 @@ class Band:
             self._answered = self._answered[1:]
         return (status, self.player.state, command_id), b""
 
-    def _obey(self, command, plan_id, arg, now_ms):
+    def _obey(self, command: int, plan_id: bytes, arg: int, now_ms: int) -> int:
         if command >= len(COMMANDS):
             return UNKNOWN_REQUEST
         if self.player.plan is None:
@@ -239,7 +250,7 @@ class Peer:
     frame_bytes: the largest frame, without its length byte, that the link can carry just now.
     """
 
-    def __init__(self, band):
+    def __init__(self, band: Band) -> None:
         self._band = band
         self._answers = []
         self._streaming = False
@@ -251,17 +262,17 @@ class Peer:
         self.frame_bytes = wire.MAX_FRAME
 
     @property
-    def due_ms(self):
+    def due_ms(self) -> int | None:
         """When `pull` should be tried again although nothing new happened, or None."""
         return self._resend_ms
 
     @property
-    def has_more(self):
+    def has_more(self) -> bool:
         """Whether `pull` has something to give now."""
         unsent = self._streaming and self._sent < self._band.log.next
         return bool(self._answers) or (unsent and self._in_flight < LOG_FRAMES_IN_FLIGHT)
 
-    def receive(self, frame, now_ms):
+    def receive(self, frame: bytes, now_ms: int) -> None:
         """Take one frame of the host; its answer comes out of `pull`."""
         try:
             op, tag, values, tail = wire.decode(frame)
@@ -279,9 +290,13 @@ class Peer:
             self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, UNKNOWN_REQUEST, op))
         else:
             values, tail = answer
-            self._answer(wire.encode(op | wire.ANSWER, tag, *values, tail=tail))
+            frame = wire.encode(op | wire.ANSWER, tag, *values, tail=tail)
+            # A text that the link cannot carry is cut; in the queue it would block all after it.
+            self._answer(frame[: self.frame_bytes])
 
-    def _handle(self, op, values, tail, now_ms):
+    def _handle(
+        self, op: int, values: tuple[int | bytes, ...], tail: bytes, now_ms: int
+    ) -> tuple[tuple[int | bytes, ...], bytes] | None:
         band = self._band
         if op == wire.HELLO:
             return band.hello()
@@ -303,7 +318,7 @@ class Peer:
             return self._log_read(values[0])
         return None
 
-    def _answer(self, frame):
+    def _answer(self, frame: bytes) -> None:
         # A host that asks faster than it listens loses answers, oldest first, and asks again.
         if len(self._answers) >= ANSWERS_MAX:
             self._answers = self._answers[1:]
@@ -312,7 +327,7 @@ class Peer:
 
     # --- the log
 
-    def _log_read(self, seq):
+    def _log_read(self, seq: int) -> tuple[tuple[int, ...], bytes]:
         log = self._band.log
         if seq > log.next:
             return (OUT_OF_RANGE, log.first, log.next), b""
@@ -322,14 +337,14 @@ class Peer:
         self._resend_ms = None
         return (OK if seq >= log.first else LOG_OVERRUN, log.first, log.next), b""
 
-    def _ack(self, seq, now_ms):
+    def _ack(self, seq: int, now_ms: int) -> None:
         if not self._streaming or not self._acked < seq <= self._sent:
             return
         self._acked = seq
         self._in_flight = 0 if seq == self._sent else max(1, self._in_flight - 1)
         self._resend_ms = None if seq == self._sent else now_ms + LOG_RESEND_MS
 
-    def pull(self, room, now_ms):
+    def pull(self, room: int, now_ms: int) -> bytes:
         """The next frame to send with its length byte, of at most `room` bytes, or b"" for none."""
         if self._answers:
             if len(self._answers[0]) + 1 > room:
@@ -339,7 +354,7 @@ class Peer:
             frame = self._log_frame(room - 1, now_ms)
         return bytes((len(frame),)) + frame if frame else b""
 
-    def _log_frame(self, room, now_ms):
+    def _log_frame(self, room: int, now_ms: int) -> bytes:
         if not self._streaming:
             return b""
         log = self._band.log

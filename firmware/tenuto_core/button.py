@@ -17,12 +17,12 @@ class Button:
     `edge` and `advance` return `vocab.PRESS`, `DOUBLE_PRESS`, `LONG_PRESS` or 0.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._down = False
         self._presses = 0
         self.due_ms = None
 
-    def edge(self, pressed, at_ms):
+    def edge(self, pressed: bool, at_ms: int) -> int:
         """The button went down or came up at `at_ms`; an edge to where it already is counts not."""
         gesture = self.advance(at_ms)
         if pressed == self._down:
@@ -39,7 +39,7 @@ class Button:
             self.due_ms = at_ms + DOUBLE_GAP_MS
         return gesture
 
-    def advance(self, now_ms):
+    def advance(self, now_ms: int) -> int:
         """The gesture that is certain at `now_ms`, if one became so since the last call."""
         if self.due_ms is None or now_ms < self.due_ms:
             return 0

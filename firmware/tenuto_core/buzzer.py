@@ -12,14 +12,14 @@ class Buzzer:
     due_ms: when `advance` wants to be called next, or None when silent.
     """
 
-    def __init__(self, motor):
+    def __init__(self, motor: Motor) -> None:
         self._motor = motor
         self._pattern = ()
         self._index = 0
         self._on = False
         self.due_ms = None
 
-    def play(self, pattern, now_ms):
+    def play(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
         """Begin a pattern of (strength_pct, on_ms, off_ms) now, in place of what is playing."""
         if self._on:
             self._motor.off()
@@ -29,13 +29,13 @@ class Buzzer:
         self.due_ms = now_ms if pattern else None
         self.advance(now_ms)
 
-    def stop(self):
+    def stop(self) -> None:
         """Motor off at once; the rest of the pattern is dropped."""
         self.due_ms = None
         self._on = False
         self._motor.off()
 
-    def advance(self, now_ms):
+    def advance(self, now_ms: int) -> None:
         """Do what is due at `now_ms`.  The pulses keep their lengths when this comes late."""
         while self.due_ms is not None and now_ms >= self.due_ms:
             strength_pct, on_ms, off_ms = self._pattern[self._index]

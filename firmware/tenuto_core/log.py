@@ -13,7 +13,7 @@ RECORD_BYTES = 16
 _RECORD = "<IBBHII"
 
 
-def unpack_record(data, offset=0):
+def unpack_record(data: bytes | bytearray, offset: int = 0) -> tuple[int, int, int, int, int, int]:
     """The fields (at_ms, kind, step, a, b, c) of the record at `offset` of `data`."""
     return struct.unpack_from(_RECORD, data, offset)
 
@@ -24,17 +24,17 @@ class Log:
     first: number of the oldest record still held; next: number that the next record gets.
     """
 
-    def __init__(self, capacity=1024):
+    def __init__(self, capacity: int = 1024) -> None:
         self.capacity = capacity
         self.next = 0
         self._ring = bytearray(capacity * RECORD_BYTES)
 
     @property
-    def first(self):
+    def first(self) -> int:
         """Number of the oldest record still held."""
         return max(0, self.next - self.capacity)
 
-    def append(self, at_ms, kind, step, a=0, b=0, c=0):
+    def append(self, at_ms: int, kind: int, step: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Add a record and return its number; values too large for their field are cut to it."""
         struct.pack_into(
             _RECORD,
@@ -50,12 +50,14 @@ class Log:
         self.next += 1
         return self.next - 1
 
-    def read(self, number, most):
+    def read(self, number: int, most: int) -> bytes:
         """Up to `most` records from `number` on, as their bytes; empty where there are none.
+
+        A `most` of 0 or less gives none.
 
         The bytes end at the ring's edge, so a second call may be needed.
         """
-        if not self.first <= number < self.next:
+        if most < 1 or not self.first <= number < self.next:
             return b""
         start = number % self.capacity
         count = min(most, self.next - number, self.capacity - start)

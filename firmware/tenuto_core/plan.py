@@ -67,19 +67,19 @@ class Step:
 
     def __init__(
         self,
-        kind,
-        duration_ms,
-        cues=(),
+        kind: int,
+        duration_ms: int,
+        cues: list[tuple[int, bool, int]] | tuple[tuple[int, bool, int], ...] = (),
         *,
-        exercise=NO_EXERCISE,
-        side=BOTH,
-        rep=0,
-        reps=0,
-        set_no=0,
-        self_paced=False,
-        gate_bpm=0,
-        wait_max_ms=0,
-    ):
+        exercise: int = NO_EXERCISE,
+        side: int = BOTH,
+        rep: int = 0,
+        reps: int = 0,
+        set_no: int = 0,
+        self_paced: bool = False,
+        gate_bpm: int = 0,
+        wait_max_ms: int = 0,
+    ) -> None:
         self.kind = kind
         self.duration_ms = duration_ms
         self.cues = tuple(cues)
@@ -93,18 +93,18 @@ class Step:
         self.wait_max_ms = wait_max_ms
 
 
-def _check(condition, what, *values):
+def _check(condition: bool, what: str, *values: object) -> None:
     if not condition:
         raise PlanError(what.format(*values))
 
 
-def _check_int(value, low, high, what, *values):
+def _check_int(value: int, low: int, high: int, what: str, *values: object) -> None:
     if not low <= value <= high:
         where = what.format(*values)
         raise PlanError("{} is {}, allowed is {} to {}".format(where, value, low, high))
 
 
-def pattern_ms(pattern):
+def pattern_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
     """Length in ms of a pattern of (strength_pct, on_ms, off_ms), without its last pause."""
     total = 0
     for _, on_ms, off_ms in pattern:
@@ -112,7 +112,7 @@ def pattern_ms(pattern):
     return total - pattern[-1][2] if pattern else 0
 
 
-def check_pattern(pattern, where):
+def check_pattern(pattern: tuple[tuple[int, int, int], ...], where: str) -> None:
     """Raise PlanError unless the pulses keep the limits of the motor and of the skin."""
     _check_int(len(pattern), 0, MAX_PATTERN_PULSES, "{}: number of pulses", where)
     for number, (strength_pct, on_ms, off_ms) in enumerate(pattern):
@@ -122,7 +122,7 @@ def check_pattern(pattern, where):
     _check_int(pattern_ms(pattern), 0, MAX_PATTERN_MS, "{}: length in ms", where)
 
 
-def _check_step(step, number, exercises, last):
+def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
     _check_int(step.kind, READY, DONE, "step {}: kind", number)
     kind = STEP_KINDS[step.kind]
     if step.exercise != NO_EXERCISE:
@@ -153,7 +153,12 @@ def _check_step(step, number, exercises, last):
         before_ms, ends = at_ms, from_end
 
 
-def encode(name, exercises, steps, patterns):
+def encode(
+    name: str,
+    exercises: list[str] | tuple[str, ...],
+    steps: list[Step] | tuple[Step, ...],
+    patterns: list[tuple[tuple[int, int, int], ...]] | tuple[tuple[tuple[int, int, int], ...], ...],
+) -> bytes:
     """The bytes of a plan.
 
     name: the routine's name; exercises: their names, as the steps number them; steps: of `Step`,
@@ -227,7 +232,7 @@ class Plan:
     (strength_pct, on_ms, off_ms) for each cue.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: bytes | bytearray) -> None:
         size = len(data)
         _check_int(size, _HEADER_BYTES + _CRC_BYTES, MAX_BYTES, "size of the plan in bytes")
         magic, version, exercises, steps, cues, pulses, names, total_ms = struct.unpack_from(
@@ -263,7 +268,9 @@ class Plan:
         _check(seen_ms == total_ms, "duration in the header is not that of the steps")
         _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
 
-    def _read_patterns(self, counts, pulses):
+    def _read_patterns(
+        self, counts: int, pulses: int
+    ) -> tuple[tuple[tuple[int, int, int], ...], ...]:
         at, patterns, left = counts + len(CUES), [], pulses
         for cue in range(len(CUES)):
             pattern = []
@@ -277,7 +284,7 @@ class Plan:
         _check(left == 0, "pulses that belong to no cue")
         return tuple(patterns)
 
-    def _check_names(self, size):
+    def _check_names(self, size: int) -> None:
         at, end = self._names, self._names + size
         for _ in range(self._exercises + 1):
             _check(at < end, "names are cut short")
@@ -291,22 +298,22 @@ class Plan:
             except (UnicodeError, ValueError):
                 raise PlanError("name {} is not UTF-8".format(index))
 
-    def _name(self, index):
+    def _name(self, index: int) -> str:
         at = self._names
         for _ in range(index):
             at += 1 + self.data[at]
         return bytes(self.data[at + 1 : at + 1 + self.data[at]]).decode()
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The routine's name."""
         return self._name(0)
 
-    def exercise_name(self, exercise):
+    def exercise_name(self, exercise: int) -> str | None:
         """The name of an exercise, or None for `NO_EXERCISE`."""
         return None if exercise == NO_EXERCISE else self._name(exercise + 1)
 
-    def step(self, number):
+    def step(self, number: int) -> Step:
         """Step `number`, counted from 0, as a fresh `Step`."""
         at = _HEADER_BYTES + number * _STEP_BYTES
         kind, exercise, side, rep, reps, set_no, flags, gate, ms, wait_ms, first, count, _ = (

@@ -9,7 +9,8 @@ Time goes in as integer ms of one monotonic clock; nothing here reads a clock.  
 The running step has an *anchor*: the clock time at which its elapsed time would be 0.  A pause
 moves the anchor, an extension moves the end.  When a step is over in the ordinary way, the next
 one is anchored at the planned end, not at the time at which the player happened to be called, so
-lateness never adds up.  A skip, a press or an opened gate anchors the next step at that moment.
+lateness never adds up; a gate that gives way after its longest wait is no different.  A skip, a
+press or an opened gate anchors the next step at that moment.
 
 A cue belongs to a step by an offset from its start or from its end, and a pointer walks the cues
 of the step, so each is given once; an extension delays those that count from the end.
@@ -158,7 +159,7 @@ BEAT_FRESH_MS = 5_000
 BACK_SAME_HOLD_MS = 3_000
 
 
-def refusal(state, what):
+def refusal(state: int, what: int) -> int:
     """Why an input that has no row in `TABLE` for `state` is refused: a number of `STATUSES`."""
     if state in (IDLE, ARMED):
         return NOT_PLAYING
@@ -181,7 +182,7 @@ class Player:
     when only an input can change anything.
     """
 
-    def __init__(self, log, buzzer):
+    def __init__(self, log: Log, buzzer: Buzzer) -> None:
         self._log = log
         self._buzzer = buzzer
         self.state = IDLE
@@ -204,7 +205,7 @@ class Player:
 
     # --- what comes in
 
-    def load(self, plan, plan_id):
+    def load(self, plan: Plan, plan_id: bytes) -> int:
         """Take a checked `plan.Plan` to be played next; returns a number of `STATUSES`."""
         if self.state != IDLE:
             return BUSY
@@ -212,7 +213,7 @@ class Player:
         self.plan_id = plan_id
         return OK
 
-    def receive(self, command, arg, source, now_ms):
+    def receive(self, command: int, arg: int, source: int, now_ms: int) -> int:
         """Obey a command of `vocab.COMMANDS`; returns `OK` or why it is refused.
 
         arg: for `EXTEND` ms, for `START_AT` a time of the same clock, for `STOP` the reason
@@ -224,7 +225,7 @@ class Player:
         self.advance(now_ms)
         return status
 
-    def press(self, gesture, now_ms):
+    def press(self, gesture: int, now_ms: int) -> int:
         """The wearer pressed the button: a number of `GESTURES`; returns as `receive`."""
         self.advance(now_ms)
         what = _GESTURES[gesture]
@@ -235,12 +236,15 @@ class Player:
         self.advance(now_ms)
         return status
 
-    def beat(self, bpm, rr, now_ms):
+    def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int) -> None:
         """The heart beats at `bpm` (1 to 255), with RR intervals in 1/1024 s, at most four.
 
-        A heart rate that is no longer known is simply not told any more.
+        A heart rate that is no longer known is simply not told any more.  What is no heart rate,
+        such as the 0 of a sensor that has none yet, is passed over.
         """
         self.advance(now_ms)
+        if not 1 <= bpm <= 255:
+            return
         self._bpm = bpm
         self._beat_ms = now_ms
         if self.state in (RUNNING, WAITING, PAUSED):
@@ -253,7 +257,7 @@ class Player:
             self._input(GO, 0, BY_PLAN, now_ms)
             self.advance(now_ms)
 
-    def advance(self, now_ms):
+    def advance(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`, in its order."""
         while self.due_ms is not None and now_ms >= self.due_ms:
             if self.state == ARMED:
@@ -273,20 +277,20 @@ class Player:
                 what = MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
             self._input(what, 0, BY_PLAN, now_ms)
 
-    def elapsed_at(self, now_ms):
+    def elapsed_at(self, now_ms: int) -> int:
         """Time in the present step at `now_ms`, pauses left out; 0 when idle."""
         if self.state == PAUSED:
             return self._stopped_ms
         return now_ms - self._anchor_ms if self.state in (RUNNING, WAITING) else 0
 
     @property
-    def duration_ms(self):
+    def duration_ms(self) -> int:
         """Duration of the present step with its extensions; 0 when idle."""
         return self._duration_ms if self.state in (RUNNING, WAITING, PAUSED) else 0
 
     # --- the machine
 
-    def _input(self, what, arg, source, now_ms):
+    def _input(self, what: int, arg: int, source: int, now_ms: int) -> int:
         row = _ROWS.get((self.state, what))
         if row is None:
             return refusal(self.state, what)
@@ -300,7 +304,7 @@ class Player:
             self._input(GO, 0, BY_WEARER, now_ms)
         return OK
 
-    def _rearm(self):
+    def _rearm(self) -> None:
         if self.state == RUNNING:
             at_ms = self._duration_ms
             if self._cue < len(self._step.cues):
@@ -314,7 +318,7 @@ class Player:
         elif self.state == IDLE:
             self.due_ms = None
 
-    def _waits_for(self, now_ms):
+    def _waits_for(self, now_ms: int) -> int:
         """What must come before the next step may begin: a number of `WAITS`, 0 for nothing."""
         step = self._step
         if step.gate_bpm:
@@ -323,10 +327,10 @@ class Player:
                 return WAIT_HEART
         return WAIT_PRESS if step.self_paced and not self._in_position else 0
 
-    def _record(self, now_ms, kind, a=0, b=0, c=0):
+    def _record(self, now_ms: int, kind: int, a: int = 0, b: int = 0, c: int = 0) -> None:
         self._log.append(now_ms, kind, self.number, a, b, c)
 
-    def _fire_cue(self, now_ms):
+    def _fire_cue(self, now_ms: int) -> None:
         cue = self._step.cues[self._cue][2]
         late_ms = now_ms - self.due_ms
         self._cue += 1
@@ -334,12 +338,12 @@ class Player:
         self._record(now_ms, CUE, cue, late_ms)
         self._rearm()
 
-    def _feel(self, cue, now_ms):
+    def _feel(self, cue: int, now_ms: int) -> None:
         """A cue that is not in the plan."""
         self._buzzer.play(self.plan.patterns[cue], now_ms)
         self._record(now_ms, CUE, cue)
 
-    def _enter(self, number, anchor_ms, now_ms):
+    def _enter(self, number: int, anchor_ms: int, now_ms: int) -> None:
         self.number = number
         self._step = self.plan.step(number)
         self._anchor_ms = anchor_ms
@@ -348,13 +352,13 @@ class Player:
         self._in_position = False
         self._record(now_ms, STEP_STARTED, 0, self._duration_ms)
 
-    def _leave(self, outcome, now_ms):
+    def _leave(self, outcome: int, now_ms: int) -> None:
         elapsed_ms = max(0, self.elapsed_at(now_ms))
         self._record(now_ms, STEP_ENDED, outcome, elapsed_ms, self._duration_ms)
 
     # --- the actions of TABLE: return OK (or nothing), or a refusal before any change
 
-    def _arm(self, at_ms, now_ms):
+    def _arm(self, at_ms: int, now_ms: int) -> int:
         if self.plan is None:
             return NO_PLAN
         if at_ms <= now_ms:
@@ -364,10 +368,10 @@ class Player:
         self.due_ms = at_ms
         return OK
 
-    def _disarm(self, _, now_ms):
+    def _disarm(self, _: int, now_ms: int) -> None:
         self._buzzer.stop()
 
-    def _begin(self, _, now_ms):
+    def _begin(self, _: int, now_ms: int) -> int:
         if self.plan is None:
             return NO_PLAN
         anchor_ms = self.due_ms if self.state == ARMED and now_ms >= self.due_ms else now_ms
@@ -384,37 +388,38 @@ class Player:
         self._enter(0, anchor_ms, now_ms)
         return OK
 
-    def _next_on_time(self, _, now_ms):
+    def _next_on_time(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)
         self._enter(self.number + 1, self._anchor_ms + self._duration_ms, now_ms)
 
-    def _next_now(self, _, now_ms):
+    def _next_now(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)
-        self._enter(self.number + 1, now_ms, now_ms)
+        # A gate that gives way does so at its time, even when this is called after it.
+        self._enter(self.number + 1, min(now_ms, self.due_ms), now_ms)
 
-    def _wait(self, _, now_ms):
+    def _wait(self, _: int, now_ms: int) -> None:
         left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
         self._record(now_ms, WAITING_RECORD, self._waits_for(now_ms), max(0, left_ms))
 
-    def _note_position(self, _, now_ms):
+    def _note_position(self, _: int, now_ms: int) -> None:
         self._in_position = True
 
-    def _pause(self, _, now_ms):
+    def _pause(self, _: int, now_ms: int) -> None:
         self._stopped_ms = now_ms - self._anchor_ms
         self._paused_ms = now_ms
         self._buzzer.stop()
         self._record(now_ms, PAUSED_RECORD, self._source, self._stopped_ms)
         self._feel(ATTENTION, now_ms)
 
-    def _unpause(self, now_ms):
+    def _unpause(self, now_ms: int) -> None:
         self._anchor_ms = now_ms - self._stopped_ms
         self._record(now_ms, RESUMED, self._source, now_ms - self._paused_ms)
 
-    def _resume(self, _, now_ms):
+    def _resume(self, _: int, now_ms: int) -> None:
         self._unpause(now_ms)
         self._feel(COUNTDOWN, now_ms)
 
-    def _skip(self, _, now_ms):
+    def _skip(self, _: int, now_ms: int) -> int:
         if self.number + 1 == self.plan.steps:
             return OUT_OF_RANGE
         if self.state == PAUSED:
@@ -425,7 +430,7 @@ class Player:
         self._enter(self.number + 1, now_ms, now_ms)
         return OK
 
-    def _back(self, _, now_ms):
+    def _back(self, _: int, now_ms: int) -> None:
         elapsed_ms = self.elapsed_at(now_ms)
         again = self._step.kind == HOLD and elapsed_ms > BACK_SAME_HOLD_MS
         hold = self._hold_before(self.number + 1 if again else self.number)
@@ -438,13 +443,13 @@ class Player:
         self._leave(STEP_LEFT_BACK, now_ms)
         self._enter(target, now_ms, now_ms)
 
-    def _hold_before(self, number):
+    def _hold_before(self, number: int) -> int:
         for earlier in range(number - 1, -1, -1):
             if self.plan.step(earlier).kind == HOLD:
                 return earlier
         return NO_STEP
 
-    def _extend(self, by_ms, now_ms):
+    def _extend(self, by_ms: int, now_ms: int) -> int:
         if self._step.kind != HOLD:
             return NOT_A_HOLD
         if not 1 <= by_ms <= EXTEND_MS_MAX or self._duration_ms + by_ms > MAX_STEP_MS:
@@ -453,20 +458,20 @@ class Player:
         self._record(now_ms, EXTENDED, self._source, by_ms, self._duration_ms)
         return OK
 
-    def _stop(self, reason, now_ms):
+    def _stop(self, reason: int, now_ms: int) -> int:
         if reason not in (0, ENDED_STOPPED, ENDED_FAILED):
             return OUT_OF_RANGE
         self._buzzer.stop()
         self._end(reason or ENDED_STOPPED, STEP_CUT, now_ms)
         return OK
 
-    def _abandon(self, _, now_ms):
+    def _abandon(self, _: int, now_ms: int) -> None:
         self._stop(ENDED_STOPPED, now_ms)
 
-    def _finish(self, _, now_ms):
+    def _finish(self, _: int, now_ms: int) -> None:
         self._end(ENDED_FINISHED, STEP_COMPLETE, now_ms)
 
-    def _end(self, reason, outcome, now_ms):
+    def _end(self, reason: int, outcome: int, now_ms: int) -> None:
         self._leave(outcome, now_ms)
         self.number = NO_STEP
         self._record(now_ms, SESSION_ENDED, reason | self._source << 8, now_ms - self.started_ms)

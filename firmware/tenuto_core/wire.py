@@ -91,7 +91,7 @@ class WireError(Exception):
     """Bytes that are no frame of this protocol; says which and why."""
 
 
-def encode(op, tag, *values, tail=b""):
+def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
     """The bytes of one frame.
 
     values: the fields in the order of `FRAMES`.  Raises WireError if there are too many or too
@@ -113,7 +113,7 @@ def encode(op, tag, *values, tail=b""):
     return frame
 
 
-def decode(frame):
+def decode(frame: bytes) -> tuple[int, int, tuple[Any, ...], bytes]:
     """The parts (op, tag, values, tail) of one frame; raises WireError if it is none."""
     size = len(frame)
     if size < 2:
@@ -129,7 +129,7 @@ def decode(frame):
     return op, tag, values, bytes(frame[least:])
 
 
-def split(packet):
+def split(packet: bytes) -> list[bytes]:
     """The frames in a packet of length-prefixed frames; raises WireError if they do not add up."""
     frames, at = [], 0
     while at < len(packet):
