@@ -71,11 +71,15 @@ def show(value: object) -> str:
     if isinstance(value, int | float):
         return f"{value}"
     if isinstance(value, str):
-        text = value if len(value) <= _SHOWN_CHARACTERS else value[:_SHOWN_CHARACTERS] + "..."
-        return f"the text {text!r}"
+        return f"the text {quoted(value)}"
     if isinstance(value, date | datetime | time):
         return "a date or time"
     return "a list" if isinstance(value, list) else "a table"
+
+
+def quoted(text: str) -> str:
+    """Give a text of unknown origin for a message: in quotes, cut short, nothing unprintable."""
+    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
 
 
 def seconds(ms: int) -> str:
@@ -99,10 +103,11 @@ def hint(word: str, words: Sequence[str], *, quote: str = "`") -> str:
 
 
 def _number(value: object, what: str) -> int | float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-        raise ValueError(f"is {show(value)}, allowed is {what}")
-    return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError(f"is {show(value)}, allowed is {what}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,9 +440,13 @@ class Source:
         """Tell whether the file has something at `path`."""
         return self.lines is not None and self.lines.has(path)
 
+    def line(self, path: Key) -> int:
+        """Give the line of `path` or of the nearest around it, 0 where nothing is known."""
+        return self.lines.line(path) if self.lines else 0
+
     def mistake(self, path: Key, text: str) -> Mistake:
         """Give the mistake at `path`, on its line where there is one."""
-        return Mistake(self.file, self.lines.line(path) if self.lines else 0, text)
+        return Mistake(self.file, self.line(path), text)
 
 
 def parse(data: str | bytes, file: str) -> tuple[dict[str, Any], Source]:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: RUF009 - `document.key` makes a dataclass field
 """Routines: an ordered list of exercises, read from a TOML file that people edit.
 
 An exercise takes what it does not set from `[defaults]`, and what is not there from this module.
@@ -114,7 +115,7 @@ class Settings:
         "Start the hold after this time in any case, counted from the beginning of the change.",
         default=600_000,
     )
-    heart_gate: HeartGate | None = key(  # noqa: RUF009 - `key` makes a field
+    heart_gate: HeartGate | None = key(
         "heart_gate",
         document.NestedOrFalse(HeartGate),
         "Rest before the exercise until the heart rate is low enough; false for no such rest.",
@@ -196,7 +197,7 @@ class Routine:
         "Time to get ready before the first hold.",
         default=5_000,
     )
-    defaults: Settings = key(  # noqa: RUF009 - `key` makes a field
+    defaults: Settings = key(
         "defaults",
         document.Nested(Settings),
         "What all exercises have in common; an exercise may set it otherwise.",
@@ -208,6 +209,21 @@ class Routine:
         "The exercises, in the order in which they are done.",
     )
     origin: document.Source = field(default=document.Source("routine"), compare=False, repr=False)
+
+    def held_ms(self) -> dict[str, tuple[int, int]]:
+        """Give for how long each muscle is held, left and right, in the order of the file.
+
+        An exercise with both sides together counts for both.
+        """
+        total: dict[str, tuple[int, int]] = {}
+        for exercise in self.exercises:
+            times = self.rounds * exercise.sets * exercise.reps
+            sides = ("left", "right") if None not in exercise.side_order else (None, None)
+            left_ms, right_ms = (times * exercise.side_hold_ms(side) for side in sides)
+            for muscle in dict.fromkeys(exercise.muscles):
+                before = total.get(muscle, (0, 0))
+                total[muscle] = (before[0] + left_ms, before[1] + right_ms)
+        return total
 
     def mistake(self, path: Key, text: str) -> Mistake:
         """Give a mistake at a path of the file, such as `("exercise", 0, "change_s")`.

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto routines`: list them, print their score, check files that are being written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tenuto import haptics, routine
+from tenuto.compile import compile_routine, describe
+from tenuto.config import find_config
+from tenuto.errors import InputError
+from tenuto.resources import Library
+from tenuto.schema import routine_schema
+
+if TYPE_CHECKING:
+    from rich.console import JustifyMethod, RenderableType
+
+    from tenuto.compile import CompiledPlan, ScoreRow
+    from tenuto.haptics import Vocabulary
+    from tenuto.routine import Routine
+
+app = App(name="routines", help="List routines, show what they do, check files.")
+
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file to use instead of your own.")
+]
+
+_MS_PER_CELL = 100
+_PIPE_WIDTH = 1_000
+
+
+@app.default
+@app.command(name="list")
+def list_routines(*, config: ConfigFile = None) -> None:
+    """List all routines, your own and those that come with Tenuto."""
+    library = Library.of(find_config(config))
+    vocabulary = library.vocabulary()
+    table = _table("name", ">exercises", ">duration", "description")
+    for name in library.names():
+        try:
+            found = library.routine(name)
+            lasts = duration(compile_routine(found, vocabulary).plan.duration_ms)
+        except InputError:
+            wrong = Text(f"has mistakes: tenuto routines check {library.path(name)}", style="red")
+            table.add_row(Text(name), "", "", wrong)
+        else:
+            count = str(len(found.exercises))
+            table.add_row(Text(name, style="bold"), count, lasts, Text(found.description))
+    _write(table)
+
+
+@app.command
+def show(name: str, /, *, config: ConfigFile = None) -> None:
+    """Print the score of a routine: each step with its time, its length and its cues.
+
+    Args:
+        name: a routine's name, or a file that ends in .toml
+        config: as in all commands
+    """
+    library = Library.of(find_config(config))
+    found = library.open(name)
+    vocabulary = library.vocabulary()
+    compiled = compile_routine(found, vocabulary)
+    _write(
+        _heading(found),
+        _score(compiled, _blocks()),
+        Text(),
+        Text(f"{_summary(compiled)}; plan {compiled.plan_id_hex}, {len(compiled.data)} bytes"),
+        *_held(found),
+        *(Text(f"{vocabulary.file}: {text}", style="yellow") for text in haptics.lint(vocabulary)),
+    )
+
+
+@app.command
+def check(file: Path, /, *files: Path, config: ConfigFile = None) -> None:
+    """Check routine files, and say all that is wrong with them.
+
+    Args:
+        file: a routine file
+        files: more of them
+        config: as in all commands; its vocabulary decides which cues have room
+    """
+    vocabulary = Library.of(find_config(config)).vocabulary()
+    lines = [_check(path, vocabulary) for path in (file, *files)]
+    prefixed = len(lines) > 1
+    for path, (is_right, text) in zip((file, *files), lines, strict=True):
+        prefix = f"{path}: " if prefixed and is_right else ""
+        _write(Text(prefix + text, style="green" if is_right else ""))
+    if not all(is_right for is_right, _ in lines):
+        raise SystemExit(2)
+
+
+@app.command
+def schema() -> None:
+    """Print the JSON Schema of routine files, for your editor."""
+    _write(Text(json.dumps(routine_schema(), indent=2)))
+
+
+def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
+    try:
+        return True, f"OK: {_summary(compile_routine(routine.load(path), vocabulary))}"
+    except InputError as error:
+        return False, str(error)
+
+
+def duration(ms: int) -> str:
+    """Give a duration in words: `5 min 42 s`, `1 h 0 min 3 s`, `8.5 s`."""
+    minutes, rest_ms = divmod(ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    words = f"{rest_ms / 1000:.3f}".rstrip("0").rstrip(".") + " s"
+    if hours:
+        return f"{hours} h {minutes} min {words}"
+    return f"{minutes} min {words}" if minutes else words
+
+
+def _clock(ms: int) -> str:
+    minutes, rest_ms = divmod(ms, 60_000)
+    return f"{minutes}:{rest_ms // 1000:02}" + (f".{rest_ms % 1000:03}" if rest_ms % 1000 else "")
+
+
+def _summary(compiled: CompiledPlan) -> str:
+    holds = sum(1 for row in describe(compiled) if row.kind == "hold")
+    return f"{holds} hold{'s' * (holds > 1)}, {duration(compiled.plan.duration_ms)}"
+
+
+def _heading(found: Routine) -> Text:
+    heading = Text(found.name, style="bold")
+    for text in (found.description, found.safety, found.source):
+        heading.append(f"\n{text}" if text else "", style="not bold")
+    heading.append("\n")
+    return heading
+
+
+def _score(compiled: CompiledPlan, blocks: str) -> Table:
+    table = _table("!>at", "!>for", "step", "exercise", "!side", "!>cue at", "!cue", "felt as")
+    for row in describe(compiled):
+        style = "bold" if row.kind == "hold" else ""
+        step: list[RenderableType] = [
+            _clock(row.start_ms),
+            duration(row.duration_ms),
+            Text(row.kind + _wait(row), style=style),
+            Text(_exercise(row), style=style),
+            row.side or "",
+        ]
+        for cue in row.cues:
+            felt = haptics.draw(cue.pattern, _MS_PER_CELL, blocks)
+            at = f"{cue.at_ms / 1000:.2f} s"
+            table.add_row(*step, at, cue.cue, Text(felt, style="cyan"))
+            step = [""] * len(step)
+    return table
+
+
+def _wait(row: ScoreRow) -> str:
+    if row.waits is None:
+        return ""
+    what = "a press" if row.waits == "press" else f"less than {row.gate_bpm} bpm"
+    return f", until {what}, at most {duration(row.wait_max_ms)}"
+
+
+def _exercise(row: ScoreRow) -> str:
+    count = f" {row.rep} of {row.reps}" if row.reps > 1 else ""
+    return (row.exercise or "") + count
+
+
+def _held(found: Routine) -> list[RenderableType]:
+    table = _table("muscle", ">left", ">right")
+    for muscle, (left_ms, right_ms) in found.held_ms().items():
+        table.add_row(Text(muscle), duration(left_ms), duration(right_ms))
+    return [Text("\nHeld in all:"), table] if table.row_count else []
+
+
+def _table(*columns: str) -> Table:
+    """Make a table; `!` before a column: never folded, then `>`: aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        title = column.lstrip("!>")
+        justify: JustifyMethod = "right" if ">" in column else "left"
+        table.add_column(title, justify=justify, overflow="fold", no_wrap="!" in column)
+    return table
+
+
+def _console() -> Console:
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        # What reads a pipe wants whole lines, however wide the terminal behind it may be.
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def _blocks() -> str:
+    try:
+        haptics.BLOCKS.encode(_console().encoding)
+    except UnicodeEncodeError:
+        return haptics.ASCII_BLOCKS
+    return haptics.BLOCKS
+
+
+def _write(*parts: RenderableType) -> None:
+    console = _console()
+    if console.is_terminal:
+        console.print(*parts, sep="\n")
+        return
+    with console.capture() as capture:
+        console.print(*parts, sep="\n")
+    lines = (line.rstrip() for line in capture.get().splitlines())
+    console.file.write("\n".join(lines) + "\n")

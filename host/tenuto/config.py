@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: RUF009 - `document.key` makes a dataclass field
+"""The configuration: wearables, people, broker, history; see `config/tenuto.toml`.
+
+It is looked for in this order: the file that was named, `$TENUTO_CONFIG`, `tenuto.toml` in the
+user's configuration folder; without any of them the built-in defaults hold.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cattrs.errors import BaseValidationError
+
+from tenuto import document
+from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, key
+from tenuto.errors import InputError
+from tenuto.mqtt.address import BrokerAddress
+from tenuto_core.plan import MAX_NAME_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tenuto.errors import Mistake
+    from tenuto.locate import Key
+
+EMBEDDED = "embedded"
+OFF = "off"
+MAX_WEARABLES = 64
+MAX_PEOPLE = 64
+
+_ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
+_PLAIN = Text(200)
+
+
+@dataclass(frozen=True, slots=True)
+class _MqttUrl:
+    """The address of a broker; a message never repeats it, since it may hold a password."""
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"is {document.show(value)}, allowed is text in quotes")  # noqa: TRY004
+        if value in (EMBEDDED, OFF):
+            return value
+        if "://" not in value or not value.isprintable() or " " in value:
+            raise ValueError(
+                'is not known, allowed is "embedded", "off", mqtt://... or mqtts://...'
+            )
+        try:
+            BrokerAddress.parse(value)
+        except InputError as error:
+            raise ValueError(f"is wrong: {error}") from None
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(embedded|off|mqtts?://.+)$"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A path, with `~` for the home folder."""
+
+    def read(self, value: object) -> Path:
+        text = Text(1_000).read(value)
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            raise ValueError(f"is {document.show(text)}, whose home folder is unknown") from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mqtt:
+    """The broker, and where in it Tenuto speaks."""
+
+    url: str = field(
+        default=EMBEDDED,
+        repr=False,
+        metadata={"key": "url", "rule": _MqttUrl(), "doc": "Which broker to use."},
+    )
+    base_topic: str = key(
+        "base_topic",
+        Text(
+            64,
+            pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
+            allowed="letters, digits, _ and -, with / between levels",
+        ),
+        "What all topics begin with.",
+        default="tenuto",
+    )
+
+    @property
+    def broker(self) -> BrokerAddress | None:
+        """The broker to connect to, None for the embedded one or for none."""
+        return None if self.url in (EMBEDDED, OFF) else BrokerAddress.parse(self.url)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether Tenuto brings its own broker."""
+        return self.url == EMBEDDED
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is no MQTT at all."""
+        return self.url == OFF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bluetooth:
+    """The radio."""
+
+    adapter: str = key(
+        "adapter",
+        Text(
+            200,
+            pattern=r"default|hci\d{1,3}|bumble:\S+",
+            allowed='"default", "hci0" or another number, or "bumble:" and a transport of bumble',
+        ),
+        "Which adapter to use.",
+        default="default",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Where sessions are kept; see `Config.history_path`."""
+
+    path: Path | None = key("path", _File(), "The database file.", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routines:
+    """Where routines are, and which one is meant where none is named; see `Config`."""
+
+    folder: Path | None = key("folder", _File(), "The user's own routines.", default=None)
+    default: str = key(
+        "default", Text(MAX_NAME_BYTES), "The routine to start.", default="lower-back"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Haptics:
+    """How cues feel; see `Config.haptics_file`."""
+
+    file: Path | None = key("file", _File(), "The user's own vocabulary.", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who wears a wearable."""
+
+    id: str = key("id", _ID, "A short word for topics and records.")
+    name: str | None = key("name", _PLAIN, "What people call them.", default=None)
+    publish_heart_rate: bool = key(
+        "publish_heart_rate", Flag(), "Whether it goes out on MQTT.", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wearable:
+    """One wearable, and how to reach it."""
+
+    id: str = key("id", _ID, "A short word for topics and commands.")
+    link: str = key("link", Choice(("ble", "serial", "simulated")), "How it is reached.")
+    address: str | None = key("address", _PLAIN, "Its Bluetooth address.", default=None)
+    port: str | None = key("port", _PLAIN, "Its serial port.", default=None)
+    person: str | None = key("person", _ID, "The id of who wears it.", default=None)
+    routine: str | None = key(
+        "routine", Text(MAX_NAME_BYTES), "The routine to start on it.", default=None
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse a way to reach it that does not fit the link."""
+        given = {"address": self.address, "port": self.port}
+        needed = {"ble": "address", "serial": "port"}.get(self.link)
+        remarks = []
+        for name, value in given.items():
+            if name == needed and value is None:
+                remarks.append((name, f'is missing, the link "{self.link}" needs it'))
+            elif name != needed and value is not None:
+                remarks.append((name, f'is not for the link "{self.link}"; leave it out'))
+        if remarks:
+            raise Mistaken(remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The user's folders for Tenuto, by the convention of the platform."""
+
+    config: Path
+    data: Path
+
+
+def folders(platform: str, environ: Mapping[str, str], home: Path) -> Folders:
+    """Give the user's folders.
+
+    platform: as `sys.platform`.  On Linux and the like those of the XDG base directory
+    specification, whose variables hold only if they are absolute.
+    """
+    if platform == "darwin":
+        support = home / "Library" / "Application Support" / "tenuto"
+        return Folders(support, support)
+    if platform == "win32":
+        roaming = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
+        local = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+        return Folders(roaming / "tenuto", local / "tenuto")
+    named = [Path(environ.get(name, "")) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")]
+    usual = [home / ".config", home / ".local" / "share"]
+    config, data = (n if n.is_absolute() else u for n, u in zip(named, usual, strict=True))
+    return Folders(config / "tenuto", data / "tenuto")
+
+
+def own_folders() -> Folders:
+    """Give the folders of the user who runs this."""
+    return folders(sys.platform, os.environ, Path.home())
+
+
+SIMULATED = Wearable(id="simulated", link="simulated")
+_MQTT, _BLUETOOTH, _HISTORY = Mqtt(), Bluetooth(), History()
+_ROUTINES, _HAPTICS = Routines(), Haptics()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """A checked configuration.
+
+    file: where it was read, None for the built-in defaults; its relative paths start in its folder.
+    own: the user's folders, for what it does not say.
+    """
+
+    mqtt: Mqtt = key("mqtt", Nested(Mqtt), "The broker.", default=_MQTT)
+    bluetooth: Bluetooth = key("bluetooth", Nested(Bluetooth), "The radio.", default=_BLUETOOTH)
+    history: History = key("history", Nested(History), "The history.", default=_HISTORY)
+    routines: Routines = key("routines", Nested(Routines), "The routines.", default=_ROUTINES)
+    haptics: Haptics = key("haptics", Nested(Haptics), "The vocabulary.", default=_HAPTICS)
+    people: tuple[Person, ...] = key(
+        "person", Tables(Person, "person", 0, MAX_PEOPLE), "Who wears them.", default=()
+    )
+    wearables: tuple[Wearable, ...] = key(
+        "wearable",
+        Tables(Wearable, "wearable", 1, MAX_WEARABLES),
+        "The wearables.",
+        default=(SIMULATED,),
+    )
+    file: Path | None = None
+    own: Folders = field(default_factory=own_folders)
+
+    @property
+    def history_path(self) -> Path:
+        """The history's database file."""
+        return self._from_file(self.history.path) or self.own.data / "history.db"
+
+    @property
+    def routines_folder(self) -> Path:
+        """The folder of the user's own routines; need not exist."""
+        return self._from_file(self.routines.folder) or self.own.config / "routines"
+
+    @property
+    def haptics_file(self) -> Path | None:
+        """The user's own vocabulary, None for the shipped one."""
+        return self._from_file(self.haptics.file)
+
+    def _from_file(self, path: Path | None) -> Path | None:
+        return self.file.parent / path if path is not None and self.file is not None else path
+
+    def wearable(self, wearable_id: str) -> Wearable:
+        """Give a wearable by its id; raises InputError for an id that none has."""
+        for wearable in self.wearables:
+            if wearable.id == wearable_id:
+                return wearable
+        known = [wearable.id for wearable in self.wearables]
+        raise InputError(
+            f"there is no wearable {document.quoted(wearable_id)}"
+            f"{document.hint(wearable_id, known, quote='')}"
+        )
+
+    def person(self, person_id: str | None) -> Person | None:
+        """Give a person by the id, None if nobody has it."""
+        return next((person for person in self.people if person.id == person_id), None)
+
+    def routine_for(self, wearable: Wearable) -> str:
+        """Give the name of the routine to start on a wearable where none is named."""
+        return wearable.routine or self.routines.default
+
+
+def parse(data: str | bytes, file: str) -> Config:
+    """Give the configuration of a TOML text; `file` is its name in messages, and its place.
+
+    Raises InputError with all mistakes at once.
+    """
+    raw, origin = document.parse(data, file)
+    mistakes = list(_cross_check(raw, origin))
+    try:
+        config = document.structure(raw, Config)
+    except BaseValidationError as error:
+        for remark in document.remarks(error):
+            prefix = _called(raw, remark.table)
+            mistakes.append(origin.mistake(remark.path, prefix + remark.text))
+    if mistakes:
+        raise InputError(sorted(mistakes))
+    return replace(config, file=Path(file))
+
+
+def find_config(explicit: Path | None = None) -> Config:
+    """Find and read the configuration: `explicit`, `$TENUTO_CONFIG`, the user's, or the built-in.
+
+    Raises InputError if a file that was named cannot be read, or if it is wrong.
+    """
+    from_environment = os.environ.get("TENUTO_CONFIG")
+    path = explicit or (Path(from_environment) if from_environment else None)
+    if path is None:
+        path = own_folders().config / "tenuto.toml"
+        if not path.is_file():
+            return Config()
+    return parse(document.read_bytes(path), str(path))
+
+
+def _called(raw: Mapping[str, Any], table: Key) -> str:
+    """Give what a message calls a table: `[mqtt]: `, `wearable 'anna': `."""
+    match table:
+        case (str(name), int(index), *_):
+            own_id = raw[name][index].get("id")
+            is_named = isinstance(own_id, str) and own_id.isprintable() and len(own_id) <= 32
+            return f"{name} {own_id!r}: " if is_named else f"{name} {index + 1}: "
+        case (str(name), *_):
+            return f"[{name}]: "
+    return ""
+
+
+def _tables(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    tables = raw.get(name, [])
+    return [t for t in tables if isinstance(t, dict)] if isinstance(tables, list) else []
+
+
+def _cross_check(raw: Mapping[str, Any], origin: document.Source) -> Iterator[Mistake]:
+    """Find what is wrong between tables, whatever is wrong inside them."""
+    for name, unique in (
+        ("person", "id"),
+        ("wearable", "id"),
+        ("wearable", "address"),
+        ("wearable", "port"),
+    ):
+        seen: dict[str, int] = {}
+        for index, table in enumerate(_tables(raw, name)):
+            value = table.get(unique)
+            if not isinstance(value, str):
+                continue
+            if value in seen:
+                first = origin.line((name, seen[value], unique))
+                text = f"`{unique}` is that of the {name} on line {first}; allowed is another one"
+                yield origin.mistake((name, index, unique), _called(raw, (name, index)) + text)
+            seen.setdefault(value, index)
+    people = [t["id"] for t in _tables(raw, "person") if isinstance(t.get("id"), str)]
+    for index, table in enumerate(_tables(raw, "wearable")):
+        person = table.get("person")
+        if isinstance(person, str) and person not in people:
+            there = document.hint(person, people, quote='"') if people else ""
+            text = f"`person` is {document.quoted(person)}, but no [[person]] has that id{there}"
+            yield origin.mistake(
+                ("wearable", index, "person"), _called(raw, ("wearable", index)) + text
+            )

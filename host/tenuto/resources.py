@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What comes with Tenuto, and what the user has put beside it: routines and the vocabulary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenuto import document, haptics, routine
+from tenuto.compile import compile_routine
+from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    from tenuto.compile import CompiledPlan
+    from tenuto.config import Config
+    from tenuto.haptics import Vocabulary
+    from tenuto.routine import Routine
+
+_PACKAGE = Path(__file__).parent
+
+
+def shipped(name: str) -> Path:
+    """Give the folder `config` or `firmware` that came with Tenuto.
+
+    Raises InputError if the installation is not complete.
+    """
+    # In a wheel they are beside the modules, in a checkout at the root of the repository.
+    for folder in (_PACKAGE / "_data" / name, _PACKAGE.parents[1] / name):
+        if folder.is_dir():
+            return folder
+    raise InputError(f"the folder {name!r} of Tenuto itself is missing; install Tenuto again")
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The routines and the vocabulary that a configuration gives access to.
+
+    routines_folder: the user's own routines, which come before shipped ones of the same name; need
+    not exist.  haptics_file: the user's own vocabulary; cues that it leaves out are the shipped
+    ones; None for the shipped one alone.
+    """
+
+    routines_folder: Path | None = None
+    haptics_file: Path | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Library:
+        """Give the library of a configuration."""
+        return cls(config.routines_folder, config.haptics_file)
+
+    def _paths(self) -> dict[str, Path]:
+        folders = [shipped("config") / "routines"]
+        if self.routines_folder is not None:
+            folders.append(self.routines_folder)
+        return {
+            path.stem: path
+            for folder in folders
+            for path in folder.glob("*.toml")
+            if not path.name.startswith(".")
+        }
+
+    def names(self) -> list[str]:
+        """Give the names of all routines, sorted; they may be wrong inside."""
+        return sorted(self._paths())
+
+    def path(self, name: str) -> Path:
+        """Give the file of a routine; raises InputError for a name that no routine has.
+
+        A name is looked up among those that are there and never becomes a path itself, so that it
+        may come from anywhere.
+        """
+        paths = self._paths()
+        if name not in paths:
+            known = sorted(paths)
+            found = document.nearest(name, known)
+            tail = f"; did you mean {found}?" if found else ""
+            raise InputError(
+                f"there is no routine {document.quoted(name)}, only {', '.join(known)}{tail}"
+            )
+        return paths[name]
+
+    def routine(self, name: str) -> Routine:
+        """Read a routine by its name; raises InputError if there is none, or if it is wrong."""
+        path = self.path(name)
+        found = routine.load(path)
+        if found.name != name:
+            text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
+            raise InputError([found.mistake(("name",), text)])
+        return found
+
+    def open(self, name_or_file: str) -> Routine:
+        """Read a routine by its name, or from a path that ends in `.toml`; for the command line.
+
+        Raises InputError if it is not there, or if it is wrong.
+        """
+        if name_or_file.endswith(".toml"):
+            return routine.load(Path(name_or_file))
+        return self.routine(name_or_file)
+
+    def vocabulary(self) -> Vocabulary:
+        """Read the vocabulary; raises InputError if it is wrong."""
+        base = haptics.load(shipped("config") / "haptics.toml")
+        return base if self.haptics_file is None else haptics.load(self.haptics_file, base)
+
+    def plan(self, name: str) -> CompiledPlan:
+        """Compile a routine by its name; raises InputError if it is not there, or is wrong."""
+        return compile_routine(self.routine(name), self.vocabulary())
