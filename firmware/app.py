@@ -64,7 +64,7 @@ class App:
             self.ble.receive(now_ms)
             band.advance(now_ms)
             self.ble.send(now_ms)
-        except Exception as error:  # whatever the radio does, the player must live on
+        except Exception as error:  # noqa: BLE001 - whatever the radio does, the player must live on
             print("radio:", repr(error))
             self.ble.drop()
         times = [t for t in (band.due_ms, self.ble.due_ms, self._battery_ms) if t is not None]

@@ -17,6 +17,7 @@ from adafruit_ble.services import Service
 from adafruit_ble.services.standard import BatteryService
 from adafruit_ble.services.standard.device_info import DeviceInfoService
 from adafruit_ble.uuid import StandardUUID, VendorUUID
+
 from tenuto_core import wire
 from tenuto_core.band import Peer
 

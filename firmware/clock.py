@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The board's clock as milliseconds since power-up that never wrap, and the wait of the main loop."""
+"""The board's clock, in milliseconds that never wrap, and the wait of the main loop."""
 
 import asyncio
 

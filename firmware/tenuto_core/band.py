@@ -10,7 +10,7 @@ from binascii import crc32
 
 from . import wire
 from .button import Button
-from .buzzer import Buzzer
+from .buzzer import Buzzer, Motor
 from .log import RECORD_BYTES, Log
 from .plan import MAX_BYTES, Plan, PlanError
 from .player import IDLE, RUNNING, Player
@@ -70,12 +70,12 @@ class Band:
         self.player = Player(self.log, self.buzzer)
         self.button = Button()
         self.log.append(now_ms, BOOTED, NO_STEP, 0, boot_id)
-        self._staged = None
-        self._staged_id = None
+        self._staged: bytearray | None = None
+        self._staged_id: bytes | None = None
         self._staged_crc = 0
         self._received = 0
-        self._answered = []
-        self._alert_ms = None
+        self._answered: list[tuple[int, int]] = []
+        self._alert_ms: int | None = None
         self._alert_gap_ms = 0
         motor.off()
 
@@ -137,14 +137,15 @@ class Band:
         if self._alert_gap_ms > ALERT_GAP_MS_MAX:
             self._alert_ms = None
 
-    def hello(self) -> tuple[tuple[int, ...], bytes]:
+    def hello(self) -> tuple[tuple, bytes]:
         """The fields and tail of the answer to `wire.HELLO`."""
         values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, self.log.capacity, 0)
         return values, self.name.encode()
 
     # --- requests that are about the band, not about one peer: each returns (values, tail)
 
-    def state(self, now_ms: int) -> tuple[tuple[int | bytes, ...], bytes]:
+    def state(self, now_ms: int) -> tuple[tuple, bytes]:
+        """What the band does now."""
         player = self.player
         return (
             OK,
@@ -160,7 +161,7 @@ class Band:
             self.log.next,
         ), b""
 
-    def upload_begin(self, plan_id: bytes, size: int, crc: int) -> tuple[tuple[int, ...], bytes]:
+    def upload_begin(self, plan_id: bytes, size: int, crc: int) -> tuple[tuple, bytes]:
         """Make room for a plan; what has already come of the same upload is kept."""
         if plan_id == self.player.plan_id:
             return (OK, size), b""
@@ -169,15 +170,15 @@ class Band:
         if not 1 <= size <= MAX_BYTES or plan_id == NO_PLAN_ID:
             return (OUT_OF_RANGE, 0), b""
         same = plan_id == self._staged_id and crc == self._staged_crc
-        if not (same and len(self._staged) == size):
-            self._staged = None
+        if self._staged is None or not same or len(self._staged) != size:
+            self._staged = None  # before the new one is made: there may not be room for both
             self._staged = bytearray(size)
             self._staged_id = plan_id
             self._staged_crc = crc
             self._received = 0
         return (OK, self._received), b""
 
-    def upload_chunk(self, offset: int, data: bytes) -> tuple[tuple[int, ...], bytes]:
+    def upload_chunk(self, offset: int, data: bytes) -> tuple[tuple, bytes]:
         """Take the next bytes; ones that are already here are passed over."""
         if self._staged is None:
             return (NO_UPLOAD, 0), b""
@@ -189,7 +190,7 @@ class Band:
             self._received = end
         return (OK, self._received), b""
 
-    def upload_commit(self, plan_id: bytes) -> tuple[tuple[int, ...], bytes]:
+    def upload_commit(self, plan_id: bytes) -> tuple[tuple, bytes]:
         """Check the plan as a whole and put it in the player's hands, or change nothing."""
         if plan_id == self.player.plan_id:
             return (OK,), b""
@@ -208,18 +209,19 @@ class Band:
             return (BAD_PLAN,), str(error).encode()[:120]
         return (self.player.load(plan, plan_id),), b""
 
-    def plan_read(self, plan_id: bytes, offset: int, room: int) -> tuple[tuple[int, ...], bytes]:
+    def plan_read(self, plan_id: bytes, offset: int, room: int) -> tuple[tuple, bytes]:
         """A piece of the plan, for a host that meets a band that already plays one."""
-        if plan_id != self.player.plan_id:
+        plan = self.player.plan
+        if plan is None or plan_id != self.player.plan_id:
             return (NO_SUCH_PLAN, 0, 0), b""
-        data = self.player.plan.data
+        data = plan.data
         if offset > len(data):
             return (WRONG_OFFSET, len(data), 0), b""
         return (OK, len(data), offset), bytes(data[offset : offset + room])
 
     def command(
         self, command: int, command_id: int, plan_id: bytes, arg: int, now_ms: int
-    ) -> tuple[tuple[int, ...], bytes]:
+    ) -> tuple[tuple, bytes]:
         """Obey once; the same id again gets the same answer and does nothing."""
         for known_id, status in self._answered:
             if known_id == command_id:
@@ -252,12 +254,12 @@ class Peer:
 
     def __init__(self, band: Band) -> None:
         self._band = band
-        self._answers = []
+        self._answers: list[bytes] = []
         self._streaming = False
         self._sent = 0
         self._acked = 0
         self._in_flight = 0
-        self._resend_ms = None
+        self._resend_ms: int | None = None
         self.dropped = 0
         self.frame_bytes = wire.MAX_FRAME
 
@@ -295,8 +297,8 @@ class Peer:
             self._answer(frame[: self.frame_bytes])
 
     def _handle(
-        self, op: int, values: tuple[int | bytes, ...], tail: bytes, now_ms: int
-    ) -> tuple[tuple[int | bytes, ...], bytes] | None:
+        self, op: int, values: tuple, tail: bytes, now_ms: int
+    ) -> tuple[tuple, bytes] | None:
         band = self._band
         if op == wire.HELLO:
             return band.hello()
@@ -313,7 +315,8 @@ class Peer:
         if op == wire.PLAN_READ:
             return band.plan_read(values[0], values[1], self.frame_bytes - 7)
         if op == wire.COMMAND:
-            return band.command(*values, now_ms)
+            command, command_id, plan_id, arg = values
+            return band.command(command, command_id, plan_id, arg, now_ms)
         if op == wire.LOG_READ:
             return self._log_read(values[0])
         return None
@@ -327,7 +330,7 @@ class Peer:
 
     # --- the log
 
-    def _log_read(self, seq: int) -> tuple[tuple[int, ...], bytes]:
+    def _log_read(self, seq: int) -> tuple[tuple, bytes]:
         log = self._band.log
         if seq > log.next:
             return (OUT_OF_RANGE, log.first, log.next), b""

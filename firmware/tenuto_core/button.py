@@ -20,7 +20,7 @@ class Button:
     def __init__(self) -> None:
         self._down = False
         self._presses = 0
-        self.due_ms = None
+        self.due_ms: int | None = None
 
     def edge(self, pressed: bool, at_ms: int) -> int:
         """The button went down or came up at `at_ms`; an edge to where it already is counts not."""

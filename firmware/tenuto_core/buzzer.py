@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Plays one pattern on one motor, pulse by pulse.
 
-The motor it is given has `on(strength_pct, on_ms)`, which must end by itself after `on_ms`, and
-`off()`.  The buzzer calls `off()` at the end of each pulse as well: two hands on one brake.
+A pulse ends twice, by the motor's own doing and by the buzzer's `off`: two hands on one brake.
 """
+
+
+class Motor:
+    """What a motor's driver offers; drivers derive from this."""
+
+    def on(self, strength_pct: int, on_ms: int) -> None:
+        """Vibrate at 1 to 100 % from now on, and stop without further help after `on_ms`."""
+
+    def off(self) -> None:
+        """Stop at once."""
 
 
 class Buzzer:
@@ -14,10 +23,10 @@ class Buzzer:
 
     def __init__(self, motor: Motor) -> None:
         self._motor = motor
-        self._pattern = ()
+        self._pattern: tuple[tuple[int, int, int], ...] = ()
         self._index = 0
         self._on = False
-        self.due_ms = None
+        self.due_ms: int | None = None
 
     def play(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
         """Begin a pattern of (strength_pct, on_ms, off_ms) now, in place of what is playing."""

@@ -279,8 +279,8 @@ class Plan:
             for _ in range(self.data[counts + cue]):
                 pattern.append(struct.unpack_from(_PULSE, self.data, at))
                 at += _PULSE_BYTES
-            check_pattern(pattern, CUES[cue])
             patterns.append(tuple(pattern))
+            check_pattern(patterns[cue], CUES[cue])
         _check(left == 0, "pulses that belong to no cue")
         return tuple(patterns)
 

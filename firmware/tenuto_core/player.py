@@ -25,7 +25,9 @@ A pause is felt as `attention` and its end as one `countdown` tick: the only two
 given without being in the plan.
 """
 
-from .plan import MAX_STEP_MS
+from .buzzer import Buzzer
+from .log import Log
+from .plan import MAX_STEP_MS, Plan, Step
 from .vocab import (
     ALREADY_PAUSED,
     ALREADY_PLAYING,
@@ -36,6 +38,7 @@ from .vocab import (
     BY_WEARER,
     COUNTDOWN,
     CUE,
+    DONE,
     DOUBLE_PRESS,
     ENDED_FAILED,
     ENDED_FINISHED,
@@ -176,31 +179,32 @@ class Player:
     """Walks one plan at a time.
 
     log: a `log.Log`; buzzer: has `play(pattern, now_ms)` and `stop()`.
-    Attributes to read: state; plan and plan_id (8 bytes) or None; number: the present step or
-    `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of the last one
-    when idle, None before the first; started_ms; due_ms: when `advance` wants to be called, None
-    when only an input can change anything.
+    Attributes to read: state; plan, or None, and plan_id (8 bytes, or none); number: the
+    present step or `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of
+    the last one when idle, None before the first; started_ms; due_ms: when `advance` wants to be
+    called, None when only an input can change anything.
     """
 
     def __init__(self, log: Log, buzzer: Buzzer) -> None:
         self._log = log
         self._buzzer = buzzer
         self.state = IDLE
-        self.plan = None
-        self.plan_id = None
+        self.plan: Plan | None = None
+        self.plan_id = b""
         self.number = NO_STEP
-        self.session = None
+        self.session: int | None = None
         self.started_ms = 0
-        self.due_ms = None
+        self.due_ms: int | None = None
         self._source = BY_PLAN
-        self._step = None
+        self._playing: Plan = None  # type: ignore[assignment]  # `_begin` sets it
+        self._step = Step(DONE, 0)
         self._anchor_ms = 0
         self._stopped_ms = 0
         self._paused_ms = 0
         self._duration_ms = 0
         self._cue = 0
         self._in_position = False
-        self._beat_ms = None
+        self._beat_ms: int | None = None
         self._bpm = 0
 
     # --- what comes in
@@ -229,9 +233,9 @@ class Player:
         """The wearer pressed the button: a number of `GESTURES`; returns as `receive`."""
         self.advance(now_ms)
         what = _GESTURES[gesture]
-        if what == PRESSED and self.state in (RUNNING, WAITING):
-            if self._step.self_paced and not self._in_position:
-                what = IN_POSITION
+        awaited = self._step.self_paced and not self._in_position
+        if what == PRESSED and awaited and self.state in (RUNNING, WAITING):
+            what = IN_POSITION
         status = self._input(what, 0, BY_WEARER, now_ms)
         self.advance(now_ms)
         return status
@@ -269,9 +273,9 @@ class Player:
                 needs_press = self._step.self_paced and not self._in_position
                 what = NOBODY_CAME if needs_press else GO
             elif self._cue < len(self._step.cues):
-                self._fire_cue(now_ms)
+                self._fire_cue(now_ms, now_ms - self.due_ms)
                 continue
-            elif self.number + 1 == self.plan.steps:
+            elif self.number + 1 == self._playing.steps:
                 what = PLAN_OVER
             else:
                 what = MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
@@ -295,7 +299,7 @@ class Player:
         if row is None:
             return refusal(self.state, what)
         self._source = source
-        refused = getattr(self, row[2])(arg, now_ms)
+        refused: int = getattr(self, row[2])(arg, now_ms)
         if refused:
             return refused
         self.state = row[3]
@@ -330,22 +334,21 @@ class Player:
     def _record(self, now_ms: int, kind: int, a: int = 0, b: int = 0, c: int = 0) -> None:
         self._log.append(now_ms, kind, self.number, a, b, c)
 
-    def _fire_cue(self, now_ms: int) -> None:
+    def _fire_cue(self, now_ms: int, late_ms: int) -> None:
         cue = self._step.cues[self._cue][2]
-        late_ms = now_ms - self.due_ms
         self._cue += 1
-        self._buzzer.play(self.plan.patterns[cue], now_ms)
+        self._buzzer.play(self._playing.patterns[cue], now_ms)
         self._record(now_ms, CUE, cue, late_ms)
         self._rearm()
 
     def _feel(self, cue: int, now_ms: int) -> None:
         """A cue that is not in the plan."""
-        self._buzzer.play(self.plan.patterns[cue], now_ms)
+        self._buzzer.play(self._playing.patterns[cue], now_ms)
         self._record(now_ms, CUE, cue)
 
     def _enter(self, number: int, anchor_ms: int, now_ms: int) -> None:
         self.number = number
-        self._step = self.plan.step(number)
+        self._step = self._playing.step(number)
         self._anchor_ms = anchor_ms
         self._duration_ms = self._step.duration_ms
         self._cue = 0
@@ -355,6 +358,10 @@ class Player:
     def _leave(self, outcome: int, now_ms: int) -> None:
         elapsed_ms = max(0, self.elapsed_at(now_ms))
         self._record(now_ms, STEP_ENDED, outcome, elapsed_ms, self._duration_ms)
+
+    def _when_due(self, now_ms: int) -> int:
+        """Give the time that what happens now was due at: now, or earlier when this comes late."""
+        return now_ms if self.due_ms is None else min(now_ms, self.due_ms)
 
     # --- the actions of TABLE: return OK (or nothing), or a refusal before any change
 
@@ -374,7 +381,7 @@ class Player:
     def _begin(self, _: int, now_ms: int) -> int:
         if self.plan is None:
             return NO_PLAN
-        anchor_ms = self.due_ms if self.state == ARMED and now_ms >= self.due_ms else now_ms
+        self._playing = self.plan
         self.started_ms = now_ms
         self.number = NO_STEP
         self.session = self._log.append(
@@ -385,7 +392,7 @@ class Player:
             int.from_bytes(self.plan_id[:4], "little"),
             int.from_bytes(self.plan_id[4:], "little"),
         )
-        self._enter(0, anchor_ms, now_ms)
+        self._enter(0, self._when_due(now_ms), now_ms)
         return OK
 
     def _next_on_time(self, _: int, now_ms: int) -> None:
@@ -395,7 +402,7 @@ class Player:
     def _next_now(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)
         # A gate that gives way does so at its time, even when this is called after it.
-        self._enter(self.number + 1, min(now_ms, self.due_ms), now_ms)
+        self._enter(self.number + 1, self._when_due(now_ms), now_ms)
 
     def _wait(self, _: int, now_ms: int) -> None:
         left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
@@ -420,7 +427,7 @@ class Player:
         self._feel(COUNTDOWN, now_ms)
 
     def _skip(self, _: int, now_ms: int) -> int:
-        if self.number + 1 == self.plan.steps:
+        if self.number + 1 == self._playing.steps:
             return OUT_OF_RANGE
         if self.state == PAUSED:
             self._unpause(now_ms)
@@ -445,7 +452,7 @@ class Player:
 
     def _hold_before(self, number: int) -> int:
         for earlier in range(number - 1, -1, -1):
-            if self.plan.step(earlier).kind == HOLD:
+            if self._playing.step(earlier).kind == HOLD:
                 return earlier
         return NO_STEP
 

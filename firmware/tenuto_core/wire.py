@@ -102,7 +102,10 @@ def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
         raise WireError("{} takes {} fields, got {}".format(name, len(fields), len(values)))
     # MicroPython's struct cuts numbers that do not fit instead of refusing them.
     for (field, size), value in zip(fields, values):
-        fits = len(value) == size if size == _PLAN_ID else 0 <= value < 1 << 8 * size
+        if isinstance(value, bytes):
+            fits = size == _PLAN_ID and len(value) == size
+        else:
+            fits = size != _PLAN_ID and 0 <= value < 1 << 8 * size
         if not fits:
             raise WireError("{}: {} does not fit: {!r}".format(name, field, value))
     if tail and not has_tail:
@@ -113,7 +116,7 @@ def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
     return frame
 
 
-def decode(frame: bytes) -> tuple[int, int, tuple[Any, ...], bytes]:
+def decode(frame: bytes) -> tuple[int, int, tuple, bytes]:
     """The parts (op, tag, values, tail) of one frame; raises WireError if it is none."""
     size = len(frame)
     if size < 2:

@@ -51,4 +51,3 @@ class Answer:
     reason: str
     text: str
     id: str | None = None
-

@@ -167,7 +167,7 @@ class LinkRestored(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsLost(Event):
-    """The wearable's log was overwritten, or broken off, before the host could read `count` records."""
+    """`count` records were overwritten on the wearable before the host could read them."""
 
     name: ClassVar[str] = "records_lost"
     count: int

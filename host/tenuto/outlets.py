@@ -132,6 +132,11 @@ class Outlet:
         self._queue.append((self._count, entry))
         self._filled.set()
 
+    @property
+    def room(self) -> int:
+        """How many entries can be put now before the oldest is dropped."""
+        return self._bound - len(self._queue)
+
     async def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put before this call is handled or dropped.
 

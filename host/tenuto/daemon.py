@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""The daemon: sees both ends, sources and sinks, and joins them.
+
+Sources never call sinks.  What a wearable logs comes from its keeper as entries, and each entry
+goes into every outlet.  What people ask comes as commands, and each goes to one keeper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tenuto.commands import EXTEND_MS_MAX, Answer, Command, Verb
+from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
+from tenuto.keeper import Keeper, LinkState, Surroundings
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tenuto.compile import CompiledPlan
+    from tenuto.events import Entry, SessionKey
+    from tenuto.history import Store
+    from tenuto.outlets import Outlet
+    from tenuto.wearables.base import Driver
+
+_log = logging.getLogger(__name__)
+
+COMMAND_TIMEOUT_S = 20.0
+"""Longer than an upload over a slow link with its repetitions."""
+
+
+class Daemon:
+    """All wearables of one host.
+
+    store: open.  history: the outlet that must not lose anything; while it is full, the records
+    wait on the wearables.  outlets: all others; already entered.  compile_routine: gives the plan
+    of a routine by its name, None for the default of this wearable, and raises InputError.
+    utc_ms: UTC of now in ms since 1970.  rng: for jitter.  on_link: told when a wearable is
+    reached or lost; must not wait or raise.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        history: Outlet,
+        outlets: Sequence[Outlet],
+        compile_routine: Callable[[str, str | None], CompiledPlan],
+        utc_ms: Callable[[], float],
+        rng: random.Random,
+        on_link: Callable[[str, LinkState], None],
+    ) -> None:
+        self._compile = compile_routine
+        self._outlets = (history, *outlets)
+        self._keepers: dict[str, Keeper] = {}
+        self._around = Surroundings(
+            store=store,
+            utc_ms=utc_ms,
+            put=self._put,
+            has_room=lambda count: history.room >= count,
+            on_link=on_link,
+            rng=rng,
+        )
+
+    @property
+    def keepers(self) -> Mapping[str, Keeper]:
+        """The keepers by the names of their wearables."""
+        return self._keepers
+
+    def add(self, name: str, person: str | None, driver: Driver) -> Keeper:
+        """Take a wearable into care; before `run`."""
+        keeper = Keeper(name, person, driver, self._around)
+        self._keepers[name] = keeper
+        return keeper
+
+    async def run(self) -> None:
+        """Keep all wearables until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for keeper in self._keepers.values():
+                group.create_task(keeper.run(), name=f"keep {keeper.name}")
+
+    def _put(self, entry: Entry) -> None:
+        for outlet in self._outlets:
+            outlet.put(entry)
+
+    async def start(self, wearable: str, routine: str | None) -> SessionKey:
+        """Begin a routine on a wearable.
+
+        Raises:
+            InputError: there is no such routine, or it has mistakes.
+            LinkError, RefusedError: see `Keeper.start`.
+        """
+        return await self._keepers[wearable].start(self._compile(wearable, routine))
+
+    async def submit(self, command: Command) -> Answer:
+        """Carry out a command, from whoever it comes; never raises for what it asks."""
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                text = await self._carry_out(command)
+        except RefusedError as error:
+            answer = Answer(ok=False, reason=error.reason, text=str(error), id=command.id)
+        except LinkError as error:
+            answer = Answer(ok=False, reason="unreachable", text=str(error), id=command.id)
+        except InputError as error:
+            answer = Answer(ok=False, reason="unknown_routine", text=str(error), id=command.id)
+        except TimeoutError:
+            text = f"{command.wearable} took more than {COMMAND_TIMEOUT_S:.0f} s"
+            answer = Answer(ok=False, reason="unreachable", text=text, id=command.id)
+        except TenutoError as error:
+            answer = Answer(ok=False, reason="bad_request", text=str(error), id=command.id)
+        else:
+            answer = Answer(ok=True, reason="ok", text=text, id=command.id)
+        _log.info("wearable=%s command=%s answer=%s", command.wearable, command.verb, answer.reason)
+        return answer
+
+    async def _carry_out(self, command: Command) -> str:
+        keeper = self._keepers.get(command.wearable)
+        if keeper is None:
+            known = ", ".join(self._keepers)
+            raise RefusedError(
+                "unknown_wearable", f"there is no wearable {command.wearable!r}, known: {known}"
+            )
+        if command.verb is Verb.START:
+            compiled = self._compile(command.wearable, command.routine)
+            await keeper.start(compiled)
+            return f"{compiled.plan.name} begins on {keeper.name}"
+        if command.verb is Verb.EXTEND and not 1 <= command.by_ms <= EXTEND_MS_MAX:
+            limit_s = EXTEND_MS_MAX // 1000
+            raise RefusedError("out_of_range", f"a hold is extended by up to {limit_s} s at once")
+        await keeper.command(command.verb, command.by_ms if command.verb is Verb.EXTEND else 0)
+        return f"{keeper.name}: {command.verb.value}"

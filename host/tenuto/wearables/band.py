@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: MIT
+"""The driver for a Tenuto band: it speaks `tenuto_core.wire` over any link."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from binascii import crc32
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tenuto.errors import LinkError, LinkReason, RefusedError
+from tenuto.events import Record
+from tenuto_core import player, vocab, wire
+from tenuto_core.band import NO_PLAN_ID
+from tenuto_core.log import RECORD_BYTES, unpack_record
+
+from .base import Identity, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from tenuto.commands import Verb
+    from tenuto.links.base import Link
+
+_log = logging.getLogger(__name__)
+
+ANSWER_TIMEOUT_S = 2.0
+"""A few connection events of a slow link; a write took up to 0.3 s on Linux."""
+TRIES = 3
+CHUNKS_IN_FLIGHT = 4
+"""The wearable holds 8 packets that it has not looked at yet; half of that is safe."""
+ACK_EVERY_RECORDS = 16
+ACK_AFTER_S = 0.5
+_CHUNK_HEADER = 4
+_Answer: TypeAlias = tuple[int, tuple[Any, ...], bytes]
+"""Op, fields and tail of an answer; one field of `state_answer` is bytes, all others are int."""
+
+
+class BandDriver:
+    """One Tenuto band on one link; see `base.Driver`.
+
+    Requests go one at a time.  Each is repeated up to `TRIES` times when its answer is missing,
+    which is safe because the band answers a repeated request without doing it again.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self.name = link.name
+        self._link = link
+        self._on_lost: Callable[[], None] = lambda: None
+        self._turn = asyncio.Lock()
+        self._tag = 0
+        self._waiting: dict[int, asyncio.Future[_Answer]] = {}
+        self._records: Callable[[Sequence[Record]], bool] | None = None
+        self._gap: Callable[[int, int], None] = lambda _first, _end: None
+        self._next_seq = 0
+        self._acked_seq = 0
+        self._ack_timer: asyncio.TimerHandle | None = None
+        self._helpers: set[asyncio.Task[None]] = set()
+        self.frames_broken = 0
+
+    # --- the link
+
+    async def connect(self, on_lost: Callable[[], None]) -> Identity:
+        """Reach the band and see that it speaks a version known here."""
+        self._on_lost = on_lost
+        await self._link.connect(self._on_packet, self._lost)
+        try:
+            if self._link.packet_bytes < wire.MIN_FRAME:
+                raise LinkError(
+                    LinkReason.PROTOCOL,
+                    f"the link to {self.name} carries {self._link.packet_bytes} bytes a packet, "
+                    f"Tenuto needs {wire.MIN_FRAME}",
+                )
+            values, tail = await self._ask(wire.HELLO)
+            _, protocol, boot_id, plan_bytes, *_ = values
+            if protocol != wire.VERSION:
+                raise LinkError(
+                    LinkReason.PROTOCOL,
+                    f"{self.name} speaks protocol {protocol}, this host {wire.VERSION}: "
+                    "update the older of the two",
+                )
+        except BaseException:
+            await self.disconnect()
+            raise
+        return Identity(tail.decode(errors="replace"), boot_id, plan_bytes)
+
+    async def disconnect(self) -> None:
+        """Let go of the link and of everything that waits on it."""
+        self._end_waits()
+        await self._link.disconnect()
+
+    def _lost(self) -> None:
+        self._end_waits()
+        self._on_lost()
+
+    def _end_waits(self) -> None:
+        self._records = None
+        if self._ack_timer is not None:
+            self._ack_timer.cancel()
+            self._ack_timer = None
+        for task in self._helpers:
+            task.cancel()
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(LinkError(LinkReason.LOST, f"{self.name}: the link broke"))
+                waiting.exception()  # seen here, in case nobody waits any more
+
+    # --- requests
+
+    async def status(self) -> Status:
+        """Ask what the band does; see `base.Driver`."""
+        values, _ = await self._ask(wire.STATE)
+        _, state, step, battery, plan_id, session, now_ms, elapsed, duration, first, end = values
+        return Status(
+            state=player.STATES[state] if state < len(player.STATES) else f"unknown_{state}",
+            step=None if step == vocab.NO_STEP else step,
+            battery_pct=battery if battery <= 100 else None,
+            plan_id=None if plan_id == NO_PLAN_ID else plan_id,
+            session=None if session == wire.NO_SESSION else session,
+            now_ms=now_ms,
+            elapsed_ms=elapsed,
+            duration_ms=duration,
+            log_first=first,
+            log_next=end,
+        )
+
+    async def clock(self) -> tuple[int, float, float]:
+        """Ask for the band's clock; see `base.Driver`."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            token = secrets.randbits(32)
+            before_s = loop.time()
+            values, _ = await self._exchange(wire.CLOCK, token, tries=1)
+            return values[2], before_s, loop.time()
+
+    async def upload(self, plan_id: bytes, data: bytes) -> None:
+        """Send a plan in chunks and have it committed as a whole; see `base.Driver`."""
+        async with self._turn:
+            values, _ = await self._exchange(wire.UPLOAD_BEGIN, plan_id, len(data), crc32(data))
+            self._check(values[0], "the plan cannot be taken now")
+            received, in_vain = values[1], 0
+            while received < len(data):
+                before, received = received, await self._send_chunks(data, received)
+                in_vain = in_vain + 1 if received == before else 0
+                if in_vain == TRIES:
+                    raise LinkError(LinkReason.TIMEOUT, f"the upload to {self.name} gets stuck")
+            values, tail = await self._exchange(wire.UPLOAD_COMMIT, plan_id)
+            self._check(values[0], f"the plan is not accepted {tail.decode(errors='replace')}")
+
+    async def _send_chunks(self, data: bytes, start: int) -> int:
+        """Send from `start` on, a few chunks ahead of the answers.
+
+        Returns how much the band has when all of it is there, or when something got lost.
+        """
+        received, sent = start, start
+        flying: list[asyncio.Future[_Answer]] = []
+        try:
+            while received < len(data):
+                while sent < len(data) and len(flying) < CHUNKS_IN_FLIGHT:
+                    size = min(wire.MAX_FRAME, self._link.packet_bytes) - _CHUNK_HEADER
+                    tail = data[sent : sent + size]
+                    flying.append(await self._post(wire.UPLOAD_CHUNK, sent, tail=tail))
+                    sent += len(tail)
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    _, values, _ = await flying.pop(0)
+                self._check(values[0], "the upload was interrupted", vocab.WRONG_OFFSET)
+                received = values[1]
+                if values[0] == vocab.WRONG_OFFSET:
+                    break
+        except TimeoutError:
+            pass
+        finally:
+            for waiting in flying:
+                waiting.cancel()
+        return received
+
+    async def read_plan(self, plan_id: bytes) -> bytes | None:
+        """Fetch the plan that the band has; see `base.Driver`."""
+        data = b""
+        while True:
+            values, tail = await self._ask(wire.PLAN_READ, plan_id, len(data))
+            if values[0] == vocab.NO_SUCH_PLAN:
+                return None
+            self._check(values[0], "the plan cannot be read")
+            data += tail
+            if len(data) >= values[1] or not tail:
+                return data
+
+    async def command(self, verb: Verb, plan_id: bytes, arg: int = 0) -> None:
+        """Have the band obey once; see `base.Driver`."""
+        number = vocab.COMMANDS.index(verb.value)
+        command_id = secrets.randbits(32)
+        values, _ = await self._ask(wire.COMMAND, number, command_id, plan_id, arg)
+        self._check(values[0], f"{self.name} refuses to {verb.value}")
+
+    def _check(self, status: int, text: str, *fine: int) -> None:
+        if status == vocab.OK or status in fine:
+            return
+        known = status < len(vocab.STATUSES)
+        reason = vocab.STATUSES[status] if known else f"unknown_{status}"
+        raise RefusedError(reason, f"{text}: {reason.replace('_', ' ')}")
+
+    async def _ask(self, op: int, *values: int | bytes) -> tuple[tuple[Any, ...], bytes]:
+        async with self._turn:
+            return await self._exchange(op, *values)
+
+    async def _exchange(
+        self, op: int, *values: int | bytes, tries: int = TRIES
+    ) -> tuple[tuple[Any, ...], bytes]:
+        """Send a request until an answer comes; the caller holds the turn."""
+        for _ in range(tries):
+            waiting = await self._post(op, *values)
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                    answer, fields, tail = await waiting
+            except TimeoutError:
+                continue
+            if answer == wire.NOT_UNDERSTOOD:
+                self._check(fields[0], f"{self.name} does not understand {wire.FRAMES[op][0]}")
+            return fields, tail
+        raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not answer")
+
+    async def _post(
+        self, op: int, *values: int | bytes, tail: bytes = b""
+    ) -> asyncio.Future[_Answer]:
+        """Send a request; the future gives (op, fields, tail) of its answer."""
+        self._tag = self._tag % 255 + 1
+        tag = self._tag
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting[tag] = waiting
+        waiting.add_done_callback(lambda _: self._waiting.pop(tag, None))
+        try:
+            await self._link.send(wire.encode(op, tag, *values, tail=tail))
+        except BaseException:
+            waiting.cancel()
+            raise
+        return waiting
+
+    # --- what comes in
+
+    def _on_packet(self, packet: bytes) -> None:
+        try:
+            for frame in wire.split(packet):
+                self._on_frame(*wire.decode(frame))
+        except wire.WireError as error:
+            self.frames_broken += 1
+            _log.warning("wearable=%s broken frame: %s", self.name, error)
+
+    def _on_frame(self, op: int, tag: int, values: tuple[Any, ...], tail: bytes) -> None:
+        if op == wire.LOG:
+            self._on_log(values[0], tail)
+            return
+        waiting = self._waiting.get(tag)
+        if waiting is not None and not waiting.done():
+            waiting.set_result((op, values, tail))
+
+    async def follow(
+        self,
+        from_seq: int,
+        on_records: Callable[[Sequence[Record]], bool],
+        on_gap: Callable[[int, int], None],
+    ) -> None:
+        """Have the log streamed from `from_seq` on; see `base.Driver`."""
+        self._records, self._gap = on_records, on_gap
+        await self._read_log(from_seq)
+
+    async def _read_log(self, from_seq: int) -> None:
+        self._next_seq = self._acked_seq = from_seq
+        values, _ = await self._ask(wire.LOG_READ, from_seq)
+        self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
+
+    def _on_log(self, seq: int, data: bytes) -> None:
+        if self._records is None or len(data) % RECORD_BYTES:
+            return
+        records = [
+            Record(seq + index, *unpack_record(data, index * RECORD_BYTES))
+            for index in range(len(data) // RECORD_BYTES)
+        ]
+        fresh = [record for record in records if record.seq >= self._next_seq]
+        if fresh and fresh[0].seq > self._next_seq:
+            # Either the band has overwritten what is missing, or a packet was lost on the way
+            # and the band will send it again when its acknowledgement does not come.
+            self._ask_for_missing(self._next_seq)
+            return
+        if fresh and not self._records(fresh):
+            return  # no acknowledgement: the band sends them again
+        if fresh:
+            self._next_seq = fresh[-1].seq + 1
+        if self._next_seq - self._acked_seq >= ACK_EVERY_RECORDS or not fresh:
+            self._ack_soon(0.0)
+        else:
+            self._ack_soon(ACK_AFTER_S)
+
+    def _ack_soon(self, delay_s: float) -> None:
+        if self._ack_timer is not None:
+            if delay_s:
+                return
+            self._ack_timer.cancel()
+        self._ack_timer = asyncio.get_running_loop().call_later(delay_s, self._ack)
+
+    def _ack(self) -> None:
+        self._ack_timer = None
+        self._acked_seq = self._next_seq
+        self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, self._next_seq)), "ack")
+
+    def _ask_for_missing(self, seq: int) -> None:
+        if not any(task.get_name().startswith("missing") for task in self._helpers):
+            self._help(self._fetch_missing(seq), "missing")
+
+    async def _fetch_missing(self, seq: int) -> None:
+        values, _ = await self._ask(wire.LOG_READ, seq)
+        first = values[1]
+        if first > seq == self._next_seq:
+            self._gap(seq, first)
+            self._next_seq = self._acked_seq = first
+
+    def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run a small piece of work of this driver; a lost link ends it."""
+        task = asyncio.create_task(work, name=f"{name} {self.name}")
+        self._helpers.add(task)
+
+        def done(ended: asyncio.Task[None]) -> None:
+            self._helpers.discard(ended)
+            if not ended.cancelled() and ended.exception() is not None:
+                _log.info("wearable=%s %s: %s", self.name, name, ended.exception())
+
+        task.add_done_callback(done)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""What a driver offers for one wearable, whoever plays the plan: the wearable or the host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tenuto.commands import Verb
+    from tenuto.events import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who answered.
+
+    boot_id: differs from boot to boot; with it the log's numbers and the clock begin anew.
+    """
+
+    name: str
+    boot_id: int
+    plan_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a wearable does at this moment, by its own word.
+
+    state: one of `tenuto_core.player.STATES`.  step: None when idle.  plan_id: 8 bytes, None
+    without a plan.  session: log number of the present or last session's start, None before the
+    first.  now_ms: its clock, modulo 2**32.  log_first, log_next: oldest record that it still has,
+    and the number of the next.
+    """
+
+    state: str
+    step: int | None
+    battery_pct: int | None
+    plan_id: bytes | None
+    session: int | None
+    now_ms: int
+    elapsed_ms: int
+    duration_ms: int
+    log_first: int
+    log_next: int
+
+    @property
+    def playing(self) -> bool:
+        """Whether a session is going on, paused or not."""
+        return self.state not in ("idle", "armed")
+
+
+class Driver(Protocol):
+    """One wearable.  Every method but `disconnect` may raise LinkError."""
+
+    name: str
+
+    async def connect(self, on_lost: Callable[[], None]) -> Identity:
+        """Reach the wearable.  `on_lost` is called once if it is lost again."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Let go; what plays goes on playing."""
+
+    async def status(self) -> Status:
+        """Ask what it does."""
+        ...
+
+    async def clock(self) -> tuple[int, float, float]:
+        """Ask for its clock.
+
+        Returns:
+            its time in ms modulo 2**32, and the loop's time in s before and after the question.
+        """
+        ...
+
+    async def upload(self, plan_id: bytes, data: bytes) -> None:
+        """Put a plan in its hands: wholly, or not at all.
+
+        Raises:
+            RefusedError: it plays something else just now, or does not like the plan.
+        """
+
+    async def read_plan(self, plan_id: bytes) -> bytes | None:
+        """Fetch the plan that it has; None if it has another one."""
+        ...
+
+    async def command(self, verb: Verb, plan_id: bytes, arg: int = 0) -> None:
+        """Have it obey.  Sent again if no answer comes, obeyed once.
+
+        Raises:
+            RefusedError: with the wearable's reason; nothing changed.
+        """
+
+    async def follow(
+        self,
+        from_seq: int,
+        on_records: Callable[[Sequence[Record]], bool],
+        on_gap: Callable[[int, int], None],
+    ) -> None:
+        """Have the log handed over from this number on, each record once and in order.
+
+        on_records: returns False to be given them again later, when there is room.
+        on_gap: the records from the first number up to, not including, the second are gone.
+        Returns once the stream runs.
+        """
