@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import struct
+from binascii import crc32
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tenuto_core import vocab
+from tenuto_core.plan import (
+    GATE_BPM,
+    MAX_BYTES,
+    MAX_EXERCISES,
+    MAX_NAME_BYTES,
+    MAX_PATTERN_MS,
+    MAX_PATTERN_PULSES,
+    MAX_PULSE_MS,
+    MAX_STEP_CUES,
+    MAX_STEP_MS,
+    MAX_STEPS,
+    MIN_PULSE_MS,
+    Plan,
+    PlanError,
+    Step,
+    check_pattern,
+    encode,
+    pattern_ms,
+)
+
+TAP = ((100, 150, 0),)
+PATTERNS = (TAP,) * len(vocab.CUES)
+STEP_BYTES, CUE_BYTES = 20, 5
+
+
+def done() -> Step:
+    return Step(vocab.DONE, 3_000, [(0, False, vocab.FINISHED)])
+
+
+def hold(duration_ms: int = 30_000, **fields: int) -> Step:
+    cues = [(0, False, vocab.HOLD_START), (0, True, vocab.HOLD_END)]
+    return Step(vocab.HOLD, duration_ms, cues, **{"exercise": 0} | fields)
+
+
+def rest(**fields: int | bool) -> Step:
+    return Step(vocab.REST, 8_000, (), **fields)
+
+
+def make(*steps: Step, name: str = "a", exercises: tuple[str, ...] = ("b",)) -> bytes:
+    return encode(name, exercises, [*steps, done()], PATTERNS)
+
+
+def with_checksum(body: bytes) -> bytes:
+    return body + struct.pack("<I", crc32(body))
+
+
+def write_unchecked(steps: list[Step]) -> bytes:
+    """Write a plan as an encoder would that has forgotten all its checks."""
+    rows, cues = b"", b""
+    for s in steps:
+        numbers = (s.kind, s.exercise, s.side, s.rep, s.reps, s.set_no, int(s.self_paced))
+        waits = (s.gate_bpm, s.duration_ms, s.wait_max_ms)
+        rows += struct.pack("<8BIIHBB", *numbers, *waits, len(cues) // 5, len(s.cues), 0)
+        for offset_ms, from_end, cue in s.cues:
+            cues += struct.pack("<IB", offset_ms, cue + 128 * from_end)
+    pulses = b"".join(struct.pack("<BHH", *pulse) for pattern in PATTERNS for pulse in pattern)
+    names = b"\x01a\x01b"
+    sizes = (1, len(steps), len(cues) // 5, len(pulses) // 5, len(names))
+    total_ms = sum(s.duration_ms for s in steps)
+    header = struct.pack("<2sBBHHHHI", b"TP", 1, *sizes, total_ms)
+    counts = bytes(map(len, PATTERNS))
+    return with_checksum(header + rows + cues + counts + pulses + names)
+
+
+def fields_of(step: Step) -> dict[str, object]:
+    return vars(step)
+
+
+def encode_again(plan: Plan) -> bytes:
+    steps = [plan.step(number) for number in range(plan.steps)]
+    names = [plan.exercise_name(number) or "" for number in range(plan.data[3])]
+    return encode(plan.name, names, steps, plan.patterns)
+
+
+def test_the_bytes_are_those_of_the_layout_in_the_docstring() -> None:
+    step = Step(
+        vocab.REST,
+        8_000,
+        [(1_150, False, vocab.NEXT_EXERCISE), (3_000, True, vocab.COUNTDOWN)],
+        exercise=1,
+        side=vocab.RIGHT,
+        rep=2,
+        reps=3,
+        set_no=4,
+        self_paced=True,
+        gate_bpm=100,
+        wait_max_ms=120_000,
+    )
+    patterns = (((60, 120, 80), (100, 500, 0)), *[()] * 8)
+    body = struct.pack("<2sBBHHHHI", b"TP", 1, 2, 2, 2, 2, 2 + 3 + 3, 8_000 + 3_000)
+    body += struct.pack("<8BIIHBB", 3, 1, 2, 2, 3, 4, 1, 100, 8_000, 120_000, 0, 2, 0)
+    body += struct.pack("<8BIIHBB", 4, 255, 0, 0, 0, 0, 0, 0, 3_000, 0, 2, 0, 0)
+    body += struct.pack("<IBIB", 1_150, 6, 3_000, 1 + 128)
+    body += bytes([2, 0, 0, 0, 0, 0, 0, 0, 0])
+    body += struct.pack("<BHHBHH", 60, 120, 80, 100, 500, 0)
+    body += b"\x01r" + b"\x02\xc3\xa9" + b"\x02xy"
+
+    data = encode("r", ("é", "xy"), [step, Step(vocab.DONE, 3_000)], patterns)
+
+    assert with_checksum(body) == data
+
+
+def test_what_was_encoded_is_read_again() -> None:
+    steps = [
+        Step(vocab.READY, 5_000, [(0, False, vocab.GET_READY)], exercise=0),
+        hold(side=vocab.LEFT, rep=1, reps=2, set_no=1),
+        rest(exercise=1, gate_bpm=100, wait_max_ms=60_000),
+        rest(exercise=1, self_paced=True, wait_max_ms=60_000),
+        hold(exercise=1),
+        done(),
+    ]
+
+    plan = Plan(encode("name", ("één", "two"), steps, PATTERNS))
+
+    assert plan.name == "name"
+    assert [plan.exercise_name(e) for e in (0, 1, vocab.NO_EXERCISE)] == ["één", "two", None]
+    assert plan.duration_ms == 5_000 + 30_000 + 8_000 + 8_000 + 30_000 + 3_000
+    assert plan.patterns == PATTERNS
+    assert [fields_of(s) for s in steps] == [fields_of(plan.step(n)) for n in range(plan.steps)]
+
+
+IN_BOUNDS = [
+    pytest.param([hold(1)], id="shortest hold"),
+    pytest.param([hold(MAX_STEP_MS)], id="longest hold"),
+    pytest.param([hold(MAX_STEP_MS)] * 3 + [hold(MAX_STEP_MS - 3_000)], id="longest plan"),
+    pytest.param([hold(1)] * (MAX_STEPS - 1), id="most steps"),
+    pytest.param([rest(gate_bpm=GATE_BPM[0], wait_max_ms=8_000)], id="lowest gate"),
+    pytest.param([rest(gate_bpm=GATE_BPM[1], wait_max_ms=MAX_STEP_MS)], id="highest gate"),
+    pytest.param([hold(rep=255, reps=255, set_no=255)], id="most repetitions"),
+    pytest.param(
+        [Step(vocab.REST, 8_000, [(n, False, 1) for n in range(MAX_STEP_CUES)])], id="most cues"
+    ),
+    pytest.param([Step(vocab.REST, 10, [(10, False, 1), (0, True, 1)])], id="cues at the end"),
+    pytest.param([Step(vocab.REST, 0)], id="a rest of nothing"),
+]
+
+OUT_OF_BOUNDS = [
+    pytest.param([hold(0)], "step 0: duration", id="hold of nothing"),
+    pytest.param([hold(MAX_STEP_MS + 1)], "step 0: duration", id="hold too long"),
+    pytest.param([hold(-1)], "step 0: duration", id="negative"),
+    pytest.param(
+        [hold(MAX_STEP_MS)] * 3 + [hold(MAX_STEP_MS - 2_999)], "plan in ms", id="too long"
+    ),
+    pytest.param([hold(1)] * MAX_STEPS, "number of steps", id="too many steps"),
+    pytest.param([hold(exercise=1)], "step 0: exercise", id="no such exercise"),
+    pytest.param([hold(exercise=vocab.NO_EXERCISE)], "hold of nothing", id="no exercise"),
+    pytest.param([hold(side=3)], "step 0: side", id="no such side"),
+    pytest.param([hold(rep=256)], "step 0: rep", id="rep"),
+    pytest.param([hold(reps=-1)], "step 0: reps", id="reps"),
+    pytest.param([hold(set_no=256)], "step 0: set", id="set"),
+    pytest.param([Step(5, 1)], "step 0: kind", id="no such kind"),
+    pytest.param([done()], "step 0: the last step", id="done before the end"),
+    pytest.param([rest(gate_bpm=29, wait_max_ms=9_000)], "heart gate", id="gate too low"),
+    pytest.param([rest(gate_bpm=241, wait_max_ms=9_000)], "heart gate", id="gate too high"),
+    pytest.param([rest(gate_bpm=90, wait_max_ms=7_999)], "longest wait", id="wait too short"),
+    pytest.param([rest(gate_bpm=90, wait_max_ms=3_600_001)], "longest wait", id="wait too long"),
+    pytest.param([rest(self_paced=True)], "longest wait", id="no longest wait"),
+    pytest.param([rest(wait_max_ms=9_000)], "without a wait", id="no wait"),
+    pytest.param([hold(self_paced=1, wait_max_ms=40_000)], "cannot wait", id="a hold waits"),
+    pytest.param([Step(vocab.REST, 9, [(10, False, 1)])], "offset", id="cue after the end"),
+    pytest.param([Step(vocab.REST, 9, [(10, True, 1)])], "offset", id="cue before the start"),
+    pytest.param([Step(vocab.REST, 9, [(-1, False, 1)])], "offset", id="negative offset"),
+    pytest.param([Step(vocab.REST, 9, [(0, False, 9)])], "cue", id="no such cue"),
+    pytest.param([Step(vocab.REST, 9, [(2, False, 1), (1, False, 1)])], "order", id="order"),
+    pytest.param([Step(vocab.REST, 9, [(1, True, 1), (2, True, 1)])], "order", id="order from end"),
+    pytest.param([Step(vocab.REST, 9, [(9, True, 1), (5, False, 1)])], "after one", id="mixed"),
+    pytest.param(
+        [Step(vocab.REST, 8_000, [(0, False, 1)] * (MAX_STEP_CUES + 1))],
+        "number of cues",
+        id="cues",
+    ),
+    pytest.param(
+        [Step(vocab.REST, 8_000, [(0, False, 1)] * 32)] * 32, "number of cues", id="cues in all"
+    ),
+]
+
+
+@pytest.mark.parametrize("steps", IN_BOUNDS)
+def test_a_bound_itself_is_allowed(steps: list[Step]) -> None:
+    data = make(*steps)
+
+    assert data == encode_again(Plan(data))
+
+
+@pytest.mark.parametrize("steps,where", OUT_OF_BOUNDS)
+def test_encode_refuses_what_is_out_of_bounds(steps: list[Step], where: str) -> None:
+    with pytest.raises(PlanError, match=where):
+        make(*steps)
+
+
+@pytest.mark.parametrize("steps,_where", OUT_OF_BOUNDS)
+def test_a_plan_refuses_what_is_out_of_bounds(steps: list[Step], _where: str) -> None:
+    try:
+        data = write_unchecked([*steps, done()])
+    except struct.error:
+        pytest.skip("the format has no room for such a number")
+
+    with pytest.raises(PlanError):
+        Plan(data)
+
+
+@pytest.mark.parametrize("steps", IN_BOUNDS)
+def test_the_unchecked_writer_of_these_tests_writes_the_format(steps: list[Step]) -> None:
+    assert write_unchecked([*steps, done()]) == make(*steps)
+
+
+@pytest.mark.parametrize(
+    "name,exercises",
+    [
+        ("", ("b",)),
+        ("a" * (MAX_NAME_BYTES + 1), ("b",)),
+        ("é" * (MAX_NAME_BYTES // 2 + 1), ("b",)),
+        ("a", ("b" * (MAX_NAME_BYTES + 1),)),
+        ("a", ("",)),
+        ("a", ("b",) * (MAX_EXERCISES + 1)),
+    ],
+)
+def test_names_have_bounds(name: str, exercises: tuple[str, ...]) -> None:
+    with pytest.raises(PlanError):
+        make(hold(), name=name, exercises=exercises)
+
+
+def test_a_plan_has_a_greatest_size() -> None:
+    names = ("x" * MAX_NAME_BYTES,) * MAX_EXERCISES
+    around = len(make(exercises=names))
+    holds = (MAX_BYTES - around) // (STEP_BYTES + 2 * CUE_BYTES)
+
+    assert len(make(*[hold()] * holds, exercises=names)) <= MAX_BYTES
+    with pytest.raises(PlanError, match="size of the plan"):
+        make(*[hold()] * (holds + 1), exercises=names)
+
+
+def test_a_plan_has_a_pattern_for_each_cue() -> None:
+    with pytest.raises(PlanError, match="one pattern for each"):
+        encode("a", ("b",), [hold(), done()], PATTERNS[:-1])
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        (),
+        ((1, MIN_PULSE_MS, 0),),
+        ((100, MAX_PULSE_MS, 0),),
+        ((100, 100, 0),) * MAX_PATTERN_PULSES,
+        ((100, 1_000, 1_000), (100, 1_000, 0)),
+        ((100, 1_000, MAX_PATTERN_MS),),  # the last pause is felt by nobody
+    ],
+)
+def test_a_pattern_at_its_bounds(pattern: tuple[tuple[int, int, int], ...]) -> None:
+    check_pattern(pattern, "here")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ((0, 100, 0),),
+        ((101, 100, 0),),
+        ((100, MIN_PULSE_MS - 1, 0),),
+        ((100, MAX_PULSE_MS + 1, 0),),
+        ((100, 100, -1),),
+        ((100, 100, 0),) * (MAX_PATTERN_PULSES + 1),
+        ((100, 1_000, 1_001), (100, 1_000, 0)),
+    ],
+)
+def test_a_pattern_out_of_bounds(pattern: tuple[tuple[int, int, int], ...]) -> None:
+    with pytest.raises(PlanError, match="here"):
+        check_pattern(pattern, "here")
+
+
+def test_the_length_of_a_pattern_is_from_the_first_to_the_last_buzz() -> None:
+    assert pattern_ms(()) == 0
+    assert pattern_ms(((100, 150, 100), (100, 500, 999))) == 150 + 100 + 500
+
+
+@pytest.mark.parametrize("version", [0, 2, 255])
+def test_another_version_is_refused(version: int) -> None:
+    data = bytearray(make(hold()))
+    data[2] = version
+
+    with pytest.raises(PlanError, match=f"plan version {version}"):
+        Plan(with_checksum(bytes(data[:-4])))
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> bytes:
+    steps = []
+    for _ in range(draw(st.integers(0, 6))):
+        kind = draw(st.sampled_from([vocab.READY, vocab.HOLD, vocab.SWITCH, vocab.REST]))
+        duration_ms = draw(st.integers(1, MAX_STEP_MS // 2))
+        offsets = st.lists(st.integers(0, duration_ms), max_size=5)
+        cue = st.integers(0, len(vocab.CUES) - 1)
+        middle_ms = duration_ms // 2
+        cues = [(ms, False, draw(cue)) for ms in sorted(draw(offsets)) if ms <= middle_ms]
+        late = sorted(draw(offsets), reverse=True)
+        cues += [(ms, True, draw(cue)) for ms in late if duration_ms - ms >= middle_ms]
+        waits = kind != vocab.HOLD and draw(st.booleans())
+        steps.append(
+            Step(
+                kind,
+                duration_ms,
+                cues,
+                exercise=draw(st.integers(0, 1)),
+                side=draw(st.integers(0, 2)),
+                rep=draw(st.integers(0, 255)),
+                reps=draw(st.integers(0, 255)),
+                set_no=draw(st.integers(0, 255)),
+                self_paced=waits and draw(st.booleans()),
+                gate_bpm=draw(st.integers(*GATE_BPM)) if waits else 0,
+                wait_max_ms=draw(st.integers(duration_ms, MAX_STEP_MS)) if waits else 0,
+            )
+        )
+    pulse = st.tuples(st.integers(1, 100), st.integers(MIN_PULSE_MS, 200), st.integers(0, 100))
+    patterns = [tuple(draw(st.lists(pulse, max_size=4))) for _ in vocab.CUES]
+    name = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+    return encode(draw(name), (draw(name), draw(name)), [*steps, done()], patterns)
+
+
+@given(plans())
+def test_every_plan_comes_back_as_it_was(data: bytes) -> None:
+    assert data == encode_again(Plan(data))
+
+
+@given(plans(), st.data())
+def test_a_changed_byte_without_a_new_checksum_is_noticed(data: bytes, more: st.DataObject) -> None:
+    at = more.draw(st.integers(0, len(data) - 1))
+    bit = more.draw(st.integers(0, 7))
+    changed = bytearray(data)
+    changed[at] ^= 1 << bit
+
+    with pytest.raises(PlanError):
+        Plan(bytes(changed))
+
+
+@given(plans(), st.data())
+def test_whatever_has_a_checksum_is_refused_or_within_bounds(
+    data: bytes, more: st.DataObject
+) -> None:
+    body = bytearray(data[:-4])
+    for _ in range(more.draw(st.integers(1, 4))):
+        at = more.draw(st.integers(0, len(body) - 1))
+        body[at] = more.draw(st.integers(0, 255))
+    change = more.draw(st.integers(-8, 8))
+    body = body[:change] if change < 0 else body + bytes(change)
+    changed = with_checksum(bytes(body))
+
+    try:
+        plan = Plan(changed)
+    except PlanError:
+        return
+
+    # `encode` checks every bound, so a plan that it writes again is within them.
+    assert changed == encode_again(plan)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(data: bytes) -> None:
+    for noise in (data, with_checksum(data), with_checksum(b"TP\x01" + data)):
+        with pytest.raises(PlanError):
+            Plan(noise)
