@@ -69,17 +69,22 @@ class Tracker:
         """Take the next record and give what it means.
 
         A record that was fed before gives nothing.  Numbers that are missing give a
-        `RecordsLost` first.
+        `RecordsLost` first.  Where the first is missing, `t_ms` counts from the first that is not.
+        The beginning of a later session means that the end of this one is among the missing; it
+        ends this session and is itself none of its events.
         """
         if self.ended or record.seq < self.next_seq:
             return []
-        if record.kind == vocab.SESSION_STARTED and record.seq == self.key.seq:
+        if self.next_seq == self.key.seq:
             self._started_at_ms = record.at_ms
         t_ms = self.t_ms(record.at_ms)
         events: list[Event] = []
         if record.seq > self.next_seq:
             events.append(RecordsLost(t_ms=t_ms, count=record.seq - self.next_seq))
         self.next_seq = record.seq + 1
+        if record.kind == vocab.SESSION_STARTED and record.seq != self.key.seq:
+            self.ended = True
+            return events
         make = _MAKERS.get(record.kind)
         if make is not None:
             events.append(make(self, record, t_ms))
