@@ -52,6 +52,14 @@ class Mistaken(ValueError):  # noqa: N818 - it is a set of remarks on one table
         super().__init__("; ".join(text for _, text in remarks))
 
 
+class _ElementError(ValueError):
+    """What is wrong with one element of a list, counted from 1."""
+
+    def __init__(self, number: int, error: ValueError) -> None:
+        self.index = number - 1
+        super().__init__(f"element {number} {error}")
+
+
 class Rule(Protocol):
     """How one value is read, and how the JSON Schema describes it."""
 
@@ -267,7 +275,7 @@ def _read_element(rule: Rule, number: int, item: object) -> Any:  # noqa: ANN401
     try:
         return rule.read(item)
     except ValueError as error:
-        raise ValueError(f"element {number} {error}") from None
+        raise _ElementError(number, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +416,8 @@ def _remarks(error: Exception, path: Key, cls: type | None) -> Iterator[Remark]:
         name, table = str(path[-1]), path[:-1]
         yield Remark(table, table, f"`{name}` is missing: {_doc(cls, name)}")
     else:
-        yield Remark(path[:-1], path, f"`{path[-1]}` {error}")
+        at = (*path, error.index) if isinstance(error, _ElementError) else path
+        yield Remark(path[:-1], at, f"`{path[-1]}` {error}")
 
 
 def _doc(cls: type | None, name: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import struct
 from binascii import crc32
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -37,12 +38,12 @@ def done() -> Step:
     return Step(vocab.DONE, 3_000, [(0, False, vocab.FINISHED)])
 
 
-def hold(duration_ms: int = 30_000, **fields: int) -> Step:
+def hold(duration_ms: int = 30_000, **fields: Any) -> Step:
     cues = [(0, False, vocab.HOLD_START), (0, True, vocab.HOLD_END)]
     return Step(vocab.HOLD, duration_ms, cues, **{"exercise": 0} | fields)
 
 
-def rest(**fields: int | bool) -> Step:
+def rest(**fields: Any) -> Step:
     return Step(vocab.REST, 8_000, (), **fields)
 
 
@@ -198,15 +199,19 @@ def test_encode_refuses_what_is_out_of_bounds(steps: list[Step], where: str) -> 
         make(*steps)
 
 
-@pytest.mark.parametrize("steps,_where", OUT_OF_BOUNDS)
-def test_a_plan_refuses_what_is_out_of_bounds(steps: list[Step], _where: str) -> None:
+def has_bytes(steps: Any) -> bool:
     try:
-        data = write_unchecked([*steps, done()])
+        return bool(write_unchecked(steps))
     except struct.error:
-        pytest.skip("the format has no room for such a number")
+        return False
 
+
+@pytest.mark.parametrize(
+    "steps", [pytest.param(p.values[0], id=p.id) for p in OUT_OF_BOUNDS if has_bytes(p.values[0])]
+)
+def test_a_plan_refuses_what_is_out_of_bounds(steps: list[Step]) -> None:
     with pytest.raises(PlanError):
-        Plan(data)
+        Plan(write_unchecked([*steps, done()]))
 
 
 @pytest.mark.parametrize("steps", IN_BOUNDS)
