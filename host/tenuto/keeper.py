@@ -89,7 +89,9 @@ class Keeper:
         battery_pct: when last asked, or None.
     """
 
-    def __init__(self, name: str, person: str | None, driver: Driver, surroundings: Surroundings) -> None:
+    def __init__(
+        self, name: str, person: str | None, driver: Driver, surroundings: Surroundings
+    ) -> None:
         self.name = name
         self.person = person
         self.connected = asyncio.Event()
@@ -333,10 +335,17 @@ class Keeper:
             raise RefusedError("no_plan", f"{self.name} has no plan")
         await self._driver.command(verb, status.plan_id, arg)
 
-    async def status(self) -> Status:
-        """Ask the wearable what it does now.  Raises LinkError if it is out of reach."""
-        self._reached()
-        return await self._driver.status()
+    async def present_session(self) -> SessionKey | None:
+        """Give the session that it plays now, None if it plays none.
+
+        Raises:
+            LinkError: it is out of reach.
+        """
+        identity = self._reached().identity
+        status = await self._driver.status()
+        if not status.playing or status.session is None:
+            return None
+        return SessionKey(self.name, identity.boot_id, status.session)
 
     def _reached(self) -> _Now:
         if not self.connected.is_set() or self._now is None:

@@ -1,4 +1,73 @@
 # SPDX-License-Identifier: MIT
-"""The command line."""
+"""The command line.
+
+Exit codes: 0 finished; 3 ended early by the wearer or the user; 2 wrong use or configuration;
+1 anything else.
+"""
 
 from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError
+
+from tenuto import __version__
+from tenuto.errors import InputError, TenutoError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WRONG_USE, FAILED, STOPPED = 2, 1, 3
+
+app = App(
+    name="tenuto",
+    version=f"tenuto {__version__}",
+    help="Stretch with closed eyes: a wearable times the holds by touch. A timer, not advice.",
+    result_action="return_value",
+)
+for _name, _help in (
+    ("run", "Play a routine once and show it live."),
+    ("daemon", "Stay, keep the wearables, start sessions on command by MQTT."),
+    ("routines", "List routines, show what they do, check files."),
+    ("history", "List what was played, show one session."),
+    ("simulate", "Be a simulated wearable, in a process of its own."),
+):
+    # By its path, so that the rest is imported only by who needs it.
+    app.command(f"tenuto.cli.{_name}:app", name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        result = app([word for word in words if word != "--debug"], exit_on_error=False)
+    except CycloptsError:
+        code = WRONG_USE  # it has said itself what is wrong
+    except InputError as error:
+        code = _fail(error, WRONG_USE, debug=debug)
+    except KeyboardInterrupt:
+        code = STOPPED
+    except (TenutoError, OSError) as error:
+        code = _fail(error, FAILED, debug=debug)
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"tenuto: a fault of Tenuto's own: {type(error).__name__}: {error}\n"
+            "tenuto: the same command with --debug shows more; please report it",
+            file=sys.stderr,
+        )
+        code = FAILED
+    else:
+        code = result if isinstance(result, int) else 0
+    sys.exit(code)
+
+
+def _fail(error: Exception, code: int, *, debug: bool) -> int:
+    if debug:
+        raise error
+    for line in str(error).splitlines():
+        print(f"tenuto: {line}", file=sys.stderr)
+    return code

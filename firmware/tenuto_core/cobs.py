@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Packets on a stream of bytes, for the link by cable.
+
+On the cable a packet is `COBS(packet + CRC-32 of it, little-endian) + 00`.  Consistent Overhead
+Byte Stuffing (Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999) leaves no zero
+inside, so after garbage the next zero is the start of something new; the checksum tells garbage
+from a packet.
+"""
+
+from binascii import crc32
+
+_CRC_BYTES = 4
+_RUN = 254
+
+
+def pack(packet: bytes) -> bytes:
+    """The bytes on the cable for one packet."""
+    rest = packet + (crc32(packet) & 0xFFFFFFFF).to_bytes(_CRC_BYTES, "little")
+    out = b""
+    while True:
+        zero = rest.find(b"\x00")
+        if 0 <= zero < _RUN:
+            out += bytes((zero + 1,)) + rest[:zero]
+            rest = rest[zero + 1 :]
+        elif len(rest) >= _RUN:
+            out += b"\xff" + rest[:_RUN]
+            rest = rest[_RUN:]
+            if not rest:
+                return out + b"\x00"
+        else:
+            return out + bytes((len(rest) + 1,)) + rest + b"\x00"
+
+
+def _unstuff(data: bytes) -> bytes:
+    """Undo COBS; empty for what cannot be its output."""
+    out, at, size = b"", 0, len(data)
+    while at < size:
+        end = at + data[at]
+        if end > size:
+            return b""
+        out += data[at + 1 : end]
+        if data[at] <= _RUN and end < size:
+            out += b"\x00"
+        at = end
+    return out
+
+
+class Unpacker:
+    """Finds the packets in what comes over the cable.
+
+    packet_bytes_max: longer ones are garbage, and no more than this is ever held.
+    broken: pieces that were no packet so far.
+    """
+
+    def __init__(self, packet_bytes_max: int) -> None:
+        size = packet_bytes_max + _CRC_BYTES
+        self._most = size + size // _RUN + 1
+        self._held = b""
+        self._skipping = False
+        self.broken = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The packets that are complete now."""
+        packets = []
+        pieces = (self._held + data).split(b"\x00")
+        self._held = pieces.pop()
+        for piece in pieces:
+            if self._skipping:
+                self._skipping = False
+                continue
+            packet = _unstuff(piece) if len(piece) <= self._most else b""
+            body = packet[:-_CRC_BYTES]
+            if body and packet[-_CRC_BYTES:] == (crc32(body) & 0xFFFFFFFF).to_bytes(4, "little"):
+                packets.append(body)
+            elif piece:
+                self.broken += 1
+        if len(self._held) > self._most:
+            self._held = b""
+            if not self._skipping:
+                self.broken += 1
+            self._skipping = True
+        return packets

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""What several commands share."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    from tenuto.app import Setting
+    from tenuto.config import Config
+
+SPEED_MAX = 1000.0
+
+ConfigFile = Annotated[
+    Path | None, Parameter(name="--config", help="Configuration file to use instead of your own.")
+]
+Speed = Annotated[str, Parameter(name="--speed")]
+
+
+def parse_speed(text: str) -> float:
+    """Read a speed: `max`, or a number above 0 and up to `SPEED_MAX`.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not 0 < speed <= SPEED_MAX:
+        raise InputError(
+            f"--speed is {text!r}, allowed is a number above 0 and up to {SPEED_MAX:.0f}, or max"
+        )
+    return speed
+
+
+def make_setting(
+    config: Config,
+    speed: float,
+    *,
+    json: bool = False,
+    mqtt: bool = False,
+    seed: int | None = None,
+) -> Setting:
+    """Put together what holds for a whole run."""
+    from tenuto.app import Setting
+
+    others = [w.id for w in config.wearables if w.link != "simulated"]
+    if speed != 1.0 and others:
+        raise InputError(f"--speed works with simulated wearables only, {others[0]!r} is not one")
+    return Setting(
+        config=config,
+        speed=speed,
+        mqtt=mqtt,
+        console=Console(),
+        say=lambda text: print(f"tenuto: {text}", file=sys.stderr),
+        json=json,
+        seed=seed,
+    )
+
+
+def log_to_stderr(level: int) -> None:
+    """Send Tenuto's own log lines to standard error."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("tenuto").setLevel(level)

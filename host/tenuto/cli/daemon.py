@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto daemon`: stay, keep the wearables, carry out commands."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
+from tenuto.config import find_config
+
+app = App(name="daemon", help="Stay, keep the wearables, start sessions on command by MQTT.")
+
+
+@app.default
+def daemon(
+    *,
+    speed: Speed = "1",
+    seed: int | None = None,
+    verbose: Annotated[bool, Parameter(negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
+    """Keep all wearables of the configuration until Ctrl-C or SIGTERM.
+
+    Sessions are started, paused and stopped by MQTT or by the button on the wearable.
+
+    Args:
+        speed: how fast time passes, for simulated wearables
+        seed: make chance in the simulation repeatable
+        verbose: log every command and every link
+        config: as in all commands
+    """
+    from tenuto import app as tenuto_app, timebase
+
+    log_to_stderr(logging.DEBUG if verbose else logging.INFO)
+    setting = make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed)
+    return timebase.run(tenuto_app.serve(setting), speed=setting.speed, settle_s=0.001)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto run`: play a routine once and show it live."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from tenuto.cli.common import ConfigFile, Speed, make_setting, parse_speed
+from tenuto.config import find_config
+
+app = App(name="run", help="Play a routine once and show it live.")
+
+
+@app.default
+def run(
+    routine: str | None = None,
+    /,
+    *,
+    wearable: str | None = None,
+    speed: Speed = "1",
+    json: bool = False,
+    mqtt: bool = False,
+    seed: int | None = None,
+    config: ConfigFile = None,
+) -> int:
+    """Play a routine on a wearable and follow it to its end. Ctrl-C stops it.
+
+    A wearable that already plays something is joined, not disturbed.
+
+    Args:
+        routine: a routine's name, or a file that ends in .toml; without it the default one
+        wearable: the id of a wearable in the configuration; without it the first one
+        speed: how fast time passes, for simulated wearables: 20, or max for no waiting at all
+        json: print one JSON object a line and nothing else
+        mqtt: use MQTT also with --speed max
+        seed: make chance in the simulation repeatable
+        config: as in all commands
+    """
+    from tenuto import (
+        app as tenuto_app,
+        timebase,
+    )
+
+    setting = make_setting(find_config(config), parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
+    return timebase.run(
+        tenuto_app.play(setting, routine=routine, wearable_id=wearable),
+        speed=setting.speed,
+        settle_s=0.001 if mqtt else 0.0,
+    )

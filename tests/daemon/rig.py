@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""A daemon and bands on links in memory, all on one virtual clock."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tenuto import timebase
+from tenuto.daemon import Daemon
+from tenuto.events import Entry, Record, SessionEnded
+from tenuto.history import HistorySink, Store
+from tenuto.outlets import Outlet
+from tenuto.resources import Library
+from tenuto.wearables.band import BandDriver
+from tenuto_core.buzzer import Motor
+from tenuto_core.log import RECORD_BYTES, unpack_record
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from pathlib import Path
+
+    from tenuto.links.memory import MemoryBand, MemoryLink
+
+UTC_MS = 1_800_000_000_000
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in virtual time."""
+    timebase.run(scenario, speed=math.inf)
+
+
+def utc_ms() -> float:
+    return UTC_MS + asyncio.get_running_loop().time() * 1000
+
+
+class RecordingMotor(Motor):
+    """Notes each edge as (ms since it was made, strength in %; 0 is off)."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._start_s = self._loop.time()
+        self._is_on = False
+        self.edges: list[tuple[int, int]] = []
+
+    def _edge(self, strength_pct: int) -> None:
+        now_ms = round((self._loop.time() - self._start_s) * 1000)
+        self.edges.append((now_ms, strength_pct))
+
+    def on(self, strength_pct: int, on_ms: int) -> None:  # noqa: ARG002 - the buzzer ends it
+        self._is_on = True
+        self._edge(strength_pct)
+
+    def off(self) -> None:
+        if self._is_on:
+            self._is_on = False
+            self._edge(0)
+
+
+class Collector:
+    """A sink that keeps what it gets."""
+
+    name = "collector"
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.changed = asyncio.Event()
+
+    async def open(self) -> None:
+        pass
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        self.entries += entries
+        self.changed.set()
+
+    async def close(self) -> None:
+        pass
+
+    async def until(self, happened: Callable[[Entry], bool], timeout_s: float = 3600) -> Entry:
+        """Wait until an entry has come that is meant; gives the first."""
+        async with asyncio.timeout(timeout_s):
+            while True:
+                for entry in self.entries:
+                    if happened(entry):
+                        return entry
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def ended(self) -> SessionEnded:
+        entry = await self.until(lambda entry: isinstance(entry.event, SessionEnded))
+        assert isinstance(entry.event, SessionEnded)
+        return entry.event
+
+
+@asynccontextmanager
+async def daemon_for(
+    path: Path, bands: dict[str, MemoryLink], *sinks: Any
+) -> AsyncIterator[tuple[Daemon, Store]]:
+    """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
+    library = Library()
+    async with Store(path) as store, Outlet(HistorySink(store)) as history:
+        outlets = [await Outlet(sink).__aenter__() for sink in sinks]
+        daemon = Daemon(
+            store=store,
+            history=history,
+            outlets=outlets,
+            compile_routine=lambda _, name: library.plan(name or "lower-back"),
+            utc_ms=utc_ms,
+            rng=random.Random(1),
+            on_link=lambda _name, _state: None,
+        )
+        for name, link in bands.items():
+            daemon.add(name, None, BandDriver(link))
+        task = asyncio.create_task(daemon.run(), name="daemon")
+        try:
+            yield daemon, store
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            for outlet in outlets:
+                await outlet.__aexit__(None, None, None)
+            if not task.cancelled() and task.exception() is not None:
+                raise task.exception()  # type: ignore[misc]
+
+
+async def connected(daemon: Daemon, name: str = "band") -> None:
+    async with asyncio.timeout(600):
+        await daemon.keepers[name].connected.wait()
+
+
+def log_of(band: MemoryBand) -> list[Record]:
+    """All records that the band still has."""
+    log, records = band.band.log, list[Record]()
+    while log.first + len(records) < log.next:
+        data = log.read(log.first + len(records), log.capacity)
+        records += [
+            Record(log.first + len(records) + index, *unpack_record(data, index * RECORD_BYTES))
+            for index in range(len(data) // RECORD_BYTES)
+        ]
+    return records

@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+"""The promises about sessions, from the band's log to the history, whatever the link does."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenuto.commands import Command, Verb
+from tenuto.events import (
+    CueFired,
+    Entry,
+    LinkLost,
+    LinkRestored,
+    RecordsLost,
+    SessionEnded,
+    StepStarted,
+)
+from tenuto.links.memory import MemoryBand, MemoryLink
+from tests.daemon.rig import (
+    Collector,
+    RecordingMotor,
+    connected,
+    daemon_for,
+    log_of,
+    run,
+    utc_ms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tenuto.daemon import Daemon
+    from tenuto.history import Store
+
+LOWER_BACK_MS = 342_000
+"""5 s to get ready, nine holds of 30 s, eight changes of 8 s, 3 s at the end."""
+
+
+def command(verb: Verb, **more: object) -> Command:
+    return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
+
+
+async def history_matches_log(store: Store, band: MemoryBand) -> None:
+    """The promise: every record of the session is kept, once, as the wearable wrote it."""
+    (row,) = await store.sessions()
+    stored = await store.session(row.id)
+    assert stored is not None
+    logged = [record for record in log_of(band) if record.seq >= row.key.seq]
+    assert [item.record for item in stored.records] == logged
+
+
+async def play_through(daemon: Daemon, seen: Collector) -> SessionEnded:
+    await connected(daemon)
+    answer = await daemon.submit(command(Verb.START))
+    assert (answer.ok, answer.reason) == (True, "ok"), answer
+    return await seen.ended()
+
+
+def test_a_session_is_kept_with_every_record(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (
+            daemon,
+            store,
+        ):
+            ended = await play_through(daemon, seen)
+            assert (ended.reason, ended.t_ms) == ("finished", LOWER_BACK_MS)
+            await asyncio.sleep(1)
+            await history_matches_log(store, band)
+            holds = [e.event for e in seen.entries if isinstance(e.event, StepStarted)]
+            assert [h.duration_ms for h in holds if h.kind == "hold"] == [30_000] * 9
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_outage_changes_no_buzz_and_leaves_no_hole(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def session(*, outage: bool) -> list[tuple[int, int]]:
+        motor = RecordingMotor()
+        band, seen = MemoryBand(motor), Collector()
+        link = MemoryLink(band)
+        path = tmp_path / f"h{outage}.db"
+        async with daemon_for(path, {"band": link}, seen) as (daemon, store):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            if outage:
+                await asyncio.sleep(rng.uniform(0, 300))
+                link.reachable = False
+                link.drop()
+                await asyncio.sleep(60)
+                link.reachable = True
+            ended = await seen.ended()
+            assert ended.reason == "finished"
+            await asyncio.sleep(1)
+            await history_matches_log(store, band)
+            if outage:
+                kinds = [type(entry.event) for entry in seen.entries]
+                assert (kinds.count(LinkLost), kinds.count(RecordsLost)) == (1, 0)
+                assert kinds.count(LinkRestored) <= 1
+        start_ms = motor.edges[0][0]
+        return [(ms - start_ms, strength) for ms, strength in motor.edges]
+
+    edges: list[list[tuple[int, int]]] = []
+
+    async def both() -> None:
+        edges.append(await session(outage=False))
+        edges.append(await session(outage=True))
+
+    run(both())
+    undisturbed, disturbed = edges
+    assert undisturbed == disturbed
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_link_that_loses_packets_loses_nothing(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band, lose=lambda _direction, _packet: rng.random() < 0.2)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
+            await connected(daemon)
+            while not (await daemon.submit(command(Verb.START))).ok:
+                assert not daemon.keepers["band"].playing
+            await seen.ended()
+            await asyncio.sleep(60)
+            await history_matches_log(store, band)
+            seqs = [entry.event.seq for entry in seen.entries if entry.event.seq is not None]
+            assert seqs == sorted(set(seqs)), "an event came twice or out of order"
+
+    run(scenario())
+
+
+def test_a_daemon_that_starts_again_joins_and_completes_the_same_record(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, first, second = MemoryBand(RecordingMotor()), Collector(), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, first) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(100)
+        await asyncio.sleep(50)
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, second) as (
+            daemon,
+            store,
+        ):
+            await connected(daemon)
+            answer = await daemon.submit(command(Verb.START))
+            assert (answer.ok, answer.reason) == (False, "already_playing")
+            assert (await second.ended()).reason == "finished"
+            await asyncio.sleep(1)
+            await history_matches_log(store, band)
+        told = [e.event.seq for e in first.entries + second.entries if e.event.seq is not None]
+        assert told == sorted(set(told)), "an event was told twice"
+
+    run(scenario())
+
+
+def test_a_host_that_never_met_the_band_learns_the_plan_from_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "one.db", {"band": MemoryLink(band)}) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(10)
+        async with daemon_for(tmp_path / "two.db", {"band": MemoryLink(band)}, seen):
+            await seen.ended()
+        steps = [e.event for e in seen.entries if isinstance(e.event, StepStarted)]
+        assert next(s.exercise for s in steps if s.kind == "hold") == "Back Flexion Stretch"
+
+    run(scenario())
+
+
+def test_a_sink_that_hangs_delays_nobody(tmp_path: Path) -> None:
+    class Hung(Collector):
+        name = "hung"
+
+        async def handle(self, entries: Sequence[Entry]) -> None:  # noqa: ARG002
+            await asyncio.sleep(10)
+
+    async def scenario() -> None:
+        motor, seen = RecordingMotor(), Collector()
+        band = MemoryBand(motor)
+        late_s: list[float] = []
+
+        class Timed(Collector):
+            name = "timed"
+
+            async def handle(self, entries: Sequence[Entry]) -> None:
+                late_s.extend((utc_ms() - entry.utc_ms) / 1000 for entry in entries)
+
+        sinks = (Hung(), seen, Timed())
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, *sinks) as (
+            daemon,
+            store,
+        ):
+            await play_through(daemon, seen)
+            await asyncio.sleep(1)
+            await history_matches_log(store, band)
+        assert max(late_s) < 1, "the others had to wait for the sink that hangs"
+
+    run(scenario())
+
+
+def test_stop_by_the_long_press_needs_no_host(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        motor, seen = RecordingMotor(), Collector()
+        band = MemoryBand(motor)
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(5.2)  # inside the long buzz that starts the first hold
+            link.reachable = False
+            link.drop()
+            band.press(held_ms=900)
+            await asyncio.sleep(0.85)
+            assert motor.edges[-1][1] == 0
+            assert [r.kind for r in log_of(band)][-1] == 13, "not ended by the wearable itself"
+            await asyncio.sleep(30)
+            link.reachable = True
+            ended = await seen.ended()
+            assert (ended.reason, ended.source) == ("stopped", "wearer")
+            await asyncio.sleep(1)
+            await history_matches_log(store, band)
+
+    run(scenario())
+
+
+def test_commands_reach_the_band_or_are_refused(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            assert (await daemon.submit(command(Verb.STOP))).reason == "unreachable"
+            await connected(daemon)
+            assert (await daemon.submit(command(Verb.PAUSE))).reason == "no_plan"
+            wrong = await daemon.submit(command(Verb.START, routine="lower-bac"))
+            assert wrong.reason == "unknown_routine"
+            assert "lower-back" in wrong.text
+            other = await daemon.submit(Command(wearable="sock", verb=Verb.START))
+            assert other.reason == "unknown_wearable"
+            assert (await daemon.submit(command(Verb.START, id="a"))).id == "a"
+            assert (await daemon.submit(command(Verb.RESUME))).reason == "not_paused"
+            assert (await daemon.submit(command(Verb.EXTEND))).reason == "not_a_hold"
+            await asyncio.sleep(10)
+            assert (await daemon.submit(command(Verb.EXTEND, by_ms=700_000))).reason == (
+                "out_of_range"
+            )
+            assert (await daemon.submit(command(Verb.EXTEND, by_ms=10_000))).ok
+            assert (await daemon.submit(command(Verb.PAUSE))).ok
+            await asyncio.sleep(20)
+            assert (await daemon.submit(command(Verb.PAUSE))).reason == "already_paused"
+            assert (await daemon.submit(command(Verb.RESUME))).ok
+            await asyncio.sleep(60)
+            assert (await daemon.submit(command(Verb.SKIP))).ok
+            assert (await daemon.submit(command(Verb.BACK))).ok
+            assert (await daemon.submit(command(Verb.STOP))).ok
+            ended = await seen.ended()
+            assert (ended.reason, ended.source) == ("stopped", "host")
+            names = [entry.event.name for entry in seen.entries]
+            for name in ("extended", "paused", "resumed", "skipped", "went_back"):
+                assert names.count(name) == 1, name
+            link.reachable = False
+            link.drop()
+            assert (await daemon.submit(command(Verb.START))).reason == "unreachable"
+
+    run(scenario())
+
+
+def test_a_band_that_begins_anew_closes_the_session_honestly(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        seen = Collector()
+        link = MemoryLink(MemoryBand(RecordingMotor(), boot_id=1))
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(60)
+            link.drop()
+            link._band = MemoryBand(RecordingMotor(), boot_id=2)
+            ended = await seen.ended()
+            assert (ended.reason, ended.source) == ("failed", "host")
+            await connected(daemon)
+            assert (await daemon.submit(command(Verb.START))).ok
+            await seen.until(
+                lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
+            )
+            await asyncio.sleep(1)
+            assert [row.reason for row in await store.sessions()] == ["finished", "failed"]
+
+    run(scenario())
+
+
+def test_two_bands_play_side_by_side(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        seen = Collector()
+        links = {name: MemoryLink(MemoryBand(RecordingMotor())) for name in ("band", "other")}
+        async with daemon_for(tmp_path / "h.db", links, seen) as (daemon, store):
+            for name in links:
+                await connected(daemon, name)
+                assert (await daemon.submit(Command(wearable=name, verb=Verb.START))).ok
+            await asyncio.sleep(LOWER_BACK_MS / 1000 + 5)
+            rows = await store.sessions()
+            assert sorted((row.key.wearable, row.reason) for row in rows) == [
+                ("band", "finished"),
+                ("other", "finished"),
+            ]
+        for name in links:
+            mine = [e.event for e in seen.entries if e.session.wearable == name]
+            cues = [event.cue for event in mine if isinstance(event, CueFired)]
+            assert cues.count("hold_end") == 9
+
+    run(scenario())
