@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""A broker inside the process, for those who have none: amqtt, on 127.0.0.1.
+
+It has a thread and an event loop of its own: its keep-alive runs in real time whatever the speed
+of the session, and what a dashboard makes it do delays no cue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING, Self
+
+from tenuto.errors import InputError, TenutoError
+
+from .address import BrokerAddress
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+PORT = 1883
+START_TIMEOUT_S = 10.0
+STOP_TIMEOUT_S = 3.0
+
+
+class EmbeddedBroker:
+    """A running broker; an asynchronous context manager.
+
+    Everybody on this machine may connect, nobody else can.
+
+    Attributes:
+        address: where it listens, once it runs.
+
+    Args:
+        port: None for 1883, or any free one if that is taken.
+    """
+
+    address: BrokerAddress
+
+    def __init__(self, port: int | None = None) -> None:
+        self._wanted = port
+        self._thread: Thread | None = None
+        self._started: Future[BrokerAddress] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Start it and wait until it listens.
+
+        Raises:
+            InputError: amqtt is not installed.
+            TenutoError: it does not start.
+        """
+        # By way of an executor, so that a virtual clock stands still meanwhile.
+        loop = asyncio.get_running_loop()
+        try:
+            self.address = await loop.run_in_executor(None, self._start)
+        except BaseException:
+            await loop.run_in_executor(None, self._end)
+            raise
+        _log.info("the embedded broker listens on %s", self.address)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it and disconnect everybody."""
+        await asyncio.get_running_loop().run_in_executor(None, self._end)
+
+    def _start(self) -> BrokerAddress:
+        self._thread = Thread(target=self._run, name="tenuto-broker", daemon=True)
+        self._thread.start()
+        try:
+            return self._started.result(START_TIMEOUT_S)
+        except TimeoutError:
+            raise TenutoError(
+                f"the embedded broker did not start within {START_TIMEOUT_S:g} s"
+            ) from None
+
+    def _end(self) -> None:
+        if self._thread is None:
+            return
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it ended by itself
+                self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(2 * STOP_TIMEOUT_S)
+        if self._thread.is_alive():
+            _log.warning("the embedded broker does not end")
+
+    # --- in the thread
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:  # noqa: BLE001 - the thread has nobody else to tell
+            if not self._started.done():
+                self._started.set_exception(error)
+                return
+            _log.warning("the embedded broker ended: %s", type(error).__name__)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        try:
+            # An optional part, and without types.
+            from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415
+            from amqtt.errors import BrokerError  # type: ignore[import-untyped]  # noqa: PLC0415
+        except ImportError:
+            raise InputError(
+                "the embedded broker needs the package amqtt: install tenuto[broker], "
+                "or give [mqtt] url the address of your broker"
+            ) from None
+        for noisy in ("amqtt", "transitions"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
+        port = self._choose_port()
+        broker = Broker(
+            {
+                "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
+                "plugins": {
+                    "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
+                },
+            }
+        )
+        try:
+            await broker.start()
+        except BrokerError as error:
+            raise TenutoError(f"the embedded broker does not start: {error}") from error
+        try:
+            self._started.set_result(BrokerAddress(HOST, port, protocol="3.1.1"))
+            await self._stop.wait()
+        finally:
+            # From Python 3.12 on it waits for clients that may not go by themselves.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await broker.shutdown()
+
+    def _choose_port(self) -> int:
+        wanted = (PORT, 0) if self._wanted is None else (self._wanted,)
+        for port in wanted:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((HOST, port))
+                probe.listen(1)
+                chosen: int = probe.getsockname()[1]
+                return chosen
+        raise TenutoError(f"the embedded broker cannot listen on port {wanted[-1]} of {HOST}")
