@@ -267,8 +267,7 @@ class Bridge:
             began_s = loop.time()
             try:
                 await self._connect_and_serve(away=away)
-            except* Exception as group:  # noqa: BLE001 - whatever it was, the next try may work
-                error = _first_of(group)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
                 if self.connected or not away:
                     why = str(error) or type(error).__name__
                     _log.warning("mqtt broker=%s is away: %s", self._address, why)
@@ -308,15 +307,28 @@ class Bridge:
             else:
                 _log.info("mqtt broker=%s connected", self._address)
             self._unsent.update(dict.fromkeys(self._retained))
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._send(client), name="mqtt send")
-                group.create_task(self._receive(client), name="mqtt receive")
+            await self._serve(client)
         except asyncio.CancelledError:
             with contextlib.suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
             raise
         finally:
             _give_up(client)
+
+    async def _serve(self, client: aiomqtt.Client) -> None:
+        # Not a TaskGroup: on Python 3.11 that forgets a cancellation that comes with an error.
+        tasks = (
+            asyncio.create_task(self._send(client), name="mqtt send"),
+            asyncio.create_task(self._receive(client), name="mqtt receive"),
+        )
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     def _make_client(self) -> aiomqtt.Client:
         properties = None
@@ -481,13 +493,6 @@ _TOO_MANY = (
     f"too many commands: {COMMAND_BURST} at once and {COMMANDS_PER_S:g} a second are taken, "
     "the rest is dropped"
 )
-
-
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _is_silence(error: BaseException) -> bool:
