@@ -1,0 +1,541 @@
+# SPDX-License-Identifier: MIT
+"""A simulated Bluetooth controller, and bumble devices that stand on one.
+
+Bumble's virtual controller, with what a radio model needs and with these faults mended (as of
+bumble 0.0.236): a cancelled connect stays pending for ever; scan responses repeat the advertising
+data; the peripheral is told 12.5 ms and 100 ms whatever the central chose; every advertiser can be
+connected to; legacy advertising takes units of 0.625 ms for 1 ms; an ACL buffer counts as free
+before its packet is sent; a parameter update is in force before the peer has heard of it; passive
+scanning gets scan responses; stopping and starting an advertiser at once makes it advertise twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING
+
+from bumble import controller as bumble_controller, hci, ll
+from bumble.core import PhysicalTransport
+from bumble.device import Device, DeviceConfiguration
+from bumble.host import Host
+from bumble.keys import KeyStore, MemoryKeyStore, PairingKeys
+from bumble.pairing import PairingConfig, PairingDelegate
+
+from tenuto.simulator.radio import LL_PAYLOAD_BYTES_MAX, Radio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bumble.device import Connection as DeviceConnection
+
+RSSI_DBM = -60
+ADVERTISING_JITTER_S = 0.010  # advDelay, Core Specification 6.0, Vol 6 Part B 4.4.2.2.1
+ACL_BUFFERS = 8
+
+_Report = hci.HCI_LE_Extended_Advertising_Report_Event.Report
+_EventType = hci.HCI_LE_Extended_Advertising_Report_Event.EventType
+_Properties = hci.HCI_LE_Set_Extended_Advertising_Parameters_Command.AdvertisingProperties
+_LegacyType = hci.HCI_LE_Set_Advertising_Parameters_Command.AdvertisingType
+
+
+@dataclasses.dataclass
+class Advertisement(ll.AdvertisingPdu):
+    """An undirected advertisement, with the answer that an active scanner would get."""
+
+    advertiser_address: hci.Address
+    data: bytes
+    scan_response: bytes
+    is_connectable: bool
+    is_scannable: bool
+
+
+class _Advertiser:
+    """The timer that legacy advertising and advertising sets have in common."""
+
+    def __init__(
+        self,
+        radio: Radio,
+        interval_s: Callable[[], float],
+        send: Callable[[], None],
+    ) -> None:
+        self._radio = radio
+        self._interval_s = interval_s
+        self._send = send
+        self._timer: asyncio.Handle | None = None
+
+    def start(self) -> None:
+        self.stop()
+        self._timer = asyncio.get_running_loop().call_soon(self._on_timer)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_timer(self) -> None:
+        wait_s = self._interval_s() + self._radio.random.random() * ADVERTISING_JITTER_S
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_timer)
+        self._send()
+
+
+@dataclasses.dataclass
+class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
+    def __post_init__(self) -> None:
+        assert isinstance(self.controller, VirtualController)
+        self._timer = _Advertiser(
+            self.controller.radio,
+            lambda: self.advertising_interval_min * 0.625e-3,
+            self.send_advertising_data,
+        )
+
+    @property
+    def is_connectable(self) -> bool:
+        return self.enabled and self.advertising_type == _LegacyType.ADV_IND
+
+    def start(self) -> None:
+        self.enabled = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        self.enabled = False
+        self._timer.stop()
+
+    def send_advertising_data(self) -> None:
+        is_scannable = self.advertising_type in (_LegacyType.ADV_IND, _LegacyType.ADV_SCAN_IND)
+        self.controller.send_advertising_pdu(
+            Advertisement(
+                self.address,
+                bytes(self.advertising_data),
+                bytes(self.scan_response_data) if is_scannable else b"",
+                self.is_connectable,
+                is_scannable,
+            )
+        )
+
+
+@dataclasses.dataclass
+class _AdvertisingSet(bumble_controller.AdvertisingSet):
+    def __post_init__(self) -> None:
+        assert isinstance(self.controller, VirtualController)
+        self._timer = _Advertiser(
+            self.controller.radio, self._interval_s, self.send_extended_advertising_data
+        )
+
+    @property
+    def is_connectable(self) -> bool:
+        return self.enabled and self._has(_Properties.CONNECTABLE_ADVERTISING)
+
+    def start(self) -> None:
+        self.enabled = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        self.enabled = False
+        self._timer.stop()
+
+    def send_extended_advertising_data(self) -> None:
+        if self.address is None:
+            return
+        is_scannable = self._has(_Properties.SCANNABLE_ADVERTISING)
+        self.controller.send_advertising_pdu(
+            Advertisement(
+                self.address,
+                bytes(self.data),
+                bytes(self.scan_response_data) if is_scannable else b"",
+                self.is_connectable,
+                is_scannable,
+            )
+        )
+
+    def _has(self, wanted: int) -> bool:
+        return bool(self.parameters and self.parameters.advertising_event_properties & int(wanted))
+
+    def _interval_s(self) -> float:
+        assert self.parameters is not None
+        return self.parameters.primary_advertising_interval_min * 0.625e-3
+
+
+@dataclasses.dataclass
+class _Connection(bumble_controller.Connection):
+    """Frees the host's ACL buffers when the packet is over the air, not before."""
+
+    _fragments: int = 0
+
+    def on_hci_acl_data_packet(self, packet: hci.HCI_AclDataPacket) -> None:
+        self._fragments += 1
+        self.assembler.feed_packet(packet)
+
+    def on_acl_pdu(self, pdu: bytes) -> None:
+        fragments, self._fragments = self._fragments, 0
+
+        def on_sent() -> None:
+            if self.controller.le_connections.get(self.peer_address) is self:
+                self.controller.send_hci_packet(
+                    hci.HCI_Number_Of_Completed_Packets_Event([self.handle], [fragments])
+                )
+
+        assert isinstance(self.link, Radio)
+        self.link.send_data(self.self_address, self.peer_address, pdu, on_sent)
+
+
+class VirtualController(bumble_controller.Controller):
+    """A controller on a `Radio`, LE only, at a random static address."""
+
+    def __init__(self, name: str, radio: Radio, address: hci.Address) -> None:
+        self.radio = radio
+        super().__init__(name, link=radio)
+        self.le_legacy_advertiser = _LegacyAdvertiser(self)
+        self.le_acl_data_packet_length = LL_PAYLOAD_BYTES_MAX
+        self.total_num_le_acl_data_packets = ACL_BUFFERS
+        self.random_address = address
+        self._scans_actively = True
+
+    # -- asked by the radio
+
+    def listens_to(self, advertiser: hci.Address) -> bool:
+        """Tell whether an advertisement of this device would be noticed."""
+        if self.le_scan_enable:
+            return True
+        pending = self.pending_le_connection
+        return pending is not None and pending.peer_address == advertiser
+
+    def can_be_connected_at(self, address: hci.Address) -> bool:
+        """Tell whether this device waits for a connection at an address."""
+        return self._advertiser_at(address) is not None
+
+    def on_link_lost(self, peer_address: hci.Address, reason: int) -> None:
+        """Take note that the link to a peer is gone; nothing if there is none."""
+        connection = self.le_connections.get(peer_address)
+        if connection is not None:
+            self.on_le_disconnected(connection, reason)
+
+    def power_off(self) -> None:
+        """Vanish from the air in the middle of everything, as at a reset."""
+        self._forget_everything()
+        self.host = None
+        self.radio.abandon(self)
+
+    def _forget_everything(self) -> None:
+        self.le_legacy_advertiser.stop()
+        for advertising_set in self.advertising_sets.values():
+            advertising_set.stop()
+        self.advertising_sets.clear()
+        self.le_scan_enable = False
+        self.pending_le_connection = None
+        self.le_connections.clear()
+
+    def _advertiser_at(self, address: hci.Address) -> _LegacyAdvertiser | _AdvertisingSet | None:
+        for advertiser in (self.le_legacy_advertiser, *self.advertising_sets.values()):
+            assert isinstance(advertiser, _LegacyAdvertiser | _AdvertisingSet)
+            if advertiser.is_connectable and advertiser.address == address:
+                return advertiser
+        return None
+
+    # -- between host and controller; the base class formats each packet for a log nobody reads
+
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:  # noqa: D102
+        if isinstance(packet, hci.HCI_AclDataPacket):
+            # A write may still be queued in the host when its link goes.
+            if self.find_le_connection_by_handle(packet.connection_handle) is not None:
+                self.on_hci_acl_data_packet(packet)
+        elif isinstance(packet, hci.HCI_Command):
+            self.on_hci_command_packet(packet)
+        else:
+            super().on_hci_packet(packet)
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:  # noqa: D102
+        if self.host is not None:
+            asyncio.get_running_loop().call_soon(self._pass_to_host, bytes(packet))
+
+    def _pass_to_host(self, packet: bytes) -> None:
+        if self.host is not None:
+            self.host.on_packet(packet)
+
+    # -- what comes over the air
+
+    def on_ll_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:  # noqa: D102
+        if isinstance(packet, Advertisement):
+            self._on_advertisement(packet)
+        elif isinstance(packet, ll.ConnectInd):
+            self.on_le_connect_ind(packet)
+
+    def on_ll_control_pdu(self, sender_address: hci.Address, packet: ll.ControlPdu) -> None:  # noqa: D102
+        if sender_address in self.le_connections:  # else it crossed with our own end of the link
+            super().on_ll_control_pdu(sender_address, packet)
+
+    def on_link_acl_data(  # noqa: D102
+        self, sender_address: hci.Address, transport: PhysicalTransport, data: bytes
+    ) -> None:
+        if sender_address in self.le_connections:
+            super().on_link_acl_data(sender_address, transport, data)
+
+    def _on_advertisement(self, pdu: Advertisement) -> None:
+        if self.le_scan_enable:
+            kind = _EventType.LEGACY_ADVERTISING_PDU_USED
+            if pdu.is_connectable:
+                kind |= _EventType.CONNECTABLE_ADVERTISING
+            if pdu.is_scannable:
+                kind |= _EventType.SCANNABLE_ADVERTISING
+            self._report(pdu, kind, pdu.data)
+            if self._scans_actively and pdu.is_scannable:
+                self._report(pdu, kind | _EventType.SCAN_RESPONSE, pdu.scan_response)
+        pending = self.pending_le_connection
+        if pending and pdu.is_connectable and pending.peer_address == pdu.advertiser_address:
+            self.create_le_connection(pdu.advertiser_address)
+
+    def _report(self, pdu: Advertisement, event_type: int, data: bytes) -> None:
+        self.send_hci_packet(
+            hci.HCI_LE_Extended_Advertising_Report_Event(
+                [
+                    _Report(
+                        event_type=event_type,
+                        address_type=pdu.advertiser_address.address_type,
+                        address=pdu.advertiser_address,
+                        primary_phy=hci.Phy.LE_1M,
+                        secondary_phy=0,
+                        advertising_sid=0xFF,
+                        tx_power=0x7F,
+                        rssi=RSSI_DBM,
+                        periodic_advertising_interval=0,
+                        direct_address_type=0,
+                        direct_address=hci.Address.ANY,
+                        data=data,
+                    )
+                ]
+            )
+        )
+
+    # -- connections
+
+    def create_le_connection(self, peer_address: hci.Address) -> None:  # noqa: D102
+        command = self.pending_le_connection
+        if command is None or peer_address in self.le_connections:
+            return
+        self.pending_le_connection = None
+        if isinstance(command, hci.HCI_LE_Extended_Create_Connection_Command):
+            interval = command.connection_interval_mins[0]
+            latency = command.max_latencies[0]
+            timeout = command.supervision_timeouts[0]
+        else:
+            interval = command.connection_interval_min
+            latency = command.max_latency
+            timeout = command.supervision_timeout
+        request = ll.ConnectInd(self.random_address, peer_address, interval, latency, timeout)
+        self._add_connection(hci.Role.CENTRAL, self.random_address, peer_address, request)
+        self.send_advertising_pdu(request)
+
+    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:  # noqa: D102
+        advertiser = self._advertiser_at(packet.advertiser_address)
+        if advertiser is None:
+            return
+        advertiser.stop()
+        connection = self._add_connection(
+            hci.Role.PERIPHERAL, packet.advertiser_address, packet.initiator_address, packet
+        )
+        if isinstance(advertiser, _AdvertisingSet):
+            self.send_hci_packet(
+                hci.HCI_LE_Advertising_Set_Terminated_Event(
+                    status=hci.HCI_ErrorCode.SUCCESS,
+                    advertising_handle=advertiser.handle,
+                    connection_handle=connection.handle,
+                    num_completed_extended_advertising_events=0,
+                )
+            )
+
+    def _add_connection(
+        self,
+        role: hci.Role,
+        self_address: hci.Address,
+        peer_address: hci.Address,
+        request: ll.ConnectInd,
+    ) -> _Connection:
+        connection = _Connection(
+            controller=self,
+            handle=self.allocate_connection_handle(),
+            role=role,
+            self_address=self_address,
+            peer_address=peer_address,
+            link=self.radio,
+            transport=PhysicalTransport.LE,
+            link_type=hci.HCI_Connection_Complete_Event.LinkType.ACL,
+        )
+        self.le_connections[peer_address] = connection
+        self.send_hci_packet(
+            hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.SUCCESS,
+                connection_handle=connection.handle,
+                role=role,
+                peer_address_type=peer_address.address_type,
+                peer_address=peer_address,
+                connection_interval=request.interval,
+                peripheral_latency=request.latency,
+                supervision_timeout=request.timeout,
+                central_clock_accuracy=0,
+            )
+        )
+        return connection
+
+    # -- commands
+
+    def on_hci_reset_command(
+        self, _command: hci.HCI_Reset_Command
+    ) -> hci.HCI_StatusReturnParameters:  # noqa: D102, E501
+        self._forget_everything()
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_le_create_connection_cancel_command(  # noqa: D102
+        self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        pending = self.pending_le_connection
+        if pending is None:
+            return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
+        self.pending_le_connection = None
+        # After the answer to the command itself.
+        asyncio.get_running_loop().call_soon(
+            self.send_hci_packet,
+            hci.HCI_LE_Connection_Complete_Event(
+                status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
+                connection_handle=0,
+                role=hci.Role.CENTRAL,
+                peer_address_type=pending.peer_address.address_type,
+                peer_address=pending.peer_address,
+                connection_interval=0,
+                peripheral_latency=0,
+                supervision_timeout=0,
+                central_clock_accuracy=0,
+            ),
+        )
+        return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_le_set_extended_advertising_parameters_command(  # noqa: D102
+        self, command: hci.HCI_LE_Set_Extended_Advertising_Parameters_Command
+    ) -> hci.HCI_LE_Set_Extended_Advertising_Parameters_ReturnParameters:
+        handle = command.advertising_handle
+        if handle not in self.advertising_sets:
+            self.advertising_sets[handle] = _AdvertisingSet(controller=self, handle=handle)
+        return super().on_hci_le_set_extended_advertising_parameters_command(command)
+
+    def on_hci_le_set_extended_scan_parameters_command(  # noqa: D102
+        self, command: hci.HCI_LE_Set_Extended_Scan_Parameters_Command
+    ) -> hci.HCI_StatusReturnParameters:
+        self._scans_actively = bool(command.scan_types[0])
+        return super().on_hci_le_set_extended_scan_parameters_command(command)
+
+    def on_hci_le_connection_update_command(  # noqa: D102
+        self, command: hci.HCI_LE_Connection_Update_Command
+    ) -> None:
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if connection is None:
+            self._send_hci_command_status(
+                hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR, command.op_code
+            )
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+
+        def on_sent() -> None:
+            self.send_hci_packet(
+                hci.HCI_LE_Connection_Update_Complete_Event(
+                    status=hci.HCI_ErrorCode.SUCCESS,
+                    connection_handle=command.connection_handle,
+                    connection_interval=command.connection_interval_max,
+                    peripheral_latency=command.max_latency,
+                    supervision_timeout=command.supervision_timeout,
+                )
+            )
+
+        update = ll.ConnectionUpdateInd(
+            command.connection_interval_max, command.max_latency, command.supervision_timeout
+        )
+        self.radio.send_control(connection.self_address, connection.peer_address, update, on_sent)
+
+
+class _VirtualHost(Host):
+    """A bumble host without the formatting of every packet for its debug log."""
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.snooper:
+            super().send_hci_packet(packet)
+        elif self.hci_sink:
+            self.hci_sink.on_packet(bytes(packet))
+
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.snooper:
+            super().on_hci_packet(packet)
+        elif isinstance(packet, hci.HCI_AclDataPacket):
+            self.on_hci_acl_data_packet(packet)
+        elif isinstance(packet, hci.HCI_Event):
+            self.on_hci_event_packet(packet)
+
+
+class BoardFlash(MemoryKeyStore):
+    """The bonds in a board's flash, with what each bonded peer has subscribed to.
+
+    Bumble 0.0.236 files a responder's two legacy keys under each other's name, and a link could
+    not be encrypted again; they are put right here.
+
+    Attributes:
+        cccds: peer -> handle of the characteristic -> value of its configuration descriptor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cccds: dict[str, dict[int, bytes]] = {}
+
+    async def update(self, name: str, keys: PairingKeys) -> None:
+        """Store the keys of a peer."""
+        keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
+        self.cccds.pop(name, None)
+        await super().update(name, keys)
+
+    def erase_bonds(self) -> None:
+        """Forget every peer."""
+        self.all_keys.clear()
+        self.cccds.clear()
+
+
+def just_works(*, secure_connections: bool) -> Callable[[DeviceConnection], PairingConfig]:
+    """Make a bumble pairing policy: bond without asking anybody."""
+
+    def config(_connection: DeviceConnection) -> PairingConfig:
+        return PairingConfig(
+            sc=secure_connections,
+            mitm=False,
+            bonding=True,
+            delegate=PairingDelegate(PairingDelegate.NO_OUTPUT_NO_INPUT),
+            identity_address_type=PairingConfig.AddressType.RANDOM,
+        )
+
+    return config
+
+
+async def power_on_device(
+    radio: Radio,
+    name: str,
+    address: str,
+    *,
+    secure_connections: bool,
+    keystore: KeyStore | None = None,
+) -> tuple[Device, VirtualController]:
+    """Put a new device on the air and power it on.
+
+    Args:
+        radio: the medium.
+        name: its GAP name.
+        address: a random static address, such as `C0:00:00:00:00:01`.
+        secure_connections: whether it pairs by LE Secure Connections or only the legacy way.
+        keystore: its bonds; None for an empty store in memory.
+    """
+    hci_address = hci.Address(address)
+    controller = VirtualController(name, radio, hci_address)
+    host = _VirtualHost()
+    host.set_packet_sink(controller)
+    controller.set_packet_sink(host)
+    # The controller resolves private addresses itself; else every connect to a bonded peer would
+    # begin with a scan of its own.
+    config = DeviceConfiguration(name=name, address=hci_address, address_resolution_offload=True)
+    device = Device(config=config, host=host)
+    device.pairing_config_factory = just_works(secure_connections=secure_connections)
+    device.keystore = keystore if keystore is not None else MemoryKeyStore()
+    await device.power_on()
+    return device, controller

@@ -1,0 +1,537 @@
+# SPDX-License-Identifier: MIT
+"""The air between simulated Bluetooth controllers: connection events, loss, silence.
+
+Theory of operation. Bumble's `LocalLink` hands every packet over at once. Here two controllers
+that are connected meet only in connection events, `interval` apart; what they want to say waits
+for the next one, in order. A transmission that fails is repeated in the next event, for in
+Bluetooth LE the link layer loses nothing: loss is delay, and beyond the supervision timeout it is
+the end of the link (reason 0x08 on both sides). During a silence nobody hears anything: links die
+after their supervision timeout, advertisements and connection requests are not heard.
+
+Nothing is scheduled while nothing is to be sent, so that an idle link costs nothing; the empty
+packets that keep a real link alive are taken for granted unless there is silence.
+
+Everything random comes from one seed, and controllers are kept in the order in which they came, so
+two runs with one seed are the same in every packet's time and size. (The bytes of cryptographic
+keys differ: bumble takes them from the operating system.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from bumble import hci, ll
+from bumble.core import PhysicalTransport
+from bumble.link import LocalLink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import bumble.controller
+
+    from tenuto.simulator.controller import VirtualController
+
+LL_PAYLOAD_BYTES_MAX = 251
+_LL_OVERHEAD_BYTES = 14  # preamble 1, access address 4, header 2, MIC 4, CRC 3
+_BYTE_S = 8e-6  # LE 1M PHY
+_GAP_S = 150e-6  # T_IFS, Core Specification 6.0, Vol 6 Part B 4.1.1
+_EMPTY_S = (_LL_OVERHEAD_BYTES - 4) * _BYTE_S
+_TRANSMIT_WINDOW_DELAY_S = 1.25e-3
+_ESTABLISH_EVENTS = 6  # a link on which nothing was heard so long was never established
+_CONTROL_PDU_BYTES = 12
+_EPSILON_S = 1e-9
+
+
+class Happening(StrEnum):
+    """What a `RadioEvent` tells of."""
+
+    ADVERTISED = "advertised"
+    CONNECTED = "connected"
+    DATA = "data"
+    CONTROL = "control"
+    REPEATED = "repeated"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class RadioEvent:
+    """One thing that happened on the air.
+
+    t_s: the loop's time.  size_bytes: of the payload, 0 where there is none.
+    """
+
+    t_s: float
+    what: Happening
+    source: str
+    destination: str
+    size_bytes: int
+
+
+@dataclass(slots=True)
+class LinkStatistics:
+    """What went over one link, counted over all its connections.
+
+    data_pdus, data_bytes: L2CAP packets delivered and their size.
+    retransmissions: transmissions that failed and were repeated.
+    connections: times it was established.  timeouts: times it was lost to silence or loss.
+    """
+
+    data_pdus: int = 0
+    data_bytes: int = 0
+    control_pdus: int = 0
+    retransmissions: int = 0
+    connections: int = 0
+    timeouts: int = 0
+
+
+@dataclass(slots=True)
+class _Pdu:
+    deliver: Callable[[], None]
+    on_sent: Callable[[], None] | None
+    size_bytes: int
+    is_data: bool
+
+    @property
+    def air_s(self) -> float:
+        fragments = max(1, -(-self.size_bytes // LL_PAYLOAD_BYTES_MAX))
+        return self.size_bytes * _BYTE_S + fragments * (
+            _LL_OVERHEAD_BYTES * _BYTE_S + _GAP_S + _EMPTY_S + _GAP_S
+        )
+
+
+class _Link:
+    """One connection between a central and a peripheral."""
+
+    def __init__(
+        self,
+        radio: Radio,
+        ends: tuple[VirtualController, VirtualController],
+        addresses: tuple[hci.Address, hci.Address],
+        interval_s: float,
+        supervision_s: float,
+    ) -> None:
+        self.radio = radio
+        self.ends = ends
+        self.addresses = addresses
+        self.interval_s = interval_s
+        self.supervision_s = supervision_s
+        self.is_alive = True
+        self.statistics = radio.link_statistics(str(addresses[0]), str(addresses[1]))
+        self._loop = asyncio.get_running_loop()
+        self._queues: tuple[deque[_Pdu], deque[_Pdu]] = (deque(), deque())
+        self._event_timer: asyncio.TimerHandle | None = None
+        self._supervision_timer: asyncio.TimerHandle | None = None
+        self._anchor_s = (
+            self._loop.time() + _TRANSMIT_WINDOW_DELAY_S + radio.random.random() * interval_s
+        )
+        self._heard_s = self._loop.time()
+
+    @property
+    def is_silent(self) -> bool:
+        return any(self.radio.is_silent(address) for address in self.addresses)
+
+    def send(self, direction: int, pdu: _Pdu) -> None:
+        """Queue a packet; direction 0 is from the central."""
+        if not any(self._queues) and self._supervision_timer is None:
+            self._heard_s = self._loop.time()
+        self._queues[direction].append(pdu)
+        self._schedule_event()
+
+    def change_interval(self, interval_s: float, supervision_s: float) -> None:
+        self.interval_s = interval_s
+        self.supervision_s = supervision_s
+        self._anchor_s = self._loop.time()
+
+    def on_silence_changed(self) -> None:
+        """Start or stop counting towards the supervision timeout."""
+        if not self.is_alive:
+            return
+        if self.is_silent:
+            if self._supervision_timer is None:
+                now = self._loop.time()
+                last_event_s = self._next_event_s(now) - self.interval_s
+                # While a repeated packet waits, the last word heard was before its first try.
+                self._heard_s = self._heard_s if any(self._queues) else min(now, last_event_s)
+                self._supervision_timer = self._loop.call_at(
+                    max(now, self._heard_s + self.supervision_s), self._on_timeout
+                )
+        elif self._supervision_timer is not None:
+            self._supervision_timer.cancel()
+            self._supervision_timer = None
+            self._heard_s = self._loop.time()
+            self._schedule_event()
+
+    def close(self) -> None:
+        """Forget the link without a word to either end."""
+        self.is_alive = False
+        for timer in (self._event_timer, self._supervision_timer):
+            if timer is not None:
+                timer.cancel()
+        self._event_timer = self._supervision_timer = None
+        for queue in self._queues:
+            queue.clear()
+        self.radio.forget_link(self)
+
+    def abandon(self) -> None:
+        """Keep only the timeout of the end that is still there."""
+        waits_since_s = self._heard_s if self._supervision_timer else self._loop.time()
+        self.close()
+        self.is_alive = True
+        self._supervision_timer = self._loop.call_at(
+            waits_since_s + self.supervision_s, self._on_timeout
+        )
+
+    def lose(self, reason: int) -> None:
+        """End the link and tell whoever still believes in it."""
+        if not self.is_alive:
+            return
+        self.close()
+        for end, peer in zip(self.ends, reversed(self.addresses), strict=True):
+            end.on_link_lost(peer, reason)
+
+    def _next_event_s(self, after_s: float) -> float:
+        if after_s < self._anchor_s:
+            return self._anchor_s
+        n = math.floor((after_s - self._anchor_s + _EPSILON_S) / self.interval_s) + 1
+        return self._anchor_s + n * self.interval_s
+
+    def _schedule_event(self) -> None:
+        if self._event_timer is None and any(self._queues):
+            self._event_timer = self._loop.call_at(
+                self._next_event_s(self._loop.time()), self._on_event
+            )
+
+    def _on_event(self) -> None:
+        self._event_timer = None
+        if self.is_silent:
+            return  # the end of the silence schedules the next event
+        now = self._loop.time()
+        budget_s = self.interval_s - _GAP_S
+        offset_s = 0.0
+        failed = False
+        for direction in (0, 1):
+            queue = self._queues[direction]
+            while queue and not failed:
+                pdu = queue[0]
+                air_s = pdu.air_s
+                if offset_s and offset_s + air_s > budget_s:
+                    break
+                if self.radio.loss and self.radio.random.random() < self.radio.loss:
+                    # Neither side can tell what the other has heard: the event is over.
+                    failed = True
+                    self.statistics.retransmissions += 1
+                    self._report(Happening.REPEATED, direction, pdu)
+                    break
+                queue.popleft()
+                self._heard_s = now
+                if offset_s:
+                    self._loop.call_at(now + offset_s, self._deliver, direction, pdu)
+                else:
+                    self._deliver(direction, pdu)
+                if not self.is_alive:
+                    return
+                offset_s += air_s
+        if failed and now - self._heard_s >= self.supervision_s:
+            self._on_timeout()
+            return
+        self._schedule_event()
+
+    def _deliver(self, direction: int, pdu: _Pdu) -> None:
+        if not self.is_alive:
+            return
+        if pdu.is_data:
+            self.statistics.data_pdus += 1
+            self.statistics.data_bytes += pdu.size_bytes
+        else:
+            self.statistics.control_pdus += 1
+        self._report(Happening.DATA if pdu.is_data else Happening.CONTROL, direction, pdu)
+        if pdu.on_sent is not None:
+            pdu.on_sent()
+        pdu.deliver()
+
+    def _report(self, what: Happening, direction: int, pdu: _Pdu) -> None:
+        if self.radio.on_event is not None:
+            source, destination = self.addresses[direction], self.addresses[1 - direction]
+            self.radio.report(what, str(source), str(destination), pdu.size_bytes)
+
+    def _on_timeout(self) -> None:
+        self.statistics.timeouts += 1
+        self.radio.report(Happening.LOST, str(self.addresses[0]), str(self.addresses[1]), 0)
+        self.lose(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
+
+
+@dataclass(eq=False, slots=True)
+class Silence:
+    """A silence that was ordered; ends by itself or by `end()`.
+
+    address: who is not heard and hears nothing, None for everybody.
+    """
+
+    radio: Radio
+    address: str | None
+    is_over: bool = False
+    is_on: bool = False
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+    def end(self) -> None:
+        """End it now, or keep it from beginning; nothing if it is over."""
+        if self.is_over:
+            return
+        self.is_over = True
+        for timer in self.timers:
+            timer.cancel()
+        self.timers.clear()
+        if self.is_on:
+            self.is_on = False
+            self.radio.count_silence(self.address, -1)
+
+
+class Radio(LocalLink):
+    """The shared medium of all simulated controllers.
+
+    Args:
+        seed: of everything random on the air.
+        loss: chance of 0 to below 1 that one transmission in a connection fails.
+        advertising_loss: chance of 0 to 1 that one listener misses one advertisement.
+
+    Attributes:
+        random: the one source of randomness.
+        on_event: called with a `RadioEvent` for each thing that happens, if not None.
+
+    Raises:
+        ValueError: a chance is out of its range.
+    """
+
+    def __init__(self, *, seed: int = 0, loss: float = 0.0, advertising_loss: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= loss < 1:
+            raise ValueError(f"loss must be at least 0 and below 1, not {loss!r}")
+        if not 0 <= advertising_loss <= 1:
+            raise ValueError(f"advertising_loss must be 0 to 1, not {advertising_loss!r}")
+        self.random = random.Random(seed)  # noqa: S311  repeatable, not secret
+        self.loss = loss
+        self.advertising_loss = advertising_loss
+        self.on_event: Callable[[RadioEvent], None] | None = None
+        # Bumble's own set is in the order of memory addresses, which differs from run to run.
+        self._in_order: list[VirtualController] = []
+        self._links: dict[tuple[str, str], tuple[_Link, int]] = {}
+        self._statistics: dict[tuple[str, str], LinkStatistics] = {}
+        self._silences: Counter[str | None] = Counter()
+
+    # -- for tests and for people
+
+    def silence(
+        self, address: str | None = None, duration_s: float | None = None, *, after_s: float = 0.0
+    ) -> Silence:
+        """Take a device, or everybody, off the air for a while.
+
+        Args:
+            address: such as `C0:00:00:00:00:01`; None for the whole radio.
+            duration_s: how long; None until `Silence.end` is called.
+            after_s: seconds from now until it begins.
+
+        Raises:
+            ValueError: a duration is negative.
+        """
+        if after_s < 0 or (duration_s is not None and duration_s < 0):
+            raise ValueError("a silence begins at 0 s or later and lasts 0 s or more")
+        silence = Silence(self, address.upper() if address is not None else None)
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            silence.is_on = True
+            self.count_silence(silence.address, +1)
+
+        if after_s:
+            silence.timers.append(loop.call_later(after_s, begin))
+        else:
+            begin()
+        if duration_s is not None:
+            silence.timers.append(loop.call_later(after_s + duration_s, silence.end))
+        return silence
+
+    def is_silent(self, address: hci.Address | str) -> bool:
+        """Tell whether a device is off the air at the moment."""
+        if not self._silences:
+            return False
+        name = address if isinstance(address, str) else address.to_string(with_type_qualifier=False)
+        return bool(self._silences[None] or self._silences[name.upper()])
+
+    def link_statistics(self, central: str, peripheral: str) -> LinkStatistics:
+        """Give the counters of a pair of devices, which live as long as the radio."""
+        return self._statistics.setdefault((central, peripheral), LinkStatistics())
+
+    def drop(self, address: str, reason: int = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR) -> None:
+        """End all connections of a device at once, as if each had timed out."""
+        for link in self._links_of(address):
+            link.lose(reason)
+
+    def report(self, what: Happening, source: str, destination: str, size_bytes: int) -> None:
+        """Tell `on_event`."""
+        if self.on_event is not None:
+            now = asyncio.get_running_loop().time()
+            self.on_event(RadioEvent(now, what, source, destination, size_bytes))
+
+    # -- for silences and links
+
+    def count_silence(self, address: str | None, change: int) -> None:
+        """Note that one more or one less silence covers an address."""
+        self._silences[address] += change
+        if not self._silences[address]:
+            del self._silences[address]
+        for link, direction in list(self._links.values()):
+            if direction == 0:
+                link.on_silence_changed()
+
+    def forget_link(self, link: _Link) -> None:
+        """Take a link that ended out of the tables."""
+        for key in self._keys(link):
+            if self._links.get(key, (None, 0))[0] is link:
+                del self._links[key]
+
+    def abandon(self, controller: VirtualController) -> None:
+        """Let a controller vanish: its peers hear nothing more and time out."""
+        for link, direction in list(self._links.values()):
+            if direction == 0 and controller in link.ends:
+                link.abandon()
+        if controller in self._in_order:
+            self.remove_controller(controller)
+
+    @staticmethod
+    def _keys(link: _Link) -> tuple[tuple[str, str], tuple[str, str]]:
+        central, peripheral = map(str, link.addresses)
+        return (central, peripheral), (peripheral, central)
+
+    def _links_of(self, address: str) -> list[_Link]:
+        return [
+            link
+            for link, direction in self._links.values()
+            if direction == 0
+            and address.upper() in {a.to_string(with_type_qualifier=False) for a in link.addresses}
+        ]
+
+    # -- LocalLink's interface, which controllers call
+
+    def add_controller(self, controller: bumble.controller.Controller) -> None:  # noqa: D102
+        super().add_controller(controller)
+        self._in_order.append(controller)  # type: ignore[arg-type]  # only ours are ever made
+
+    def remove_controller(self, controller: bumble.controller.Controller) -> None:  # noqa: D102
+        super().remove_controller(controller)
+        self._in_order.remove(controller)  # type: ignore[arg-type]
+
+    def send_advertising_pdu(  # noqa: D102
+        self, sender_controller: bumble.controller.Controller, packet: ll.AdvertisingPdu
+    ) -> None:
+        if isinstance(packet, ll.ConnectInd):
+            self._connect(sender_controller, packet)  # type: ignore[arg-type]
+            return
+        advertiser = packet.advertiser_address  # type: ignore[attr-defined]
+        if self.is_silent(advertiser):
+            return
+        loop = asyncio.get_running_loop()
+        for listener in self._in_order:
+            if listener is sender_controller or not listener.listens_to(advertiser):
+                continue
+            if self.is_silent(listener.random_address):
+                continue
+            if self.advertising_loss and self.random.random() < self.advertising_loss:
+                continue
+            if self.on_event is not None:
+                self.report(Happening.ADVERTISED, str(advertiser), listener.name, 0)
+            loop.call_soon(listener.on_ll_advertising_pdu, packet)
+
+    def send_acl_data(  # noqa: D102
+        self,
+        sender_controller: bumble.controller.Controller,
+        destination_address: hci.Address,
+        transport: PhysicalTransport,
+        data: bytes,
+    ) -> None:
+        del transport  # there is only LE here
+        self.send_data(sender_controller.random_address, destination_address, data)
+
+    def send_data(
+        self,
+        source: hci.Address,
+        destination: hci.Address,
+        data: bytes,
+        on_sent: Callable[[], None] | None = None,
+    ) -> None:
+        """Send one L2CAP packet over a connection; lost without a word if there is none.
+
+        Args:
+            source: the sender's address in the connection.
+            destination: the receiver's.
+            data: the packet.
+            on_sent: called when the receiver has it.
+        """
+        found = self._links.get((str(source), str(destination)))
+        if found is None:
+            return
+        link, direction = found
+        receiver = link.ends[1 - direction]
+
+        def deliver() -> None:
+            receiver.on_link_acl_data(source, PhysicalTransport.LE, data)
+
+        link.send(direction, _Pdu(deliver, on_sent, len(data), is_data=True))
+
+    def send_ll_control_pdu(  # noqa: D102
+        self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
+    ) -> None:
+        self.send_control(sender_address, receiver_address, packet)
+
+    def send_control(
+        self,
+        source: hci.Address,
+        destination: hci.Address,
+        packet: ll.ControlPdu,
+        on_sent: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a packet of the link layer itself, in order with the data; see `send_data`."""
+        found = self._links.get((str(source), str(destination)))
+        if found is None:
+            return
+        link, direction = found
+        receiver = link.ends[1 - direction]
+
+        def deliver() -> None:
+            if isinstance(packet, ll.ConnectionUpdateInd):
+                link.change_interval(packet.interval * 1.25e-3, packet.timeout * 10e-3)
+            receiver.on_ll_control_pdu(source, packet)
+            if isinstance(packet, ll.TerminateInd):
+                link.close()
+
+        link.send(direction, _Pdu(deliver, on_sent, _CONTROL_PDU_BYTES, is_data=False))
+
+    def _connect(self, central: VirtualController, request: ll.ConnectInd) -> None:
+        addresses = (request.initiator_address, request.advertiser_address)
+        interval_s, supervision_s = request.interval * 1.25e-3, request.timeout * 10e-3
+        peripheral = next((c for c in self._in_order if c.can_be_connected_at(addresses[1])), None)
+        if peripheral is None or any(map(self.is_silent, addresses)):
+            asyncio.get_running_loop().call_later(
+                _ESTABLISH_EVENTS * interval_s,
+                central.on_link_lost,
+                addresses[1],
+                hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR,
+            )
+            return
+        for stale in [f[0] for k in (0, 1) if (f := self._links.get(_pair(addresses, k)))]:
+            stale.close()
+        link = _Link(self, (central, peripheral), addresses, interval_s, supervision_s)
+        for direction in (0, 1):
+            self._links[_pair(addresses, direction)] = (link, direction)
+        link.statistics.connections += 1
+        self.report(Happening.CONNECTED, str(addresses[0]), str(addresses[1]), 0)
+        peripheral.on_ll_advertising_pdu(request)
+
+
+def _pair(addresses: tuple[Any, Any], direction: int) -> tuple[str, str]:
+    return str(addresses[direction]), str(addresses[1 - direction])

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: MIT
+"""A room with simulated wearables, the people who wear them, and the air in between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
+
+from tenuto.errors import TenutoError
+from tenuto.links.bumble_backend import BumbleAdapter
+from tenuto.simulator.board import BoardReset, FirmwareError, SimulatedBoard
+from tenuto.simulator.controller import power_on_device
+from tenuto.simulator.hardware import Battery, Button, HeartSensor, Motor
+from tenuto.simulator.person import VirtualPerson
+from tenuto.simulator.radio import Radio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from bumble.keys import KeyStore
+
+    from tenuto.simulator.hardware import I2cChip
+
+WEARABLES_MAX = 0xFFFF
+
+
+class SimulatedWearable:
+    """A wearable: a board that runs the firmware's `app`, its parts, and who wears it.
+
+    Made by `World.add_wearable`.
+
+    Attributes:
+        id: the name the firmware is given.
+        board: with its clock, its standard output and its `_bleio`.
+        motor, heart, button, battery: the parts, which outlive a reset.
+        person: who wears it, or None.
+        app: the firmware's `App` since the last boot.
+        boots: how many times it was booted.
+        crashed: what ended the firmware's main task, or None while it is well.
+    """
+
+    def __init__(self, board: SimulatedBoard, person: VirtualPerson | None) -> None:
+        self.id = board.name
+        self.board = board
+        self.person = person
+        self.app: Any = None
+        self.boots = 0
+        self.crashed: BaseException | None = None
+        self._main: asyncio.Task[Any] | None = None
+        self._restart: asyncio.Task[None] | None = None
+        self.motor: Motor
+        self.heart: HeartSensor
+        self.button: Button
+        self.battery: Battery
+
+    @property
+    def address(self) -> str:
+        """Its Bluetooth address, such as `C0:00:00:00:00:01`."""
+        return self.board.address
+
+    async def boot(self) -> None:
+        """Power up and run the firmware.
+
+        Raises:
+            FirmwareError: it is running already, or the firmware could not be started.
+        """
+        board = self.board
+        await board.boot()
+        if self.boots == 0:
+            self.motor = Motor(board.clock)
+            self.heart = HeartSensor(board.wake)
+            self.button = Button(board.clock, board.wake)
+            self.battery = Battery(board.wake)
+        else:
+            self.motor.use_clock(board.clock)
+            self.button.use_clock(board.clock)
+        self.boots += 1
+        self.crashed = None
+        try:
+            self.app = board.load("app").App(
+                motor=self.motor,
+                heart=self.heart,
+                button=self.button,
+                battery=self.battery,
+                name=self.id,
+            )
+        except Exception as error:
+            await board.stop()
+            raise FirmwareError(f"firmware of {self.id} does not start: {error!r}") from error
+        self._main = board.create_task(self.app.main(), "main")
+        self._main.add_done_callback(self._on_main_done)
+        if self.person is not None and self.boots == 1:
+            self.person.put_on(self.heart, self.button)
+
+    async def stop(self) -> None:
+        """Cut the power; nothing if it is off."""
+        if self._restart is not None and self._restart is not asyncio.current_task():
+            self._restart.cancel()
+            await asyncio.gather(self._restart, return_exceptions=True)
+        if self.boots:
+            self.motor.off()
+        await self.board.stop()
+
+    async def reset(self) -> None:
+        """Cut the power and boot again; memory and links are lost, flash is not."""
+        await self.stop()
+        await self.boot()
+
+    def check(self) -> None:
+        """Tell of a crash.
+
+        Raises:
+            FirmwareError: the firmware's main task has ended, by this exception or by itself.
+        """
+        if self.crashed is not None:
+            raise FirmwareError(
+                f"firmware of {self.id} crashed: {self.crashed!r}"
+            ) from self.crashed
+
+    def _on_main_done(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled() or task is not self._main:
+            return
+        error = task.exception()
+        if isinstance(error, BoardReset):
+            self._restart = asyncio.get_running_loop().create_task(
+                self.reset(), name=f"{self.id}.reset"
+            )
+            return
+        self.motor.off()  # the watchdog's work
+        self.crashed = error or FirmwareError(f"App.main of {self.id} returned")
+
+
+class World:
+    """Owns the radio, the wearables and the host's adapters; leaving it ends them all.
+
+    Args:
+        seed: of everything random.
+        interval_ms: connection interval that adapters ask for.
+        supervision_ms: supervision timeout that adapters ask for.
+        loss: see `tenuto.simulator.radio.Radio`.
+        advertising_loss: likewise.
+
+    Raises:
+        FirmwareError: on leaving without another error, if a wearable's firmware crashed.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        interval_ms: float = 40.0,
+        supervision_ms: float = 4000.0,
+        loss: float = 0.0,
+        advertising_loss: float = 0.0,
+    ) -> None:
+        self.seed = seed
+        self.radio = Radio(seed=seed, loss=loss, advertising_loss=advertising_loss)
+        self.wearables: dict[str, SimulatedWearable] = {}
+        self._interval_ms = interval_ms
+        self._supervision_ms = supervision_ms
+        self._adapters: list[BumbleAdapter] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+        if exc is None:
+            for wearable in self.wearables.values():
+                wearable.check()
+
+    async def close(self) -> None:
+        """End everything; a second call does nothing."""
+        for adapter in self._adapters:
+            await adapter.close()
+        self._adapters.clear()
+        for wearable in self.wearables.values():
+            if wearable.person is not None:
+                wearable.person.take_off()
+            await wearable.stop()
+
+    async def add_wearable(
+        self,
+        id: str,  # noqa: A002  what the configuration calls it
+        *,
+        firmware_dir: Path,
+        person: VirtualPerson | None = None,
+        drift_ppm: float = 0.0,
+        flavour: str = "nrf52840",
+        i2c: Mapping[int, I2cChip] | None = None,
+    ) -> SimulatedWearable:
+        """Put a wearable into the room and boot it.
+
+        Args:
+            id: its name, unique in this world.
+            firmware_dir: a folder with a module `app` that has a class `App`.
+            person: who wears it; None for nobody, so that no beats come.
+            drift_ppm: see `SimulatedBoard`.
+            flavour: see `SimulatedBoard`.
+            i2c: see `SimulatedBoard`.
+
+        Raises:
+            TenutoError: the name is taken or the room is full.
+            FirmwareError: the firmware could not be started.
+        """
+        if id in self.wearables:
+            raise TenutoError(f"there is a wearable {id!r} already")
+        index = len(self.wearables) + 1
+        if index > WEARABLES_MAX:
+            raise TenutoError(f"a world has room for {WEARABLES_MAX} wearables")
+        board = SimulatedBoard(
+            self.radio,
+            id,
+            f"C0:00:00:00:{index >> 8:02X}:{index & 0xFF:02X}",
+            firmware_dir=firmware_dir,
+            flavour=flavour,
+            drift_ppm=drift_ppm,
+            i2c=i2c,
+            seed=self.seed,
+        )
+        wearable = SimulatedWearable(board, person)
+        await wearable.boot()
+        self.wearables[id] = wearable
+        return wearable
+
+    async def adapter(
+        self, name: str = "host", *, keystore: KeyStore | None = None
+    ) -> BumbleAdapter:
+        """Give the host, or one more host, a Bluetooth adapter.
+
+        Args:
+            name: for logs.
+            keystore: bonds that outlive this world; None for an empty store in memory.
+        """
+        address = f"F0:00:00:00:00:{len(self._adapters) + 1:02X}"
+        device, controller = await power_on_device(
+            self.radio, name, address, secure_connections=True, keystore=keystore
+        )
+        adapter = BumbleAdapter(
+            device,
+            interval_ms=self._interval_ms,
+            supervision_ms=self._supervision_ms,
+            on_close=controller.power_off,
+        )
+        self._adapters.append(adapter)
+        return adapter
