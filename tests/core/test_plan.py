@@ -330,11 +330,13 @@ def plans(draw: st.DrawFn) -> bytes:
     return encode(draw(name), (draw(name), draw(name)), [*steps, done()], patterns)
 
 
+@pytest.mark.slow
 @given(plans())
 def test_every_plan_comes_back_as_it_was(data: bytes) -> None:
     assert data == encode_again(Plan(data))
 
 
+@pytest.mark.slow
 @given(plans(), st.data())
 def test_a_changed_byte_without_a_new_checksum_is_noticed(data: bytes, more: st.DataObject) -> None:
     at = more.draw(st.integers(0, len(data) - 1))
@@ -346,6 +348,7 @@ def test_a_changed_byte_without_a_new_checksum_is_noticed(data: bytes, more: st.
         Plan(bytes(changed))
 
 
+@pytest.mark.slow
 @given(plans(), st.data())
 def test_whatever_has_a_checksum_is_refused_or_within_bounds(
     data: bytes, more: st.DataObject

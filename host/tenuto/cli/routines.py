@@ -149,6 +149,8 @@ def _score(compiled: CompiledPlan, blocks: str) -> Table:
             Text(_exercise(row), style=style),
             row.side or "",
         ]
+        if not row.cues:
+            table.add_row(*step)
         for cue in row.cues:
             felt = haptics.draw(cue.pattern, _MS_PER_CELL, blocks)
             at = f"{cue.at_ms / 1000:.2f} s"

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+import jsonschema
+import pytest
+
+from tenuto.cli.routines import app
+from tenuto.errors import InputError
+from tests.conftest import ROOT
+from tests.routines import CONFIG, SHIPPED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANY = str(ROOT / "tests" / "golden" / "many-mistakes.toml")
+OWN = 'name = "{}"\ndescription = "[b]mine[/b]"\n[[exercise]]\nname = "Sit [/] still"\n'
+
+
+class Run(Protocol):
+    def __call__(self, *arguments: str) -> tuple[int, str]: ...
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command as a user without a configuration; gives the exit code and the output."""
+    for name in ("HOME", "USERPROFILE", "APPDATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    for name in ("TENUTO_CONFIG", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as caught:
+            app(arguments)
+        return int(caught.value.code or 0), capsys.readouterr().out
+
+    return call
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> list[str]:
+    """A user's configuration with a routine of their own and one that is wrong."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sit.toml").write_text(OWN.format("sit"), encoding="utf-8")
+    (tmp_path / "mine" / "wrong.toml").write_text("name = 1\n", encoding="utf-8")
+    (tmp_path / "t.toml").write_text('[routines]\nfolder = "mine"\n', encoding="utf-8")
+    return ["--config", str(tmp_path / "t.toml")]
+
+
+@pytest.mark.parametrize("arguments", [(), ("list",)])
+def test_the_list_has_name_exercises_duration_and_description(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
+    code, out = run(*arguments)
+
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.startswith("lower-back "))
+    assert line.split(maxsplit=6)[:6] == ["lower-back", "6", "5", "min", "42", "s"]
+    assert "Lower back, after the run" in line
+    assert out.count("\n") == 1 + len(SHIPPED)
+
+
+def test_the_list_has_own_routines_and_says_which_is_wrong(run: Run, own: list[str]) -> None:
+    code, out = run("list", *own)
+
+    assert code == 0
+    assert "[b]mine[/b]" in out
+    assert "wrong" in out
+    assert "has mistakes: tenuto routines check " in out
+
+
+def test_the_score_has_each_step_with_its_time_its_length_and_its_cues(run: Run) -> None:
+    code, out = run("show", "lower-back")
+
+    rows = [line.split() for line in out.splitlines()]
+    assert code == 0
+    # 5 s ready, then 30 s each with 8 s between
+    holds = [row[0] for row in rows if "hold" in row and "30" in row]
+    assert holds == ["0:05", "0:43", "1:21", "1:59", "2:37", "3:15", "3:53", "4:31", "5:09"]
+    assert sum("switch_sides" in row for row in rows) == 3
+    assert sum("next_exercise" in row for row in rows) == 5
+    assert sum(row[-3:] == ["▇▇", "▇▇", "▇▇"] for row in rows if "hold_end" in row) == 9
+    assert ["0:35", "8", "s", "rest", "Kneeling", "Lunge", "Stretch", "left", "1.15", "s"] in [
+        row[:10] for row in rows
+    ]
+    assert "9 holds, 5 min 42 s; plan " in out
+    assert "not medical advice" in out
+    # Knee to chest, a bridge: both sides of the glutes get 30 s of each.
+    assert ["glutes", "1", "min", "0", "s", "1", "min", "0", "s"] in rows
+
+
+def test_what_is_piped_has_no_colours_and_whole_lines_at_any_width(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, usual = run("show", "lower-back")
+    monkeypatch.setenv("COLUMNS", "30")
+    _, narrow = run("show", "lower-back")
+
+    assert usual == narrow
+    assert "\x1b" not in usual
+    assert all(line == line.rstrip() for line in usual.splitlines())
+
+
+def test_an_own_routine_is_shown_as_it_is_written(run: Run, own: list[str]) -> None:
+    code, out = run("show", "sit", *own)
+
+    assert code == 0
+    assert "Sit [/] still" in out
+
+
+def test_a_file_is_shown_without_being_installed(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "draft.toml"
+    gate = "heart_gate = { below_bpm = 95 }\nself_paced = true\nreps = 2\n"
+    file.write_text(OWN.format("draft") + gate, encoding="utf-8")
+
+    code, out = run("show", str(file))
+
+    assert code == 0
+    assert "ready, until less than 95 bpm, at most 2 min 0 s" in out
+    assert "rest, until a press, at most 10 min 0 s" in out
+    assert "Sit [/] still 2 of 2" in out
+
+
+def test_an_unknown_routine_is_an_error_for_the_caller() -> None:
+    with pytest.raises(InputError, match="did you mean lower-back"):
+        app(["show", "lower-bak"])
+
+
+def test_a_good_file_is_ok(run: Run) -> None:
+    assert run("check", str(SHIPPED[-1])) == (0, "OK: 9 holds, 5 min 42 s\n")
+
+
+def test_a_bad_file_has_all_its_mistakes_told_and_exit_code_2(run: Run) -> None:
+    code, out = run("check", MANY)
+
+    assert code == 2
+    assert f"{MANY}:3: `rounds` is 11, allowed is 1 to 10\n" in out
+    assert f"{MANY}:13: exercise 'Lunge': `sides` is the text 'eech'" in out
+    assert all(line.startswith(f"{MANY}:") for line in out.splitlines())
+
+
+def test_many_files_are_all_checked(run: Run, tmp_path: Path) -> None:
+    code, out = run("check", str(SHIPPED[0]), MANY, str(tmp_path / "no.toml"), str(SHIPPED[1]))
+
+    assert code == 2
+    assert out.count(": OK: ") == 2
+    assert "no.toml: cannot be read" in out
+
+
+def test_a_file_whose_cues_have_no_room_is_not_ok(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "tight.toml"
+    tight = OWN.format("tight") + 'sides = "each"\nswitch_s = 1\n'
+    file.write_text(tight, encoding="utf-8")
+
+    code, out = run("check", str(file))
+
+    assert code == 2
+    assert f"{file}:6: exercise 'Sit [/] still': `switch_s` is 1 s" in out
+
+
+def test_an_own_vocabulary_decides_and_is_warned_of(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "v.toml").write_text("[hold_end]\non_off_ms = [500]\n", encoding="utf-8")
+    (tmp_path / "t.toml").write_text('[haptics]\nfile = "v.toml"\n', encoding="utf-8")
+
+    _, out = run("show", "lower-back", "--config", str(tmp_path / "t.toml"))
+
+    assert "v.toml: hold_start and hold_end feel the same" in out
+
+
+def test_the_schema_is_printed_as_json(run: Run) -> None:
+    code, out = run("schema")
+
+    assert code == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(out))
+
+
+def test_wrong_use_is_exit_code_2(run: Run) -> None:
+    assert run("check")[0] == 2
+    assert run("show")[0] == 2
+    assert run("show", "lower-back", "--colour", "red")[0] == 2
+
+
+def test_the_shipped_files_are_in_the_order_that_these_tests_take() -> None:
+    assert SHIPPED[-1] == CONFIG / "routines" / "lower-back.toml"

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tenuto import config
+from tenuto.config import Config, Wearable, find_config, folders
+from tenuto.errors import InputError
+from tests.routines import CONFIG
+
+if TYPE_CHECKING:
+    from tenuto.config import Folders
+
+HOME = Path("/somewhere/anna")
+
+
+@pytest.fixture(autouse=True)
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user with a home folder of their own on any platform."""
+    for name in ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("TENUTO_CONFIG", raising=False)
+    return tmp_path
+
+
+def parse(text: str) -> Config:
+    return config.parse(text, "t.toml")
+
+
+def mistakes(text: str) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def test_without_a_file_there_is_one_simulated_wearable_and_an_embedded_broker() -> None:
+    found = find_config()
+
+    assert found.wearables == (Wearable(id="simulated", link="simulated"),)
+    assert found.mqtt.is_embedded
+    assert (found.mqtt.broker, found.mqtt.base_topic) == (None, "tenuto")
+    assert found.bluetooth.adapter == "default"
+    assert found.routine_for(found.wearables[0]) == "lower-back"
+    assert found.haptics_file is None
+    assert found.file is None
+
+
+def test_the_shipped_file_says_what_holds_without_it() -> None:
+    found = find_config(CONFIG / "tenuto.toml")
+
+    assert found == Config(file=CONFIG / "tenuto.toml")
+    assert found.history_path == Config().history_path
+    assert found.routines_folder == Config().routines_folder
+
+
+def test_every_key_is_in_the_shipped_file_and_may_be_switched_on() -> None:
+    text = (CONFIG / "tenuto.toml").read_text(encoding="utf-8")
+    on = "".join(
+        line.removeprefix("# ") if line.startswith(("# [[person", "#")) and "=" in line else line
+        for line in text.replace("# [[person]]", "[[person]]").splitlines(keepends=True)
+        if "mqtt" not in line or not line.startswith("#")
+    )
+    on = on.replace('link = "simulated"', 'link = "ble"').replace('port = "', '# "')
+
+    found = parse(on)
+
+    assert [(p.id, p.name, p.publish_heart_rate) for p in found.people] == [("anna", "Anna", False)]
+    assert found.wearables[0].person == "anna"
+    assert found.wearables[0].address == "C0:FF:EE:00:00:01"
+    assert found.history.path == Path("history.db")
+
+
+def test_the_file_is_looked_for_in_order(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [user / "named.toml", user / "environment.toml", config.own_folders().config]
+    places[2].mkdir(parents=True)
+    places[2] /= "tenuto.toml"
+    for place in places:
+        place.write_text(f'[mqtt]\nbase_topic = "{place.stem}"\n', encoding="utf-8")
+
+    assert find_config().mqtt.base_topic == "tenuto"
+    assert find_config().file == places[2]
+    monkeypatch.setenv("TENUTO_CONFIG", str(places[1]))
+    assert find_config().mqtt.base_topic == "environment"
+    assert find_config(places[0]).mqtt.base_topic == "named"
+
+
+def test_a_file_that_was_named_must_be_there(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        find_config(user / "no.toml")
+    monkeypatch.setenv("TENUTO_CONFIG", str(user / "gone.toml"))
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        find_config()
+
+
+def test_relative_paths_start_at_the_file_and_a_tilde_at_home(user: Path) -> None:
+    file = user / "folder" / "t.toml"
+    file.parent.mkdir()
+    file.write_text(
+        '[history]\npath = "h.db"\n[routines]\nfolder = "~/mine"\n[haptics]\nfile = "../v.toml"\n',
+        encoding="utf-8",
+    )
+
+    found = find_config(file)
+
+    assert found.history_path == user / "folder" / "h.db"
+    assert found.routines_folder == Path.home() / "mine"
+    assert found.haptics_file == user / "folder" / ".." / "v.toml"
+
+
+@pytest.mark.parametrize(
+    "platform,environ,expected",
+    [
+        ("linux", {}, (".config/tenuto", ".local/share/tenuto")),
+        ("linux", {"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"}, ("/c/tenuto", "/d/tenuto")),
+        ("linux", {"XDG_CONFIG_HOME": "c", "XDG_DATA_HOME": ""}, (".config/tenuto", None)),
+        ("darwin", {"XDG_CONFIG_HOME": "/c"}, ("Library/Application Support/tenuto",) * 2),
+        ("win32", {"APPDATA": "/r", "LOCALAPPDATA": "/l"}, ("/r/tenuto", "/l/tenuto")),
+        ("win32", {}, ("AppData/Roaming/tenuto", "AppData/Local/tenuto")),
+    ],
+)
+def test_the_folders_are_those_of_the_platform(
+    platform: str, environ: dict[str, str], expected: tuple[str, str | None]
+) -> None:
+    found: Folders = folders(platform, environ, HOME)
+
+    assert found.config == HOME / str(expected[0])
+    assert expected[1] is None or found.data == HOME / expected[1]
+
+
+def test_a_broker_is_taken_apart_and_its_password_never_shown() -> None:
+    found = parse('[mqtt]\nurl = "mqtts://me:s%40cret@broker.lan:99"\n')
+
+    broker = found.mqtt.broker
+    assert broker is not None
+    assert (broker.host, broker.port, broker.tls) == ("broker.lan", 99, True)
+    assert (broker.user, broker.password) == ("me", "s@cret")
+    assert "cret" not in repr(found)
+    assert "cret" not in repr(broker) + str(broker)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://me:s3cret@",
+        "mqtt://me:s3cret@host:port",
+        "mqtt://me:s3cret@host:99999",
+        "mqtt://me:s3cret@host/topic",
+        "mqtt://me:s3cret@ho st",
+        "mqtt://me:s3cret@[::1",
+        "http://me:s3cret@host",
+        "me:s3cret@host",
+        "s3cret",
+        "mqtt://me:s3\\u0007cret@host",
+    ],
+)
+def test_a_bad_address_of_a_broker_is_told_without_the_password(url: str) -> None:
+    (mistake,) = mistakes(f'[mqtt]\nurl = "{url}"\n')
+
+    assert mistake.startswith("t.toml:2: [mqtt]: `url` ")
+    assert "cret" not in mistake
+
+
+def test_off_and_embedded() -> None:
+    assert parse('[mqtt]\nurl = "off"\n').mqtt.is_off
+    assert not parse('[mqtt]\nurl = "mqtt://host"\n').mqtt.is_embedded
+
+
+def test_all_mistakes_come_at_once() -> None:
+    found = mistakes("""\
+[mqtt]
+base_topic = "a/+/b"
+[bluetooth]
+adapter = "hci"
+[histry]
+[[person]]
+id = "anna"
+[[person]]
+id = "anna"
+name = ""
+publish_heart_rate = "no"
+[[wearable]]
+id = "Band"
+link = "ble"
+address = "1"
+person = "ana"
+[[wearable]]
+id = "b"
+link = "serial"
+address = "1"
+[[wearable]]
+id = "b"
+link = "simulatd"
+""")
+
+    expected = [
+        (2, "[mqtt]: `base_topic` is the text 'a/+/b', allowed is letters"),
+        (4, "[bluetooth]: `adapter` is the text 'hci', allowed is \"default\""),
+        (5, "unknown key `histry`, did you mean `history`?"),
+        (9, "person 'anna': `id` is that of the person on line 7"),
+        (10, "person 'anna': `name` is empty"),
+        (11, "person 'anna': `publish_heart_rate` is the text 'no', allowed is true or false"),
+        (13, "wearable 'Band': `id` is the text 'Band', allowed is 1 to 32 of a-z, 0-9, _ and -"),
+        (16, "wearable 'Band': `person` is 'ana', but no [[person]] has that id, did you mean"),
+        (17, "wearable 'b': `port` is missing"),
+        (20, "wearable 'b': `address` is not for the link \"serial\""),
+        (20, "wearable 'b': `address` is that of the wearable on line 15"),
+        (22, "wearable 'b': `id` is that of the wearable on line 18"),
+        (23, "wearable 'b': `link` is the text 'simulatd'"),
+    ]
+    assert [m.split(": ", 1)[0] for m in found] == [f"t.toml:{line}" for line, _ in expected]
+    for mistake, (_, text) in zip(found, expected, strict=True):
+        assert text in mistake
+
+
+@pytest.mark.parametrize("name", ["default", "hci0", "hci12", "bumble:serial:/dev/ttyACM0,1000000"])
+def test_adapters(name: str) -> None:
+    assert parse(f'[bluetooth]\nadapter = "{name}"\n').bluetooth.adapter == name
+
+
+def test_a_wearable_is_found_by_its_id_or_the_error_says_which_there_are() -> None:
+    found = parse('[[wearable]]\nid = "left-band"\nlink = "simulated"\nroutine = "mine"\n')
+
+    assert found.routine_for(found.wearable("left-band")) == "mine"
+    with pytest.raises(InputError, match="no wearable 'left_band', did you mean left-band"):
+        found.wearable("left_band")
+
+
+def test_nobody_publishes_a_heart_rate_unless_it_is_said() -> None:
+    found = parse('[[person]]\nid = "a"\n[[person]]\nid = "b"\npublish_heart_rate = true\n')
+
+    said = [found.person(one) for one in ("a", "b", None, "c")]
+    assert [person and person.publish_heart_rate for person in said] == [False, True, None, None]
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.binary(max_size=4)), max_size=4))
+def test_a_corrupted_file_gives_mistakes_and_nothing_worse(
+    edits: list[tuple[float, int, bytes]],
+) -> None:
+    data = (CONFIG / "tenuto.toml").read_bytes().replace(b"\n# ", b"\n")
+    for place, cut, piece in edits:
+        at = int(place * len(data))
+        data = data[:at] + piece + data[at + cut :]
+
+    try:
+        config.parse(data, "corrupt.toml")
+    except InputError as error:
+        lines = [mistake.line for mistake in error.mistakes]
+    else:
+        lines = [1]
+
+    assert all(0 <= line <= data.count(b"\n") + 1 for line in lines)
