@@ -4,7 +4,7 @@
 It is given its parts and knows nothing of pins:
 
 - `motor.on(strength_pct, on_ms)`, which ends by itself after `on_ms`, and `motor.off()`
-- `heart.read()`: the newest beat not yet read, as (bpm, contact, rr in 1/1024 s), or None
+- `heart.read()`: the newest beat not yet read, see `tenuto_core.heart`, or None
 - `button.read()`: edges since the last call, as a list of (pressed, at_ms)
 - `battery.percent()`: 0 to 100
 """
@@ -14,6 +14,7 @@ import os
 from ble import Ble
 from clock import Clock
 from tenuto_core.band import Band
+from tenuto_core.heart import Beats
 
 # Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
 POLL_MS = 20
@@ -29,6 +30,7 @@ class App:
         boot_id = int.from_bytes(os.urandom(4), "little")
         self.band = Band(motor, boot_id, name, now_ms)
         self._heart = heart
+        self._beats = Beats()
         self._button = button
         self._battery = battery
         self._battery_ms = now_ms
@@ -54,13 +56,14 @@ class App:
             self._battery_ms = now_ms + BATTERY_EVERY_MS
             band.battery_pct = self._battery.percent()
         beat = self._heart.read()
-        if beat:
-            bpm, contact, rr = beat
+        measured = self._beats.add(*beat, now_ms) if beat else None
+        if measured:
+            bpm, contact, rr = measured
             if contact:
                 band.beat(bpm, rr, now_ms)
         try:
-            if beat:
-                self.ble.beat(*beat)
+            if measured:
+                self.ble.beat(*measured)
             self.ble.receive(now_ms)
             band.advance(now_ms)
             self.ble.send(now_ms)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""The whole chain in one process: host, bleak, virtual radio, firmware, person."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from tenuto import timebase
+from tenuto.app import Host, Setting, open_host
+from tenuto.config import Config, History, Mqtt
+from tests.daemon.rig import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+    from pathlib import Path
+
+    from tenuto.simulator.world import SimulatedWearable, World
+
+TIMEOUT_S = 60
+
+
+def tenuto(
+    *arguments: str, folder: Path, timeout_s: float = TIMEOUT_S, toml: str = 'mqtt.url = "off"'
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does, with a history of its own in `folder`."""
+    config = folder / "tenuto.toml"
+    config.write_text(f'history.path = "history.db"\n{toml}\n')
+    return subprocess.run(
+        [sys.executable, "-m", "tenuto", *arguments],
+        env=os.environ | {"TENUTO_CONFIG": str(config)},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in virtual time."""
+    timebase.run(scenario, speed=math.inf)
+
+
+class Chain:
+    """A host with one simulated wearable."""
+
+    def __init__(self, host: Host, seen: Collector) -> None:
+        self.host = host
+        self.seen = seen
+
+    @property
+    def world(self) -> World:
+        assert self.host._world is not None
+        return self.host._world
+
+    @property
+    def wearable(self) -> SimulatedWearable:
+        return self.world.wearables["simulated"]
+
+
+@asynccontextmanager
+async def chain(path: Path, seed: int = 0) -> AsyncIterator[Chain]:
+    """Everything that `tenuto run` builds, with a collector in place of the screen."""
+    seen = Collector()
+    setting = Setting(
+        config=Config(mqtt=Mqtt(url="off"), history=History(path=path)),
+        speed=math.inf,
+        mqtt=False,
+        console=Console(file=io.StringIO()),
+        say=lambda _text: None,
+        seed=seed,
+    )
+    async with open_host(setting, setting.config.wearables, [seen]) as host, host.running():
+        yield Chain(host, seen)
