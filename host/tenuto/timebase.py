@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 _T = TypeVar("_T")
+_Ready = tuple[selectors.SelectorKey, int]
 
 VIRTUAL_START_S = 1000.0
 """Where the virtual clock begins: not 0, which too much code takes for "never"."""
@@ -53,9 +54,7 @@ class _ScaledSelector(selectors.SelectSelector):
         super().__init__()
         self._speed = speed
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[_Ready]:
         return super().select(None if timeout is None else timeout / self._speed)
 
 
@@ -76,17 +75,13 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     loop: VirtualEventLoop
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def select(self, timeout: float | None = None) -> list[_Ready]:
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
         return self.loop.pass_time(timeout)
 
-    def wait_really(
-        self, timeout_s: float | None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def wait_really(self, timeout_s: float | None) -> list[_Ready]:
         return super().select(timeout_s)
 
 
@@ -117,11 +112,10 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._own_files = len(self._virtual_selector.get_map())
 
     def time(self) -> float:
+        """Give the virtual time in seconds."""
         return self._now_s
 
-    def pass_time(
-        self, timeout_s: float | None
-    ) -> list[tuple[selectors.SelectorKey, selectors._EventMask]]:
+    def pass_time(self, timeout_s: float | None) -> list[_Ready]:
         """Wait for threads and sockets as far as needed, else jump `timeout_s` ahead.
 
         Called by the loop's selector when no callback is ready.
@@ -146,8 +140,12 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         return []
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: Executor | None, func: Callable[..., _T], *args: Any
+        self,
+        executor: Executor | None,
+        func: Callable[..., _T],
+        *args: Any,  # noqa: ANN401
     ) -> asyncio.Future[_T]:
+        """Run `func` in a thread while the clock stands still; see the base class."""
         if executor is None:
             if self._own_executor is None:
                 self._own_executor = ThreadPoolExecutor(thread_name_prefix="tenuto-virtual")
@@ -166,6 +164,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         return result
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Wait for the threads to end, however long it takes."""
         # The base class joins the threads from one more thread, without run_in_executor.
         del timeout  # in virtual time it would be over at once
         self._thread_jobs += 1
@@ -187,8 +186,10 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def _describe_deadlock(self) -> str:
         waiting = sorted(asyncio.all_tasks(self), key=lambda task: task.get_name())
         lines = [
-            f"virtual time stopped at {self._now_s - VIRTUAL_START_S:.3f} s: "
-            f"{len(waiting)} task(s) wait and nothing is scheduled that could wake one"
+            (
+                f"virtual time stopped at {self._now_s - VIRTUAL_START_S:.3f} s: "
+                f"{len(waiting)} task(s) wait and nothing is scheduled that could wake one"
+            )
         ]
         for task in waiting[:_TASKS_SHOWN_MAX]:
             frames = task.get_stack(limit=1)

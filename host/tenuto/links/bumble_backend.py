@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: ANN401 - bleak hands backends the options of all backends
 """A bleak backend whose radio is a bumble device.
 
 It serves two purposes. A host without Bluetooth can use a microcontroller that speaks HCI over
@@ -24,6 +25,7 @@ import json
 import logging
 import os
 import secrets
+import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
@@ -146,9 +148,9 @@ class PrivateKeyStore(JsonKeyStore):
     async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
         """Write the file anew, in whole or not at all."""
         path = Path(self.filename)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  tiny, local
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_name(path.name + ".tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # noqa: ASYNC251
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as output:
             os.fchmod(output.fileno(), 0o600)
             json.dump(db, output, sort_keys=True, indent=4)
@@ -167,12 +169,29 @@ class _Attribute:
     children: tuple[_Attribute, ...] = ()
 
 
+class _Subscribers(dict[int, set[Any]]):
+    """Who wants which notification.
+
+    A bonded peer remembers subscriptions from earlier connections and notifies before anybody has
+    asked for it in this one, which bumble would complain about.
+    """
+
+    def get(self, handle: int, _default: Any = None) -> Any:
+        return super().get(handle) or {_ignore}
+
+
+def _ignore(_value: bytes) -> None:
+    pass
+
+
 class _Link:
     """One connection, its operations under way, and the news of its end."""
 
     def __init__(self, adapter: BumbleAdapter, connection: Connection) -> None:
         self.connection = connection
         self.peer = Peer(connection)
+        self.peer.gatt_client.notification_subscribers = _Subscribers()
+        self.peer.gatt_client.indication_subscribers = _Subscribers()
         self.reason: int | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_lost: Callable[[], None] | None = None
@@ -228,9 +247,10 @@ class _Link:
         await asyncio.wait(
             (operation, self.lost), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
         )
-        if operation.done() and not operation.cancelled():
+        is_late = not operation.done()
+        if not is_late and not operation.cancelled():
             return operation.result()
-        if self.is_alive and not operation.done():
+        if is_late and self.is_alive:
             operation.cancel()
             await self.disconnect()
             raise BleakError(f"no answer to {what} in {timeout_s:g} s; disconnected")
@@ -340,7 +360,7 @@ class BumbleAdapter:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 transport = await open_transport(spec)
         except (OSError, TransportInitError, TransportSpecError, ValueError) as error:
-            raise _unavailable(f"cannot open {spec!r}: {error or 'no answer'}") from error
+            raise _unavailable(f"cannot open {spec!r}: {_reason(error)}") from error
         try:
             config = DeviceConfiguration(
                 name="tenuto",
@@ -356,7 +376,7 @@ class BumbleAdapter:
                     await device.power_on()
             except (TimeoutError, core.BaseBumbleError, hci.HCI_Error) as error:
                 raise _unavailable(
-                    f"{spec!r} does not answer as a Bluetooth controller: {error or 'silence'}"
+                    f"{spec!r} does not answer as a Bluetooth controller: {_reason(error)}"
                 ) from error
         except BaseException:
             await transport.close()
@@ -558,6 +578,10 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _reason(error: Exception) -> str:
+    return "no answer" if isinstance(error, TimeoutError) else str(error) or repr(error)
+
+
 def _unavailable(message: str) -> BleakBluetoothNotAvailableError:
     return BleakBluetoothNotAvailableError(message, BleakBluetoothNotAvailableReason.NO_BLUETOOTH)
 
@@ -597,33 +621,43 @@ class BumbleScanner(BaseBleakScanner):
         await self.adapter.remove_scanner(self)
 
     def on_advertisement(self, advertisement: Advertisement) -> None:
-        """Take in what the radio has heard."""
-        data = advertisement.data
-        uuids = [_uuid(u) for kind in _UUID_LISTS for list_ in data.get_all(kind) for u in list_]
-        if not self.is_allowed_uuid(uuids):
+        """Take in what the radio has heard; what cannot be understood is ignored."""
+        try:
+            heard = _parse(advertisement)
+        except (ValueError, TypeError, IndexError, struct.error, core.BaseBumbleError) as error:
+            _log.debug("advertisement of %s: %r", advertisement.address, error)
             return
-        name = data.get(AdvertisingData.Type.COMPLETE_LOCAL_NAME) or data.get(
-            AdvertisingData.Type.SHORTENED_LOCAL_NAME
-        )
-        heard = AdvertisementData(
-            local_name=name,
-            manufacturer_data={
-                int(company): bytes(value)
-                for company, value in data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA)
-            },
-            service_data={
-                _uuid(uuid): bytes(value)
-                for kind in _SERVICE_DATA
-                for uuid, value in data.get_all(kind)
-            },
-            service_uuids=uuids,
-            tx_power=data.get(AdvertisingData.Type.TX_POWER_LEVEL),
-            rssi=advertisement.rssi,
-            platform_data=(advertisement,),
-        )
+        if not self.is_allowed_uuid(heard.service_uuids):
+            return
         address = _plain(advertisement.address)
-        device = self.create_or_update_device(address, address, name, advertisement.address, heard)
+        device = self.create_or_update_device(
+            address, address, heard.local_name, advertisement.address, heard
+        )
         self.call_detection_callbacks(device, heard)
+
+
+def _parse(advertisement: Advertisement) -> AdvertisementData:
+    # What bumble returns depends on the type that is asked for, in a way that mypy cannot follow.
+    data: Any = advertisement.data
+    return AdvertisementData(
+        local_name=data.get(AdvertisingData.Type.COMPLETE_LOCAL_NAME)
+        or data.get(AdvertisingData.Type.SHORTENED_LOCAL_NAME),
+        manufacturer_data={
+            int(company): bytes(value)
+            for company, value in data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA)
+        },
+        service_data={
+            _uuid(uuid): bytes(value)
+            for kind in _SERVICE_DATA
+            for uuid, value in data.get_all(kind)
+        },
+        service_uuids=[
+            _uuid(u) for kind in _UUID_LISTS for uuids in data.get_all(kind) for u in uuids
+        ],
+        tx_power=data.get(AdvertisingData.Type.TX_POWER_LEVEL),
+        rssi=advertisement.rssi,
+        platform_data=(advertisement,),
+    )
 
 
 class BumbleClient(BaseBleakClient):
@@ -810,7 +844,7 @@ class BumbleClient(BaseBleakClient):
         def on_value(value: bytes) -> None:
             try:
                 callback(bytearray(value))
-            except Exception:
+            except Exception:  # noqa: BLE001  it must not end the radio's own work
                 _log.exception("in a notification callback of %s", characteristic.uuid)
 
         subscribers = table.setdefault(handle, set())

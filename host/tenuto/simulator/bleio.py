@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: ANN401, ARG002, D102, SLF001 - the interface is CircuitPython's, and documented there;
+# the classes below are one machine whose public names are all taken by it
 """CircuitPython's `_bleio`, the peripheral half of it, over a bumble device.
 
 `make_bleio` makes the module that one simulated board imports as `_bleio`; adafruit_ble runs on it
@@ -16,7 +18,6 @@ Not here: the central's half, extended, directed and anonymous advertising, `Ser
 from __future__ import annotations
 
 import asyncio
-import inspect
 import math
 import types
 from collections import deque
@@ -182,14 +183,16 @@ class _Value:
     """What characteristics and descriptors have in common: a value with its permissions."""
 
     _adapter: Adapter
+    _stored: bytes
 
     def _set_up(
         self,
+        *,
         uuid: UUID,
         read_perm: int,
         write_perm: int,
         max_length: int,
-        fixed_length: bool,  # noqa: FBT001
+        fixed_length: bool,
         initial_value: Any,
     ) -> None:
         flavour = self._adapter.flavour
@@ -299,7 +302,14 @@ class Characteristic(_Value):
             raise BluetoothError("Characteristic can only be added to most recently added service")
         self = cls.__new__(cls)
         self._adapter = service._adapter
-        self._set_up(uuid, read_perm, write_perm, max_length, fixed_length, initial_value)
+        self._set_up(
+            uuid=uuid,
+            read_perm=read_perm,
+            write_perm=write_perm,
+            max_length=max_length,
+            fixed_length=fixed_length,
+            initial_value=initial_value,
+        )
         self.service = service
         self.properties = properties
         self._descriptors = []
@@ -398,7 +408,14 @@ class Descriptor(_Value):
     ) -> Descriptor:
         self = cls.__new__(cls)
         self._adapter = characteristic._adapter
-        self._set_up(uuid, read_perm, write_perm, max_length, fixed_length, initial_value)
+        self._set_up(
+            uuid=uuid,
+            read_perm=read_perm,
+            write_perm=write_perm,
+            max_length=max_length,
+            fixed_length=fixed_length,
+            initial_value=initial_value,
+        )
         self.characteristic = characteristic
         characteristic._descriptors.append(self)
         return self
@@ -445,6 +462,9 @@ class _Buffer:
         if self._attached is not None:
             self._attached._buffers.remove(self)
             self._attached = None
+
+    def _check_attached(self) -> None:
+        _ = self._characteristic
 
     @property
     def _characteristic(self) -> Characteristic:
@@ -496,7 +516,7 @@ class CharacteristicBuffer(_Buffer):
         return self._take(end + 1 if end >= 0 else self._size) or None
 
     def reset_input_buffer(self) -> None:
-        assert self._characteristic
+        self._check_attached()
         self._bytes.clear()
 
     def _on_incoming(self, connection: bumble_device.Connection, data: bytes) -> None:
@@ -546,7 +566,7 @@ class PacketBuffer(_Buffer):
         super().__init__(characteristic)
 
     def readinto(self, buf: bytearray) -> int:
-        assert self._characteristic
+        self._check_attached()
         if not self._packets:
             return 0
         packet = self._packets.popleft()  # it is lost even if it does not fit
@@ -648,6 +668,7 @@ class Connection:
     _adapter: Adapter
     _bumble: bumble_device.Connection
     connected: bool
+    _in_flight: deque[float]
 
     def __init__(self) -> None:
         raise TypeError("Connections are made by the Adapter")
@@ -658,7 +679,7 @@ class Connection:
         self._adapter = adapter
         self._bumble = bumble
         self.connected = True
-        self._in_flight: deque[float] = deque()
+        self._in_flight = deque()
         bumble.on(bumble.EVENT_DISCONNECTION, self._on_disconnection)
         bumble.on(bumble.EVENT_CONNECTION_ENCRYPTION_CHANGE, self._on_encryption_change)
         bumble.on(bumble.EVENT_PAIRING, self._on_pairing)
@@ -756,6 +777,21 @@ class Adapter:
     """
 
     flavour: Flavour
+    blocking_calls: deque[tuple[str, float]]
+    errors: deque[tuple[str, Exception]]
+    _device: bumble_device.Device
+    _flash: BoardFlash
+    _wake: Callable[[], None]
+    _name: str
+    _connections: list[Connection]
+    _is_enabled: bool
+    _is_advertising: bool
+    _is_stopping: bool
+    _advertising_timer: asyncio.TimerHandle | None
+    _pending_service: Service | None
+    _by_handle: dict[int, Characteristic]
+    _operation: asyncio.Task[None] | None
+    _operations: set[asyncio.Task[None]]
 
     def __init__(self, **_pins: Any) -> None:
         raise NotImplementedError("Cannot create a new Adapter; use _bleio.adapter;")
@@ -770,20 +806,20 @@ class Adapter:
     ) -> Adapter:
         self = cls.__new__(cls)
         self.flavour = flavour
-        self.blocking_calls: deque[tuple[str, float]] = deque(maxlen=_BLOCKING_CALLS_MAX)
-        self.errors: deque[tuple[str, Exception]] = deque(maxlen=_BLOCKING_CALLS_MAX)
+        self.blocking_calls = deque(maxlen=_BLOCKING_CALLS_MAX)
+        self.errors = deque(maxlen=_BLOCKING_CALLS_MAX)
         self._device = device
         self._flash = flash
         self._wake = on_activity
         self._name = "CIRCUITPY" + bytes(device.random_address)[1::-1].hex()
-        self._connections: list[Connection] = []
+        self._connections = []
         self._is_enabled = True
         self._is_advertising = False
-        self._advertising_timer: asyncio.TimerHandle | None = None
-        self._pending_service: Service | None = None
-        self._by_handle: dict[int, Characteristic] = {}
-        self._operation: asyncio.Task[None] | None = None
-        self._operations: set[asyncio.Task[None]] = set()
+        self._advertising_timer = None
+        self._pending_service = None
+        self._by_handle = {}
+        self._operation = None
+        self._operations = set()
         self._is_stopping = False
         device.gatt_server.max_mtu = flavour.att_mtu
         device.on(device.EVENT_CONNECTION, self._on_connection)
@@ -995,6 +1031,12 @@ class ScanResults:
     """Here only to be imported."""
 
 
+_PUBLIC = (
+    *(Adapter, Address, Attribute, BluetoothError, Characteristic, CharacteristicBuffer),
+    *(Connection, Descriptor, PacketBuffer, RoleError, ScanEntry, ScanResults, SecurityError, UUID),
+)
+
+
 def make_bleio(
     device: bumble_device.Device,
     flash: BoardFlash,
@@ -1015,17 +1057,16 @@ def make_bleio(
     """
     if flavour not in FLAVOURS:
         raise ValueError(f"no _bleio flavour {flavour!r}; there are: {', '.join(FLAVOURS)}")
-    module = types.ModuleType("_bleio")
-    for name, value in list(globals().items()):
-        if inspect.isclass(value) and value.__module__ == __name__ and not name.startswith("_"):
-            setattr(module, name, value)
-    del module.Flavour  # type: ignore[attr-defined]
     adapter = Adapter._of(device, flash, FLAVOURS[flavour], on_activity)
-    module.adapter = adapter  # type: ignore[attr-defined]
-    module.Service = type("Service", (Service,), {"_adapter": adapter})  # type: ignore[attr-defined]
 
     def set_adapter(_adapter: Any) -> None:
         raise NotImplementedError("the adapter is the board's own")
 
-    module.set_adapter = set_adapter  # type: ignore[attr-defined]
+    module = types.ModuleType("_bleio")
+    module.__dict__.update({public.__name__: public for public in _PUBLIC})
+    module.__dict__.update(
+        adapter=adapter,
+        set_adapter=set_adapter,
+        Service=type("Service", (Service,), {"_adapter": adapter}),
+    )
     return module

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: ANN401 - what a board imports and prints may be anything
 """A simulated CircuitPython board: the real firmware, on CPython, with its own modules and clock.
 
 Every board loads fresh copies of the firmware's modules and of the adafruit_* libraries, through
@@ -11,9 +12,8 @@ clock, but `while not ready: pass` would stop the whole simulation.
 """
 
 from __future__ import annotations
-
 import __future__
-import ast
+
 import asyncio
 import builtins
 import contextlib
@@ -29,6 +29,7 @@ import traceback
 import types
 import weakref
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import TenutoError
@@ -38,8 +39,7 @@ from tenuto.simulator.controller import BoardFlash, power_on_device
 from tenuto.simulator.hardware import I2cBus, I2cChip
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
     from bumble.device import Device
 
@@ -70,7 +70,7 @@ _LIBRARY_PREFIX = "adafruit_"
 _code_cache: dict[str, types.CodeType] = {}
 
 
-class BoardReset(BaseException):  # noqa: N818  like SystemExit: not an error, and not to be caught
+class BoardReset(BaseException):  # like SystemExit: not an error, and not to be caught
     """The program asked for `microcontroller.reset()`."""
 
 
@@ -78,13 +78,11 @@ class FirmwareError(TenutoError):
     """A firmware could not be loaded, or its program ended."""
 
 
-def _compile(name: str, path: str, source: str) -> types.CodeType:
+def _compile(path: str, source: str) -> types.CodeType:
     if path not in _code_cache:
-        tree = ast.parse(source, path)
         _code_cache[path] = compile(
-            tree, path, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True
+            source, path, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True
         )
-    del name
     return _code_cache[path]
 
 
@@ -161,6 +159,7 @@ class SimulatedBoard:
 
     @property
     def is_running(self) -> bool:
+        """Whether it has power."""
         return self._clock is not None
 
     @property
@@ -198,7 +197,7 @@ class SimulatedBoard:
             "__import__": self._import,
             "print": self._print,
         }
-        self._modules = self._make_modules()
+        self._modules = self._make_modules(self._device)
 
     async def stop(self) -> None:
         """Cut the power: end all tasks, leave the air without a word; nothing if it is off."""
@@ -256,7 +255,6 @@ class SimulatedBoard:
             raise ValueError(f"period_ms must be above 0, not {period_ms!r}")
         clock = self.clock
         task = asyncio.current_task()
-        assert task is not None
         start_ms = clock.elapsed_ms()
         if due_ms is not None and clock.ticks_ms() >= due_ms:
             self._stalled_ticks += 1
@@ -269,7 +267,7 @@ class SimulatedBoard:
         else:
             self._stalled_ticks = 0
             sleeper = _Sleeper(clock, start_ms, period_ms, due_ms)
-            if self._seen.get(task, 0) != self._activity:
+            if task is None or self._seen.get(task, 0) != self._activity:
                 sleeper.on_activity()
             self._sleepers.add(sleeper)
             try:
@@ -277,7 +275,8 @@ class SimulatedBoard:
             finally:
                 self._sleepers.discard(sleeper)
                 sleeper.close()
-        self._seen[task] = self._activity
+        if task is not None:
+            self._seen[task] = self._activity
 
     # -- modules
 
@@ -302,7 +301,7 @@ class SimulatedBoard:
         module.__dict__["__builtins__"] = self._builtins
         self._modules[name] = module
         try:
-            code = _compile(name, loader.path, loader.get_source(name) or "")
+            code = _compile(loader.path, loader.get_source(name) or "")
             exec(code, module.__dict__)  # noqa: S102  this is what importing is
         except BaseException:
             del self._modules[name]
@@ -340,13 +339,12 @@ class SimulatedBoard:
     def _is_own(self, top: str) -> bool:
         return top in self._modules or top in self._own_names or top.startswith(_LIBRARY_PREFIX)
 
-    def _make_modules(self) -> dict[str, types.ModuleType]:
-        assert self._device is not None
+    def _make_modules(self, device: Device) -> dict[str, types.ModuleType]:
         clock = self.clock
-        uid = bytes(self._device.random_address)
+        uid = bytes(device.random_address)
         bus = I2cBus(self._i2c)
         modules = (
-            make_bleio(self._device, self.flash, flavour=self._flavour, on_activity=self.wake),
+            make_bleio(device, self.flash, flavour=self._flavour, on_activity=self.wake),
             _module("tickless", tick=self.tick),
             _module(
                 "time",
@@ -445,7 +443,7 @@ class SimulatedBoard:
 
     def _print(self, *values: Any, **options: Any) -> None:
         text = io.StringIO()
-        print(*values, **{**options, "file": text})
+        print(*values, **{**options, "file": text})  # noqa: T201  into the board's own output
         self.stdout.extend(text.getvalue().splitlines())
 
 
@@ -495,6 +493,6 @@ def _site_packages() -> list[str]:
     folders = [paths["purelib"], paths["platlib"]]
     # In an unusual place, such as a folder of a bundle, the libraries' own place leads there.
     spec = importlib.util.find_spec("adafruit_ble")
-    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
-        folders.append(location.rpartition("adafruit_ble")[0].rstrip("/\\"))
+    locations = spec.submodule_search_locations if spec is not None else None
+    folders += [str(Path(location).parent) for location in locations or ()]
     return list(dict.fromkeys(folders))

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: D102 - what bumble calls is documented there
 """A simulated Bluetooth controller, and bumble devices that stand on one.
 
 Bumble's virtual controller, with what a radio model needs and with these faults mended (as of
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bumble import controller as bumble_controller, hci, ll
 from bumble.core import PhysicalTransport
@@ -82,9 +83,8 @@ class _Advertiser:
 @dataclasses.dataclass
 class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
     def __post_init__(self) -> None:
-        assert isinstance(self.controller, VirtualController)
         self._timer = _Advertiser(
-            self.controller.radio,
+            cast("VirtualController", self.controller).radio,
             lambda: self.advertising_interval_min * 0.625e-3,
             self.send_advertising_data,
         )
@@ -117,9 +117,10 @@ class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
 @dataclasses.dataclass
 class _AdvertisingSet(bumble_controller.AdvertisingSet):
     def __post_init__(self) -> None:
-        assert isinstance(self.controller, VirtualController)
         self._timer = _Advertiser(
-            self.controller.radio, self._interval_s, self.send_extended_advertising_data
+            cast("VirtualController", self.controller).radio,
+            self._interval_s,
+            self.send_extended_advertising_data,
         )
 
     @property
@@ -152,7 +153,8 @@ class _AdvertisingSet(bumble_controller.AdvertisingSet):
         return bool(self.parameters and self.parameters.advertising_event_properties & int(wanted))
 
     def _interval_s(self) -> float:
-        assert self.parameters is not None
+        if self.parameters is None:  # it could not have been enabled
+            return 1.0
         return self.parameters.primary_advertising_interval_min * 0.625e-3
 
 
@@ -175,8 +177,7 @@ class _Connection(bumble_controller.Connection):
                     hci.HCI_Number_Of_Completed_Packets_Event([self.handle], [fragments])
                 )
 
-        assert isinstance(self.link, Radio)
-        self.link.send_data(self.self_address, self.peer_address, pdu, on_sent)
+        cast("Radio", self.link).send_data(self.self_address, self.peer_address, pdu, on_sent)
 
 
 class VirtualController(bumble_controller.Controller):
@@ -185,7 +186,9 @@ class VirtualController(bumble_controller.Controller):
     def __init__(self, name: str, radio: Radio, address: hci.Address) -> None:
         self.radio = radio
         super().__init__(name, link=radio)
-        self.le_legacy_advertiser = _LegacyAdvertiser(self)
+        self.le_legacy_advertiser = self._legacy_advertiser = _LegacyAdvertiser(self)
+        # Bumble's own table, known to hold nothing but ours.
+        self._advertising_sets = cast("dict[int, _AdvertisingSet]", self.advertising_sets)
         self.le_acl_data_packet_length = LL_PAYLOAD_BYTES_MAX
         self.total_num_le_acl_data_packets = ACL_BUFFERS
         self.random_address = address
@@ -226,15 +229,15 @@ class VirtualController(bumble_controller.Controller):
         self.le_connections.clear()
 
     def _advertiser_at(self, address: hci.Address) -> _LegacyAdvertiser | _AdvertisingSet | None:
-        for advertiser in (self.le_legacy_advertiser, *self.advertising_sets.values()):
-            assert isinstance(advertiser, _LegacyAdvertiser | _AdvertisingSet)
+        advertisers: list[_LegacyAdvertiser | _AdvertisingSet] = [self._legacy_advertiser]
+        for advertiser in advertisers + list(self._advertising_sets.values()):
             if advertiser.is_connectable and advertiser.address == address:
                 return advertiser
         return None
 
     # -- between host and controller; the base class formats each packet for a log nobody reads
 
-    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:  # noqa: D102
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
         if isinstance(packet, hci.HCI_AclDataPacket):
             # A write may still be queued in the host when its link goes.
             if self.find_le_connection_by_handle(packet.connection_handle) is not None:
@@ -244,7 +247,7 @@ class VirtualController(bumble_controller.Controller):
         else:
             super().on_hci_packet(packet)
 
-    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:  # noqa: D102
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         if self.host is not None:
             asyncio.get_running_loop().call_soon(self._pass_to_host, bytes(packet))
 
@@ -254,17 +257,17 @@ class VirtualController(bumble_controller.Controller):
 
     # -- what comes over the air
 
-    def on_ll_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:  # noqa: D102
+    def on_ll_advertising_pdu(self, packet: ll.AdvertisingPdu) -> None:
         if isinstance(packet, Advertisement):
             self._on_advertisement(packet)
         elif isinstance(packet, ll.ConnectInd):
             self.on_le_connect_ind(packet)
 
-    def on_ll_control_pdu(self, sender_address: hci.Address, packet: ll.ControlPdu) -> None:  # noqa: D102
+    def on_ll_control_pdu(self, sender_address: hci.Address, packet: ll.ControlPdu) -> None:
         if sender_address in self.le_connections:  # else it crossed with our own end of the link
             super().on_ll_control_pdu(sender_address, packet)
 
-    def on_link_acl_data(  # noqa: D102
+    def on_link_acl_data(
         self, sender_address: hci.Address, transport: PhysicalTransport, data: bytes
     ) -> None:
         if sender_address in self.le_connections:
@@ -308,7 +311,7 @@ class VirtualController(bumble_controller.Controller):
 
     # -- connections
 
-    def create_le_connection(self, peer_address: hci.Address) -> None:  # noqa: D102
+    def create_le_connection(self, peer_address: hci.Address) -> None:
         command = self.pending_le_connection
         if command is None or peer_address in self.le_connections:
             return
@@ -325,7 +328,7 @@ class VirtualController(bumble_controller.Controller):
         self._add_connection(hci.Role.CENTRAL, self.random_address, peer_address, request)
         self.send_advertising_pdu(request)
 
-    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:  # noqa: D102
+    def on_le_connect_ind(self, packet: ll.ConnectInd) -> None:
         advertiser = self._advertiser_at(packet.advertiser_address)
         if advertiser is None:
             return
@@ -380,11 +383,11 @@ class VirtualController(bumble_controller.Controller):
 
     def on_hci_reset_command(
         self, _command: hci.HCI_Reset_Command
-    ) -> hci.HCI_StatusReturnParameters:  # noqa: D102, E501
+    ) -> hci.HCI_StatusReturnParameters:
         self._forget_everything()
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
-    def on_hci_le_create_connection_cancel_command(  # noqa: D102
+    def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
         pending = self.pending_le_connection
@@ -408,7 +411,7 @@ class VirtualController(bumble_controller.Controller):
         )
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
-    def on_hci_le_set_extended_advertising_parameters_command(  # noqa: D102
+    def on_hci_le_set_extended_advertising_parameters_command(
         self, command: hci.HCI_LE_Set_Extended_Advertising_Parameters_Command
     ) -> hci.HCI_LE_Set_Extended_Advertising_Parameters_ReturnParameters:
         handle = command.advertising_handle
@@ -416,13 +419,13 @@ class VirtualController(bumble_controller.Controller):
             self.advertising_sets[handle] = _AdvertisingSet(controller=self, handle=handle)
         return super().on_hci_le_set_extended_advertising_parameters_command(command)
 
-    def on_hci_le_set_extended_scan_parameters_command(  # noqa: D102
+    def on_hci_le_set_extended_scan_parameters_command(
         self, command: hci.HCI_LE_Set_Extended_Scan_Parameters_Command
     ) -> hci.HCI_StatusReturnParameters:
         self._scans_actively = bool(command.scan_types[0])
         return super().on_hci_le_set_extended_scan_parameters_command(command)
 
-    def on_hci_le_connection_update_command(  # noqa: D102
+    def on_hci_le_connection_update_command(
         self, command: hci.HCI_LE_Connection_Update_Command
     ) -> None:
         connection = self.find_le_connection_by_handle(command.connection_handle)

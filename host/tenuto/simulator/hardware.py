@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: D102 - the bus's interface is CircuitPython's, and documented there
 """The simulated parts of a wearable, with the interfaces that the firmware's `App` asks for.
 
 Each part keeps time by the board's clock and wakes the board's main loop when there is something
@@ -54,6 +55,7 @@ class Motor:
 
     @property
     def is_on(self) -> bool:
+        """Whether it runs."""
         return self._strength_pct > 0
 
     def on(self, strength_pct: int, on_ms: int) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: D102 - what bumble calls is documented there
 """The air between simulated Bluetooth controllers: connection events, loss, silence.
 
 Theory of operation. Bumble's `LocalLink` hands every packet over at once. Here two controllers
@@ -309,7 +310,7 @@ class Radio(LocalLink):
     """
 
     def __init__(self, *, seed: int = 0, loss: float = 0.0, advertising_loss: float = 0.0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if not 0 <= loss < 1:
             raise ValueError(f"loss must be at least 0 and below 1, not {loss!r}")
         if not 0 <= advertising_loss <= 1:
@@ -418,15 +419,15 @@ class Radio(LocalLink):
 
     # -- LocalLink's interface, which controllers call
 
-    def add_controller(self, controller: bumble.controller.Controller) -> None:  # noqa: D102
+    def add_controller(self, controller: bumble.controller.Controller) -> None:
         super().add_controller(controller)
         self._in_order.append(controller)  # type: ignore[arg-type]  # only ours are ever made
 
-    def remove_controller(self, controller: bumble.controller.Controller) -> None:  # noqa: D102
+    def remove_controller(self, controller: bumble.controller.Controller) -> None:
         super().remove_controller(controller)
         self._in_order.remove(controller)  # type: ignore[arg-type]
 
-    def send_advertising_pdu(  # noqa: D102
+    def send_advertising_pdu(
         self, sender_controller: bumble.controller.Controller, packet: ll.AdvertisingPdu
     ) -> None:
         if isinstance(packet, ll.ConnectInd):
@@ -447,7 +448,7 @@ class Radio(LocalLink):
                 self.report(Happening.ADVERTISED, str(advertiser), listener.name, 0)
             loop.call_soon(listener.on_ll_advertising_pdu, packet)
 
-    def send_acl_data(  # noqa: D102
+    def send_acl_data(
         self,
         sender_controller: bumble.controller.Controller,
         destination_address: hci.Address,
@@ -483,7 +484,7 @@ class Radio(LocalLink):
 
         link.send(direction, _Pdu(deliver, on_sent, len(data), is_data=True))
 
-    def send_ll_control_pdu(  # noqa: D102
+    def send_ll_control_pdu(
         self, sender_address: hci.Address, receiver_address: hci.Address, packet: ll.ControlPdu
     ) -> None:
         self.send_control(sender_address, receiver_address, packet)

@@ -11,7 +11,6 @@ from tenuto.links.bumble_backend import BumbleAdapter
 from tenuto.simulator.board import BoardReset, FirmwareError, SimulatedBoard
 from tenuto.simulator.controller import power_on_device
 from tenuto.simulator.hardware import Battery, Button, HeartSensor, Motor
-from tenuto.simulator.person import VirtualPerson
 from tenuto.simulator.radio import Radio
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from bumble.keys import KeyStore
 
     from tenuto.simulator.hardware import I2cChip
+    from tenuto.simulator.person import VirtualPerson
 
 WEARABLES_MAX = 0xFFFF
 

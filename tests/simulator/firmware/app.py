@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
+# mypy: ignore-errors
+# ruff: noqa: ANN001, ANN003, ANN201, ANN204, T201 - code for a board, like firmware/
 """A small firmware in CircuitPython's style, for the tests of the simulator alone.
 
 Control point commands, one byte and its arguments: 1 strength on_ms (u16): buzz; 2: say what was
 uploaded; 3: drop the link; 4: erase the bonds; 5: crash; 6 value: write nvm[0]; 7: reset.
 """
+
+from __future__ import annotations
 
 import asyncio
 import struct
@@ -117,7 +121,7 @@ class App:
         if code == 1:
             self.motor.on(data[1], struct.unpack_from("<H", data, 2)[0])
         elif code == 2:
-            self.say("got %d sum %d" % (len(self.uploaded), sum(self.uploaded) & 0xFFFF))
+            self.say(f"got {len(self.uploaded)} sum {sum(self.uploaded) & 0xFFFF}")
         elif code == 3:
             for connection in self.radio.connections:
                 connection.disconnect()
@@ -153,7 +157,7 @@ class App:
             self.heart_service.measurement = struct.pack("<BB", 0, beat[0])
         for pressed, at_ms in self.button.read():
             self.presses.append((pressed, at_ms))
-            self.say("button %d %d" % (pressed, at_ms))
+            self.say(f"button {int(pressed)} {at_ms}")
         if self.due_ms is not None and now_ms >= self.due_ms:
             self.due_seen_ms.append(now_ms)
             self.due_ms = None
