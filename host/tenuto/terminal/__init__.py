@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""What people see of a session, and what programs read: three sinks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .jsonlines import JsonSink
+from .lines import LinesSink
+from .live import LiveSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rich.console import Console
+
+__all__ = ["JsonSink", "LinesSink", "LiveSink", "choose_sink"]
+
+
+def choose_sink(
+    console: Console,
+    *,
+    json: bool,
+    now_ms: Callable[[], int],
+    speed: float = 1.0,
+    how: Mapping[str, str] | None = None,
+    on_gone: Callable[[], None] | None = None,
+) -> JsonSink | LinesSink | LiveSink:
+    """Give the sink that fits the console.
+
+    json: one object a line, for programs.  Without it a terminal gets the live display, and a
+    pipe, a terminal that cannot move its cursor (TERM=dumb) or whoever sets NO_COLOR gets plain
+    lines.  now_ms, speed, how: see `LiveSink`.  on_gone: called once when a pipe's reader is gone.
+    """
+    stream = console.file
+    if json:
+        return JsonSink(stream, on_gone=on_gone)
+    if console.is_terminal and not console.is_dumb_terminal and not console.no_color:
+        return LiveSink(console, now_ms=now_ms, speed=speed, how=how)
+    return LinesSink(stream, speed=speed, on_gone=on_gone)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""The words for what happens, the same on the live display and in plain lines.  Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenuto_core import vocab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenuto.history.summary import Summary
+    from tenuto.view import SessionView
+
+CUE_WORDS = {
+    "get_ready": "get ready",
+    "countdown": "countdown tick",
+    "hold_start": "hold: go and stay",
+    "halfway": "halfway",
+    "hold_end": "let go",
+    "switch_sides": "switch sides",
+    "next_exercise": "next exercise",
+    "finished": "finished",
+    "attention": "look here",
+}
+
+_HOLD = vocab.STEP_KINDS[vocab.HOLD]
+_BY = {
+    "wearer": "on the wearable",
+    "host": "from the computer",
+    "plan": "because nobody went on",
+}
+_END_WORDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Broken off"}
+
+
+def printable(text: str) -> str:
+    """Give a text of foreign origin without what a terminal would obey instead of show."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def clock(ms: int) -> str:
+    """Give a length of time as `m:ss`, or `h:mm:ss` from an hour on; whole seconds, cut off."""
+    minutes, seconds = divmod(max(0, ms) // 1_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def span(ms: int) -> str:
+    """Give a length of time as one says it, `30 s` or `2:30 min`; rounded up to whole seconds."""
+    seconds = -(-max(0, ms) // 1_000)
+    return f"{seconds} s" if seconds < 100 else f"{clock(seconds * 1_000)} min"
+
+
+def count(number: int, one: str, more: str) -> str:
+    """Give a number with its noun."""
+    return f"{number} {one if number == 1 else more}"
+
+
+def cue(name: str) -> str:
+    """Say a cue of `vocab.CUES`; an unknown one by its name."""
+    return CUE_WORDS.get(name) or printable(name.replace("_", " "))
+
+
+def place(exercise: str | None, side: str | None) -> str:
+    """Say an exercise with its side."""
+    name = "an exercise whose name is not known" if exercise is None else printable(exercise)
+    return f"{name}, {side}" if side else name
+
+
+def with_rep(view: SessionView) -> str:
+    """Say the exercise of the present step, with its side and which repetition it is."""
+    words = place(view.exercise, view.side)
+    if view.rep and view.reps and view.reps > 1:
+        words += f" ({view.rep} of {view.reps})"
+    return words
+
+
+def lead(kind: str, *, same: bool) -> str:
+    """Say what a step is that leads to a hold, so that the exercise's name can follow.
+
+    same: whether the exercise was held just before.
+    """
+    match kind:
+        case "ready":
+            return "get ready for"
+        case "switch":
+            return "switch sides for"
+        case "rest":
+            return "rest, then again" if same else "change to"
+        case _:
+            return "step towards"
+
+
+def hold_number(view: SessionView) -> str | None:
+    """Say which of how many holds the present step is or leads to; None if that is not known."""
+    if view.hold is None or view.holds is None:
+        return None
+    return f"hold {view.hold} of {view.holds}"
+
+
+def waiting(waits_for: str | None, gate_bpm: int) -> str:
+    """Say what the session waits for; gate_bpm: 0 if not known."""
+    if waits_for == vocab.WAITS[vocab.WAIT_HEART]:
+        calm = f"below {gate_bpm}" if gate_bpm else "calm enough"
+        return f"resting until your heart is {calm}"
+    return "take your time: press when in position"
+
+
+def waiting_end(waits_for: str | None, left_ms: int) -> str:
+    """Say what comes when nothing comes: a heart gate opens in the end, a missing press ends it."""
+    if waits_for == vocab.WAITS[vocab.WAIT_HEART]:
+        return f"goes on in {clock(left_ms)} at the latest"
+    return f"ends by itself in {clock(left_ms)}"
+
+
+def ending(reason: str | None, source: str | None) -> str:
+    """Say how a session ended."""
+    if reason is None:
+        return "Not over yet when this display was closed"
+    words = _END_WORDS.get(reason) or f"Ended ({printable(reason)})"
+    if reason == vocab.END_REASONS[vocab.ENDED_FINISHED] or source not in _BY:
+        return words
+    return f"{words} {_BY[source]}"
+
+
+def summary(result: Summary, speed: float = 1.0) -> Iterator[str]:
+    """Give the lines that sum up a session, the first one the headline.
+
+    speed: of the clock; beyond 1 this machine's own delays grow with it, and that is said.
+    """
+    routine = "" if result.routine is None else f": {printable(result.routine)}"
+    yield ending(result.reason, result.source) + routine
+    planned = "" if result.holds_planned is None else f" of {result.holds_planned}"
+    noun = "hold" if (result.holds_planned or result.holds_completed) == 1 else "holds"
+    yield f"{result.holds_completed}{planned} {noun} done in {clock(result.duration_ms)} min" + (
+        "".join(
+            f", {number} {how}"
+            for number, how in ((result.holds_skipped, "skipped"), (result.holds_cut, "cut short"))
+            if number
+        )
+    )
+    yield ""
+    yield from _held(result)
+    yield f"Pauses  {_pauses(result)}"
+    yield f"Heart   {_heart(result)}"
+    yield f"Cues    {_cues(result, speed)}"
+    if result.links_lost or result.records_lost:
+        yield f"Link    {_link(result)}"
+
+
+def _held(result: Summary) -> Iterator[str]:
+    if not result.held:
+        return
+    rows = [(printable(item.exercise), item.side or "", item.held_ms) for item in result.held]
+    name_width = max(len(name) for name, _, _ in rows)
+    side_width = max(len(side) for _, side, _ in rows)
+    before = None
+    for name, side, held_ms in rows:
+        shown = "" if name == before else name
+        yield f"{shown:{name_width}}  {side:{side_width}}  {clock(held_ms):>5}"
+        before = name
+    if len(rows) > 1:
+        yield f"{'held in all':{name_width}}  {'':{side_width}}  {clock(result.held_ms):>5}"
+    yield ""
+
+
+def _pauses(result: Summary) -> str:
+    if not result.pauses:
+        return "none"
+    return f"{result.pauses}, {clock(result.paused_ms)} min in all"
+
+
+def _heart(result: Summary) -> str:
+    if result.bpm_mean is None or result.bpm_max is None:
+        return "not measured"
+    return f"mean {result.bpm_mean:.0f}, highest {result.bpm_max} bpm"
+
+
+def _cues(result: Summary, speed: float) -> str:
+    if result.late_max_ms is None:
+        return "none felt"
+    words = f"{result.cues} felt, at most {result.late_max_ms} ms late"
+    return f"{words} (at {speed:g} times speed)" if 1 < speed < float("inf") else words
+
+
+def _link(result: Summary) -> str:
+    words = []
+    if result.links_lost:
+        words.append("out of reach " + count(result.links_lost, "time", "times"))
+    if result.records_lost:
+        words.append(count(result.records_lost, "record of it is", "records of it are") + " lost")
+    else:
+        words.append("nothing is missing")
+    return ", ".join(words)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Text to a stream that may block, such as a terminal after Ctrl-S or the pipe of a slow reader.
+
+The writing is done by the event loop's executor, so that nothing else waits for the reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import threading
+from collections import deque
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tenuto.events import Entry
+
+BOUND_CHARS = 1_000_000
+_NOBODY_READS = (errno.EPIPE, errno.EIO, errno.ECONNRESET)
+
+
+class Writer:
+    """A text stream that takes everything at once and passes it on as fast as `stream` can.
+
+    When more than `BOUND_CHARS` wait, the oldest text is dropped, and a line says how much.
+
+    Args:
+        stream: where it goes.
+        on_gone: called once, by `drain`, when the other end was closed.
+
+    Attributes:
+        gone: whether the other end was closed; what is written then is dropped without a word.
+    """
+
+    def __init__(self, stream: IO[str], on_gone: Callable[[], None] | None = None) -> None:
+        self.stream = stream
+        self.gone = False
+        self._waiting: deque[str] = deque()
+        self._chars = 0
+        self._dropped = 0
+        # Whoever prints through a live display may be on a thread of its own.
+        self._lock = threading.Lock()
+        self._job: asyncio.Future[None] | None = None
+        self._error: OSError | None = None
+        self._on_gone = on_gone
+
+    @property
+    def encoding(self) -> str:
+        """That of the stream."""
+        return getattr(self.stream, "encoding", None) or "utf-8"
+
+    def isatty(self) -> bool:
+        """Tell whether the stream is a terminal."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """Give the stream's file descriptor."""
+        return self.stream.fileno()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be written or is being written."""
+        return bool(self._waiting) or (self._job is not None and not self._job.done())
+
+    def write(self, text: str) -> int:
+        """Take text; it goes on its way with the next `flush`."""
+        with self._lock:
+            if not self.gone and text:
+                self._waiting.append(text)
+                self._chars += len(text)
+            while self._chars > BOUND_CHARS:
+                lost = self._waiting.popleft()
+                self._chars -= len(lost)
+                self._dropped += len(lost)
+        return len(text)
+
+    def flush(self) -> None:
+        """Begin to write what waits; off the event loop, leave that to the next one to come."""
+        with contextlib.suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            if self._waiting and (self._job is None or self._job.done()):
+                self._job = loop.run_in_executor(None, self._write_all)
+
+    async def drain(self) -> None:
+        """Wait until everything is written.  Cancelling it loses nothing.
+
+        Raises:
+            OSError: the stream refuses for another reason than that nobody reads; told once.
+        """
+        self.flush()
+        while self._job is not None and self.busy:
+            await asyncio.shield(self._job)
+            self.flush()
+        if self.gone and self._on_gone is not None:
+            self._on_gone()
+            self._on_gone = None
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def _take(self) -> str:
+        with self._lock:
+            text = "".join(self._waiting)
+            self._waiting.clear()
+            self._chars = 0
+            dropped, self._dropped = self._dropped, 0
+        return f"\n[{dropped} characters were lost: nobody took them]\n{text}" if dropped else text
+
+    def _write_all(self) -> None:
+        """Write until nothing waits; runs in a thread."""
+        while text := self._take():
+            try:
+                self._write_stream(text)
+            except (OSError, ValueError) as error:  # ValueError: the stream was closed
+                self.gone = True
+                if isinstance(error, OSError) and error.errno not in _NOBODY_READS:
+                    self._error = error
+                self._let_go()
+
+    def _write_stream(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError:
+            self.stream.write(text.encode(self.encoding, "replace").decode(self.encoding))
+        self.stream.flush()
+
+    def _let_go(self) -> None:
+        """Keep the interpreter from failing on the same stream once more when it exits."""
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            try:
+                os.dup2(null, self.stream.fileno())
+            finally:
+                os.close(null)
+
+
+class Once:
+    """Tells entries that come again after an error from new ones."""
+
+    def __init__(self) -> None:
+        self._before: frozenset[Entry] = frozenset()
+
+    def fresh(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Give those entries that were not in the batch before."""
+        fresh = [entry for entry in entries if entry not in self._before]
+        if fresh:
+            self._before = frozenset(entries)
+        return fresh
