@@ -240,15 +240,13 @@ def parse(data: str | bytes, file: str) -> Routine:
     Raises InputError with all mistakes at once.
     """
     raw, origin = document.parse(data, file)
-    merged, inherited = _merge(raw)
     try:
-        routine = document.structure(merged, Routine)
+        routine = document.structure(_merge(raw), Routine)
     except BaseValidationError as error:
         called = _called(_raw_names(raw))
         mistakes = [
             _mistake(origin, called, remark.table, remark.path, remark.text + _belongs(remark.path))
             for remark in document.remarks(error)
-            if remark.path[:3] not in inherited
         ]
         raise InputError(sorted(mistakes)) from None
     return replace(routine, origin=origin)
@@ -259,25 +257,23 @@ def load(path: Path) -> Routine:
     return parse(document.read_bytes(path), str(path))
 
 
-def _merge(raw: Mapping[str, Any]) -> tuple[dict[str, Any], frozenset[Key]]:
-    """Give each exercise the good defaults that it does not set, and the paths of those."""
+def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Give each exercise the good defaults that it does not set; bad ones have their own line."""
     merged = dict(raw)
     defaults, exercises = raw.get("defaults"), raw.get("exercise")
     if not isinstance(defaults, dict) or not isinstance(exercises, list):
-        return merged, frozenset()
+        return merged
     usable = _good_part(defaults)
-    inherited: set[Key] = set()
     merged["exercise"] = []
-    for index, own in enumerate(exercises):
+    for own in exercises:
         if not isinstance(own, dict):
             merged["exercise"].append(own)
             continue
         given = {name: value for name, value in usable.items() if name not in own}
         if "hold_s" in own or (usable | own).get("sides", "together") == "together":
             given = {name: given[name] for name in given if name not in _SIDED}
-        inherited |= {("exercise", index, name) for name in given}
         merged["exercise"].append(given | own)
-    return merged, frozenset(inherited)
+    return merged
 
 
 def _good_part(defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -296,6 +296,48 @@ def test_another_version_is_refused(version: int) -> None:
         Plan(with_checksum(bytes(data[:-4])))
 
 
+# A plan of one hold and its end: where its parts begin, by the layout.
+STEPS_AT, CUES_AT = 16, 16 + 2 * STEP_BYTES
+COUNTS_AT = CUES_AT + 3 * CUE_BYTES
+PULSES_AT = COUNTS_AT + len(vocab.CUES)
+NAMES_AT = PULSES_AT + 5 * len(vocab.CUES)
+
+
+@pytest.mark.parametrize(
+    "edits,what",
+    [
+        ([(STEPS_AT + 6, 0, b"\x02")], "unknown flag"),
+        ([(STEPS_AT + 19, 0, b"\x01")], "unknown flag"),
+        ([(STEPS_AT + 16, 0, b"\x01")], "not where they belong"),
+        ([(STEPS_AT + 18, 0, b"\x09")], "more cues than there are"),
+        ([(6, 0, b"\x04"), (COUNTS_AT, 5, b"")], "cues that belong to no step"),
+        ([(8, 0, b"\x0a"), (NAMES_AT, 5, b"")], "pulses that belong to no cue"),
+        ([(COUNTS_AT, 0, b"\x02")], "more pulses than there are"),
+        ([(10, 0, b"\x05"), (NAMES_AT + 4, 1, b"")], "names are longer"),
+        ([(10, 0, b"\x03"), (NAMES_AT + 3, -1, b"")], "names are cut short"),
+        ([(3, 0, b"\x02")], "names are cut short"),
+        ([(NAMES_AT + 1, 0, b"\xff")], "not UTF-8"),
+        ([(NAMES_AT, 0, b"\x00")], "length of a name"),
+        ([(3, 0, b"\x41")], "number of exercises"),
+        ([(4, 0, b"\x00")], "number of steps"),
+        ([(12, 0, b"\x00")], "duration in the header"),
+        ([(NAMES_AT + 4, 1, b"")], "do not add up"),
+        ([(0, 0, b"X")], "not a plan"),
+    ],
+)
+def test_each_part_must_be_what_the_header_says(
+    edits: list[tuple[int, int, bytes]], what: str
+) -> None:
+    """Each edit puts bytes at a place, then grows (or shrinks) the plan there by some zeros."""
+    body = bytearray(make(hold())[:-4])
+    for at, grow, piece in edits:
+        body[at : at + len(piece)] = piece
+        body[at : at - min(grow, 0)] = bytes(max(grow, 0))
+
+    with pytest.raises(PlanError, match=what):
+        Plan(with_checksum(bytes(body)))
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> bytes:
     steps = []
