@@ -212,6 +212,7 @@ class Entry:
 
     person: from the configuration, or None.  utc_ms: when it happened, milliseconds since 1970,
     as well as the host knows.  record: the log record behind it, None for what the host noticed.
+    replayed: it comes from the history, so that whoever starts in mid-session knows its beginning.
     """
 
     session: SessionKey
@@ -219,6 +220,7 @@ class Entry:
     event: Event
     utc_ms: int
     record: Record | None = None
+    replayed: bool = False
 
 
 _HIDDEN = frozenset({"plan", "seq"})

@@ -101,6 +101,7 @@ class Keeper:
         self._driver = driver
         self._around = surroundings
         self._now: _Now | None = None
+        self._told_lost = False
         self._next_seq: int | None = None
         self._plans: dict[bytes, Plan] = {}
         self._records: asyncio.Queue[Record] = asyncio.Queue(RECORDS_WAITING_MAX)
@@ -159,8 +160,9 @@ class Keeper:
         self.problem = None
         self.connected.set()
         self._around.on_link(self.name, LinkState.UP)
-        if self.playing:
+        if self.playing and self._told_lost:
             self._notice(lambda t_ms: LinkRestored(t_ms=t_ms))
+        self._told_lost = False
         _log.info("wearable=%s connected", self.name)
 
     async def _detach(self) -> None:
@@ -169,6 +171,7 @@ class Keeper:
         if was_connected:
             self._around.on_link(self.name, LinkState.DOWN)
             if self.playing:
+                self._told_lost = True
                 self._notice(lambda t_ms: LinkLost(t_ms=t_ms))
             _log.info("wearable=%s link lost", self.name)
         await self._driver.disconnect()
@@ -203,14 +206,19 @@ class Keeper:
             key = stored.row.key
             plan_id = bytes.fromhex(stored.row.plan_id or "") or status.plan_id or bytes(8)
             tracker = Tracker(key, await self._find_plan(plan_id), plan_id)
-            events = [event for item in stored.records for event in tracker.feed(item.record)]
+            entries = [
+                Entry(key, self.person, event, item.utc_ms, item.record, replayed=True)
+                for item in stored.records
+                for event in tracker.feed(item.record)
+            ]
             if key.boot_id == boot_id:
                 self.tracker = tracker
+                for entry in entries:
+                    self._around.put(entry)
             else:
                 # The wearable has begun anew since; nobody will ever tell how this one went on.
-                ended = SessionEnded(
-                    t_ms=events[-1].t_ms if events else 0, reason="failed", source="host"
-                )
+                t_ms = entries[-1].event.t_ms if entries else 0
+                ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
                 utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
                 self._around.put(Entry(key, self.person, ended, utc_ms))
         return 0 if last_seq is None else last_seq + 1

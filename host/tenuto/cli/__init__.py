@@ -7,6 +7,7 @@ Exit codes: 0 finished; 3 ended early by the wearer or the user; 2 wrong use or 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = WRONG_USE  # it has said itself what is wrong
     except InputError as error:
         code = _fail(error, WRONG_USE, debug=debug)
+    except BrokenPipeError:
+        # The reader has gone, as `head` does; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
     except KeyboardInterrupt:
         code = STOPPED
     except (TenutoError, OSError) as error:

@@ -220,6 +220,8 @@ class Bridge:
     # --- what is to be said
 
     def _tell(self, entry: Entry) -> None:
+        if entry.replayed:
+            return  # it was news once, and is not any more
         wearable, event = entry.session.wearable, entry.event
         payload = encode(event_payload(event, entry.utc_ms))
         if not isinstance(event, events.HeartBeat):
