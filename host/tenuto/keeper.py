@@ -9,6 +9,7 @@ more, the log waits on the wearable.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -211,10 +212,16 @@ class Keeper:
                 for item in stored.records
                 for event in tracker.feed(item.record)
             ]
+            noticed = [
+                Entry(key, self.person, item.event, item.utc_ms, replayed=True)
+                for item in stored.host_events
+            ]
             if key.boot_id == boot_id:
                 self.tracker = tracker
-                for entry in entries:
+                for entry in heapq.merge(entries, noticed, key=lambda entry: entry.event.t_ms):
                     self._around.put(entry)
+                links = [e.event for e in noticed if isinstance(e.event, (LinkLost, LinkRestored))]
+                self._told_lost = bool(links) and isinstance(links[-1], LinkLost)
             else:
                 # The wearable has begun anew since; nobody will ever tell how this one went on.
                 t_ms = entries[-1].event.t_ms if entries else 0
