@@ -196,6 +196,8 @@ class Store:
             raise StoreError(f"the history {self.path} is not open")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+        except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
+            raise  # a mistake of the caller's; the file is sound
         except sqlite3.Error as error:
             raise StoreError(self._explain(error)) from error
 

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Sessions to keep: played by the real player, told by the real tracker."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+from tenuto.events import Entry, Record, SessionKey
+from tenuto.session import Tracker
+from tenuto_core import vocab
+from tenuto_core.buzzer import Buzzer, Motor
+from tenuto_core.log import Log, unpack_record
+from tenuto_core.plan import Plan, Step, encode
+from tenuto_core.player import Player
+
+UTC_MS = 1_800_000_000_000
+HOLD_MS = 30_000
+READY_MS = 5_000
+SWITCH_MS = 8_000
+
+
+def make_plan(*, ready_waits: bool = False) -> Plan:
+    """A bridge, then a lunge on the left and on the right: 5 + 30 + 8 + 30 + 8 + 30 s."""
+    cues = ((0, False, vocab.HOLD_START), (0, True, vocab.HOLD_END))
+    steps = [
+        Step(
+            vocab.READY,
+            READY_MS,
+            ((0, False, vocab.GET_READY),),
+            exercise=0,
+            self_paced=ready_waits,
+            wait_max_ms=60_000 if ready_waits else 0,
+        ),
+        Step(vocab.HOLD, HOLD_MS, cues, exercise=0, rep=1, reps=1),
+        Step(vocab.REST, SWITCH_MS, ((0, False, vocab.NEXT_EXERCISE),), exercise=1, side=1),
+        Step(vocab.HOLD, HOLD_MS, cues, exercise=1, side=1, rep=1, reps=1),
+        Step(vocab.SWITCH, SWITCH_MS, ((0, False, vocab.SWITCH_SIDES),), exercise=1, side=2),
+        Step(vocab.HOLD, HOLD_MS, cues, exercise=1, side=2, rep=1, reps=1),
+        Step(vocab.DONE, 0, ((0, False, vocab.FINISHED),)),
+    ]
+    exercises = ("Glute Bridge", "Kneeling Lunge")
+    return Plan(encode("lower-back", exercises, steps, (((80, 100, 0),),) * len(vocab.CUES)))
+
+
+@dataclass
+class Band:
+    """A wearable's player in the hands of a test, which says what time it is."""
+
+    wearable: str = "wrist"
+    person: str | None = "ada"
+    boot_id: int = 0x89ABCDEF
+    boot_utc_ms: int = UTC_MS
+    plan: Plan = field(default_factory=make_plan)
+    now_ms: int = 1_000
+
+    def __post_init__(self) -> None:
+        self.log = Log(4096)
+        self.player = Player(self.log, Buzzer(Motor()))
+        self.plan_id = hashlib.sha256(self.plan.data).digest()[:8]
+        self.player.load(self.plan, self.plan_id)
+        self.tracker: Tracker | None = None
+        self._read = 0
+
+    def do(self, command: int, arg: int = 0) -> int:
+        """Give a command to the player; returns its answer."""
+        status: int = self.player.receive(command, arg, vocab.BY_HOST, self.now_ms)
+        return status
+
+    def pass_ms(self, ms: int) -> None:
+        """Let time pass, waking the player whenever it wants."""
+        end_ms = self.now_ms + ms
+        while self.player.due_ms is not None and self.player.due_ms <= end_ms:
+            self.now_ms = self.player.due_ms
+            self.player.advance(self.now_ms)
+        self.now_ms = end_ms
+
+    def miss(self, count: int) -> None:
+        """Let the host never read the next `count` records."""
+        self._read += count
+
+    def entries(self) -> list[Entry]:
+        """Give what was logged since the last call."""
+        entries = []
+        while self._read < self.log.next:
+            record = Record(self._read, *unpack_record(self.log.read(self._read, 1)))
+            self._read += 1
+            if record.kind == vocab.SESSION_STARTED:
+                key = SessionKey(self.wearable, self.boot_id, record.seq)
+                self.tracker = Tracker(key, self.plan, self.plan_id)
+            if self.tracker is None:
+                continue
+            utc_ms = self.boot_utc_ms + record.at_ms
+            entries += [
+                Entry(self.tracker.key, self.person, event, utc_ms, record)
+                for event in self.tracker.feed(record)
+            ]
+        return entries
+
+
+def whole_session(**band: object) -> list[Entry]:
+    """Play the plan undisturbed, with a heart rate of 61, 62, 63 and so on each 10 s."""
+    wearer = Band(**band)  # type: ignore[arg-type]
+    wearer.do(vocab.START)
+    for count in range(11):
+        wearer.player.beat(61 + count, (1000, 1024), wearer.now_ms)
+        wearer.pass_ms(10_000)
+    wearer.pass_ms(10_000)
+    return wearer.entries()
