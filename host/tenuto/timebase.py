@@ -98,9 +98,6 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, *, settle_s: float = 0.0) -> None:
-        if not (math.isfinite(settle_s) and settle_s >= 0):
-            msg = f"settle_s must be a finite number of seconds, 0 or more, not {settle_s!r}"
-            raise ValueError(msg)
         self._now_s = VIRTUAL_START_S
         self._settle_s = settle_s
         self._thread_jobs = 0
@@ -212,8 +209,9 @@ def new_event_loop(speed: float = 1.0, *, settle_s: float = 0.0) -> asyncio.Abst
         ValueError: `speed` is not above 0, or `settle_s` is negative.
     """
     if math.isnan(speed) or speed <= 0:
-        msg = f"speed must be above 0, not {speed!r}"
-        raise ValueError(msg)
+        raise ValueError(f"speed must be above 0, not {speed!r}")
+    if not (math.isfinite(settle_s) and settle_s >= 0):
+        raise ValueError(f"settle_s must be a finite number, 0 or more, not {settle_s!r}")
     if speed == math.inf:
         return VirtualEventLoop(settle_s=settle_s)
     if speed == 1.0:

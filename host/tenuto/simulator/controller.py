@@ -6,7 +6,7 @@ Bumble's virtual controller, with what a radio model needs and with these faults
 bumble 0.0.236): a cancelled connect stays pending for ever; scan responses repeat the advertising
 data; the peripheral is told 12.5 ms and 100 ms whatever the central chose; every advertiser can be
 connected to; legacy advertising takes units of 0.625 ms for 1 ms; an ACL buffer counts as free
-before its packet is sent; a parameter update is in force before the peer has heard of it; passive
+before its packet is sent; a disconnect is over before the peer has heard of it; a parameter update is in force before the peer has heard of it; passive
 scanning gets scan responses; stopping and starting an advertiser at once makes it advertise twice.
 """
 
@@ -386,6 +386,25 @@ class VirtualController(bumble_controller.Controller):
     ) -> hci.HCI_StatusReturnParameters:
         self._forget_everything()
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
+
+    def on_hci_disconnect_command(self, command: hci.HCI_Disconnect_Command) -> None:
+        connection = self.find_le_connection_by_handle(command.connection_handle)
+        if connection is None:
+            self._send_hci_command_status(
+                hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR, command.op_code
+            )
+            return
+        self._send_hci_command_status(hci.HCI_COMMAND_STATUS_PENDING, command.op_code)
+        # Over when the peer has heard of it, or at the supervision timeout.
+        self.radio.send_control(
+            connection.self_address,
+            connection.peer_address,
+            ll.TerminateInd(command.reason),
+            lambda: self.on_link_lost(
+                connection.peer_address,
+                hci.HCI_ErrorCode.CONNECTION_TERMINATED_BY_LOCAL_HOST_ERROR,
+            ),
+        )
 
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command

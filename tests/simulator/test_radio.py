@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""The link model: connection events, loss, silence, and the faults of bumble that are mended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bleak import BleakClient, BleakScanner
+from bleak.exc import BleakError
+from bumble import hci
+from bumble.device import AdvertisingType
+
+from tenuto.simulator import World
+from tenuto.simulator.controller import power_on_device
+from tenuto.simulator.radio import Happening, Radio, RadioEvent
+from tests.simulator.rig import (
+    CONTROL,
+    FIRMWARE,
+    LOG,
+    SECRET,
+    UPLOAD,
+    bonded,
+    client_of,
+    find,
+    in_virtual_time,
+)
+
+if TYPE_CHECKING:
+    from tenuto.links.bumble_backend import BumbleAdapter
+
+HOST = "F0:00:00:00:00:01"
+BEACON = "C0:00:00:00:00:77"
+NAME = b"\x07\x09beacon"
+FLAGS = b"\x02\x01\x06"
+
+
+async def upload(client: BleakClient, data: bytes) -> None:
+    for index, offset in enumerate(range(0, len(data), 240)):
+        chunk = offset.to_bytes(2, "little") + data[offset : offset + 240]
+        await client.write_gatt_char(UPLOAD, chunk, response=False)
+        if index % 4 == 3:
+            await asyncio.sleep(0.5)
+    await asyncio.sleep(2)
+
+
+@pytest.mark.parametrize("interval_ms", [30.0, 50.0])
+@in_virtual_time
+async def test_a_write_takes_from_one_to_three_connection_intervals(interval_ms: float) -> None:
+    async with bonded(interval_ms=interval_ms) as (_, _band, _adapter, client):
+        await asyncio.sleep(1)  # the board has asked for its 30 ms by then
+        loop = asyncio.get_running_loop()
+        for index in range(20):
+            await asyncio.sleep(0.1 + index * 0.0017)
+            start_s = loop.time()
+            await client.write_gatt_char(CONTROL, b"\x06\x00", response=True)
+            assert 0.030 <= loop.time() - start_s <= 0.090
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3, 0.7])
+@in_virtual_time
+async def test_loss_costs_time_and_never_a_byte_or_the_order(loss: float) -> None:
+    async with bonded(seed=5, loss=loss) as (world, band, _, client):
+        lines: list[bytes] = []
+        await client.start_notify(LOG, lambda _, data: lines.append(bytes(data)))
+        data = bytes(i * 7 & 0xFF for i in range(4000))
+        await upload(client, data)
+        await asyncio.sleep(10)
+        assert bytes(band.app.uploaded) == data
+        for _ in range(50):
+            band.button.press(50)
+            await asyncio.sleep(1)
+        await asyncio.sleep(10)
+        said = [line for line in b"".join(lines).split(b"\n") if line]
+        assert said == [f"button {int(p)} {t}".encode() for p, t in band.app.presses]
+        assert len(said) == 100
+        statistics = world.radio.link_statistics(HOST, band.address)
+        assert bool(statistics.retransmissions) == bool(loss)
+        assert statistics.timeouts == 0
+
+
+@in_virtual_time
+async def test_hopeless_loss_ends_the_link() -> None:
+    async with bonded(supervision_ms=1000) as (world, _band, _, client):
+        world.radio.loss = 0.99
+        with pytest.raises(BleakError, match="0x08"):
+            for _ in range(100):
+                await client.read_gatt_char(SECRET)
+        assert not client.is_connected
+
+
+@in_virtual_time
+async def test_a_silence_kills_the_link_on_both_sides_after_the_supervision_timeout() -> None:
+    async with bonded(supervision_ms=4000) as (world, band, _, client):
+        lost_at_s: list[float] = []
+        loop = asyncio.get_running_loop()
+        client._backend.set_disconnected_callback(lambda: lost_at_s.append(loop.time()))
+        start_s = loop.time()
+        silence = world.radio.silence(band.address)
+        with pytest.raises(BleakError, match="0x08"):
+            await client.read_gatt_char(SECRET)
+        assert lost_at_s == [pytest.approx(start_s + 4, abs=0.05)]
+        assert not band.board.bleio.adapter.connected
+        silence.end()
+        await client.connect()
+        assert await client.read_gatt_char(SECRET) == b"secret"
+
+
+@in_virtual_time
+async def test_an_idle_link_dies_in_a_silence_too() -> None:
+    async with bonded() as (world, band, _, client):
+        world.radio.silence(HOST, 60, after_s=10)
+        await asyncio.sleep(13.9)
+        assert client.is_connected
+        await asyncio.sleep(0.2)
+        assert not client.is_connected
+        assert not band.board.bleio.adapter.connected
+
+
+@in_virtual_time
+async def test_a_short_silence_only_delays() -> None:
+    async with bonded() as (world, _band, _, client):
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        world.radio.silence(None, 3)
+        assert await client.read_gatt_char(SECRET) == b"secret"
+        assert 3 < loop.time() - start_s < 3.2
+        await asyncio.sleep(60)
+        assert client.is_connected
+
+
+@in_virtual_time
+async def test_short_silences_with_a_word_between_do_not_add_up() -> None:
+    async with bonded() as (world, _band, _, client):
+        for _ in range(5):
+            world.radio.silence(None, 3)
+            await asyncio.sleep(3.5)
+        assert client.is_connected
+
+
+@in_virtual_time
+async def test_overlapping_silences_last_as_long_as_the_longest() -> None:
+    async with bonded() as (world, band, _, client):
+        world.radio.silence(band.address, 2)
+        world.radio.silence(None, 10, after_s=1)
+        await asyncio.sleep(4.2)
+        assert not client.is_connected
+        with pytest.raises(TimeoutError):
+            await client.connect(timeout=3)
+        await client.connect(timeout=10)
+
+
+@in_virtual_time
+async def test_nobody_is_found_or_connected_to_in_a_silence() -> None:
+    async with World() as world:
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE)
+        adapter = await world.adapter()
+        world.radio.silence(band.address, 60)
+        assert await find(adapter, "band", timeout_s=20) is None
+        with pytest.raises(TimeoutError):
+            await client_of(adapter, band).connect(timeout=20)
+        assert await find(adapter, "band", timeout_s=30) is not None
+
+
+@in_virtual_time
+async def test_a_silence_of_one_wearable_leaves_the_other_in_peace() -> None:
+    async with World() as world:
+        one = await world.add_wearable("one", firmware_dir=FIRMWARE)
+        two = await world.add_wearable("two", firmware_dir=FIRMWARE)
+        adapter = await world.adapter()
+        clients = [client_of(adapter, band) for band in (one, two)]
+        for client in clients:
+            await client.connect()
+        world.radio.silence(one.address, 20)
+        await asyncio.sleep(10)
+        assert [c.is_connected for c in clients] == [False, True]
+
+
+async def _trace(seed: int) -> list[RadioEvent]:
+    events: list[RadioEvent] = []
+    async with World(seed, loss=0.2, advertising_loss=0.2) as world:
+        world.radio.on_event = events.append
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE)
+        adapter = await world.adapter()
+        client = client_of(adapter, band)
+        await client.connect()
+        await client.pair()
+        await upload(client, bytes(1000))
+        world.radio.silence(band.address, 7)
+        await asyncio.sleep(10)
+        await client.connect()
+        await client.read_gatt_char(SECRET)
+    return events
+
+
+def test_one_seed_gives_one_course_of_events_and_another_seed_another() -> None:
+    traces: list[list[RadioEvent]] = []
+
+    @in_virtual_time
+    async def run(seed: int) -> None:
+        traces.append(await _trace(seed))
+
+    for seed in (1, 1, 2):
+        run(seed)
+
+    assert traces[0] == traces[1]
+    assert traces[0] != traces[2]
+    assert {event.what for event in traces[0]} == set(Happening)
+
+
+async def _beacon(radio: Radio, kind: AdvertisingType, interval_ms: float = 100) -> Any:
+    device, controller = await power_on_device(radio, "beacon", BEACON, secure_connections=False)
+    await device.start_advertising(
+        kind,
+        advertising_data=FLAGS,
+        scan_response_data=NAME,
+        advertising_interval_min=interval_ms,
+        advertising_interval_max=interval_ms,
+    )
+    return controller
+
+
+async def _names(adapter: BumbleAdapter, mode: Any) -> set[str | None]:
+    found = await BleakScanner.discover(
+        5, return_adv=True, scanning_mode=mode, backend=adapter.scanner_backend
+    )
+    return {advertisement.local_name for _, advertisement in found.values()}
+
+
+@in_virtual_time
+async def test_a_name_in_the_scan_response_is_for_active_scanners_only() -> None:
+    async with World() as world:
+        await _beacon(world.radio, AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE)
+        adapter = await world.adapter()
+        assert await _names(adapter, "active") == {"beacon"}
+        assert await _names(adapter, "passive") == {None}
+
+
+@in_virtual_time
+async def test_who_advertises_without_being_connectable_is_not_connected_to() -> None:
+    async with World() as world:
+        await _beacon(world.radio, AdvertisingType.UNDIRECTED_SCANNABLE)
+        adapter = await world.adapter()
+        client = BleakClient(BEACON, backend=adapter.client_backend)
+        with pytest.raises(TimeoutError):
+            await client.connect(timeout=5)
+
+
+@in_virtual_time
+async def test_advertisements_come_at_their_interval_with_the_jitter_of_the_specification() -> None:
+    async with World() as world:
+        times_s: list[float] = []
+        world.radio.on_event = lambda event: times_s.append(event.t_s)
+        adapter = await world.adapter()
+        async with BleakScanner(backend=adapter.scanner_backend):
+            controller = await _beacon(
+                world.radio, AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE, interval_ms=200
+            )
+            await asyncio.sleep(60)
+            controller.power_off()
+        gaps_s = [b - a for a, b in zip(times_s, times_s[1:], strict=False)]
+        assert all(0.2 <= gap_s <= 0.2101 for gap_s in gaps_s)
+        assert len(set(gaps_s)) > 100
+
+
+@in_virtual_time
+async def test_the_peripheral_is_told_the_parameters_that_the_central_chose() -> None:
+    async with World(interval_ms=50, supervision_ms=6000) as world:
+        device, _ = await power_on_device(world.radio, "p", BEACON, secure_connections=False)
+        told: list[Any] = []
+        device.on("connection", lambda connection: told.append(connection.parameters))
+        await device.start_advertising()
+        adapter = await world.adapter()
+        await adapter.connect(hci.Address(BEACON))
+        assert [(p.connection_interval, p.supervision_timeout) for p in told] == [(50, 6000)]
+
+
+@pytest.mark.parametrize("loss", [-0.1, 1.0])
+def test_an_impossible_loss_is_refused(loss: float) -> None:
+    with pytest.raises(ValueError, match="loss"):
+        Radio(loss=loss)
