@@ -156,6 +156,9 @@ class Host:
     async def build(self, wearables: Sequence[Wearable], sinks: Sequence[Sink]) -> None:
         """Build store, outlets, links and keepers; what is entered is left by the stack."""
         config = self.config
+        real = [wearable.id for wearable in wearables if wearable.link != "simulated"]
+        if real and self.setting.speed != 1.0:
+            raise InputError(f"only simulated wearables can be hurried by --speed, not {real[0]!r}")
         self.store = await self._stack.enter_async_context(Store(config.history_path))
         history = Outlet(HistorySink(self.store), bound=HISTORY_BOUND)
         await self._stack.enter_async_context(history)

@@ -56,9 +56,6 @@ def make_setting(
     """Put together what holds for a whole run."""
     from tenuto.app import Setting
 
-    others = [w.id for w in config.wearables if w.link != "simulated"]
-    if speed != 1.0 and others:
-        raise InputError(f"--speed works with simulated wearables only, {others[0]!r} is not one")
     return Setting(
         config=config,
         speed=speed,
