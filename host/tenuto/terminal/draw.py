@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .board import Board, Felt
 
-WIDTH_MIN = 24
+WIDTH_MIN = 16
 WIDTH_MAX = 120
 """Lines longer than this are hard to follow."""
 WIDE = 72

@@ -138,7 +138,10 @@ class LiveSink:
             await asyncio.sleep(FRAME_S * self._speed)
 
     def _draw(self) -> None:
-        if self._live is None or (self._writer is not None and self._writer.busy):
+        if self._live is None:
+            return
+        if self._writer is not None and self._writer.busy:
+            self._writer.flush()
             return
         self._drawn_s = time.monotonic()
         if self._console.size != self._size:

@@ -84,6 +84,8 @@ class Writer:
             loop = asyncio.get_running_loop()
             if self._waiting and (self._job is None or self._job.done()):
                 self._job = loop.run_in_executor(None, self._write_all)
+                # What came while the thread was about to end waits for the next one.
+                self._job.add_done_callback(lambda _: self.flush())
 
     async def drain(self) -> None:
         """Wait until everything is written.  Cancelling it loses nothing.
