@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Self
@@ -20,6 +19,7 @@ from tenuto.errors import InputError, TenutoError
 from .address import BrokerAddress
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
 _log = logging.getLogger(__name__)
@@ -112,8 +112,11 @@ class EmbeddedBroker:
         self._loop = asyncio.get_running_loop()
         try:
             # An optional part, and without types.
+            from amqtt.adapters import (  # type: ignore[import-untyped]  # noqa: PLC0415
+                StreamReaderAdapter,
+                StreamWriterAdapter,
+            )
             from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415
-            from amqtt.errors import BrokerError  # type: ignore[import-untyped]  # noqa: PLC0415
         except ImportError:
             raise InputError(
                 "the embedded broker needs the package amqtt: install tenuto[broker], "
@@ -121,35 +124,44 @@ class EmbeddedBroker:
             ) from None
         for noisy in ("amqtt", "transitions"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        port = self._choose_port()
-        broker = Broker(
-            {
-                "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
-                "plugins": {
-                    "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
-                },
-            }
-        )
+        broker = Broker({"listeners": {_LISTENER: {"type": "external"}}, "plugins": _PLUGINS})
+        served: set[asyncio.Task[None]] = set()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - this is a coroutine
+            served.add(task)
+            try:
+                await broker.external_connected(
+                    StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
+                )
+            finally:
+                served.discard(task)
+                writer.close()
+
+        await broker.start()
+        # Its own listener leaves the sockets of those who are still there open.
+        server = await self._listen(serve)
         try:
-            await broker.start()
-        except BrokerError as error:
-            raise TenutoError(f"the embedded broker does not start: {error}") from error
-        try:
+            port = server.sockets[0].getsockname()[1]
             self._started.set_result(BrokerAddress(HOST, port, protocol="3.1.1"))
             await self._stop.wait()
         finally:
-            # From Python 3.12 on it waits for clients that may not go by themselves.
+            server.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await broker.shutdown()
+            for task in served:
+                task.cancel()
+            await asyncio.gather(*served, return_exceptions=True)
 
-    def _choose_port(self) -> int:
+    async def _listen(self, serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
         wanted = (PORT, 0) if self._wanted is None else (self._wanted,)
         for port in wanted:
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((HOST, port))
-                probe.listen(1)
-                chosen: int = probe.getsockname()[1]
-                return chosen
+            with contextlib.suppress(OSError):
+                return await asyncio.start_server(serve, HOST, port)
         raise TenutoError(f"the embedded broker cannot listen on port {wanted[-1]} of {HOST}")
+
+
+_LISTENER = "default"
+_PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}

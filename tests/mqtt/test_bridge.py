@@ -1,0 +1,583 @@
+# SPDX-License-Identifier: MIT
+"""The bridge as a dashboard sees it: a plain client on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto.commands import Answer, Command, Verb
+from tenuto.errors import LinkError, LinkReason, RefusedError
+from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.bridge import COMMAND_BURST, QUEUE_MAX, Bridge
+from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto_core import vocab
+from tests.history.sessions import HOLD_MS, READY_MS, UTC_MS, Band, whole_session
+from tests.mqtt.dashboard import Dashboard, dashboard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from tests.conftest import StartBroker
+
+BRIDGE = "tenuto/bridge/availability"
+SESSION = "tenuto/wrist/session"
+EVENT = "tenuto/wrist/event"
+RESULT = "tenuto/wrist/result"
+
+
+class Daemon:
+    """Takes commands and says yes."""
+
+    def __init__(self) -> None:
+        self.got: list[Command] = []
+
+    async def submit(self, command: Command) -> Answer:
+        self.got.append(command)
+        return Answer(ok=True, reason="ok", text="done", id=command.id)
+
+
+def make_bridge(
+    address: BrokerAddress,
+    submit: Callable[[Command], Awaitable[Answer]] | None = None,
+    **more: Any,
+) -> Bridge:
+    return Bridge(
+        address,
+        wearables=["wrist", "waist"],
+        submit=submit or Daemon().submit,
+        rng=random.Random(1),
+        retry_first_s=0.02,
+        retry_max_s=0.1,
+        **more,
+    )
+
+
+@asynccontextmanager
+async def running(bridge: Bridge) -> AsyncIterator[Bridge]:
+    await bridge.open()
+    try:
+        yield bridge
+    finally:
+        await bridge.close()
+
+
+def is_online(board: Dashboard) -> bool:
+    return board.now.get(BRIDGE) == "online"
+
+
+def is_offline(board: Dashboard) -> bool:
+    return board.now.get(BRIDGE) == "offline"
+
+
+# --- what goes out
+
+
+async def test_a_dashboard_follows_a_session_by_absolute_times(address: BrokerAddress) -> None:
+    band = Band()
+    async with dashboard(address) as board, running(make_bridge(address)) as bridge:
+        await board.until(lambda d: d.json(SESSION) and is_online(d))
+        assert board.json(SESSION)["state"] == "idle"
+
+        band.do(vocab.START)
+        band.pass_ms(READY_MS + 2_000)
+        await bridge.handle(band.entries())
+        await board.until(lambda d: d.json(SESSION)["kind"] == "hold")
+        shown = board.json(SESSION)
+        assert (shown["state"], shown["exercise"], shown["side"]) == ("playing", "Glute Bridge", None)
+        assert (shown["hold"], shown["holds"], shown["next_side"]) == (1, 3, "left")
+        ends = datetime.fromisoformat(shown["step_ends_at"])
+        began = datetime.fromisoformat(shown["step_started_at"])
+        assert (ends - began).total_seconds() * 1000 == HOLD_MS
+        assert began.timestamp() * 1000 == UTC_MS + 1_000 + READY_MS
+        assert ends.utcoffset() is not None
+
+        band.do(vocab.PAUSE)
+        await bridge.handle(band.entries())
+        await board.until(lambda d: d.json(SESSION)["paused"])
+        assert board.json(SESSION)["step_ends_at"] is None
+
+        band.do(vocab.STOP)
+        await bridge.handle(band.entries())
+        await board.until(lambda d: d.json(SESSION)["state"] == "ended")
+        assert board.json(SESSION)["reason"] == "stopped"
+
+
+async def test_each_event_comes_once_in_order_and_is_not_retained(address: BrokerAddress) -> None:
+    entries = whole_session()
+    async with dashboard(address) as board, running(make_bridge(address)) as bridge:
+        await bridge.handle(entries)
+        await board.until(lambda d: d.all(EVENT)[-1:] and d.all(EVENT)[-1]["event"] == "session_ended")
+        got = board.all(EVENT)
+        told = [entry for entry in entries if entry.event.name != "heart"]
+        assert [item["event"] for item in got] == [entry.event.name for entry in told]
+        assert [item["t_ms"] for item in got] == [entry.event.t_ms for entry in told]
+        utc = [datetime.fromisoformat(item["utc"]).timestamp() * 1000 for item in got]
+        assert utc == pytest.approx([entry.utc_ms for entry in told])
+
+        async with dashboard(address) as late:
+            await late.until(lambda d: d.json(SESSION))
+            assert late.json(SESSION)["state"] == "ended"
+            assert EVENT not in late.now
+
+
+async def test_nothing_is_published_when_nothing_changed(address: BrokerAddress) -> None:
+    band = Band()
+    band.do(vocab.START)
+    async with dashboard(address) as board, running(make_bridge(address)) as bridge:
+        await bridge.handle(band.entries())
+        await board.until(lambda d: len(d.all(EVENT)) == 3)
+        before = len(board.all(SESSION))
+        for _ in range(3):
+            band.pass_ms(1_000)
+            band.player.beat(70, (), band.now_ms)
+            await bridge.handle(band.entries())
+        bridge.wearable_online("wrist", True)
+        bridge.wearable_online("wrist", True)
+        await board.until(lambda d: d.now["tenuto/wrist/availability"] == "online")
+
+        assert len(board.all(SESSION)) == before
+        online = [1 for topic, text, _ in board.seen if topic == "tenuto/wrist/availability" and text == "online"]
+        assert len(online) == 1
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_a_heart_rate_is_published_only_where_it_was_turned_on(
+    address: BrokerAddress, wanted: bool
+) -> None:
+    bridge = make_bridge(address, heart=["wrist"] if wanted else ["waist"])
+    async with dashboard(address) as board, running(bridge):
+        await bridge.handle(whole_session())
+        await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["state"] == "ended")
+        await board.until(lambda d: len(d.all(EVENT)) == 26)
+
+        assert [item["bpm"] for item in board.all("tenuto/wrist/heart")] == (
+            list(range(61, 72)) if wanted else []
+        )
+        assert ("bpm" in str(board.seen)) == wanted
+
+
+async def test_availability_of_bridge_and_wearables_is_there_for_who_comes_later(
+    address: BrokerAddress,
+) -> None:
+    async with running(make_bridge(address)) as bridge:
+        bridge.wearable_online("wrist", True)
+        async with dashboard(address) as board:
+            await board.until(is_online)
+            await board.until(lambda d: d.now.get("tenuto/wrist/availability") == "online")
+            await board.until(lambda d: d.now.get("tenuto/waist/availability") == "offline")
+            assert {retain for topic, _, retain in board.seen if "availability" in topic} <= {True, False}
+
+            await bridge.close()
+            await board.until(is_offline)
+            await board.until(lambda d: d.now["tenuto/wrist/availability"] == "offline")
+
+
+async def test_when_the_bridge_dies_the_broker_says_so(address: BrokerAddress) -> None:
+    async with dashboard(address) as board:
+        bridge = make_bridge(address)
+        await bridge.open()
+        await board.until(is_online)
+        # As when the process is killed: the socket closes without a farewell.
+        from tenuto.mqtt import bridge as module
+
+        task = bridge._task
+        assert task is not None
+        original = module.aiomqtt.Client.__aexit__
+
+        async def no_farewell(*_: object) -> None:
+            pass
+
+        module.aiomqtt.Client.__aexit__ = no_farewell  # type: ignore[assignment]
+        try:
+            task.cancel()
+            await asyncio.wait({task})
+        finally:
+            module.aiomqtt.Client.__aexit__ = original  # type: ignore[method-assign]
+        await board.until(is_offline)
+
+
+# --- commands
+
+
+@pytest.mark.parametrize(
+    "payload,command",
+    [
+        ("pause", Command(wearable="wrist", verb=Verb.PAUSE)),
+        (" stop\n", Command(wearable="wrist", verb=Verb.STOP)),
+        ("start", Command(wearable="wrist", verb=Verb.START)),
+        (
+            '{"command": "start", "routine": "lower-back", "id": "x"}',
+            Command(wearable="wrist", verb=Verb.START, routine="lower-back", id="x"),
+        ),
+        ('{"command": "extend"}', Command(wearable="wrist", verb=Verb.EXTEND, by_ms=15_000)),
+        (
+            '{"command": "extend", "by_s": 7.5}',
+            Command(wearable="wrist", verb=Verb.EXTEND, by_ms=7_500),
+        ),
+        ('{"command": "back", "id": null}', Command(wearable="wrist", verb=Verb.BACK)),
+        ("resume", Command(wearable="wrist", verb=Verb.RESUME)),
+        ("skip", Command(wearable="wrist", verb=Verb.SKIP)),
+    ],
+)
+async def test_a_command_reaches_the_daemon_and_is_answered(
+    embedded: BrokerAddress, payload: str, command: Command
+) -> None:
+    daemon = Daemon()
+    async with dashboard(embedded) as board, running(make_bridge(embedded, daemon.submit)):
+        await board.until(is_online)
+        answer = await board.ask(payload)
+
+    assert daemon.got == [command]
+    assert answer == {
+        "id": command.id,
+        "command": command.verb.value,
+        "ok": True,
+        "reason": "ok",
+        "text": "done",
+    }
+
+
+@pytest.mark.parametrize(
+    "payload,word,text",
+    [
+        ("paus", "paus", "did you mean pause?"),
+        ("START", "START", "did you mean start?"),
+        ("start lower-back", "start lower-back", "known are start, pause"),
+        ("{", None, "not JSON"),
+        ("[" * 1000, None, "not JSON"),
+        ('{"command": "extend", "by_s": NaN}', None, "not JSON"),
+        ('["stop"]', None, "JSON object"),
+        ('"stop"', None, "JSON object"),
+        ('{"command": 3, "id": "x"}', None, "command must be one of"),
+        ('{"routine": "lower-back"}', None, "command must be one of"),
+        ('{"command": "start", "routine": 3}', "start", "routine must be a text"),
+        ('{"command": "start", "routine": ""}', "start", "routine must be a text"),
+        ('{"command": "start", "at": 3}', "start", "start takes command, id, routine, not 'at'"),
+        ('{"command": "pause", "by_s": 3}', "pause", "not 'by_s'"),
+        ('{"command": "extend", "by_s": "15"}', "extend", "a number from 1 to 600"),
+        ('{"command": "extend", "by_s": true}', "extend", "a number from 1 to 600"),
+        ('{"command": "extend", "by_s": 1e999}', "extend", "a number from 1 to 600"),
+        ('{"command": "extend", "by_s": -5}', "extend", "a number from 1 to 600"),
+        ('{"command": "stop", "id": 7}', None, "id must be a text"),
+        (b"\xff\xfe", None, "UTF-8"),
+        ("stop" * 500, None, "at most 1024 bytes"),
+    ],
+)
+async def test_what_is_no_command_is_refused_with_a_reason_and_does_nothing(
+    embedded: BrokerAddress, payload: str | bytes, word: str | None, text: str
+) -> None:
+    daemon = Daemon()
+    async with dashboard(embedded) as board, running(make_bridge(embedded, daemon.submit)):
+        await board.until(is_online)
+        answer = await board.ask(payload)
+
+    assert daemon.got == []
+    assert (answer["command"], answer["ok"], answer["reason"]) == (word, False, "bad_request")
+    assert text in answer["text"]
+
+
+async def test_an_unknown_wearable_is_refused_by_name(address: BrokerAddress) -> None:
+    daemon = Daemon()
+    async with dashboard(address) as board, running(make_bridge(address, daemon.submit)):
+        await board.until(is_online)
+        answer = await board.ask("stop", wearable="ankle")
+
+    assert daemon.got == []
+    assert answer["reason"] == "unknown_wearable"
+    assert "wrist, waist" in answer["text"]
+
+
+async def test_a_retained_command_is_ignored_and_said_so(address: BrokerAddress) -> None:
+    daemon = Daemon()
+    async with dashboard(address) as board:
+        await board.send("start", retain=True)
+        async with running(make_bridge(address, daemon.submit)):
+            await board.until(lambda d: d.json(RESULT))
+            assert "without retain" in board.json(RESULT)["text"]
+            await board.send("", retain=True)
+            assert (await board.ask("pause"))["ok"]
+
+    assert [command.verb for command in daemon.got] == [Verb.PAUSE]
+
+
+@pytest.mark.parametrize(
+    "error,reason,text",
+    [
+        (RefusedError("not_playing", "nothing is played"), "not_playing", "nothing is played"),
+        (LinkError(LinkReason.LOST, "out of reach"), "unreachable", "out of reach"),
+        (KeyError("secret"), "failed", "log"),
+    ],
+)
+async def test_a_refusal_of_the_daemon_is_the_answer(
+    embedded: BrokerAddress, error: Exception, reason: str, text: str
+) -> None:
+    async def submit(_: Command) -> Answer:
+        raise error
+
+    async with dashboard(embedded) as board, running(make_bridge(embedded, submit)):
+        await board.until(is_online)
+        answer = await board.ask('{"command": "skip", "id": "7"}')
+
+    assert (answer["ok"], answer["reason"], answer["id"]) == (False, reason, "7")
+    assert text in answer["text"]
+
+
+async def test_a_command_that_hangs_holds_up_no_stop(embedded: BrokerAddress) -> None:
+    async def submit(command: Command) -> Answer:
+        if command.verb is not Verb.STOP:
+            await asyncio.sleep(1e6)
+        return Answer(ok=True, reason="ok", text="", id=command.id)
+
+    bridge = make_bridge(embedded, submit, submit_timeout_s=0.2)
+    async with dashboard(embedded) as board, running(bridge):
+        await board.until(is_online)
+        await board.send("start")
+        assert (await board.ask("stop"))["command"] == "stop"
+        await board.until(lambda d: d.json(RESULT)["reason"] == "unreachable")
+
+    assert "may still take effect" in board.json(RESULT)["text"]
+
+
+async def test_a_flood_is_limited_answered_once_and_lets_stop_through(
+    address: BrokerAddress, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    daemon = Daemon()
+    async with dashboard(address) as board, running(make_bridge(address, daemon.submit)):
+        await board.until(is_online)
+        await asyncio.gather(*(board.send("skip") for _ in range(60)))
+        await board.send('{"command": "stop", "id": "last"}')
+        await board.until(lambda d: d.json(RESULT)["id"] == "last")
+        answers = board.all(RESULT)
+
+    verbs = [command.verb for command in daemon.got]
+    assert COMMAND_BURST <= verbs.count(Verb.SKIP) <= COMMAND_BURST + 5
+    assert verbs[-1] is Verb.STOP
+    assert [answer["ok"] for answer in answers if answer["id"] == "last"] == [True]
+    assert 1 <= [answer["reason"] for answer in answers].count("too_many") <= 6
+    assert "too many" in caplog.text
+
+
+# --- brokers that misbehave
+
+
+async def test_a_broker_that_is_killed_and_comes_back_gets_the_present_state(
+    mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = mosquitto_broker()
+    address = BrokerAddress(broker.host, broker.port)
+    daemon = Daemon()
+    band = Band()
+    async with running(make_bridge(address, daemon.submit)) as bridge:
+        bridge.wearable_online("wrist", True)
+        async with dashboard(address) as board:
+            await board.until(is_online)
+        broker.kill()
+        while bridge.connected:
+            await asyncio.sleep(0.01)
+        band.do(vocab.START)
+        band.pass_ms(READY_MS)
+        await bridge.handle(band.entries())
+        broker.start()
+
+        async with dashboard(address) as board:
+            await board.until(is_online)
+            await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["kind"] == "hold")
+            await board.until(lambda d: d.now.get("tenuto/wrist/availability") == "online")
+            assert (await board.ask("pause"))["ok"]
+
+    assert [command.verb for command in daemon.got] == [Verb.PAUSE]
+    away = [record for record in caplog.records if "is away" in record.message]
+    assert len(away) == 1
+
+
+async def test_events_older_than_an_outage_are_dropped_and_counted(
+    mosquitto_broker: StartBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenuto.mqtt.bridge.FRESH_S", 0.0)
+    broker = mosquitto_broker()
+    address = BrokerAddress(broker.host, broker.port)
+    broker.stop()
+    entries = whole_session()
+    async with running(make_bridge(address)) as bridge:
+        await bridge.handle(entries)
+        await asyncio.sleep(0.01)
+        broker.start()
+        async with dashboard(address) as board:
+            await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["state"] == "ended")
+            assert (await board.ask("pause"))["ok"]
+            assert board.all(EVENT) == []
+    assert bridge.dropped == 26
+
+
+async def test_what_waits_for_a_broker_is_bounded() -> None:
+    bridge = make_bridge(BrokerAddress("127.0.0.1", 1))
+    entries = whole_session()
+    for _ in range(30):
+        await bridge.handle(entries)
+
+    assert bridge.dropped == 30 * 26 - QUEUE_MAX
+
+
+@asynccontextmanager
+async def proxy(target: BrokerAddress, delay_s: float) -> AsyncIterator[BrokerAddress]:
+    """A broker that takes `delay_s` for each packet; never answers at all if that is infinite."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            await asyncio.sleep(min(delay_s, 1e6))
+            writer.write(data)
+            await writer.drain()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(target.host, target.port)
+        pumps = [asyncio.create_task(pump(reader, back)), asyncio.create_task(pump(there, writer))]
+        tasks.extend(pumps)
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in pumps:
+                one.cancel()
+            for end in (writer, back):
+                end.close()
+
+    tasks: list[asyncio.Task[None]] = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        host, port = server.sockets[0].getsockname()
+        yield BrokerAddress(host, port, protocol=target.protocol)
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+async def test_a_slow_broker_gets_the_newest_state_and_holds_nobody_up(
+    embedded: BrokerAddress,
+) -> None:
+    loop = asyncio.get_running_loop()
+    band = Band()
+    band.do(vocab.START)
+    async with proxy(embedded, 0.05) as slow, dashboard(embedded) as board:
+        async with running(make_bridge(slow)) as bridge:
+            await board.until(is_online)
+            for _ in range(20):
+                band.pass_ms(5_000)
+                began_s = loop.time()
+                await bridge.handle(band.entries())
+                assert loop.time() - began_s < 0.02
+                await asyncio.sleep(0)
+            await board.until(lambda d: d.json(SESSION)["hold"] == 3)
+            assert len(board.all(SESSION)) < 10
+            await board.until(lambda d: len(d.all(EVENT)) >= 15)
+        assert bridge.dropped == 0
+
+
+@pytest.mark.slow
+async def test_a_broker_that_hangs_delays_neither_entries_nor_the_end(
+    embedded: BrokerAddress,
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with proxy(embedded, float("inf")) as hanging:
+        bridge = make_bridge(hanging, connect_timeout_s=0.1)
+        began_s = loop.time()
+        async with running(bridge):
+            await asyncio.sleep(0.3)
+            await bridge.handle(whole_session())
+            assert not bridge.connected
+        assert loop.time() - began_s < 1.5
+
+
+@pytest.mark.slow
+async def test_a_broker_that_stops_answering_is_left_and_tried_again(
+    mosquitto_broker: StartBroker,
+) -> None:
+    import os
+    import signal
+
+    broker = mosquitto_broker()
+    address = BrokerAddress(broker.host, broker.port)
+    bridge = make_bridge(address, publish_timeout_s=0.2, connect_timeout_s=0.2)
+    async with running(bridge):
+        async with dashboard(address) as board:
+            await board.until(is_online)
+        assert broker.process is not None
+        os.kill(broker.process.pid, signal.SIGSTOP)
+        try:
+            await bridge.handle(whole_session())
+            async with asyncio.timeout(5):
+                while bridge.connected:
+                    await asyncio.sleep(0.01)
+        finally:
+            os.kill(broker.process.pid, signal.SIGCONT)
+        async with dashboard(address) as board:
+            await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["state"] == "ended")
+            await board.until(is_online)
+
+
+async def test_a_wrong_password_is_told_without_it(
+    mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture, capfd: Any
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    broker = mosquitto_broker("allow_anonymous false")
+    address = BrokerAddress.parse(f"mqtt://ada:s3cret@{broker.host}:{broker.port}")
+    async with running(make_bridge(address)) as bridge:
+        async with asyncio.timeout(5):
+            while "is away" not in caplog.text:
+                await asyncio.sleep(0.01)
+        assert not bridge.connected
+    assert "uthori" in caplog.text
+    assert "s3cret" not in caplog.text + repr(address) + str(address) + "".join(capfd.readouterr())
+
+
+async def test_an_mqtt_5_broker_is_spoken_to_in_mqtt_5_and_an_old_one_in_its_own(
+    mosquitto_broker: StartBroker, embedded: BrokerAddress
+) -> None:
+    broker = mosquitto_broker()
+    async with running(make_bridge(BrokerAddress(broker.host, broker.port))) as bridge:
+        while not bridge.connected:
+            await asyncio.sleep(0.01)
+        assert "(p5, c1, k30)" in broker.log
+
+    unaware = replace(embedded, protocol=None)
+    async with dashboard(embedded) as board, running(
+        make_bridge(unaware, connect_timeout_s=0.3)
+    ):
+        await board.until(is_online)
+
+
+async def test_a_bridge_whose_broker_ends_in_the_same_moment_ends_too(
+    unused_tcp_port_factory: Callable[[], int],
+) -> None:
+    for _ in range(5):
+        async with EmbeddedBroker(unused_tcp_port_factory()) as broker:
+            bridge = make_bridge(broker.address)
+            async with dashboard(broker.address) as board:
+                await bridge.open()
+                await board.until(is_online)
+        task = bridge._task
+        assert task is not None
+        task.cancel()
+        async with asyncio.timeout(2):
+            await asyncio.wait({task})
+
+
+def test_json_of_a_session_has_no_countdown() -> None:
+    from tenuto.mqtt.topics import session_payload
+    from tenuto.view import SessionView
+
+    payload = json.dumps(session_payload(SessionView()))
+    for word in ("remaining", "left_ms", "elapsed"):
+        assert word not in payload
