@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the simulator share: virtual time, a small firmware, and a host connected to it."""
+"""What the tests of the simulator share: virtual time, a small firmware, a host bonded to it."""
 
 from __future__ import annotations
 

@@ -190,9 +190,13 @@ async def test_tick_returns_within_a_second_of_idleness(tmp_path: Path) -> None:
 async def test_a_program_that_never_does_what_is_due_is_told_off(tmp_path: Path) -> None:
     async with board_with(tmp_path, "") as board:
         await asyncio.sleep(1)
-        with pytest.raises(FirmwareError, match="due at 5 ms"):
+
+        async def main() -> None:
             while True:
                 await board.tick(20, 5)
+
+        with pytest.raises(FirmwareError, match="due at 5 ms"):
+            await main()
 
 
 @in_virtual_time

@@ -60,7 +60,7 @@ async def test_a_buzz_is_as_long_as_the_boards_clock_says() -> None:
     assert Edge(1, on=True, strength_pct=5, loop_s=1) == Edge(1, on=True, strength_pct=5, loop_s=2)
 
 
-@pytest.mark.parametrize(("strength_pct", "on_ms"), [(0, 100), (101, 100), (-1, 100), (50, 0)])
+@pytest.mark.parametrize("strength_pct, on_ms", [(0, 100), (101, 100), (-1, 100), (50, 0)])
 @in_virtual_time
 async def test_a_senseless_buzz_is_refused_and_changes_nothing(
     strength_pct: int, on_ms: int

@@ -47,7 +47,7 @@ def test_virtual_time_stands_still_while_a_thread_works() -> None:
         loop = asyncio.get_running_loop()
 
         async def tick() -> None:
-            while True:
+            while loop.is_running():
                 await asyncio.sleep(0.001)
 
         ticking = loop.create_task(tick())
@@ -150,10 +150,9 @@ def test_another_thread_may_call_in() -> None:
         )
         await asyncio.sleep(10)
         thread.start()
-        while not called.done():
-            await asyncio.sleep(1)
         thread.join()
-        return await called
+        async with asyncio.timeout(1):
+            return await called
 
     assert timebase.run(main(), speed=math.inf) == "from afar"
 
@@ -165,8 +164,8 @@ def test_a_signal_handler_is_called(speed: float) -> None:
         caught = asyncio.Event()
         loop.add_signal_handler(signal.SIGUSR1, caught.set)
         loop.call_later(1, os.kill, os.getpid(), signal.SIGUSR1)
-        while not caught.is_set():
-            await asyncio.sleep(0.1)
+        async with asyncio.timeout(60):
+            await caught.wait()
 
     timebase.run(main(), speed=speed)
 
@@ -179,8 +178,7 @@ def test_ctrl_c_cancels_and_waits_for_the_end(speed: float) -> None:
         loop = asyncio.get_running_loop()
         loop.call_later(1, os.kill, os.getpid(), signal.SIGINT)
         try:
-            while True:
-                await asyncio.sleep(0.1)
+            await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0.1)
             ended.append("cleanly")

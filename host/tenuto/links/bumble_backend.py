@@ -59,7 +59,6 @@ from bumble.device import (
 from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
-from bumble.transport.common import Transport, TransportInitError, TransportSpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from bleak.args import SizedBuffer
     from bleak.backends.client import NotifyCallback
     from bleak.backends.scanner import AdvertisementDataCallback
+    from bumble.transport.common import Transport
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -196,7 +196,9 @@ class _Link:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_lost: Callable[[], None] | None = None
         self._adapter = adapter
+        self._closing: asyncio.Task[None] | None = None
         self._operations: set[asyncio.Task[Any]] = set()
+        adapter.links.add(self)
         connection.on(connection.EVENT_DISCONNECTION, self.end)
 
     @property
@@ -210,8 +212,9 @@ class _Link:
         self.reason = reason
         self.lost.set_result(None)
         self._adapter.links.discard(self)
+        # Not at once: bumble's own listeners come after us and expect their futures pending.
         for operation in self._operations:
-            operation.cancel()
+            asyncio.get_running_loop().call_soon(operation.cancel)
         if self.on_lost is not None:
             self.on_lost()
 
@@ -258,11 +261,25 @@ class _Link:
         raise BleakError(self.describe_loss() if self.lost.done() else "disconnected")
 
     async def disconnect(self) -> None:
-        """End the connection; never raises."""
-        if not self.is_alive:
-            return
+        """End the connection and wait until it is gone; never raises."""
+        self.begin_disconnect()
+        await asyncio.wait((self.lost,))
+
+    def begin_disconnect(self) -> None:
+        """End the connection in the background; `lost` tells when it is gone."""
+        if self._closing is None and self.is_alive:
+            self._closing = asyncio.get_running_loop().create_task(
+                self._disconnect(), name=f"bumble.close.{_plain(self.connection.peer_address)}"
+            )
+
+    @property
+    def is_closing(self) -> bool:
+        return self._closing is not None
+
+    async def _disconnect(self) -> None:
         closing = asyncio.get_running_loop().create_task(
-            self.connection.disconnect(), name="bumble.disconnect"
+            self.connection.disconnect(),
+            name=f"bumble.disconnect.{_plain(self.connection.peer_address)}",
         )
         self._operations.add(closing)
         closing.add_done_callback(self._on_operation_done)
@@ -359,7 +376,7 @@ class BumbleAdapter:
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 transport = await open_transport(spec)
-        except (OSError, TransportInitError, TransportSpecError, ValueError) as error:
+        except Exception as error:  # each transport raises what its library raises
             raise _unavailable(f"cannot open {spec!r}: {_reason(error)}") from error
         try:
             config = DeviceConfiguration(
@@ -477,19 +494,21 @@ class BumbleAdapter:
             # The controller has to be told, and whoever is next must wait until it has heard.
             give_up.set()
             if attempt.done() and not attempt.cancelled() and attempt.exception() is None:
-                _Link(self, attempt.result()).connection.remove_all_listeners()
+                _Link(self, attempt.result()).begin_disconnect()
             if attempt.cancelled() and not _is_cancelled():
                 raise BleakError("the Bluetooth adapter is closing") from None
             raise
-        link = _Link(self, connection)
-        self.links.add(link)
-        return link
+        return _Link(self, connection)
 
     async def _attempt(self, address: hci.Address, give_up: asyncio.Event) -> Connection:
         async with self._connect_lock:
             if give_up.is_set():
                 raise BleakError("given up")
             self.check()
+            for link in [k for k in self.links if k.connection.peer_address == address]:
+                if not link.is_closing:
+                    raise BleakError(f"another client is connected to {_plain(address)}")
+                await asyncio.wait((link.lost,))
             loop = asyncio.get_running_loop()
             connecting = loop.create_task(
                 self.device.connect(
@@ -513,8 +532,7 @@ class BumbleAdapter:
                     raise _unavailable("the Bluetooth adapter is gone") from error
                 raise BleakError(f"cannot connect to {_plain(address)}: {error}") from error
             if give_up.is_set():
-                link = _Link(self, connection)
-                await link.disconnect()
+                await _Link(self, connection).disconnect()
                 raise BleakError("given up")
             return connection
 
@@ -720,8 +738,7 @@ class BumbleClient(BaseBleakClient):
             except BaseException:
                 self._link = None
                 self.services = None
-                # Not in the way of a cancellation: the end is seen to by the link's own task.
-                await asyncio.shield(link.disconnect())
+                link.begin_disconnect()
                 raise
         if not link.is_alive:
             self._link = self.services = None
@@ -832,7 +849,6 @@ class BumbleClient(BaseBleakClient):
         handle = characteristic.handle
         if handle in self._subscriptions:
             raise BleakError(f"{characteristic.uuid} is subscribed to already")
-        cccd = self._cccd(characteristic)
         client = link.peer.gatt_client
         if "notify" in characteristic.properties:
             table, bits = client.notification_subscribers, 1
@@ -840,6 +856,7 @@ class BumbleClient(BaseBleakClient):
             table, bits = client.indication_subscribers, 2
         else:
             raise BleakError(f"{characteristic.uuid} has neither notifications nor indications")
+        cccd = self._cccd(characteristic)
 
         def on_value(value: bytes) -> None:
             try:

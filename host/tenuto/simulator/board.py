@@ -39,7 +39,7 @@ from tenuto.simulator.controller import BoardFlash, power_on_device
 from tenuto.simulator.hardware import I2cBus, I2cChip
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from bumble.device import Device
 
@@ -111,6 +111,7 @@ class SimulatedBoard:
 
     Attributes:
         stdout: the newest lines that the program printed.
+        on_reset: called when the program asks for a reset; its owner has to `stop` and `boot`.
         task_errors: what ended tasks that nobody waited for; the newest.
     """
 
@@ -152,6 +153,7 @@ class SimulatedBoard:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._activity = 0
         self._sleepers: set[_Sleeper] = set()
+        self.on_reset: Callable[[], None] | None = None
         self._seen: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
         self._stalled_ticks = 0
 
@@ -434,11 +436,13 @@ class SimulatedBoard:
         if task.cancelled():
             return
         error = task.exception()
-        if error is not None:
+        if error is not None and not isinstance(error, BoardReset):
             self.task_errors.append(error)
             self.stdout.extend(traceback.format_exception(error))
 
     def _reset(self) -> None:
+        if self.on_reset is not None:
+            asyncio.get_running_loop().call_soon(self.on_reset)
         raise BoardReset
 
     def _print(self, *values: Any, **options: Any) -> None:

@@ -6,8 +6,9 @@ Bumble's virtual controller, with what a radio model needs and with these faults
 bumble 0.0.236): a cancelled connect stays pending for ever; scan responses repeat the advertising
 data; the peripheral is told 12.5 ms and 100 ms whatever the central chose; every advertiser can be
 connected to; legacy advertising takes units of 0.625 ms for 1 ms; an ACL buffer counts as free
-before its packet is sent; a disconnect is over before the peer has heard of it; a parameter update is in force before the peer has heard of it; passive
-scanning gets scan responses; stopping and starting an advertiser at once makes it advertise twice.
+before its packet is sent; a disconnect is over, and a parameter update in force, before the peer
+has heard of it; passive scanning gets scan responses; stopping and starting an advertiser at once
+makes it advertise twice.
 """
 
 from __future__ import annotations

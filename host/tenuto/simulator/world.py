@@ -45,6 +45,7 @@ class SimulatedWearable:
         self.id = board.name
         self.board = board
         self.person = person
+        board.on_reset = self._on_reset
         self.app: Any = None
         self.boots = 0
         self.crashed: BaseException | None = None
@@ -119,14 +120,17 @@ class SimulatedWearable:
                 f"firmware of {self.id} crashed: {self.crashed!r}"
             ) from self.crashed
 
+    def _on_reset(self) -> None:
+        if self._restart is None or self._restart.done():
+            self._restart = asyncio.get_running_loop().create_task(
+                self.reset(), name=f"{self.id}.reset"
+            )
+
     def _on_main_done(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled() or task is not self._main:
             return
         error = task.exception()
         if isinstance(error, BoardReset):
-            self._restart = asyncio.get_running_loop().create_task(
-                self.reset(), name=f"{self.id}.reset"
-            )
             return
         self.motor.off()  # the watchdog's work
         self.crashed = error or FirmwareError(f"App.main of {self.id} returned")
