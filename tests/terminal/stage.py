@@ -61,7 +61,7 @@ def in_virtual_time(main: Coroutine[Any, Any, _T]) -> _T:
 class Screen(io.StringIO):
     """A stream of a terminal: keeps what was written since the last `forget`."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True

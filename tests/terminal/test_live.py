@@ -10,7 +10,7 @@ import random
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
@@ -161,7 +161,7 @@ def test_cues_are_drawn_as_they_are_felt_and_named_newest_first() -> None:
     text = in_virtual_time(main())
 
     felt = [line[39:] for line in text.splitlines() if re.search(r"\d:\d\d  \w.*▇|▅", line[39:])]
-    assert [" ".join(line.split()[1:-1 if "x 3" in line else None]) for line in felt][:1] == [
+    assert [" ".join(line.split()[1 : -1 if "x 3" in line else None]) for line in felt][:1] == [
         "countdown tick x 3"
     ]
     assert "switch sides" in felt[1]
@@ -409,9 +409,7 @@ def test_a_plan_that_is_not_known_is_not_made_up() -> None:
             band.do(vocab.START)
             await stage.sink.handle(
                 [
-                    dataclasses.replace(
-                        entry, event=dataclasses.replace(entry.event, **fields)
-                    )
+                    dataclasses.replace(entry, event=dataclasses.replace(entry.event, **fields))
                     for entry in band.entries()
                     for fields in (_unknown(entry.event.name),)
                 ]
@@ -425,7 +423,7 @@ def test_a_plan_that_is_not_known_is_not_made_up() -> None:
     assert "of 3" not in text
 
 
-def _unknown(name: str) -> dict[str, object]:
+def _unknown(name: str) -> dict[str, Any]:
     if name == "session_started":
         return {"plan": None, "routine": "unknown routine"}
     if name == "step_started":
@@ -515,7 +513,7 @@ def test_a_terminal_that_is_resized_is_drawn_afresh() -> None:
     async def main() -> str:
         async with Stage(width=120) as stage:
             await stage.start(at_s=90)
-            stage.console.size = (50, 20)  # type: ignore[assignment]
+            stage.console.size = (50, 20)
             stage.screen.forget()
             await stage.pass_s(0.3)
             return stage.screen.getvalue()

@@ -42,7 +42,7 @@ _HOLD = vocab.STEP_KINDS[vocab.HOLD]
 _BIG_WORDS = {"ready": "READY", "hold": "HOLD", "switch": "SWITCH", "rest": "NEXT", "done": "DONE"}
 _LABEL_WIDTH = 9
 _CUE_WORDS_WIDTH = max(map(len, words.CUE_WORDS.values())) + 1
-_BPM_SPAN_MIN = 20
+_BPM_SPAN_MIN = 12
 """Heart rates nearer together than this are not stretched over the whole height of the curve."""
 
 _FONT = {
