@@ -112,6 +112,19 @@ def test_everything_happened_once_and_says_what_it_was() -> None:
     )
 
 
+def test_the_end_says_why_and_by_whom() -> None:
+    w = Wrist(DATA)
+    w.press()
+    w.run(1_000)
+    w.do(vocab.STOP, vocab.ENDED_FAILED)
+    first, *_, last = feed(tracker(), records_of(w))
+
+    assert isinstance(first, SessionStarted)
+    assert first.source == "wearer"
+    assert isinstance(last, SessionEnded)
+    assert (last.reason, last.source, last.t_ms) == ("failed", "host", 1_000)
+
+
 def test_steps_carry_their_place_in_the_plan() -> None:
     begun = [e for e in of(StepStarted) if isinstance(e, StepStarted)]
     ended = [e for e in of(StepEnded) if isinstance(e, StepEnded)]

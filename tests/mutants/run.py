@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Puts each fault of `mutants.toml` into a copy of the tree and runs the core's tests there.
+
+`python tests/mutants/run.py [WORD ...]` takes the faults whose `what` has one of the words, or all.
+Prints each fault and the test that noticed it.  Exit status 1 if a fault survived.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = Path(__file__).with_name("mutants.toml")
+COPIED = ("firmware", "host", "config", "tests", "pyproject.toml", "README.md")
+TESTS = ("tests/core", "tests/test_session.py")
+TIMEOUT_S = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """One fault: in `file`, `new` stands where `old` is; what: the promise that it breaks."""
+
+    what: str
+    file: str
+    old: str
+    new: str
+
+    def source(self, root: Path) -> str:
+        """Give the file with the fault in it; raises ValueError if `old` is not there once."""
+        text = (root / self.file).read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.what}: {text.count(self.old)} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+
+def mutants() -> list[Mutant]:
+    """Give all that are in the table."""
+    return [Mutant(**entry) for entry in tomllib.loads(TABLE.read_text("utf-8"))["mutant"]]
+
+
+def copy_tree(target: Path) -> None:
+    """Copy what the tests need; the parts beside the tree are linked."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, target / name)
+    if (ROOT / ".parts").exists():
+        (target / ".parts").symlink_to(ROOT / ".parts")
+
+
+def run_tests(root: Path) -> tuple[bool, str]:
+    """Run the tests of a copy; gives whether they pass, and the first one that does not."""
+    paths = (root, root / "firmware", root / "host")
+    env = {
+        **os.environ,
+        # Before the installed ones, which are those of the tree itself.
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    # No example that one fault left behind may convict the next.
+    shutil.rmtree(root / ".hypothesis", ignore_errors=True)
+    options = ["-x", "-q", "--no-header", "--tb=no", "--hypothesis-seed=0"]
+    options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *TESTS],
+            cwd=root,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"longer than {TIMEOUT_S} s"
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", result.stdout, re.MULTILINE)
+    return result.returncode == 0, found[1] if found else result.stdout[-500:] + result.stderr
+
+
+def try_all(chosen: list[Mutant]) -> list[Mutant]:
+    """Give those that survived."""
+    survivors = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        root = Path(folder)
+        copy_tree(root)
+        passes, why = run_tests(root)
+        if not passes:
+            raise SystemExit(f"the tests do not pass without a fault: {why}")
+        for number, mutant in enumerate(chosen, 1):
+            path = root / mutant.file
+            good = path.read_text(encoding="utf-8")
+            path.write_text(mutant.source(root), encoding="utf-8")
+            survived, by = run_tests(root)
+            path.write_text(good, encoding="utf-8")
+            print(f"{number}/{len(chosen)} {mutant.what}: {'SURVIVED' if survived else by}")
+            sys.stdout.flush()
+            if survived:
+                survivors.append(mutant)
+    return survivors
+
+
+def main(words: list[str]) -> int:
+    """Run it; words: see above."""
+    chosen = [m for m in mutants() if not words or any(word in m.what for word in words)]
+    survivors = try_all(chosen)
+    print(f"{len(chosen)} faults, {len(survivors)} survived")
+    for mutant in survivors:
+        print(f"  {mutant.file}: {mutant.what}")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
