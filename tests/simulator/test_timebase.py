@@ -43,19 +43,23 @@ def test_a_time_far_ahead_is_reached_although_floats_are_coarse_there() -> None:
 
 
 def test_virtual_time_stands_still_while_a_thread_works() -> None:
+    due_at_s: list[float] = []
+
     async def main() -> float:
         loop = asyncio.get_running_loop()
 
-        async def tick() -> None:
-            while loop.is_running():
-                await asyncio.sleep(0.001)
+        def work() -> int:
+            time.sleep(0.02)
+            return 7
 
-        ticking = loop.create_task(tick())
+        due = [loop.call_later(delay_s, due_at_s.append, delay_s) for delay_s in (0.001, 0.01)]
         start_s = loop.time()
-        assert await asyncio.to_thread(lambda: time.sleep(0.02) or 7) == 7
+        assert await asyncio.to_thread(work) == 7
         with pytest.raises(ZeroDivisionError):
             await asyncio.to_thread(lambda: 1 / 0)
-        ticking.cancel()
+        assert due_at_s == []
+        for timer in due:
+            timer.cancel()
         return loop.time() - start_s
 
     assert timebase.run(main(), speed=math.inf) == 0
