@@ -508,3 +508,6 @@ def _give_up(client: aiomqtt.Client) -> None:
     the event loop; there is no public way to close it.
     """
     client._client._sock_close()  # noqa: SLF001
+    ended = client._disconnected  # noqa: SLF001
+    if ended.done() and not ended.cancelled():
+        ended.exception()  # or asyncio complains that nobody asked

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies as st
+
+from tenuto import mqtt
+from tenuto.commands import EXTEND_MS_MAX, Command, Verb
+from tenuto.errors import InputError
+from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.bridge import COMMAND_BURST, COMMANDS_PER_S
+from tenuto.mqtt.topics import (
+    COMMAND_BYTES_MAX,
+    BadCommandError,
+    Bucket,
+    Topics,
+    parse_command,
+    session_payload,
+)
+from tenuto.view import SessionView
+
+README = Path(mqtt.__file__).with_name("README.md")
+
+
+@pytest.mark.parametrize(
+    "url,address",
+    [
+        ("mqtt://broker", BrokerAddress("broker", 1883)),
+        ("mqtts://broker", BrokerAddress("broker", 8883, tls=True)),
+        ("mqtt://broker:1884/", BrokerAddress("broker", 1884)),
+        ("mqtt://ada@broker", BrokerAddress("broker", 1883, user="ada")),
+        (
+            "mqtt://ada:p%40ss%2F%3A@10.0.0.1:99",
+            BrokerAddress("10.0.0.1", 99, user="ada", password="p@ss/:"),  # noqa: S106
+        ),
+        ("mqtt://[fe80::1]:1883", BrokerAddress("fe80::1", 1883)),
+    ],
+)
+def test_an_address_is_read(url: str, address: BrokerAddress) -> None:
+    assert BrokerAddress.parse(url) == address
+
+
+@pytest.mark.parametrize(
+    "url,text",
+    [
+        ("http://broker", "begin with mqtt:// or mqtts://"),
+        ("broker:1883", "begin with mqtt:// or mqtts://"),
+        ("mqtt://", "names no host"),
+        ("mqtt://ada:s3cret@", "names no host"),
+        ("mqtt://ada:s3cret@broker:port", "must be like"),
+        ("mqtt://ada:s3cret@broker:99999", "must be like"),
+        ("mqtt://broker/tenuto", "base_topic"),
+        ("mqtt://ada:s3cret?@broker", "must be like|%3F"),
+    ],
+)
+def test_a_wrong_address_is_told_without_its_password(url: str, text: str) -> None:
+    with pytest.raises(InputError, match=text) as info:
+        BrokerAddress.parse(url)
+    assert "s3cret" not in str(info.value)
+
+
+def test_an_address_shows_no_password() -> None:
+    address = BrokerAddress.parse("mqtts://ada:s3cret@[fe80::1]")
+
+    assert str(address) == "mqtts://[fe80::1]:8883"
+    assert "s3cret" not in repr(address)
+
+
+@pytest.mark.parametrize("base", ["", "/tenuto", "tenuto/", "a//b", "a/+", "#", "$SYS", "ü", "a b"])
+def test_a_base_that_cannot_be_a_topic_is_refused(base: str) -> None:
+    with pytest.raises(InputError, match="base_topic"):
+        Topics(base)
+
+
+@pytest.mark.parametrize("wearable", ["", "a/b", "+", "#", "bridge", "x" * 65])
+def test_a_wearable_that_cannot_be_a_level_is_refused(wearable: str) -> None:
+    with pytest.raises(InputError, match="wearable"):
+        Topics("home/tenuto").of(wearable, "session")
+
+
+def test_a_wearable_is_found_in_its_command_topic() -> None:
+    topics = Topics("home/tenuto")
+
+    assert topics.wearable_of(topics.of("wrist", "command")) == "wrist"
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_a_command_or_a_clear_refusal(payload: bytes) -> None:
+    try:
+        command = parse_command("wrist", payload)
+    except BadCommandError as error:
+        refusal: str | None = str(error)
+    else:
+        refusal = None
+        assert (command.wearable, command.verb) == ("wrist", Verb(command.verb))
+        assert 1 <= command.by_ms <= EXTEND_MS_MAX
+
+    assert refusal is None or 10 < len(refusal) < 300
+
+
+def test_the_limits_of_a_command_are_those_that_are_told() -> None:
+    longest = '{"command":"extend","by_s":600,"id":"' + "x" * 64 + '"}'
+    padded = longest + " " * (COMMAND_BYTES_MAX - len(longest))
+
+    assert parse_command("wrist", padded.encode()) == Command(
+        wearable="wrist", verb=Verb.EXTEND, by_ms=EXTEND_MS_MAX, id="x" * 64
+    )
+    with pytest.raises(BadCommandError, match="at most 1024 bytes"):
+        parse_command("wrist", padded.encode() + b" ")
+    with pytest.raises(BadCommandError, match="id must be"):
+        parse_command("wrist", b'{"command":"stop","id":"' + b"x" * 65 + b'"}')
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+    bucket = Bucket(3, 2.0)
+
+    assert [bucket.take(100.0) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert [bucket.take(101.0) for _ in range(4)] == [True] * 2 + [False] * 2
+    assert [bucket.take(1e9) for _ in range(4)] == [True] * 3 + [False]
+
+
+def test_the_readme_names_every_field_command_and_limit() -> None:
+    text = README.read_text(encoding="utf-8")
+    words = [*session_payload(SessionView()), *Verb]
+    for word in words:
+        assert f"`{word}`" in text
+    for number in (COMMAND_BYTES_MAX, COMMAND_BURST, f"{COMMANDS_PER_S:g} a second"):
+        assert re.search(rf"\b{number}\b", text)
