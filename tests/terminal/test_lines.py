@@ -239,7 +239,7 @@ def test_a_slow_reader_holds_up_nobody_and_gets_all_of_it_once(
         (True, {"TERM": "xterm"}, False, LiveSink),
         (True, {"TERM": "xterm"}, True, JsonSink),
         (True, {"TERM": "dumb"}, False, LinesSink),
-        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False, LinesSink),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False, LiveSink),
         (False, {"TERM": "xterm"}, False, LinesSink),
         (False, {"TERM": "xterm"}, True, JsonSink),
     ],

@@ -29,12 +29,13 @@ def choose_sink(
     """Give the sink that fits the console.
 
     json: one object a line, for programs.  Without it a terminal gets the live display, and a
-    pipe, a terminal that cannot move its cursor (TERM=dumb) or whoever sets NO_COLOR gets plain
-    lines.  now_ms, speed, how: see `LiveSink`.  on_gone: called once when a pipe's reader is gone.
+    pipe and a terminal that cannot move its cursor (TERM=dumb) get plain lines; NO_COLOR takes
+    only the colours away.  now_ms, speed, how: see `LiveSink`.  on_gone: called once when a
+    pipe's reader is gone.
     """
     stream = console.file
     if json:
         return JsonSink(stream, on_gone=on_gone)
-    if console.is_terminal and not console.is_dumb_terminal and not console.no_color:
+    if console.is_terminal and not console.is_dumb_terminal:
         return LiveSink(console, now_ms=now_ms, speed=speed, how=how)
     return LinesSink(stream, speed=speed, on_gone=on_gone)
