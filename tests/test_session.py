@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from tenuto.events import (
     CueFired,
     Event,
@@ -28,8 +29,16 @@ from tenuto.events import (
 from tenuto.session import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan
-
-from tests.core.rig import BOOT_MS, GATED, HOLD, PACED, READY, Wrist, plan_id_of as id_of, score_bytes
+from tests.core.rig import (
+    BOOT_MS,
+    GATED,
+    HOLD,
+    PACED,
+    READY,
+    Wrist,
+    plan_id_of as id_of,
+    score_bytes,
+)
 
 DATA = score_bytes()
 PLAN = Plan(DATA)
@@ -228,9 +237,7 @@ def test_the_next_session_is_not_taken_for_this_one() -> None:
     events = feed(follower, [*records[:10], *records[second:]])
 
     assert [type(e) for e in events[9:]] == [RecordsLost]
-    assert events[9] == RecordsLost(
-        t_ms=records[second].at_ms - BOOT_MS, count=second - 10
-    )
+    assert events[9] == RecordsLost(t_ms=records[second].at_ms - BOOT_MS, count=second - 10)
     assert follower.ended
 
     next_one = Tracker(SessionKey("wrist", KEY.boot_id, second), PLAN, PLAN_ID)

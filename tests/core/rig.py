@@ -7,9 +7,9 @@ Runs on CPython and on MicroPython, so that both can be given the same sessions.
 
 from binascii import crc32
 
-from tenuto_core import vocab, wire
+from tenuto_core import buzzer, vocab, wire
 from tenuto_core.band import Band, Peer
-from tenuto_core.log import RECORD_BYTES, unpack_record
+from tenuto_core.log import RECORD_BYTES, Log, unpack_record
 from tenuto_core.plan import Plan, Step, encode
 
 BOOT_MS = 1_000
@@ -68,25 +68,25 @@ def score_bytes() -> bytes:
     return encode("Bench", ("first", "second"), score(), PATTERNS)
 
 
-def plan_id_of(data) -> bytes:
+def plan_id_of(data: bytes) -> bytes:
     """Any 8 bytes that differ with the plan; what they are is the host's business."""
     return b"id: " + bytes(data[-4:])
 
 
-class Motor:
+class Motor(buzzer.Motor):
     """Ends each pulse by itself as the real ones must, and keeps every edge.
 
     edges: (at_ms, strength_pct or `OFF`).  pulses: (on at_ms, strength_pct, planned on_ms,
     felt ms).  now_ms: set by the rig before each call into the core.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.now_ms = BOOT_MS
-        self.edges = []
-        self.pulses = []
-        self._pulse = None
+        self.edges: list[tuple[int, int]] = []
+        self.pulses: list[tuple[int, int, int, int]] = []
+        self._pulse: tuple[int, int, int] | None = None
 
-    def on(self, strength_pct, on_ms):
+    def on(self, strength_pct: int, on_ms: int) -> None:
         """As `buzzer` wants it."""
         self.settle()
         if self._pulse is not None:
@@ -94,29 +94,30 @@ class Motor:
         self._pulse = (self.now_ms, strength_pct, on_ms)
         self.edges.append((self.now_ms, strength_pct))
 
-    def off(self):
+    def off(self) -> None:
         """As `buzzer` wants it."""
         self.settle()
-        if self._pulse is not None:
-            self._end(self.now_ms)
+        self._end(self.now_ms)
 
-    def settle(self):
+    def settle(self) -> None:
         """End the pulse whose time is over."""
         if self._pulse is not None and self._pulse[0] + self._pulse[2] < self.now_ms:
             self._end(self._pulse[0] + self._pulse[2])
 
-    def _end(self, at_ms):
-        self.pulses.append(self._pulse + (at_ms - self._pulse[0],))
-        self.edges.append((at_ms, OFF))
-        self._pulse = None
+    def _end(self, end_ms: int) -> None:
+        if self._pulse is not None:
+            at_ms, strength_pct, on_ms = self._pulse
+            self.pulses.append((at_ms, strength_pct, on_ms, end_ms - at_ms))
+            self.edges.append((end_ms, OFF))
+            self._pulse = None
 
     @property
-    def running(self):
+    def running(self) -> bool:
         """Whether it turns at `now_ms`."""
         self.settle()
         return self._pulse is not None
 
-    def cues(self):
+    def cues(self) -> list[tuple[int, int]]:
         """The cues that were felt: (at_ms, cue)."""
         return [(ms, pct - 10) for ms, pct in self.edges if pct not in (OFF, FOLLOWING_PCT)]
 
@@ -124,7 +125,13 @@ class Motor:
 class Wrist:
     """A band with a plan in it, and time that moves when told."""
 
-    def __init__(self, data=None, log_records=1024, boot_id=0xB0070001, now_ms=BOOT_MS):
+    def __init__(
+        self,
+        data: bytes | None = None,
+        log_records: int = 1024,
+        boot_id: int = 0xB0070001,
+        now_ms: int = BOOT_MS,
+    ) -> None:
         self.motor = Motor()
         self.motor.now_ms = self.now_ms = now_ms
         self.band = Band(self.motor, boot_id, "bench", now_ms, log_records)
@@ -133,10 +140,10 @@ class Wrist:
         if data is not None:
             self.player.load(Plan(data), plan_id_of(data))
 
-    def _at(self, now_ms):
+    def _at(self, now_ms: int) -> None:
         self.now_ms = self.motor.now_ms = now_ms
 
-    def run_to(self, at_ms):
+    def run_to(self, at_ms: int) -> None:
         """Call `advance` at each due time up to `at_ms`, as a perfect owner would."""
         for _ in range(STEPS_MAX):
             due_ms = self.band.due_ms
@@ -150,11 +157,11 @@ class Wrist:
         self.band.advance(at_ms)
         self.motor.settle()
 
-    def run(self, by_ms):
+    def run(self, by_ms: int) -> None:
         """As `run_to`, by so much."""
         self.run_to(self.now_ms + by_ms)
 
-    def run_out(self):
+    def run_out(self) -> None:
         """Run until nothing is due any more."""
         for _ in range(STEPS_MAX):
             if self.band.due_ms is None:
@@ -162,32 +169,30 @@ class Wrist:
             self.run_to(self.band.due_ms)
         raise AssertionError("due again and again")
 
-    def block_to(self, at_ms):
+    def block_to(self, at_ms: int) -> None:
         """Come back at `at_ms` as a device that was busy until then."""
         self._at(at_ms)
         self.band.advance(at_ms)
 
-    def do(self, command, arg=0, source=vocab.BY_HOST):
+    def do(self, command: int, arg: int = 0, source: int = vocab.BY_HOST) -> int:
         """Give the player a command; returns its status."""
         return self.player.receive(command, arg, source, self.now_ms)
 
-    def press(self, gesture=vocab.PRESS):
+    def press(self, gesture: int = vocab.PRESS) -> int:
         """Give the player a gesture; returns its status."""
         return self.player.press(gesture, self.now_ms)
 
-    def beat(self, bpm, rr=()):
+    def beat(self, bpm: int, rr: tuple[int, ...] = ()) -> None:
         """Let the heart beat."""
         self.player.beat(bpm, rr, self.now_ms)
 
-    def records(self):
+    def records(self) -> list[tuple[int, int, int, int, int, int]]:
         """The log as tuples (at_ms, kind, step, a, b, c)."""
-        data, found = log_bytes(self.log), []
-        for at in range(0, len(data), RECORD_BYTES):
-            found.append(unpack_record(data, at))
-        return found
+        data = log_bytes(self.log)
+        return [unpack_record(data, at) for at in range(0, len(data), RECORD_BYTES)]
 
 
-def log_bytes(log):
+def log_bytes(log: Log) -> bytes:
     """All that the log still holds."""
     data, number = b"", log.first
     while number < log.next:
@@ -200,19 +205,19 @@ def log_bytes(log):
 class Host:
     """The host's end of a link that loses nothing by itself."""
 
-    def __init__(self, wrist):
+    def __init__(self, wrist: Wrist) -> None:
         self.wrist = wrist
         self.peer = Peer(wrist.band)
         self._tag = 0
         self.room = wire.MAX_FRAME + 1
 
-    def send(self, op, *values, tail=b""):
+    def send(self, op: int, *values: int | bytes, tail: bytes = b"") -> int:
         """Send a request without waiting for its answer; returns its tag."""
         self._tag = (self._tag + 1) & 0xFF
         self.peer.receive(wire.encode(op, self._tag, *values, tail=tail), self.wrist.now_ms)
         return self._tag
 
-    def pull(self):
+    def pull(self) -> tuple[int, int, tuple, bytes] | None:
         """The next frame decoded, or None."""
         packet = self.peer.pull(self.room, self.wrist.now_ms)
         if not packet:
@@ -222,7 +227,7 @@ class Host:
         (frame,) = wire.split(packet)
         return wire.decode(frame)
 
-    def ask(self, op, *values, tail=b""):
+    def ask(self, op: int, *values: int | bytes, tail: bytes = b"") -> tuple[tuple, bytes]:
         """Send a request and return (values, tail) of its answer."""
         tag = self.send(op, *values, tail=tail)
         for _ in range(STEPS_MAX):
@@ -233,19 +238,19 @@ class Host:
                 return frame[2], frame[3]
         raise AssertionError("no answer")
 
-    def upload(self, data, chunk=200, plan_id=None):
+    def upload(self, data: bytes, chunk: int = 200) -> int:
         """Send a whole plan; returns the status of its commit."""
-        plan_id = plan_id_of(data) if plan_id is None else plan_id
+        plan_id = plan_id_of(data)
         (status, received), _ = self.ask(wire.UPLOAD_BEGIN, plan_id, len(data), crc_of(data))
         while status == vocab.OK and received < len(data):
             tail = bytes(data[received : received + chunk])
             (status, received), _ = self.ask(wire.UPLOAD_CHUNK, received, tail=tail)
-        if status != vocab.OK:
-            return status
-        return self.ask(wire.UPLOAD_COMMIT, plan_id)[0][0]
+        if status == vocab.OK:
+            (status,), _ = self.ask(wire.UPLOAD_COMMIT, plan_id)
+        return int(status)
 
 
-def crc_of(data):
+def crc_of(data: bytes | bytearray) -> int:
     """The checksum that `UPLOAD_BEGIN` carries."""
     return crc32(data) & 0xFFFFFFFF
 
@@ -253,10 +258,10 @@ def crc_of(data):
 class Dice:
     """Random numbers that are the same on every interpreter."""
 
-    def __init__(self, seed):
+    def __init__(self, seed: int) -> None:
         self._state = seed & 0x7FFFFFFF
 
-    def roll(self, sides):
+    def roll(self, sides: int) -> int:
         """0 to `sides` - 1."""
         self._state = (self._state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
         return (self._state >> 8) % sides

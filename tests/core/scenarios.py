@@ -7,21 +7,24 @@ Whatever interpreter runs it, the output must be the same to the byte::
 
 What may differ, because only MicroPython can tell it, goes to the standard error output.
 """
-# ruff: noqa: I002, RUF005, T201 - MicroPython has no __future__, and no star in a display
+# ruff: noqa: I002, RUF005, T201, PTH123 - MicroPython has no __future__, no star in a
+# display and no pathlib
 
 import gc
 import sys
 
-from rig import Dice, Host, Wrist, crc_of, plan_id_of
 from tenuto_core import vocab, wire
 from tenuto_core.log import RECORD_BYTES
 from tenuto_core.plan import Plan, PlanError
 from tenuto_core.player import WAITING
+from tests.core.rig import Dice, Host, Wrist, crc_of, plan_id_of
 
 LOG_RECORDS = 256
 CHUNK = 61
 SAMPLE_EVERY_MS = 600_000
 SHOW_EVERY_MS = 10_000
+CUES_FROM_MS = 10_000
+CUES_FOR_MS = 200_000
 SLACK_BYTES = 1_024
 """A step with more cues is larger than one with fewer; a leak would soon be more than this."""
 
@@ -29,7 +32,14 @@ SLACK_BYTES = 1_024
 class Stage:
     """A wrist with a host that follows, and everything they do in print."""
 
-    def __init__(self, data, log_records=LOG_RECORDS, now_ms=1_000, *, silent=False):
+    def __init__(
+        self,
+        data: bytes,
+        log_records: int = LOG_RECORDS,
+        now_ms: int = 1_000,
+        *,
+        silent: bool = False,
+    ) -> None:
         self.wrist = Wrist(None, log_records, 0x1234ABCD, now_ms)
         self.host = Host(self.wrist)
         self.plan_id = plan_id_of(data)
@@ -39,11 +49,11 @@ class Stage:
         self.say("upload", self.host.upload(data, CHUNK))
         self.say("log read", self.host.ask(wire.LOG_READ, 0))
 
-    def say(self, *words):
+    def say(self, *words: object) -> None:
         if not self.silent:
             print(*words)
 
-    def show(self):
+    def show(self) -> None:
         """Print the motor's edges and what came over the link, and forget them."""
         motor = self.wrist.motor
         for at_ms, pct in motor.edges:
@@ -60,34 +70,34 @@ class Stage:
                 self.host.send(wire.LOG_ACK, values[0] + len(tail) // RECORD_BYTES)
             frame = self.host.pull()
 
-    def run(self, by_ms):
+    def run(self, by_ms: int) -> None:
         self.wrist.run(by_ms)
         self.show()
 
-    def block(self, by_ms):
+    def block(self, by_ms: int) -> None:
         self.wrist.block_to(self.wrist.now_ms + by_ms)
         self.show()
 
-    def command(self, what, arg=0):
+    def command(self, what: int, arg: int = 0) -> None:
         self.commands += 1
         self.host.send(wire.COMMAND, what, self.commands, self.plan_id, arg & 0xFFFFFFFF)
         self.show()
 
-    def click(self, hold_ms=100):
+    def click(self, hold_ms: int = 100) -> None:
         wrist = self.wrist
         wrist.band.edge(True, wrist.now_ms, wrist.now_ms)
         self.run(hold_ms)
         wrist.band.edge(False, wrist.now_ms, wrist.now_ms)
         self.show()
 
-    def beat(self, bpm, rr=()):
+    def beat(self, bpm: int, rr: tuple[int, ...] = ()) -> None:
         self.wrist.band.beat(bpm, rr, self.wrist.now_ms)
 
-    def state(self):
+    def state(self) -> None:
         band = self.wrist.band
         self.say("state", self.host.ask(wire.STATE), band.due_ms)
 
-    def play_out(self, steps=2_000):
+    def play_out(self, steps: int = 2_000) -> None:
         """Press and let the heart calm down wherever that is awaited, until the end."""
         for _ in range(steps):
             player = self.wrist.player
@@ -103,7 +113,7 @@ class Stage:
         self.state()
 
 
-def plain(data, _):
+def plain(data: bytes, _: list[int]) -> None:
     """A session as it is meant to be."""
     stage = Stage(data)
     stage.say("hello", stage.host.ask(wire.HELLO))
@@ -111,7 +121,7 @@ def plain(data, _):
     stage.play_out()
 
 
-def eventful(data, _):
+def eventful(data: bytes, _: list[int]) -> None:
     """Each command, each gesture, and lateness."""
     stage = Stage(data, now_ms=(1 << 32) - 20_000)
     stage.command(vocab.START_AT, stage.wrist.now_ms + 3_000)
@@ -148,7 +158,7 @@ def eventful(data, _):
     stage.run(60_000)
 
 
-def swarm(data, seeds):
+def swarm(data: bytes, seeds: list[int]) -> None:
     """Anything at any time."""
     for seed in seeds:
         print("seed", seed)
@@ -162,7 +172,7 @@ def swarm(data, seeds):
         stage.run(5_000)
 
 
-def anything(stage, dice):
+def anything(stage: Stage, dice: Dice) -> None:
     pick = dice.roll(12)
     if pick < 4:
         what = (1, 2, 3, 4, 6, 6, 0, 5, 7)[dice.roll(9) if dice.roll(20) == 0 else dice.roll(6)]
@@ -181,15 +191,25 @@ def anything(stage, dice):
     stage.run((0, 1, dice.roll(400), dice.roll(3_000), dice.roll(40_000))[dice.roll(5)])
 
 
-def frames(_, __):
+def most(size: int) -> int | bytes:
+    """The greatest value of a field."""
+    return b"\xff" * 8 if size == 8 else (1 << 8 * size) - 1
+
+
+def too_much(size: int) -> tuple[int | bytes, ...]:
+    """Values that do not fit a field."""
+    return (b"", bytes(9)) if size == 8 else (-1, 1 << 8 * size, 1 << 70)
+
+
+def frames(_: bytes, __: list[int]) -> None:
     """Every frame with values that fit and that do not, whole, cut and drawn out."""
     for op in sorted(wire.FRAMES):
-        fields = wire.FRAMES[op][1]
-        fits = [b"\xff" * 8 if size == 8 else (1 << 8 * size) - 1 for _, size in fields]
+        sizes = [size for _, size in wire.FRAMES[op][1]]
+        fits = [most(size) for size in sizes]
         trials = [fits, fits + [0], fits[:-1]]
-        for index in range(len(fields)):
-            for bad in (b"", bytes(9)) if fields[index][1] == 8 else (-1, fits[index] + 1, 1 << 70):
-                trials.append(fits[:index] + [bad] + fits[index + 1 :])
+        for index in range(len(sizes)):
+            for bad in too_much(sizes[index]):
+                trials.append(fits[:index] + [bad] + fits[index + 1 :])  # noqa: PERF401 - plainer
         for values in trials:
             for tail in (b"", b"tail", bytes(wire.MAX_FRAME)):
                 try:
@@ -204,7 +224,7 @@ def frames(_, __):
                 print("refused:", error)
 
 
-def damage(data, _):
+def damage(data: bytes, _: list[int]) -> None:
     """The plan with each of its bytes changed, under a checksum that fits."""
     for at in range(len(data) - 4):
         for change in (0x01, 0x80, 0xFF):
@@ -218,47 +238,44 @@ def damage(data, _):
                 print(at, change, error)
 
 
-def heap():
-    """Bytes in use after a collection; 0 where the interpreter does not tell."""
-    gc.collect()
-    return gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
+def heap() -> int:
+    """Bytes in use; 0 where the interpreter does not tell."""
+    in_use = getattr(gc, "mem_alloc", None)
+    return in_use() if in_use else 0
 
 
-def memory(data, _):
+def memory(data: bytes, _: list[int]) -> None:
     """A long session must need no more memory at its end than at its beginning."""
     stage = Stage(data, 1_024, silent=True)
     stage.command(vocab.START)
-    before = most = samples = 0
+    samples = []
     while stage.wrist.player.due_ms is not None:
-        for _ in range(SAMPLE_EVERY_MS // SHOW_EVERY_MS):
+        for _at_ms in range(0, SAMPLE_EVERY_MS, SHOW_EVERY_MS):
             stage.run(SHOW_EVERY_MS)
-        most = max(most, heap())
-        before = before or most
-        samples += 1
-    print("pulses", stage.pulses, "in", stage.wrist.now_ms // 60_000, "min, looked", samples, "times")
-    print("heap grows:", "yes" if most > before + SLACK_BYTES else "no")
-    print("heap after 10 min", before, "at most", most, file=sys.stderr)
-    if before:
-        print("allocated per cue, with the step around it:", per_cue(stage), file=sys.stderr)
+        gc.collect()
+        samples.append(heap())
+    print(stage.pulses, "pulses in", stage.wrist.now_ms // 60_000, "min;", len(samples), "looks")
+    print("heap grows:", "yes" if max(samples) > samples[0] + SLACK_BYTES else "no")
+    print("heap after 10 min:", samples[0], "at most:", max(samples), file=sys.stderr)
+    print("allocated per cue, all around it included:", per_cue(stage), file=sys.stderr)
 
 
-def per_cue(stage):
-    band, motor = stage.wrist.band, stage.wrist.motor
-    motor.on = motor.off = lambda *_: None
-    now_ms = stage.wrist.now_ms
-    stage.wrist.player.receive(vocab.START, 0, vocab.BY_HOST, now_ms)
-    first = band.log.next
+def per_cue(stage: Stage) -> int:
+    """Bytes that a cue leaves to the collector: its pulses, its record, its share of a step."""
+    wrist = stage.wrist
+    wrist.do(vocab.START)
+    wrist.run(CUES_FROM_MS)
+    first = wrist.log.next
     gc.collect()
     gc.disable()
-    before = gc.mem_alloc()
-    for _ in range(100):
-        band.advance(band.due_ms)
-    after = gc.mem_alloc()
+    before = heap()
+    wrist.run(CUES_FOR_MS)
+    after = heap()
     gc.enable()
     cues = 0
-    for number in range(first, band.log.next):
-        cues += band.log.read(number, 1)[4] == vocab.CUE
-    return (after - before) // max(1, cues)
+    for number in range(first, wrist.log.next):
+        cues += wrist.log.read(number, 1)[4] == vocab.CUE
+    return (after - before) // cues
 
 
 SCENARIOS = {
@@ -271,7 +288,7 @@ SCENARIOS = {
 }
 
 
-def main(argv):
+def main(argv: list[str]) -> None:
     with open(argv[1], "rb") as file:
         data = file.read()
     SCENARIOS[argv[0]](data, [int(seed) for seed in argv[2:]])

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, strategies as st
+
 from tenuto_core import vocab, wire
 from tenuto_core.band import (
     ALERT_GAP_MS_MAX,
@@ -18,9 +20,8 @@ from tenuto_core.band import (
     Peer,
 )
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.plan import MAX_BYTES, Step, encode
+from tenuto_core.plan import MAX_BYTES, Plan, Step, encode
 from tenuto_core.player import IDLE, RUNNING, STATES
-
 from tests.core.rig import (
     BOOT_MS,
     HOLD,
@@ -45,6 +46,11 @@ OTHER_ID = plan_id_of(OTHER)
 def linked(data: bytes | None = DATA) -> tuple[Wrist, Host]:
     wrist = Wrist(data)
     return wrist, Host(wrist)
+
+
+def plan_of(wrist: Wrist) -> Plan:
+    assert wrist.player.plan is not None
+    return wrist.player.plan
 
 
 def command(
@@ -115,7 +121,7 @@ def test_a_plan_comes_in_chunks_of_any_size(chunk: int) -> None:
 
     assert host.upload(DATA, chunk) == vocab.OK
 
-    assert bytes(wrist.player.plan.data) == DATA
+    assert bytes(plan_of(wrist).data) == DATA
     assert host.ask(wire.STATE)[0][4] == PLAN_ID
     assert command(host, vocab.START, 1) == (vocab.OK, "running")
 
@@ -129,7 +135,7 @@ def test_the_largest_plan() -> None:
     assert 7_500 < len(data) <= MAX_BYTES
 
     assert host.upload(data) == vocab.OK
-    assert wrist.player.plan.steps == 201
+    assert plan_of(wrist).steps == 201
 
 
 def test_an_upload_goes_on_where_it_was_interrupted_at_every_chunk() -> None:
@@ -145,7 +151,7 @@ def test_an_upload_goes_on_where_it_was_interrupted_at_every_chunk() -> None:
 
         assert answer == (vocab.OK, sent)
         assert host.upload(DATA, chunk) == vocab.OK
-        assert bytes(wrist.player.plan.data) == DATA
+        assert bytes(plan_of(wrist).data) == DATA
 
 
 def test_chunks_that_come_twice_or_overlap_do_no_harm() -> None:
@@ -160,7 +166,7 @@ def test_chunks_that_come_twice_or_overlap_do_no_harm() -> None:
 
     assert host.ask(wire.UPLOAD_CHUNK, 0, tail=DATA[:10])[0] == (vocab.OK, len(DATA))
     assert host.ask(wire.UPLOAD_COMMIT, PLAN_ID)[0] == (vocab.OK,)
-    assert bytes(wrist.player.plan.data) == DATA
+    assert bytes(plan_of(wrist).data) == DATA
 
 
 def test_a_chunk_that_leaves_a_hole_or_goes_beyond_the_end_is_refused() -> None:
@@ -204,7 +210,7 @@ def stage(host: Host, data: bytes, crc: int | None = None, upto: int | None = No
 
 
 def assert_other_still_plays(wrist: Wrist, host: Host) -> None:
-    assert bytes(wrist.player.plan.data) == OTHER
+    assert bytes(plan_of(wrist).data) == OTHER
     assert host.ask(wire.STATE)[0][4] == OTHER_ID
     assert command(host, vocab.START, 99, OTHER_ID)[0] == vocab.OK
 
@@ -237,7 +243,7 @@ def test_a_part_of_a_plan_leaves_the_old_plan_and_can_be_completed() -> None:
 
     assert host.ask(wire.UPLOAD_COMMIT, PLAN_ID)[0] == (vocab.WRONG_OFFSET,)
 
-    assert bytes(wrist.player.plan.data) == OTHER
+    assert bytes(plan_of(wrist).data) == OTHER
     assert host.upload(DATA) == vocab.OK
 
 
@@ -300,7 +306,7 @@ def test_the_same_id_with_other_bytes_begins_anew() -> None:
     host.ask(wire.UPLOAD_CHUNK, 0, tail=OTHER[:20])
     assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, len(DATA), crc_of(OTHER))[0] == (vocab.OK, 0)
     assert host.upload(DATA) == vocab.OK
-    assert bytes(wrist.player.plan.data) == DATA
+    assert bytes(plan_of(wrist).data) == DATA
 
 
 def test_a_plan_that_is_there_need_not_be_sent_again() -> None:
@@ -539,7 +545,7 @@ def test_hostile_frames_never_raise_and_never_touch_a_session(frames: list[bytes
     assert log_bytes(attacked.log) == log_bytes(left_alone.log)
     assert attacked.motor.edges == left_alone.motor.edges
     assert attacked.player.due_ms == left_alone.player.due_ms
-    assert bytes(attacked.player.plan.data) == DATA
+    assert bytes(plan_of(attacked).data) == DATA
 
 
 @given(st.lists(near_frames(), max_size=20))
@@ -866,7 +872,7 @@ def test_an_alert_is_felt_again_and_again_but_not_for_ever() -> None:
     wrist.run_out()
 
     begun = [ms for ms, pct in wrist.motor.edges if pct]
-    gaps = [b - a for a, b in zip(begun, begun[1:], strict=False) if b - a > 1_000]
+    gaps = [b - a for a, b in pairwise(begun) if b - a > 1_000]
     assert gaps
     assert gaps == sorted(gaps)
     assert max(gaps) <= ALERT_GAP_MS_MAX

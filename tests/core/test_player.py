@@ -6,9 +6,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tenuto_core import player as core, vocab
 from tenuto_core.plan import MAX_STEP_MS, Plan, Step, encode
-
 from tests.core.rig import (
     BOOT_MS,
     DONE,
@@ -887,7 +887,14 @@ def picture(w: Wrist) -> dict[str, Any]:
         "edges": list(w.motor.edges),
         "running": w.motor.running,
         "due": (p.due_ms, w.band.buzzer.due_ms, w.band.due_ms),
-        "player": (p.state, p.number, p.session, p.started_ms, p.plan_id, bytes(p.plan.data)),
+        "player": (
+            p.state,
+            p.number,
+            p.session,
+            p.started_ms,
+            p.plan_id,
+            p.plan and bytes(p.plan.data),
+        ),
         "step": (p.elapsed_at(now_ms), p.duration_ms),
     }
 
@@ -998,5 +1005,6 @@ def test_a_plan_is_changed_between_sessions() -> None:
     assert w.player.load(Plan(data), b"another!") == vocab.OK
     w.do(vocab.START)
 
+    assert w.player.plan is not None
     assert w.player.plan.name == "Other"
     assert w.player.plan_id == b"another!"

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from tenuto_core import player as core, vocab
 
+from tenuto_core import player as core, vocab
 from tests.core import diagram
 
 README = diagram.README.read_text(encoding="utf-8")

@@ -6,9 +6,9 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from tenuto_core import vocab
 from tenuto_core.plan import MAX_STEP_MS, Step, encode
-
 from tests.core.oracle import Oracle
 from tests.core.rig import PATTERNS, Wrist, log_bytes
 
@@ -27,7 +27,10 @@ def some_steps(rng: random.Random) -> list[Step]:
         self_paced = waits and (gate_bpm == 0 or rng.random() < 0.3)
         starts = sorted(rng.randint(0, duration_ms) for _ in range(rng.randint(0, 3)))
         ends = sorted(
-            (rng.randint(0, duration_ms - max(starts, default=0)) for _ in range(rng.randint(0, 4))),
+            (
+                rng.randint(0, duration_ms - max(starts, default=0))
+                for _ in range(rng.randint(0, 4))
+            ),
             reverse=True,
         )
         cues = [(ms, False, rng.randrange(9)) for ms in starts]
@@ -110,7 +113,9 @@ class Pair:
             what = rng.choice(usual if rng.random() < 0.95 else (vocab.START, vocab.STOP))
             self.do(what, rng.choice((0, 1, 5_000, MAX_STEP_MS)) if what == vocab.EXTEND else 0)
         elif pick < 8:
-            self.press(rng.choice((vocab.PRESS,) * 20 + (vocab.DOUBLE_PRESS,) * 3 + (vocab.LONG_PRESS,)))
+            self.press(
+                rng.choice((vocab.PRESS,) * 20 + (vocab.DOUBLE_PRESS,) * 3 + (vocab.LONG_PRESS,))
+            )
         else:
             self.beat(rng.choice((60, 89, 90, 110, 150)))
 
@@ -176,7 +181,7 @@ def check(pair: Pair) -> None:
 @pytest.mark.slow
 def test_swarm() -> None:
     base = random.randrange(1 << 30)  # of pytest-randomly's seed, which pytest prints
-    print(f"swarm from seed {base}")
+    print(f"swarm from seed {base}")  # noqa: T201 - pytest shows it when it is wanted
     lengths = 0
     for seed in range(base, base + SESSIONS):
         try:

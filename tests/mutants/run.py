@@ -88,6 +88,11 @@ def run_tests(root: Path) -> tuple[bool, str]:
     return result.returncode == 0, found[1] if found else result.stdout[-500:] + result.stderr
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def try_all(chosen: list[Mutant]) -> list[Mutant]:
     """Give those that survived."""
     survivors = []
@@ -103,8 +108,7 @@ def try_all(chosen: list[Mutant]) -> list[Mutant]:
             path.write_text(mutant.source(root), encoding="utf-8")
             survived, by = run_tests(root)
             path.write_text(good, encoding="utf-8")
-            print(f"{number}/{len(chosen)} {mutant.what}: {'SURVIVED' if survived else by}")
-            sys.stdout.flush()
+            say(f"{number}/{len(chosen)} {mutant.what}: {'SURVIVED' if survived else by}")
             if survived:
                 survivors.append(mutant)
     return survivors
@@ -114,9 +118,9 @@ def main(words: list[str]) -> int:
     """Run it; words: see above."""
     chosen = [m for m in mutants() if not words or any(word in m.what for word in words)]
     survivors = try_all(chosen)
-    print(f"{len(chosen)} faults, {len(survivors)} survived")
+    say(f"{len(chosen)} faults, {len(survivors)} survived")
     for mutant in survivors:
-        print(f"  {mutant.file}: {mutant.what}")
+        say(f"  {mutant.file}: {mutant.what}")
     return 1 if survivors else 0
 
 
