@@ -19,9 +19,9 @@ from bumble.transport import open_transport
 
 from tenuto import timebase
 from tenuto.links.bumble_backend import ATT_TIMEOUT_S, BumbleAdapter, PrivateKeyStore
-from tenuto.simulator import World
+from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.controller import VirtualController, power_on_device
-from tenuto.simulator.radio import Radio
+from tenuto.simulator.radio import Happening, Radio, RadioEvent
 from tests.simulator.rig import (
     BATTERY_LEVEL,
     CONTROL,
@@ -115,6 +115,7 @@ async def test_a_bond_is_used_at_the_next_connect_without_being_asked_for() -> N
         await client.disconnect()
         again = client_of(adapter, band)
         await again.connect()
+        assert band.board.bleio.adapter.connections[0].paired
         assert await again.read_gatt_char(SECRET) == b"secret"
 
 
@@ -323,6 +324,43 @@ async def test_a_bonded_wearable_remembers_what_was_subscribed_to(
         await asyncio.sleep(1)
         assert len(got) == 2
         assert not caplog.records
+
+
+@in_virtual_time
+async def test_a_bonded_wearable_notifies_after_a_reconnect_without_being_asked_again() -> None:
+    async with World() as world:
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=VirtualPerson())
+        client = client_of(await world.adapter(), band)
+        await client.connect()
+        await client.pair()
+        await client.start_notify(HEART_RATE, lambda *_: None)
+        await client.disconnect()
+        await client.connect()
+        statistics = world.radio.link_statistics("F0:00:00:00:00:01", band.address)
+        before = statistics.data_pdus
+        await asyncio.sleep(20)
+        assert statistics.data_pdus - before > 15
+
+
+@in_virtual_time
+async def test_a_connect_that_is_given_up_as_it_succeeds_leaves_no_connection_behind() -> None:
+    async with World() as world:
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE)
+        adapter = await world.adapter()
+        connecting = asyncio.create_task(client_of(adapter, band).connect())
+
+        def give_up(event: RadioEvent) -> None:
+            if event.what is Happening.CONNECTED:
+                connecting.cancel()
+
+        world.radio.on_event = give_up
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        world.radio.on_event = None
+        await asyncio.sleep(5)
+        assert not adapter.device.connections
+        assert not band.board.bleio.adapter.connected
+        await client_of(adapter, band).connect()
 
 
 @in_virtual_time

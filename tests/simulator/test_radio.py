@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
-from bumble import hci
+from bumble import core, gatt, hci
 from bumble.device import AdvertisingType
 
 from tenuto.simulator import World
@@ -166,6 +166,8 @@ async def test_nobody_is_found_or_connected_to_in_a_silence() -> None:
         with pytest.raises(TimeoutError):
             await client_of(adapter, band).connect(timeout=20)
         assert await find(adapter, "band", timeout_s=30) is not None
+        world.radio.silence(HOST, 60)
+        assert await find(adapter, "band", timeout_s=20) is None
 
 
 @in_virtual_time
@@ -267,6 +269,38 @@ async def test_advertisements_come_at_their_interval_with_the_jitter_of_the_spec
         gaps_s = [b - a for a, b in itertools.pairwise(times_s)]
         assert all(0.2 <= gap_s <= 0.2101 for gap_s in gaps_s)
         assert len(set(gaps_s)) > 100
+
+
+@in_virtual_time
+async def test_no_more_goes_over_the_air_than_its_bit_rate_allows() -> None:
+    async with World(interval_ms=7.5) as world:
+        device, _ = await power_on_device(world.radio, "p", BEACON, secure_connections=False)
+        got: list[bytes] = []
+        done = asyncio.Event()
+
+        def on_write(_: Any, value: bytes) -> None:
+            got.append(value)
+            if len(got) == 200:
+                done.set()
+
+        uuid = core.UUID(UPLOAD)
+        characteristic = gatt.Characteristic(
+            uuid,
+            gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
+            gatt.Characteristic.Permissions.WRITEABLE,
+            gatt.CharacteristicValue(write=on_write),
+        )
+        device.add_service(gatt.Service(uuid, [characteristic]))
+        await device.start_advertising()
+        client = BleakClient(BEACON, backend=(await world.adapter()).client_backend)
+        await client.connect()
+        loop = asyncio.get_running_loop()
+        start_s = loop.time()
+        for number in range(200):
+            await client.write_gatt_char(UPLOAD, bytes([number]) * 240, response=False)
+        await done.wait()
+        assert [value[0] for value in got] == list(range(200))
+        assert loop.time() - start_s > 200 * 240 * 8e-6
 
 
 @in_virtual_time

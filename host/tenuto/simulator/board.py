@@ -107,6 +107,7 @@ class SimulatedBoard:
         drift_ppm: how much faster than the loop's clock the board's runs.
         offset_ms: what the board's clock shows at power-up.
         i2c: the chips on its bus.
+        modules: gives more built-in modules at each boot, or others in place of those here.
         seed: of what `os.urandom` and `random` give.
 
     Attributes:
@@ -126,6 +127,7 @@ class SimulatedBoard:
         drift_ppm: float = 0.0,
         offset_ms: float = 0.0,
         i2c: Mapping[int, I2cChip] | None = None,
+        modules: Callable[[SimulatedBoard], Iterable[types.ModuleType]] | None = None,
         seed: int = 0,
     ) -> None:
         if not firmware_dir.is_dir():
@@ -142,6 +144,7 @@ class SimulatedBoard:
         self._drift_ppm = drift_ppm
         self._offset_ms = offset_ms
         self._i2c = dict(i2c or {})
+        self._more_modules = modules
         self._random = random.Random(f"{seed}/{address}")  # noqa: S311  repeatable, not secret
         self._own_names = _top_level_names(firmware_dir)
         self._search_path = [str(firmware_dir), *_site_packages()]
@@ -200,6 +203,8 @@ class SimulatedBoard:
             "print": self._print,
         }
         self._modules = self._make_modules(self._device)
+        if self._more_modules is not None:
+            self._modules |= {module.__name__: module for module in self._more_modules(self)}
 
     async def stop(self) -> None:
         """Cut the power: end all tasks, leave the air without a word; nothing if it is off."""

@@ -516,7 +516,7 @@ class Radio(LocalLink):
         addresses = (request.initiator_address, request.advertiser_address)
         interval_s, supervision_s = request.interval * 1.25e-3, request.timeout * 10e-3
         peripheral = next((c for c in self._in_order if c.can_be_connected_at(addresses[1])), None)
-        if peripheral is None or any(map(self.is_silent, addresses)):
+        if peripheral is None:
             asyncio.get_running_loop().call_later(
                 _ESTABLISH_EVENTS * interval_s,
                 central.on_link_lost,
