@@ -22,9 +22,13 @@ BATTERY_EVERY_MS = 60_000
 
 
 class App:
-    """One wearable.  name: for people, at most 26 bytes so that it fits a scan response."""
+    """One wearable.
 
-    def __init__(self, *, motor, heart, button, battery, name):
+    name: for people, at most 26 bytes so that it fits a scan response.
+    alive: called after each step that came to its end, to feed the watchdog.
+    """
+
+    def __init__(self, *, motor, heart, button, battery, name, alive=None):
         self._clock = Clock()
         now_ms = self._clock.now()
         boot_id = int.from_bytes(os.urandom(4), "little")
@@ -34,6 +38,7 @@ class App:
         self._button = button
         self._battery = battery
         self._battery_ms = now_ms
+        self._alive = alive or (lambda: None)
         self.band.battery_pct = battery.percent()
         self.ble = Ble(self.band, name)
 
@@ -42,6 +47,7 @@ class App:
         try:
             while True:
                 due_ms = self.step()
+                self._alive()
                 await self._clock.tick(POLL_MS, due_ms)
         finally:
             self.band.buzzer.stop()
