@@ -284,7 +284,7 @@ async def test_no_more_goes_over_the_air_than_its_bit_rate_allows() -> None:
                 done.set()
 
         uuid = core.UUID(UPLOAD)
-        characteristic = gatt.Characteristic(
+        characteristic: gatt.Characteristic[bytes] = gatt.Characteristic(
             uuid,
             gatt.Characteristic.Properties.WRITE_WITHOUT_RESPONSE,
             gatt.Characteristic.Permissions.WRITEABLE,

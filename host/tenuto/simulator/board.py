@@ -39,7 +39,7 @@ from tenuto.simulator.controller import BoardFlash, power_on_device
 from tenuto.simulator.hardware import I2cBus, I2cChip
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
     from bumble.device import Device
 
