@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .store import HistorySink, HostEvent, SessionRow, Store, StoredRecord, StoredSession
+from .store import HistorySink, HostEvent, SessionRow, Store, StoredRecord, StoredSession, Waiting
 from .summary import Summary, replay, summarize
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "StoredRecord",
     "StoredSession",
     "Summary",
+    "Waiting",
     "replay",
     "summarize",
 ]

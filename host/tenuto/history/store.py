@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the database before that is an error."""
+OUTBOX_MAX = 10_000
+"""Messages that wait for the broker, at most: those of a hundred sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,19 @@ class StoredSession:
     plan: bytes | None
     records: tuple[StoredRecord, ...]
     host_events: tuple[HostEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message for the broker that waits in the outbox.
+
+    utc_ms: when what it tells happened, ms since 1970.
+    """
+
+    id: int
+    utc_ms: int
+    topic: str
+    payload: bytes
 
 
 class Store:
@@ -188,6 +203,34 @@ class Store:
         """Give a session with all that is kept of it, None if there is no such number."""
         found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
         return found[0] if found else None
+
+    # --- the outbox
+
+    async def outbox_last(self) -> int:
+        """Give the id of the newest message in the outbox, 0 if it is empty."""
+        row = await self._run(
+            lambda: self._db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
+        )
+        last: int = row[0]
+        return last
+
+    async def outbox_add(self, messages: Sequence[Waiting]) -> int:
+        """Keep messages for the broker; returns how many of the oldest had to go for them."""
+        return await self._run(lambda: self._outbox_add(messages))
+
+    async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
+        """Give the oldest messages whose id is above `last_id`, in order."""
+        rows = await self._run(
+            lambda: self._db.execute(
+                "SELECT id, utc_ms, topic, payload FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
+                (last_id, limit),
+            ).fetchall()
+        )
+        return [Waiting(*row) for row in rows]
+
+    async def outbox_remove(self, ids: Sequence[int]) -> None:
+        """Forget messages that the broker has."""
+        await self._run(lambda: self._outbox_remove(ids))
 
     # --- in the thread
 
@@ -297,6 +340,36 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _outbox_add(self, messages: Sequence[Waiting]) -> int:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany(
+                "INSERT INTO outbox (id, utc_ms, topic, payload) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                [(item.id, item.utc_ms, item.topic, item.payload) for item in messages],
+            )
+            dropped = db.execute(
+                "DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?", (OUTBOX_MAX,)
+            ).rowcount
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        return dropped
+
+    def _outbox_remove(self, ids: Sequence[int]) -> None:
+        db = self._db
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
 
     def _add(self, entries: Sequence[Entry]) -> None:
         db = self._db

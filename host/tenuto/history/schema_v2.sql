@@ -1,0 +1,64 @@
+-- SPDX-License-Identifier: MIT
+-- The whole schema, version 2. Times are ms since 1970 in UTC unless said otherwise.
+
+CREATE TABLE plans (
+    plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
+    routine TEXT NOT NULL,
+    data    BLOB NOT NULL                                   -- as tenuto_core.plan writes it
+) STRICT;
+
+-- A row is made by whatever comes first; what it does not know is NULL until it is known.
+-- AUTOINCREMENT: the number of a deleted session never comes back for another one.
+CREATE TABLE sessions (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    wearable       TEXT NOT NULL,
+    boot_id        INTEGER NOT NULL,
+    seq            INTEGER NOT NULL,     -- log number of its session_started
+    person         TEXT,
+    plan_id        TEXT,                 -- the plan itself may be missing
+    routine        TEXT,
+    started_utc_ms INTEGER NOT NULL,     -- of its first known record
+    ended_utc_ms   INTEGER,
+    reason         TEXT,
+    source         TEXT,
+    UNIQUE (wearable, boot_id, seq)
+) STRICT;
+
+CREATE INDEX sessions_started ON sessions (started_utc_ms);
+
+-- The truth: what the wearable logged, as it logged it. Everything else follows from it.
+CREATE TABLE records (
+    wearable   TEXT NOT NULL,
+    boot_id    INTEGER NOT NULL,
+    seq        INTEGER NOT NULL,
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    at_ms      INTEGER NOT NULL,         -- the wearable's clock, modulo 2**32
+    kind       INTEGER NOT NULL,         -- tenuto_core.vocab.RECORDS
+    step       INTEGER NOT NULL,
+    a          INTEGER NOT NULL,
+    b          INTEGER NOT NULL,
+    c          INTEGER NOT NULL,
+    utc_ms     INTEGER NOT NULL,
+    PRIMARY KEY (wearable, boot_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX records_session ON records (session_id, seq);
+
+-- What only the host noticed, such as a lost link.
+CREATE TABLE host_events (
+    id         INTEGER PRIMARY KEY,
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    t_ms       INTEGER NOT NULL,         -- since the session began
+    utc_ms     INTEGER NOT NULL,
+    data       TEXT NOT NULL,            -- the JSON form of tenuto.events
+    UNIQUE (session_id, t_ms, data)
+) STRICT;
+
+-- What the broker has not acknowledged yet, in the order in which it happened. The ids are given by
+-- the bridge, so that a message can be on its way before it is in here.
+CREATE TABLE outbox (
+    id      INTEGER PRIMARY KEY,
+    utc_ms  INTEGER NOT NULL,            -- when what it tells happened
+    topic   TEXT NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
