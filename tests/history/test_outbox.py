@@ -50,7 +50,8 @@ async def test_a_history_of_version_1_is_brought_up_and_keeps_what_it_has(tmp_pa
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("PRAGMA user_version = 1")
         db.execute(
-            "INSERT INTO sessions (wearable, boot_id, seq, started_utc_ms) VALUES ('wrist', 1, 2, 3)"
+            "INSERT INTO sessions (wearable, boot_id, seq, started_utc_ms)"
+            " VALUES ('wrist', 1, 2, 3)"
         )
         db.commit()
     async with Store(path) as store:
