@@ -112,7 +112,7 @@ class Settings:
     self_paced_max_ms: int = key(
         "self_paced_max_s",
         _WAIT,
-        "End the session after this time without a press, counted from the beginning of the change.",
+        "End the session without a press after this time, from the beginning of the change.",
         default=600_000,
     )
     heart_gate: HeartGate | None = key(
