@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tenuto.events import Entry
     from tenuto.keeper import Keeper
     from tenuto.links.ble import BleAdapter
-    from tenuto.links.bumble_backend import BumbleAdapter
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.outlets import Sink
     from tenuto.routine import Routine
@@ -204,7 +203,8 @@ class Host:
 
     async def _build_driver(self, wearable: Wearable) -> BandDriver:
         # Here and not at the top: bleak and bumble take half a second to import.
-        from tenuto.links.ble import BleLink  # noqa: PLC0415
+        from tenuto.links.ble import BleAdapter, BleLink  # noqa: PLC0415
+        from tenuto.links.open import radio_of  # noqa: PLC0415
 
         if wearable.link == "serial":
             raise InputError(
@@ -216,7 +216,9 @@ class Host:
             if self._world is None:
                 world = World(seed=self._rng.getrandbits(32))
                 self._world = await self._stack.enter_async_context(world)
-                self._adapters["simulated"] = _adapter_of(await self._world.adapter())
+                adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
+                self._stack.push_async_callback(adapter.close)
+                self._adapters["simulated"] = adapter
             simulated = await self._world.add_wearable(
                 wearable.id,
                 firmware_dir=shipped("firmware"),
@@ -225,20 +227,15 @@ class Host:
             return BandDriver(BleLink(self._adapters["simulated"], simulated.address))
         name = self.config.bluetooth.adapter
         if name not in self._adapters:
-            self._adapters[name] = await self._open_adapter(name)
+            self._adapters[name] = self._open_adapter(name)
         return BandDriver(BleLink(self._adapters[name], wearable.address))
 
-    async def _open_adapter(self, name: str) -> BleAdapter:
-        from tenuto.links.ble import BleAdapter  # noqa: PLC0415
+    def _open_adapter(self, name: str) -> BleAdapter:
+        from tenuto.links.open import open_adapter  # noqa: PLC0415
 
-        if name.startswith("bumble:"):
-            from tenuto.links.bumble_backend import BumbleAdapter  # noqa: PLC0415
-
-            keys = self.config.own.data / "bonds.json"
-            radio = await BumbleAdapter.open_transport(name.removeprefix("bumble:"), keys)
-            self._stack.push_async_callback(radio.close)
-            return _adapter_of(radio)
-        return BleAdapter(options={} if name == "default" else {"bluez": {"adapter": name}})
+        adapter = open_adapter(name, self.config.own.data / "bonds.json")
+        self._stack.push_async_callback(adapter.close)
+        return adapter
 
     def compile(self, routine: Routine) -> CompiledPlan:
         """Compile a routine with the vocabulary of the configuration; raises InputError."""
@@ -283,12 +280,6 @@ class Host:
             task.remove_done_callback(over)
             task.cancel()
             await asyncio.wait({task}, timeout=STOP_TIMEOUT_S)
-
-
-def _adapter_of(radio: BumbleAdapter) -> BleAdapter:
-    from tenuto.links.ble import BleAdapter  # noqa: PLC0415
-
-    return BleAdapter(scanner=radio.scanner_backend, client=radio.client_backend)
 
 
 @asynccontextmanager

@@ -1,126 +1,579 @@
 # SPDX-License-Identifier: MIT
-"""A Bluetooth LE link by bleak, whatever radio bleak stands on."""
+"""A Bluetooth LE link by bleak, whatever radio bleak stands on.
+
+Real stacks are not as good as their interfaces say; the habits of this file are the answer:
+
+- One scanner for a whole process, and only one connection is being made at a time.  While one is
+  made nobody scans.
+- A device is looked for anew before each connection.  BlueZ deletes the objects of devices, and a
+  `BLEDevice` kept from before then leads nowhere.
+- Characteristics are looked up by their UUIDs after each connection, never kept.
+- Every call has a time limit, and one that does not even obey its cancellation is left behind.
+- Nobody waits long for a disconnect: BlueZ takes two seconds and more for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bleak import BleakClient, BleakScanner
-from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
+from bleak import BleakAdapter as PlatformAdapter, BleakClient, BleakScanner
+from bleak.uuids import normalize_uuid_str
 
 from tenuto.errors import LinkError, LinkReason
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+from .bluetooth_faults import ADVICE, link_error, link_errors
+from .scan import TENUTO, Found
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from bleak.backends.adapter import BaseBleakAdapter
     from bleak.backends.characteristic import BleakGATTCharacteristic
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 _UUID = "c6a1{:04x}-7f2d-4f0e-9d5b-2a4e7e6b1f10"
-SERVICE_UUID = _UUID.format(0)
+SERVICE_UUID = TENUTO
 INFO_UUID = _UUID.format(1)
 INBOX_UUID = _UUID.format(2)
 OUTBOX_UUID = _UUID.format(3)
+FIRMWARE_UUID = normalize_uuid_str("2a26")
 
 PACKET_BYTES_MAX = 244
 SCAN_TIMEOUT_S = 15.0
+"""Time that the scanner really ran: what others take for their connections does not count."""
+SCANNER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 20.0
 GATT_TIMEOUT_S = 5.0
 """An encrypted read after a failed pairing was seen to hang for more than a minute on BlueZ."""
 PAIR_TIMEOUT_S = 30.0
-# ATT errors (Core 5.4, Vol 3, Part F, 3.4.1.1): a bond is missing, or the link is not encrypted.
-_SECURITY_ERRORS = frozenset({0x05, 0x08, 0x0F})
+PAIR_BY_HAND_TIMEOUT_S = 90.0
+"""With a person who has to read and type a number in between."""
+FRESH_S = 20.0
+"""BlueZ forgets a device that it has not heard for 30 s."""
+LEAVE_WAIT_S = 0.3
+LEAVE_TIMEOUT_S = 15.0
+CANCEL_GRACE_S = 1.0
 
 
-@dataclass
-class BleAdapter:
-    """One radio, shared by all links on it.
+async def _nothing() -> None:
+    pass
 
-    scanner, client: backends for bleak, None for the platform's own.  options: further keyword
-    arguments for both, such as `{"adapter": "hci1"}` on Linux.
-    Radios do one thing at a time badly and two not at all, so scanning and connecting take turns.
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """What bleak stands on.
+
+    scanner, client, adapter: backends for bleak, None for the platform's own.  options: further
+    keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.  is_lost: whether it is
+    gone for good, so that it has to be opened anew.  close: lets go of it.
     """
 
     scanner: type[BaseBleakScanner] | None = None
     client: type[BaseBleakClient] | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    adapter: type[BaseBleakAdapter] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_lost: Callable[[], bool] = lambda: False
+    close: Callable[[], Awaitable[None]] = _nothing
 
-    def _backend(self, kind: type | None) -> dict[str, Any]:
-        return self.options | ({} if kind is None else {"backend": kind})
+    @property
+    def is_platform(self) -> bool:
+        """Whether it is the platform's own."""
+        return self.client is None
 
-    async def find(self, address: str | None) -> BLEDevice:
-        """Scan for the wearable with this address, or for any that offers Tenuto's service.
+    def kwargs(self, backend: type | None) -> dict[str, Any]:
+        """Give the keyword arguments for bleak."""
+        return dict(self.options) | ({} if backend is None else {"backend": backend})
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A device just heard, or one that the system is connected to already (no advertisement)."""
+
+    device: BLEDevice
+    advertisement: AdvertisementData | None
+    at_s: float
+
+    @property
+    def found(self) -> Found:
+        """What it has told of itself."""
+        told = self.advertisement
+        if told is None:
+            return Found(address=self.device.address, name=self.device.name)
+        return Found(
+            address=self.device.address,
+            name=told.local_name or self.device.name,
+            # BlueZ gives no signal for a device that it knows but does not hear.
+            rssi_dbm=told.rssi if -127 < told.rssi < 20 else None,
+            services=frozenset(normalize_uuid_str(uuid) for uuid in told.service_uuids),
+        )
+
+    @property
+    def is_bonded(self) -> bool | None:
+        """Whether this computer has a bond with it; None where the platform does not tell."""
+        details = self.device.details
+        props = details.get("props") if isinstance(details, dict) else None
+        if not isinstance(props, dict):
+            return None
+        bonded = props.get("Bonded", props.get("Paired"))
+        return bonded if isinstance(bonded, bool) else None
+
+
+@dataclass
+class _Watcher:
+    """Who wants to hear, until when (in seconds of scanning), and what ends it."""
+
+    on_heard: Callable[[Sighting], bool]
+    until_s: float
+    over: asyncio.Future[None]
+
+    def end(self, error: LinkError | None = None) -> None:
+        if self.over.done():
+            return
+        if error is None:
+            self.over.set_result(None)
+        else:
+            self.over.set_exception(error)
+
+
+class BleAdapter:
+    """One radio, shared by everything in the process that uses it.
+
+    Args:
+        radio: what it is, or what opens it: called at the first use, and again after it was lost.
+        name: for messages.
+        agent: gives the context in which a pairing with the device of an address is answered; for
+            BlueZ, see `bluez_agent`.
+    """
+
+    def __init__(
+        self,
+        radio: Radio | Callable[[], Awaitable[Radio]] | None = None,
+        *,
+        name: str = "default",
+        agent: Callable[[str], AbstractAsyncContextManager[None]] | None = None,
+    ) -> None:
+        self.name = name
+        self.agent = agent or (lambda _address: nullcontext())
+        self.links: set[BleakClient] = set()
+        self._radio_now: Radio | None = None
+        self._open: Callable[[], Awaitable[Radio]]
+        if callable(radio):
+            self._open = radio
+        else:
+            self._open = _opened(radio or Radio())
+        self._turn = asyncio.Lock()
+        self._connecting = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._stir = asyncio.Event()
+        self._watchers: list[_Watcher] = []
+        self._scanned_s = 0.0
+        self._scan_began_s: float | None = None
+        self._scan: asyncio.Task[None] | None = None
+        self._leaving: dict[asyncio.Task[None], str] = {}
+
+    # --- the radio
+
+    async def radio(self) -> Radio:
+        """Give the radio, opened if it is not; one that was lost is opened anew.
 
         Raises:
-            LinkError: nothing was found in `SCAN_TIMEOUT_S`, or there is no working adapter.
+            LinkError: there is none, or it cannot be used.
         """
+        if self._radio_now is not None and self._radio_now.is_lost():
+            lost, self._radio_now = self._radio_now, None
+            _log.warning("adapter=%s lost, opening it anew", self.name)
+            with suppress(LinkError):
+                async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
+                    await lost.close()
+        if self._radio_now is None:
+            async with link_errors(f"opening the adapter {self.name}"):
+                self._radio_now = await self._open()
+        return self._radio_now
 
-        def fits(device: BLEDevice, advertisement: AdvertisementData) -> bool:
-            if address is not None:
-                return device.address.upper() == address.upper()
-            return SERVICE_UUID in advertisement.service_uuids
+    async def close(self) -> None:
+        """Stop scanning and let go of the radio; what is connected was let go of before."""
+        if self._scan is not None:
+            self._scan.cancel()
+            await asyncio.wait({self._scan}, timeout=LEAVE_WAIT_S)
+        if self._leaving:
+            # BlueZ has been asked and goes on by itself.
+            await asyncio.wait(set(self._leaving), timeout=LEAVE_WAIT_S)
+        for task in self._leaving:
+            task.cancel()
+        radio, self._radio_now = self._radio_now, None
+        if radio is not None:
+            with suppress(LinkError):
+                async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
+                    await radio.close()
 
-        async with self._turn, _link_errors("scanning"):
-            device = await BleakScanner.find_device_by_filter(
-                fits, timeout=SCAN_TIMEOUT_S, **self._backend(self.scanner)
-            )
-        if device is None:
-            which = "no Tenuto wearable" if address is None else f"no wearable at {address}"
+    # --- hearing
+
+    async def watch(self, on_heard: Callable[[Sighting], bool], timeout_s: float) -> None:
+        """Hand over what is heard in `timeout_s` of scanning, or until `on_heard` returns True.
+
+        The same device comes again and again.  `on_heard` must not wait or raise.
+
+        Raises:
+            LinkError: the radio cannot scan.
+        """
+        over = asyncio.get_running_loop().create_future()
+        watcher = _Watcher(on_heard, self._scanned() + timeout_s, over)
+        self._watchers.append(watcher)
+        self._stir.set()
+        if self._scan is None:
+            self._scan = asyncio.create_task(self._keep_scanning(), name=f"scan {self.name}")
+        try:
+            await over
+        finally:
+            self._drop(watcher)
+            self._stir.set()
+
+    def _drop(self, watcher: _Watcher) -> None:
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    async def find(
+        self, fits: Callable[[Sighting], bool], what: str, timeout_s: float = SCAN_TIMEOUT_S
+    ) -> Sighting:
+        """Wait for a device that fits.
+
+        what: names it in the message.
+
+        Raises:
+            LinkError: it was not heard in `timeout_s`, or the radio cannot scan.
+        """
+        heard: list[Sighting] = []
+
+        def on_heard(sighting: Sighting) -> bool:
+            if not heard and fits(sighting):
+                heard.append(sighting)
+            return bool(heard)
+
+        for sighting in await self._connected_already():
+            if fits(sighting):
+                return sighting
+        await self.watch(on_heard, timeout_s)
+        if not heard:
             raise LinkError(
                 LinkReason.NOT_FOUND,
-                f"{which} was heard in {SCAN_TIMEOUT_S:.0f} s: is it on, charged and near?",
+                f"{what} was not heard in {timeout_s:.0f} s: {ADVICE[LinkReason.NOT_FOUND]}",
             )
-        return device
+        return heard[0]
+
+    async def _connected_already(self) -> list[Sighting]:
+        """Give what the system is connected to and so is not heard any more.
+
+        BlueZ holds on to the links of a process that was killed.
+        """
+        radio = await self.radio()
+        if not radio.is_platform and radio.adapter is None:
+            return []
+        try:
+            async with (
+                link_errors("asking for the system's links"),
+                asyncio.timeout(GATT_TIMEOUT_S),
+            ):
+                adapter = await PlatformAdapter.get(**radio.kwargs(radio.adapter))
+                devices = await adapter.get_connected_devices([SERVICE_UUID])
+        except NotImplementedError:
+            return []
+        now_s = asyncio.get_running_loop().time()
+        mine = {client.address.upper() for client in self.links} | set(self._leaving.values())
+        return [
+            Sighting(device, None, now_s)
+            for device in devices
+            if device.address.upper() not in mine
+        ]
+
+    async def _keep_scanning(self) -> None:
+        """Scan while anybody wants to hear; connections come first."""
+        try:
+            while self._watchers:
+                await self._quiet.wait()
+                async with self._turn:
+                    if not self._connecting:
+                        await self._scan_once()
+                self._end_overdue()
+        except LinkError as error:
+            self._end_all(error)
+        finally:
+            self._scan = None
+            self._end_all(LinkError(LinkReason.LOST, "scanning was stopped"))
+
+    def _end_all(self, error: LinkError) -> None:
+        for watcher in self._watchers:
+            watcher.end(error)
+        self._watchers.clear()
+
+    async def _scan_once(self) -> None:
+        """Scan until nobody listens any more, or somebody wants to connect."""
+        radio = await self.radio()
+        loop = asyncio.get_running_loop()
+        async with link_errors("scanning"):
+            scanner = BleakScanner(self._on_advertisement, **radio.kwargs(radio.scanner))
+            await _limited(scanner.start(), SCANNER_TIMEOUT_S)
+        self._scan_began_s = loop.time()
+        try:
+            while self._watchers and not self._connecting:
+                self._stir.clear()
+                left_s = min(watcher.until_s for watcher in self._watchers) - self._scanned()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, left_s)):
+                        await self._stir.wait()
+                if radio.is_lost():
+                    raise LinkError(
+                        LinkReason.NO_ADAPTER, f"the adapter {self.name} went away while scanning"
+                    )
+                self._end_overdue()
+        finally:
+            self._scanned_s, self._scan_began_s = self._scanned(), None
+            try:
+                async with link_errors("ending the scan"):
+                    await _limited(scanner.stop(), SCANNER_TIMEOUT_S)
+            except LinkError as error:
+                _log.info("adapter=%s reason=%s %s", self.name, error.reason, error)
+
+    def _scanned(self) -> float:
+        """Give the seconds that the scanner has run in all."""
+        began_s = self._scan_began_s
+        running_s = 0.0 if began_s is None else asyncio.get_running_loop().time() - began_s
+        return self._scanned_s + running_s
+
+    def _end_overdue(self) -> None:
+        now_s = self._scanned()
+        for watcher in list(self._watchers):
+            # A timer may come a rounding error early.
+            if watcher.until_s <= now_s + 1e-6:
+                watcher.end()
+                self._drop(watcher)
+
+    def _on_advertisement(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
+        sighting = Sighting(device, advertisement, asyncio.get_running_loop().time())
+        for watcher in list(self._watchers):
+            if watcher.on_heard(sighting):
+                watcher.end()
+                self._drop(watcher)
+                self._stir.set()
+
+    # --- connecting
+
+    @asynccontextmanager
+    async def _turn_to_connect(self) -> AsyncIterator[None]:
+        self._connecting += 1
+        self._quiet.clear()
+        self._stir.set()
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._connecting -= 1
+            if not self._connecting:
+                self._quiet.set()
 
     async def connect(
-        self, device: BLEDevice, on_lost: Callable[[BleakClient], None]
-    ) -> BleakClient:
-        """Connect and discover the services.
+        self,
+        fits: Callable[[Sighting], bool],
+        what: str,
+        on_lost: Callable[[BleakClient], None] = lambda _client: None,
+    ) -> tuple[BleakClient, Sighting]:
+        """Look for a device that fits, connect and discover the services.
 
         Raises:
             LinkError: it did not work; nothing is left open.
         """
+        loop = asyncio.get_running_loop()
+        while True:
+            sighting = await self.find(fits, what)
+            async with self._turn_to_connect():
+                if loop.time() - sighting.at_s > FRESH_S:
+                    continue  # others had their turn for so long that it may be gone
+                return await self._connect(sighting, what, on_lost), sighting
+
+    async def _connect(
+        self, sighting: Sighting, what: str, on_lost: Callable[[BleakClient], None]
+    ) -> BleakClient:
+        radio = await self.radio()
+        address = sighting.device.address
+        before = {task for task, left in self._leaving.items() if left == address.upper()}
+        if before:
+            await asyncio.wait(before, timeout=LEAVE_TIMEOUT_S)
+
+        def lost(client: BleakClient) -> None:
+            self.links.discard(client)
+            on_lost(client)
+
         client = BleakClient(
-            device,
-            disconnected_callback=on_lost,
+            sighting.device,
+            disconnected_callback=lost,
             timeout=CONNECT_TIMEOUT_S,
-            **self._backend(self.client),
+            **radio.kwargs(radio.client),
         )
-        async with self._turn, _link_errors("connecting"):
-            async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
-                await client.connect()
+        try:
+            async with link_errors(f"connecting to {what}"):
+                await _limited(client.connect(), 2 * CONNECT_TIMEOUT_S)
+        except LinkError as error:
+            if error.reason is LinkReason.FULL:
+                count = len(self.links)
+                raise LinkError(error.reason, f"{error}; Tenuto has {count} on it") from error
+            raise
+        if client.is_connected:
+            self.links.add(client)
         return client
 
+    async def let_go(self, client: BleakClient) -> None:
+        """Disconnect; what takes longer than a moment goes on by itself.  Never raises."""
+        self.links.discard(client)
+        task = asyncio.create_task(_leave(client), name=f"leave {client.address}")
+        self._leaving[task] = client.address.upper()
+        task.add_done_callback(lambda done: self._leaving.pop(done, None))
+        await asyncio.wait({task}, timeout=LEAVE_WAIT_S)
 
-@asynccontextmanager
-async def _link_errors(doing: str) -> AsyncIterator[None]:
-    """Turn what bleak and the platform raise into a LinkError."""
+    async def unpair(self, target: BLEDevice | str) -> None:
+        """Forget a device: its bond, and on BlueZ what is remembered of its services.
+
+        Raises:
+            LinkError: it did not work; NOT_FOUND if nothing was known of it.
+        """
+        radio = await self.radio()
+        async with self._turn_to_connect(), link_errors("forgetting"):
+            client = BleakClient(target, timeout=CONNECT_TIMEOUT_S, **radio.kwargs(radio.client))
+            await _limited(client.unpair(), LEAVE_TIMEOUT_S)
+
+
+def _opened(radio: Radio) -> Callable[[], Awaitable[Radio]]:
+    async def give() -> Radio:
+        return radio
+
+    return give
+
+
+async def _limited(work: Coroutine[Any, Any, _T], timeout_s: float) -> _T:
+    """Run a call of bleak within a limit; one that ignores its cancellation is left behind.
+
+    Raises:
+        TimeoutError: it took too long.
+    """
+    task = asyncio.create_task(work, name="bleak call")
     try:
-        yield
-    except BleakGATTProtocolError as error:
-        reason = LinkReason.NOT_PAIRED if error.code in _SECURITY_ERRORS else LinkReason.PROTOCOL
-        raise LinkError(reason, f"{doing}: {error}") from error
-    except BleakDeviceNotFoundError as error:
-        raise LinkError(LinkReason.NOT_FOUND, f"{doing}: the wearable went away") from error
-    except (BleakError, EOFError) as error:
-        raise LinkError(LinkReason.LOST, f"{doing}: {error}") from error
-    except TimeoutError as error:
-        raise LinkError(LinkReason.TIMEOUT, f"{doing} took too long") from error
-    except OSError as error:
-        raise LinkError(
-            LinkReason.NO_ADAPTER,
-            f"{doing}: Bluetooth cannot be used here ({error}); "
-            "is there an adapter, is it on, and does the Bluetooth service run?",
-        ) from error
+        await asyncio.wait({task}, timeout=timeout_s)
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_ignore)
+            await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
+    if not task.done() or task.cancelled():
+        raise TimeoutError
+    return task.result()
+
+
+def _ignore(task: asyncio.Task[Any]) -> None:
+    """Take note of how something ended that nobody waits for any more."""
+    if not task.cancelled() and task.exception() is not None:
+        _log.debug("%s ended late: %r", task.get_name(), task.exception())
+
+
+async def _leave(client: BleakClient) -> None:
+    try:
+        async with link_errors("disconnecting"):
+            await _limited(client.disconnect(), LEAVE_TIMEOUT_S)
+    except LinkError as error:
+        _log.debug("link=%s %s", client.address, error)
+
+
+def at_address(address: str | None) -> Callable[[Sighting], bool]:
+    """Make the test for the device at this address, or for any Tenuto wearable if it is None."""
+
+    def fits(sighting: Sighting) -> bool:
+        if address is not None:
+            return sighting.device.address.upper() == address.upper()
+        # What is connected already was asked for by this service.
+        return sighting.advertisement is None or SERVICE_UUID in sighting.found.services
+
+    return fits
+
+
+async def secure(
+    client: BleakClient, sighting: Sighting, adapter: BleAdapter, *, by_hand: bool = False
+) -> None:
+    """Make sure of the bond, by reading something of Tenuto's service that needs it.
+
+    by_hand: a person takes part in the pairing.
+
+    Raises:
+        LinkError: BOND_LOST if there was a bond that is no good any more; or what went wrong else.
+    """
+    bonded = sighting.is_bonded
+    limit_s = PAIR_BY_HAND_TIMEOUT_S if by_hand else PAIR_TIMEOUT_S
+    context = nullcontext() if bonded else adapter.agent(sighting.device.address)
+    async with context:
+        if bonded is False:
+            await _pair(client, limit_s)
+        try:
+            # Where the bond's state is not known, this read makes the platform pair.
+            await _read_info(client, GATT_TIMEOUT_S if bonded is not None else limit_s)
+        except LinkError as error:
+            if error.reason is LinkReason.NOT_PAIRED and bonded is None:
+                await _pair(client, limit_s)
+                await _read_info(client, GATT_TIMEOUT_S)
+                return
+            if error.reason is LinkReason.NOT_PAIRED:
+                raise LinkError(
+                    LinkReason.BOND_LOST,
+                    f"reading what {client.address} is: {ADVICE[LinkReason.BOND_LOST]}",
+                ) from error
+            raise
+
+
+async def _pair(client: BleakClient, limit_s: float) -> None:
+    with suppress(NotImplementedError):  # macOS pairs by itself, when something needs it
+        async with link_errors(f"pairing with {client.address}"):
+            await _limited(client.pair(), limit_s)
+
+
+async def _read_info(client: BleakClient, limit_s: float) -> None:
+    async with link_errors(f"reading what {client.address} is"):
+        await _limited(client.read_gatt_char(INFO_UUID), limit_s)
+
+
+async def read_firmware(client: BleakClient) -> str | None:
+    """Ask for the firmware's version by the Device Information service; None if it has none."""
+    try:
+        async with link_errors("reading the firmware's version"):
+            if client.services.get_characteristic(FIRMWARE_UUID) is None:
+                return None
+            value = await _limited(client.read_gatt_char(FIRMWARE_UUID), GATT_TIMEOUT_S)
+    except LinkError as error:
+        if error.reason in (LinkReason.NOT_PAIRED, LinkReason.PROTOCOL):
+            return None
+        raise
+    return bytes(value).decode("utf-8", errors="replace").strip("\0 ") or None
+
+
+def has_tenuto(client: BleakClient) -> bool:
+    """Tell whether all of Tenuto's service is there; a link that breaks just now counts as no.
+
+    Raises:
+        LinkError: the link is gone.
+    """
+    try:
+        services = client.services
+        return all(
+            services.get_characteristic(uuid) is not None
+            for uuid in (INFO_UUID, INBOX_UUID, OUTBOX_UUID)
+        )
+    except Exception as error:
+        raise link_error(error, f"looking at the services of {client.address}") from error
 
 
 class BleLink:
@@ -131,6 +584,7 @@ class BleLink:
 
     def __init__(self, adapter: BleAdapter, address: str | None) -> None:
         self.name = address or "the nearest Tenuto wearable"
+        self.firmware: str | None = None
         self._adapter = adapter
         self._address = address
         self._client: BleakClient | None = None
@@ -141,69 +595,123 @@ class BleLink:
         """Largest packet that `send` takes just now; BlueZ may raise it after a while."""
         if self._inbox is None:
             return 0
+        # Not `mtu_size`: BlueZ says 23 there whatever it is.
         return min(PACKET_BYTES_MAX, self._inbox.max_write_without_response_size)
 
     async def connect(
         self, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
     ) -> None:
-        """Scan, connect, pair where needed, and subscribe; see `Link`."""
-        await self.disconnect()
-        device = await self._adapter.find(self._address)
+        """Scan, connect, pair where needed, and subscribe; see `Link`.
 
+        A bond that the wearable has forgotten, and services that the system remembers wrongly,
+        are mended by forgetting the wearable, once.
+        """
+        await self.disconnect()
+        mended = tried_again = False
+        while True:
+            client, sighting = await self._adapter.connect(
+                at_address(self._address), self.name, self._lost(on_lost)
+            )
+            try:
+                await self._set_up(client, sighting, on_packet)
+            except BaseException as error:
+                self._client = self._inbox = None
+                await self._adapter.let_go(client)
+                if mended or not isinstance(error, LinkError):
+                    raise
+                if error.reason is LinkReason.BOND_LOST or (
+                    error.reason is LinkReason.PROTOCOL
+                    and tried_again
+                    # On BlueZ the bond is forgotten too: only for what is Tenuto's for sure.
+                    and SERVICE_UUID in sighting.found.services
+                ):
+                    await self._forget(error, sighting)
+                    mended = True
+                elif error.reason is LinkReason.PROTOCOL and not tried_again:
+                    tried_again = True  # BlueZ may have looked at its list while it was filling it
+                else:
+                    raise
+            else:
+                return
+
+    async def _forget(self, error: LinkError, sighting: Sighting) -> None:
+        _log.warning("wearable=%s %s: forgetting it and trying again", self.name, error)
+        try:
+            await self._adapter.unpair(sighting.device)
+        except LinkError as failure:
+            _log.info("wearable=%s %s", self.name, failure)
+
+    def _lost(self, on_lost: Callable[[], None]) -> Callable[[BleakClient], None]:
         def lost(client: BleakClient) -> None:
             if client is self._client:
                 self._client = self._inbox = None
                 on_lost()
 
-        client = await self._adapter.connect(device, lost)
-        try:
-            inbox = client.services.get_characteristic(INBOX_UUID)
-            if inbox is None:
-                raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
-            await self._secure(client)
-            async with _link_errors("subscribing"), asyncio.timeout(GATT_TIMEOUT_S):
-                await client.start_notify(OUTBOX_UUID, lambda _, data: on_packet(bytes(data)))
-            if not client.is_connected:
-                raise LinkError(LinkReason.LOST, "the link broke while it was set up")
-        except BaseException:
-            await _let_go(client)
-            raise
-        self._client, self._inbox = client, inbox
+        return lost
 
-    async def _secure(self, client: BleakClient) -> None:
-        """Make sure of the bond by reading something that needs it."""
-        try:
-            async with _link_errors("reading what the wearable is"):
-                async with asyncio.timeout(PAIR_TIMEOUT_S):  # this read makes BlueZ pair
-                    await client.read_gatt_char(INFO_UUID)
-        except LinkError as error:
-            if error.reason is not LinkReason.NOT_PAIRED:
-                raise
-        else:
-            return
-        async with _link_errors("pairing"), asyncio.timeout(PAIR_TIMEOUT_S):
-            await client.pair()
-        async with _link_errors("reading what the wearable is"), asyncio.timeout(GATT_TIMEOUT_S):
-            await client.read_gatt_char(INFO_UUID)
+    async def _set_up(
+        self, client: BleakClient, sighting: Sighting, on_packet: Callable[[bytes], None]
+    ) -> None:
+        if not has_tenuto(client):
+            raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
+        await secure(client, sighting, self._adapter)
+        self.firmware = await read_firmware(client)
+        async with link_errors("subscribing"):
+            await _limited(
+                client.start_notify(OUTBOX_UUID, lambda _, data: on_packet(bytes(data))),
+                GATT_TIMEOUT_S,
+            )
+            inbox = client.services.get_characteristic(INBOX_UUID)
+        if not client.is_connected or inbox is None:
+            raise LinkError(LinkReason.LOST, f"the link to {self.name} broke while it was set up")
+        self._client, self._inbox = client, inbox
 
     async def send(self, packet: bytes) -> None:
         """Write one packet without waiting for the wearable; see `Link`."""
         client, inbox = self._client, self._inbox
         if client is None or inbox is None:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
-        async with _link_errors("sending"), asyncio.timeout(GATT_TIMEOUT_S):
+        async with link_errors("sending"), asyncio.timeout(GATT_TIMEOUT_S):
             await client.write_gatt_char(inbox, packet, response=False)
 
     async def disconnect(self) -> None:
         """Let go; see `Link`."""
         client, self._client, self._inbox = self._client, None, None
         if client is not None:
-            await _let_go(client)
+            await self._adapter.let_go(client)
 
 
-async def _let_go(client: BleakClient) -> None:
-    try:
-        async with _link_errors("disconnecting"), asyncio.timeout(GATT_TIMEOUT_S):
-            await client.disconnect()
-    except LinkError as error:
-        _log.debug("link=%s %s", client.address, error)
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What was paired with."""
+
+    address: str
+    name: str | None
+    firmware: str | None
+    is_tenuto: bool
+
+
+async def pair(adapter: BleAdapter, address: str) -> Paired:
+    """Bond with the device at an address, with the adapter's agent answering.
+
+    Raises:
+        LinkError: it did not work.
+    """
+    for is_last in (False, True):
+        client, sighting = await adapter.connect(at_address(address), address)
+        try:
+            is_tenuto = has_tenuto(client)
+            if is_tenuto:
+                await secure(client, sighting, adapter, by_hand=True)
+            elif not sighting.is_bonded:
+                async with adapter.agent(sighting.device.address):
+                    await _pair(client, PAIR_BY_HAND_TIMEOUT_S)
+            firmware = await read_firmware(client)
+            return Paired(client.address, sighting.found.name, firmware, is_tenuto)
+        except LinkError as error:
+            if is_last or error.reason is not LinkReason.BOND_LOST:
+                raise
+        finally:
+            await adapter.let_go(client)
+        await adapter.unpair(sighting.device)
+    raise AssertionError("not reached")
