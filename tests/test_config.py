@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def test_without_a_file_there_is_one_simulated_wearable_and_an_embedded_broker()
 
     assert found.wearables == (Wearable(id="simulated", link="simulated"),)
     assert found.mqtt.is_embedded
-    assert (found.mqtt.broker, found.mqtt.base_topic) == (None, "tenuto")
+    assert (found.broker({}), found.mqtt.base_topic) == (None, "tenuto")
     assert found.bluetooth.adapter == "default"
     assert found.routine_for(found.wearables[0]) == "lower-back"
     assert found.haptics_file is None
@@ -66,6 +67,7 @@ def test_every_key_is_in_the_shipped_file_and_may_be_switched_on() -> None:
         if "mqtt" not in line or not line.startswith("#")
     )
     on = on.replace('link = "simulated"', 'link = "ble"').replace('port = "', '# "')
+    on = on.replace('url = "embedded"', 'url = "mqtts://me@broker.lan"')
 
     found = parse(on)
 
@@ -73,6 +75,7 @@ def test_every_key_is_in_the_shipped_file_and_may_be_switched_on() -> None:
     assert found.wearables[0].person == "anna"
     assert found.wearables[0].address == "C0:FF:EE:00:00:01"
     assert found.history.path == Path("history.db")
+    assert (found.mqtt.ca_file, found.mqtt.client_id) == (Path("ca.crt"), "tenuto")
 
 
 def test_the_file_is_looked_for_in_order(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +138,7 @@ def test_the_folders_are_those_of_the_platform(
 def test_a_broker_is_taken_apart_and_its_password_never_shown() -> None:
     found = parse('[mqtt]\nurl = "mqtts://me:s%40cret@broker.lan:99"\n')
 
-    broker = found.mqtt.broker
+    broker = found.broker({})
     assert broker is not None
     assert (broker.host, broker.port, broker.tls) == ("broker.lan", 99, True)
     assert (broker.user, broker.password) == ("me", "s@cret")
@@ -215,6 +218,68 @@ link = "simulatd"
     assert [m.split(": ", 1)[0] for m in found] == [f"t.toml:{line}" for line, _ in expected]
     for mistake, (_, text) in zip(found, expected, strict=True):
         assert text in mistake
+
+
+def test_files_for_the_broker_start_at_the_configuration(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\nnot this\n", encoding="utf-8")
+    secret.chmod(0o600)
+    (tmp_path / "ca.crt").touch()
+    file = tmp_path / "t.toml"
+    file.write_text(
+        'mqtt.url = "mqtts://me@host"\nmqtt.password_file = "secret"\nmqtt.ca_file = "ca.crt"\n'
+        'mqtt.client_id = "band.1"\nmqtt.keep_alive_s = 60\n',
+        encoding="utf-8",
+    )
+
+    broker = find_config(file).broker({})
+
+    assert broker is not None
+    assert (broker.user, broker.password, broker.ca_file) == ("me", "s3cret", tmp_path / "ca.crt")
+    assert (broker.client_id, broker.keepalive_s) == ("band.1", 60)
+    other = find_config(file).broker({"TENUTO_MQTT_PASSWORD": "of the environment"})
+    assert other is not None
+    assert other.password == "of the environment"  # noqa: S105
+    assert "s3cret" not in repr(find_config(file)) + repr(broker)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
+def test_all_files_for_the_broker_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    secret.chmod(0o640)
+    file = tmp_path / "t.toml"
+    file.write_text(
+        'mqtt.url = "mqtts://me@host"\nmqtt.password_file = "secret"\nmqtt.ca_file = "no.crt"\n'
+        'mqtt.certificate = "none.crt"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError) as caught:
+        find_config(file).broker({})
+
+    told = [str(mistake) for mistake in caught.value.mistakes]
+    assert len(told) == 3
+    assert "`ca_file` of [mqtt] cannot be read" in told[0]
+    assert "chmod 600" in told[2]
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text,told",
+    [
+        ('url = "mqtt://me@host"\nca_file = "ca.crt"', "t.toml:3: [mqtt]: `ca_file` is for mqtts"),
+        ('url = "mqtts://h"\ncertificate_key = "k"', "needs `certificate` beside it"),
+        ('url = "mqtt://host"\npassword_file = "p"', "needs a user"),
+        ('url = "mqtt://me:s3cret@host"\npassword_file = "p"', "is a second password"),
+        ("keep_alive_s = 2", "allowed is 5 to 3600"),
+        ('client_id = "a b"', "1 to 64 letters"),
+        ('discovery_prefix = "+"', "letters, digits"),
+    ],
+)
+def test_what_cannot_be_meant_together_is_told(text: str, told: str) -> None:
+    (mistake,) = mistakes(f"[mqtt]\n{text}\n")
+    assert told in mistake
+    assert "s3cret" not in mistake
 
 
 @pytest.mark.parametrize("name", ["default", "hci0", "hci12", "bumble:serial:/dev/ttyACM0,1000000"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import os
 import random
 import signal
 import time
@@ -186,11 +187,12 @@ class Host:
             broker = await self._stack.enter_async_context(EmbeddedBroker())
             address = broker.address
             self.broker_text = f"MQTT for this machine at {address}"
-        elif mqtt.broker is not None:
-            address = mqtt.broker
-            self.broker_text = f"MQTT by the broker at {address}"
         else:
-            return None
+            configured = self.config.broker(os.environ)
+            if configured is None:
+                return None
+            address = configured
+            self.broker_text = f"MQTT by the broker at {address}"
         shared = {person.id for person in self.config.people if person.publish_heart_rate}
         return Bridge(
             address,

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 from cattrs.errors import BaseValidationError
 
 from tenuto import document
-from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, key
-from tenuto.errors import InputError
+from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
+from tenuto.errors import InputError, Mistake
 from tenuto.mqtt.address import BrokerAddress
 from tenuto_core.plan import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tenuto.errors import Mistake
     from tenuto.locate import Key
 
 EMBEDDED = "embedded"
 OFF = "off"
+PASSWORD_VARIABLE = "TENUTO_MQTT_PASSWORD"  # noqa: S105 - the name of it
 MAX_WEARABLES = 64
 MAX_PEOPLE = 64
 
@@ -95,10 +95,64 @@ class Mqtt:
         default="tenuto",
     )
 
+    password_file: Path | None = key(
+        "password_file", _File(), "A file with the password.", default=None
+    )
+    ca_file: Path | None = key(
+        "ca_file", _File(), "Certificate authorities in place of the system's.", default=None
+    )
+    certificate: Path | None = key("certificate", _File(), "The client certificate.", default=None)
+    certificate_key: Path | None = key(
+        "certificate_key", _File(), "Its key, if that is in another file.", default=None
+    )
+    client_id: str | None = key(
+        "client_id",
+        Text(64, pattern="[A-Za-z0-9_.-]+", allowed="1 to 64 letters, digits, _, . and -"),
+        "The client's name at the broker.",
+        default=None,
+    )
+    keep_alive_s: int = key(
+        "keep_alive_s", Whole(5, 3600), "A silent broker is gone after this.", default=30
+    )
+    discovery: bool = key(
+        "discovery", Flag(), "Whether to announce everything to Home Assistant.", default=True
+    )
+    discovery_prefix: str = key(
+        "discovery_prefix",
+        Text(
+            64,
+            pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
+            allowed="letters, digits, _ and -, with / between levels",
+        ),
+        "Where Home Assistant listens for that.",
+        default="homeassistant",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant together."""
+        remarks = [
+            (name, "is for mqtts:// only; write `url` so, or leave it out")
+            for name in ("ca_file", "certificate", "certificate_key")
+            if getattr(self, name) is not None and not self.url.startswith("mqtts://")
+        ]
+        if self.certificate_key is not None and self.certificate is None:
+            remarks.append(("certificate_key", "needs `certificate` beside it"))
+        if self.password_file is not None:
+            address = self.url_address
+            if address is None or address.user is None:
+                remarks.append(("password_file", "needs a user: mqtt://user@host"))
+            elif address.password is not None:
+                remarks.append(("password_file", "is a second password, `url` has one already"))
+        if remarks:
+            raise Mistaken(remarks)
+
     @property
-    def broker(self) -> BrokerAddress | None:
-        """The broker to connect to, None for the embedded one or for none."""
-        return None if self.url in (EMBEDDED, OFF) else BrokerAddress.parse(self.url)
+    def url_address(self) -> BrokerAddress | None:
+        """What `url` says; None for the embedded broker, for none, and if it is wrong."""
+        try:
+            return BrokerAddress.parse(self.url)
+        except InputError:
+            return None
 
     @property
     def is_embedded(self) -> bool:
@@ -266,6 +320,48 @@ class Config:
         """The user's own vocabulary, None for the shipped one."""
         return self._from_file(self.haptics.file)
 
+    @property
+    def state_path(self) -> Path:
+        """What the daemon remembers between its runs, besides the history."""
+        return self.history_path.with_name("state.json")
+
+    def broker(self, environ: Mapping[str, str]) -> BrokerAddress | None:
+        """Give the broker to connect to, None for the embedded one or for none.
+
+        environ: its `TENUTO_MQTT_PASSWORD` comes before any other password.
+        Raises InputError with all that is wrong with the files it takes.
+        """
+        address = self.mqtt.url_address
+        if address is None:
+            return None
+        mistakes: list[Mistake] = []
+        files = {
+            name: self._from_file(getattr(self.mqtt, name))
+            for name in ("ca_file", "certificate", "certificate_key")
+        }
+        for name, path in files.items():
+            if path is not None and not os.access(path, os.R_OK):
+                mistakes.append(Mistake(str(path), 0, f"`{name}` of [mqtt] cannot be read"))
+        password = environ.get(PASSWORD_VARIABLE, address.password)
+        if PASSWORD_VARIABLE in environ and address.user is None:
+            text = f"{PASSWORD_VARIABLE} needs a user: write [mqtt] url as mqtt://user@host"
+            mistakes.append(Mistake("environment", 0, text))
+        elif password is None and self.mqtt.password_file is not None:
+            secret = self._from_file(self.mqtt.password_file) or self.mqtt.password_file
+            try:
+                password = _read_secret(secret)
+            except InputError as error:
+                mistakes += error.mistakes
+        if mistakes:
+            raise InputError(mistakes)
+        return replace(
+            address,
+            password=password,
+            client_id=self.mqtt.client_id,
+            keepalive_s=self.mqtt.keep_alive_s,
+            **files,
+        )
+
     def _from_file(self, path: Path | None) -> Path | None:
         return self.file.parent / path if path is not None and self.file is not None else path
 
@@ -287,6 +383,24 @@ class Config:
     def routine_for(self, wearable: Wearable) -> str:
         """Give the name of the routine to start on a wearable where none is named."""
         return wearable.routine or self.routines.default
+
+
+def _read_secret(path: Path) -> str:
+    """Give the first line of a file that nobody else may read; raises InputError."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.readline(1_000).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        text = f"`password_file` of [mqtt] cannot be read: {why}"
+        raise InputError([Mistake(str(path), 0, text)]) from None
+    if os.name == "posix" and mode & 0o077:
+        text = f"`password_file` of [mqtt] may be read by others: chmod 600 {path}"
+        raise InputError([Mistake(str(path), 0, text)])
+    if not text:
+        raise InputError([Mistake(str(path), 0, "`password_file` of [mqtt] has no first line")])
+    return text
 
 
 def parse(data: str | bytes, file: str) -> Config:

@@ -4,20 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """A broker's address.
+    """A broker's address, and how to be let in.
 
-    tls: with the system's certificate authorities and the host name checked.
-    protocol: `5` or `3.1.1` where it is known, None to find out.
+    tls: with the host name checked.  protocol: `5` or `3.1.1` where it is known, None to find out.
+    ca_file: certificate authorities in place of the system's.  certificate, certificate_key: what
+    this client shows of itself, and its key where that is in another file.  client_id: None for a
+    random one.  keepalive_s: a broker that is silent for so long is gone.
     """
 
     host: str
@@ -26,6 +31,11 @@ class BrokerAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     protocol: str | None = None
+    ca_file: Path | None = None
+    certificate: Path | None = None
+    certificate_key: Path | None = None
+    client_id: str | None = None
+    keepalive_s: int = 30
 
     @classmethod
     def parse(cls, url: str) -> Self:
