@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import gc
 import math
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,7 +42,16 @@ def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_
 
     @functools.wraps(test)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        timebase.run(test(*args, **kwargs), speed=math.inf)
+        unheard: list[dict[str, Any]] = []
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: unheard.append(context))
+            await test(*args, **kwargs)
+
+        timebase.run(main(), speed=math.inf)
+        gc.collect(1)  # brings out errors of tasks that nobody has asked for
+        assert not unheard
 
     return run
 

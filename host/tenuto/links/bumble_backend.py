@@ -548,6 +548,9 @@ class BumbleAdapter:
         if not connecting.done():
             connecting.cancel()
             await asyncio.wait((connecting,))
+        # If our own caller was cancelled, nobody else looks at how it ended.
+        if not connecting.cancelled() and connecting.exception() is None and _is_cancelled():
+            _Link(self, connecting.result()).begin_disconnect()
 
     def _on_attempt_done(self, attempt: asyncio.Task[Connection]) -> None:
         self._attempts.discard(attempt)
