@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -43,6 +45,11 @@ _log = logging.getLogger(__name__)
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
+STABLE_S = 10.0
+"""A link that lasted so long was a good one: the next back-off begins anew."""
+SILENCE_S = 60.0
+"""A band that has said nothing for so long is asked whether it is there: BlueZ was seen to call a
+link connected for ever after its D-Bus had broken."""
 PROBES = 5
 RECORDS_WAITING_MAX = 2048
 STORE_TIMEOUT_S = 10.0
@@ -53,6 +60,19 @@ class LinkState(StrEnum):
 
     UP = "up"
     DOWN = "down"
+
+
+class KeeperState(StrEnum):
+    """What a keeper does."""
+
+    IDLE = "idle"
+    """It does not run."""
+    REACHING = "reaching"
+    """It looks for the wearable, connects, takes up the log."""
+    UP = "up"
+    """The wearable is in reach and its log is followed."""
+    WAITING = "waiting"
+    """It failed, see `problem`, and tries again after the back-off."""
 
 
 @dataclass
@@ -84,6 +104,7 @@ class Keeper:
     """Keeps the wearable `name` by its driver until `run` is cancelled.
 
     Attributes:
+        state: what it does at the moment.
         connected: set while it is in reach and its log is followed.
         problem: why it was not reached last time, None when all is well.
         tracker: the present session, or the last one; None before the first.
@@ -95,6 +116,7 @@ class Keeper:
     ) -> None:
         self.name = name
         self.person = person
+        self.state = KeeperState.IDLE
         self.connected = asyncio.Event()
         self.problem: LinkError | None = None
         self.tracker: Tracker | None = None
@@ -117,25 +139,46 @@ class Keeper:
     async def run(self) -> None:
         """Reach the wearable again and again, until cancelled."""
         backoff_s = BACKOFF_FIRST_S
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._digest(), name=f"digest {self.name}")
-            while True:
-                lost = asyncio.Event()
-                try:
-                    await self._attach(lost)
-                    backoff_s = BACKOFF_FIRST_S
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._digest(), name=f"digest {self.name}")
+                while True:
+                    lost = asyncio.Event()
+                    up_s = math.inf
+                    self.state = KeeperState.REACHING
+                    try:
+                        await self._attach(lost)
+                        self.state, up_s = KeeperState.UP, loop.time()
+                        await self._stay(lost)
+                        self.problem = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
+                    except LinkError as error:
+                        self._say(error)
+                    except (StoreError, TimeoutError) as error:
+                        _log.error("wearable=%s %s", self.name, error)
+                    except RefusedError as error:
+                        _log.warning("wearable=%s %s", self.name, error)
+                    finally:
+                        self.state = KeeperState.WAITING
+                        await self._detach()
+                    if loop.time() - up_s >= STABLE_S:
+                        backoff_s = BACKOFF_FIRST_S
+                    await asyncio.sleep(backoff_s * self._around.rng.uniform(0.5, 1.5))
+                    backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+        finally:
+            self.state = KeeperState.IDLE
+
+    async def _stay(self, lost: asyncio.Event) -> None:
+        """Wait until the link is lost; raises LinkError for one that only seems to be there."""
+        loop = asyncio.get_running_loop()
+        while not lost.is_set():
+            silent_s = loop.time() - self._driver.heard_s
+            if silent_s >= SILENCE_S:
+                self.battery_pct = (await self._driver.status()).battery_pct
+                silent_s = 0.0
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SILENCE_S - silent_s):
                     await lost.wait()
-                    self.problem = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
-                except LinkError as error:
-                    self._say(error)
-                except (StoreError, TimeoutError) as error:
-                    _log.error("wearable=%s %s", self.name, error)
-                except RefusedError as error:
-                    _log.warning("wearable=%s %s", self.name, error)
-                finally:
-                    await self._detach()
-                await asyncio.sleep(backoff_s * self._around.rng.uniform(0.5, 1.5))
-                backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
 
     def _say(self, error: LinkError) -> None:
         """Log a failure to connect, once for each kind of it."""

@@ -17,6 +17,8 @@ class Link(Protocol):
 
     name: str
     """For messages: what a person would call the other end."""
+    firmware: str | None
+    """The version that the other end has told by the link's own means, None if it has not."""
 
     @property
     def packet_bytes(self) -> int:

@@ -49,6 +49,9 @@ OUTBOX_UUID = _UUID.format(3)
 FIRMWARE_UUID = normalize_uuid_str("2a26")
 
 PACKET_BYTES_MAX = 244
+LEAST_PACKET_BYTES = 64
+"""What Tenuto needs.  Before 5.62 BlueZ tells of no more than 20, and later ones at times do at
+first; what is larger than told then goes as a write with response, which has no such limit."""
 SCAN_TIMEOUT_S = 15.0
 """Time that the scanner really ran: what others take for their connections does not count."""
 SCANNER_TIMEOUT_S = 10.0
@@ -596,7 +599,8 @@ class BleLink:
         if self._inbox is None:
             return 0
         # Not `mtu_size`: BlueZ says 23 there whatever it is.
-        return min(PACKET_BYTES_MAX, self._inbox.max_write_without_response_size)
+        told_bytes = self._inbox.max_write_without_response_size
+        return max(LEAST_PACKET_BYTES, min(PACKET_BYTES_MAX, told_bytes))
 
     async def connect(
         self, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
@@ -672,7 +676,8 @@ class BleLink:
         if client is None or inbox is None:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
         async with link_errors("sending"), asyncio.timeout(GATT_TIMEOUT_S):
-            await client.write_gatt_char(inbox, packet, response=False)
+            needs_response = len(packet) > inbox.max_write_without_response_size
+            await client.write_gatt_char(inbox, packet, response=needs_response)
 
     async def disconnect(self) -> None:
         """Let go; see `Link`."""

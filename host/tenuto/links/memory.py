@@ -76,6 +76,7 @@ class MemoryLink:
         lose: Callable[[str, bytes], bool] = lambda _direction, _packet: False,
     ) -> None:
         self.name = band.band.name
+        self.firmware: str | None = None
         self.packet_bytes = wire.MAX_FRAME + 1
         self.peer = Peer(band.band)
         self.reachable = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from binascii import crc32
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -58,6 +59,7 @@ class BandDriver:
         self._ack_timer: asyncio.TimerHandle | None = None
         self._helpers: set[asyncio.Task[None]] = set()
         self.frames_broken = 0
+        self.heard_s = -math.inf
 
     # --- the link
 
@@ -83,7 +85,9 @@ class BandDriver:
         except BaseException:
             await self.disconnect()
             raise
-        return Identity(tail.decode(errors="replace"), boot_id, plan_bytes)
+        return Identity(
+            tail.decode(errors="replace"), boot_id, plan_bytes, firmware=self._link.firmware
+        )
 
     async def disconnect(self) -> None:
         """Let go of the link and of everything that waits on it."""
@@ -240,6 +244,7 @@ class BandDriver:
     # --- what comes in
 
     def _on_packet(self, packet: bytes) -> None:
+        self.heard_s = asyncio.get_running_loop().time()
         try:
             for frame in wire.split(packet):
                 self._on_frame(*wire.decode(frame))

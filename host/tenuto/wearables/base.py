@@ -18,11 +18,13 @@ class Identity:
     """Who answered.
 
     boot_id: differs from boot to boot; with it the log's numbers and the clock begin anew.
+    firmware: its version, None where it does not tell.
     """
 
     name: str
     boot_id: int
     plan_bytes_max: int
+    firmware: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Driver(Protocol):
     """One wearable.  Every method but `disconnect` may raise LinkError."""
 
     name: str
+    heard_s: float
+    """The loop's time when something was last heard of it."""
 
     async def connect(self, on_lost: Callable[[], None]) -> Identity:
         """Reach the wearable.  `on_lost` is called once if it is lost again."""
