@@ -47,3 +47,8 @@ def test_a_readme_without_markers_is_not_written_over() -> None:
 def test_the_readme_names_every_state_and_every_record() -> None:
     for word in (*core.STATES, *filter(None, vocab.RECORDS)):
         assert f"`{word}`" in README, word
+
+
+def test_the_readme_names_every_file() -> None:
+    for path in diagram.README.parent.glob("[a-z]*.py"):
+        assert f"`{path.name}`" in README, path.name
