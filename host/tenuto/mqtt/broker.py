@@ -137,7 +137,7 @@ class EmbeddedBroker:
                 )
             finally:
                 served.discard(task)
-                writer.close()
+                writer.transport.abort()
 
         await broker.start()
         # Its own listener leaves the sockets of those who are still there open.
@@ -148,12 +148,14 @@ class EmbeddedBroker:
             await self._stop.wait()
         finally:
             server.close()
+            await _settle()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await broker.shutdown()
             for task in served:
                 task.cancel()
             await asyncio.gather(*served, return_exceptions=True)
+            await _settle()
 
     async def _listen(self, serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
         wanted = (PORT, 0) if self._wanted is None else (self._wanted,)
@@ -161,6 +163,12 @@ class EmbeddedBroker:
             with contextlib.suppress(OSError):
                 return await asyncio.start_server(serve, HOST, port)
         raise TenutoError(f"the embedded broker cannot listen on port {wanted[-1]} of {HOST}")
+
+
+async def _settle() -> None:
+    """Let connections that were just made or ended come to the end of it."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 _LISTENER = "default"
