@@ -359,7 +359,9 @@ class Config:
             password=password,
             client_id=self.mqtt.client_id,
             keepalive_s=self.mqtt.keep_alive_s,
-            **files,
+            ca_file=files["ca_file"],
+            certificate=files["certificate"],
+            certificate_key=files["certificate_key"],
         )
 
     def _from_file(self, path: Path | None) -> Path | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto import document, haptics, routine
+from tenuto.adjust import AS_WRITTEN, adjust, adjust_vocabulary
 from tenuto.compile import compile_routine
 from tenuto.errors import InputError
 
 if TYPE_CHECKING:
+    from tenuto.adjust import Adjustment
     from tenuto.compile import CompiledPlan
     from tenuto.config import Config
     from tenuto.haptics import Vocabulary
@@ -103,6 +105,11 @@ class Library:
         base = haptics.load(shipped("config") / "haptics.toml")
         return base if self.haptics_file is None else haptics.load(self.haptics_file, base)
 
-    def plan(self, name: str) -> CompiledPlan:
+    def plan(self, name: str, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
         """Compile a routine by its name; raises InputError if it is not there, or is wrong."""
-        return compile_routine(self.routine(name), self.vocabulary())
+        return self.compile(self.routine(name), adjustment)
+
+    def compile(self, found: Routine, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
+        """Compile a routine with the vocabulary; raises InputError if they do not fit."""
+        vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
+        return compile_routine(adjust(found, adjustment), vocabulary)
