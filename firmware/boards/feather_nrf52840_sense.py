@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""Adafruit Feather nRF52840 Sense (product 4516): the reference board.
+
+It has no STEMMA QT socket: four wires go to its pins 3V, GND, SCL and SDA.
+"""
+
+import board
+
+SCL = board.SCL
+SDA = board.SDA
+
+# Adafruit's DRV2605L board (2305) ties EN to its supply; with a board that brings EN out, give its
+# pin as "enable", with a pull-down resistor on it.
+#
+# A coin motor for 3 V, 10 x 2.7 mm, such as Adafruit 1201 or Precision Microdrives 310-103.  An ERM
+# needs 50 to 100 ms until it is felt (TDK, haptics comparison table); 60 ms is the middle of what
+# makers give for this size.
+MOTOR = {"driver": "drv2605", "kind": "erm", "rated_mv": 3000, "lead_ms": 60}
+
+HEART = True
+
+# The user switch on the board, to ground.
+BUTTON = board.SWITCH
+BUTTON_PRESSED = False
+
+LED = {"kind": "pin", "pin": board.LED, "lit_high": True}
+
+# 100 kOhm to the battery and 100 kOhm to ground, on the board.
+BATTERY = {"kind": "divider", "pin": board.VOLTAGE_MONITOR, "ratio": 2.0}

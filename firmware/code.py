@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: A005 - CircuitPython wants this name
+"""The composition root: a board's pins, the drivers, the application, and who guards them.
+
+Order matters here: the motor is off before anything is imported that could fail, and the watchdog
+runs before the first pulse can.
+"""
+
+import board
+
+import boards
+from motor_off import motor_off
+
+pins = boards.load(board.board_id)
+motor_off(pins)
+
+import asyncio  # noqa: E402
+import os  # noqa: E402
+
+import microcontroller  # noqa: E402
+import supervisor  # noqa: E402
+
+import parts  # noqa: E402
+import power  # noqa: E402
+
+
+def name():
+    """What people see: TENUTO_NAME of settings.toml, or one made of the chip's own number."""
+    given = os.getenv("TENUTO_NAME")
+    return given or "Tenuto %02X%02X" % tuple(microcontroller.cpu.uid[-2:])
+
+
+def compose():
+    """Build everything.  Returns the application, its motor, and the watch over both."""
+    from app import App  # noqa: PLC0415 - late, so that a fault in it finds the motor off
+    from watch import Watch  # noqa: PLC0415
+
+    i2c = parts.make_bus(pins)
+    motor = parts.make_motor(pins, i2c)
+    if getattr(motor, "needs_calibration", False):
+        print("motor calibrated" if motor.calibrate() else "motor not calibrated")
+    watch = Watch(motor)
+    heart = parts.make_heart(pins, i2c)
+    app = App(
+        motor=motor,
+        heart=heart,
+        button=parts.make_button(pins),
+        battery=parts.make_battery(pins, i2c),
+        name=name(),
+        alive=watch.alive,
+    )
+    parts.make_led(pins)
+    heart.wake()
+    return app, motor, watch
+
+
+async def main():
+    """Run for ever; whatever happens, the motor is off when this ends."""
+    try:
+        guard = asyncio.create_task(motor.guard())
+        watch.start()
+        try:
+            await app.main()
+        finally:
+            guard.cancel()
+    finally:
+        motor.off()
+
+
+app = motor = watch = running = None
+if power.is_wanted():
+    power.until_pressed(pins)
+elif parts.is_held(pins) and not power.was_woken():
+    print("safe mode: the button was held at the start; press reset to leave it")
+else:
+    try:
+        supervisor.runtime.autoreload = False
+        app, motor, watch = compose()
+        running = asyncio.run(main())
+    except Exception as error:
+        motor_off(pins)
+        print("ended by", repr(error))
+        # On a cable somebody wants to read this; on a wrist the band has to come back.
+        if supervisor.runtime.usb_connected:
+            raise
+        microcontroller.reset()
+    finally:
+        if motor is not None:
+            motor.off()

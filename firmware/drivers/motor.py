@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What every motor's driver has in common: a pulse that ends, whoever forgets it.
+
+Hands on the brake, from the first to the last:
+
+1. the buzzer calls `off` when the pulse is over;
+2. the stop timer, `guard`, a task of its own, calls it if the buzzer did not, at the latest
+   `GRACE_MS + CHECK_EVERY_MS` after the end;
+3. an `off` that the bus refuses is tried again every `RETRY_MS`;
+4. `is_safe` turns False when the motor may have run on for `STUCK_MS`; then nobody feeds the
+   watchdog any more, the board resets, and `motor_off` comes first after the reset;
+5. where the hardware can, it ends the pulse by itself; each driver says whether it can.
+"""
+
+import asyncio
+
+from supervisor import ticks_ms
+
+from tenuto_core.buzzer import Motor
+
+PULSE_MS_MAX = 1000
+GRACE_MS = 5
+CHECK_EVERY_MS = 50
+RETRY_MS = 20
+STUCK_MS = 500
+# A motor that has not run for so long is sent to sleep; waking it costs one write.
+REST_AFTER_MS = 2_000
+_TICKS = (1 << 29) - 1
+
+
+def elapsed_ms(since_ticks):
+    """Milliseconds from a reading of `supervisor.ticks_ms`, which wraps at 2**29, until now."""
+    return (ticks_ms() - since_ticks) & _TICKS
+
+
+class TimedMotor(Motor):
+    """Base of the drivers: they give `_drive`, `_halt` and, where it saves power, `_rest`.
+
+    lead_ms: how much earlier than it should be felt the motor must be driven; who plays a plan
+    takes it off the time of a cue.  What is logged is the drive, not the feeling.
+    timer_stops: pulses that the stop timer had to end; faults: calls that the bus refused.
+    """
+
+    def __init__(self, lead_ms):
+        self.lead_ms = lead_ms
+        self.timer_stops = 0
+        self.faults = 0
+        self._started = asyncio.Event()
+        self._is_on = False
+        self._is_stuck = False
+        self._is_resting = True
+        self._since = ticks_ms()
+        self._on_ms = 0
+
+    def on(self, strength_pct, on_ms):
+        """Vibrate at 1 to 100 % from now on, for `on_ms`, of which `PULSE_MS_MAX` are done.
+
+        Raises ValueError, and leaves the motor as it is, if an argument is out of its range.
+        Does nothing but count a fault if the bus refuses: a session must live on.
+        """
+        if not 1 <= strength_pct <= 100:
+            raise ValueError("strength_pct must be 1 to 100")
+        if on_ms < 1:
+            raise ValueError("on_ms must be 1 or more")
+        if self._is_on:
+            self.off()
+        self._on_ms = min(on_ms, PULSE_MS_MAX)
+        self._since = ticks_ms()
+        self._is_on = True
+        self._is_resting = False
+        try:
+            self._drive(strength_pct, self._on_ms)
+        except OSError:
+            self.faults += 1
+        self._started.set()
+
+    def off(self):
+        """Stop at once; if the bus refuses, `guard` tries again."""
+        try:
+            self._halt()
+            self._is_stuck = False
+        except OSError:
+            self.faults += 1
+            self._is_stuck = True
+        if self._is_on:
+            self._since = ticks_ms()
+            self._started.set()
+        self._is_on = False
+
+    @property
+    def is_safe(self):
+        """Whether the motor is known to have stopped in time."""
+        if self._is_on:
+            return elapsed_ms(self._since) < self._on_ms + STUCK_MS
+        return not self._is_stuck or elapsed_ms(self._since) < STUCK_MS
+
+    async def guard(self):
+        """The stop timer: run this as a task for as long as the motor may be driven."""
+        while True:
+            wait_ms = self.check()
+            if wait_ms is None:
+                await self._started.wait()
+            else:
+                await asyncio.sleep(wait_ms / 1000)
+            self._started.clear()
+
+    def check(self):
+        """End what is over; returns in how many ms to look again, or None for not before `on`."""
+        passed_ms = elapsed_ms(self._since)
+        if self._is_on:
+            if passed_ms < self._on_ms + GRACE_MS:
+                return min(self._on_ms + GRACE_MS - passed_ms, CHECK_EVERY_MS)
+            self.timer_stops += 1
+            self.off()
+            passed_ms = 0
+        elif self._is_stuck:
+            since = self._since
+            self.off()
+            self._since = since
+        if self._is_stuck:
+            return RETRY_MS
+        if self._is_resting:
+            return None
+        if passed_ms < REST_AFTER_MS:
+            # A new pulse may begin while this sleeps, and may be short.
+            return CHECK_EVERY_MS
+        self.sleep()
+        return None
+
+    def sleep(self):
+        """Use as little power as the driver can; `on` wakes it."""
+        self.off()
+        self._is_resting = True
+        try:
+            self._rest()
+        except OSError:
+            self.faults += 1
+
+    def _drive(self, strength_pct, on_ms):
+        """Begin to vibrate; may raise OSError."""
+        raise NotImplementedError
+
+    def _halt(self):
+        """Stop; may raise OSError."""
+        raise NotImplementedError
+
+    def _rest(self):
+        """Go to sleep, once stopped; may raise OSError."""

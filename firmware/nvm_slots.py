@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What the band keeps in `microcontroller.nvm`, through resets and empty batteries: one table.
+
+A slot is a version byte, a length byte, the content and a CRC-32 (little-endian) of all three; a
+slot that was never written, was torn by a loss of power or is of another version reads as None.
+
+The nRF52840 keeps these bytes in flash: an assignment erases and rewrites a page of 4 KiB, which
+blocks for about 90 ms and which the flash stands 10,000 times (nRF52840 Product Specification,
+NVMC).  So a slot is written in one assignment, only when its content changes, and never while a
+cue may be due.  A loss of power in the midst of it can take the other slots of the page along,
+which their checksums then say.
+
+The module is not called `nvm` because CircuitPython has a built-in of that name.
+"""
+
+from binascii import crc32
+
+# name = (offset, bytes with head and checksum, version of its content)
+CALIBRATION = (0, 32, 1)  # drivers/drv2605.py
+SLOTS = (CALIBRATION,)
+
+_OVERHEAD = 6
+
+
+def capacity(slot):
+    """How many bytes of content a slot holds."""
+    return slot[1] - _OVERHEAD
+
+
+def read(nvm, slot):
+    """The content of a slot, or None where there is none that can be trusted."""
+    offset, size, version = slot
+    data = bytes(nvm[offset : offset + size])
+    end = 2 + data[1]
+    if data[0] != version or end + 4 > size:
+        return None
+    checksum = int.from_bytes(data[end : end + 4], "little")
+    return data[2:end] if crc32(data[:end]) & 0xFFFFFFFF == checksum else None
+
+
+def write(nvm, slot, content):
+    """Keep `content`; does nothing if it is there already.  Returns whether it wrote.
+
+    Raises ValueError, and changes nothing, if the slot is too small.
+    """
+    offset, size, version = slot
+    if len(content) > size - _OVERHEAD:
+        raise ValueError("a slot of %d bytes cannot hold %d" % (size - _OVERHEAD, len(content)))
+    data = bytes((version, len(content))) + bytes(content)
+    data += (crc32(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    if bytes(nvm[offset : offset + len(data)]) == data:
+        return False
+    nvm[offset : offset + len(data)] = data
+    return True
+
+
+def clear(nvm, slot):
+    """Forget the content of a slot; does nothing if it is empty already."""
+    if read(nvm, slot) is not None:
+        nvm[slot[0] : slot[0] + 1] = b"\xff"

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Makes a board's drivers from its file in `boards`.
+
+Only the motor must be there; what else is missing is said once and left out, so that a band with
+a broken sensor still times a hold.
+"""
+
+import busio
+import microcontroller
+from digitalio import DigitalInOut, Pull
+
+from drivers.battery import DividerBattery, GaugeBattery, NoBattery
+from drivers.button import KeypadButton
+from drivers.led import NoLight, PinLight, PixelLight, StatusLed
+
+
+class NoHeart:
+    """A band without a heart-rate sensor."""
+
+    has_contact = False
+
+    def read(self):
+        """None, for ever."""
+
+    def wake(self):
+        """Do nothing."""
+
+    def sleep(self):
+        """Do nothing."""
+
+
+def make_bus(pins):
+    """The I2C bus of the parts, at 400 kHz, which all of them can."""
+    return busio.I2C(pins.SCL, pins.SDA, frequency=400_000)
+
+
+def make_motor(pins, i2c):
+    """The motor, silent.  Raises ValueError or RuntimeError if its driver chip does not answer."""
+    options = dict(pins.MOTOR)
+    driver = options.pop("driver")
+    # Imported here, because a board has the memory for what it uses and not for both.
+    if driver == "pwm":
+        from drivers.pwm_motor import PwmMotor  # noqa: PLC0415
+
+        return PwmMotor(**options)
+    from drivers.drv2605 import Drv2605Motor  # noqa: PLC0415
+
+    enable = options.pop("enable", None)
+    if enable is not None:
+        enable = _output(enable, False)
+    return Drv2605Motor(i2c, enable=enable, nvm=microcontroller.nvm, **options)
+
+
+def make_heart(pins, i2c):
+    """The heart-rate sensor, asleep; or a stand-in."""
+    if not pins.HEART:
+        return NoHeart()
+    try:
+        from drivers.max30102 import Max30102  # noqa: PLC0415
+
+        return Max30102(i2c)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print("no heart-rate sensor:", error)
+        return NoHeart()
+
+
+def make_battery(pins, i2c):
+    """The battery's gauge or divider; or a stand-in."""
+    kind = pins.BATTERY and pins.BATTERY["kind"]
+    try:
+        if kind == "max17048":
+            return GaugeBattery(i2c)
+        if kind == "divider":
+            from analogio import AnalogIn  # noqa: PLC0415
+
+            enable = pins.BATTERY.get("enable")
+            switch = None if enable is None else _output(enable, pins.BATTERY["enable_level"])
+            return DividerBattery(AnalogIn(pins.BATTERY["pin"]), pins.BATTERY["ratio"], switch)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print("no battery gauge:", error)
+    return NoBattery()
+
+
+def make_button(pins):
+    """The button."""
+    return KeypadButton(pins.BUTTON, pressed_high=pins.BUTTON_PRESSED)
+
+
+def make_led(pins):
+    """The status light, dark."""
+    led = pins.LED
+    if not led:
+        return StatusLed(NoLight())
+    if led["kind"] == "neopixel":
+        from neopixel_write import neopixel_write  # noqa: PLC0415
+
+        power = led.get("power")
+        power = None if power is None else _output(power, False)
+        return StatusLed(PixelLight(neopixel_write, _output(led["pin"], False), power))
+    output = _output(led["pin"], not led["lit_high"])
+    return StatusLed(PinLight(output, lit_high=led["lit_high"]))
+
+
+def is_held(pins):
+    """Whether the button is down just now."""
+    with DigitalInOut(pins.BUTTON) as button:
+        button.switch_to_input(pull=Pull.DOWN if pins.BUTTON_PRESSED else Pull.UP)
+        return button.value == pins.BUTTON_PRESSED
+
+
+def _output(pin, level):
+    output = DigitalInOut(pin)
+    output.switch_to_output(value=level)
+    return output
