@@ -55,9 +55,10 @@ class App:
     def step(self):
         """Do all that there is to do now and tell when the next thing is due, in ms or None."""
         band, now_ms = self.band, self._clock.now()
-        band.advance(now_ms)
+        # Before anything is due: a release that was not looked at in time is still a release.
         for pressed, at_ms in self._button.read():
             band.edge(pressed, at_ms, now_ms)
+        band.advance(now_ms)
         if now_ms >= self._battery_ms:
             self._battery_ms = now_ms + BATTERY_EVERY_MS
             band.battery_pct = self._battery.percent()

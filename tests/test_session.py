@@ -236,8 +236,9 @@ def test_the_next_session_is_not_taken_for_this_one() -> None:
 
     events = feed(follower, [*records[:10], *records[second:]])
 
-    assert [type(e) for e in events[9:]] == [RecordsLost]
-    assert events[9] == RecordsLost(t_ms=records[second].at_ms - BOOT_MS, count=second - 10)
+    assert [type(e) for e in events[9:]] == [RecordsLost, SessionEnded]
+    assert events[9] == RecordsLost(t_ms=events[8].t_ms, count=second - 10)
+    assert events[10] == SessionEnded(t_ms=events[8].t_ms, reason="failed", source="host")
     assert follower.ended
 
     next_one = Tracker(SessionKey("wrist", KEY.boot_id, second), PLAN, PLAN_ID)

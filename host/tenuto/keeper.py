@@ -299,14 +299,17 @@ class Keeper:
                 self._records.task_done()
 
     async def _digest_one(self, record: Record, now: _Now) -> None:
-        boot_id = now.identity.boot_id
+        boot_id, utc_ms = now.identity.boot_id, now.clock.utc_ms(record.at_ms)
         if record.kind == vocab.SESSION_STARTED:
+            self._feed(record, utc_ms)  # an earlier session whose end was lost ends here
             await self._begin(record, boot_id)
         elif self.tracker is None and record.kind != vocab.BOOTED:
             await self._join(record, boot_id)
+        self._feed(record, utc_ms)
+
+    def _feed(self, record: Record, utc_ms: int) -> None:
         if self.tracker is None:
             return
-        utc_ms = now.clock.utc_ms(record.at_ms)
         for event in self.tracker.feed(record):
             behind = record if event.seq is not None else None
             self._around.put(Entry(self.tracker.key, self.person, event, utc_ms, behind))

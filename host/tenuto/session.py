@@ -60,6 +60,7 @@ class Tracker:
         self.next_seq = key.seq
         self.ended = False
         self._started_at_ms = 0
+        self._last_t_ms = 0
 
     def t_ms(self, at_ms: int) -> int:
         """Session time of a time stamp of the wearable's clock, which wraps after 49 days."""
@@ -70,21 +71,24 @@ class Tracker:
 
         A record that was fed before gives nothing.  Numbers that are missing give a
         `RecordsLost` first.  Where the first is missing, `t_ms` counts from the first that is not.
-        The beginning of a later session means that the end of this one is among the missing; it
-        ends this session and is itself none of its events.
+        The beginning of a later session means that the end of this one is among the missing: it
+        ends as `failed`, by the host's word, and the record is itself none of its events.
         """
         if self.ended or record.seq < self.next_seq:
             return []
         if self.next_seq == self.key.seq:
             self._started_at_ms = record.at_ms
-        t_ms = self.t_ms(record.at_ms)
+        is_later = record.kind == vocab.SESSION_STARTED and record.seq != self.key.seq
+        t_ms = self._last_t_ms if is_later else self.t_ms(record.at_ms)
         events: list[Event] = []
         if record.seq > self.next_seq:
             events.append(RecordsLost(t_ms=t_ms, count=record.seq - self.next_seq))
         self.next_seq = record.seq + 1
-        if record.kind == vocab.SESSION_STARTED and record.seq != self.key.seq:
+        if is_later:
             self.ended = True
+            events.append(SessionEnded(t_ms=t_ms, reason="failed", source="host"))
             return events
+        self._last_t_ms = t_ms
         make = _MAKERS.get(record.kind)
         if make is not None:
             events.append(make(self, record, t_ms))
