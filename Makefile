@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 RUN_EXTRAS := --extra broker --extra simulator --group build
 
-.PHONY: help setup setup-test run test lint format parts lock clean
+.PHONY: help setup setup-test run test mutants lint format parts lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,9 @@ run: setup ## play the lower-back routine on the simulated wearable: make run SP
 
 test: setup-test lint ## check everything
 	@$(BIN)/python -m pytest $(ARGS)
+
+mutants: setup-test ## put faults into the code, one by one, and see that the tests notice each
+	@$(BIN)/python tests/mutants/run.py $(ARGS)
 
 lint: .venv/.test ## check style, types and imports
 	@$(BIN)/ruff check --quiet
