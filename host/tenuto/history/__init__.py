@@ -3,10 +3,20 @@
 
 from __future__ import annotations
 
-from .store import HistorySink, HostEvent, SessionRow, Store, StoredRecord, StoredSession, Waiting
+from .store import (
+    ExerciseNote,
+    HistorySink,
+    HostEvent,
+    SessionRow,
+    Store,
+    StoredRecord,
+    StoredSession,
+    Waiting,
+)
 from .summary import Summary, replay, summarize
 
 __all__ = [
+    "ExerciseNote",
     "HistorySink",
     "HostEvent",
     "SessionRow",

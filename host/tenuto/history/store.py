@@ -18,7 +18,7 @@ import json
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -28,18 +28,19 @@ from tenuto import events
 from tenuto.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from tenuto.events import Entry, Event, Record, SessionKey
 
 _T = TypeVar("_T")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the database before that is an error."""
+CACHE_KIB = 16_384
 OUTBOX_MAX = 10_000
 """Messages that wait for the broker, at most: those of a hundred sessions."""
 
@@ -80,17 +81,28 @@ class HostEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class ExerciseNote:
+    """What a routine says of an exercise: `stretch` or `strength`, and which muscles it is for."""
+
+    name: str
+    kind: str
+    muscles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredSession:
     """A session with all that is kept of it.
 
     plan: the bytes of the plan, None where it was never known.  records: in order of their
-    numbers.  host_events: in order of session time.
+    numbers.  host_events: in order of session time.  exercises: empty where the routine was never
+    known.
     """
 
     row: SessionRow
     plan: bytes | None
     records: tuple[StoredRecord, ...]
     host_events: tuple[HostEvent, ...]
+    exercises: tuple[ExerciseNote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,19 @@ class Waiting:
     utc_ms: int
     topic: str
     payload: bytes
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Do all that is inside or, after an error, nothing of it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
 
 
 class Store:
@@ -174,15 +199,23 @@ class Store:
         """Keep a plan by its id of 16 hexadecimal digits; one that is kept already stays."""
         await self._run(lambda: self._save_plan(plan_id, routine, data))
 
+    async def describe(self, plan_id: str, exercises: Sequence[ExerciseNote]) -> None:
+        """Keep what a routine says of a plan's exercises; what was said of them before stays."""
+        await self._run(lambda: self._describe(plan_id, exercises))
+
     async def plan(self, plan_id: str) -> bytes | None:
         """Give a plan's bytes, None if it is not kept."""
         return await self._run(lambda: self._plan(plan_id))
 
     async def last_seq(self, wearable: str, boot_id: int) -> int | None:
-        """Give the highest record number kept of a wearable's boot, None if there is none."""
+        """Give the highest record number known of a wearable's boot, None if there is none.
+
+        The records of a session that was deleted are known, though they are not kept.
+        """
         row = await self._run(
             lambda: self._db.execute(
-                "SELECT max(seq) FROM records WHERE wearable = ? AND boot_id = ?",
+                "SELECT max(seq) FROM (SELECT seq FROM records WHERE wearable = ?1 AND boot_id = ?2"
+                " UNION ALL SELECT last_seq FROM deleted WHERE wearable = ?1 AND boot_id = ?2)",
                 (wearable, boot_id),
             ).fetchone()
         )
@@ -203,6 +236,27 @@ class Store:
         """Give a session with all that is kept of it, None if there is no such number."""
         found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
         return found[0] if found else None
+
+    async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
+        """Give the sessions that began from the first moment up to before the second, in order."""
+        where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
+        return await self._run(lambda: self._load(where, (from_utc_ms, to_utc_ms)))
+
+    async def delete(self, number: int) -> bool:
+        """Delete a session for good, also from the free space of the file; False if there is none.
+
+        Its records do not come back from the wearable either. Plans that no other session played
+        and messages about it that wait for the broker go too.
+
+        Raises:
+            StoreError: another program holds the database. Where that is said of what was left,
+                the session is gone, but traces of it stay in the file until the next call.
+        """
+        return await self._run(lambda: self._delete(number))
+
+    async def work(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Have a job done in the store's thread; for the other modules of this package."""
+        return await self._run(lambda: job(self._db))
 
     # --- the outbox
 
@@ -263,7 +317,17 @@ class Store:
                 raise StoreError(f"there is no history at {self.path} yet")
         else:
             self._make_file()
-        mode = "ro" if self._read_only else "rw"
+        self._connect("ro" if self._read_only else "rw")
+        version = self._check()
+        if not self._read_only:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if version < SCHEMA_VERSION:
+                self._upgrade()
+        elif version < SCHEMA_VERSION:
+            self._upgrade_to_read(version)
+
+    def _connect(self, mode: str) -> None:
         # isolation_level None: transactions begin where this module says BEGIN.
         self._connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode={mode}",
@@ -271,13 +335,21 @@ class Store:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,
         )
-        version = self._check()
         self._db.execute("PRAGMA foreign_keys = ON")
-        if not self._read_only:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            if version < SCHEMA_VERSION:
-                self._upgrade()
+        self._db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+    def _upgrade_to_read(self, version: int) -> None:
+        """Bring an older file up to date, although it is only to be read."""
+        try:
+            self._close()
+            self._connect("rw")
+            self._upgrade()
+            self._db.execute("PRAGMA query_only = ON")
+        except sqlite3.OperationalError as error:
+            raise StoreError(
+                f"the history {self.path} has version {version}, this Tenuto writes "
+                f"{SCHEMA_VERSION}, and it cannot be brought up to date: {error}"
+            ) from error
 
     def _make_file(self) -> None:
         try:
@@ -304,18 +376,12 @@ class Store:
                 f"{self.path} is the database of another program: "
                 "give [history] path in the configuration another place"
             )
-        if self._read_only and version < SCHEMA_VERSION:
-            raise StoreError(
-                f"the history {self.path} has version {version}, this Tenuto writes "
-                f"{SCHEMA_VERSION}: start `tenuto daemon` or `tenuto run` once to bring it up"
-            )
         return version
 
     def _upgrade(self) -> None:
         """Run the scripts from the version that is there to the present one, in a transaction."""
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             version = self._pragma("user_version")  # another process may have been faster
             names = [f"upgrade_v{old}.sql" for old in range(version, SCHEMA_VERSION)]
             if version == 0:
@@ -326,11 +392,6 @@ class Store:
                     db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _pragma(self, name: str) -> int:
         value: int = self._db.execute(f"PRAGMA {name}").fetchone()[0]
@@ -343,48 +404,34 @@ class Store:
 
     def _outbox_add(self, messages: Sequence[Waiting]) -> int:
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             db.executemany(
                 "INSERT INTO outbox (id, utc_ms, topic, payload) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
                 [(item.id, item.utc_ms, item.topic, item.payload) for item in messages],
             )
-            dropped = db.execute(
+            return db.execute(
                 "DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?", (OUTBOX_MAX,)
             ).rowcount
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-        return dropped
 
     def _outbox_remove(self, ids: Sequence[int]) -> None:
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _add(self, entries: Sequence[Entry]) -> None:
         db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(db):
             for entry in entries:
                 self._add_entry(entry)
-            db.execute("COMMIT")
-        except BaseException:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
 
     def _add_entry(self, entry: Entry) -> None:
         key, event, record = entry.session, entry.event, entry.record
+        if self._db.execute(
+            "SELECT 1 FROM deleted WHERE wearable = ? AND boot_id = ? AND seq = ?",
+            (key.wearable, key.boot_id, key.seq),
+        ).fetchone():
+            return
         session_id = self._session_id(entry)
         if isinstance(event, events.SessionStarted):
             plan = event.plan
@@ -454,6 +501,64 @@ class Store:
             "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (plan_id, routine, data)
         )
 
+    def _describe(self, plan_id: str, exercises: Sequence[ExerciseNote]) -> None:
+        with transaction(self._db):
+            self._db.executemany(
+                "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (plan_id, note.name, note.kind, json.dumps(note.muscles, ensure_ascii=False))
+                    for note in exercises
+                ],
+            )
+
+    def _delete(self, number: int) -> bool:
+        db = self._db
+        db.execute("PRAGMA secure_delete = ON")
+        with transaction(db):
+            row = db.execute(
+                "SELECT wearable, boot_id, seq, started_utc_ms FROM sessions WHERE id = ?",
+                (number,),
+            ).fetchone()
+            if row is not None:
+                self._delete_row(number, *row)
+        self._scrub()  # also of what an earlier call had to leave
+        return row is not None
+
+    def _delete_row(
+        self, number: int, wearable: str, boot_id: int, seq: int, started_utc_ms: int
+    ) -> None:
+        db = self._db
+        last_seq, last_utc_ms = db.execute(
+            "SELECT coalesce(max(seq), ?), coalesce(max(utc_ms), ?) FROM records"
+            " WHERE session_id = ?",
+            (seq, started_utc_ms, number),
+        ).fetchone()
+        db.execute(
+            "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (wearable, boot_id, seq, last_seq),
+        )
+        db.execute(
+            "DELETE FROM outbox WHERE utc_ms BETWEEN ? AND ? AND instr(topic, ?)",
+            (started_utc_ms, last_utc_ms, wearable),
+        )
+        db.execute("DELETE FROM sessions WHERE id = ?", (number,))
+        for table in ("plans", "exercises"):
+            db.execute(
+                f"DELETE FROM {table} WHERE plan_id NOT IN"  # noqa: S608 - two fixed names
+                " (SELECT plan_id FROM sessions WHERE plan_id IS NOT NULL)"
+            )
+
+    def _scrub(self) -> None:
+        """Take what was deleted out of the file and out of its log too."""
+        text = "it is deleted, but traces of it are left in the file while another program reads"
+        try:
+            self._db.execute("VACUUM")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{text}: {error}; end that and delete once more") from error
+        if busy:
+            raise StoreError(f"{text} it; end that and delete once more")
+
     def _plan(self, plan_id: str | None) -> bytes | None:
         with closing(
             self._db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))
@@ -488,11 +593,15 @@ class Store:
             "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id",
             (row.id,),
         )
+        notes = self._db.execute(
+            "SELECT name, kind, muscles FROM exercises WHERE plan_id = ?", (row.plan_id,)
+        )
         return StoredSession(
             row,
             self._plan(row.plan_id),
             tuple(StoredRecord(events.Record(*r[1:]), r[0]) for r in records),
-            tuple(HostEvent(_event(json.loads(data)), utc_ms) for utc_ms, data in noticed),
+            tuple(HostEvent(event_of(json.loads(data)), utc_ms) for utc_ms, data in noticed),
+            tuple(ExerciseNote(name, kind, tuple(json.loads(text))) for name, kind, text in notes),
         )
 
 
@@ -524,7 +633,7 @@ class HistorySink:
 
 _ADVICE = (
     ("SQLITE_NOTADB", "is not a database: move it away, or give [history] path another place"),
-    ("SQLITE_CORRUPT", "is damaged: move it away and keep it, a new one is made at the next start"),
+    ("SQLITE_CORRUPT", "is damaged: `tenuto history check --repair` saves what can be read"),
     ("SQLITE_FULL", "cannot grow, the disk is full: make room; it goes on by itself"),
     ("SQLITE_READONLY", "may not be written: check the rights of the file and of its folder"),
     ("SQLITE_CANTOPEN", "cannot be opened: check that the path is a file and its rights"),
@@ -540,7 +649,7 @@ _EVENTS: dict[str, type[Event]] = {
 }
 
 
-def _event(data: dict[str, Any]) -> Event:
+def event_of(data: dict[str, Any]) -> Event:
     """Make an event from the JSON form of `events.to_json`."""
     own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     kind: str = own.pop("event")

@@ -1,11 +1,20 @@
 -- SPDX-License-Identifier: MIT
--- The whole schema, version 2. Times are ms since 1970 in UTC unless said otherwise.
+-- The whole schema, version 3. Times are ms since 1970 in UTC unless said otherwise.
 
 CREATE TABLE plans (
     plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
     routine TEXT NOT NULL,
     data    BLOB NOT NULL                                   -- as tenuto_core.plan writes it
 ) STRICT;
+
+-- What the routine said of a plan's exercises, which the plan itself does not carry.
+CREATE TABLE exercises (
+    plan_id TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    kind    TEXT NOT NULL,               -- stretch or strength
+    muscles TEXT NOT NULL,               -- a JSON list of names
+    PRIMARY KEY (plan_id, name)
+) STRICT, WITHOUT ROWID;
 
 -- A row is made by whatever comes first; what it does not know is NULL until it is known.
 -- AUTOINCREMENT: the number of a deleted session never comes back for another one.
@@ -53,6 +62,15 @@ CREATE TABLE host_events (
     data       TEXT NOT NULL,            -- the JSON form of tenuto.events
     UNIQUE (session_id, t_ms, data)
 ) STRICT;
+
+-- Sessions that were deleted: their records may still be on the wearable and must not come back.
+CREATE TABLE deleted (
+    wearable TEXT NOT NULL,
+    boot_id  INTEGER NOT NULL,
+    seq      INTEGER NOT NULL,           -- as in sessions
+    last_seq INTEGER NOT NULL,           -- the highest number of its records
+    PRIMARY KEY (wearable, boot_id, seq)
+) STRICT, WITHOUT ROWID;
 
 -- What the broker has not acknowledged yet, in the order in which it happened. The ids are given by
 -- the bridge, so that a message can be on its way before it is in here.

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Histories that older versions wrote, kept in `databases/`."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tenuto.events import LinkLost
+from tenuto.history import ExerciseNote, Store, replay, summarize
+from tenuto.history.mend import check
+from tenuto.history.store import SCHEMA_VERSION
+from tests.history.sessions import whole_session
+
+KEPT = sorted(Path(__file__).with_name("databases").glob("v*.sql"))
+
+
+def test_every_older_version_is_kept() -> None:
+    assert [f"v{version}" for version in range(1, SCHEMA_VERSION)] == [file.stem for file in KEPT]
+
+
+@pytest.fixture(params=KEPT, ids=lambda file: file.stem)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path = tmp_path / "history.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(request.param.read_text(encoding="utf-8"))
+    return path
+
+
+def schema(path: Path) -> list[tuple[str, str]]:
+    """Tables and columns; how the statement that made them is laid out does not count."""
+    with closing(sqlite3.connect(path)) as db:
+        return sorted(
+            (table, *column[1:])
+            for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            for column in db.execute(f"PRAGMA table_info({table})")
+        )
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_an_older_history_is_brought_up_and_says_the_same(
+    old: Path, tmp_path: Path, read_only: bool
+) -> None:
+    async with Store(old, read_only=read_only) as store:
+        third, second, first = await store.sessions()
+        assert [(r.id, r.key.wearable, r.person, r.reason) for r in (first, second, third)] == [
+            (1, "wrist", "ada", "finished"),
+            (2, "waist", None, "stopped"),
+            (3, "wrist", "ada", None),
+        ]
+        session = await store.session(1)
+        assert session is not None
+        events = [event for event, _ in replay(session)]
+        assert LinkLost(t_ms=10_000) in events
+        events.remove(LinkLost(t_ms=10_000))
+        assert [entry.event for entry in whole_session(boot_id=1)] == events
+        paused = await store.session(2)
+        assert paused is not None
+        assert summarize(event for event, _ in replay(paused)).paused_ms == 4_000
+        assert (await check(store)).is_sound
+
+    async with Store(tmp_path / "new.db"):
+        pass
+    assert schema(tmp_path / "new.db") == schema(old)
+
+
+async def test_an_older_history_goes_on(old: Path) -> None:
+    async with Store(old) as store:
+        await store.add(whole_session(boot_id=77))
+        note = ExerciseNote("Glute Bridge", "strength", ("glutes",))
+        rows = await store.sessions()
+        await store.describe(rows[0].plan_id or "", [note])
+        session = await store.session(rows[0].id)
+
+        assert len(rows) == 4
+        assert session is not None
+        assert session.exercises == (note,)
