@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+REMOVE_TIMEOUT_S = 2.0
 COMMAND_TIMEOUT_S = 20.0
 """Longer than an upload over a slow link with its repetitions."""
 
@@ -53,8 +54,10 @@ class Daemon:
         on_link: Callable[[str, LinkState], None],
     ) -> None:
         self._compile = compile_routine
-        self._outlets = (history, *outlets)
+        self._outlets = [history, *outlets]
         self._keepers: dict[str, Keeper] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._around = Surroundings(
             store=store,
             utc_ms=utc_ms,
@@ -70,16 +73,44 @@ class Daemon:
         return self._keepers
 
     def add(self, name: str, person: str | None, driver: Driver) -> Keeper:
-        """Take a wearable into care; before `run`."""
+        """Take a wearable into care; at once if `run` runs."""
         keeper = Keeper(name, person, driver, self._around)
         self._keepers[name] = keeper
+        if self._group is not None:
+            self._keep(self._group, keeper)
         return keeper
+
+    async def remove(self, name: str) -> None:
+        """Let go of a wearable; what it plays goes on there."""
+        del self._keepers[name]
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=REMOVE_TIMEOUT_S)
+
+    def attach(self, outlet: Outlet) -> None:
+        """Put all entries from now on into one more outlet."""
+        self._outlets.append(outlet)
+
+    def detach(self, outlet: Outlet) -> None:
+        """Put no more entries into an outlet; nothing if it was not attached."""
+        if outlet in self._outlets:
+            self._outlets.remove(outlet)
 
     async def run(self) -> None:
         """Keep all wearables until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for keeper in self._keepers.values():
-                group.create_task(keeper.run(), name=f"keep {keeper.name}")
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for keeper in self._keepers.values():
+                    self._keep(group, keeper)
+                # There may be none, or none any more.
+                await asyncio.Event().wait()
+        finally:
+            self._group = None
+
+    def _keep(self, group: asyncio.TaskGroup, keeper: Keeper) -> None:
+        self._tasks[keeper.name] = group.create_task(keeper.run(), name=f"keep {keeper.name}")
 
     def _put(self, entry: Entry) -> None:
         for outlet in self._outlets:

@@ -211,9 +211,11 @@ class BleAdapter:
             await asyncio.wait({self._scan}, timeout=LEAVE_WAIT_S)
         if self._leaving:
             # BlueZ has been asked and goes on by itself.
-            await asyncio.wait(set(self._leaving), timeout=LEAVE_WAIT_S)
-        for task in self._leaving:
-            task.cancel()
+            leaving = set(self._leaving)
+            await asyncio.wait(leaving, timeout=LEAVE_WAIT_S)
+            for task in leaving:
+                task.cancel()
+            await asyncio.wait(leaving, timeout=CANCEL_GRACE_S)
         radio, self._radio_now = self._radio_now, None
         if radio is not None:
             with suppress(LinkError):

@@ -1,0 +1,529 @@
+# SPDX-License-Identifier: MIT
+"""What BlueZ does wrong, and that a session comes through it: bleak's backend is the fake.
+
+Each of the eight groups of faults that were seen on real systems has its tests here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakBluetoothNotAvailableReason,
+    BleakDeviceNotFoundError,
+    BleakError,
+)
+
+from tenuto.commands import Command, Verb
+from tenuto.errors import LinkError, LinkReason
+from tenuto.keeper import SILENCE_S
+from tenuto.links import ble
+from tenuto.links.ble import BleAdapter, BleLink
+from tests.daemon.rig import Collector, connected, daemon_for, log_of, run
+from tests.links.fake_bleak import Air, Device, dbus, every
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from tenuto.daemon import Daemon
+    from tenuto.history import Store
+    from tenuto.keeper import Keeper
+
+ABORT = dbus("org.bluez.Error.Failed", "le-connection-abort-by-local")
+IN_PROGRESS = dbus("org.bluez.Error.InProgress", "Operation already in progress")
+OFF = BleakBluetoothNotAvailableError(
+    "No powered Bluetooth adapters found.", BleakBluetoothNotAvailableReason.POWERED_OFF
+)
+
+
+class Rig:
+    """A daemon that keeps one band over the fake BlueZ."""
+
+    def __init__(self, air: Air, device: Device, daemon: Daemon, store: Store) -> None:
+        self.air = air
+        self.device = device
+        self.daemon = daemon
+        self.store = store
+        self.seen: Collector
+
+    @property
+    def keeper(self) -> Keeper:
+        return self.daemon.keepers["band"]
+
+    async def play_to_the_end(self) -> None:
+        """A session that is in the history without a hole, whatever happened meanwhile."""
+        await asyncio.sleep(0.01)  # news of a drop is on its way
+        await connected(self.daemon)
+        answer = await self.daemon.submit(Command(wearable="band", verb=Verb.START))
+        assert answer.ok, answer
+        assert (await self.seen.ended()).reason == "finished"
+        await asyncio.sleep(5)  # the history has it soon after the screen
+        (row,) = await self.store.sessions()
+        stored = await self.store.session(row.id)
+        assert stored is not None
+        logged = [record for record in log_of(self.device.band) if record.seq >= row.key.seq]
+        assert [item.record for item in stored.records] == logged
+
+
+async def until(happened: Callable[[], object], timeout_s: float = 12) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not happened():  # noqa: ASYNC110 - virtual time costs nothing
+            await asyncio.sleep(0.05)
+
+
+async def first_problem(keeper: Keeper) -> LinkError:
+    await until(lambda: keeper.problem)
+    assert keeper.problem is not None
+    return keeper.problem
+
+
+@asynccontextmanager
+async def rig(
+    path: Path, prepare: Callable[[Air, Device], None] = lambda _air, _device: None
+) -> AsyncIterator[Rig]:
+    air = Air()
+    device = air.add()
+    prepare(air, device)
+    adapter = BleAdapter(air.radio())
+    seen = Collector()
+    link = BleLink(adapter, device.address)
+    async with daemon_for(path / "history.db", {"band": link}, seen) as (daemon, store):  # type: ignore[dict-item]  # any link will do
+        made = Rig(air, device, daemon, store)
+        made.seen = seen
+        yield made
+    await adapter.close()
+    left = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    assert left == [], "nothing goes on behind"
+
+
+def searched_before_each_connection(air: Air) -> bool:
+    """Whether each try to connect had a scan of its own before it."""
+    order = [what for _, what in air.done if what in ("scan", "connect")]
+    return order[0] == "scan" and ("connect", "connect") not in pairwise(order)
+
+
+def test_without_faults(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await r.play_to_the_end()
+            assert r.air.count("connect") == r.air.count("scan") == r.air.count("notify") == 1
+            assert r.air.count("pair") == r.air.count("unpair") == 0
+
+    run(scenario())
+
+
+# 1
+
+
+def test_a_connection_that_is_aborted_is_tried_again_after_a_while(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail("connect", ABORT, ABORT)) as r:
+            await r.play_to_the_end()
+            tries = r.air.times("connect")
+            assert len(tries) == 3
+            assert all(two - one >= 0.25 for one, two in pairwise(tries)), "not at once"
+            assert searched_before_each_connection(r.air)
+
+    run(scenario())
+
+
+def test_two_hosts_with_the_same_luck_do_not_stay_in_step(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail("connect", *[ABORT] * 8)) as r:
+            await connected(r.daemon)
+            waits = [round(two - one, 3) for one, two in pairwise(r.air.times("connect"))]
+            assert len(set(waits)) == len(waits), "each wait is another one"
+            assert max(waits) < 60
+
+    run(scenario())
+
+
+# 2
+
+
+@pytest.mark.parametrize("operation", ["scan", "connect"])
+def test_in_progress_passes(tmp_path: Path, operation: str) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail(operation, *[IN_PROGRESS] * 3)) as r:
+            assert (await first_problem(r.keeper)).reason is LinkReason.BUSY
+            assert r.keeper.state.value in ("waiting", "reaching")
+            await r.play_to_the_end()
+            assert r.keeper.state.value == "up"
+
+    run(scenario())
+
+
+def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
+    """The fake fails both of two things at once, as BlueZ does, so any overlap would be seen."""
+
+    async def scenario() -> None:
+        air = Air()
+        adapter = BleAdapter(air.radio())
+        addresses = [f"C0:00:00:00:00:{number:02X}" for number in range(1, 13)]
+        links = {address: BleLink(adapter, air.add(address).address) for address in addresses}
+        absent = BleLink(adapter, "C0:00:00:00:00:99")
+        async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):  # type: ignore[arg-type]  # any link will do
+            async with asyncio.timeout(30):
+                for address in addresses:
+                    await daemon.keepers[address].connected.wait()
+            assert air.count("connect") == len(addresses), "each at the first try"
+            await asyncio.sleep(20)
+            problem = daemon.keepers["absent"].problem
+            assert problem is not None
+            assert problem.reason is LinkReason.NOT_FOUND
+        await adapter.close()
+
+    run(scenario())
+
+
+# 3
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        dbus("org.freedesktop.DBus.Error.UnknownObject", 'Method "Connect" doesn\'t exist'),
+        BleakDeviceNotFoundError("C0:00:00:00:00:01", "It may have been removed from BlueZ."),
+        BleakError("device 'dev_C0_00_00_00_00_01' not found"),
+    ],
+    ids=["unknown object", "not found", "not found in the cache"],
+)
+def test_a_device_that_bluez_has_deleted_is_looked_for_anew(
+    tmp_path: Path, gone: BaseException
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail("connect", gone, gone)) as r:
+            await r.play_to_the_end()
+            assert searched_before_each_connection(r.air)
+
+    run(scenario())
+
+
+def test_after_a_lost_link_the_device_is_looked_for_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await connected(r.daemon)
+            r.device.vanish()
+            r.device.drop()
+            await r.play_to_the_end()
+            assert searched_before_each_connection(r.air)
+
+    run(scenario())
+
+
+# 4
+
+
+def test_services_that_bluez_remembers_wrongly_are_forgotten(tmp_path: Path) -> None:
+    def stale(_air: Air, device: Device) -> None:
+        device.missing = {ble.OUTBOX_UUID}
+
+    async def scenario() -> None:
+        async with rig(tmp_path, stale) as r:
+            await r.play_to_the_end()
+            assert r.air.count("unpair") == 1
+            assert r.device.paired, "paired again"
+
+    run(scenario())
+
+
+# 5
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        BleakError("failed to discover services, device disconnected"),
+        dbus("org.bluez.Error.Failed", "br-connection-canceled"),
+        TimeoutError(),
+    ],
+    ids=["disconnected", "cancelled", "timeout"],
+)
+def test_a_drop_while_services_are_discovered(tmp_path: Path, broken: BaseException) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail("connect", broken)) as r:
+            await r.play_to_the_end()
+            assert r.air.count("connect") == 2
+
+    run(scenario())
+
+
+def test_services_that_are_not_all_there_yet_are_no_reason_to_forget_a_bond(
+    tmp_path: Path,
+) -> None:
+    def race(_air: Air, device: Device) -> None:
+        device.missing = {ble.INBOX_UUID, ble.OUTBOX_UUID}
+        asyncio.get_running_loop().call_later(1.0, device.missing.clear)
+
+    async def scenario() -> None:
+        async with rig(tmp_path, race) as r:
+            await r.play_to_the_end()
+            assert r.air.count("unpair") == 0
+
+    run(scenario())
+
+
+def test_a_drop_just_after_the_connection(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            for _ in range(3):  # in the middle of the set-up each time
+                await until(lambda: r.device.client)
+                await asyncio.sleep(0.07)
+                r.device.drop()
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+# 6
+
+
+def test_notifications_lost_above_the_radio_leave_no_hole(tmp_path: Path) -> None:
+    def lossy(_air: Air, device: Device) -> None:
+        device.lose = every(4)
+
+    async def scenario() -> None:
+        async with rig(tmp_path, lossy) as r:
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+def test_each_connection_is_subscribed_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            loop = asyncio.get_running_loop()
+            for at_s in (20, 60, 61, 150, 300):
+                loop.call_later(at_s, r.device.drop)
+            await r.play_to_the_end()
+            assert r.air.count("notify") == r.air.count("connect") > 4
+
+    run(scenario())
+
+
+# 7
+
+
+@pytest.mark.parametrize(
+    "sizes", [[20], [20, 20, 20, 244], [64], [509]], ids=["old bluez", "late", "small", "large"]
+)
+def test_packets_are_sized_by_what_fits_at_each_send(tmp_path: Path, sizes: list[int]) -> None:
+    """`mtu_size` warns whenever it is read, and a warning fails a test here."""
+
+    def told(_air: Air, device: Device) -> None:
+        asked = list(sizes)
+        device.write_bytes = lambda: asked.pop(0) if len(asked) > 1 else asked[0]
+
+    async def scenario() -> None:
+        async with rig(tmp_path, told) as r:
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+# 8
+
+
+@pytest.mark.parametrize("fault", [EOFError(), OSError(9, "Bad file descriptor"), BleakError("no")])
+@pytest.mark.parametrize("operation", ["disconnect", "write", "read", "notify", "scan stop"])
+def test_a_bus_that_breaks_in_the_middle_of_something(
+    tmp_path: Path, operation: str, fault: BaseException
+) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.fail(operation, fault)) as r:
+            await connected(r.daemon)
+            r.device.drop()
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+def test_a_link_that_only_seems_to_be_there_is_noticed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await connected(r.daemon)
+            r.device.is_mute = True
+            await until(lambda: not r.keeper.connected.is_set(), SILENCE_S + 20)
+            assert r.keeper.problem is not None
+            assert r.keeper.problem.reason is LinkReason.TIMEOUT
+            r.device.is_mute = False
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+def test_a_band_that_is_well_is_asked_once_a_minute_and_no_more(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await connected(r.daemon)
+            await asyncio.sleep(5)
+            before = r.air.count("write")
+            await asyncio.sleep(600)
+            assert 9 <= r.air.count("write") - before <= 11
+            assert r.air.count("connect") == 1
+
+    run(scenario())
+
+
+def test_a_read_that_hangs_after_a_failed_pairing_is_bounded(tmp_path: Path) -> None:
+    def hangs(_air: Air, device: Device) -> None:
+        device.hangs_on_read = True
+
+    async def scenario() -> None:
+        async with rig(tmp_path, hangs) as r:
+            assert (await first_problem(r.keeper)).reason is LinkReason.TIMEOUT
+            r.device.hangs_on_read = False
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+def test_a_band_that_is_new_is_paired(tmp_path: Path) -> None:
+    def new(_air: Air, device: Device) -> None:
+        device.paired = device.knows_host = False
+
+    async def scenario() -> None:
+        async with rig(tmp_path, new) as r:
+            await r.play_to_the_end()
+            assert r.air.count("pair") == 1
+
+    run(scenario())
+
+
+def test_a_pairing_that_is_refused_is_said_in_words_and_tried_again(tmp_path: Path) -> None:
+    def closed(_air: Air, device: Device) -> None:
+        device.paired = device.knows_host = device.accepts_bonds = False
+
+    async def scenario() -> None:
+        async with rig(tmp_path, closed) as r:
+            assert (await first_problem(r.keeper)).reason is LinkReason.REFUSED
+            assert "ready for pairing" in str(r.keeper.problem)
+            r.device.accepts_bonds = True
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+def test_a_bond_that_the_band_has_forgotten_is_made_anew(tmp_path: Path) -> None:
+    def forgotten(_air: Air, device: Device) -> None:
+        device.knows_host = False
+
+    async def scenario() -> None:
+        async with rig(tmp_path, forgotten) as r:
+            await r.play_to_the_end()
+            order = [what for _, what in r.air.done if what in ("unpair", "scan", "pair")]
+            assert order == ["scan", "unpair", "scan", "pair"]
+
+    run(scenario())
+
+
+def test_a_bond_is_made_anew_once_and_not_again_and_again() -> None:
+    async def scenario() -> None:
+        air = Air()
+        device = air.add()
+        device.knows_host = device.accepts_bonds = False
+        link = BleLink(BleAdapter(air.radio()), device.address)
+        with pytest.raises(LinkError) as caught:
+            await link.connect(lambda _packet: None, lambda: None)
+        assert caught.value.reason is LinkReason.REFUSED
+        assert air.count("unpair") == 1
+
+    run(scenario())
+
+
+def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
+    full = dbus("org.bluez.Error.Failed", "le-connection-concurrent-connection-limit")
+
+    async def scenario() -> None:
+        async with rig(tmp_path, lambda air, _: air.always("connect", full)) as r:
+            assert (await first_problem(r.keeper)).reason is LinkReason.FULL
+            assert "5 to 20" in str(r.keeper.problem)
+            r.air.always("connect", None)
+            await r.play_to_the_end()
+
+    run(scenario())
+
+
+# and then
+
+
+def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with rig(tmp_path) as r:
+            await connected(r.daemon)
+            answer = await r.daemon.submit(Command(wearable="band", verb=Verb.START))
+            assert answer.ok
+            await asyncio.sleep(30)
+            r.air.always("scan", OFF)
+            r.device.drop()
+            await asyncio.sleep(60)
+            assert r.keeper.problem is not None
+            assert r.keeper.problem.reason is LinkReason.ADAPTER_OFF
+            assert "switch it on" in str(r.keeper.problem)
+            r.air.always("scan", None)
+            assert (await r.seen.ended()).reason == "finished"
+            assert r.keeper.connected.is_set()
+
+    run(scenario())
+
+
+def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        air = Air()
+        device = air.add()
+        opened: list[ble.Radio] = []
+        pulled = set[int]()
+
+        async def open_radio() -> ble.Radio:
+            number = len(opened)
+            made = air.radio()
+            opened.append(
+                ble.Radio(
+                    scanner=made.scanner, client=made.client, is_lost=lambda: number in pulled
+                )
+            )
+            return opened[-1]
+
+        adapter = BleAdapter(open_radio)
+        link = BleLink(adapter, device.address)
+        async with daemon_for(tmp_path / "history.db", {"band": link}) as (daemon, _):  # type: ignore[dict-item]  # any link will do
+            await connected(daemon)
+            pulled.add(0)
+            device.drop()
+            await asyncio.sleep(5)
+            assert len(opened) == 2
+            assert daemon.keepers["band"].connected.is_set()
+        await adapter.close()
+
+    run(scenario())
+
+
+def test_nobody_waits_for_the_two_seconds_of_a_disconnect(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with rig(tmp_path) as r:
+            await connected(r.daemon)
+            asked_s = loop.time()
+        assert loop.time() - asked_s < 2
+        assert r.air.count("disconnect") <= 1
+
+    run(scenario())
+
+
+def test_who_comes_back_at_once_waits_for_the_disconnect_on_its_way() -> None:
+    async def scenario() -> None:
+        air = Air()
+        device = air.add()
+        link = BleLink(BleAdapter(air.radio()), device.address)
+        for _ in range(3):
+            await link.connect(lambda _packet: None, lambda: None)
+            await link.disconnect()
+        assert air.count("connect") == 3
+
+    run(scenario())
