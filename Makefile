@@ -51,6 +51,7 @@ lock: .venv/.uv ## choose the newest versions anew and write them to requirement
 	@$(LOCK) --upgrade pyproject.toml $(RUN_EXTRAS) --output-file requirements/run.lock
 	@$(LOCK) --upgrade --group test --constraints requirements/run.lock --output-file requirements/test.lock
 	@$(LOCK) --upgrade --group firmware --no-deps --output-file requirements/firmware.lock
+	@$(LOCK) --upgrade --group board --no-deps --output-file requirements/board.lock
 
 clean: ## take away everything that make made
 	@rm -rf .venv .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -63,9 +64,10 @@ endif
 	@sh requirements/make-venv.sh .venv
 	@printf '%s\n' '$(CURDIR)' > $@
 
-.venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock
+.venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock requirements/board.lock
 	$(SAY) 'installing the packages that Tenuto runs on (half a minute the first time)'
 	@$(PIP_LOCKED) -r requirements/run.lock -r requirements/firmware.lock
+	@$(PIP_LOCKED) --upgrade --target .venv/board -r requirements/board.lock
 	@touch $@
 
 .venv/.tenuto: .venv/.packages pyproject.toml
