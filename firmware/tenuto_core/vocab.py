@@ -115,7 +115,7 @@ STATUSES = (
     WENT_BACK,  # a: source, b: step gone back to
     EXTENDED,  # a: source, b: by_ms, c: new duration_ms
     WAITING,  # a: what for, b: longest wait_ms from now
-    HEART,  # a: beats per minute, b and c: up to four RR intervals in 1/1024 s, 16 bits each
+    HEART,  # a: beats per minute (+ HEART_BY_HOST), b and c: up to four RR intervals in 1/1024 s
     SESSION_ENDED,  # a: reason + 256 * source, b: t_ms
 ) = range(1, 14)
 RECORDS = (
@@ -134,6 +134,9 @@ RECORDS = (
     "heart",
     "session_ended",
 )
+
+HEART_BY_HOST = 0x100
+"""In a of HEART: the host handed the beat over, from a strap that it hears."""
 
 NO_STEP = 0xFF
 NO_EXERCISE = 0xFF
