@@ -299,3 +299,17 @@ def test_time_stamps_of_the_wearable_become_session_time() -> None:
 
     assert follower.t_ms(BOOT_MS + 5) == 5
     assert follower.t_ms((BOOT_MS + WRAP + 5) % WRAP) == 5
+
+
+def test_a_beat_that_the_host_handed_over_is_told_apart() -> None:
+    beats = [
+        Record(RECORDS[0].seq + n, 0, vocab.HEART, vocab.NO_STEP, a, 1024, 0)
+        for n, a in enumerate((60, 61 + vocab.HEART_BY_HOST))
+    ]
+    tracker = Tracker(SessionKey("w", 1, RECORDS[0].seq), None, bytes(8))
+
+    told = [event for beat in beats for event in tracker.feed(beat)]
+    assert [(e.bpm, e.sensor, e.rr_ms) for e in told if isinstance(e, HeartBeat)] == [
+        (60, "own", (1000.0,)),
+        (61, "strap", (1000.0,)),
+    ]

@@ -56,11 +56,13 @@ _SIDE_NUMBERS = {None: vocab.BOTH, "left": vocab.LEFT, "right": vocab.RIGHT}
 class CompiledPlan:
     """A plan, ready to be sent.
 
-    data: its bytes.  plan: the same, checked and readable.
+    data: its bytes.  plan: the same, checked and readable.  routine: what it was made of, None
+    where that is not known.
     """
 
     data: bytes = field(repr=False)
     plan: Plan = field(compare=False, repr=False)
+    routine: Routine | None = field(default=None, compare=False, repr=False)
 
     @property
     def plan_id(self) -> bytes:
@@ -158,7 +160,7 @@ def compile_routine(routine: Routine, vocabulary: Vocabulary) -> CompiledPlan:
     names = [exercise.name for exercise in routine.exercises]
     try:
         data = encode(routine.name, names, steps, vocabulary.patterns)
-        return CompiledPlan(data, Plan(data))
+        return CompiledPlan(data, Plan(data), routine)
     except PlanError as error:
         raise InputError([routine.mistake((), f"cannot be made into a plan: {error}")]) from None
 

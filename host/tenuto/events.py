@@ -149,6 +149,21 @@ class HeartBeat(Event):
     name: ClassVar[str] = "heart"
     bpm: int
     rr_ms: tuple[float, ...] = ()
+    sensor: str = "own"
+    """`own` for the wearable's own sensor, `strap` for one whose beats the host handed over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartSensor(Event):
+    """The beats of the `strap` come from this sensor from here on, or it has fallen silent."""
+
+    name: ClassVar[str] = "heart_sensor"
+    sensor: str
+    """Its name or address."""
+    kind: str | None
+    """`ecg` or `optical`, None where that is not known."""
+    is_heard: bool = True
+    """False once no beat came for a while."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from tenuto.events import (
     SessionEnded,
     SessionKey,
 )
+from tenuto.history import ExerciseNote
 from tenuto.session import Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
@@ -381,7 +382,20 @@ class Keeper:
         status = await self._driver.status()
         if status.session is None:
             raise RefusedError("not_playing", f"{self.name} did not begin")
+        await self._describe(compiled)
         return SessionKey(self.name, identity.boot_id, status.session)
+
+    async def _describe(self, compiled: CompiledPlan) -> None:
+        """Keep what the routine says of its exercises; the session does not wait for it."""
+        routine = compiled.routine
+        if routine is None:
+            return
+        notes = [ExerciseNote(e.name, e.kind, e.muscles) for e in routine.exercises]
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                await self._around.store.describe(compiled.plan_id_hex, notes)
+        except (StoreError, TimeoutError) as error:
+            _log.warning("wearable=%s %s", self.name, error)
 
     async def command(self, verb: Verb, arg: int = 0) -> None:
         """Have the wearable obey a command for what it plays now.

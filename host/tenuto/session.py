@@ -190,7 +190,9 @@ class Tracker:
     def _heart(self, record: Record, t_ms: int) -> Event:
         packed = (record.b & 0xFFFF, record.b >> 16, record.c & 0xFFFF, record.c >> 16)
         rr_ms = tuple(round(ticks * 1000 / 1024, 1) for ticks in packed if ticks)
-        return HeartBeat(t_ms=t_ms, seq=record.seq, bpm=record.a, rr_ms=rr_ms)
+        bpm = record.a & 0xFF
+        sensor = "strap" if record.a & vocab.HEART_BY_HOST else "own"
+        return HeartBeat(t_ms=t_ms, seq=record.seq, bpm=bpm, rr_ms=rr_ms, sensor=sensor)
 
     def _session_ended(self, record: Record, t_ms: int) -> Event:
         return SessionEnded(

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-from tenuto.events import CueFired, LinkLost, RecordsLost, SessionStarted
+from tenuto.events import (
+    CueFired,
+    HeartBeat,
+    HeartSensor,
+    LinkLost,
+    RecordsLost,
+    SessionStarted,
+)
 from tenuto.history import summarize
 from tenuto.history.summary import Held
 from tenuto_core import vocab
@@ -89,3 +96,33 @@ def test_losses_are_counted() -> None:
 
     summary = summarize([*lost, RecordsLost(t_ms=5, count=4)])
     assert (summary.records_lost, summary.links_lost) == (7, 2)
+
+
+def beats(sensor: str, kind: str | None) -> list[HeartSensor | HeartBeat]:
+    told = HeartSensor(t_ms=0, sensor="strap of ada", kind=kind)
+    intervals = [900.0 + 10 * (-1) ** i for i in range(40)]
+    return [
+        told,
+        *(
+            HeartBeat(t_ms=900 * (i + 1), bpm=67, rr_ms=(interval,), sensor=sensor)
+            for i, interval in enumerate(intervals)
+        ),
+    ]
+
+
+def test_variability_is_told_only_of_electrodes() -> None:
+    found = summarize(beats("strap", "ecg")).variability
+    assert found is not None
+    assert (found.rmssd_ms, found.beats) == (20, 40)
+
+    assert summarize(beats("strap", "optical")).variability is None
+    assert summarize(beats("strap", None)).variability is None
+    assert summarize(beats("own", "ecg")).variability is None
+
+
+def test_recovery_is_that_of_the_first_minute() -> None:
+    falling = [HeartBeat(t_ms=1_000 * s, bpm=130 - s // 2) for s in range(70)]
+    found = summarize(falling).recovery
+
+    assert found is not None
+    assert (found.peak_bpm, round(found.drop_bpm)) == (130, 30)

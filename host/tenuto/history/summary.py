@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, TypeVar
 
-from tenuto import events
+from tenuto import events, heart
 from tenuto.session import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from tenuto.events import Event
 
@@ -40,8 +40,9 @@ class Summary:
     holds_planned: holds of the plan.  holds_completed, holds_skipped, holds_cut: holds that ran
     to their end, that were skipped, and that the end of the session cut short; a hold that was
     done again counts each time.  held: in the order in which they were first done, pauses left
-    out.  late_p99_ms, late_max_ms: of the cues, on the wearable's own clock.  duration_ms: from
-    the start to the end, or to the last event so far.
+    out.  bpm_mean: over the time in which a rate was known.  recovery: of the first minute.
+    variability: only of intervals from electrodes.  late_p99_ms, late_max_ms: of the cues, on the
+    wearable's own clock.  duration_ms: from the start to the end, or to the last event so far.
     """
 
     routine: str | None
@@ -58,6 +59,8 @@ class Summary:
     bpm_mean: float | None
     bpm_min: int | None
     bpm_max: int | None
+    recovery: heart.Recovery | None
+    variability: heart.Variability | None
     cues: int
     late_p99_ms: int | None
     late_max_ms: int | None
@@ -105,7 +108,9 @@ def summarize(happened: Iterable[Event]) -> Summary:
     ended = next(reversed(of(events.SessionEnded)), None)
     holds = [e for e in of(events.StepEnded) if e.kind == vocab.STEP_KINDS[vocab.HOLD]]
     outcomes = Counter(hold.outcome for hold in holds)
-    beats = [beat.bpm for beat in of(events.HeartBeat)]
+    duration_ms = max((e.t_ms for e in all_events), default=0)
+    beats = samples(all_events)
+    rate = heart.rate(beats, duration_ms)
     late = sorted(cue.late_ms for cue in of(events.CueFired))
     plan = started.plan if started else None
     known = started is not None and started.routine != UNKNOWN_ROUTINE
@@ -113,7 +118,7 @@ def summarize(happened: Iterable[Event]) -> Summary:
         routine=started.routine if started and known else None,
         reason=ended.reason if ended else None,
         source=ended.source if ended else None,
-        duration_ms=max((e.t_ms for e in all_events), default=0),
+        duration_ms=duration_ms,
         holds_planned=None if plan is None else _holds(plan),
         holds_completed=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]],
         holds_skipped=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]],
@@ -121,9 +126,11 @@ def summarize(happened: Iterable[Event]) -> Summary:
         held=_held(holds),
         pauses=len(of(events.Paused)),
         paused_ms=sum(e.paused_ms for e in of(events.Resumed)),
-        bpm_mean=sum(beats) / len(beats) if beats else None,
-        bpm_min=min(beats, default=None),
-        bpm_max=max(beats, default=None),
+        bpm_mean=rate.mean_bpm if rate else None,
+        bpm_min=rate.min_bpm if rate else None,
+        bpm_max=rate.max_bpm if rate else None,
+        recovery=heart.recovery(beats),
+        variability=heart.variability(electrode_intervals(all_events)),
         cues=len(late),
         # The smallest lateness that at least 99 of 100 cues keep.
         late_p99_ms=late[math.ceil(0.99 * len(late)) - 1] if late else None,
@@ -131,6 +138,24 @@ def summarize(happened: Iterable[Event]) -> Summary:
         records_lost=sum(e.count for e in of(events.RecordsLost)),
         links_lost=len(of(events.LinkLost)),
     )
+
+
+def samples(happened: Iterable[Event]) -> list[heart.Sample]:
+    """Give the heart rates among events, in their order."""
+    return [heart.Sample(e.t_ms, e.bpm) for e in happened if isinstance(e, events.HeartBeat)]
+
+
+def electrode_intervals(happened: Iterable[Event]) -> Iterator[tuple[int, tuple[float, ...]]]:
+    """Give the intervals among events that are known to come from electrodes, with their times.
+
+    Those of a sensor that works by light, or of one that nobody knows, are left out.
+    """
+    kind: str | None = None
+    for event in happened:
+        if isinstance(event, events.HeartSensor):
+            kind = event.kind
+        elif isinstance(event, events.HeartBeat) and (event.sensor, kind) == ("strap", heart.ECG):
+            yield event.t_ms, event.rr_ms
 
 
 def _is_in(tracker: Tracker, logged: list[tuple[Event, int]], noticed: Event) -> bool:
