@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Gets the Debian programs that some tests need: Mosquitto and MicroPython.
+# Gets the Debian programs that some tests need: Mosquitto, MicroPython and the D-Bus daemon.
 #
 # A program that is already installed is used as it is. Otherwise the package and the libraries it
 # needs, down to the C library, are fetched with apt from the mirror that this system already uses,
@@ -192,4 +192,5 @@ with_micropython=$codename
 
 provide mosquitto "$codename" -h &
 provide micropython "$with_micropython" -c 'print("micropython")' &
+provide dbus-daemon "$codename" --help &
 wait

@@ -11,10 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias, TypeVar
 
 from dbus_fast import BusType, DBusError, Message, MessageType
 from dbus_fast.aio import MessageBus
+from dbus_fast.annotations import (
+    DBusObjectPath,
+    DBusSignature,
+    DBusStr,
+    DBusUInt16,
+    DBusUInt32,
+)
 from dbus_fast.service import ServiceInterface, dbus_method
 
 from tenuto.errors import LinkError
@@ -23,6 +30,9 @@ from .bluetooth_faults import link_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
+
+# dbus-fast reads annotations when the module is loaded, and takes no plain None.
+Nothing: TypeAlias = Annotated[None, DBusSignature("")]
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -69,7 +79,7 @@ class PairingAgent(ServiceInterface):
 
     def __init__(self, address: str, prompter: Prompter | None) -> None:
         super().__init__("org.bluez.Agent1")
-        self._suffix = "/dev_" + address.upper().replace(":", "_")
+        self._suffix = f"/dev_{address.replace(':', '_')}".upper()
         self._prompter = prompter
         self._questions: set[asyncio.Task[Any]] = set()
 
@@ -110,24 +120,24 @@ class PairingAgent(ServiceInterface):
             raise DBusError(_REJECTED, "the user said no")
 
     @dbus_method()
-    def Release(self) -> None:  # noqa: N802 - BlueZ's names here and below
+    def Release(self) -> Nothing:  # noqa: N802 - BlueZ's names here and below
         """Take note that BlueZ has let go of the agent."""
         self.cancel()
 
     @dbus_method()
-    async def RequestPinCode(self, device: "o") -> "s":  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    async def RequestPinCode(self, device: DBusObjectPath) -> DBusStr:  # noqa: N802
         """Ask for the PIN of an old device."""
         self._check(device)
         return (await self._ask("PIN shown by the wearable: ")).strip()[:16]
 
     @dbus_method()
-    def DisplayPinCode(self, device: "o", pincode: "s") -> None:  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    def DisplayPinCode(self, device: DBusObjectPath, pincode: DBusStr) -> Nothing:  # noqa: N802
         """Show a PIN to type on the wearable."""
         self._check(device)
         self._tell(f"type {pincode} on the wearable")
 
     @dbus_method()
-    async def RequestPasskey(self, device: "o") -> "u":  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    async def RequestPasskey(self, device: DBusObjectPath) -> DBusUInt32:  # noqa: N802
         """Ask for the number that the wearable shows."""
         self._check(device)
         passkey = read_passkey(await self._ask("number shown by the wearable (6 digits): "))
@@ -137,31 +147,33 @@ class PairingAgent(ServiceInterface):
         return passkey
 
     @dbus_method()
-    def DisplayPasskey(self, device: "o", passkey: "u", entered: "q") -> None:  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    def DisplayPasskey(  # noqa: N802
+        self, device: DBusObjectPath, passkey: DBusUInt32, entered: DBusUInt16
+    ) -> Nothing:
         """Show the number to type on the wearable; comes again with each digit that is typed."""
         self._check(device)
         if entered == 0:
             self._tell(f"type {passkey:06} on the wearable")
 
     @dbus_method()
-    async def RequestConfirmation(self, device: "o", passkey: "u") -> None:  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    async def RequestConfirmation(self, device: DBusObjectPath, passkey: DBusUInt32) -> Nothing:  # noqa: N802
         """Ask whether both show the same number."""
         self._check(device)
         await self._agree(f"does the wearable show {passkey:06}?")
 
     @dbus_method()
-    async def RequestAuthorization(self, device: "o") -> None:  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    async def RequestAuthorization(self, device: DBusObjectPath) -> Nothing:  # noqa: N802
         """Allow the pairing that was asked for here; there is nothing to compare."""
         self._check(device)
 
     @dbus_method()
-    async def AuthorizeService(self, device: "o", uuid: "s") -> None:  # type: ignore[name-defined] # noqa: F821, N802, UP037
+    async def AuthorizeService(self, device: DBusObjectPath, uuid: DBusStr) -> Nothing:  # noqa: N802
         """Let the device that is being paired use its services."""
         del uuid
         self._check(device)
 
     @dbus_method()
-    def Cancel(self) -> None:  # noqa: N802
+    def Cancel(self) -> Nothing:  # noqa: N802
         """Take back what was asked."""
         self.cancel()
 

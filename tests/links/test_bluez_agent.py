@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Pairing on BlueZ: our agent, and real bleak, against a small BlueZ on a private D-Bus."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto.errors import LinkError, LinkReason
+from tests.links.fake_bluez import ADDRESS
+
+if sys.platform != "linux":
+    pytest.skip("BlueZ is Linux's", allow_module_level=True)
+
+from dbus_fast import Message, MessageType
+
+from tenuto.links.ble import BleAdapter, BleLink, pair
+from tenuto.links.bluez_agent import PATH, read_passkey, registered
+from tenuto.links.open import open_adapter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.links.fake_bluez import FakeBlueZ
+
+pytestmark = pytest.mark.slow
+
+
+class Person:
+    """Answers as it was told."""
+
+    def __init__(self, *answers: str) -> None:
+        self.heard: list[str] = []
+        self._answers = list(answers)
+
+    def show(self, text: str) -> None:
+        self.heard.append(text)
+
+    async def ask(self, text: str) -> str:
+        self.heard.append(text)
+        if not self._answers:
+            await asyncio.sleep(100)
+        return self._answers.pop(0)
+
+
+@pytest.fixture(autouse=True)
+async def no_manager_left() -> AsyncIterator[None]:
+    """bleak keeps one D-Bus connection for each event loop, and lets go of it with the loop."""
+    from bleak.backends.bluezdbus import manager as bleak_manager
+
+    yield
+    manager = bleak_manager._global_instances.pop(asyncio.get_running_loop(), None)
+    if manager is not None and manager._bus is not None:
+        manager._bus.disconnect()
+        if manager._bus_watcher_task is not None:
+            await asyncio.wait({manager._bus_watcher_task})
+
+
+def adapter(tmp_path: Path, person: Person | None = None) -> BleAdapter:
+    return open_adapter("default", tmp_path / "bonds.json", person)
+
+
+async def test_a_band_is_paired_without_asking_anybody(bluez: FakeBlueZ, tmp_path: Path) -> None:
+    radio = adapter(tmp_path)
+    paired = await pair(radio, ADDRESS)
+    assert (paired.name, paired.firmware, paired.is_tenuto) == ("Tenuto", "0.1.0", True)
+    assert bluez.paired
+    assert bluez.log == ["registered NoInputNoOutput", "default", "unregistered"]
+    assert bluez.agents == {}
+    await radio.close()
+
+
+async def test_a_bonded_band_needs_no_agent(bluez: FakeBlueZ, tmp_path: Path) -> None:
+    radio = adapter(tmp_path)
+    await pair(radio, ADDRESS)
+    bluez.log.clear()
+    link = BleLink(radio, ADDRESS)
+    heard = asyncio.Event()
+    await link.connect(lambda _packet: heard.set(), lambda: None)
+    assert link.packet_bytes == 244
+    assert link.firmware == "0.1.0"
+    assert bluez.log == []
+    await link.disconnect()
+    await radio.close()
+
+
+@pytest.mark.parametrize(
+    "asks, answers, said, heard",
+    [
+        (("RequestPasskey", "", []), ["123 456"], 123_456, "number shown by the wearable"),
+        (("RequestPinCode", "", []), ["0000"], "0000", "PIN shown"),
+        (("RequestConfirmation", "u", [42]), ["yes"], None, "does the wearable show 000042?"),
+        (("DisplayPasskey", "uq", [42, 0]), [], None, "type 000042 on the wearable"),
+        (("DisplayPinCode", "s", ["4711"]), [], None, "type 4711 on the wearable"),
+        (("RequestAuthorization", "", []), [], None, ""),
+        (("AuthorizeService", "s", ["1800"]), [], None, ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+async def test_a_person_answers(  # noqa: PLR0917 - a table of answers
+    bluez: FakeBlueZ,
+    tmp_path: Path,
+    asks: tuple[str, str, list[Any]],
+    answers: list[str],
+    said: object,
+    heard: str,
+) -> None:
+    bluez.asks = asks
+    person = Person(*answers)
+    radio = adapter(tmp_path, person)
+    await pair(radio, ADDRESS)
+    assert bluez.answers == [said]
+    assert heard in " ".join(person.heard)
+    assert bluez.log[0] == "registered KeyboardDisplay"
+    await radio.close()
+
+
+@pytest.mark.parametrize(
+    "asks, answers",
+    [
+        (("RequestPasskey", "", []), ["654321"]),
+        (("RequestPasskey", "", []), ["what?"]),
+        (("RequestConfirmation", "u", [42]), [""]),
+    ],
+    ids=["wrong number", "no number", "not confirmed"],
+)
+async def test_a_wrong_answer_makes_no_bond(
+    bluez: FakeBlueZ, tmp_path: Path, asks: tuple[str, str, list[Any]], answers: list[str]
+) -> None:
+    bluez.asks = asks
+    radio = adapter(tmp_path, Person(*answers))
+    with pytest.raises(LinkError) as caught:
+        await pair(radio, ADDRESS)
+    assert caught.value.reason is LinkReason.REFUSED
+    assert not bluez.paired
+    assert bluez.agents == {}, "the agent is gone also then"
+    await radio.close()
+
+
+async def test_nobody_there_to_answer_is_a_refusal(bluez: FakeBlueZ, tmp_path: Path) -> None:
+    bluez.asks = ("RequestPasskey", "", [])
+    radio = adapter(tmp_path)
+    with pytest.raises(LinkError) as caught:
+        await pair(radio, ADDRESS)
+    assert caught.value.reason is LinkReason.REFUSED
+    await radio.close()
+
+
+async def ask_agent(bluez: FakeBlueZ, member: str, device: str) -> Message:
+    sender, _ = bluez.agents[PATH]
+    return await bluez.bus.call(
+        Message(
+            destination=sender,
+            path=PATH,
+            interface="org.bluez.Agent1",
+            member=member,
+            signature="o" if device else "",
+            body=[device] if device else [],
+        )
+    )
+
+
+async def test_another_device_gets_no_bond_by_the_way(bluez: FakeBlueZ) -> None:
+    async with registered(ADDRESS):
+        answer = await ask_agent(bluez, "RequestAuthorization", "/org/bluez/hci0/dev_66_66")
+    assert answer.message_type is MessageType.ERROR
+    assert answer.error_name == "org.bluez.Error.Rejected"
+
+
+async def test_bluez_can_take_a_question_back(bluez: FakeBlueZ) -> None:
+    person = Person()
+    device = "/org/bluez/hci0/dev_" + ADDRESS.replace(":", "_")
+    async with registered(ADDRESS, person), asyncio.timeout(5):
+        asking = asyncio.create_task(ask_agent(bluez, "RequestPasskey", device))
+        while not person.heard:  # noqa: ASYNC110 - what a person hears makes no event
+            await asyncio.sleep(0.01)
+        await ask_agent(bluez, "Cancel", "")
+        assert (await asking).error_name == "org.bluez.Error.Canceled"
+
+
+async def test_without_bluez_it_is_said_what_to_start(bus_address: str) -> None:
+    del bus_address
+    with pytest.raises(LinkError) as caught:
+        async with registered(ADDRESS):
+            pass
+    assert caught.value.reason is LinkReason.NO_SERVICE
+
+
+async def test_without_a_bus_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus")
+    with pytest.raises(LinkError) as caught:
+        async with registered(ADDRESS):
+            pass
+    assert caught.value.reason is LinkReason.NO_SERVICE
+
+
+async def test_an_adapter_that_is_off_is_said_to_be_off(bluez: FakeBlueZ, tmp_path: Path) -> None:
+    await bluez.power(on=False)
+    radio = adapter(tmp_path)
+    with pytest.raises(LinkError) as caught:
+        await pair(radio, ADDRESS)
+    assert caught.value.reason is LinkReason.ADAPTER_OFF
+    await radio.close()
+
+
+def test_what_counts_as_a_number() -> None:
+    assert read_passkey(" 012-345 ") == 12_345
+    assert read_passkey("1234567") is None
+    assert read_passkey("") is None
+    assert read_passkey("-1-") == 1
+    assert read_passkey("\u0663") is None
