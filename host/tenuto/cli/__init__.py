@@ -46,33 +46,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         result = app([word for word in words if word != "--debug"], exit_on_error=False)
     except CycloptsError:
         code = WRONG_USE  # it has said itself what is wrong
-    except InputError as error:
-        code = _fail(error, WRONG_USE, debug=debug)
-    except BrokenPipeError:
-        # The reader has gone, as `head` does; Python would complain once more at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = FAILED
     except KeyboardInterrupt:
         code = STOPPED
-    except (TenutoError, OSError) as error:
-        code = _fail(error, FAILED, debug=debug)
     except Exception as error:
-        if debug:
+        if debug and not isinstance(error, BrokenPipeError):
             raise
-        print(
-            f"tenuto: a fault of Tenuto's own: {type(error).__name__}: {error}\n"
-            "tenuto: the same command with --debug shows more; please report it",
-            file=sys.stderr,
-        )
-        code = FAILED
+        code = _explain(error)
     else:
         code = result if isinstance(result, int) else 0
     sys.exit(code)
 
 
-def _fail(error: Exception, code: int, *, debug: bool) -> int:
-    if debug:
-        raise error
-    for line in str(error).splitlines():
+def _explain(error: BaseException) -> int:
+    """Tell a person what went wrong; returns the exit code."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, BrokenPipeError):
+        # The reader has gone, as `head` does; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    lines = str(error).splitlines()
+    if not isinstance(error, (TenutoError, OSError)):
+        lines = [
+            f"a fault of Tenuto's own: {type(error).__name__}: {error}",
+            "the same command with --debug shows more; please report it",
+        ]
+    for line in lines:
         print(f"tenuto: {line}", file=sys.stderr)
-    return code
+    return WRONG_USE if isinstance(error, InputError) else FAILED
