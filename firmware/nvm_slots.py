@@ -22,12 +22,12 @@ SLOTS = (CALIBRATION,)
 _OVERHEAD = 6
 
 
-def capacity(slot):
+def capacity(slot: tuple[int, int, int]) -> int:
     """How many bytes of content a slot holds."""
     return slot[1] - _OVERHEAD
 
 
-def read(nvm, slot):
+def read(nvm: bytearray, slot: tuple[int, int, int]) -> bytes | None:
     """The content of a slot, or None where there is none that can be trusted."""
     offset, size, version = slot
     data = bytes(nvm[offset : offset + size])
@@ -38,7 +38,7 @@ def read(nvm, slot):
     return data[2:end] if crc32(data[:end]) & 0xFFFFFFFF == checksum else None
 
 
-def write(nvm, slot, content):
+def write(nvm: bytearray, slot: tuple[int, int, int], content: bytes) -> bool:
     """Keep `content`; does nothing if it is there already.  Returns whether it wrote.
 
     Raises ValueError, and changes nothing, if the slot is too small.
@@ -54,7 +54,7 @@ def write(nvm, slot, content):
     return True
 
 
-def clear(nvm, slot):
+def clear(nvm: bytearray, slot: tuple[int, int, int]) -> None:
     """Forget the content of a slot; does nothing if it is empty already."""
     if read(nvm, slot) is not None:
         nvm[slot[0] : slot[0] + 1] = b"\xff"

@@ -77,7 +77,7 @@ class DividerBattery:
         return percent_of(self.millivolts())
 
 
-def percent_of(millivolts):
+def percent_of(millivolts: int) -> int:
     """How full a resting LiPo cell of that voltage is, by linear pieces."""
     if millivolts >= _CURVE[0][0]:
         return 100

@@ -89,9 +89,9 @@ class Drv2605Motor(TimedMotor):
             self._drive_time = lra_drive_time(resonance_hz)
         else:
             self._full_scale = erm_clamp(rated_mv)
+        self._is_asleep = True
         self._is_clicking = False
-        self._strength_pct = 0
-        self._effect = 0
+        self._strength_pct = self._effect = 0
         self._set_up()
 
     @property

@@ -98,7 +98,11 @@ class Max30102:
         if not self._is_awake:
             self._is_awake = True
             self._had_contact = False
-            self._begin()
+            try:
+                self._begin()
+            except OSError:
+                self.faults += 1
+                self._faults_in_a_row = FAULTS_MAX
 
     def sleep(self):
         """LED and chip off: 0.7 uA typically."""
@@ -138,11 +142,8 @@ class Max30102:
         return (self._detector.bpm, True, ()) if is_beat and self._detector.bpm else None
 
     def _begin(self):
-        try:
-            for register, value in _SET_UP:
-                self._write(register, value)
-        except OSError:
-            self.faults += 1
+        for register, value in _SET_UP:
+            self._write(register, value)
         self._restart_clock()
         self._detector.gap()
 

@@ -48,19 +48,20 @@ class BeatDetector:
     sample_us: the true time from sample to sample, where it is known better.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sample_us = SAMPLE_MS * 1000
         self.contact = False
         self._rises = [0] * WINDOW
         self._box = [0] * BOX
-        self._intervals = []
+        self._intervals: list[int] = []
         self._forget()
 
-    def _forget(self):
+    def _forget(self) -> None:
         """Begin anew: nothing that came before belongs to what comes."""
         self._break_chain()
         self._count = 0
         self._valley = 0
+        self._last64 = self._left = self._right = 0
         self._envelope = 0
         self._above = False
         self._peak = 0
@@ -69,11 +70,11 @@ class BeatDetector:
             self._rises[i] = 0
         self._sum = self._before = self._older = 0
 
-    def gap(self):
+    def gap(self) -> None:
         """Samples were lost."""
         self._forget()
 
-    def add(self, sample):
+    def add(self, sample: int) -> bool:
         """Take a sample; returns whether a beat has just become certain."""
         if not self._check_contact(sample):
             return False
@@ -105,14 +106,14 @@ class BeatDetector:
         self._older, self._before = self._before, self._sum
         return is_beat
 
-    def _check_contact(self, sample):
+    def _check_contact(self, sample: int) -> bool:
         was = self.contact
         self.contact = sample > (CONTACT_OFF if was else CONTACT_ON)
         if self.contact != was:
             self._forget()
         return self.contact
 
-    def _moved(self, sample):
+    def _moved(self, sample: int) -> None:
         self._dc = sample << 6
         self._forget()
         for i in range(BOX):
@@ -120,7 +121,7 @@ class BeatDetector:
         self._count = 1
         self._wait = MOTION_HOLD
 
-    def _look_for_peak(self, level):
+    def _look_for_peak(self, level: int) -> bool:
         value = self._sum
         since = INTERVAL_MAX if self._last_beat is None else self._count - self._last_beat
         if since > INTERVAL_MAX and self._envelope:
@@ -141,9 +142,9 @@ class BeatDetector:
             self._peak_at = self._count
             # For the parabola through the highest sum and its neighbours.
             self._left = self._before
-            self._right = None
+            self._right = -1
             return False
-        if self._right is None:
+        if self._right < 0:
             self._right = value
         if value > self._peak >> 1:
             return False
@@ -155,23 +156,23 @@ class BeatDetector:
         self._envelope += (self._peak - self._envelope) >> 2
         return self._beat_at(self._peak_at * 64 + self._vertex())
 
-    def _break_chain(self):
+    def _break_chain(self) -> None:
         """What came before says nothing of what comes, but the filters may go on."""
-        self._last_beat = None
+        self._last_beat: int | None = None
         self._intervals.clear()
-        self.bpm = None
+        self.bpm: int | None = None
         self.quality = 0
 
-    def _vertex(self):
+    def _vertex(self) -> int:
         """How far the parabola's vertex is from the highest sum, in 1/64 of a sample."""
         bend = self._left - 2 * self._peak + self._right
         return 0 if bend >= 0 else 32 * (self._left - self._right) // bend
 
-    def _beat_at(self, at64):
+    def _beat_at(self, at64: int) -> bool:
         last = self._last_beat
         self._last_beat = self._peak_at
-        before64, self._last64 = (self._last64 if last is not None else None), at64
-        if before64 is None:
+        before64, self._last64 = self._last64, at64
+        if last is None:
             return True
         if len(self._intervals) == INTERVALS:
             self._intervals.pop(0)
@@ -179,7 +180,7 @@ class BeatDetector:
         self._rate()
         return True
 
-    def _rate(self):
+    def _rate(self) -> None:
         intervals = sorted(self._intervals)
         median = intervals[len(intervals) // 2]
         even = [i for i in intervals if abs(i - median) <= median >> EVEN_SHIFT]

@@ -56,6 +56,8 @@ class Bench:
         settings: `settings.toml`.
         bites: how often the watchdog reset the board.
         is_asleep: whether it is in deep sleep.
+        is_held: whether the button is down.
+        serial_ports: how many it offers over USB.
         on_bite: called when the watchdog resets the board.
         on_output: called with name and level whenever a digital output changes; None: floats.
     """
@@ -81,6 +83,7 @@ class Bench:
         self.bites = 0
         self.is_asleep = False
         self.is_held = False
+        self.serial_ports = 1
         self.on_bite: Callable[[], None] = lambda: None
         self.on_output: Callable[[str, bool | None], None] = lambda _name, _level: None
         self._keys: list[Any] = []
@@ -133,7 +136,13 @@ class Bench:
             WATCHDOG="watchdog", HARD_FAULT="hard fault", USER="user"
         )
         board.load("os").getenv = self.settings.get  # type: ignore[attr-defined]
+        try:
+            usb_cdc = board.load("usb_cdc")
+        except ImportError:
+            usb_cdc = _module("usb_cdc", console=None, data=None)
+        usb_cdc.enable = self._enable_usb  # type: ignore[attr-defined]
         return (
+            usb_cdc,
             _BoardModule(self.board_id),
             _module("busio", I2C=_bus_class(bus())),
             _module("digitalio", DigitalInOut=_bound(DigitalInOut, self), Pull=_Pull),
@@ -164,6 +173,9 @@ class Bench:
 
     def register(self, keys: Keys) -> None:
         self._keys.append(keys)
+
+    def _enable_usb(self, *, console: bool = True, data: bool = False) -> None:
+        self.serial_ports = console + data
 
     def _write_pixels(self, output: DigitalInOut, data: bytes) -> None:
         self.pixels.setdefault(output.pin.name, deque(maxlen=1000)).append(bytes(data))

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""A board on a table: the real firmware, the real libraries, chips that parse the real traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+import math
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec
+
+from tenuto import timebase
+from tenuto.simulator import SimulatedBoard
+from tenuto.simulator.bleio import FLAVOURS
+from tenuto.simulator.chips import Drv2605, Max17048, Max30102, Skin
+from tenuto.simulator.pins import Bench
+from tenuto.simulator.radio import Radio
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
+
+_P = ParamSpec("_P")
+
+
+def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    @functools.wraps(test)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        timebase.run(test(*args, **kwargs), speed=math.inf)
+
+    return run
+
+
+def flavour_of(board_id: str) -> str:
+    """The kind of `_bleio` that the board has, as far as it is simulated."""
+    family = "esp32" if "esp32" in board_id else "nrf"
+    return next((name for name in FLAVOURS if name.startswith(family)), "nrf52840")
+
+
+class Table:
+    """One board with all chips on its bus.
+
+    boots: how often it came up.  program: `code.py`'s module since the last boot.
+    """
+
+    FETCH_S = 0.1
+
+    def __init__(self, bench: Bench, skin: Skin, *, calibrates: bool = True) -> None:
+        self.bench = bench
+        self.skin = skin
+        self.booted_ms = 0.0
+        self._newest_ms = 0.0
+        self.boots = 0
+        self.program: Any = None
+        self.task: asyncio.Task[Any] | None = None
+        self.board: SimulatedBoard
+        self.motor = Drv2605(self.now_ms, calibrates=calibrates)
+        self.heart = Max30102(self.now_ms, skin)
+        self.gauge = Max17048()
+        self.board = SimulatedBoard(
+            Radio(),
+            "band",
+            "C0:00:00:00:00:01",
+            firmware_dir=FIRMWARE,
+            flavour=flavour_of(bench.board_id),
+            i2c={chip.ADDRESS: chip for chip in (self.motor, self.heart, self.gauge)},
+            modules=bench.modules,
+        )
+
+    def now_ms(self) -> float:
+        """The world's time, which a blocking sleep of the board moves on too."""
+        now_ms = asyncio.get_running_loop().time() * 1000
+        board = self.__dict__.get("board")
+        if board is not None and board.is_running:
+            now_ms = max(now_ms, self.booted_ms + board.clock.elapsed_ms())
+        self._newest_ms = max(self._newest_ms, now_ms)
+        return self._newest_ms
+
+    @property
+    def pulses(self) -> list[tuple[int, int, int]]:
+        """What the motor did since the boot: (at_ms by the board's clock, strength, length)."""
+        edges = self.motor.edges
+        found = []
+        for on, off in itertools.pairwise(edges):
+            if on.on and on.t_ms >= self.booted_ms:
+                at_ms = on.t_ms - self.booted_ms
+                found.append((round(at_ms), on.strength_pct, round(off.t_ms - on.t_ms)))
+        return found
+
+    async def boot(self) -> None:
+        await self.board.boot()
+        self.booted_ms = asyncio.get_running_loop().time() * 1000
+        self.boots += 1
+        self.board.create_task(self._fetch(), "fetch")
+
+    async def _fetch(self) -> None:
+        """Do for the simulated main loop what the real one does by itself: look once in a while."""
+        while True:
+            await asyncio.sleep(self.FETCH_S)
+            if self.heart.is_measuring:
+                self.board.wake()
+
+    async def start(self) -> None:
+        """Boot as a board does: boot.py, then code.py."""
+        await self.boot()
+        self.board.load("boot")
+        self.program = self.board.load("code")
+        if self.program.running is not None:
+            self.task = self.board.create_task(self.program.running, "code")
+
+    async def on_bite(self) -> None:
+        await self.board.stop()
+        await self.start()
+
+    @property
+    def band(self) -> Any:
+        return self.program.app.band
+
+
+@asynccontextmanager
+async def table(
+    board_id: str = "feather_bluefruit_sense",
+    *,
+    skin: Skin | None = None,
+    calibrates: bool = True,
+    **bench: Any,
+) -> AsyncIterator[Table]:
+    """A table whose board has no power yet."""
+    it = Table(Bench(board_id, **bench), skin or Skin(62), calibrates=calibrates)
+    try:
+        yield it
+    finally:
+        it.bench.stop_watchdog()
+        await it.board.stop()

@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: MIT
+"""Each board, composed by `code.py`: it plays a plan, and fails as it should."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto.resources import Library
+from tenuto.simulator.board import BoardReset
+from tenuto.simulator.pins import DeepSleep
+from tenuto_core import vocab
+from tests.core.oracle import Oracle
+from tests.firmware.rig import Table, in_virtual_time, table
+
+if TYPE_CHECKING:
+    from tenuto.compile import CompiledPlan
+
+BOARDS: dict[str, dict[str, Any]] = {
+    "feather_bluefruit_sense": {"button": "SWITCH"},
+    "Seeed_XIAO_nRF52840_Sense": {"button": "D1"},
+    "adafruit_qtpy_esp32s3_nopsram": {"button": "BUTTON", "has_endless_watchdog": False},
+}
+FULL_SCALE = round(3000 / 21.59)
+
+
+def lower_back() -> CompiledPlan:
+    return Library().plan("lower-back")
+
+
+def pulses_of(compiled: CompiledPlan, start_ms: int) -> list[tuple[int, int, int]]:
+    """What the motor must do, by the plan alone: (at_ms, strength, length)."""
+    plan = compiled.plan
+    oracle = Oracle([plan.step(number) for number in range(plan.steps)])
+    oracle.start(start_ms)
+    pulses = []
+    while oracle.ended is None:
+        oracle.advance(oracle.agenda[0][0] if oracle.agenda else oracle.end_ms)
+    for felt_ms, cue, _ in oracle.felt:
+        at_ms = felt_ms
+        for strength_pct, on_ms, off_ms in plan.patterns[cue]:
+            pulses.append((at_ms, strength_pct, on_ms))
+            at_ms += on_ms + off_ms
+    return pulses
+
+
+async def powered(it: Table) -> None:
+    it.bench.volts.update({"VOLTAGE_MONITOR": 3.95 / 2, "VBATT": 3.95 * 510 / 1510})
+    it.motor.full_scale = FULL_SCALE
+    if it.bench.board_id.startswith("Seeed"):
+
+        def enable(name: str, level: bool | None) -> None:
+            if name == "D3":
+                it.motor.enable(bool(level))
+
+        it.bench.on_output = enable
+        it.motor.enable(False)
+    await it.start()
+    await asyncio.sleep(1)
+
+
+def begin(it: Table, compiled: CompiledPlan) -> int:
+    """Give the board's player the plan and the word; returns when."""
+    module: Any = it.board.load("tenuto_core.plan")
+    player, now_ms = it.band.player, it.board.ticks_ms()
+    plan = module.Plan(bytearray(compiled.data))
+    assert player.load(plan, compiled.plan_id) == vocab.OK
+    assert player.receive(vocab.START, 0, vocab.BY_HOST, now_ms) == vocab.OK
+    it.board.wake()
+    return now_ms
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board_id", BOARDS)
+@in_virtual_time
+async def test_a_plan_is_driven_as_it_is_written(board_id: str) -> None:
+    async with table(board_id, **BOARDS[board_id]) as it:
+        await powered(it)
+        compiled = lower_back()
+        start_ms = begin(it, compiled)
+        await asyncio.sleep(compiled.plan.duration_ms / 1000 + 5)
+        # An LRA was calibrated before, which moved it too.
+        driven = [pulse for pulse in it.pulses if pulse[0] >= start_ms]
+        planned = pulses_of(compiled, start_ms)
+        assert [(at_ms, on_ms) for at_ms, _, on_ms in driven] == [
+            (at_ms, on_ms) for at_ms, _, on_ms in planned
+        ]
+        assert max(abs(a[1] - b[1]) for a, b in zip(driven, planned, strict=True)) <= 1
+        assert it.program.motor.timer_stops == 0
+        assert it.program.motor.faults == 0
+        assert it.bench.bites == 0
+        assert [line for line in it.board.stdout if "no " in line] == []
+        assert not it.board.task_errors
+        assert not it.task.done()  # type: ignore[union-attr]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board_id", BOARDS)
+@in_virtual_time
+async def test_heart_battery_and_button_reach_the_application(board_id: str) -> None:
+    async with table(board_id, **BOARDS[board_id]) as it:
+        await powered(it)
+        compiled = lower_back()
+        begin(it, compiled)
+        await asyncio.sleep(30)
+        log = it.board.load("tenuto_core.log")
+        records: Any = log
+        kinds: list[tuple[int, int]] = []
+        for number in range(it.band.log.next):
+            record = records.unpack_record(it.band.log.read(number, 1))
+            kinds.append((record[1], record[3]))
+        beats = [a for kind, a in kinds if kind == vocab.HEART]
+        assert beats
+        assert all(abs(bpm - 62) <= 3 for bpm in beats)
+        assert it.band.battery_pct == pytest.approx(72 if "qtpy" not in board_id else 87, abs=4)
+        it.bench.set_button(held=True)
+        await asyncio.sleep(1)
+        it.bench.set_button(held=False)
+        await asyncio.sleep(0.1)
+        assert it.band.player.state == 0, "a long press stops"
+        assert it.motor.strength_pct == 0
+
+
+@in_virtual_time
+async def test_a_hung_main_loop_in_mid_pulse_is_ended_by_chip_and_watchdog() -> None:
+    async with table() as it:
+        await powered(it)
+        bitten: list[float] = []
+        it.bench.on_bite = lambda: bitten.append(it.board.ticks_ms())
+        it.program.motor.on(100, 200)
+        # Neither the main loop nor the stop timer runs from here on.
+        for task in list(it.board._tasks):
+            if "fetch" not in task.get_name():
+                task.cancel()
+        hung_ms = it.board.ticks_ms()
+        it.motor.refuse = 10_000  # the program's `finally` does not run either when it hangs
+        await asyncio.sleep(5)
+        assert [on_ms for *_, on_ms in it.pulses] == [1000]
+        assert len(bitten) == 1
+        assert bitten[0] - hung_ms <= 3_010
+
+
+@in_virtual_time
+async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset() -> None:
+    async with table("Seeed_XIAO_nRF52840_Sense", **BOARDS["Seeed_XIAO_nRF52840_Sense"]) as it:
+        await powered(it)
+        it.program.motor.on(100, 200)
+        it.motor.refuse = 10_000
+        resets: list[asyncio.Task[None]] = []
+
+        def bite() -> None:
+            it.motor.refuse = 0
+            resets.append(asyncio.get_running_loop().create_task(it.on_bite()))
+
+        it.bench.on_bite = bite
+        await asyncio.sleep(5)
+        assert it.bench.bites == 1
+        assert it.boots == 2
+        assert it.motor.strength_pct == 0
+        edges = it.motor.edges
+        assert edges[-1].t_ms - edges[-2].t_ms < 200 + 500 + 3_000 + 100
+        await asyncio.gather(*resets)
+
+
+@in_virtual_time
+async def test_an_error_in_the_application_stops_the_motor_and_is_seen() -> None:
+    async with table() as it:
+        await powered(it)
+        it.program.motor.on(100, 500)
+        it.program.app.step = lambda: 1 / 0
+        it.board.wake()
+        await asyncio.sleep(1.1)
+        assert it.task is not None
+        assert isinstance(it.task.exception(), ZeroDivisionError)
+        assert it.motor.strength_pct == 0
+        assert it.pulses[-1][2] <= 1000
+
+
+@in_virtual_time
+async def test_without_a_motor_the_board_resets_and_says_why() -> None:
+    async with table() as it:
+        del it.board._i2c[it.motor.ADDRESS]
+        with pytest.raises(BoardReset):
+            await it.start()
+        assert any("ended by" in line for line in it.board.stdout)
+
+
+@in_virtual_time
+async def test_on_a_cable_the_error_stays_to_be_read() -> None:
+    async with table() as it:
+        del it.board._i2c[it.motor.ADDRESS]
+        await it.boot()
+        it.board.load("supervisor").runtime.usb_connected = True
+        with pytest.raises(ValueError, match=r"(?i)0x5a|device"):
+            it.board.load("code")
+
+
+@in_virtual_time
+async def test_without_sensor_and_gauge_it_times_holds_all_the_same() -> None:
+    board_id = "adafruit_qtpy_esp32s3_nopsram"
+    async with table(board_id, **BOARDS[board_id]) as it:
+        for chip in (it.heart, it.gauge):
+            del it.board._i2c[chip.ADDRESS]
+        await powered(it)
+        assert [line.split(":")[0] for line in it.board.stdout] == [
+            "no heart-rate sensor",
+            "no battery gauge",
+        ]
+        assert it.band.battery_pct == 255
+        begin(it, lower_back())
+        await asyncio.sleep(10)
+        assert it.pulses
+
+
+@in_virtual_time
+async def test_a_button_held_at_the_start_is_safe_mode() -> None:
+    async with table() as it:
+        it.bench.set_button(held=True)
+        await it.start()
+        assert it.program.running is None
+        assert "safe mode" in it.board.stdout[0]
+        assert it.bench.watchdog.mode is None
+        assert it.motor.is_resting
+
+
+@in_virtual_time
+async def test_an_unknown_board_is_told_what_to_do_and_may_name_its_file() -> None:
+    async with table("my_board", button="SWITCH") as it:
+        await it.boot()
+        with pytest.raises(ImportError, match=r"boards/template\.py"):
+            it.board.load("code")
+        it.board.load("boot")
+        assert it.bench.serial_ports == 2
+        it.bench.settings["TENUTO_BOARD"] = "feather_nrf52840_sense"
+        it.bench.settings["TENUTO_NAME"] = "Anna"
+        await it.board.stop()
+        await it.start()
+        assert it.band.name == "Anna"
+
+
+@pytest.mark.parametrize("reason", ["watchdog", "hard fault", "brownout"])
+@in_virtual_time
+async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_hang(
+    reason: str,
+) -> None:
+    async with table() as it:
+        await it.boot()
+        it.motor.write(b"\x01\x05")
+        it.motor.write(b"\x02\x7f")
+        it.board.load("supervisor").runtime.safe_mode_reason = reason
+        if reason == "brownout":
+            it.board.load("safemode")
+        else:
+            with pytest.raises(BoardReset):
+                it.board.load("safemode")
+        assert it.motor.strength_pct == 0
+
+
+@pytest.mark.parametrize("board_id", ["feather_bluefruit_sense", "adafruit_qtpy_esp32s3_nopsram"])
+@in_virtual_time
+async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_id: str) -> None:
+    async with table(board_id, **BOARDS[board_id]) as it:
+        await powered(it)
+        resets: list[asyncio.Task[None]] = []
+
+        async def again() -> None:
+            await it.board.stop()
+            with pytest.raises(DeepSleep):
+                await it.start()
+
+        it.bench.on_bite = lambda: resets.append(asyncio.get_running_loop().create_task(again()))
+        power: Any = it.board.load("power")
+        if it.bench.has_endless_watchdog:
+            power.sleep(it.program.pins, it.program.watch)
+            assert not it.bench.is_asleep
+            await asyncio.sleep(4)
+            assert it.bench.bites == 1
+        else:
+            with pytest.raises(DeepSleep):
+                power.sleep(it.program.pins, it.program.watch)
+        await asyncio.gather(*resets)
+        assert it.bench.is_asleep
+        assert it.motor.is_resting
+        # Woken by the button, which is still down: that is no wish for safe mode.
+        await it.board.stop()
+        it.bench.wake_alarm = object()
+        it.bench.set_button(held=True)
+        await it.start()
+        assert it.program.running is not None
+        it.bench.set_button(held=False)
