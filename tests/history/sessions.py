@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import math
+import random
+from dataclasses import dataclass, field, replace
 
-from tenuto.events import Entry, Record, SessionKey
+from tenuto.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
 from tenuto.session import Tracker
 from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
+from tenuto_core.encode import encode
 from tenuto_core.log import Log, unpack_record
-from tenuto_core.plan import Plan, Step, encode
+from tenuto_core.plan import Plan, Step
 from tenuto_core.player import Player
 
 UTC_MS = 1_800_000_000_000
@@ -106,4 +109,34 @@ def whole_session(**band: object) -> list[Entry]:
         wearer.player.beat(61 + count, (1000, 1024), wearer.now_ms)
         wearer.pass_ms(10_000)
     wearer.pass_ms(10_000)
+    return wearer.entries()
+
+
+def with_strap(entries: list[Entry], kind: str | None = "ecg") -> list[Entry]:
+    """Let the beats of a session come from a strap that the host hears."""
+    first = entries[0]
+    sensor = HeartSensor(t_ms=0, sensor="strap of ada", kind=kind)
+    told = [Entry(first.session, first.person, sensor, first.utc_ms)]
+    for entry in entries:
+        event, record = entry.event, entry.record
+        if isinstance(event, HeartBeat) and record is not None:
+            event = replace(event, sensor="strap")
+            record = replace(record, a=record.a | vocab.HEART_BY_HOST)
+        told.append(replace(entry, event=event, record=record))
+    return told
+
+
+def eventful_session(**band: object) -> list[Entry]:
+    """A run just before: 124 bpm that fall.  Paused in the first hold, the second one skipped."""
+    wearer = Band(**band)  # type: ignore[arg-type]
+    rng = random.Random(7)
+    wearer.do(vocab.START)
+    for second in range(125):
+        bpm = round(72 + 52 * math.exp(-second / 50))
+        rr_1024 = round(60 * 1024 / bpm * (1 + rng.uniform(-0.03, 0.03)))
+        wearer.player.beat(bpm, (rr_1024,), wearer.now_ms)
+        for at, command in ((20, vocab.PAUSE), (32, vocab.RESUME), (70, vocab.SKIP)):
+            if second == at:
+                wearer.do(command)
+        wearer.pass_ms(1_000)
     return wearer.entries()

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""What leaves the history: JSON Lines and back, a table, FIT, Open mHealth."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import fitdecode
+import pytest
+
+from tenuto.errors import InputError
+from tenuto.events import Entry, LinkLost
+from tenuto.history import ExerciseNote, Store, replay
+from tenuto.history.account import Account, account
+from tenuto.history.fit import fit_file
+from tenuto.history.lines import Taken, read_lines, write_lines
+from tenuto.history.openmhealth import data_points
+from tenuto.history.table import COLUMNS, write_table
+from tests.history.sessions import UTC_MS, Band, eventful_session, whole_session, with_strap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.history import StoredSession
+
+DAY_MS = 86_400_000
+NOTES = [
+    ExerciseNote("Glute Bridge", "strength", ("glutes", "lower back")),
+    ExerciseNote("Kneeling Lunge", "stretch", ("hip flexors",)),
+]
+
+
+async def kept(path: Path, *sessions: list[Entry]) -> list[StoredSession]:
+    async with Store(path) as store:
+        for session in sessions:
+            await store.add(session)
+        await store.describe(Band().plan_id.hex(), NOTES)
+        return await store.between(0, 1 << 60)
+
+
+@pytest.fixture
+async def told(tmp_path: Path) -> Account:
+    (session,) = await kept(tmp_path / "one.db", with_strap(eventful_session()))
+    return account(session)
+
+
+# --- JSON Lines
+
+
+async def exported(path: Path) -> list[str]:
+    lines: list[str] = []
+    async with Store(path, read_only=True) as store:
+        await write_lines(store, lines.append)
+    return lines
+
+
+async def full_history(path: Path) -> list[StoredSession]:
+    entries = whole_session(boot_id=1, wearable="wr\u00edst")
+    lost = Entry(entries[0].session, None, LinkLost(t_ms=10_000), entries[0].utc_ms + 10_000)
+    return await kept(
+        path,
+        [*entries, lost],
+        with_strap(eventful_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS)),
+        whole_session(boot_id=3, boot_utc_ms=UTC_MS + 2 * DAY_MS)[4:12],  # beginning and end gone
+    )
+
+
+async def test_everything_goes_out_and_comes_in_again(tmp_path: Path) -> None:
+    sessions = await full_history(tmp_path / "a.db")
+    lines = await exported(tmp_path / "a.db")
+    async with Store(tmp_path / "b.db") as store:
+        taken = await read_lines(store, lines, "a.jsonl")
+        again = await store.between(0, 1 << 60)
+        # A second time brings in nothing.
+        assert await read_lines(store, lines, "a.jsonl") == Taken(0, 0)
+
+    assert Taken(3, sum(len(session.records) for session in sessions)) == taken
+    assert sessions == again
+    assert [replay(session) for session in sessions] == [replay(session) for session in again]
+    assert lines == await exported(tmp_path / "b.db")
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+async def test_two_histories_become_one(tmp_path: Path) -> None:
+    await kept(tmp_path / "a.db", whole_session(boot_id=1))
+    await kept(tmp_path / "b.db", whole_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS))
+    async with Store(tmp_path / "b.db") as store:
+        await read_lines(store, await exported(tmp_path / "a.db"), "a.jsonl")
+
+        assert [row.key.boot_id for row in await store.sessions()] == [2, 1]
+
+
+async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:
+    await kept(tmp_path / "a.db", whole_session(boot_id=1), whole_session(boot_id=2))
+    lines = await exported(tmp_path / "a.db")
+    async with Store(tmp_path / "a.db") as store:
+        await store.delete(1)
+        assert await read_lines(store, lines, "a.jsonl") == Taken(0, 0)
+
+        assert [row.id for row in await store.sessions()] == [2]
+
+
+@pytest.mark.parametrize(
+    "change,text",
+    [
+        (lambda lines: lines[1:], "1: is not what `tenuto history export` wrote"),
+        (lambda lines: [lines[0].replace("1", "9"), *lines[1:]], "1: has version 9"),
+        (lambda lines: [*lines[:5], "{", *lines[5:]], "6: is no JSON"),
+        (lambda lines: [*lines[:5], "[]"], "6: `type` is None"),
+        (lambda lines: [*lines, '{"type": "record"}'], "lacks 'wearable'"),
+        (lambda lines: [line for line in lines if '"session",' not in line], "before its session"),
+        (lambda lines: [line.replace('"a": 0', '"a": -1') for line in lines], "`a` is -1"),
+        (lambda lines: [line.replace('"a": 0', '"a": "x"') for line in lines], "`a` is 'x'"),
+        (
+            lambda lines: [line.replace('"data": "VF', '"data": "AA') for line in lines],
+            "the plan is damaged",
+        ),
+        (lambda lines: [lines[0], "x" * 200_000], "2: is longer"),
+        (lambda _: [], "is empty"),
+    ],
+)
+async def test_a_wrong_line_is_named_and_nothing_is_taken(
+    tmp_path: Path, change: Any, text: str
+) -> None:
+    await full_history(tmp_path / "a.db")
+    lines = await exported(tmp_path / "a.db")
+    async with Store(tmp_path / "b.db") as store:
+        with pytest.raises(InputError) as caught:
+            await read_lines(store, change(lines), "a.jsonl")
+        assert await store.sessions() == []
+
+    assert text in str(caught.value)
+    assert str(caught.value).startswith("a.jsonl:")
+
+
+# --- the table
+
+
+async def test_a_row_for_each_hold(told: Account) -> None:
+    file = io.StringIO(newline="")
+
+    assert write_table([told], file) == 3
+    head, *rows = list(csv.reader(io.StringIO(file.getvalue(), newline="")))
+    assert list(COLUMNS) == head
+    first, second, _ = (dict(zip(head, row, strict=True)) for row in rows)
+    assert (first["exercise"], first["side"], first["held_s"], first["outcome"]) == (
+        "Glute Bridge",
+        "",
+        "30.0",
+        "complete",
+    )
+    assert first["muscles"] == "glutes; lower back"
+    assert 90 < float(first["mean_bpm"]) < 124
+    assert (second["side"], second["outcome"], second["began_utc"]) == (
+        "left",
+        "skipped",
+        "2027-01-15T08:00:01Z",
+    )
+
+
+async def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    (session,) = await kept(tmp_path / "a.db", whole_session(wearable="=cmd()"))
+    file = io.StringIO(newline="")
+    write_table([account(session)], file)
+
+    assert "'=cmd()" in file.getvalue()
+    assert ",=cmd()" not in file.getvalue()
+
+
+# --- FIT
+
+
+def messages(data: bytes, name: str) -> list[dict[str, Any]]:
+    """What fitdecode, which is not what wrote it, finds; checksums are checked."""
+    with fitdecode.FitReader(
+        io.BytesIO(data),
+        check_crc=fitdecode.CrcCheck.RAISE,
+        error_handling=fitdecode.ErrorHandling.RAISE,
+    ) as reader:
+        return [
+            {field.name: field.value for field in frame.fields}
+            for frame in reader
+            if isinstance(frame, fitdecode.FitDataMessage) and frame.name == name
+        ]
+
+
+async def test_fit_is_a_flexibility_training_with_a_lap_for_each_hold(told: Account) -> None:
+    data = fit_file(told)
+
+    (file_id,) = messages(data, "file_id")
+    assert file_id["type"] == "activity"
+    (session,) = messages(data, "session")
+    assert (session["sport"], session["sub_sport"]) == ("training", "flexibility_training")
+    assert session["num_laps"] == 3
+    assert session["total_elapsed_time"] == told.duration_ms / 1000
+    assert session["total_timer_time"] == pytest.approx(session["total_elapsed_time"] - 12)
+    assert session["max_heart_rate"] == told.summary.bpm_max
+    assert session["start_time"].timestamp() * 1000 == UTC_MS + 1_000
+
+    laps = messages(data, "lap")
+    assert [lap["total_timer_time"] for lap in laps] == [h.held_ms / 1000 for h in told.holds]
+    assert laps[0]["total_elapsed_time"] == 42
+    assert [lap["wkt_step_index"] for lap in laps] == [1, 3, 5]
+
+
+async def test_fit_has_the_heart_and_the_pause(told: Account) -> None:
+    data = fit_file(told)
+
+    rates = [r["heart_rate"] for r in messages(data, "record") if r["heart_rate"] is not None]
+    heard = [s.bpm for s in told.samples if not 20_000 < s.t_ms < 32_000]
+    assert rates == heard
+    assert messages(data, "record") == sorted(
+        messages(data, "record"), key=lambda record: record["timestamp"]
+    )
+    events = [e["event_type"] for e in messages(data, "event") if e["event"] == "timer"]
+    assert events == ["start", "stop", "start", "stop_all"]
+    intervals = [
+        value for message in messages(data, "hrv") for value in message["time"] if value is not None
+    ]
+    assert intervals == pytest.approx(
+        [rr / 1000 for _, packet in told.intervals for rr in packet], abs=0.001
+    )
+
+
+async def test_fit_has_the_plan_as_workout_steps(told: Account) -> None:
+    data = fit_file(told)
+
+    (workout,) = messages(data, "workout")
+    assert (workout["wkt_name"], workout["num_valid_steps"]) == ("lower-back", 6)
+    steps = messages(data, "workout_step")
+    assert [step["duration_time"] for step in steps] == [5, 30, 8, 30, 8, 30]
+    assert [step["intensity"] for step in steps] == ["rest", "active"] * 3
+    assert steps[3]["wkt_step_name"] == "Kneeling Lunge, left"
+
+
+async def test_fit_leaves_out_intervals_that_may_come_from_light(tmp_path: Path) -> None:
+    (session,) = await kept(tmp_path / "a.db", with_strap(eventful_session(), "optical"))
+
+    assert messages(fit_file(account(session)), "hrv") == []
+
+
+async def test_fit_of_a_session_without_a_heart_or_a_plan(tmp_path: Path) -> None:
+    entries = [e for e in whole_session() if e.event.name != "heart"]
+    (session,) = await kept(tmp_path / "a.db", entries[3:10])
+    data = fit_file(account(session))
+
+    assert messages(data, "workout") == []
+    assert len(messages(data, "record")) == 2
+    assert [r["heart_rate"] for r in messages(data, "record")] == [None, None]
+
+
+# --- Open mHealth
+
+
+async def test_open_mhealth_has_what_its_schemas_require(told: Account) -> None:
+    points = list(data_points(told))
+    activity, *rates = points
+
+    assert [point["header"]["schema_id"] for point in (activity, rates[0])] == [
+        {"namespace": "omh", "name": "physical-activity", "version": "1.2"},
+        {"namespace": "omh", "name": "heart-rate", "version": "2.0"},
+    ]
+    interval = activity["body"]["effective_time_frame"]["time_interval"]
+    assert interval["start_date_time"] == "2027-01-15T08:00:01.000Z"
+    assert [rate["body"]["heart_rate"]["value"] for rate in rates] == [
+        sample.bpm for sample in told.samples
+    ]
+    assert {rate["body"]["heart_rate"]["unit"] for rate in rates} == {"beats/min"}
+    ids = [point["header"]["id"] for point in points]
+    assert len(set(ids)) == len(ids)
+    assert ids == [point["header"]["id"] for point in data_points(told)]
