@@ -281,12 +281,27 @@ class Variability:
     artefact_pct: float
 
 
-def runs(packets: Iterable[tuple[int, Sequence[float]]]) -> list[list[float]]:
-    """Put intervals together that follow each other without a gap.
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval between two beats, and when the packet that told it came.
+
+    is_sound: False for an artefact.
+    """
+
+    t_ms: int
+    rr_ms: float
+    is_sound: bool
+
+
+def runs(packets: Iterable[tuple[int, Sequence[float]]]) -> list[list[Interval]]:
+    """Put intervals together that follow each other without a gap, and judge each.
+
+    An interval is an artefact if it is not within 300 to 2000 ms, or more than 20 % away from the
+    median of the eleven around it.
 
     packets: when they came, in ms, and their intervals in ms; one without any is passed over.
     """
-    found: list[list[float]] = []
+    found: list[list[tuple[int, float]]] = []
     beat_ms = -math.inf
     for t_ms, intervals in packets:
         if not intervals:
@@ -295,8 +310,18 @@ def runs(packets: Iterable[tuple[int, Sequence[float]]]) -> list[list[float]]:
         if abs(t_ms - beat_ms) > _GAP_MS:
             found.append([])
             beat_ms = t_ms
-        found[-1].extend(intervals)
-    return found
+        found[-1].extend((t_ms, rr_ms) for rr_ms in intervals)
+    return [_judged(run) for run in found]
+
+
+def _judged(run: Sequence[tuple[int, float]]) -> list[Interval]:
+    lengths = [rr_ms for _, rr_ms in run]
+    judged = []
+    for index, (t_ms, rr_ms) in enumerate(run):
+        middle = median(lengths[max(0, index - _NEIGHBOURS) : index + _NEIGHBOURS + 1])
+        near = abs(rr_ms - middle) <= STRAY_SHARE * middle
+        judged.append(Interval(t_ms, rr_ms, RR_MS_MIN <= rr_ms <= RR_MS_MAX and near))
+    return judged
 
 
 def variability(packets: Iterable[tuple[int, Sequence[float]]]) -> Variability | None:
@@ -307,37 +332,23 @@ def variability(packets: Iterable[tuple[int, Sequence[float]]]) -> Variability |
     of Cardiology and the North American Society of Pacing and Electrophysiology 1996, Circulation
     93:1043, doi 10.1161/01.CIR.93.5.1043.
 
-    An interval is an artefact if it is not within 300 to 2000 ms, or more than 20 % away from the
-    median of the eleven around it. It is left out, and so are the differences with its neighbours;
-    nothing is put in its place. The same holds across a gap in the stream.
+    An artefact is left out, and so are the differences with its neighbours; nothing is put in its
+    place. The same holds across a gap in the stream.
 
     packets: as for `runs`.
     """
-    good: list[float] = []
-    squares: list[float] = []
-    total = 0
-    for run in runs(packets):
-        is_good = list(_sound(run))
-        total += len(run)
-        good += [rr for rr, sound in zip(run, is_good, strict=True) if sound]
-        squares += [
-            (after - before) ** 2
-            for (before, after), (first, second) in zip(
-                pairwise(run), pairwise(is_good), strict=True
-            )
-            if first and second
-        ]
+    found = runs(packets)
+    total = sum(map(len, found))
     if not total:
         return None
+    good = [interval.rr_ms for run in found for interval in run if interval.is_sound]
+    squares = [
+        (after.rr_ms - before.rr_ms) ** 2
+        for run in found
+        for before, after in pairwise(run)
+        if before.is_sound and after.is_sound
+    ]
     artefact_pct = 100 * (total - len(good)) / total
     if len(good) < BEATS_MIN or artefact_pct > ARTEFACT_PCT_MAX or not squares:
         return Variability(None, None, len(good), artefact_pct)
     return Variability(math.sqrt(fmean(squares)), stdev(good), len(good), artefact_pct)
-
-
-def _sound(run: Sequence[float]) -> Iterator[bool]:
-    for index, rr_ms in enumerate(run):
-        around = run[max(0, index - _NEIGHBOURS) : index + _NEIGHBOURS + 1]
-        middle = median(rr for rr in around)
-        near = abs(rr_ms - middle) <= STRAY_SHARE * middle
-        yield RR_MS_MIN <= rr_ms <= RR_MS_MAX and near
