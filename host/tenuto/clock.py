@@ -1,68 +1,265 @@
 # SPDX-License-Identifier: MIT
-"""Which moment in UTC a time stamp of a wearable is.  Pure.
+"""Which moment a time stamp of a wearable is, and how fast its clock runs.  Pure.
 
-The wearable is asked for its clock a few times; its answer was given some time between the
-question and its arrival, so the quickest exchange says it best.
+Theory of operation.  Let `D` be the wearable's clock and `h` the host's monotonic one, both in
+ms.  Their difference is taken for a line over a while: `h = D + theta(D)` with
+`theta(D) = c + s * D`.  Everything that is heard says something certain about that line:
+
+- a time stamp `D` that is heard at `h` was made before: `theta(D) <= h - D`
+- an answer to a question asked at `h` was given after: `theta(D) > h - (D + 1)`, since the
+  wearable counts whole milliseconds
+
+Each is a half of the plane of (c, s), and all of them together leave a small polygon, which is
+clipped by one more line with each message.  The truth is inside, so what the corners say of
+`theta` at some moment are bounds that hold, and half of their distance is the uncertainty.  A slow
+message touches nothing: that is the minimum-delay filter.
+
+The best guess for the skew `s` is the edge of the polygon along the quickest messages (the line
+below all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999), weighted with
+what was known before.  It needs many messages, and the log records that come anyway are messages.
+
+No crystal keeps to a line for ever: after `WINDOW_MS` the polygon makes room for a new one that
+starts with what the old one has learned.  A message that contradicts the polygon means that one of
+the clocks has jumped (the host was suspended); then only the skew is kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31
 
+SKEW_PPM_MAX = 500.0
+"""Calibrated RC oscillators, the worst clocks of the boards in question, keep within this."""
+SKEW_UNKNOWN_PPM = 100.0
+"""How far off a clock of which nothing is known is likely to be."""
+SKEW_WANDER_PPM = 5.0
+"""How much a crystal changes from one meeting to the next, mostly with its temperature."""
+SLACK_MS = 0.5
+"""Granted to each bound, for the wander of a clock within a window."""
+WINDOW_MS = 1_800_000.0
+RESEED_MS = 2.0
+"""By how much more the bounds are widened when a window ends."""
+STEP_MS = 250.0
+"""A change of the wall clock against the monotonic one that counts as a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One exchange: the wearable's time in ms modulo 2**32, and UTC in ms before and after it."""
+    """One exchange: the wearable's time in ms modulo 2**32, and the host's before and after it."""
 
     device_ms: int
-    before_utc_ms: float
-    after_utc_ms: float
+    before_ms: float
+    after_ms: float
 
-    @property
-    def round_trip_ms(self) -> float:
-        """How long the exchange took; half of it is how wrong `DeviceClock` may be."""
-        return self.after_utc_ms - self.before_utc_ms
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How much faster than the host's clock the wearable's runs, in parts per million.
+
+    sigma_ppm: the standard deviation of that.
+    """
+
+    ppm: float = 0.0
+    sigma_ppm: float = SKEW_UNKNOWN_PPM
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment on the host's clock, and how far from it the truth may be, both in ms."""
+
+    ms: float
+    uncertainty_ms: float
+
+
+@dataclass(slots=True)
+class _Side:
+    """What is kept of all bounds of one side: their number and mean."""
+
+    count: int = 0
+    at_ms: float = 0.0
+    bound_ms: float = 0.0
+
+    def add(self, at_ms: float, bound_ms: float) -> None:
+        self.count += 1
+        self.at_ms += (at_ms - self.at_ms) / self.count
+        self.bound_ms += (bound_ms - self.bound_ms) / self.count
+
+
+@dataclass(slots=True)
+class _Window:
+    """The bounds of a while; times are ms of the wearable since `origin_ms`.
+
+    corners: of the polygon, as (c, s).  sides: what bounds theta from above and from below.
+    """
+
+    origin_ms: float
+    corners: list[tuple[float, float]]
+    first_ms: float = math.inf
+    last_ms: float = -math.inf
+    sides: tuple[_Side, _Side] = field(default_factory=lambda: (_Side(), _Side()))
+
+    def bounds(self, at_ms: float) -> tuple[float, float]:
+        """Give the least and the largest theta at a moment."""
+        thetas = [c + s * at_ms for c, s in self.corners]
+        return min(thetas), max(thetas)
+
+    def clip(self, at_ms: float, bound_ms: float, sign: int) -> bool:
+        """Keep what is below (`sign` 1) or above (-1) a bound; False if nothing would be left."""
+        kept: list[tuple[float, float]] = []
+        corners = self.corners
+        over = [sign * (c + s * at_ms - bound_ms) for c, s in corners]
+        for index, corner in enumerate(corners):
+            before = index - 1
+            if (over[index] <= 0) != (over[before] <= 0):
+                share = over[before] / (over[before] - over[index])
+                c, s = corners[before]
+                kept.append((c + share * (corner[0] - c), s + share * (corner[1] - s)))
+            if over[index] <= 0:
+                kept.append(corner)
+        if not kept:
+            return False
+        self.corners = kept
+        return True
 
 
 class DeviceClock:
-    """The clock of one boot of one wearable."""
+    """The clock of one boot of one wearable.
 
-    def __init__(self) -> None:
-        self._best: Probe | None = None
+    skew: what is known of it from earlier boots.
+
+    Attributes:
+        steps: how often a message contradicted all before it, because a clock had jumped.
+    """
+
+    def __init__(self, skew: Skew | None = None) -> None:
+        self.steps = 0
+        self._prior = skew or Skew()
+        self._window: _Window | None = None
+        self._last_ms = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there was a probe yet."""
+        return self._window is not None
+
+    # --- what is heard
 
     def probe(self, probe: Probe) -> None:
         """Take one more exchange into account."""
-        if self._best is None or probe.round_trip_ms <= self._best.round_trip_ms:
-            self._best = probe
+        at_ms = self._unwrap(probe.device_ms)
+        upper, lower = probe.after_ms - at_ms, probe.before_ms - at_ms - 1
+        if self._window is None:
+            self._window = self._start(at_ms, lower, upper)
+        self._bound(at_ms, upper, 1, probe)
+        self._bound(at_ms, lower, -1, probe)
+        self._last_ms = at_ms
+
+    def heard(self, device_ms: int, now_ms: float) -> None:
+        """Take into account that a time stamp was heard at `now_ms`; nothing before any probe."""
+        if self._window is not None:
+            at_ms = self._unwrap(device_ms)
+            self._bound(at_ms, now_ms - at_ms, 1, None)
+            self._last_ms = max(self._last_ms, at_ms)
+
+    def _start(
+        self, at_ms: float, lower: float, upper: float, extra_ms: float = SLACK_MS
+    ) -> _Window:
+        """Begin with a box: theta here between two bounds, and the skew that was known."""
+        skew = self.skew if self._window is not None else self._prior
+        self._prior = skew
+        reach = max(5 * skew.sigma_ppm, 4 * SKEW_WANDER_PPM)
+        least = _slope(min(skew.ppm + reach, SKEW_PPM_MAX))
+        most = _slope(max(skew.ppm - reach, -SKEW_PPM_MAX))
+        low, high = lower - extra_ms, upper + extra_ms
+        return _Window(at_ms, [(low, least), (high, least), (high, most), (low, most)])
+
+    def _bound(self, at_ms: float, theta: float, sign: int, probe: Probe | None) -> None:
+        window = self._window
+        if window is None:
+            return
+        if at_ms - window.origin_ms > WINDOW_MS:
+            low, high = window.bounds(at_ms - window.origin_ms)
+            window = self._window = self._start(at_ms, low, high, RESEED_MS)
+        relative_ms = at_ms - window.origin_ms
+        if not window.clip(relative_ms, theta + sign * SLACK_MS, sign):
+            if probe is None:
+                return  # a probe will tell
+            self.steps += 1
+            lower, upper = probe.before_ms - at_ms - 1, probe.after_ms - at_ms
+            self._window = self._start(at_ms, lower, upper)
+            return
+        window.first_ms = min(window.first_ms, relative_ms)
+        window.last_ms = max(window.last_ms, relative_ms)
+        window.sides[0 if sign > 0 else 1].add(relative_ms, theta)
+
+    def _unwrap(self, device_ms: int) -> int:
+        """Give a time stamp without its wrap, by the one before it."""
+        return self._last_ms + (device_ms - self._last_ms + _HALF) % _MODULUS - _HALF
+
+    # --- what is known
 
     @property
-    def uncertainty_ms(self) -> float | None:
-        """How far `utc_ms` may be from the truth just after the probes; None before any."""
-        return None if self._best is None else self._best.round_trip_ms / 2
+    def skew(self) -> Skew:
+        """How much faster than the host's clock the wearable's runs, as well as is known."""
+        prior, window = self._prior, self._window
+        weight = prior.sigma_ppm**-2
+        total = weight * prior.ppm
+        if window is None:
+            return prior
+        for sign, side in zip((1, -1), window.sides, strict=True):
+            span_ms = window.last_ms - window.first_ms
+            if side.count < 3 or span_ms <= 0:
+                continue
+            # The corner that comes closest to the mean of the bounds is an end of that edge.
+            theta, s = max((sign * (c + s * side.at_ms), s) for c, s in window.corners)
+            delay_ms = sign * side.bound_ms - theta
+            # Each end of the line is as wrong as the quickest of half the messages was slow.
+            sigma_ppm = 1e6 * (6 * max(0.0, delay_ms) / side.count + SLACK_MS) / span_ms
+            weight += sigma_ppm**-2
+            total += sigma_ppm**-2 * _ppm(s)
+        return Skew(total / weight, weight**-0.5)
 
-    def utc_ms(self, device_ms: int) -> int:
-        """Give the UTC in ms since 1970 of a time stamp within 24 days of the probes.
+    def remember(self) -> Skew:
+        """Give the skew as it should be known at the next boot, or the next day."""
+        skew = self.skew
+        sigma_ppm = math.hypot(skew.sigma_ppm, SKEW_WANDER_PPM)
+        return Skew(skew.ppm, min(sigma_ppm, SKEW_UNKNOWN_PPM))
+
+    def host(self, device_ms: int) -> Moment:
+        """Give the moment of a time stamp within 24 days of the last message.
 
         Raises:
             ValueError: there was no probe yet.
         """
-        best = self._best
-        if best is None:
-            raise ValueError("the wearable was not asked for its clock yet")
-        ahead_ms = (device_ms - best.device_ms + _HALF) % _MODULUS - _HALF
-        return round((best.before_utc_ms + best.after_utc_ms) / 2) + ahead_ms
+        at_ms = self._unwrap(device_ms)
+        low, high = self._known().bounds(at_ms - self._known().origin_ms)
+        # The stamp is the wearable's time without its fraction.
+        return Moment(at_ms + 0.5 + (low + high) / 2, (high - low) / 2 + 0.5)
 
-    def device_ms(self, utc_ms: float) -> int:
-        """Give the wearable's time, modulo 2**32, at a moment in UTC.
+    def device_ms(self, host_ms: float) -> int:
+        """Give the wearable's time, modulo 2**32, at a moment of the host.
 
         Raises:
             ValueError: there was no probe yet.
         """
-        best = self._best
-        if best is None:
+        window = self._known()
+        at_ms = host_ms - sum(window.bounds(self._last_ms - window.origin_ms)) / 2
+        at_ms = host_ms - sum(window.bounds(at_ms - window.origin_ms)) / 2
+        return math.floor(at_ms) % _MODULUS
+
+    def _known(self) -> _Window:
+        if self._window is None:
             raise ValueError("the wearable was not asked for its clock yet")
-        middle_ms = (best.before_utc_ms + best.after_utc_ms) / 2
-        return (best.device_ms + round(utc_ms - middle_ms)) % _MODULUS
+        return self._window
+
+
+def _slope(ppm: float) -> float:
+    """Give the slope of theta for a skew."""
+    return 1 / (1 + ppm * 1e-6) - 1
+
+
+def _ppm(slope: float) -> float:
+    return (1 / (1 + slope) - 1) * 1e6

@@ -189,6 +189,21 @@ class RecordsLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WearableRestarted(Event):
+    """The wearable has begun anew: its battery was empty, or it was reset."""
+
+    name: ClassVar[str] = "wearable_restarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStepped(Event):
+    """The host's wall clock was set; from here on UTC is `by_ms` later than it would have been."""
+
+    name: ClassVar[str] = "clock_stepped"
+    by_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(Event):
     """The session is over."""
 
@@ -226,7 +241,9 @@ class Entry:
     """An event with its address; what the outlets carry.
 
     person: from the configuration, or None.  utc_ms: when it happened, milliseconds since 1970,
-    as well as the host knows.  record: the log record behind it, None for what the host noticed.
+    as well as the host knows.  uncertainty_ms: how far from the truth `utc_ms` may be by what the
+    host knows of the wearable's clock, None where it does not know; the host's own clock is taken
+    for right.  record: the log record behind it, None for what the host noticed.
     replayed: it comes from the history, so that whoever starts in mid-session knows its beginning.
     """
 
@@ -236,6 +253,7 @@ class Entry:
     utc_ms: int
     record: Record | None = None
     replayed: bool = False
+    uncertainty_ms: int | None = None
 
 
 _HIDDEN = frozenset({"plan", "seq"})

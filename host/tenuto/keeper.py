@@ -12,15 +12,18 @@ import asyncio
 import heapq
 import logging
 import math
+import random
+import secrets
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from tenuto.clock import DeviceClock, Probe
+from tenuto.clock import STEP_MS, DeviceClock, Probe, Skew
 from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError, TenutoError
 from tenuto.events import (
+    ClockStepped,
     Entry,
     Event,
     LinkLost,
@@ -28,6 +31,7 @@ from tenuto.events import (
     Record,
     SessionEnded,
     SessionKey,
+    WearableRestarted,
 )
 from tenuto.history import ExerciseNote
 from tenuto.session import Tracker, plan_id_of
@@ -35,14 +39,14 @@ from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tenuto.compile import CompiledPlan
     from tenuto.history import Store
     from tenuto.wearables.base import Driver, Identity, Status
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
@@ -51,7 +55,16 @@ STABLE_S = 10.0
 SILENCE_S = 60.0
 """A band that has said nothing for so long is asked whether it is there: BlueZ was seen to call a
 link connected for ever after its D-Bus had broken."""
-PROBES = 5
+PROBES = 8
+"""Questions for the clock after connecting."""
+PROBES_PLAYING, PROBES_IDLE = 4, 1
+"""And then each `PROBE_EVERY_S`."""
+PROBES_LOST_MAX = 2
+PROBE_EVERY_S = 60.0
+PROBE_JITTER_S = 0.06
+"""More than the slowest usual connection interval: questions must not keep step with it."""
+DELIVER_WITHIN_S = 120.0
+"""How long a stop or a pause waits for a wearable that is out of reach."""
 RECORDS_WAITING_MAX = 2048
 STORE_TIMEOUT_S = 10.0
 
@@ -82,7 +95,8 @@ class Surroundings:
 
     utc_ms: UTC of now in ms since 1970.  put: hands an entry to all outlets at once.  has_room:
     whether the history can take this many more entries.  on_link: called when the link of a
-    wearable comes or goes.  rng: for the jitter of the back-off.
+    wearable comes or goes.  rng: for jitter.  skew: what is remembered of a wearable's clock, None
+    for nothing.  learn: remembers it; must not wait.
     """
 
     store: Store
@@ -91,6 +105,8 @@ class Surroundings:
     has_room: Callable[[int], bool]
     on_link: Callable[[str, LinkState], None]
     rng: random.Random
+    skew: Callable[[str], Skew | None] = lambda _wearable: None
+    learn: Callable[[str, Skew], None] = lambda _wearable, _skew: None
 
 
 @dataclass
@@ -98,7 +114,34 @@ class _Now:
     """What is known of the wearable since it was reached."""
 
     identity: Identity
-    clock: DeviceClock = field(default_factory=DeviceClock)
+    clock: DeviceClock
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The records from `first` up to, not including, `end` are gone."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Undelivered:
+    """A stop or a pause that waits for the link."""
+
+    verb: Verb
+    session: SessionKey
+    command_id: int | None
+
+
+async def _insist(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """Ask once more where no answer came: to give up on a session that began would be worse."""
+    try:
+        return await ask()
+    except LinkError as error:
+        if error.reason is not LinkReason.TIMEOUT:
+            raise
+    return await ask()
 
 
 class Keeper:
@@ -128,12 +171,21 @@ class Keeper:
         self._told_lost = False
         self._next_seq: int | None = None
         self._plans: dict[bytes, Plan] = {}
-        self._records: asyncio.Queue[Record] = asyncio.Queue(RECORDS_WAITING_MAX)
+        self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
+        self._jitter = random.Random(name)  # noqa: S311 - no secret
+        self._undelivered: _Undelivered | None = None
+        self._to_utc_ms: float | None = None
+        self._newest_utc_ms: float = -math.inf
 
     @property
     def playing(self) -> bool:
         """Whether a session goes on, as far as the log has told."""
         return self.tracker is not None and not self.tracker.ended
+
+    @property
+    def firmware(self) -> str | None:
+        """The version of the wearable's firmware, None as long as it has not told."""
+        return None if self._now is None else self._now.identity.firmware
 
     # --- the life of the link
 
@@ -172,13 +224,17 @@ class Keeper:
     async def _stay(self, lost: asyncio.Event) -> None:
         """Wait until the link is lost; raises LinkError for one that only seems to be there."""
         loop = asyncio.get_running_loop()
+        probe_s = loop.time() + PROBE_EVERY_S
         while not lost.is_set():
+            if loop.time() >= probe_s:
+                await self._probe(PROBES_PLAYING if self.playing else PROBES_IDLE)
+                probe_s = loop.time() + PROBE_EVERY_S
             silent_s = loop.time() - self._driver.heard_s
             if silent_s >= SILENCE_S:
                 self.battery_pct = (await self._driver.status()).battery_pct
                 silent_s = 0.0
             with suppress(TimeoutError):
-                async with asyncio.timeout(SILENCE_S - silent_s):
+                async with asyncio.timeout_at(min(probe_s, loop.time() + SILENCE_S - silent_s)):
                     await lost.wait()
 
     def _say(self, error: LinkError) -> None:
@@ -193,8 +249,9 @@ class Keeper:
         if new_boot:
             async with asyncio.timeout(STORE_TIMEOUT_S):
                 await self._records.join()  # what is left of the boot before
-            self._now, self._next_seq = _Now(identity), None
-        await self._probe()
+            clock = DeviceClock(self._around.skew(self.name))
+            self._now, self._next_seq = _Now(identity, clock), None
+        await self._probe(PROBES)
         status = await self._driver.status()
         self.battery_pct = status.battery_pct
         if self._next_seq is None:
@@ -209,6 +266,7 @@ class Keeper:
             self._notice(lambda t_ms: LinkRestored(t_ms=t_ms))
         self._told_lost = False
         _log.info("wearable=%s connected", self.name)
+        await self._deliver()
 
     async def _detach(self) -> None:
         was_connected = self.connected.is_set()
@@ -221,24 +279,47 @@ class Keeper:
             _log.info("wearable=%s link lost", self.name)
         await self._driver.disconnect()
 
-    async def _probe(self) -> None:
+    async def _probe(self, times: int) -> None:
         """Ask for the wearable's clock, often enough that one exchange is likely to be quick."""
-        now, loop = self._now, asyncio.get_running_loop()
+        now, answers = self._now, 0
         if now is None:
             return
-        for _ in range(PROBES):
+        for _ in range(times + PROBES_LOST_MAX):
+            await asyncio.sleep(self._jitter.uniform(0, PROBE_JITTER_S))
             try:
                 device_ms, before_s, after_s = await self._driver.clock()
             except LinkError as error:
                 if error.reason is not LinkReason.TIMEOUT:
                     raise
                 continue  # the others will do
-            to_utc_ms = self._around.utc_ms() - loop.time() * 1000
-            now.clock.probe(
-                Probe(device_ms, to_utc_ms + before_s * 1000, to_utc_ms + after_s * 1000)
-            )
-        if now.clock.uncertainty_ms is None:
+            now.clock.probe(Probe(device_ms, before_s * 1000, after_s * 1000))
+            answers += 1
+            if answers == times:
+                break
+        if not answers:
             raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not tell its time")
+        self._watch_wall_clock()
+        self._around.learn(self.name, now.clock.remember())
+
+    def _watch_wall_clock(self) -> float:
+        """Give what makes UTC of the loop's time, in ms; notes when somebody has set the clock."""
+        before = self._to_utc_ms
+        after = self._around.utc_ms() - asyncio.get_running_loop().time() * 1000
+        self._to_utc_ms = after
+        if before is not None and abs(after - before) >= STEP_MS:
+            by_ms = round(after - before)
+            _log.warning("wearable=%s clock_stepped_ms=%d", self.name, by_ms)
+            self._newest_utc_ms = -math.inf
+            if self.playing:
+                self._notice(lambda t_ms: ClockStepped(t_ms=t_ms, by_ms=by_ms))
+        return after
+
+    def _when(self, device_ms: int, now: _Now) -> tuple[int, int]:
+        """Give UTC and uncertainty in ms of a time stamp; UTC never goes back by a better guess."""
+        moment = now.clock.host(device_ms)
+        utc_ms = max(moment.ms + self._watch_wall_clock(), self._newest_utc_ms)
+        self._newest_utc_ms = utc_ms
+        return round(utc_ms), math.ceil(moment.uncertainty_ms)
 
     async def _take_up(self, boot_id: int, status: Status) -> int:
         """Take up what the history has; returns the first log number that it does not have."""
@@ -260,7 +341,7 @@ class Keeper:
                 Entry(key, self.person, item.event, item.utc_ms, replayed=True)
                 for item in stored.host_events
             ]
-            if key.boot_id == boot_id:
+            if key.boot_id == boot_id and stored is unfinished[-1]:
                 self.tracker = tracker
                 for entry in heapq.merge(entries, noticed, key=lambda entry: entry.event.t_ms):
                     self._around.put(entry)
@@ -271,6 +352,9 @@ class Keeper:
                 t_ms = entries[-1].event.t_ms if entries else 0
                 ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
                 utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
+                if key.boot_id != boot_id:
+                    restarted = WearableRestarted(t_ms=t_ms)
+                    self._around.put(Entry(key, self.person, restarted, utc_ms))
                 self._around.put(Entry(key, self.person, ended, utc_ms))
         return 0 if last_seq is None else last_seq + 1
 
@@ -283,37 +367,68 @@ class Keeper:
         for record in records:
             self._records.put_nowait(record)
         self._next_seq = records[-1].seq + 1
+        if self._now is not None:
+            self._now.clock.heard(records[-1].at_ms, asyncio.get_running_loop().time() * 1000)
         return True
 
     def _on_gap(self, first: int, end: int) -> None:
         _log.warning("wearable=%s records_lost=%d first=%d", self.name, end - first, first)
         self._next_seq = end
+        with suppress(asyncio.QueueFull):  # the tracker notices missing numbers in any case
+            self._records.put_nowait(_Gap(first, end))
 
     async def _digest(self) -> None:
         """Turn records into entries, in order; fetching a plan may take a while."""
         while True:
-            record = await self._records.get()
+            item = await self._records.get()
             try:
-                if self._now is not None:
-                    await self._digest_one(record, self._now)
+                if self._now is None:
+                    continue
+                if isinstance(item, _Gap):
+                    await self._cross(item, self._now)
+                else:
+                    await self._digest_one(item, self._now)
             finally:
                 self._records.task_done()
 
     async def _digest_one(self, record: Record, now: _Now) -> None:
-        boot_id, utc_ms = now.identity.boot_id, now.clock.utc_ms(record.at_ms)
+        boot_id, when = now.identity.boot_id, self._when(record.at_ms, now)
         if record.kind == vocab.SESSION_STARTED:
-            self._feed(record, utc_ms)  # an earlier session whose end was lost ends here
+            self._feed(record, *when)  # an earlier session whose end was lost ends here
             await self._begin(record, boot_id)
         elif self.tracker is None and record.kind != vocab.BOOTED:
             await self._join(record, boot_id)
-        self._feed(record, utc_ms)
+        self._feed(record, *when)
 
-    def _feed(self, record: Record, utc_ms: int) -> None:
-        if self.tracker is None:
+    def _feed(self, record: Record, utc_ms: int, uncertainty_ms: int) -> None:
+        tracker = self.tracker
+        if tracker is None:
             return
-        for event in self.tracker.feed(record):
+        for event in tracker.feed(record):
             behind = record if event.seq is not None else None
-            self._around.put(Entry(self.tracker.key, self.person, event, utc_ms, behind))
+            entry = Entry(
+                tracker.key, self.person, event, utc_ms, behind, uncertainty_ms=uncertainty_ms
+            )
+            self._around.put(entry)
+
+    async def _cross(self, gap: _Gap, now: _Now) -> None:
+        """Find out whether another session began among the records that are gone."""
+        try:
+            status = await self._driver.status()
+        except (LinkError, RefusedError) as error:
+            _log.info("wearable=%s %s", self.name, error)
+            return
+        tracker, session = self.tracker, status.session
+        if session is None or session < gap.first:
+            return
+        if tracker is not None and not tracker.ended:
+            # Fed the beginning of another one, it ends; what it says of the time is its own.
+            begun = Record(gap.end, 0, vocab.SESSION_STARTED, vocab.NO_STEP, 0, 0, 0)
+            self._feed(begun, *self._when(status.now_ms, now))
+        if session < gap.end:
+            plan_id = status.plan_id or bytes(8)
+            key = SessionKey(self.name, now.identity.boot_id, session)
+            self.tracker = Tracker(key, await self._find_plan(plan_id), plan_id)
 
     async def _begin(self, record: Record, boot_id: int) -> None:
         plan_id = plan_id_of(record)
@@ -360,16 +475,19 @@ class Keeper:
     def _notice(self, make: Callable[[int], Event]) -> None:
         """Put an event that the host itself noticed into the present session."""
         tracker, now = self.tracker, self._now
-        if tracker is None or now is None:
+        if tracker is None or now is None or not now.clock.is_known:
             return
+        device_ms = now.clock.device_ms(asyncio.get_running_loop().time() * 1000)
+        event = make(max(0, tracker.t_ms(device_ms)))
         utc_ms = round(self._around.utc_ms())
-        event = make(max(0, tracker.t_ms(now.clock.device_ms(utc_ms))))
-        self._around.put(Entry(tracker.key, self.person, event, utc_ms))
+        self._around.put(Entry(tracker.key, self.person, event, utc_ms, uncertainty_ms=0))
 
     # --- what is asked of it
 
-    async def start(self, compiled: CompiledPlan) -> SessionKey:
+    async def start(self, compiled: CompiledPlan, command_id: int | None = None) -> SessionKey:
         """Upload a plan and begin it; returns the session that it became.
+
+        command_id: see `Driver.command`.
 
         Raises:
             LinkError: the wearable is out of reach.
@@ -378,8 +496,12 @@ class Keeper:
         identity = self._reached().identity
         self._remember(compiled.plan_id, compiled.plan)
         await self._driver.upload(compiled.plan_id, compiled.data)
-        await self._driver.command(Verb.START, compiled.plan_id)
-        status = await self._driver.status()
+        if command_id is None:
+            command_id = secrets.randbits(32)
+        await _insist(
+            lambda: self._driver.command(Verb.START, compiled.plan_id, command_id=command_id)
+        )
+        status = await _insist(self._driver.status)
         if status.session is None:
             raise RefusedError("not_playing", f"{self.name} did not begin")
         await self._describe(compiled)
@@ -397,18 +519,56 @@ class Keeper:
         except (StoreError, TimeoutError) as error:
             _log.warning("wearable=%s %s", self.name, error)
 
-    async def command(self, verb: Verb, arg: int = 0) -> None:
+    async def command(self, verb: Verb, arg: int = 0, command_id: int | None = None) -> None:
         """Have the wearable obey a command for what it plays now.
+
+        A stop or a pause that cannot be delivered is kept for `DELIVER_WITHIN_S`, for the case
+        that the wearable comes back and still plays the same session; whatever is asked after it
+        takes its place.  command_id: see `Driver.command`.
 
         Raises:
             LinkError: it is out of reach.
             RefusedError: with its reason; nothing changed.
         """
-        self._reached()
-        status = await self._driver.status()
-        if status.plan_id is None:
-            raise RefusedError("no_plan", f"{self.name} has no plan")
-        await self._driver.command(verb, status.plan_id, arg)
+        self._undelivered = None
+        try:
+            self._reached()
+            status = await self._driver.status()
+            if status.plan_id is None:
+                raise RefusedError("no_plan", f"{self.name} has no plan")
+            await self._driver.command(verb, status.plan_id, arg, command_id)
+        except LinkError as error:
+            if verb not in (Verb.STOP, Verb.PAUSE) or self.tracker is None or not self.playing:
+                raise
+            waits = _Undelivered(verb, self.tracker.key, command_id)
+            self._undelivered = waits
+            asyncio.get_running_loop().call_later(DELIVER_WITHIN_S, self._give_up, waits)
+            raise LinkError(
+                error.reason,
+                f"{error}; the {verb.value} is delivered if {self.name} is back within "
+                f"{DELIVER_WITHIN_S:.0f} s and still plays this session",
+            ) from error
+
+    async def _deliver(self) -> None:
+        """Deliver what waited for the link, or say why not."""
+        waited = self._undelivered
+        if waited is None:
+            return
+        boot_id, status = self._reached().identity.boot_id, await self._driver.status()
+        same = SessionKey(self.name, boot_id, status.session or 0) == waited.session
+        try:
+            if status.plan_id is None or not status.playing or not same:
+                raise RefusedError("not_playing", "it no longer plays that session")
+            await self._driver.command(waited.verb, status.plan_id, 0, waited.command_id)
+            _log.info("wearable=%s delivered=%s", self.name, waited.verb)
+        except RefusedError as error:
+            _log.warning("wearable=%s dropped=%s %s", self.name, waited.verb, error)
+        self._undelivered = None
+
+    def _give_up(self, waits: _Undelivered) -> None:
+        if self._undelivered is waits:
+            self._undelivered = None
+            _log.warning("wearable=%s dropped=%s it did not come back", self.name, waits.verb)
 
     async def present_session(self) -> SessionKey | None:
         """Give the session that it plays now, None if it plays none.

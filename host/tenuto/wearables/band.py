@@ -191,10 +191,12 @@ class BandDriver:
             if len(data) >= values[1] or not tail:
                 return data
 
-    async def command(self, verb: Verb, plan_id: bytes, arg: int = 0) -> None:
+    async def command(
+        self, verb: Verb, plan_id: bytes, arg: int = 0, command_id: int | None = None
+    ) -> None:
         """Have the band obey once; see `base.Driver`."""
         number = vocab.COMMANDS.index(verb.value)
-        command_id = secrets.randbits(32)
+        command_id = secrets.randbits(32) if command_id is None else command_id
         values, _ = await self._ask(wire.COMMAND, number, command_id, plan_id, arg)
         self._check(values[0], f"{self.name} refuses to {verb.value}")
 

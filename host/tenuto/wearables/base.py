@@ -91,8 +91,13 @@ class Driver(Protocol):
         """Fetch the plan that it has; None if it has another one."""
         ...
 
-    async def command(self, verb: Verb, plan_id: bytes, arg: int = 0) -> None:
+    async def command(
+        self, verb: Verb, plan_id: bytes, arg: int = 0, command_id: int | None = None
+    ) -> None:
         """Have it obey.  Sent again if no answer comes, obeyed once.
+
+        command_id: 32 bits; the same one again soon after, on whatever link, is not obeyed twice
+        but answered as the first time.  None for a new one.
 
         Raises:
             RefusedError: with the wearable's reason; nothing changed.
