@@ -23,7 +23,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """Give the folder `config` or `firmware` that came with Tenuto.
+    """Give the folder `config`, `firmware` or `requirements` that came with Tenuto.
 
     Raises InputError if the installation is not complete.
     """

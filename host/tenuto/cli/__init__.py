@@ -32,6 +32,7 @@ for _name, _help in (
     ("daemon", "Stay, keep the wearables, start sessions on command by MQTT."),
     ("routines", "List routines, show what they do, check files."),
     ("history", "List what was played, show one session."),
+    ("firmware", "Put the firmware on a board, tell what is on it."),
     ("simulate", "Be a simulated wearable, in a process of its own."),
 ):
     # By its path, so that the rest is imported only by who needs it.
