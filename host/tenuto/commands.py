@@ -17,6 +17,10 @@ class Verb(StrEnum):
     BACK = "back"
     STOP = "stop"
     EXTEND = "extend"
+    TOGGLE = "toggle"
+    """Pause what plays, resume what is paused."""
+    FIND = "find"
+    """Let the wearable be felt, so that it is found."""
 
 
 EXTEND_MS_DEFAULT = 15_000
@@ -40,11 +44,23 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """One request to set something for a wearable, from its next start on.
+
+    name: `routine`, `strength`, `hold_time`, `halfway` or `countdown`.
+    """
+
+    wearable: str
+    name: str
+    value: str | int | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What became of a command.
 
     reason: `ok`, one of `tenuto_core.vocab.STATUSES`, or one of the host's own: `unknown_wearable`,
-    `unknown_routine`, `unreachable`, `bad_request`, `too_many`.  text: for a person.
+    `unknown_routine`, `unreachable`, `bad_request`, `too_old`, `too_many`.  text: for a person.
     """
 
     ok: bool

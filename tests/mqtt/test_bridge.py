@@ -19,9 +19,12 @@ import pytest
 
 from tenuto.commands import Answer, Command, Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
+from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import COMMAND_BURST, QUEUE_MAX, Bridge
+from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.inbox import COMMAND_BURST
+from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.topics import session_payload
 from tenuto.view import SessionView
 from tenuto_core import vocab
@@ -30,6 +33,7 @@ from tests.mqtt.dashboard import Dashboard, dashboard
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
 
     from tests.conftest import StartBroker
 
@@ -62,7 +66,7 @@ def make_bridge(
         rng=random.Random(1),
         retry_first_s=0.02,
         retry_max_s=0.1,
-        **more,
+        **({"rival_wait_s": 0.02, "rival_retry_s": 0.1, "utc_ms": lambda: UTC_MS} | more),
     )
 
 
@@ -281,7 +285,11 @@ async def test_a_command_reaches_the_daemon_and_is_answered(
         ('{"routine": "lower-back"}', None, "command must be one of"),
         ('{"command": "start", "routine": 3}', "start", "routine must be a text"),
         ('{"command": "start", "routine": ""}', "start", "routine must be a text"),
-        ('{"command": "start", "at": 3}', "start", "start takes command, id, routine, not 'at'"),
+        ('{"command": "start", "now": 3}', "start", "takes command, id, at, routine, not 'now'"),
+        ('{"command": "start", "at": "noon"}', "start", "at must be a time with its zone"),
+        ('{"command": "start", "at": "2027-01-15T08:00:00"}', "start", "with its zone"),
+        ('{"command": "start", "at": true}', "start", "at must be a time"),
+        ('{"command": "start", "at": 1e999}', "start", "at must be a time"),
         ('{"command": "pause", "by_s": 3}', "pause", "not 'by_s'"),
         ('{"command": "extend", "by_s": "15"}', "extend", "a number from 1 to 600"),
         ('{"command": "extend", "by_s": true}', "extend", "a number from 1 to 600"),
@@ -419,32 +427,62 @@ async def test_a_broker_that_is_killed_and_comes_back_gets_the_present_state(
     assert len(away) == 1
 
 
-async def test_events_older_than_an_outage_are_dropped_and_counted(
-    mosquitto_broker: StartBroker, monkeypatch: pytest.MonkeyPatch
+async def test_events_of_an_outage_come_after_it_in_order_and_are_marked_late(
+    mosquitto_broker: StartBroker,
 ) -> None:
-    monkeypatch.setattr("tenuto.mqtt.bridge.FRESH_S", 0.0)
     broker = mosquitto_broker()
     address = BrokerAddress(broker.host, broker.port)
     broker.stop()
+    now_ms = [UTC_MS]
     entries = whole_session()
-    async with running(make_bridge(address)) as bridge:
+    async with running(make_bridge(address, utc_ms=lambda: now_ms[0])) as bridge:
         await bridge.handle(entries)
-        await asyncio.sleep(0.01)
+        now_ms[0] = entries[-1].utc_ms + 1_000
         broker.start()
         async with dashboard(address) as board:
-            await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["state"] == "ended")
+            await board.until(lambda d: len(d.all(EVENT)) == 26)
+            got = board.all(EVENT)
+            assert [item["t_ms"] for item in got] == [
+                entry.event.t_ms for entry in entries if entry.event.name != "heart"
+            ]
+            assert {item["late"] for item in got if now_ms[0] - 9_000 > _utc_ms(item)} == {True}
+            assert not got[-1]["late"]
             assert (await board.ask("pause"))["ok"]
-            assert board.all(EVENT) == []
-    assert bridge.dropped == 26
+    assert bridge.dropped == 0
 
 
-async def test_what_waits_for_a_broker_is_bounded() -> None:
-    bridge = make_bridge(BrokerAddress("127.0.0.1", 1))
-    entries = whole_session()
+def _utc_ms(event: dict[str, Any]) -> float:
+    return datetime.fromisoformat(event["utc"]).timestamp() * 1000
+
+
+async def test_what_waits_for_a_broker_is_bounded_in_memory_and_kept_in_the_history(
+    tmp_path: Path, mosquitto_broker: StartBroker
+) -> None:
+    forgetful = make_bridge(BrokerAddress("127.0.0.1", 1))
     for _ in range(30):
-        await bridge.handle(entries)
+        await forgetful.handle(whole_session())
+    assert forgetful.dropped == 30 * 26 - HELD_MAX
 
-    assert bridge.dropped == 30 * 26 - QUEUE_MAX
+    broker = mosquitto_broker()
+    address = BrokerAddress(broker.host, broker.port)
+    broker.stop()
+    count = HELD_MAX // 26 + 3
+    async with Store(tmp_path / "h.db") as store:
+        async with running(make_bridge(address, table=store)) as bridge:
+            for _ in range(count):
+                await bridge.handle(whole_session())
+        # The daemon has ended; what it could not say is said by the next one.
+        broker.start()
+        async with dashboard(address) as board:
+            async with running(make_bridge(address, table=store)) as bridge:
+                await board.until(lambda d: len(d.all(EVENT)) == count * 26)
+                await bridge.handle(whole_session())
+                await board.until(lambda d: len(d.all(EVENT)) == (count + 1) * 26)
+            assert [item["t_ms"] for item in board.all(EVENT)[:26]] == [
+                item["t_ms"] for item in board.all(EVENT)[-26:]
+            ]
+            assert bridge.dropped == 0
+        assert await store.outbox_last() == 0
 
 
 @asynccontextmanager

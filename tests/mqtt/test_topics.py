@@ -11,7 +11,7 @@ from tenuto import mqtt
 from tenuto.commands import EXTEND_MS_MAX, Command, Verb
 from tenuto.errors import InputError
 from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import COMMAND_BURST, COMMANDS_PER_S
+from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_PER_S
 from tenuto.mqtt.topics import (
     COMMAND_BYTES_MAX,
     BadCommandError,
@@ -22,6 +22,7 @@ from tenuto.mqtt.topics import (
 )
 from tenuto.view import SessionView
 
+NOW_MS = 1_800_000_000_000.0
 README = Path(mqtt.__file__).with_name("README.md")
 
 
@@ -75,7 +76,7 @@ def test_a_base_that_cannot_be_a_topic_is_refused(base: str) -> None:
         Topics(base)
 
 
-@pytest.mark.parametrize("wearable", ["", "a/b", "+", "#", "bridge", "x" * 65])
+@pytest.mark.parametrize("wearable", ["", "a/b", "+", "#", "bridge", "person", "x" * 65])
 def test_a_wearable_that_cannot_be_a_level_is_refused(wearable: str) -> None:
     with pytest.raises(InputError, match="wearable"):
         Topics("home/tenuto").of(wearable, "session")
@@ -84,13 +85,14 @@ def test_a_wearable_that_cannot_be_a_level_is_refused(wearable: str) -> None:
 def test_a_wearable_is_found_in_its_command_topic() -> None:
     topics = Topics("home/tenuto")
 
-    assert topics.wearable_of(topics.of("wrist", "command")) == "wrist"
+    assert topics.asked(topics.of("wrist", "command")) == ("wrist", "command")
+    assert topics.asked(topics.of("wrist", "strength/set")) == ("wrist", "strength")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_are_a_command_or_a_clear_refusal(payload: bytes) -> None:
     try:
-        command = parse_command("wrist", payload)
+        command = parse_command("wrist", payload, NOW_MS)
     except BadCommandError as error:
         refusal: str | None = str(error)
     else:
@@ -105,13 +107,13 @@ def test_the_limits_of_a_command_are_those_that_are_told() -> None:
     longest = '{"command":"extend","by_s":600,"id":"' + "x" * 64 + '"}'
     padded = longest + " " * (COMMAND_BYTES_MAX - len(longest))
 
-    assert parse_command("wrist", padded.encode()) == Command(
+    assert parse_command("wrist", padded.encode(), NOW_MS) == Command(
         wearable="wrist", verb=Verb.EXTEND, by_ms=EXTEND_MS_MAX, id="x" * 64
     )
     with pytest.raises(BadCommandError, match="at most 1024 bytes"):
-        parse_command("wrist", padded.encode() + b" ")
+        parse_command("wrist", padded.encode() + b" ", NOW_MS)
     with pytest.raises(BadCommandError, match="id must be"):
-        parse_command("wrist", b'{"command":"stop","id":"' + b"x" * 65 + b'"}')
+        parse_command("wrist", b'{"command":"stop","id":"' + b"x" * 65 + b'"}', NOW_MS)
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:

@@ -6,19 +6,31 @@ commands. So a broker that is slow, hangs or is away costs nobody anything:
 
 - Retained topics are a table of what should be there. Only changes are sent, the newest value
   wins, and after each connection all of them are sent anew.
-- Events and answers wait in a bounded queue. What is older than `FRESH_S` when the broker comes
-  back is dropped and counted: a dashboard that dims a light a minute late is worse than none.
+- Events wait in the outbox, in order, until the broker has them. Those that happened more than
+  `FRESH_S` before they go out are marked `late`: an automation that dims a light an hour later is
+  worse than none.
+- Heart rates and answers wait for `FRESH_S` at most, then they are dropped and counted.
+
+The broker keeps nothing for the bridge: each connection is a clean start, so a command that was
+sent while Tenuto was away is gone.
+
+Two bridges that share a base topic would contradict each other. So each asks after it has
+connected whether somebody speaks there already, and if so it leaves again and says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import os
+import socket
 import ssl
+import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -26,30 +38,43 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tenuto import events
-from tenuto.commands import Answer, Command, Verb
-from tenuto.errors import LinkError, RefusedError, TenutoError
+from tenuto.commands import Answer, Command, Preference
+from tenuto.errors import InputError, TenutoError
 from tenuto.view import SessionView
 
+from .announcer import Announcer
+from .discovery import (
+    RETAINED_OF_PERSON,
+    RETAINED_OF_WEARABLE,
+    Subject,
+    announce_person,
+    announce_wearable,
+)
+from .inbox import Inbox
+from .outbox import Outbox
 from .topics import (
+    EVENTS_OF_THE_HEART,
     OFFLINE,
     ONLINE,
-    BadCommandError,
-    Bucket,
     Topics,
     answer_payload,
     encode,
     event_payload,
-    parse_command,
+    heart_payload,
+    mark_late,
     session_payload,
 )
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from tenuto.events import Entry
+    from tenuto.history import Waiting
 
     from .address import BrokerAddress
+    from .announcer import Known
+    from .outbox import Table
 
 _log = logging.getLogger(__name__)
 _client_log = logging.getLogger(f"{__name__}.client")
@@ -64,45 +89,77 @@ STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off begins anew."""
 DRAIN_S = 1.0
 LEAVE_S = 0.3
-COMMAND_BURST = 10
-COMMANDS_PER_S = 2.0
-COMMANDS_AT_ONCE = 16
 INCOMING_MAX = 256
 PACKET_BYTES_MAX = 65536
 """An MQTT 5 broker drops larger packets on its side."""
+RIVAL_WAIT_S = 0.3
+RIVAL_RETRY_S = 30.0
+BIRTH_DELAY_S = (0.5, 3.0)
+"""After Home Assistant's birth message, so that not everybody answers it at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
     topic: str
     payload: bytes
-    at_s: float
+    at_s: float = 0.0
     qos: int = 1
     retain: bool = False
+
+
+class _RivalError(TenutoError):
+    """Another Tenuto speaks on this base topic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistant:
+    """What it takes to announce everything.
+
+    prefix: where Home Assistant listens.  known: what was announced before.  routines: gives the
+    names of all routines.  announce: False only takes back what an earlier run announced.
+    settle_s: see `Announcer`.
+    """
+
+    known: Known
+    routines: Callable[[], Sequence[str]]
+    prefix: str = "homeassistant"
+    announce: bool = True
+    settle_s: float = 3.0
+
+
+async def _no_preference(preference: Preference) -> Answer:
+    return Answer(ok=False, reason="failed", text=f"{preference.name} cannot be set here")
 
 
 class Bridge:
     """The sink for MQTT, and the way in for commands.
 
     Attributes:
-        connected: whether the broker is there.
+        connected: whether the broker is there, and this is the one who speaks on its base topic.
         dropped: messages that the broker never got, or may not have got.
+        sent: messages that the broker has, and sent_bytes: of their topics and payloads.
 
     Args:
         address: the broker's.
         base_topic: what all topics begin with; each Tenuto on a broker needs its own.
-        wearables: ids of those that may be commanded.
+        wearables: those that may be commanded, by id or with their names.
+        people: those whose summaries are published.
         heart: ids of those whose heart rate is published, because their person said so.
         submit: gives a command to the daemon; called in the order of arrival.
+        prefer: sets something for a wearable, and calls `set_settings` when it is set.
         rng: for the jitter of the back-off and the client's name.
+        utc_ms: ms since 1970; None for the computer's clock.
+        table: where events survive a restart, None for nowhere.
+        home_assistant: None to announce nothing.
+        fresh_s: in place of `FRESH_S`, for a clock that runs faster.
         submit_timeout_s: after that a command is answered as `unreachable`.
         connect_timeout_s: for a connection; a name that does not resolve may take longer.
         publish_timeout_s: a message that is not acknowledged for so long ends the connection.
-        keepalive_s: a broker that is silent for so long is gone.
         retry_first_s, retry_max_s: bounds of the back-off between connections.
+        rival_wait_s: how long to wait for somebody who speaks on the base topic already.
 
     Raises:
-        InputError: `base_topic` or a wearable's id cannot be part of a topic.
+        InputError: `base_topic` or an id cannot be part of a topic.
     """
 
     name = "mqtt"
@@ -111,130 +168,211 @@ class Bridge:
         self,
         address: BrokerAddress,
         *,
-        wearables: Collection[str],
+        wearables: Collection[str | Subject],
         submit: Callable[[Command], Awaitable[Answer]],
         rng: random.Random,
+        prefer: Callable[[Preference], Awaitable[Answer]] = _no_preference,
         base_topic: str = "tenuto",
+        people: Collection[Subject] = (),
         heart: Collection[str] = (),
+        utc_ms: Callable[[], float] | None = None,
+        table: Table | None = None,
+        home_assistant: HomeAssistant | None = None,
+        fresh_s: float = FRESH_S,
         submit_timeout_s: float = 10.0,
         connect_timeout_s: float = 10.0,
         publish_timeout_s: float = 10.0,
-        keepalive_s: int = 30,
         retry_first_s: float = 1.0,
         retry_max_s: float = 30.0,
+        rival_wait_s: float = RIVAL_WAIT_S,
+        rival_retry_s: float = RIVAL_RETRY_S,
     ) -> None:
         self.connected = False
-        self.dropped = 0
+        self.sent = self.sent_bytes = 0
+        self._dropped = 0
         self._address = address
         self._topics = Topics(base_topic)
-        self._submit = submit
         self._rng = rng
-        self._heart = frozenset(heart)
-        self._submit_timeout_s = submit_timeout_s
+        self._utc_ms = utc_ms or _utc_ms
+        self._outbox = Outbox(table, self._utc_ms)
+        self._home = home_assistant
+        self._announcer = None
+        if home_assistant is not None:
+            self._announcer = Announcer(home_assistant.known, home_assistant.settle_s)
+        self._fresh_s = fresh_s
         self._connect_timeout_s = connect_timeout_s
         self._publish_timeout_s = publish_timeout_s
-        self._keepalive_s = keepalive_s
-        self._retry_first_s = retry_first_s
-        self._retry_max_s = retry_max_s
-        self._client_id = f"tenuto-{rng.getrandbits(32):08x}"
-        self._protocol = _PROTOCOLS[address.protocol or "5"]
-        self._views = {wearable: SessionView() for wearable in wearables}
-        self._limits = {
-            (wearable, is_stop): Bucket(COMMAND_BURST, COMMANDS_PER_S)
-            for wearable in (*wearables, None)
-            for is_stop in (False, True)
+        self._retry_first_s, self._retry_max_s = retry_first_s, retry_max_s
+        self._rival_wait_s, self._rival_retry_s = rival_wait_s, rival_retry_s
+        self._me = {
+            "instance": f"{rng.getrandbits(64):016x}",
+            "since": round(self._utc_ms()),
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
         }
-        self._too_many = 0
+        self._client_id = address.client_id or f"tenuto-{rng.getrandbits(32):08x}"
+        self._protocol = _PROTOCOLS[address.protocol or "5"]
+        self._wearables: dict[str, Subject] = {}
+        self._people: dict[str, Subject] = {}
+        self._views: dict[str, SessionView] = {}
+        self._inbox = Inbox(
+            submit=submit,
+            prefer=prefer,
+            answer=self._answer,
+            utc_ms=self._utc_ms,
+            timeout_s=submit_timeout_s,
+        )
         self._retained: dict[str, bytes] = {}
         self._unsent: dict[str, None] = {}
         self._queue: deque[_Message] = deque()
-        self._on_their_way = 0
         self._wake = asyncio.Event()
         self._all_sent = asyncio.Event()
-        self._commands: set[asyncio.Task[None]] = set()
+        self._helpers: set[asyncio.Task[None]] = set()
         self._tls: ssl.SSLContext | None = None
         self._task: asyncio.Task[None] | None = None
-        self._say_all(ONLINE)
-        for wearable in self._views:
-            self._retain(self._topics.of(wearable, "availability"), OFFLINE)
-            self._retain_session(wearable)
+        self._closing = False
+        self._retain(self._topics.bridge, ONLINE)
+        named = [Subject(id=w, name=w) if isinstance(w, str) else w for w in wearables]
+        hearts = frozenset(heart) | {w.id for w in named if w.heart}
+        self.set_subjects(
+            [Subject(id=w.id, name=w.name, heart=w.id in hearts) for w in named], people
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Messages that the broker never got, or may not have got."""
+        return self._dropped + self._outbox.dropped
 
     # --- the sink
 
     async def open(self) -> None:
-        """Start to connect, and go on trying for as long as the bridge is open."""
+        """Start to connect, and go on trying for as long as the bridge is open.
+
+        Raises:
+            InputError: a certificate cannot be used.
+        """
         if self._task is not None:
             return
         if self._address.tls and self._tls is None:
-            self._tls = await asyncio.get_running_loop().run_in_executor(
-                None, ssl.create_default_context
-            )
+            self._tls = await asyncio.get_running_loop().run_in_executor(None, self._make_tls)
+        await self._outbox.open()
+        self._closing = False
+        self._help(self._outbox.keep_tidy(), "mqtt outbox")
         self._task = asyncio.create_task(self._run(), name="mqtt bridge")
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Note what entries change; the broker gets it as soon as it can take it.
 
-        Raises:
-            KeyError: an entry is of a wearable that was not named; nothing is noted then.
+        Entries of a wearable that was removed meanwhile are left out.
         """
-        views = [self._views[entry.session.wearable] for entry in entries]
-        for entry, view in zip(entries, views, strict=True):
-            view.apply(entry.event, entry.utc_ms)
-            self._tell(entry)
-        for wearable in {entry.session.wearable for entry in entries}:
+        known = [entry for entry in entries if entry.session.wearable in self._views]
+        for entry in known:
+            self._views[entry.session.wearable].apply(entry.event, entry.utc_ms)
+        for wearable in {entry.session.wearable for entry in known}:
             self._retain_session(wearable)
+        lasting = [message for entry in known if (message := self._tell(entry)) is not None]
+        waiting = self._outbox.hold(lasting)
+        self._stir()
+        await self._outbox.keep(waiting)
 
     async def close(self) -> None:
         """Say goodbye if the broker listens, within `DRAIN_S`, and disconnect."""
         task, self._task = self._task, None
         if task is None:
             return
-        commands = list(self._commands)
-        for command in commands:
-            command.cancel()
+        helpers = [*self._inbox.tasks, *self._helpers]
+        for helper in helpers:
+            helper.cancel()
+        self._closing = True
         try:
             if self.connected:
-                self._say_all(OFFLINE)
+                self._retain(self._topics.bridge, OFFLINE)
                 for wearable in self._views:
                     self._retain(self._topics.of(wearable, "availability"), OFFLINE)
+                self._stir()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(DRAIN_S):
                         await self._all_sent.wait()
         finally:
             task.cancel()
-            _, late = await asyncio.wait({task, *commands}, timeout=LEAVE_S)
+            _, late = await asyncio.wait({task, *helpers}, timeout=LEAVE_S)
             if late:
                 # The polite way out takes too long; without it the broker publishes the last will.
                 task.cancel()
                 await asyncio.wait({task}, timeout=LEAVE_S)
+        await self._outbox.tidy()
 
-    def wearable_online(self, wearable: str, online: bool) -> None:  # noqa: FBT001 - it is the news
-        """Say whether a wearable is there.
+    # --- who there is
+
+    def set_subjects(self, wearables: Sequence[Subject], people: Collection[Subject] = ()) -> None:
+        """Say which wearables and people there are from now on; the topics of others are cleared.
 
         Raises:
-            KeyError: it was not named.
+            InputError: an id cannot be part of a topic; nothing has changed then.
         """
-        _ = self._views[wearable]
-        self._retain(self._topics.of(wearable, "availability"), ONLINE if online else OFFLINE)
+        for wearable in wearables:
+            self._topics.of(wearable.id, "session")
+        for person in people:
+            self._topics.of_person(person.id, "summary")
+        for gone in self._views.keys() - {wearable.id for wearable in wearables}:
+            del self._views[gone]
+            self._clear(self._topics.of(gone, what) for what in RETAINED_OF_WEARABLE)
+        for gone in self._people.keys() - {person.id for person in people}:
+            self._clear(self._topics.of_person(gone, what) for what in RETAINED_OF_PERSON)
+        for wearable in wearables:
+            if wearable.id not in self._views:
+                self._views[wearable.id] = SessionView()
+                self._retain(self._topics.of(wearable.id, "availability"), OFFLINE)
+                self._retain_session(wearable.id)
+        self._wearables = {wearable.id: wearable for wearable in wearables}
+        self._people = {person.id: person for person in people}
+        self._inbox.set_wearables(self._views)
+
+    def wearable_online(self, wearable: str, online: bool) -> None:  # noqa: FBT001 - it is the news
+        """Say whether a wearable is there; nothing for one that was removed."""
+        if wearable in self._views:
+            payload = ONLINE if online else OFFLINE
+            self._retain(self._topics.of(wearable, "availability"), payload)
+
+    def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
+        """Say what is known of a wearable as a thing; see `topics.device_payload`."""
+        self._retain_of(wearable, "device", payload)
+
+    def set_settings(self, wearable: str, payload: Mapping[str, Any]) -> None:
+        """Say what is set for a wearable; see `topics.settings_payload`."""
+        self._retain_of(wearable, "settings", payload)
+
+    def set_summary(self, wearable: str, payload: Mapping[str, Any]) -> None:
+        """Say what the sessions on a wearable came to."""
+        self._retain_of(wearable, "summary", payload)
+
+    def set_person_summary(self, person: str, payload: Mapping[str, Any]) -> None:
+        """Say what the sessions of a person came to; nothing for one who was removed."""
+        if person in self._people:
+            self._retain(self._topics.of_person(person, "summary"), encode(dict(payload)))
 
     # --- what is to be said
 
-    def _tell(self, entry: Entry) -> None:
+    def _tell(self, entry: Entry) -> tuple[str, bytes, int] | None:
+        """Queue a heart rate; give what must arrive, as (topic, payload, ms since 1970)."""
         if entry.replayed:
-            return  # it was news once, and is not any more
+            return None  # it was news once, and is not any more
         wearable, event = entry.session.wearable, entry.event
-        payload = encode(event_payload(event, entry.utc_ms))
-        if not isinstance(event, events.HeartBeat):
-            self._queue_message(self._topics.of(wearable, "event"), payload)
-        elif wearable in self._heart:
+        if type(event) not in EVENTS_OF_THE_HEART:
+            payload = encode(event_payload(entry))
+            return self._topics.of(wearable, "event"), payload, entry.utc_ms
+        is_fresh = self._utc_ms() - entry.utc_ms < self._fresh_s * 1000
+        if isinstance(event, events.HeartBeat) and self._wearables[wearable].heart and is_fresh:
+            payload = encode(heart_payload(event, entry.utc_ms))
             self._queue_message(self._topics.of(wearable, "heart"), payload, qos=0)
-
-    def _say_all(self, availability: bytes) -> None:
-        self._retain(self._topics.bridge, availability)
+        return None
 
     def _retain_session(self, wearable: str) -> None:
-        payload = encode(session_payload(self._views[wearable]))
-        self._retain(self._topics.of(wearable, "session"), payload)
+        self._retain_of(wearable, "session", session_payload(self._views[wearable]))
+
+    def _retain_of(self, wearable: str, what: str, payload: Mapping[str, Any]) -> None:
+        if wearable in self._views:
+            self._retain(self._topics.of(wearable, what), encode(dict(payload)))
 
     def _retain(self, topic: str, payload: bytes) -> None:
         if self._retained.get(topic) != payload:
@@ -242,10 +380,14 @@ class Bridge:
             self._unsent[topic] = None
             self._stir()
 
+    def _clear(self, topics: Collection[str] | Any) -> None:  # noqa: ANN401 - any iterable
+        for topic in topics:
+            self._retain(topic, b"")
+
     def _queue_message(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
         if len(self._queue) >= QUEUE_MAX:
             self._queue.popleft()
-            self.dropped += 1
+            self._dropped += 1
         self._queue.append(_Message(topic, payload, asyncio.get_running_loop().time(), qos))
         self._stir()
 
@@ -253,33 +395,56 @@ class Bridge:
         self._all_sent.clear()
         self._wake.set()
 
-    def _next(self) -> _Message | None:
+    async def _next(self) -> tuple[_Message, Waiting | None] | None:
         for topic in self._unsent:
             del self._unsent[topic]
-            return _Message(topic, self._retained[topic], 0, retain=True)
-        return self._queue.popleft() if self._queue else None
+            return _Message(topic, self._retained[topic], retain=True), None
+        if self._queue:  # before the outbox, which may hold what happened in hours
+            return self._queue.popleft(), None
+        lasting = await self._outbox.take()
+        if lasting is None:
+            return None
+        late = self._utc_ms() - lasting.utc_ms > self._fresh_s * 1000
+        return _Message(lasting.topic, mark_late(lasting.payload, late=late)), lasting
 
     # --- the connection
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         retry_s = self._retry_first_s
-        away = False
+        away = told = False
         while True:
             began_s = loop.time()
+            rival = False
             try:
                 await self._connect_and_serve(away=away)
             except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
-                if self.connected or not away:
-                    why = str(error) or type(error).__name__
-                    _log.warning("mqtt broker=%s is away: %s", self._address, why)
-                away = True
+                rival = isinstance(error, _RivalError) or _code(error) == _TAKEN_OVER
+                if self.connected or not away or (rival and not told):
+                    self._say_away(error)
+                away, told = True, rival
                 self._try_other_protocol(error)
             if self.connected and loop.time() - began_s >= STABLE_S:
                 retry_s = self._retry_first_s
             self.connected = False
-            await asyncio.sleep(retry_s * self._rng.uniform(0.5, 1.0))
-            retry_s = min(2 * retry_s, self._retry_max_s)
+            wait_s = self._rival_retry_s if rival else retry_s
+            await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
+            if not rival:
+                retry_s = min(2 * retry_s, self._retry_max_s)
+
+    def _say_away(self, error: Exception) -> None:
+        if isinstance(error, _RivalError):
+            _log.error("mqtt broker=%s %s", self._address, error)
+        elif _code(error) == _TAKEN_OVER:
+            _log.error(
+                "mqtt broker=%s another client with the id %r has taken over: "
+                "give each its own [mqtt] client_id, or none",
+                self._address,
+                self._client_id,
+            )
+        else:
+            why = str(error) or type(error).__name__
+            _log.warning("mqtt broker=%s is away: %s", self._address, why)
 
     def _try_other_protocol(self, error: BaseException) -> None:
         """After a refusal of MQTT 5 speak 3.1.1; after silence try either in turn.
@@ -288,7 +453,7 @@ class Bridge:
         """
         if self._address.protocol is not None or self.connected:
             return
-        code = getattr(getattr(error, "rc", None), "value", None)
+        code = _code(error)
         if code == _UNSUPPORTED_PROTOCOL:
             self._protocol = aiomqtt.ProtocolVersion.V311
         elif code is None and not isinstance(error, OSError) and _is_silence(error):
@@ -299,28 +464,28 @@ class Bridge:
         client = self._make_client()
         try:
             await self._open_client(client)
-            for code in await client.subscribe(self._topics.commands, qos=1):
-                if isinstance(code, ReasonCode) and code.is_failure:
-                    _log.warning("mqtt broker=%s lets no commands through: %s", self._address, code)
-            self.connected = True
-            self._forget_stale()
-            if away:
-                _log.info("mqtt broker=%s is back dropped=%d", self._address, self.dropped)
-            else:
-                _log.info("mqtt broker=%s connected", self._address)
-            self._unsent.update(dict.fromkeys(self._retained))
-            await self._serve(client)
-        except asyncio.CancelledError:
+            await self._subscribe(client, self._topics.who, self._topics.instance)
+            await self._serve(client, away=away)
+        except (asyncio.CancelledError, _RivalError):
+            # Without the farewell the broker would publish the last will.
             with contextlib.suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
             raise
         finally:
+            self._outbox.give_back()
             _give_up(client)
 
-    async def _serve(self, client: aiomqtt.Client) -> None:
+    async def _subscribe(self, client: aiomqtt.Client, *topics: str) -> None:
+        for topic in topics:
+            for code in await client.subscribe(topic, qos=1):
+                refused = isinstance(code, ReasonCode) and code.is_failure
+                if refused or code == _SUBSCRIPTION_FAILED:
+                    _log.warning("mqtt broker=%s lets nothing through of %s", self._address, topic)
+
+    async def _serve(self, client: aiomqtt.Client, *, away: bool) -> None:
         # Not a TaskGroup: on Python 3.11 that forgets a cancellation that comes with an error.
         tasks = (
-            asyncio.create_task(self._send(client), name="mqtt send"),
+            asyncio.create_task(self._speak(client, away=away), name="mqtt send"),
             asyncio.create_task(self._receive(client), name="mqtt receive"),
         )
         try:
@@ -331,6 +496,77 @@ class Bridge:
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
             task.result()
+
+    async def _speak(self, client: aiomqtt.Client, *, away: bool) -> None:
+        """See that nobody else speaks here, then say all there is to say."""
+        await self._publish(client, _Message(self._topics.who, encode(self._me)))
+        await asyncio.sleep(self._rival_wait_s)
+        await self._subscribe(client, self._topics.bridge, *self._topics.incoming)
+        self.connected = True
+        self._forget_stale()
+        if away:
+            _log.info("mqtt broker=%s is back dropped=%d", self._address, self.dropped)
+        else:
+            _log.info("mqtt broker=%s connected", self._address)
+        self._unsent.update(dict.fromkeys(self._retained))
+        if self._home is None or self._announcer is None:
+            await self._send(client)
+            return
+        await self._subscribe(client, f"{self._home.prefix}/status")
+        self._want_announcements()
+
+        async def announce(topic: str, payload: bytes) -> None:
+            await self._publish(client, _Message(topic, payload, retain=True))
+
+        announcing = asyncio.create_task(self._announcer.run(announce), name="mqtt announce")
+        sending = asyncio.create_task(self._send(client), name="mqtt send")
+        try:
+            done, _ = await asyncio.wait((announcing, sending), return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (announcing, sending):
+                task.cancel()
+            await asyncio.gather(announcing, sending, return_exceptions=True)
+
+    # --- Home Assistant
+
+    def announce_anew(self) -> None:
+        """See whether what Home Assistant is told has changed, such as the list of routines."""
+        if self.connected:
+            self._want_announcements()
+
+    def _want_announcements(self) -> None:
+        home = self._home
+        if home is None or self._announcer is None:
+            return
+        wanted = []
+        if home.announce:
+            for wearable in self._wearables.values():
+                names = self._routine_names(home, wearable.id)
+                wanted.append(announce_wearable(self._topics, home.prefix, wearable, names))
+            for person in self._people.values():
+                wanted.append(announce_person(self._topics, home.prefix, person))  # noqa: PERF401
+        self._announcer.want(wanted)
+
+    def _routine_names(self, home: HomeAssistant, wearable: str) -> list[str]:
+        names = list(home.routines())
+        settings = json.loads(self._retained.get(self._topics.of(wearable, "settings"), b"{}"))
+        own = settings.get("routine")
+        return names if own is None or own in names else sorted([*names, own])
+
+    async def _answer_birth(self) -> None:
+        await asyncio.sleep(self._rng.uniform(*BIRTH_DELAY_S))
+        if self.connected and self._announcer is not None:
+            self._want_announcements()
+            self._announcer.repeat()
+            self._unsent.update(dict.fromkeys(self._retained))
+            self._stir()
+
+    def _help(self, work: Any, name: str) -> None:  # noqa: ANN401 - a coroutine
+        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        self._helpers.add(task)
+        task.add_done_callback(self._helpers.discard)
 
     def _make_client(self) -> aiomqtt.Client:
         properties = None
@@ -346,7 +582,8 @@ class Bridge:
             protocol=self._protocol,
             will=aiomqtt.Will(self._topics.bridge, OFFLINE, qos=1, retain=True),
             timeout=self._connect_timeout_s,
-            keepalive=self._keepalive_s,
+            keepalive=self._address.keepalive_s,
+            **_clean_start(self._protocol),
             max_queued_incoming_messages=INCOMING_MAX,
             properties=properties,
             tls_context=self._tls,
@@ -367,10 +604,10 @@ class Bridge:
             raise
 
     def _forget_stale(self) -> None:
-        oldest_s = asyncio.get_running_loop().time() - FRESH_S
+        oldest_s = asyncio.get_running_loop().time() - self._fresh_s
         while self._queue and self._queue[0].at_s < oldest_s:
             self._queue.popleft()
-            self.dropped += 1
+            self._dropped += 1
 
     async def _send(self, client: aiomqtt.Client) -> None:
         sending: set[asyncio.Task[None]] = set()
@@ -380,18 +617,30 @@ class Bridge:
                 for task in [task for task in sending if task.done()]:
                     sending.discard(task)
                     task.result()
-                while len(sending) < WINDOW and (message := self._next()) is not None:
-                    task = asyncio.create_task(self._publish(client, message), name="mqtt publish")
+                while len(sending) < WINDOW and (found := await self._next()) is not None:
+                    work = self._deliver(client, *found)
+                    task = asyncio.create_task(work, name="mqtt publish")
                     task.add_done_callback(lambda _: self._wake.set())
                     sending.add(task)
-                if not sending:
+                if not sending and not self._outbox.waits:
                     self._all_sent.set()
                 await self._wake.wait()
         finally:
             for task in sending:
                 task.cancel()
-            for result in await asyncio.gather(*sending, return_exceptions=True):
-                self.dropped += isinstance(result, BaseException)
+            await asyncio.gather(*sending, return_exceptions=True)
+
+    async def _deliver(
+        self, client: aiomqtt.Client, message: _Message, lasting: Waiting | None
+    ) -> None:
+        try:
+            await self._publish(client, message)
+        except BaseException:
+            # What is retained is sent anew, what lasts is given back.
+            self._dropped += lasting is None and not message.retain
+            raise
+        if lasting is not None:
+            self._outbox.arrived(lasting)
 
     async def _publish(self, client: aiomqtt.Client, message: _Message) -> None:
         await client.publish(
@@ -401,100 +650,94 @@ class Bridge:
             retain=message.retain,
             timeout=self._publish_timeout_s,
         )
+        self.sent += 1
+        self.sent_bytes += len(message.topic) + len(message.payload)
 
-    # --- commands
+    # --- what comes in
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            wearable = self._topics.wearable_of(str(message.topic))
-            self._take(wearable, message.payload, retained=message.retain)
-
-    def _take(self, wearable: str, payload: bytes, *, retained: bool) -> None:
-        """Check a message on a command topic; either start to obey it or refuse it."""
-        if not payload:  # how a retained message is cleared
-            return
-        command = None
-        word = request = None
-        reason, text = "bad_request", ""
-        if retained:
-            text = _RETAINED
-        elif wearable not in self._views:
-            reason, text = "unknown_wearable", f"unknown wearable, known are {self._known}"
-        else:
-            try:
-                command = parse_command(wearable, payload)
-            except BadCommandError as error:
-                word, request, text = error.word, error.id, str(error)
+            topic = str(message.topic)
+            if topic in (self._topics.who, self._topics.instance):
+                await self._meet(client, topic, message.payload, retained=message.retain)
+            elif topic == self._topics.bridge:
+                if message.payload == OFFLINE and self.connected and not self._closing:
+                    # The last will of a connection that the broker took so long to give up.
+                    self._unsent[topic] = None
+                    self._stir()
+            elif self._home is not None and topic == f"{self._home.prefix}/status":
+                if message.payload == ONLINE and not message.retain:
+                    self._help(self._answer_birth(), "mqtt birth")
             else:
-                word, request = command.verb.value, command.id
-        if not self._allows(wearable, command):
-            self._too_many += 1
-            if self._too_many > 1:
-                return
-            command, reason, text = None, "too_many", _TOO_MANY
-        if command is None:
-            _log.info("mqtt command refused reason=%s", reason)
-            self._answer(wearable, word, Answer(ok=False, reason=reason, text=text, id=request))
-            return
-        task = asyncio.create_task(self._obey(command), name=f"mqtt {command.verb}")
-        self._commands.add(task)
-        task.add_done_callback(self._commands.discard)
+                wearable, what = self._topics.asked(topic)
+                self._inbox.take(wearable, what, message.payload, retained=message.retain)
 
-    @property
-    def _known(self) -> str:
-        return ", ".join(self._views) or "none"
-
-    def _allows(self, wearable: str, command: Command | None) -> bool:
-        """Tell whether the limit lets a message through, be it good or bad.
-
-        `stop` has a limit of its own, so that a flood of others cannot hold it up. All wearables
-        that do not exist share one.
-        """
-        is_stop = command is not None and command.verb is Verb.STOP
-        bucket = self._limits[wearable if wearable in self._views else None, is_stop]
-        if not bucket.take(asyncio.get_running_loop().time()):
-            return False
-        if command is not None and not is_stop and len(self._commands) >= COMMANDS_AT_ONCE:
-            return False
-        if self._too_many > 1:
-            _log.warning("mqtt commands dropped=%d too many", self._too_many)
-        self._too_many = 0
-        return True
-
-    async def _obey(self, command: Command) -> None:
+    async def _meet(
+        self, client: aiomqtt.Client, topic: str, payload: bytes, *, retained: bool
+    ) -> None:
+        """Answer another Tenuto on this base topic, or give way to it."""
         try:
-            async with asyncio.timeout(self._submit_timeout_s):
-                answer = await self._submit(command)
-        except TimeoutError:
-            text = f"no answer within {self._submit_timeout_s:g} s; it may still take effect"
-            answer = Answer(ok=False, reason="unreachable", text=text, id=command.id)
-        except RefusedError as error:
-            answer = Answer(ok=False, reason=error.reason, text=str(error), id=command.id)
-        except LinkError as error:
-            answer = Answer(ok=False, reason="unreachable", text=str(error), id=command.id)
-        except TenutoError as error:
-            answer = Answer(ok=False, reason="failed", text=str(error), id=command.id)
-        except Exception:  # noqa: BLE001 - the one who asked must get an answer
-            _log.exception("mqtt command=%s failed", command.verb)
-            text = "this failed inside Tenuto; its log says where"
-            answer = Answer(ok=False, reason="failed", text=text, id=command.id)
-        self._answer(command.wearable, command.verb, answer)
+            other = json.loads(payload[:1024])
+            rank = (int(other["since"]), str(other["instance"]))
+            where = f"{str(other['host'])[:64]!r} (process {int(other['pid'])})"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return
+        mine = (self._me["since"], self._me["instance"])
+        if retained or rank[1] == mine[1]:
+            return
+        if topic == self._topics.who:
+            if self.connected or mine < rank:
+                await self._publish(client, _Message(self._topics.instance, encode(self._me)))
+        elif not self.connected or rank < mine:
+            raise _RivalError(
+                f"another Tenuto, on {where}, already uses the base topic "
+                f"{self._topics.base!r}: give each its own [mqtt] base_topic; this one stays silent"
+            )
 
     def _answer(self, wearable: str, word: str | None, answer: Answer) -> None:
         topic = f"{self._topics.base}/{wearable}/result"
         self._queue_message(topic, encode(answer_payload(word, answer)))
 
+    def _make_tls(self) -> ssl.SSLContext:
+        address = self._address
+        try:
+            context = ssl.create_default_context(cafile=address.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise InputError(f"{address.ca_file}: no certificate authority: {error}") from None
+        if address.certificate is not None:
+            try:
+                # Without a password, or OpenSSL would ask the terminal for one.
+                context.load_cert_chain(
+                    address.certificate, address.certificate_key, password=lambda: ""
+                )
+            except (OSError, ssl.SSLError) as error:
+                raise InputError(
+                    f"{address.certificate}: no certificate with its key, or the key has a "
+                    f"password: {error}"
+                ) from None
+        return context
+
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 _UNSUPPORTED_PROTOCOL = 132
-_RETAINED = (
-    "a retained command is ignored, for it would come again at each connection: "
-    "publish it without retain, and clear it with an empty retained message"
-)
-_TOO_MANY = (
-    f"too many commands: {COMMAND_BURST} at once and {COMMANDS_PER_S:g} a second are taken, "
-    "the rest is dropped"
-)
+_TAKEN_OVER = 142
+_SUBSCRIPTION_FAILED = 128
+
+
+def _utc_ms() -> float:
+    return time.time() * 1000
+
+
+def _clean_start(protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
+    """Give the arguments that have the broker keep nothing from one connection to the next."""
+    is_5 = protocol is aiomqtt.ProtocolVersion.V5
+    return {"clean_start": True} if is_5 else {"clean_session": True}
+
+
+def _code(error: BaseException) -> int | None:
+    """Give the reason code of a failure, where the broker gave one."""
+    value = getattr(getattr(error, "rc", None), "value", None)
+    return value if isinstance(value, int) else None
 
 
 def _is_silence(error: BaseException) -> bool:

@@ -7,17 +7,28 @@ import difflib
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto import events
-from tenuto.commands import EXTEND_MS_DEFAULT, EXTEND_MS_MAX, Answer, Command, Verb
+from tenuto.adjust import HOLD_PCT, STRENGTH_PCT
+from tenuto.commands import (
+    EXTEND_MS_DEFAULT,
+    EXTEND_MS_MAX,
+    Answer,
+    Command,
+    Preference,
+    Verb,
+)
 from tenuto.errors import InputError, TenutoError
 from tenuto.view import State
+from tenuto_core import vocab
 
 if TYPE_CHECKING:
-    from tenuto.events import Event
+    from tenuto.device import DeviceState
+    from tenuto.events import Entry, Event
+    from tenuto.preferences import Preferences
     from tenuto.view import Moment, SessionView
 
 ONLINE = b"online"
@@ -26,7 +37,11 @@ COMMAND_BYTES_MAX = 1024
 TEXT_CHARS_MAX = 64
 """Of a routine's name and of an id in a command."""
 
+COMMAND_AGE_MAX_S = 30.0
+"""A command that was asked longer ago, by its `at`, is not obeyed any more."""
+
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TAKEN = ("bridge", "person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +67,53 @@ class Topics:
         return f"{self.base}/bridge/availability"
 
     @property
-    def commands(self) -> str:
-        """The filter for the commands to all wearables."""
-        return f"{self.base}/+/command"
+    def instance(self) -> str:
+        """Who speaks on this base; Tenutos that share it find each other here."""
+        return f"{self.base}/bridge/instance"
+
+    @property
+    def who(self) -> str:
+        """The question who speaks on this base."""
+        return f"{self.base}/bridge/who"
+
+    @property
+    def incoming(self) -> tuple[str, ...]:
+        """The filters for what others ask of the wearables."""
+        return (f"{self.base}/+/command", f"{self.base}/+/+/set")
 
     def of(self, wearable: str, what: str) -> str:
-        """Name a wearable's topic: availability, session, event, heart, command or result.
+        """Name a wearable's topic, such as availability, session, event, command or strength/set.
 
         Raises:
             InputError: the wearable's id cannot be a level of a topic.
         """
-        if not _LEVEL.fullmatch(wearable) or wearable == "bridge":
+        if not _LEVEL.fullmatch(wearable) or wearable in _TAKEN:
             raise InputError(
                 f"the id of a wearable must be of letters, digits, _ and -, at most 64 of them, "
-                f"and not 'bridge'; it is {wearable!r}"
+                f"and not {' or '.join(map(repr, _TAKEN))}; it is {wearable!r}"
             )
         return f"{self.base}/{wearable}/{what}"
 
-    def wearable_of(self, command_topic: str) -> str:
-        """Give the wearable's id in a topic that `commands` matches."""
-        return command_topic.removeprefix(f"{self.base}/").removesuffix("/command")
+    def of_person(self, person: str, what: str) -> str:
+        """Name a person's topic: summary.
+
+        Raises:
+            InputError: the person's id cannot be a level of a topic.
+        """
+        if not _LEVEL.fullmatch(person):
+            raise InputError(
+                f"the id of a person must be of letters, digits, _ and -, at most 64 of them; "
+                f"it is {person!r}"
+            )
+        return f"{self.base}/person/{person}/{what}"
+
+    def asked(self, topic: str) -> tuple[str, str]:
+        """Give the wearable and what is asked of it for a topic that `incoming` matches.
+
+        That is `command`, or the name of a setting.
+        """
+        wearable, _, what = topic.removeprefix(f"{self.base}/").partition("/")
+        return wearable, what.removesuffix("/set")
 
 
 # --- what goes out
@@ -116,9 +158,79 @@ def session_payload(view: SessionView) -> dict[str, Any]:
     }
 
 
-def event_payload(event: Event, utc_ms: int) -> dict[str, Any]:
-    """Give the JSON of an event with its time in UTC."""
-    return events.to_json(event) | {"utc": utc(utc_ms)}
+def event_type(event: Event) -> str:
+    """Name what happened in one word that an automation can wait for; one of `EVENT_TYPES`."""
+    match event:
+        case events.StepStarted(kind="hold"):
+            return "hold_started"
+        case events.StepEnded(kind="hold"):
+            return "hold_ended"
+        case events.StepStarted(kind="switch"):
+            return "switch_sides"
+        case events.SessionEnded(reason=reason) if reason in vocab.END_REASONS:
+            return f"session_{reason}"
+        case events.SessionEnded():
+            return "session_failed"
+    return event.name
+
+
+EVENTS_OF_THE_HEART = frozenset({events.HeartBeat, events.HeartSensor})
+"""These go to `heart`, if they go out at all."""
+_MORE_TYPES = ("hold_started", "hold_ended", "switch_sides")
+EVENT_TYPES = (
+    *(
+        kind.name
+        for kind in vars(events).values()
+        if isinstance(kind, type)
+        and issubclass(kind, events.Event)
+        and kind.name
+        and kind not in {*EVENTS_OF_THE_HEART, events.SessionEnded}
+    ),
+    *_MORE_TYPES,
+    *(f"session_{reason}" for reason in vocab.END_REASONS),
+)
+"""All that `event_type` gives for what goes to a wearable's `event` topic."""
+
+
+def event_payload(entry: Entry) -> dict[str, Any]:
+    """Give the JSON of an event with its time in UTC.
+
+    `late` is added on the way out: whether it happened too long ago to act upon.
+    """
+    key = entry.session
+    return {
+        "event_type": event_type(entry.event),
+        **events.to_json(entry.event),
+        "utc": utc(entry.utc_ms),
+        "session": f"{key.boot_id:08x}-{key.seq}",
+    }
+
+
+def heart_payload(event: events.HeartBeat, utc_ms: int) -> dict[str, Any]:
+    """Give the JSON of a heart rate."""
+    return {"bpm": event.bpm, "rr_ms": list(event.rr_ms), "utc": utc(utc_ms)}
+
+
+def mark_late(payload: bytes, *, late: bool) -> bytes:
+    """Add `late` to the bytes of an event."""
+    return payload[:-1] + (b',"late":true}' if late else b',"late":false}')
+
+
+def device_payload(device: DeviceState) -> dict[str, Any]:
+    """Give the JSON of what is known of a wearable as a thing."""
+    return asdict(device)
+
+
+def settings_payload(preferences: Preferences, default_routine: str) -> dict[str, Any]:
+    """Give the JSON of what is set for a wearable; times in percent of what the routine says."""
+    adjustment = preferences.adjustment
+    return {
+        "routine": preferences.routine or default_routine,
+        "strength": adjustment.strength_pct,
+        "hold_time": adjustment.hold_pct,
+        "halfway": adjustment.halfway,
+        "countdown": adjustment.countdown,
+    }
 
 
 def answer_payload(command: str | None, answer: Answer) -> dict[str, Any]:
@@ -148,20 +260,70 @@ class BadCommandError(TenutoError):
         self.id = request
 
 
-def parse_command(wearable: str, payload: bytes) -> Command:
-    """Read a message on a command topic.
+class TooOldError(BadCommandError):
+    """A command was asked too long ago."""
 
-    Raises:
-        BadCommandError: with what is wrong and what is allowed.
-    """
+
+def _text_of(payload: bytes) -> str:
     if len(payload) > COMMAND_BYTES_MAX:
         raise BadCommandError(
             f"a command has at most {COMMAND_BYTES_MAX} bytes, this one has {len(payload)}"
         )
     try:
-        text = payload.decode().strip()
+        return payload.decode().strip()
     except UnicodeDecodeError:
         raise BadCommandError("a command is UTF-8 text") from None
+
+
+def parse_setting(wearable: str, name: str, payload: bytes) -> Preference:
+    """Read a message on the `set` topic of a setting.
+
+    Whether a routine exists is not looked at.
+
+    Raises:
+        BadCommandError: with what is wrong and what is allowed.
+    """
+    word = f"{name[:TEXT_CHARS_MAX]}/set"
+    if name not in SETTINGS:
+        raise BadCommandError(f"unknown setting, known are {', '.join(SETTINGS)}", word=word)
+    text = _text_of(payload)
+    if name == "routine":
+        if not _is_text(text):
+            raise BadCommandError(
+                f"{name} must be a text of 1 to {TEXT_CHARS_MAX} characters", word=word
+            )
+        return Preference(wearable=wearable, name=name, value=text)
+    if name in SWITCHES:
+        if text.upper() not in ("ON", "OFF"):
+            raise BadCommandError(f"{name} must be ON or OFF", word=word)
+        return Preference(wearable=wearable, name=name, value=text.upper() == "ON")
+    low, high = NUMBERS[name]
+    number = _number(text)
+    if number is None or not low <= number <= high:
+        raise BadCommandError(f"{name} must be a number from {low} to {high} (%)", word=word)
+    return Preference(wearable=wearable, name=name, value=round(number))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text) if len(text) <= TEXT_CHARS_MAX else None
+    except ValueError:
+        return None
+
+
+NUMBERS = {"strength": STRENGTH_PCT, "hold_time": HOLD_PCT}
+"""Settings that are a number in %, and its range."""
+SWITCHES = ("halfway", "countdown")
+SETTINGS = ("routine", *NUMBERS, *SWITCHES)
+
+
+def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
+    """Read a message on a command topic.
+
+    Raises:
+        BadCommandError: with what is wrong and what is allowed.
+    """
+    text = _text_of(payload)
     if not text.startswith(("{", "[", '"')):
         return Command(wearable=wearable, verb=_verb(text, None))
     try:
@@ -170,10 +332,10 @@ def parse_command(wearable: str, payload: bytes) -> Command:
         raise BadCommandError(f"this is not JSON; write {_FORM}") from None
     if not isinstance(data, dict):
         raise BadCommandError(f"a command is a word or a JSON object such as {_FORM}")
-    return _from_json(wearable, data)
+    return _from_json(wearable, data, now_utc_ms)
 
 
-def _from_json(wearable: str, data: dict[str, Any]) -> Command:
+def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Command:
     request = data.get("id")
     if request is not None and not _is_text(request):
         raise BadCommandError(f"id must be a text of 1 to {TEXT_CHARS_MAX} characters")
@@ -182,10 +344,20 @@ def _from_json(wearable: str, data: dict[str, Any]) -> Command:
     def refuse(text: str) -> BadCommandError:
         return BadCommandError(text, word=verb.value, request=request)
 
-    allowed = ["command", "id", *_OWN_KEYS.get(verb, ())]
+    allowed = ["command", "id", "at", *_OWN_KEYS.get(verb, ())]
     for key in data:
         if key not in allowed:
             raise refuse(f"{verb} takes {', '.join(allowed)}, not {key[:TEXT_CHARS_MAX]!r}")
+    age_s = None if data.get("at") is None else _age_s(data["at"], now_utc_ms)
+    if data.get("at") is not None and (age_s is None or math.isnan(age_s)):
+        raise refuse("at must be a time with its zone, as in 2026-11-24T18:00:00Z, or s since 1970")
+    if age_s is not None and not -COMMAND_AGE_MAX_S <= age_s <= COMMAND_AGE_MAX_S:
+        raise TooOldError(
+            f"{verb} was asked {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead'}, at most "
+            f"{COMMAND_AGE_MAX_S:.0f} s are allowed; do the clocks agree?",
+            word=verb.value,
+            request=request,
+        )
     routine = data.get("routine")
     if routine is not None and not _is_text(routine):
         raise refuse(f"routine must be a text of 1 to {TEXT_CHARS_MAX} characters")
@@ -197,6 +369,19 @@ def _from_json(wearable: str, data: dict[str, Any]) -> Command:
     return Command(
         wearable=wearable, verb=verb, routine=routine, by_ms=round(by_s * 1000), id=request
     )
+
+
+def _age_s(at: object, now_utc_ms: float) -> float | None:
+    """Give how long ago a moment was, None if it is none."""
+    if isinstance(at, str) and len(at) <= TEXT_CHARS_MAX:
+        try:
+            moment = datetime.fromisoformat(at)
+        except ValueError:
+            return None
+        return None if moment.tzinfo is None else now_utc_ms / 1000 - moment.timestamp()
+    if isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at < 1e11:
+        return now_utc_ms / 1000 - at
+    return None
 
 
 def _verb(word: object, request: str | None) -> Verb:

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+"""What is known of a wearable as a thing: its battery, its radio, its firmware.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceState:
+    """What a wearable or its driver has told; None is for what nobody told.
+
+    link: `ble`, `serial` or `simulated`.  battery_pct: 0 to 100.  rssi_dbm: how strongly it was
+    heard.  firmware: its version.  latest_firmware: the version that came with this host.
+    late_p99_ms: how late 99 of 100 cues of the last session were at most, on its own clock.
+    """
+
+    link: str
+    battery_pct: int | None = None
+    charging: bool | None = None
+    rssi_dbm: int | None = None
+    firmware: str | None = None
+    latest_firmware: str | None = None
+    worn: bool | None = None
+    late_p99_ms: int | None = None

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Tells Home Assistant what there is, and takes back what is there no longer.
+
+Home Assistant applies the second of two different messages for one device only in part when it
+comes right after the first (seen with 2026.11). So different messages for one device have time in
+between, and each that changed is sent once more, which heals what a message of an earlier run may
+have done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from .discovery import Announced, steps
+from .topics import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from .discovery import Announcement
+
+SETTLE_S = 3.0
+
+
+class Known(Protocol):
+    """What was ever announced and not taken back; `tenuto.memory.Memory` is one."""
+
+    @property
+    def announced(self) -> Mapping[str, Announced]:
+        """By the topic of the announcement."""
+
+    async def remember(self, topic: str, announced: Announced | None) -> None:
+        """Keep one announcement, None to forget it."""
+
+
+class Announcer:
+    """Keeps the announcements at the broker as they should be.
+
+    known: what earlier runs announced.  settle_s: time between different messages for one device.
+    """
+
+    def __init__(self, known: Known, settle_s: float = SETTLE_S) -> None:
+        self._known = known
+        self._settle_s = settle_s
+        self._wanted: dict[str, Announcement] = {}
+        self._wake = asyncio.Event()
+        self._again = True
+
+    def want(self, announcements: Iterable[Announcement]) -> None:
+        """Say what there is from now on; all else that is known is taken back."""
+        wanted = {item.topic: item for item in announcements}
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._wake.set()
+
+    def repeat(self) -> None:
+        """Send everything again: Home Assistant has begun anew."""
+        self._again = True
+        self._wake.set()
+
+    async def run(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
+        """Send until cancelled.
+
+        publish: sends a retained message and returns when the broker has it.
+        """
+        loop = asyncio.get_running_loop()
+        sent: dict[str, bytes] = {}
+        sent_s: dict[str, float] = {}
+        self._again = True
+        while True:
+            self._wake.clear()
+            again, self._again = self._again, False
+            await self._take_back(publish)
+            changed = False
+            for topic, item in list(self._wanted.items()):
+                for config in self._steps(item):
+                    payload = encode(config)
+                    if sent.get(topic) == payload and not again:
+                        continue
+                    if sent.get(topic) not in (None, payload):
+                        await asyncio.sleep(sent_s[topic] + self._settle_s - loop.time())
+                    changed |= await self._remember(item, payload)
+                    await publish(topic, payload)
+                    sent[topic], sent_s[topic] = payload, loop.time()
+                await self._settle_on(item)
+            if changed:
+                await self._wait(self._settle_s)
+                self._again = True
+                continue
+            await self._wait(None)
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _steps(self, item: Announcement) -> list[dict[str, object]]:
+        known = self._known.announced.get(item.topic)
+        return steps({} if known is None else known.components, item)
+
+    async def _take_back(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
+        for topic, known in list(self._known.announced.items()):
+            if topic in self._wanted:
+                continue
+            for gone in (topic, *known.states):
+                await publish(gone, b"")
+            await self._known.remember(topic, None)
+
+    async def _remember(self, item: Announcement, payload: bytes) -> bool:
+        """Keep, before it is sent, what Home Assistant may know then; tells whether that is new."""
+        known = self._known.announced.get(item.topic)
+        digest = hashlib.sha256(payload).hexdigest()[:16]
+        if known is not None and known.digest == digest:
+            return False
+        components = ({} if known is None else dict(known.components)) | item.components
+        await self._known.remember(item.topic, Announced(components, item.states, digest))
+        return True
+
+    async def _settle_on(self, item: Announcement) -> None:
+        """Forget the components that were removed by now."""
+        known = self._known.announced.get(item.topic)
+        if known is not None and known.components != item.components:
+            await self._known.remember(
+                item.topic, Announced(item.components, item.states, known.digest)
+            )

@@ -1,0 +1,600 @@
+# SPDX-License-Identifier: MIT
+"""What Home Assistant is told, made from one table of entities.  Pure.
+
+One retained message per wearable and per person, `<prefix>/device/<id>/config`, in the form of
+MQTT device discovery that Home Assistant knows since 2024.11.  A new entity is one row.
+
+What must never change once it was released: an entity's `key`, which its `unique_id` is made of.
+Home Assistant keeps a person's names, rooms and history by that.  A row whose platform changes, or
+that goes, is first removed by its key: `steps` sees to it.
+
+There is no firmware version in `device`: it is learnt only when the wearable is reached, and two
+different messages for one device right after each other are applied in part only (Home Assistant
+2026.11).  The update entity has the version.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tenuto import __version__
+from tenuto.view import State
+from tenuto_core import vocab
+
+from .topics import EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+HEART_EXPIRES_S = 30
+_IS_KNOWN = "{{ 'offline' if value_json.%s is none else 'online' }}"
+_COMMAND = (
+    '{"command": "{{ value }}", "at": {{ now().timestamp() }},'
+    ' "id": "ha-{{ value }}-{{ now().timestamp() }}"}'
+)
+"""A press that waited somewhere is known by its age, one that comes twice by its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A wearable or a person, as they are announced.
+
+    id: from the configuration.  name: for people.  heart: whether the heart rate is published.
+    """
+
+    id: str
+    name: str
+    heart: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """One row.
+
+    key: its name for ever.  name: what Home Assistant puts after the device's name.
+    topic: which of the subject's topics has its state.  value: the field of the JSON there; none
+    for a topic that is plain text.  template: in place of `value` where that is not enough.
+    needs_link: whether it says nothing while the wearable is out of reach.  known: the field that
+    must not be null for the entity to be available.  command: which topic it sends to.
+    heart_only: whether it is there only for who publishes a heart rate.  more: what else Home
+    Assistant is told, by its own names.
+    """
+
+    key: str
+    platform: str
+    name: str
+    topic: str = ""
+    value: str = ""
+    template: str = ""
+    needs_link: bool = False
+    known: str = ""
+    command: str = ""
+    heart_only: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """One row: a device trigger, shown as `"<subtype>" <type>`.
+
+    happens: the event type.  by: only if this source did it.
+    """
+
+    key: str
+    subtype: str
+    type: str
+    happens: str
+    by: str = ""
+
+
+_DIAGNOSTIC = {"entity_category": "diagnostic"}
+_CONFIG = {"entity_category": "config"}
+_PERCENT = {"unit_of_measurement": "%", "step": 5, "mode": "slider"} | _CONFIG
+
+
+def _number(name: str) -> dict[str, Any]:
+    low, high = NUMBERS[name]
+    return {"min": low, "max": high} | _PERCENT
+
+
+def _button(key: str, name: str, word: str, icon: str, **more: str) -> Entity:
+    return Entity(
+        key=key,
+        platform="button",
+        name=name,
+        needs_link=True,
+        command="command",
+        more={"payload_press": word, "command_template": _COMMAND, "icon": icon} | more,
+    )
+
+
+_SUMMARY = (
+    Entity(
+        key="last_session",
+        platform="sensor",
+        name="Last session",
+        topic="summary",
+        value="last_session_at",
+        more={"device_class": "timestamp", "attributes": "summary"},
+    ),
+    Entity(
+        key="last_result",
+        platform="sensor",
+        name="Last result",
+        topic="summary",
+        value="last_reason",
+        more={
+            "device_class": "enum",
+            "options": list(vocab.END_REASONS),
+            "icon": "mdi:flag-checkered",
+        },
+    ),
+    Entity(
+        key="streak",
+        platform="sensor",
+        name="Streak",
+        topic="summary",
+        value="streak_days",
+        more={"device_class": "duration", "unit_of_measurement": "d", "icon": "mdi:fire"},
+    ),
+    Entity(
+        key="minutes_this_week",
+        platform="sensor",
+        name="Held this week",
+        topic="summary",
+        value="minutes_this_week",
+        more={
+            "device_class": "duration",
+            "unit_of_measurement": "min",
+            "state_class": "total_increasing",
+            "suggested_display_precision": 1,
+        },
+    ),
+    Entity(
+        key="days_this_week",
+        platform="sensor",
+        name="Days this week",
+        topic="summary",
+        value="days_this_week",
+        more={"unit_of_measurement": "d", "device_class": "duration", "icon": "mdi:calendar-week"},
+    ),
+)
+
+WEARABLE: tuple[Entity, ...] = (
+    Entity(
+        key="session",
+        platform="sensor",
+        name="Session",
+        topic="session",
+        value="state",
+        needs_link=True,
+        more={
+            "device_class": "enum",
+            "options": [state.value for state in State],
+            "icon": "mdi:yoga",
+            "attributes": "session",
+        },
+    ),
+    Entity(
+        key="exercise",
+        platform="sensor",
+        name="Exercise",
+        topic="session",
+        value="exercise",
+        needs_link=True,
+        more={"icon": "mdi:human-handsup"},
+    ),
+    Entity(
+        key="next_exercise",
+        platform="sensor",
+        name="Next exercise",
+        topic="session",
+        value="next_exercise",
+        needs_link=True,
+        more={"icon": "mdi:skip-next-outline"},
+    ),
+    Entity(
+        key="step",
+        platform="sensor",
+        name="Step",
+        topic="session",
+        value="kind",
+        needs_link=True,
+        more={
+            "device_class": "enum",
+            "options": [*vocab.STEP_KINDS, "unknown"],
+            "icon": "mdi:stairs",
+        },
+    ),
+    Entity(
+        key="side",
+        platform="sensor",
+        name="Side",
+        topic="session",
+        template="{{ value_json.side or 'both' if value_json.exercise else None }}",
+        needs_link=True,
+        more={
+            "device_class": "enum",
+            "options": ["left", "right", "both"],
+            "icon": "mdi:arrow-left-right",
+        },
+    ),
+    Entity(
+        key="step_ends",
+        platform="sensor",
+        name="Step ends",
+        topic="session",
+        value="step_ends_at",
+        needs_link=True,
+        more={"device_class": "timestamp", "icon": "mdi:timer-outline"},
+    ),
+    Entity(
+        key="session_ends",
+        platform="sensor",
+        name="Session ends",
+        topic="session",
+        value="session_ends_at",
+        needs_link=True,
+        more={"device_class": "timestamp", "icon": "mdi:timer-check-outline"},
+    ),
+    Entity(
+        key="heart_rate",
+        platform="sensor",
+        name="Heart rate",
+        topic="heart",
+        value="bpm",
+        needs_link=True,
+        heart_only=True,
+        more={
+            "unit_of_measurement": "bpm",
+            "state_class": "measurement",
+            "expire_after": HEART_EXPIRES_S,
+            "icon": "mdi:heart-pulse",
+        },
+    ),
+    *_SUMMARY,
+    Entity(
+        key="battery",
+        platform="sensor",
+        name="Battery",
+        topic="device",
+        value="battery_pct",
+        needs_link=True,
+        known="battery_pct",
+        more={
+            "device_class": "battery",
+            "unit_of_measurement": "%",
+            "state_class": "measurement",
+        }
+        | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="signal",
+        platform="sensor",
+        name="Signal",
+        topic="device",
+        value="rssi_dbm",
+        needs_link=True,
+        known="rssi_dbm",
+        more={
+            "device_class": "signal_strength",
+            "unit_of_measurement": "dBm",
+            "state_class": "measurement",
+            "enabled_by_default": False,
+        }
+        | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="lateness",
+        platform="sensor",
+        name="Cue lateness",
+        topic="device",
+        value="late_p99_ms",
+        known="late_p99_ms",
+        more={
+            "device_class": "duration",
+            "unit_of_measurement": "ms",
+            "state_class": "measurement",
+            "icon": "mdi:timer-alert-outline",
+            "enabled_by_default": False,
+        }
+        | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="running",
+        platform="binary_sensor",
+        name="Session running",
+        topic="session",
+        template=("{{ 'ON' if value_json.state in ['playing', 'waiting', 'paused'] else 'OFF' }}"),
+        needs_link=True,
+        more={"device_class": "running"},
+    ),
+    Entity(
+        key="connected",
+        platform="binary_sensor",
+        name="Connected",
+        topic="availability",
+        more={
+            "device_class": "connectivity",
+            "payload_on": ONLINE.decode(),
+            "payload_off": OFFLINE.decode(),
+        }
+        | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="worn",
+        platform="binary_sensor",
+        name="Worn",
+        topic="device",
+        template="{{ 'ON' if value_json.worn else 'OFF' }}",
+        needs_link=True,
+        known="worn",
+        more={"icon": "mdi:watch-variant"} | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="charging",
+        platform="binary_sensor",
+        name="Charging",
+        topic="device",
+        template="{{ 'ON' if value_json.charging else 'OFF' }}",
+        needs_link=True,
+        known="charging",
+        more={"device_class": "battery_charging"} | _DIAGNOSTIC,
+    ),
+    _button("start", "Start", "start", "mdi:play"),
+    _button("pause", "Pause or resume", "toggle", "mdi:play-pause"),
+    _button("skip", "Skip", "skip", "mdi:skip-next"),
+    _button("back", "Back", "back", "mdi:skip-previous"),
+    _button("stop", "Stop", "stop", "mdi:stop"),
+    _button("find", "Find my band", "find", "mdi:vibrate", **_DIAGNOSTIC),
+    Entity(
+        key="routine",
+        platform="select",
+        name="Routine",
+        topic="settings",
+        value="routine",
+        command="routine/set",
+        more={"icon": "mdi:format-list-numbered"},
+    ),
+    Entity(
+        key="strength",
+        platform="number",
+        name="Strength",
+        topic="settings",
+        value="strength",
+        command="strength/set",
+        more={"icon": "mdi:vibrate"} | _number("strength"),
+    ),
+    Entity(
+        key="hold_time",
+        platform="number",
+        name="Hold time",
+        topic="settings",
+        value="hold_time",
+        command="hold_time/set",
+        more={"icon": "mdi:timer-sand"} | _number("hold_time"),
+    ),
+    Entity(
+        key="halfway",
+        platform="switch",
+        name="Halfway cue",
+        topic="settings",
+        template="{{ 'ON' if value_json.halfway else 'OFF' }}",
+        command="halfway/set",
+        more={"icon": "mdi:fraction-one-half"} | _CONFIG,
+    ),
+    Entity(
+        key="countdown",
+        platform="switch",
+        name="Countdown",
+        topic="settings",
+        template="{{ 'ON' if value_json.countdown else 'OFF' }}",
+        command="countdown/set",
+        more={"icon": "mdi:numeric-3-circle-outline"} | _CONFIG,
+    ),
+    Entity(
+        key="event",
+        platform="event",
+        name="Session event",
+        topic="event",
+        # What is told late is for logs: a light that is dimmed an hour later helps nobody.
+        template="{{ '' if value_json.late else value }}",
+        more={"event_types": list(EVENT_TYPES), "icon": "mdi:bell-ring-outline"},
+    ),
+    Entity(
+        key="firmware",
+        platform="update",
+        name="Firmware",
+        topic="device",
+        template=(
+            "{{ {'installed_version': value_json.firmware,"
+            " 'latest_version': value_json.latest_firmware} | tojson }}"
+        ),
+        needs_link=True,
+        known="firmware",
+        more={"device_class": "firmware"} | _DIAGNOSTIC,
+    ),
+)
+
+TRIGGERS: tuple[Trigger, ...] = (
+    Trigger(key="on_start", subtype="Session", type="started", happens="session_started"),
+    Trigger(key="on_hold", subtype="Hold", type="started", happens="hold_started"),
+    Trigger(key="on_hold_end", subtype="Hold", type="ended", happens="hold_ended"),
+    Trigger(key="on_switch", subtype="Sides", type="to be switched", happens="switch_sides"),
+    Trigger(key="on_finish", subtype="Session", type="finished", happens="session_finished"),
+    Trigger(
+        key="on_wearer_stop",
+        subtype="Session",
+        type="stopped by wearer",
+        happens="session_stopped",
+        by="wearer",
+    ),
+)
+
+PERSON: tuple[Entity, ...] = _SUMMARY
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """One device for Home Assistant.
+
+    topic: where its configuration goes.  config: that.  states: the retained topics behind it,
+    which go when it goes.
+    """
+
+    topic: str
+    config: dict[str, Any]
+    states: tuple[str, ...]
+
+    @property
+    def components(self) -> dict[str, str]:
+        """Its components by their keys, with the platform of each."""
+        return {key: item["platform"] for key, item in self.config["components"].items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One device that Home Assistant was told of.
+
+    components: all that it may still know, by key, with the platform of each.  states: the
+    retained topics behind it.  digest: of the last message.
+    """
+
+    components: dict[str, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    digest: str = ""
+
+
+RETAINED_OF_WEARABLE = ("availability", "session", "settings", "device", "summary")
+RETAINED_OF_PERSON = ("summary",)
+
+
+def announce_wearable(
+    topics: Topics, prefix: str, wearable: Subject, routines: Sequence[str]
+) -> Announcement:
+    """Make the announcement of a wearable.
+
+    routines: the names that its `Routine` offers, with the one that is set.
+    """
+    of = {what: topics.of(wearable.id, what) for what in _topics_of(WEARABLE)}
+    device_id = _device_id(topics, "wearable", wearable.id)
+    components = {
+        row.key: _component(row, device_id, f"tenuto_{wearable.id}", of, topics.bridge)
+        for row in WEARABLE
+        if wearable.heart or not row.heart_only
+    }
+    components["routine"]["options"] = list(routines)
+    components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS}
+    config = _device(device_id, f"Tenuto {wearable.name}", "Wearable", components) | {
+        "availability": _available(topics.bridge, of["availability"]),
+        "availability_mode": "all",
+        "qos": 1,
+    }
+    states = tuple(topics.of(wearable.id, what) for what in RETAINED_OF_WEARABLE)
+    return Announcement(f"{prefix}/device/{device_id}/config", config, states)
+
+
+def announce_person(topics: Topics, prefix: str, person: Subject) -> Announcement:
+    """Make the announcement of a person."""
+    of = {what: topics.of_person(person.id, what) for what in _topics_of(PERSON)}
+    device_id = _device_id(topics, "person", person.id)
+    components = {
+        row.key: _component(row, device_id, f"tenuto_person_{person.id}", of, topics.bridge)
+        for row in PERSON
+    }
+    config = _device(device_id, f"Tenuto {person.name}", "Person", components) | {
+        "availability": _available(topics.bridge),
+        "availability_mode": "all",
+        "qos": 1,
+    }
+    states = tuple(topics.of_person(person.id, what) for what in RETAINED_OF_PERSON)
+    return Announcement(f"{prefix}/device/{device_id}/config", config, states)
+
+
+def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:
+    """Give the configurations to send, one after the other, with time in between.
+
+    known: the components that Home Assistant was ever told of, by key, with the platform.
+    What is no longer there must be removed by its key: leaving it out changes nothing.
+    """
+    present = announcement.components
+    gone = {key: platform for key, platform in known.items() if present.get(key) != platform}
+    if not gone:
+        return [announcement.config]
+    kept = {key: item for key, item in announcement.config["components"].items() if key not in gone}
+    removal = {key: {"platform": platform} for key, platform in gone.items()}
+    return [announcement.config | {"components": kept | removal}, announcement.config]
+
+
+def _topics_of(rows: Sequence[Entity]) -> set[str]:
+    named = {row.topic for row in rows} | {row.command for row in rows} | {"availability"}
+    return named - {""}
+
+
+def _device_id(topics: Topics, kind: str, own_id: str) -> str:
+    # The base is part of it, for two Tenutos on one broker may have wearables of the same id.
+    return f"{topics.base.replace('/', '-')}_{kind}_{own_id}"
+
+
+def _device(device_id: str, name: str, model: str, components: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "device": {
+            "identifiers": [device_id],
+            "name": name,
+            "manufacturer": "Tenuto",
+            "model": model,
+        },
+        "origin": {"name": "Tenuto", "sw_version": __version__},
+        "components": components,
+    }
+
+
+def _available(*topics: str, more: Sequence[dict[str, str]] = ()) -> list[dict[str, str]]:
+    return [{"topic": topic} for topic in topics] + list(more)
+
+
+def _component(
+    row: Entity, device_id: str, called: str, of: Mapping[str, str], bridge: str
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "platform": row.platform,
+        "unique_id": f"{device_id}_{row.key}",
+        "default_entity_id": f"{row.platform}.{called.replace('-', '_')}_{row.key}",
+        "name": row.name,
+    }
+    if row.topic:
+        found["state_topic"] = of[row.topic]
+    template = row.template or (f"{{{{ value_json.{row.value} }}}}" if row.value else "")
+    if template:
+        found["value_template"] = template
+    if row.command:
+        found["command_topic"] = of[row.command]
+    needed = [bridge, of["availability"]] if row.needs_link else [bridge]
+    if row.known:
+        known = {"topic": of[row.topic], "value_template": _IS_KNOWN % row.known}
+        found["availability"] = _available(*needed, more=[known])
+    elif not row.needs_link:
+        found["availability"] = _available(*needed)
+    for name, value in row.more.items():
+        if name == "attributes":
+            found["json_attributes_topic"] = of[value]
+        else:
+            found[name] = value
+    return found
+
+
+def _trigger(row: Trigger, topic: str) -> dict[str, Any]:
+    what = "value_json.event_type"
+    payload = row.happens
+    if row.by:
+        what, payload = f"{what} ~ '_by_' ~ value_json.source", f"{payload}_by_{row.by}"
+    return {
+        "platform": "device_automation",
+        "automation_type": "trigger",
+        "type": row.type,
+        "subtype": row.subtype,
+        "topic": topic,
+        "payload": payload,
+        "value_template": f"{{{{ 'late' if value_json.late else {what} }}}}",
+    }
