@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING
 
 from tenuto.commands import Verb
 from tenuto.compile import compile_routine
+from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.daemon import Daemon
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
-from tenuto.events import SessionEnded, SessionKey
 from tenuto.history import HistorySink, Store
 from tenuto.keeper import LinkState
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.notify import ServiceManager
 from tenuto.outlets import Outlet
 from tenuto.resources import Library, shipped
+from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
+from tenuto.serving.follow import so_far
 from tenuto.terminal import choose_sink
 from tenuto.wearables.band import BandDriver
 
@@ -36,9 +39,12 @@ if TYPE_CHECKING:
     from tenuto.commands import Answer, Command
     from tenuto.compile import CompiledPlan
     from tenuto.config import Config, Wearable
-    from tenuto.events import Entry
+    from tenuto.control import Client
+    from tenuto.events import SessionEnded
     from tenuto.keeper import Keeper
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble import BleAdapter, Paired
+    from tenuto.links.bluez_agent import Prompter
+    from tenuto.links.scan import Found
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.outlets import Sink
     from tenuto.routine import Routine
@@ -47,12 +53,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-REACH_TIMEOUT_S = 60.0
 SESSION_MARGIN_S = 900.0
 """How long after the plan's own end a session may still go on, for pauses and lost links."""
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
-ENTRIES_HELD_MAX = 2048
 HISTORY_BOUND = 4096
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
@@ -72,56 +76,13 @@ class HostTime:
         return self._start_utc_ms + (self._loop.time() - self._start_s) * 1000
 
 
-class OneSession:
-    """Lets the entries of one session through to a sink, and tells when it has ended.
-
-    Until `choose` says which, entries are held back: a wearable may first hand over sessions that
-    it played alone.
-    """
-
-    def __init__(self, sink: Sink) -> None:
-        self.name = sink.name
-        self.ended: asyncio.Future[SessionEnded] = asyncio.get_running_loop().create_future()
-        self._sink = sink
-        self._key: SessionKey | None = None
-        self._held: list[Entry] = []
-
-    async def open(self) -> None:
-        """Open the sink."""
-        await self._sink.open()
-
-    async def handle(self, entries: Sequence[Entry]) -> None:
-        """Pass on what belongs to the session."""
-        if self._key is None:
-            self._held = [*self._held, *entries][-ENTRIES_HELD_MAX:]
-            return
-        await self._pass_on(entries)
-
-    async def choose(self, key: SessionKey) -> None:
-        """Say which session; what was held back of it comes first."""
-        held, self._held = self._held, []
-        self._key = key
-        await self._pass_on(held)
-
-    async def _pass_on(self, entries: Sequence[Entry]) -> None:
-        mine = [entry for entry in entries if entry.session == self._key]
-        if mine:
-            await self._sink.handle(mine)
-        for entry in mine:
-            if isinstance(entry.event, SessionEnded) and not self.ended.done():
-                self.ended.set_result(entry.event)
-
-    async def close(self) -> None:
-        """Close the sink."""
-        await self._sink.close()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """What holds for a whole run.
 
     speed: of the clock, `math.inf` for virtual time.  mqtt: whether MQTT is wanted in virtual time
     as well.  console: standard output.  say: prints a line for a person, not on standard output.
+    reread: reads the configuration again, for the daemon.
     """
 
     config: Config
@@ -131,6 +92,7 @@ class Setting:
     say: Callable[[str], None]
     json: bool = False
     seed: int | None = None
+    reread: Callable[[], Config] | None = None
 
 
 class Host:
@@ -149,6 +111,10 @@ class Host:
         self._adapters: dict[str, BleAdapter] = {}
         self._world: World | None = None
         self._outlets: list[Outlet] = []
+        self._drivers: dict[str, BandDriver] = {}
+        self._reloading = asyncio.Lock()
+        self._bridge_outlet: Outlet | None = None
+        self._broker: BrokerAddress | None = None
         self.broker_text = ""
 
     # --- building
@@ -162,9 +128,10 @@ class Host:
         self.store = await self._stack.enter_async_context(Store(config.history_path))
         history = Outlet(HistorySink(self.store), bound=HISTORY_BOUND)
         await self._stack.enter_async_context(history)
-        self.bridge = await self._build_bridge(wearables)
-        others = [*sinks, *([] if self.bridge is None else [self.bridge])]
-        outlets = [await self._stack.enter_async_context(Outlet(sink)) for sink in others]
+        self._broker = await self._find_broker()
+        outlets = [await self._stack.enter_async_context(Outlet(sink)) for sink in sinks]
+        bridge = await self._build_bridge(wearables)
+        outlets += [] if bridge is None else [bridge]
         self._outlets = [history, *outlets]
         self.daemon = Daemon(
             store=self.store,
@@ -176,9 +143,15 @@ class Host:
             on_link=self._on_link,
         )
         for wearable in wearables:
-            self.daemon.add(wearable.id, wearable.person, await self._build_driver(wearable))
+            await self._add(wearable)
 
-    async def _build_bridge(self, wearables: Sequence[Wearable]) -> Bridge | None:
+    async def _add(self, wearable: Wearable) -> None:
+        driver = self._drivers.get(wearable.id)
+        if driver is None:
+            driver = self._drivers[wearable.id] = await self._build_driver(wearable)
+        self.daemon.add(wearable.id, wearable.person, driver)
+
+    async def _find_broker(self) -> BrokerAddress | None:
         mqtt = self.config.mqtt
         if mqtt.is_off or (math.isinf(self.setting.speed) and not self.setting.mqtt):
             return None
@@ -193,15 +166,22 @@ class Host:
                 return None
             address = configured
             self.broker_text = f"MQTT by the broker at {address}"
+        return address
+
+    async def _build_bridge(self, wearables: Sequence[Wearable]) -> Outlet | None:
+        if self._broker is None:
+            return None
         shared = {person.id for person in self.config.people if person.publish_heart_rate}
-        return Bridge(
-            address,
-            base_topic=mqtt.base_topic,
+        self.bridge = Bridge(
+            self._broker,
+            base_topic=self.config.mqtt.base_topic,
             wearables=[wearable.id for wearable in wearables],
             heart=[wearable.id for wearable in wearables if wearable.person in shared],
             submit=self._submit,
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
         )
+        self._bridge_outlet = await self._stack.enter_async_context(Outlet(self.bridge))
+        return self._bridge_outlet
 
     async def _build_driver(self, wearable: Wearable) -> BandDriver:
         # Here and not at the top: bleak and bumble take half a second to import.
@@ -221,23 +201,26 @@ class Host:
                 adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
                 self._stack.push_async_callback(adapter.close)
                 self._adapters["simulated"] = adapter
-            simulated = await self._world.add_wearable(
-                wearable.id,
-                firmware_dir=shipped("firmware"),
-                person=_person("after-run", self._rng.getrandbits(32)),
-            )
+            simulated = self._world.wearables.get(wearable.id)
+            if simulated is None:
+                simulated = await self._world.add_wearable(
+                    wearable.id,
+                    firmware_dir=shipped("firmware"),
+                    person=_person("after-run", self._rng.getrandbits(32)),
+                )
             return BandDriver(BleLink(self._adapters["simulated"], simulated.address))
-        name = self.config.bluetooth.adapter
-        if name not in self._adapters:
-            self._adapters[name] = self._open_adapter(name)
-        return BandDriver(BleLink(self._adapters[name], wearable.address))
+        return BandDriver(BleLink(self.adapter(), wearable.address))
 
-    def _open_adapter(self, name: str) -> BleAdapter:
+    def adapter(self) -> BleAdapter:
+        """Give the adapter that the configuration names; it is opened when it is first used."""
         from tenuto.links.open import open_adapter  # noqa: PLC0415
 
-        adapter = open_adapter(name, self.config.own.data / "bonds.json")
-        self._stack.push_async_callback(adapter.close)
-        return adapter
+        name = self.setting.config.bluetooth.adapter  # another one needs a restart
+        if name not in self._adapters:
+            adapter = open_adapter(name, self.config.own.data / "bonds.json")
+            self._stack.push_async_callback(adapter.close)
+            self._adapters[name] = adapter
+        return self._adapters[name]
 
     def compile(self, routine: Routine) -> CompiledPlan:
         """Compile a routine with the vocabulary of the configuration; raises InputError."""
@@ -253,6 +236,98 @@ class Host:
     def _on_link(self, wearable: str, state: LinkState) -> None:
         if self.bridge is not None:
             self.bridge.wearable_online(wearable, state is LinkState.UP)
+
+    # --- for the commands beside it
+
+    def desk(self) -> Desk:
+        """Give what answers them."""
+        return Desk(
+            daemon=self.daemon,
+            store=self.store,
+            flush=self.flush,
+            compile_routine=self._plan,
+            facts=lambda: {
+                "config": _resolved(self.config),
+                "history": str(self.store.path),
+                "broker": self.broker_text,
+                "adapter": self.setting.config.bluetooth.adapter,
+            },
+            adapter=self.adapter,
+            prompting=_prompting,
+            hands_off=self.hands_off,
+            address_of=lambda text: address_of(self.config, text),
+        )
+
+    @asynccontextmanager
+    async def hands_off(self, address: str) -> AsyncIterator[None]:
+        """Let go of the wearable at an address while inside; others may use it then."""
+        names = [
+            wearable.id
+            for wearable in self.config.wearables
+            if wearable.id in self.daemon.keepers and _same(wearable.address, address)
+        ]
+        for name in names:
+            await self.daemon.remove(name)
+        try:
+            yield
+        finally:
+            for wearable in self.config.wearables:
+                if wearable.id in names:
+                    await self._add(wearable)
+
+    def describe(self) -> str:
+        """Say in a line how the wearables are."""
+        keepers = self.daemon.keepers.values()
+        there = [keeper.name for keeper in keepers if keeper.connected.is_set()]
+        playing = [keeper.name for keeper in keepers if keeper.playing]
+        plays = f"; playing: {', '.join(playing)}" if playing else ""
+        return f"{len(there)} of {len(keepers)} wearables in reach{plays}"
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again and apply what can be; returns what to say about it.
+
+        With mistakes in it everything stays as it was.
+        """
+        async with self._reloading:
+            try:
+                if self.setting.reread is None:
+                    return ["this configuration cannot be read again"]
+                new = self.setting.reread()
+                Library.of(new).vocabulary()
+            except InputError as error:
+                return [*str(error).splitlines(), "so the configuration stays as it was"]
+            found = changes(self.config, new)
+            self.config, self.library = new, Library.of(new)
+            again = {wearable.id for wearable in found.changed}
+            for name in (*found.removed, *again):
+                await self.daemon.remove(name)
+                self._drivers.pop(name, None)
+            if found.bridge and self._bridge_outlet is not None:
+                await self._replace_bridge()
+            for wearable in new.wearables:
+                if wearable.id not in self.daemon.keepers:
+                    await self._add(wearable)
+            return found.lines()
+
+    async def _replace_bridge(self) -> None:
+        """Let a new bridge speak, of the wearables that there are now."""
+        old, self._bridge_outlet = self._bridge_outlet, None
+        if old is not None:
+            self.daemon.detach(old)
+            self._outlets.remove(old)
+            await old.__aexit__(None, None, None)
+        outlet = await self._build_bridge(self.config.wearables)
+        if outlet is None:
+            return
+        for keeper in self.daemon.keepers.values():
+            self._on_link(
+                keeper.name, LinkState.UP if keeper.connected.is_set() else LinkState.DOWN
+            )
+            if keeper.playing and keeper.tracker is not None:
+                for entry in await so_far(self.store, keeper.tracker.key, keeper.person):
+                    outlet.put(entry)
+        self._outlets.append(outlet)
+        self.daemon.attach(outlet)
 
     # --- running
 
@@ -285,6 +360,28 @@ class Host:
 
 
 @asynccontextmanager
+async def _prompting(adapter: BleAdapter, prompter: Prompter) -> AsyncIterator[None]:
+    """Let a person answer what pairings on an adapter ask, while inside."""
+    from tenuto.links.open import with_prompter  # noqa: PLC0415
+
+    with_prompter(adapter, prompter)
+    try:
+        yield
+    finally:
+        with_prompter(adapter, None)
+
+
+def address_of(config: Config, text: str) -> str:
+    """Give the Bluetooth address that a person means, by itself or by the wearable that has it."""
+    named = next((w.address for w in config.wearables if w.id == text), None)
+    return named or text
+
+
+def _same(one: str | None, other: str) -> bool:
+    return one is not None and one.upper() == other.upper()
+
+
+@asynccontextmanager
 async def open_host(
     setting: Setting, wearables: Sequence[Wearable], sinks: Sequence[Sink]
 ) -> AsyncIterator[Host]:
@@ -309,51 +406,74 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
     score = Library.of(config).open(name)
     clock = HostTime()
     gone = asyncio.Event()
-    sink = OneSession(
-        choose_sink(
-            setting.console,
-            json=setting.json,
-            now_ms=lambda: round(clock.utc_ms()),
-            speed=setting.speed,
-            how={exercise.name: exercise.how for exercise in score.exercises if exercise.how},
-            on_gone=gone.set,
-        )
+    client = await daemon_of(setting)
+    screen = choose_sink(
+        setting.console,
+        json=setting.json,
+        now_ms=lambda: round(clock.utc_ms()),
+        speed=setting.speed,
+        how={exercise.name: exercise.how for exercise in score.exercises if exercise.how},
+        on_gone=gone.set,
     )
+    if client is not None:
+        compiled = compile_routine(score, Library.of(config).vocabulary())
+        with _signals(asyncio.get_running_loop(), gone.set):
+            reason = await play_beside(
+                client,
+                screen,
+                wearable=wearable.id,
+                routine=name,
+                plan=compiled if name.endswith(".toml") else None,
+                gone=gone,
+                say=setting.say,
+            )
+        return _code(reason)
+    sink = OneSession(screen)
     async with open_host(setting, [wearable], [sink]) as host:
         compiled = host.compile(score)
         if host.broker_text:
             setting.say(host.broker_text)
         async with host.running():
             keeper = host.daemon.keepers[wearable.id]
-            await _reach(keeper, setting)
-            key, lasts_ms = await _begin(keeper, compiled, setting)
+            setting.say(f"looking for {keeper.name}")
+            await reach(keeper)
+            key, lasts_ms, joined = await begin(keeper, compiled)
+            if joined:
+                setting.say(f"{keeper.name} already plays: joining it")
             await sink.choose(key)
             ended = await _follow(keeper, sink, lasts_ms, setting, gone)
             await host.flush()
-    return {"finished": FINISHED, "stopped": STOPPED}.get(ended.reason, FAILED)
+    return _code(ended.reason)
 
 
-async def _reach(keeper: Keeper, setting: Setting) -> None:
-    setting.say(f"looking for {keeper.name}")
-    try:
-        async with asyncio.timeout(REACH_TIMEOUT_S):
-            await keeper.connected.wait()
-    except TimeoutError:
-        raise keeper.problem or LinkError(
-            LinkReason.NOT_FOUND, f"{keeper.name} did not answer in {REACH_TIMEOUT_S:.0f} s"
-        ) from None
+def _code(reason: str) -> int:
+    return {"finished": FINISHED, "stopped": STOPPED}.get(reason, FAILED)
 
 
-async def _begin(
-    keeper: Keeper, compiled: CompiledPlan, setting: Setting
-) -> tuple[SessionKey, int]:
-    """Start the plan, or join what plays; returns the session and how long it may still last."""
-    playing = await keeper.present_session()
-    if playing is None:
-        return await keeper.start(compiled), compiled.plan.duration_ms
-    setting.say(f"{keeper.name} already plays: joining it")
-    plan = keeper.tracker.plan if keeper.tracker is not None else None
-    return playing, compiled.plan.duration_ms if plan is None else plan.duration_ms
+async def daemon_of(setting: Setting) -> Client | None:
+    """Find the daemon to ask instead of doing the work here; None if there is none.
+
+    One that runs with another configuration is not asked, and neither is any by who wants another
+    speed than the real one.
+    """
+    if setting.speed != 1.0:
+        return None
+    config = setting.config
+    client = await find_daemon(os.environ, config.own.data)
+    if client is None:
+        return None
+    told = (await client.ask("status")).get("config")
+    if told == _resolved(config):
+        return client
+    setting.say(
+        f"the daemon that runs has another configuration ({told or 'the built-in one'}), "
+        "so this is done without it"
+    )
+    return None
+
+
+def _resolved(config: Config) -> str | None:
+    return None if config.file is None else str(config.file.resolve())
 
 
 async def _follow(
@@ -385,11 +505,86 @@ async def _follow(
     return sink.ended.result()
 
 
+@asynccontextmanager
+async def _own_adapter(setting: Setting, prompter: Prompter | None) -> AsyncIterator[BleAdapter]:
+    """Open the adapter for a command that works without a daemon."""
+    from tenuto.links.open import open_adapter  # noqa: PLC0415 - bleak takes its time
+
+    config = setting.config
+    adapter = open_adapter(config.bluetooth.adapter, config.own.data / "bonds.json", prompter)
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+async def listen(setting: Setting, seconds: float) -> AsyncIterator[list[Found]]:
+    """Give the devices that are heard on the radio, as something new is known of them.
+
+    Raises:
+        LinkError: the radio cannot be used.
+    """
+    from tenuto.links.listening import heard  # noqa: PLC0415 - bleak takes its time
+    from tenuto.links.scan import Found  # noqa: PLC0415
+
+    client = await daemon_of(setting)
+    if client is None:
+        async with _own_adapter(setting, None) as adapter:
+            async for found in heard(adapter, seconds):
+                yield found
+        return
+    async with client.talk("scan", seconds=seconds) as talk:
+        async for item in talk:
+            yield [Found.from_json(one) for one in item["found"]]
+
+
+async def pair_with(setting: Setting, address: str, prompter: Prompter) -> Paired:
+    """Bond with the device at an address; `prompter` answers what the pairing asks.
+
+    Raises:
+        LinkError: it did not work.
+    """
+    from tenuto.links.ble import Paired, pair  # noqa: PLC0415 - bleak takes its time
+
+    client = await daemon_of(setting)
+    if client is None:
+        async with _own_adapter(setting, prompter) as adapter:
+            return await pair(adapter, address)
+    async with client.talk("pair", address=address) as talk:
+        async for item in talk:
+            if "show" in item:
+                prompter.show(str(item["show"]))
+            if "ask" in item:
+                await talk.say(answer=await prompter.ask(str(item["ask"])))
+        return Paired(**talk.result)
+
+
+async def forget_bond(setting: Setting, address: str) -> None:
+    """Forget the bond with the device at an address.
+
+    Raises:
+        LinkError: it did not work; NOT_FOUND if nothing is known of it.
+    """
+    client = await daemon_of(setting)
+    if client is not None:
+        await client.ask("forget", address=address)
+        return
+    async with _own_adapter(setting, None) as adapter:
+        await adapter.unpair(address)
+
+
 @contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> Iterator[None]:
+def _signals(
+    loop: asyncio.AbstractEventLoop,
+    on_end: Callable[[], object],
+    on_reload: Callable[[], object] | None = None,
+) -> Iterator[None]:
     """Call back on Ctrl-C and on a polite end, where the platform lets the loop see them."""
+    callbacks = {signal.SIGINT: on_end, signal.SIGTERM: on_end}
+    if on_reload is not None and hasattr(signal, "SIGHUP"):
+        callbacks[signal.SIGHUP] = on_reload
     taken = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number, callback in callbacks.items():
         with suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, callback)
             taken.append(number)
@@ -405,15 +600,46 @@ async def serve(setting: Setting) -> int:
 
     What plays on a wearable goes on playing there.
     """
-    asked = asyncio.Event()
-    async with open_host(setting, setting.config.wearables, []) as host:
-        setting.say(host.broker_text or "MQTT is off")
-        setting.say(f"keeping {', '.join(host.daemon.keepers)}; Ctrl-C ends")
-        with _signals(asyncio.get_running_loop(), asked.set):
-            async with host.running():
-                await asked.wait()
-        setting.say("going; what plays on a wearable goes on there")
+    asked, again = asyncio.Event(), asyncio.Event()
+    manager = ServiceManager(os.environ)
+    with DaemonLock(setting.config.own.data):
+        async with open_host(setting, setting.config.wearables, []) as host:
+            setting.say(host.broker_text or "MQTT is off")
+            async with (
+                host.running(),
+                ControlServer(os.environ, setting.config.own.data, host.desk().handlers()) as door,
+                manager.watched(host.describe),
+            ):
+                if door.path is None:
+                    setting.say("commands beside the daemon cannot ask it on this system")
+                setting.say(f"keeping {', '.join(host.daemon.keepers)}; Ctrl-C ends")
+                with _signals(asyncio.get_running_loop(), asked.set, again.set):
+                    manager.ready()
+                    await _serve_until(asked, again, host, manager)
+            setting.say("going; what plays on a wearable goes on there")
     return FINISHED
+
+
+async def _serve_until(
+    asked: asyncio.Event, again: asyncio.Event, host: Host, manager: ServiceManager
+) -> None:
+    """Wait for the end; read the configuration again whenever that is wanted."""
+    while not asked.is_set():
+        waiting = {
+            asyncio.create_task(event.wait(), name="wait for a signal") for event in (asked, again)
+        }
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if again.is_set():
+            again.clear()
+            manager.reloading()
+            for line in await host.reload():
+                host.setting.say(line)
+            manager.ready()
+    manager.stopping()
 
 
 async def simulate(

@@ -7,7 +7,8 @@
     ├── InputError         a file or an argument that a person can mend; exit code 2
     ├── LinkError          the wearable, the radio or the cable; `reason` says which
     ├── RefusedError       the wearable said no; `reason` is one of `tenuto_core.vocab.STATUSES`
-    └── StoreError         the history cannot be written or read
+    ├── StoreError         the history cannot be written or read
+    └── ControlError       the daemon and a command beside it do not understand each other
 """
 
 from __future__ import annotations
@@ -99,3 +100,7 @@ class RefusedError(TenutoError):
 
 class StoreError(TenutoError):
     """The history cannot be opened, read or written."""
+
+
+class ControlError(TenutoError):
+    """The daemon of this user cannot be talked with, or said that it cannot do something."""

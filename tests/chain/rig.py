@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """A user of one's own: configuration, data and daemon are in `folder` and nowhere else."""
+    return os.environ | {
+        "TENUTO_CONFIG": str(folder / "tenuto.toml"),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_RUNTIME_DIR": str(folder),
+    }
+
+
 def tenuto(
     *arguments: str, folder: Path, timeout_s: float = TIMEOUT_S, toml: str = 'mqtt.url = "off"'
 ) -> subprocess.CompletedProcess[str]:
@@ -36,7 +45,7 @@ def tenuto(
     config.write_text(f'history.path = "history.db"\n{toml}\n')
     return subprocess.run(
         [sys.executable, "-m", "tenuto", *arguments],
-        env=os.environ | {"TENUTO_CONFIG": str(config)},
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=timeout_s,

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.mqtt.address import BrokerAddress
-from tests.chain.rig import tenuto
+from tests.chain.rig import environment, tenuto
 from tests.mqtt.dashboard import dashboard
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def daemon(folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
     config.write_text(f'history.path = "history.db"\nmqtt.url = "{url}"\n')
     with subprocess.Popen(
         [sys.executable, "-m", "tenuto", "daemon", "--speed", str(SPEED)],
-        env=os.environ | {"TENUTO_CONFIG": str(config)},
+        env=environment(folder),
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

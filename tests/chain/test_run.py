@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chain.rig import json_lines, tenuto
+from tests.chain.rig import environment, json_lines, tenuto
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +123,7 @@ def test_interrupt_stops_the_session_and_ends_with_3(tmp_path: Path) -> None:
     config.write_text('history.path = "history.db"\nmqtt.url = "off"\n')
     with subprocess.Popen(
         [sys.executable, "-m", "tenuto", "run", "--speed", "20", "--json"],
-        env=os.environ | {"TENUTO_CONFIG": str(config)},
+        env=environment(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

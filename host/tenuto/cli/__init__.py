@@ -33,6 +33,9 @@ for _name, _help in (
     ("routines", "List routines, show what they do, check files."),
     ("history", "List what was played, show one session."),
     ("firmware", "Put the firmware on a board, tell what is on it."),
+    ("scan", "List the devices in reach by Bluetooth, and their use for Tenuto."),
+    ("pair", "Pair with a wearable, so that it trusts this computer."),
+    ("forget", "Forget the pairing with a wearable."),
     ("simulate", "Be a simulated wearable, in a process of its own."),
 ):
     # By its path, so that the rest is imported only by who needs it.

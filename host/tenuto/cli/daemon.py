@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -24,7 +25,8 @@ def daemon(
 ) -> int:
     """Keep all wearables of the configuration until Ctrl-C or SIGTERM.
 
-    Sessions are started, paused and stopped by MQTT or by the button on the wearable.
+    Sessions are started, paused and stopped by MQTT, by the button on the wearable or by `tenuto
+    run` beside it.  SIGHUP reads the configuration again and says what has changed.
 
     Args:
         speed: how fast time passes, for simulated wearables
@@ -35,5 +37,8 @@ def daemon(
     from tenuto import app as tenuto_app, timebase
 
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
-    setting = make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed)
+    setting = replace(
+        make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed),
+        reread=lambda: find_config(config),
+    )
     return timebase.run(tenuto_app.serve(setting), speed=setting.speed, settle_s=0.001)

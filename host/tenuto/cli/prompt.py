@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""Talking with the person at the terminal, without holding up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from contextlib import suppress
+
+from tenuto.errors import InputError
+
+
+class Terminal:
+    """Shows on standard error and asks on standard input."""
+
+    def show(self, text: str) -> None:
+        """Show a line."""
+        print(f"tenuto: {text}", file=sys.stderr, flush=True)
+
+    async def ask(self, text: str) -> str:
+        """Ask for a line; without a terminal there is nobody to ask.
+
+        Raises:
+            InputError: there is nobody, or the input has ended.
+        """
+        if not sys.stdin.isatty():
+            raise InputError("the wearable asks something: run this command in a terminal")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[str] = loop.create_future()
+
+        def give(line: str) -> None:
+            if not answer.done():
+                answer.set_result(line)
+
+        def read() -> None:
+            line = sys.stdin.readline()
+            with suppress(RuntimeError):  # the loop may be closed by now
+                loop.call_soon_threadsafe(give, line)
+
+        print(f"tenuto: {text}", end="", file=sys.stderr, flush=True)
+        # A thread that nobody waits for: a question that is taken back must not block the exit.
+        threading.Thread(target=read, name="ask", daemon=True).start()
+        line = await answer
+        if not line:
+            raise InputError("the input has ended")
+        return line.rstrip("\n")

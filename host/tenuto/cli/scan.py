@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto scan`: list what is in reach by Bluetooth, and what Tenuto would do with it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter, validators
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from tenuto.cli.common import ConfigFile, make_setting
+from tenuto.config import find_config
+from tenuto.terminal import words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from tenuto.app import Setting
+    from tenuto.config import Config
+    from tenuto.links.scan import Found
+
+app = App(name="scan", help="List the devices in reach by Bluetooth, and their use for Tenuto.")
+
+
+@app.default
+def scan(
+    *,
+    seconds: Annotated[float, Parameter(validator=validators.Number(gte=0.5, lte=600))] = 10.0,
+    everything: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
+    """Listen for a while and list who is there: name, address, signal, what it can do.
+
+    Args:
+        seconds: how long to listen
+        everything: list also devices that Tenuto has no use for
+        as_json: print one JSON object a line at the end, and nothing else
+        config: as in all commands
+    """
+    from tenuto import timebase
+
+    setting = make_setting(find_config(config), 1.0)
+    return timebase.run(_scan(setting, seconds, everything=everything, as_json=as_json))
+
+
+async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: bool) -> int:
+    from tenuto.app import listen
+    from tenuto.links.scan import ordered
+
+    known: dict[str, Found] = {}
+    console = Console()
+    is_live = not as_json and console.is_terminal and not console.is_dumb_terminal
+    if not as_json and not is_live:
+        print(f"tenuto: listening for {seconds:g} s", file=sys.stderr)
+    live = Live(console=console, auto_refresh=False) if is_live else None
+    context: AbstractContextManager[object] = nullcontext() if live is None else live
+    with context:
+        async for found in listen(setting, seconds):
+            known |= {one.address: one for one in found}
+            if live is not None:
+                rows = ordered(known.values(), everything=everything)
+                live.update(_table(rows, setting.config), refresh=True)
+    rows = ordered(known.values(), everything=everything)
+    if as_json:
+        for one in rows:
+            told = one.to_json() | {"wearable": _configured(setting.config).get(one.address)}
+            sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return 0
+    if live is None and rows:
+        # A pipe has no width of its own.
+        Console(width=None if console.is_terminal else 160).print(_table(rows, setting.config))
+    for line in _remarks(known, rows, everything=everything):
+        print(line)
+    return 0
+
+
+def _configured(config: Config) -> Mapping[str, str]:
+    return {
+        wearable.address.upper(): wearable.id for wearable in config.wearables if wearable.address
+    }
+
+
+def _table(rows: list[Found], config: Config) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("what", "name", "address", "signal", "use"):
+        table.add_column(title, justify="right" if title == "signal" else "left")
+    named = _configured(config)
+    for one in rows:
+        kind = one.kind
+        own = named.get(one.address.upper())
+        use = "none" if kind is None else kind.use
+        table.add_row(
+            "other" if kind is None else kind.title,
+            words.printable(one.name or "?"),
+            one.address,
+            "?" if one.rssi_dbm is None else f"{one.rssi_dbm} dBm",
+            use if own is None else f"is {own!r} in the configuration",
+        )
+    return table
+
+
+def _remarks(known: Mapping[str, Found], rows: list[Found], *, everything: bool) -> list[str]:
+    remarks = []
+    if not rows:
+        remarks.append("Nothing that Tenuto can use was heard. Is it on, charged and near?")
+        remarks.append("A device that is connected to a phone or to a daemon is not heard.")
+    others = len(known) - len(rows)
+    if others and not everything:
+        remarks.append(f"{others} other devices were heard; --all lists them.")
+    return remarks
