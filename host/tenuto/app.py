@@ -23,11 +23,11 @@ from tenuto.history import HistorySink, Store
 from tenuto.keeper import LinkState
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.discovery import Subject
 from tenuto.notify import ServiceManager
 from tenuto.outlets import Outlet
 from tenuto.resources import Library, shipped
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
-from tenuto.serving.follow import so_far
 from tenuto.terminal import choose_sink
 from tenuto.wearables.band import BandDriver
 
@@ -113,7 +113,6 @@ class Host:
         self._outlets: list[Outlet] = []
         self._drivers: dict[str, BandDriver] = {}
         self._reloading = asyncio.Lock()
-        self._bridge_outlet: Outlet | None = None
         self._broker: BrokerAddress | None = None
         self.broker_text = ""
 
@@ -171,17 +170,19 @@ class Host:
     async def _build_bridge(self, wearables: Sequence[Wearable]) -> Outlet | None:
         if self._broker is None:
             return None
-        shared = {person.id for person in self.config.people if person.publish_heart_rate}
         self.bridge = Bridge(
             self._broker,
             base_topic=self.config.mqtt.base_topic,
-            wearables=[wearable.id for wearable in wearables],
-            heart=[wearable.id for wearable in wearables if wearable.person in shared],
+            wearables=self._subjects(wearables),
             submit=self._submit,
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
         )
-        self._bridge_outlet = await self._stack.enter_async_context(Outlet(self.bridge))
-        return self._bridge_outlet
+        return await self._stack.enter_async_context(Outlet(self.bridge))
+
+    def _subjects(self, wearables: Sequence[Wearable]) -> list[Subject]:
+        """Give what MQTT is told of the wearables."""
+        shared = {person.id for person in self.config.people if person.publish_heart_rate}
+        return [Subject(id=w.id, name=w.id, heart=w.person in shared) for w in wearables]
 
     async def _build_driver(self, wearable: Wearable) -> BandDriver:
         # Here and not at the top: bleak and bumble take half a second to import.
@@ -302,32 +303,12 @@ class Host:
             for name in (*found.removed, *again):
                 await self.daemon.remove(name)
                 self._drivers.pop(name, None)
-            if found.bridge and self._bridge_outlet is not None:
-                await self._replace_bridge()
+            if found.bridge and self.bridge is not None:
+                self.bridge.set_subjects(self._subjects(new.wearables))
             for wearable in new.wearables:
                 if wearable.id not in self.daemon.keepers:
                     await self._add(wearable)
             return found.lines()
-
-    async def _replace_bridge(self) -> None:
-        """Let a new bridge speak, of the wearables that there are now."""
-        old, self._bridge_outlet = self._bridge_outlet, None
-        if old is not None:
-            self.daemon.detach(old)
-            self._outlets.remove(old)
-            await old.__aexit__(None, None, None)
-        outlet = await self._build_bridge(self.config.wearables)
-        if outlet is None:
-            return
-        for keeper in self.daemon.keepers.values():
-            self._on_link(
-                keeper.name, LinkState.UP if keeper.connected.is_set() else LinkState.DOWN
-            )
-            if keeper.playing and keeper.tracker is not None:
-                for entry in await so_far(self.store, keeper.tracker.key, keeper.person):
-                    outlet.put(entry)
-        self._outlets.append(outlet)
-        self.daemon.attach(outlet)
 
     # --- running
 

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, TenutoError
 
 if TYPE_CHECKING:
     from tenuto.app import Setting
@@ -73,3 +76,17 @@ def log_to_stderr(level: int) -> None:
         level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
     logging.getLogger("tenuto").setLevel(level)
+
+
+def history_file(config: Config) -> Path:
+    """Give the history's file, with all in it that a daemon knows so far."""
+    from tenuto.control import find_daemon
+
+    async def bring_up_to_date() -> None:
+        with suppress(TenutoError):  # the file is as good as it is
+            client = await find_daemon(os.environ, config.own.data)
+            if client is not None:
+                await client.ask("flush")
+
+    asyncio.run(bring_up_to_date())
+    return config.history_path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter, validators
 
 from tenuto import events
-from tenuto.cli.common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
+from tenuto.cli.common import ConfigFile, history_file
 from tenuto.config import find_config
 from tenuto.errors import InputError
 from tenuto.history import Store, replay, summarize
@@ -44,7 +44,7 @@ def list_sessions(
         limit: how many
         config: as in all commands
     """
-    path = find_config(config).history_path
+    path = history_file(find_config(config))
     sessions = asyncio.run(_newest(path, limit)) if path.exists() else []
     if not sessions:
         print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
@@ -68,7 +68,7 @@ def show(
         as_json: print one JSON object a line, as `tenuto run --json` does, and nothing else
         config: as in all commands
     """
-    path = find_config(config).history_path
+    path = history_file(find_config(config))
     session = asyncio.run(_one(path, number)) if path.exists() else None
     if session is None:
         raise InputError(f"there is no session {number}; `tenuto history` lists those there are")

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""What the daemon answers on the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from base64 import b64decode
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tenuto import __version__
+from tenuto.commands import Command, Verb
+from tenuto.compile import CompiledPlan
+from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
+from tenuto.outlets import Outlet
+from tenuto_core.plan import Plan, PlanError
+
+from .follow import OneSession, begin, reach, so_far
+from .relay import entry_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from tenuto.control import Conversation
+    from tenuto.daemon import Daemon
+    from tenuto.events import Entry
+    from tenuto.history import Store
+    from tenuto.keeper import Keeper
+    from tenuto.links.ble import BleAdapter
+    from tenuto.links.bluez_agent import Prompter
+
+SESSION_MARGIN_S = 900.0
+FLUSH_TIMEOUT_S = 5.0
+SCAN_MAX_S = 600.0
+ENTRIES_WAITING_MAX = 4096
+"""A whole session's beginning, for a client that takes it slowly."""
+
+
+Handler: TypeAlias = "Callable[[Conversation], Coroutine[Any, Any, dict[str, Any]]]"
+
+
+class Desk:
+    """Carries out the requests of `tenuto.control`.
+
+    Args:
+        daemon, store: the running ones.
+        flush: waits until the history has what happened so far.
+        compile_routine: see `Daemon`.
+        facts: what `status` tells besides.
+        adapter: gives the radio to scan and pair with.
+        prompting: gives the context in which a person answers what pairings on it ask.
+        hands_off: gives the context in which no keeper uses the wearable at an address.
+        address_of: gives the address that a person means, who may have named a wearable.
+    """
+
+    def __init__(
+        self,
+        *,
+        daemon: Daemon,
+        store: Store,
+        flush: Callable[[], Awaitable[None]],
+        compile_routine: Callable[[str, str | None], CompiledPlan],
+        facts: Callable[[], Mapping[str, Any]],
+        adapter: Callable[[], BleAdapter],
+        prompting: Callable[[BleAdapter, Prompter], AbstractAsyncContextManager[None]],
+        hands_off: Callable[[str], AbstractAsyncContextManager[None]],
+        address_of: Callable[[str], str],
+    ) -> None:
+        self._daemon = daemon
+        self._store = store
+        self._flush = flush
+        self._compile = compile_routine
+        self._facts = facts
+        self._adapter = adapter
+        self._prompting = prompting
+        self._hands_off = hands_off
+        self._address_of = address_of
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Give what answers each request, by its name."""
+        return {
+            "status": self.status,
+            "flush": self.flush,
+            "run": self.run,
+            "scan": self.scan,
+            "pair": self.pair,
+            "forget": self.forget,
+        }
+
+    async def status(self, _talk: Conversation) -> dict[str, Any]:
+        """Tell who this is and how the wearables are."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "wearables": [_told(keeper) for keeper in self._daemon.keepers.values()],
+            **self._facts(),
+        }
+
+    async def flush(self, _talk: Conversation) -> dict[str, Any]:
+        """Bring the history up to date."""
+        await self._flush()
+        return {}
+
+    # --- sessions
+
+    async def run(self, talk: Conversation) -> dict[str, Any]:
+        """Play a routine, or join what plays, and tell what happens to its end."""
+        keeper = self._keeper(talk.text("wearable"))
+        compiled = self._plan(keeper.name, talk)
+        sink = OneSession(_Remote(talk))
+        outlet = Outlet(sink, bound=ENTRIES_WAITING_MAX)
+        async with outlet:
+            self._daemon.attach(outlet)
+            try:
+                if not keeper.connected.is_set():
+                    await talk.send(say=f"looking for {keeper.name}")
+                await reach(keeper)
+                key, lasts_ms, joined = await begin(keeper, compiled)
+                before: list[Entry] = []
+                if joined:
+                    await talk.send(say=f"{keeper.name} already plays: joining it")
+                    await self._flush()
+                    before = await so_far(self._store, key, keeper.person)
+                await sink.choose(key, before)
+                ended = await self._follow(talk, keeper, sink, lasts_ms / 1000 + SESSION_MARGIN_S)
+            finally:
+                self._daemon.detach(outlet)
+        return {"reason": ended}
+
+    async def _follow(
+        self, talk: Conversation, keeper: Keeper, sink: OneSession, limit_s: float
+    ) -> str:
+        """Wait for the session's end; the client may wish it to come at once."""
+        stopping = asyncio.create_task(self._stop_when_asked(talk, keeper), name="stop when asked")
+        try:
+            await asyncio.wait({sink.ended}, timeout=limit_s)
+        finally:
+            stopping.cancel()
+        if not sink.ended.done():
+            raise LinkError(LinkReason.LOST, f"{keeper.name} does not tell how it ended")
+        return sink.ended.result().reason
+
+    async def _stop_when_asked(self, talk: Conversation, keeper: Keeper) -> None:
+        while True:
+            if (await talk.hear()).get("stop"):
+                await self._daemon.submit(Command(wearable=keeper.name, verb=Verb.STOP))
+
+    def _keeper(self, name: str | None) -> Keeper:
+        keepers = self._daemon.keepers
+        if name is None and keepers:
+            return next(iter(keepers.values()))
+        if name is None or name not in keepers:
+            known = ", ".join(keepers) or "none"
+            raise InputError(f"the daemon keeps no wearable {name!r}; it keeps: {known}")
+        return keepers[name]
+
+    def _plan(self, wearable: str, talk: Conversation) -> CompiledPlan:
+        sent = talk.text("plan")
+        if sent is None:
+            return self._compile(wearable, talk.text("routine"))
+        try:
+            data = b64decode(sent, validate=True)
+            return CompiledPlan(data, Plan(data))
+        except (ValueError, PlanError) as error:
+            raise ControlError(f"the plan that was sent is broken: {error}") from error
+
+    # --- the radio
+
+    async def scan(self, talk: Conversation) -> dict[str, Any]:
+        """Tell what is heard on the radio."""
+        from tenuto.links.listening import heard  # noqa: PLC0415 - bleak takes its time
+
+        seconds = talk.number("seconds", 10.0, 0.5, SCAN_MAX_S)
+        async for found in heard(self._adapter(), seconds):
+            await talk.send(found=[one.to_json() for one in found])
+        return {}
+
+    async def pair(self, talk: Conversation) -> dict[str, Any]:
+        """Bond with a device, the client's person answering."""
+        from tenuto.links.ble import pair  # noqa: PLC0415 - bleak takes its time
+
+        address = self._meant(talk)
+        adapter = self._adapter()
+        async with self._hands_off(address), self._prompting(adapter, _Person(talk)):
+            paired = await pair(adapter, address)
+        return {
+            "address": paired.address,
+            "name": paired.name,
+            "firmware": paired.firmware,
+            "is_tenuto": paired.is_tenuto,
+        }
+
+    async def forget(self, talk: Conversation) -> dict[str, Any]:
+        """Forget the bond with a device."""
+        address = self._meant(talk)
+        async with self._hands_off(address):
+            await self._adapter().unpair(address)
+        return {"address": address}
+
+    def _meant(self, talk: Conversation) -> str:
+        address = talk.text("address")
+        if not address:
+            raise ControlError("`address` is missing")
+        return self._address_of(address)
+
+
+def _told(keeper: Keeper) -> dict[str, Any]:
+    return {
+        "id": keeper.name,
+        "state": keeper.state.value,
+        "connected": keeper.connected.is_set(),
+        "problem": None if keeper.problem is None else str(keeper.problem),
+        "reason": None if keeper.problem is None else keeper.problem.reason.value,
+        "playing": keeper.playing,
+        "battery_pct": keeper.battery_pct,
+        "firmware": keeper.firmware,
+    }
+
+
+class _Remote:
+    """The sink that tells a client."""
+
+    name = "control"
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+
+    async def open(self) -> None:
+        pass
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            await self._talk.send(entry=entry_to_json(entry))
+
+    async def close(self) -> None:
+        pass
+
+
+class _Person:
+    """The person at the client's terminal."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+        self._helpers: set[asyncio.Task[None]] = set()
+
+    def show(self, text: str) -> None:
+        """Show something there."""
+        task = asyncio.create_task(self._send(text), name="show")
+        self._helpers.add(task)
+        task.add_done_callback(self._helpers.discard)
+
+    async def _send(self, text: str) -> None:
+        with suppress(TenutoError):  # a client that has gone ends the request anyway
+            await self._talk.send(show=text)
+
+    async def ask(self, text: str) -> str:
+        """Ask something there."""
+        await self._talk.send(ask=text)
+        return str((await self._talk.hear()).get("answer", ""))
