@@ -24,8 +24,9 @@ class Dashboard:
     now: the last payload of each topic, as text.  seen: all messages as (topic, payload, retain).
     """
 
-    def __init__(self, client: aiomqtt.Client) -> None:
+    def __init__(self, client: aiomqtt.Client, patience_s: float) -> None:
         self.client = client
+        self.patience_s = patience_s
         self.now: dict[str, str] = {}
         self.seen: list[tuple[str, str, bool]] = []
         self._news = asyncio.Event()
@@ -46,7 +47,7 @@ class Dashboard:
     async def until(self, condition: Any) -> None:
         """Wait until `condition(self)` is true; on time-out show what was seen."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self.patience_s):
                 while not condition(self):
                     self._news.clear()
                     await self._news.wait()
@@ -66,10 +67,13 @@ class Dashboard:
 
 
 @asynccontextmanager
-async def dashboard(address: BrokerAddress) -> AsyncIterator[Dashboard]:
-    async with aiomqtt.Client(address.host, address.port, timeout=PATIENCE_S) as client:
+async def dashboard(
+    address: BrokerAddress, patience_s: float = PATIENCE_S
+) -> AsyncIterator[Dashboard]:
+    """Connect a dashboard, which waits for anything at most `patience_s` of the loop's clock."""
+    async with aiomqtt.Client(address.host, address.port, timeout=patience_s) as client:
         await client.subscribe("tenuto/#", qos=1)
-        board = Dashboard(client)
+        board = Dashboard(client, patience_s)
         watching = asyncio.create_task(board.watch(), name="dashboard")
         try:
             yield board

@@ -25,6 +25,9 @@ from tests.mqtt.dashboard import dashboard
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PATIENCE_S = 2_000
+"""Of a clock that runs much faster than the broker."""
+
 
 async def test_it_takes_the_usual_port_or_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
@@ -75,9 +78,14 @@ def test_it_serves_at_any_speed_of_the_session(
     async def main() -> None:
         async with EmbeddedBroker(unused_tcp_port_factory()) as broker:
             bridge = Bridge(
-                broker.address, wearables=["wrist"], submit=submit, rng=random.Random(1)
+                broker.address,
+                wearables=["wrist"],
+                submit=submit,
+                rng=random.Random(1),
+                connect_timeout_s=PATIENCE_S,
+                publish_timeout_s=PATIENCE_S,
             )
-            async with Outlet(bridge) as outlet, dashboard(broker.address) as board:
+            async with Outlet(bridge) as outlet, dashboard(broker.address, PATIENCE_S) as board:
                 for entry in whole_session():
                     outlet.put(entry)
                 await board.until(

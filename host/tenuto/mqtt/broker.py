@@ -19,7 +19,7 @@ from tenuto.errors import InputError, TenutoError
 from .address import BrokerAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from types import TracebackType
 
 _log = logging.getLogger(__name__)
@@ -127,17 +127,19 @@ class EmbeddedBroker:
         broker = Broker({"listeners": {_LISTENER: {"type": "external"}}, "plugins": _PLUGINS})
         served: set[asyncio.Task[None]] = set()
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None  # noqa: S101 - this is a coroutine
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Not a coroutine: one that is cancelled before it begins would leave its socket open.
+            work = broker.external_connected(
+                StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
+            )
+            task = asyncio.create_task(work, name="tenuto-broker client")
             served.add(task)
-            try:
-                await broker.external_connected(
-                    StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
-                )
-            finally:
+
+            def ended(_: asyncio.Task[None]) -> None:
                 served.discard(task)
                 writer.transport.abort()
+
+            task.add_done_callback(ended)
 
         await broker.start()
         # Its own listener leaves the sockets of those who are still there open.
@@ -147,8 +149,13 @@ class EmbeddedBroker:
             self._started.set_result(BrokerAddress(HOST, port, protocol="3.1.1"))
             await self._stop.wait()
         finally:
-            server.close()
+            # Not close() alone: a connection accepted in that very moment would stay open for ever,
+            # for its transport no longer finds the server.
+            for listening in server.sockets:
+                with contextlib.suppress(NotImplementedError):
+                    self._loop.remove_reader(listening.fileno())
             await _settle()
+            server.close()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT_S):
                     await broker.shutdown()
@@ -157,7 +164,7 @@ class EmbeddedBroker:
             await asyncio.gather(*served, return_exceptions=True)
             await _settle()
 
-    async def _listen(self, serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
+    async def _listen(self, serve: Callable[..., None]) -> asyncio.Server:
         wanted = (PORT, 0) if self._wanted is None else (self._wanted,)
         for port in wanted:
             with contextlib.suppress(OSError):
