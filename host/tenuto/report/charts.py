@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""The pictures of a week or a month: a calendar, days as bars, muscles, recovery.  Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from tenuto.history.adherence import DAYS_A_WEEK, EXERCISE_MS
+from tenuto.terminal.words import clock
+
+from .svg import Picture, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tenuto.heart import Recovery
+    from tenuto.history.adherence import Muscle
+
+WIDTH = 340.0
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_DAY_W, _DAY_H = 42.0, 48.0
+_DISC = 14.0
+_FULL_DAY_MS = 10 * 60_000
+"""A day with this much held has the largest disc."""
+
+
+def calendar(first: date, days: int, held_ms: Mapping[date, int], today: date) -> Picture:
+    """Draw days as a calendar: a disc as large as the time held, its minutes in it."""
+    monday = first - timedelta(days=first.weekday())
+    last = first + timedelta(days=days - 1)
+    weeks = ((last - monday).days // 7) + 1
+    trained = [day for day, ms in held_ms.items() if ms and first <= day <= last]
+    desc = "; ".join(f"{day:%A %d %B}: {clock(held_ms[day])} min" for day in sorted(trained))
+    picture = Picture(
+        "calendar", WIDTH, 22 + weeks * _DAY_H, "Days and time held", desc or "no day yet"
+    )
+    for column, name in enumerate(WEEKDAYS):
+        picture.text((column + 0.5) * _DAY_W, 12, name, class_="quiet", anchor="middle")
+    for week in range(weeks):
+        y = 20 + week * _DAY_H
+        on = 0
+        for column in range(7):
+            day = monday + timedelta(days=7 * week + column)
+            if first <= day <= last:
+                on += day in trained
+                _draw_day(picture, (column * _DAY_W, y), day, held_ms.get(day, 0), today)
+        if monday + timedelta(days=7 * week) <= today:
+            picture.text(WIDTH - 2, y + 35, _days(on), class_="quiet", anchor="end")
+    return picture
+
+
+def _draw_day(
+    picture: Picture, at: tuple[float, float], day: date, held_ms: int, today: date
+) -> None:
+    x, y = at
+    mid_x, mid_y = x + _DAY_W / 2, y + 31
+    picture.rect(x + 1, y + 1, _DAY_W - 2, _DAY_H - 2, class_="empty", rx=5)
+    if day == today:
+        picture.rect(x + 1, y + 1, _DAY_W - 2, _DAY_H - 2, class_="today", rx=5)
+    if held_ms:
+        share = min(1.0, held_ms / _FULL_DAY_MS)
+        radius = 9 + (_DISC - 9) * math.sqrt(share)
+        picture.add("circle", cx=mid_x, cy=mid_y, r=radius, class_="hold")
+        minutes = str(max(1, round(held_ms / 60_000)))
+        picture.text(mid_x, mid_y + 4, minutes, class_="on-hold", anchor="middle")
+        picture.text(x + 5, y + 13, str(day.day), class_="quiet")
+    else:
+        picture.text(x + 5, y + 13, str(day.day), class_="quiet")
+
+
+def muscles(held: Mapping[str, Muscle], days: int | None, width: float = WIDTH) -> Picture:
+    """Draw how long each muscle was held, left above right, beside what is advised.
+
+    days: of the period, None for one session.
+    """
+    names = list(held)
+    low_ms, high_ms = advised_ms(days)
+    most_ms = max([m for one in held.values() for m in (one.left_ms, one.right_ms)] + [high_ms])
+    label_w, right_w, top, row_h = 104.0, 62.0, 34.0, 32.0
+    room = width - label_w - right_w
+    title = "Time held by muscle"
+    desc = "; ".join(
+        f"{name}: left {one.left_ms // 1000} s, right {one.right_ms // 1000} s"
+        for name, one in held.items()
+    )
+    height = top + row_h * max(1, len(names)) + 4
+    picture = Picture("muscles", width, height, title, desc or "no muscle is known")
+
+    def x(ms: float) -> float:
+        return label_w + room * ms / most_ms
+
+    bottom = height - 4
+    if high_ms > low_ms:
+        picture.rect(x(low_ms), 18, x(high_ms) - x(low_ms), bottom - 18, class_="mark")
+    picture.line(x(low_ms), 18, x(low_ms), bottom, class_="frame")
+    advised = clock(low_ms) if low_ms == high_ms else f"{clock(low_ms)} to {clock(high_ms)}"
+    far = x(low_ms) > width - 130
+    anchor, at_x = ("end", x(high_ms) + right_w - 6) if far else ("start", x(low_ms))
+    picture.text(at_x, 12, f"advised {advised} min", class_="quiet", anchor=anchor)
+    for index, name in enumerate(names):
+        one = held[name]
+        y = top + index * row_h
+        picture.text(0, y + 15, shorten(name, label_w - 8, 12))
+        for row, ms in enumerate((one.left_ms, one.right_ms)):
+            picture.text(label_w - 3, y + 9 + 12.5 * row, "LR"[row], class_="quiet", anchor="end")
+            picture.rect(
+                label_w + 2, y + 1 + 12.5 * row, max(1, x(ms) - label_w - 2), 8, class_="hold", rx=2
+            )
+        picture.text(width, y + 15, f"{clock(one.less_ms)} min", class_="small", anchor="end")
+    return picture
+
+
+def advised_ms(days: int | None) -> tuple[int, int]:
+    """Give the least and the most time that is advised for an exercise in this many days."""
+    if days is None:
+        return EXERCISE_MS, EXERCISE_MS
+    low, high = DAYS_A_WEEK
+    weeks = days / 7
+    return round(EXERCISE_MS * low * weeks), round(EXERCISE_MS * high * weeks)
+
+
+def week_bars(first: date, days: int, held_ms: Mapping[date, int], width: float = WIDTH) -> Picture:
+    """Draw the time held on each day as bars."""
+    most_ms = max([*held_ms.values(), 60_000])
+    high, base = 90.0, 108.0
+    step = width / days
+    title = "Time held by day"
+    told = [
+        f"{first + timedelta(days=d):%A}: {clock(held_ms.get(first + timedelta(days=d), 0))} min"
+        for d in range(days)
+    ]
+    picture = Picture("days", width, base + 20, title, "; ".join(told))
+    picture.line(0, base, width, base, class_="frame")
+    for index in range(days):
+        day = first + timedelta(days=index)
+        ms = held_ms.get(day, 0)
+        mid = (index + 0.5) * step
+        if ms:
+            bar = max(2.0, high * ms / most_ms)
+            picture.rect(mid - step * 0.31, base - bar, step * 0.62, bar, class_="hold", rx=3)
+            picture.text(mid, base - bar - 4, clock(ms), class_="small", anchor="middle")
+        picture.text(mid, base + 15, WEEKDAYS[day.weekday()], class_="quiet", anchor="middle")
+    return picture
+
+
+def recovery_trend(points: Sequence[tuple[date, Recovery]], width: float = WIDTH) -> Picture:
+    """Draw how far the heart rate fell in the first minute, session by session."""
+    drops = [recovery.drop_bpm for _, recovery in points]
+    low = min(0, math.floor(min(drops) / 10) * 10)
+    high = max(10, math.ceil(max(drops) / 10) * 10)
+    left, top, room_h = 34.0, 12.0, 96.0
+    room_w = width - left - 12
+    desc = "; ".join(f"{day:%d %B}: {recovery.drop_bpm:.0f} bpm" for day, recovery in points)
+    picture = Picture(
+        "recovery", width, top + room_h + 24, "Fall of the heart rate in the first minute", desc
+    )
+    begin, end = points[0][0], points[-1][0]
+    span = max(1, (end - begin).days)
+
+    def place(day: date, drop: float) -> tuple[float, float]:
+        x = left + 6 + (room_w - 6) * ((day - begin).days / span if end > begin else 0.5)
+        return x, top + room_h * (high - drop) / (high - low)
+
+    for value in sorted({low, (low + high) // 2, high}):
+        _, y = place(begin, value)
+        picture.line(left, y, width - 4, y, class_="guide")
+        picture.text(left - 6, y + 4, str(value), class_="quiet", anchor="end")
+    at = [place(day, drop) for (day, _), drop in zip(points, drops, strict=True)]
+    if len(at) > 1:
+        picture.path(at, class_="heart")
+    for x, y in at:
+        picture.add("circle", cx=x, cy=y, r=3.2, class_="beat")
+    x, y = at[-1]
+    above = y - 9 if y > top + 14 else y + 18
+    picture.text(min(x, width - 22), above, f"{drops[-1]:.0f} bpm", class_="label", anchor="middle")
+    base = top + room_h + 18
+    picture.text(
+        at[0][0], base, _day(begin), class_="quiet", anchor="middle" if span < 2 else "start"
+    )
+    if end > begin:
+        picture.text(width - 4, base, _day(end), class_="quiet", anchor="end")
+    return picture
+
+
+def _days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {day:%b}"

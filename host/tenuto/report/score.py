@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""A session as a score: the heart above, the holds as bars on two lanes, the cues as ticks.  Pure.
+
+The upper lane is the left side, the lower one the right; a hold of both sides takes both. Where a
+session does not fit the width, it goes on in the next system, as music does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto import heart
+from tenuto.history.account import COMPLETE
+from tenuto.terminal.words import clock
+from tenuto_core import vocab
+
+from .svg import Picture, shorten, text_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tenuto.history.account import Account, Phase
+
+PX_PER_S = 2.7
+NARROW, WIDE = 325.0, 960.0
+
+_LEFT, _RIGHT = 34.0, 8.0
+_HEART_H = 58.0
+_LABEL_H = 34.0
+_LANE_H, _LANE_GAP = 19.0, 3.0
+_CUES_H = 20.0
+_AXIS_H = 16.0
+_BPM_SPAN_MIN = 30
+_TICK_STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1_200, 3_600)
+
+_STROKES = {
+    # (offset in px, height in px) of each stroke; by count, as they are felt.
+    "hold_start": ((0, 12),),
+    "hold_end": ((0, 8), (2.6, 8), (5.2, 8)),
+    "switch_sides": ((0, 8), (2.6, 8)),
+    "next_exercise": ((0, 8), (2.6, 8)),
+    "finished": ((0, 12), (3.4, 12)),
+    "attention": ((0, 5), (2.2, 5), (4.4, 5), (6.6, 5), (8.8, 5)),
+}
+LEGEND = (
+    "one long stroke: hold; two: switch sides or next exercise; three: let go; "
+    "short ones: get ready, countdown, halfway"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Where one system is: its time, and its places from top to bottom."""
+
+    from_ms: int
+    to_ms: int
+    width: float
+    has_heart: bool
+    has_intervals: bool
+
+    def x(self, t_ms: float) -> float:
+        return _LEFT + (t_ms - self.from_ms) / 1000 * PX_PER_S
+
+    @property
+    def heart_y(self) -> float:
+        return 6.0
+
+    @property
+    def quality_y(self) -> float:
+        return self.heart_y + (_HEART_H + 8 if self.has_heart else 0)
+
+    @property
+    def label_y(self) -> float:
+        return self.quality_y + (8 if self.has_intervals else 0)
+
+    @property
+    def lanes_y(self) -> float:
+        return self.label_y + _LABEL_H
+
+    @property
+    def cues_y(self) -> float:
+        return self.lanes_y + 2 * _LANE_H + _LANE_GAP + 4
+
+    @property
+    def height(self) -> float:
+        return self.cues_y + _CUES_H + _AXIS_H
+
+
+def score(told: Account, width: float, name: str) -> list[Picture]:
+    """Draw a session in systems of this width, in px; at least one.
+
+    name: begins the ids of the pictures.
+    """
+    room_ms = max(10_000, int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000)
+    starts = _breaks(told, room_ms)
+    pictures = []
+    for index, from_ms in enumerate(starts):
+        frame = _Frame(from_ms, from_ms + room_ms, width, bool(told.samples), bool(told.intervals))
+        to_ms = starts[index + 1] if index + 1 < len(starts) else told.duration_ms
+        title = "The session as a score"
+        if len(starts) > 1:
+            title += f", {clock(from_ms)} to {clock(to_ms)}"
+        desc = describe(told, from_ms, to_ms)
+        picture = Picture(f"{name}-{index + 1}", width, frame.height, title, desc)
+        _draw(picture, told, frame, to_ms)
+        pictures.append(picture)
+    return pictures
+
+
+def _breaks(told: Account, room_ms: int) -> list[int]:
+    """Give where each system begins: where it may, before the step that does not fit."""
+    starts = [0]
+    begins = sorted(phase.from_ms for phase in told.phases if not phase.is_hold)
+    while told.duration_ms - starts[-1] > room_ms:
+        last = starts[-1]
+        fitting = [t for t in begins if last + room_ms // 2 < t <= last + room_ms]
+        starts.append(fitting[-1] if fitting else last + room_ms)
+    return starts
+
+
+def describe(told: Account, from_ms: int, to_ms: int) -> str:
+    """Say in words what a stretch of the score shows."""
+    parts = [
+        f"{hold.place}: {outcome(hold)}" for hold in told.holds if from_ms <= hold.from_ms < to_ms
+    ]
+    parts += [
+        f"pause of {clock(p.to_ms - p.from_ms)}"
+        for p in told.pauses
+        if from_ms <= p.from_ms < to_ms
+    ]
+    beats = [s.bpm for s in told.samples if from_ms <= s.t_ms < to_ms]
+    if beats:
+        parts.append(f"heart rate from {beats[0]} to {beats[-1]}, highest {max(beats)}")
+    return "; ".join(parts) or "nothing was held"
+
+
+def outcome(hold: Phase) -> str:
+    """Say how a hold ended."""
+    held_s, planned_s = round(hold.held_ms / 1000), round(hold.planned_ms / 1000)
+    match hold.outcome:
+        case "complete":
+            return f"{held_s} s"
+        case "skipped":
+            return f"skipped after {held_s} s"
+        case "cut":
+            return f"{held_s} of {planned_s} s, then stopped"
+        case "back":
+            return f"left after {held_s} s to do it again"
+        case _:
+            return "its end is not known"
+
+
+def _draw(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+    end_x = frame.x(to_ms)
+    if frame.has_heart:
+        _draw_heart(picture, told, frame, end_x)
+    for row in range(5):  # a staff, as the name of this program asks for
+        y = frame.lanes_y + row * (2 * _LANE_H + _LANE_GAP) / 4
+        picture.line(_LEFT, y, end_x, y, class_="guide")
+    picture.text(_LEFT - 10, frame.lanes_y + 14, "L", class_="quiet", anchor="end")
+    picture.text(
+        _LEFT - 10, frame.lanes_y + _LANE_H + _LANE_GAP + 14, "R", class_="quiet", anchor="end"
+    )
+    for from_ms, until_ms, name in _exercises(told, frame, to_ms):
+        room = frame.x(until_ms) - frame.x(from_ms) - 4
+        y = frame.lanes_y - 6
+        for line in reversed(_in_two_lines(name, room)):
+            picture.text(frame.x(from_ms), y, line, class_="label")
+            y -= 14
+    for hold in told.holds:
+        if hold.to_ms > frame.from_ms and hold.from_ms < to_ms:
+            _draw_hold(picture, told, frame, hold, to_ms)
+    _draw_pauses(picture, told, frame, to_ms)
+    for cue in told.cues:
+        if frame.from_ms <= cue.t_ms < to_ms or cue.t_ms == to_ms == told.duration_ms:
+            _draw_cue(picture, frame.x(cue.t_ms), frame.cues_y, cue.cue)
+    _draw_away(picture, told, frame, to_ms)
+    _draw_axis(picture, frame, to_ms)
+
+
+def _draw_away(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+    y = frame.cues_y + 15
+    for away in told.away:
+        if away.to_ms > frame.from_ms and away.from_ms < to_ms:
+            x = frame.x(max(away.from_ms, frame.from_ms))
+            picture.line(x, y, frame.x(min(away.to_ms, to_ms)), y, class_="away")
+
+
+def _draw_pauses(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+    for pause in told.pauses:
+        if pause.to_ms > frame.from_ms and pause.from_ms < to_ms:
+            x = frame.x(max(pause.from_ms, frame.from_ms))
+            width = frame.x(min(pause.to_ms, to_ms)) - x
+            y = frame.lanes_y - 2
+            picture.rect(x, y, max(width, 2), 2 * _LANE_H + _LANE_GAP + 4, class_="pause")
+            if width > 34:
+                mid = x + width / 2
+                picture.text(mid, y + _LANE_H + 8, "pause", class_="quiet", anchor="middle")
+
+
+def _exercises(told: Account, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str]]:
+    """Give from when to when each exercise is held in this system, with its name."""
+    groups: list[tuple[int, str]] = []
+    for hold in told.holds:
+        name = hold.exercise or "?"
+        if not groups or groups[-1][1] != name:
+            groups.append((hold.from_ms, name))
+    ends = [*(from_ms for from_ms, _ in groups[1:]), told.duration_ms]
+    for (from_ms, name), end_ms in zip(groups, ends, strict=False):
+        begin_ms, until_ms = max(from_ms, frame.from_ms), min(end_ms, to_ms)
+        # One that went on from the system before is named again only if a hold of it is here.
+        here = any(
+            hold.exercise == name and begin_ms <= hold.from_ms < until_ms for hold in told.holds
+        )
+        if begin_ms < until_ms and here:
+            yield begin_ms, until_ms, name
+
+
+def _in_two_lines(name: str, room: float) -> list[str]:
+    """Break a name where it is too long for its place, and cut what is too long even then."""
+    first, rest = name, ""
+    while text_width(first, 12) > room and " " in first:
+        first, _, word = first.rpartition(" ")
+        rest = f"{word} {rest}".strip()
+    return [line for line in (shorten(first, room, 12), shorten(rest, room, 12)) if line]
+
+
+def _draw_hold(picture: Picture, told: Account, frame: _Frame, hold: Phase, to_ms: int) -> None:
+    top = frame.lanes_y + (_LANE_H + _LANE_GAP if hold.side == "right" else 0)
+    height = _LANE_H if hold.side else 2 * _LANE_H + _LANE_GAP
+    from_ms, until_ms = max(hold.from_ms, frame.from_ms), min(hold.to_ms, to_ms)
+    kind = {COMPLETE: "hold", "skipped": "skipped", "back": "skipped"}.get(
+        hold.outcome or "", "cut"
+    )
+    widest = (0.0, 0.0)
+    for begin_ms, end_ms in _without_pauses(told, from_ms, until_ms):
+        x, width = frame.x(begin_ms), max(1.5, frame.x(end_ms) - frame.x(begin_ms))
+        picture.rect(x, top, width, height, class_=kind, rx=3)
+        widest = max(widest, (width, x))
+    width, x = widest
+    label = f"{round(hold.held_ms / 1000)} s"
+    if hold.outcome not in (COMPLETE, None):
+        name = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED] if kind == "skipped" else "stopped"
+        label = name if width > text_width(name, 11) + 6 else label
+    text_w = text_width(label, 11)
+    if width > text_w + 4 and from_ms == hold.from_ms:
+        class_ = "on-hold" if kind == "hold" else "small"
+        if kind == "cut":  # a text on hatching is hard to read
+            left = x + (width - text_w) / 2 - 2
+            picture.rect(left, top + height / 2 - 8, text_w + 4, 16, class_="chip", rx=3)
+        picture.text(x + width / 2, top + height / 2 + 4, label, class_=class_, anchor="middle")
+
+
+def _without_pauses(told: Account, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
+    at_ms = from_ms
+    for pause in told.pauses:
+        if pause.to_ms <= at_ms or pause.from_ms >= to_ms:
+            continue
+        if pause.from_ms > at_ms:
+            yield at_ms, pause.from_ms
+        at_ms = pause.to_ms
+    if at_ms < to_ms or at_ms == from_ms:
+        yield at_ms, max(to_ms, at_ms)
+
+
+def _draw_cue(picture: Picture, x: float, y: float, cue: str) -> None:
+    for offset, height in _STROKES.get(cue, ((0, 4),)):
+        picture.line(x + offset, y, x + offset, y + height, class_="ink-tick")
+
+
+def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
+    step_s = next((s for s in _TICK_STEPS_S if s * PX_PER_S >= 48), _TICK_STEPS_S[-1])
+    y = frame.height - 4
+    second = -(-frame.from_ms // (step_s * 1000)) * step_s
+    while second * 1000 <= to_ms:
+        x = frame.x(second * 1000)
+        picture.line(x, y - 14, x, y - 10, class_="frame")
+        if x + 14 <= frame.width:
+            picture.text(x, y, clock(second * 1000), class_="quiet", anchor="middle")
+        second += step_s
+
+
+# --- the heart
+
+
+def bpm_range(samples: Sequence[heart.Sample]) -> tuple[int, int]:
+    """Give the range of the scale: whole tens around all rates, at least 30 wide."""
+    beats = [sample.bpm for sample in samples]
+    low, high = min(beats) // 10 * 10, -(-max(beats) // 10) * 10
+    if high - low < _BPM_SPAN_MIN:
+        high = low + _BPM_SPAN_MIN
+    return low, high
+
+
+def lines_of(samples: Sequence[heart.Sample]) -> list[list[heart.Sample]]:
+    """Put rates together that follow each other; where none was known, the line breaks."""
+    lines: list[list[heart.Sample]] = []
+    for sample in samples:
+        if not lines or sample.t_ms - lines[-1][-1].t_ms > heart.FRESH_MS:
+            lines.append([])
+        lines[-1].append(sample)
+    return lines
+
+
+def _draw_heart(picture: Picture, told: Account, frame: _Frame, end_x: float) -> None:
+    low, high = bpm_range(told.samples)
+
+    def y(bpm: float) -> float:
+        return frame.heart_y + _HEART_H * (high - bpm) / (high - low)
+
+    for bpm in (low, (low + high) // 2, high):
+        picture.line(_LEFT, y(bpm), end_x, y(bpm), class_="guide")
+        picture.text(_LEFT - 6, y(bpm) + 4, str(bpm), class_="quiet", anchor="end")
+    for line in lines_of(told.samples):
+        seen = [s for s in line if frame.from_ms <= s.t_ms <= frame.to_ms]
+        points = [(frame.x(s.t_ms), y(s.bpm)) for s in seen if frame.x(s.t_ms) <= end_x + 1]
+        if len(points) == 1:
+            picture.add("circle", cx=points[0][0], cy=points[0][1], r=1.8, class_="beat")
+        elif points:
+            picture.path(points, class_="heart")
+    for interval in (one for run in heart.runs(told.intervals) for one in run):
+        x = frame.x(interval.t_ms)
+        if not (frame.from_ms <= interval.t_ms < frame.to_ms and x <= end_x):
+            continue
+        if interval.is_sound:
+            picture.line(x, frame.quality_y, x, frame.quality_y + 3, class_="frame")
+        else:
+            picture.add("circle", cx=x, cy=frame.quality_y + 1, r=2.4, class_="beat")
