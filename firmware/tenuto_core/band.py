@@ -1,36 +1,54 @@
 # SPDX-License-Identifier: MIT
 """The wearable without its parts: what comes over a link in, what goes out over a link out.
 
-`Band` owns the player, the log, the buzzer, the button's gestures and the plan; `Peer` is one
+`Band` owns the player, the log, the buzzer, the button's gestures and the plans; `Peer` is one
 host on one link.  Both are pure: the application feeds them frames, edges, beats and time, and
 takes frames out as fast as its link can send them.
 """
 
 from binascii import crc32
 
-from . import wire
+from . import alert, menu, wire
+from .auth import Challenge, Keyring
 from .button import Button
 from .buzzer import Buzzer, Motor
+from .journal import NONE, PLAYING, Entry, Journal
 from .log import RECORD_BYTES, Log
 from .plan import MAX_BYTES, Plan, PlanError
-from .player import IDLE, RUNNING, Player
+from .plans import PLACES, Shelf
+from .player import ARMED, IDLE, RUNNING, Player
+from .storage import Storage
 from .vocab import (
     BAD_FRAME,
     BAD_PLAN,
     BOOTED,
     BUSY,
     BY_HOST,
-    COMMANDS,
+    CAUSE_PIN,
+    CAUSE_SOFTWARE,
+    CAUSE_UNKNOWN,
+    CAUSE_WATCHDOG,
+    DOUBLE_PRESS,
+    INTERRUPTED,
     LOG_OVERRUN,
     LONG_PRESS,
     NO_PLAN,
     NO_STEP,
     NO_SUCH_PLAN,
     NO_UPLOAD,
+    NOT_OPEN,
+    NOT_PROVEN,
     OK,
     OUT_OF_RANGE,
+    PRESS,
+    START,
     START_AT,
+    TOO_SOON,
     UNKNOWN_REQUEST,
+    UTC,
+    WITHHELD_ALERT,
+    WITHHELD_MENU,
+    WITHHELD_PAIRING,
     WRONG_OFFSET,
     WRONG_PLAN,
 )
@@ -40,10 +58,17 @@ ANSWERS_MAX = 8
 COMMANDS_KEPT = 16
 LOG_FRAMES_IN_FLIGHT = 4
 LOG_RESEND_MS = 2_000
-ALERT_MILD = ((100, 150, 0),)
-ALERT_HIGH = ((100, 100, 100),) * 5
-ALERT_GAP_MS = 2_000
-ALERT_GAP_MS_MAX = 60_000
+PAIRING_MS = 60_000
+QUIET_MS = 300
+"""A write to flash blocks a board for about 90 ms, a proof for about as long."""
+ALONE_BEAT_MS = 5_000
+"""How often the heart rate is logged while nobody fetches the log."""
+PAIRING_ON = ((100, 400, 200), (100, 150, 200), (100, 400, 0))
+PAIRING_DONE = ((100, 150, 150), (100, 150, 0))
+PAIRING_OVER = menu.GOODBYE
+# After these the memory was lost but hardly any time; after others nobody knows how much.
+_GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
+_OPEN_TO_ALL = (wire.HELLO, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
 
 def _due(*times: int | None) -> int | None:
@@ -56,93 +81,312 @@ class Band:
 
     motor: see `buzzer`.  boot_id: 32 bits that differ from boot to boot, so that a host knows a
     new clock and a new log when it meets them.  name: for people, at most 32 bytes.
-    battery_pct: 0 to 100, or 255 where it is not known; the application keeps it up to date.
+    storage: see `storage`; None to keep nothing.  keyring: see `auth`; None to obey every peer.
+    cause: why the device started, a number of `vocab`.
+    Attributes that the application keeps up to date: battery_pct: 0 to 100, or 255 where it is not
+    known; is_followed: whether a host fetches the log; bonds_pct: how full the store of bonds may
+    be, 255 where that is not known.
     """
 
     def __init__(
-        self, motor: Motor, boot_id: int, name: str, now_ms: int, log_records: int = 1024
+        self,
+        motor: Motor,
+        boot_id: int,
+        name: str,
+        now_ms: int,
+        log_records: int = 1024,
+        storage: Storage | None = None,
+        keyring: Keyring | None = None,
+        cause: int = CAUSE_UNKNOWN,
     ) -> None:
         self.boot_id = boot_id
         self.name = name
         self.battery_pct = 255
+        self.bonds_pct = 255
+        self.is_followed = True
+        self.cause = cause
+        self.keyring = keyring
         self.log = Log(log_records)
         self.buzzer = Buzzer(motor)
         self.player = Player(self.log, self.buzzer)
         self.button = Button()
-        self.log.append(now_ms, BOOTED, NO_STEP, 0, boot_id)
+        self.shelf = Shelf(Storage() if storage is None else storage)
+        self.pairing_until_ms: int | None = None
+        self.withheld = 0
+        self.answers_dropped = 0
+        self._journal = Journal(Storage() if storage is None else storage)
+        self._noted: tuple = (None, NO_STEP)
+        self._menu = menu.Menu()
+        self._alert = alert.Alert()
         self._staged: bytearray | None = None
         self._staged_id: bytes | None = None
         self._staged_crc = 0
         self._received = 0
         self._answered: list[tuple[int, int]] = []
-        self._alert_ms: int | None = None
-        self._alert_gap_ms = 0
+        self._beat_logged_ms: int | None = None
+        self._told_ms = 0
+        self._utc: tuple[int, int] | None = None
+        self._session: int | None = None
         motor.off()
+        self.log.append(now_ms, BOOTED, NO_STEP, cause, boot_id)
+        self._take_up(now_ms)
+
+    def _take_up(self, now_ms: int) -> None:
+        """Load the plan that was played last, and see whether a reset cut a session."""
+        entry = self._journal.read()
+        place = None if entry is None else self.shelf.find(entry.plan_id)
+        if place is None:
+            place = self.shelf.newest()
+        if place is not None:
+            self._load(place)
+        if entry is None or entry.state != PLAYING:
+            return
+        goes_on = self.cause in _GOES_ON and self.player.plan_id == entry.plan_id
+        plan = self.player.plan
+        goes_on = goes_on and plan is not None and entry.step < plan.steps
+        self.log.append(now_ms, INTERRUPTED, entry.step, int(goes_on), entry.boot_id, entry.session)
+        if goes_on:
+            self.player.restore(entry.step, entry.elapsed_ms, now_ms)
+        else:
+            self._noted = (0, NO_STEP)  # so that the journal is told
+
+    def _load(self, place: int) -> bool:
+        """Put a kept plan in the player's hands; False if that cannot be."""
+        kept = self.shelf.places[place]
+        if kept is None:
+            return False
+        if self.player.plan_id == kept.plan_id:
+            return True
+        if self.player.state != IDLE:
+            return False
+        plan = self.shelf.load(place)
+        return plan is not None and self.player.load(plan, kept.plan_id) == OK
 
     @property
     def due_ms(self) -> int | None:
         """When `advance` wants to be called next, or None."""
-        return _due(self.player.due_ms, self.buzzer.due_ms, self.button.due_ms, self._alert_ms)
+        return _due(
+            self.player.due_ms,
+            self.buzzer.due_ms,
+            self.button.due_ms,
+            self._alert.due_ms,
+            self._menu.due_ms,
+            self.pairing_until_ms,
+        )
 
     def advance(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`."""
         self._gesture(self.button.advance(now_ms), now_ms)
         self.player.advance(now_ms)
-        if self._alert_ms is not None and now_ms >= self._alert_ms:
-            self._repeat_alert(now_ms)
+        if self._alert.advance(now_ms) == alert.FEEL_HIGH:
+            self._feel_alert(alert.HIGH, now_ms)
+        if self._menu.advance(now_ms) == menu.LEFT:
+            self._feel(menu.GOODBYE, WITHHELD_MENU, now_ms)
+        if self.pairing_until_ms is not None and now_ms >= self.pairing_until_ms:
+            self.close_pairing(PAIRING_OVER, now_ms)
         self.buzzer.advance(now_ms)
+        if self.player.session != self._session:
+            self._on_session(now_ms)
+
+    def is_quiet(self, now_ms: int) -> bool:
+        """Whether nothing is felt and nothing is due for `QUIET_MS`: time for what takes time."""
+        if self.buzzer.due_ms is not None:
+            return False
+        due_ms = self.due_ms
+        return due_ms is None or due_ms - now_ms > QUIET_MS
+
+    def settle(self, now_ms: int) -> None:
+        """Write down how far the session is, if that is due and there is time for it."""
+        player = self.player
+        if player.state in (IDLE, ARMED):
+            if self._noted[0] is None or not self.is_quiet(now_ms):
+                return
+            entry = Entry(NONE, player.plan_id or NO_PLAN_ID)
+            self._noted = (None, NO_STEP)
+        else:
+            noted = (player.session, player.number)
+            is_new = player.session != self._noted[0]
+            if noted == self._noted or not (is_new or self._journal.may_write(now_ms)):
+                return
+            if not self.is_quiet(now_ms):
+                return
+            utc_s = 0 if self._utc is None else self.utc(player.started_ms)[0]
+            entry = Entry(
+                PLAYING,
+                player.plan_id,
+                self.boot_id,
+                player.session or 0,
+                player.number,
+                max(0, player.elapsed_at(now_ms)),
+                utc_s,
+            )
+            self._noted = noted
+        self._journal.write(entry, now_ms)
+
+    def _on_session(self, now_ms: int) -> None:
+        """A session has begun: the time of day goes into the log where it is known."""
+        self._session = self.player.session
+        self._menu.close()
+        if self._utc is not None:
+            utc_s, utc_ms = self.utc(now_ms)
+            told_s = (now_ms - self._told_ms) // 1000
+            self.log.append(now_ms, UTC, self.player.number, utc_ms, utc_s, told_s)
 
     def edge(self, pressed: bool, at_ms: int, now_ms: int) -> None:
         """The debounced button went down (True) or came up at `at_ms`, seen at `now_ms`."""
         self._gesture(self.button.edge(pressed, at_ms), now_ms)
 
     def _gesture(self, gesture: int, now_ms: int) -> None:
-        alerted = self._alert_ms is not None and self.player.state != RUNNING
-        if gesture and alerted:
+        if not gesture:
+            return
+        alerted = self._alert.due_ms is not None and self.player.state != RUNNING
+        if alerted:
             self.alert(0, now_ms)
-        # A press answers the alert and no more, but a long one always means stop.
-        if gesture and (not alerted or gesture == LONG_PRESS):
+            # A press answers the alert and no more, but a long one always means stop.
+            if gesture != LONG_PRESS:
+                return
+        if self.player.state != IDLE:
+            self._menu.close()
+            self.player.press(gesture, now_ms)
+        elif self._menu.is_open:
+            self._choose(self._menu.gesture(gesture, now_ms), now_ms)
+        elif gesture == DOUBLE_PRESS:
+            kept = self.shelf.kept
+            place = self.shelf.find(self.player.plan_id)
+            self._menu.open(len(kept), kept.index(place) if place is not None else 0, now_ms)
+            self._feel(self._menu.pattern(), WITHHELD_MENU, now_ms)
+        elif gesture == PRESS:
             self.player.press(gesture, now_ms)
 
+    def _choose(self, what: int, now_ms: int) -> None:
+        """Do what a gesture in the menu asked for."""
+        if what == menu.FEEL:
+            self._feel(self._menu.pattern(), WITHHELD_MENU, now_ms)
+        elif what == menu.START:
+            kept = self.shelf.kept
+            if self._menu.choice < len(kept) and self._load(kept[self._menu.choice]):
+                self.player.press(PRESS, now_ms)
+        elif what == menu.PAIR:
+            self.open_pairing(now_ms)
+        elif what == menu.LEFT:
+            self._feel(menu.GOODBYE, WITHHELD_MENU, now_ms)
+
+    def _feel(self, pattern: tuple[tuple[int, int, int], ...], what: int, now_ms: int) -> None:
+        if not self.player.feel(pattern, what, now_ms):
+            self.withheld += 1
+
+    # --- the pairing window
+
+    def is_pairing(self, now_ms: int) -> bool:
+        """Whether the wearer lets new hosts in just now."""
+        return self.pairing_until_ms is not None and now_ms < self.pairing_until_ms
+
+    def open_pairing(self, now_ms: int) -> None:
+        """Let new hosts in for a minute."""
+        self.pairing_until_ms = now_ms + PAIRING_MS
+        self._feel(PAIRING_ON, WITHHELD_PAIRING, now_ms)
+
+    def close_pairing(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
+        """Let nobody in any more."""
+        if self.pairing_until_ms is not None:
+            self.pairing_until_ms = None
+            if self.player.state == IDLE:
+                self._feel(pattern, WITHHELD_PAIRING, now_ms)
+
+    # --- heart and alert
+
     def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int) -> None:
-        """The heart sensor has a rate, see `player.Player.beat`."""
-        self.player.beat(bpm, rr, now_ms)
+        """The heart sensor has a rate, see `player.Player.beat`.
+
+        While nobody fetches the log, only one in `ALONE_BEAT_MS` goes into it, so that it holds a
+        whole session.
+        """
+        is_logged = self.is_followed or (
+            self._beat_logged_ms is None or now_ms - self._beat_logged_ms >= ALONE_BEAT_MS
+        )
+        if is_logged:
+            self._beat_logged_ms = now_ms
+        self.player.beat(bpm, rr, now_ms, is_logged)
 
     def alert(self, level: int, now_ms: int) -> None:
-        """Immediate Alert (0x1802): 0 stops it, 1 is felt once, 2 comes again until 0 or a press.
+        """Immediate Alert, see `alert`.
 
-        Any other level is reserved and means nothing.  The repetitions grow rarer and end.
         While a session's time runs the motor belongs to its cues: no alert is felt then, one that
         goes on ends, and 0 does not cut a cue.
         """
         if self.player.state == RUNNING:
-            self._alert_ms = None
-        elif level == 0:
-            self._alert_ms = None
-            self.buzzer.stop()
-        elif level == 1:
-            self._alert_ms = None
-            self.buzzer.play(ALERT_MILD, now_ms)
-        elif level == 2:
-            self._alert_gap_ms = ALERT_GAP_MS
-            self._repeat_alert(now_ms)
-
-    def _repeat_alert(self, now_ms: int) -> None:
-        if self.player.state == RUNNING:
-            self._alert_ms = None
+            self._alert.end()
             return
-        self.buzzer.play(ALERT_HIGH, now_ms)
-        self._alert_ms = now_ms + self._alert_gap_ms
-        self._alert_gap_ms *= 2
-        if self._alert_gap_ms > ALERT_GAP_MS_MAX:
-            self._alert_ms = None
+        what = self._alert.set(level, now_ms)
+        if what == alert.STOP:
+            self.buzzer.stop()
+        elif what == alert.FEEL_MILD:
+            self._feel_alert(alert.MILD, now_ms)
+        elif what == alert.FEEL_HIGH:
+            self._feel_alert(alert.HIGH, now_ms)
 
-    def hello(self) -> tuple[tuple, bytes]:
-        """The fields and tail of the answer to `wire.HELLO`."""
-        values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, self.log.capacity, 0)
-        return values, self.name.encode()
+    def _feel_alert(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
+        if self.player.state == RUNNING:
+            self._alert.end()
+        else:
+            self._feel(pattern, WITHHELD_ALERT, now_ms)
 
     # --- requests that are about the band, not about one peer: each returns (values, tail)
+
+    def hello(self, features: int = 0) -> tuple[tuple, bytes]:
+        """The fields and tail of the answer to `wire.HELLO`; features: those of the connection."""
+        features |= wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME
+        if self.keyring is not None:
+            features |= wire.FEATURE_KEYS
+        capacity = self.log.capacity
+        values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, capacity, features)
+        return values, self.name.encode()
+
+    def utc(self, at_ms: int) -> tuple[int, int]:
+        """UTC of a moment of the band's clock in s and ms, (`wire.NO_UTC`, 0) if not known."""
+        if self._utc is None:
+            return wire.NO_UTC, 0
+        # In two numbers, because one of so many ms has no room in a board's small integers.
+        utc_s, utc_ms = self._utc
+        utc_ms += at_ms - self._told_ms
+        return utc_s + utc_ms // 1000, utc_ms % 1000
+
+    def time_set(self, at_ms: int, utc_s: int, utc_ms: int, now_ms: int) -> tuple[tuple, bytes]:
+        """A host says what UTC was when the band's clock was at `at_ms`, modulo 2**32."""
+        ago_ms = (now_ms - at_ms) & 0xFFFFFFFF
+        if ago_ms > 60_000 or utc_ms > 999 or utc_s == wire.NO_UTC:
+            return (OUT_OF_RANGE,), b""
+        self._told_ms = now_ms - ago_ms
+        self._utc = (utc_s, utc_ms)
+        return (OK,), b""
+
+    def stats(self, now_ms: int) -> tuple[tuple, bytes]:
+        """How it has fared since it started."""
+        late = self.player.lateness
+        return (
+            OK,
+            self.cause,
+            len(self.shelf.kept),
+            0 if self.keyring is None else self.keyring.count,
+            self.bonds_pct,
+            late.count,
+            late.worst_ms,
+            late.p99_ms,
+            self.log.lost,
+            min(self.withheld + self.player.withheld, 0xFFFF),
+            min(self.answers_dropped, 0xFFFF),
+            self.buzzer.ledger.minute(now_ms),
+            self._journal.writes,
+            self.utc(now_ms)[0],
+        ), b""
+
+    def plan_list(self, place: int) -> tuple[tuple, bytes]:
+        """What lies in a place of the shelf."""
+        kept = self.shelf.places[place] if place < PLACES else None
+        if kept is None:
+            status = NO_SUCH_PLAN if place < PLACES else OUT_OF_RANGE
+            return (status, PLACES, place, NO_PLAN_ID, 0), b""
+        return (OK, PLACES, place, kept.plan_id, kept.size), kept.name.encode()
 
     def state(self, now_ms: int) -> tuple[tuple, bytes]:
         """What the band does now."""
@@ -163,7 +407,7 @@ class Band:
 
     def upload_begin(self, plan_id: bytes, size: int, crc: int) -> tuple[tuple, bytes]:
         """Make room for a plan; what has already come of the same upload is kept."""
-        if plan_id == self.player.plan_id:
+        if plan_id == self.player.plan_id or self.shelf.find(plan_id) is not None:
             return (OK, size), b""
         if self.player.state != IDLE:
             return (BUSY, 0), b""
@@ -194,6 +438,12 @@ class Band:
         """Check the plan as a whole and put it in the player's hands, or change nothing."""
         if plan_id == self.player.plan_id:
             return (OK,), b""
+        place = self.shelf.find(plan_id)
+        if place is not None:
+            if self.player.state != IDLE:
+                return (BUSY,), b""
+            if self._load(place):
+                return (OK,), b""
         if self._staged is None or plan_id != self._staged_id:
             return (NO_UPLOAD,), b""
         if self._received != len(self._staged):
@@ -207,12 +457,16 @@ class Band:
             plan = Plan(staged)
         except PlanError as error:
             return (BAD_PLAN,), str(error).encode()[:120]
+        self.shelf.keep(plan_id, plan)
         return (self.player.load(plan, plan_id),), b""
 
     def plan_read(self, plan_id: bytes, offset: int, room: int) -> tuple[tuple, bytes]:
-        """A piece of the plan, for a host that meets a band that already plays one."""
+        """A piece of a plan, for a host that meets a band that plays one or has played it."""
         plan = self.player.plan
         if plan is None or plan_id != self.player.plan_id:
+            place = self.shelf.find(plan_id)
+            plan = None if place is None else self.shelf.load(place)
+        if plan is None:
             return (NO_SUCH_PLAN, 0, 0), b""
         data = plan.data
         if offset > len(data):
@@ -227,14 +481,20 @@ class Band:
             if known_id == command_id:
                 return (status, self.player.state, command_id), b""
         status = self._obey(command, plan_id, arg, now_ms)
+        if status == TOO_SOON:
+            return (status, self.player.state, command_id), b""  # it may be tried again
         self._answered.append((command_id, status))
         if len(self._answered) > COMMANDS_KEPT:
             self._answered = self._answered[1:]
         return (status, self.player.state, command_id), b""
 
     def _obey(self, command: int, plan_id: bytes, arg: int, now_ms: int) -> int:
-        if command >= len(COMMANDS):
+        if command > START_AT:
             return UNKNOWN_REQUEST
+        if plan_id != self.player.plan_id and command in (START, START_AT):
+            place = self.shelf.find(plan_id)
+            if place is not None and self.player.state == IDLE:
+                self._load(place)
         if self.player.plan is None:
             return NO_PLAN
         if plan_id != self.player.plan_id:
@@ -250,10 +510,17 @@ class Peer:
     """One host on one link.
 
     frame_bytes: the largest frame, without its length byte, that the link can carry just now.
+    by_cable: whether the link is a cable, which needs no proof and may bring a key.
+    is_trusted: whether it is obeyed; the application may set it, see `admit`.
+    asked_ms: when it last asked for something that wants a quick link, None before.
     """
 
-    def __init__(self, band: Band) -> None:
+    def __init__(self, band: Band, by_cable: bool = False) -> None:
         self._band = band
+        self.by_cable = by_cable
+        self.is_trusted = by_cable or band.keyring is None
+        self.asked_ms: int | None = None
+        self._challenge: Challenge | None = None
         self._answers: list[bytes] = []
         self._streaming = False
         self._sent = 0
@@ -284,9 +551,14 @@ class Peer:
             status = BAD_FRAME if known else UNKNOWN_REQUEST
             self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, status, frame[0] if frame else 0))
             return
+        if not self.is_trusted and op not in _OPEN_TO_ALL:
+            self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, NOT_PROVEN, op))
+            return
         if op == wire.LOG_ACK:
             self._ack(values[0], now_ms)
             return
+        if op not in (wire.LOG_READ, wire.STATE, wire.STATS):
+            self.asked_ms = now_ms
         answer = self._handle(op, values, tail, now_ms)
         if answer is None:
             self._answer(wire.encode(wire.NOT_UNDERSTOOD, tag, UNKNOWN_REQUEST, op))
@@ -296,12 +568,12 @@ class Peer:
             # A text that the link cannot carry is cut; in the queue it would block all after it.
             self._answer(frame[: self.frame_bytes])
 
-    def _handle(
+    def _handle(  # noqa: C901, PLR0912 - one case a request
         self, op: int, values: tuple, tail: bytes, now_ms: int
     ) -> tuple[tuple, bytes] | None:
         band = self._band
         if op == wire.HELLO:
-            return band.hello()
+            return band.hello(self._features(now_ms))
         if op == wire.STATE:
             return band.state(now_ms)
         if op == wire.CLOCK:
@@ -319,6 +591,54 @@ class Peer:
             return band.command(command, command_id, plan_id, arg, now_ms)
         if op == wire.LOG_READ:
             return self._log_read(values[0])
+        if op == wire.TIME_SET:
+            return band.time_set(values[0], values[1], values[2], now_ms)
+        if op == wire.STATS:
+            return band.stats(now_ms)
+        if op == wire.PLAN_LIST:
+            return band.plan_list(values[0])
+        if band.keyring is not None:
+            return self._handle_keys(op, values, now_ms, band.keyring)
+        return None
+
+    # --- trust
+
+    def _takes_keys(self, now_ms: int) -> bool:
+        keyring = self._band.keyring
+        if keyring is None:
+            return False
+        return self.by_cable or (self._band.is_pairing(now_ms) and not keyring.only_by_cable)
+
+    def _features(self, now_ms: int) -> int:
+        features = 0 if self.is_trusted else wire.FEATURE_LOCKED
+        return features | (wire.FEATURE_OPEN if self._takes_keys(now_ms) else 0)
+
+    def admit(self, now_ms: int) -> None:
+        """The link is bonded; in the pairing window that is enough, for this connection."""
+        if self._takes_keys(now_ms):
+            self.is_trusted = True
+
+    def _handle_keys(
+        self, op: int, values: tuple, now_ms: int, keyring: Keyring
+    ) -> tuple[tuple, bytes] | None:
+        if op == wire.KEY_SET:
+            if not self._takes_keys(now_ms):
+                return (NOT_OPEN, NO_PLAN_ID), b""
+            if not self._band.is_quiet(now_ms):
+                return (BUSY, NO_PLAN_ID), b""
+            answer = keyring.add(values[0], self.by_cable)
+            if answer[0] == OK:
+                self.is_trusted = True
+                self._band.close_pairing(PAIRING_DONE, now_ms)
+            return answer, b""
+        if self._challenge is None:
+            self._challenge = Challenge(keyring)
+        if op == wire.CHALLENGE:
+            return self._challenge.begin(values[0], values[1]), b""
+        if op == wire.PROOF:
+            answer = self._challenge.prove(values[0], self._band.is_quiet(now_ms))
+            self.is_trusted = self.is_trusted or self._challenge.proven
+            return answer, b""
         return None
 
     def _answer(self, frame: bytes) -> None:
@@ -326,6 +646,7 @@ class Peer:
         if len(self._answers) >= ANSWERS_MAX:
             self._answers = self._answers[1:]
             self.dropped += 1
+            self._band.answers_dropped += 1
         self._answers.append(frame)
 
     # --- the log
@@ -344,6 +665,7 @@ class Peer:
         if not self._streaming or not self._acked < seq <= self._sent:
             return
         self._acked = seq
+        self._band.log.acked = max(self._band.log.acked, seq)
         self._in_flight = 0 if seq == self._sent else max(1, self._in_flight - 1)
         self._resend_ms = None if seq == self._sent else now_ms + LOG_RESEND_MS
 

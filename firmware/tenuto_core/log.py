@@ -22,11 +22,15 @@ class Log:
     """A ring of `capacity` records, all memory taken at the start.
 
     first: number of the oldest record still held; next: number that the next record gets.
+    acked: all records below this number were acknowledged by some host; lost: how many were
+    overwritten before that.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
         self.capacity = capacity
         self.next = 0
+        self.acked = 0
+        self.lost = 0
         self._ring = bytearray(capacity * RECORD_BYTES)
 
     @property
@@ -47,6 +51,8 @@ class Log:
             min(b, 0xFFFFFFFF),
             min(c, 0xFFFFFFFF),
         )
+        if self.next - self.capacity >= self.acked:
+            self.lost += 1
         self.next += 1
         return self.next - 1
 

@@ -15,11 +15,13 @@ Layout, little-endian, no padding::
     checksum   4  CRC-32 (IEEE) of all before it
 
 `Plan` checks everything once, when it is made; afterwards the player reads it without checks.
+`encode.encode` writes one; only hosts do that.
 """
 
 import struct
 from binascii import crc32
 
+from .limits import ON_MS_MAX, fullest_minute
 from .vocab import BOTH, CUES, DONE, HOLD, NO_EXERCISE, READY, RIGHT, STEP_KINDS
 
 VERSION = 1
@@ -153,80 +155,20 @@ def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
         before_ms, ends = at_ms, from_end
 
 
-def encode(
-    name: str,
-    exercises: list[str] | tuple[str, ...],
-    steps: list[Step] | tuple[Step, ...],
-    patterns: list[tuple[tuple[int, int, int], ...]] | tuple[tuple[tuple[int, int, int], ...], ...],
-) -> bytes:
-    """The bytes of a plan.
+def check_motor(cues_from, patterns) -> None:  # type: ignore[no-untyped-def]
+    """Raise PlanError if a minute of the plan runs the motor too long.
 
-    name: the routine's name; exercises: their names, as the steps number them; steps: of `Step`,
-    the last one `DONE`; patterns: for each cue of `vocab.CUES` a sequence of
-    (strength_pct, on_ms, off_ms), empty for a cue that stays silent.
-    Raises PlanError with the first bound that is not kept; the bounds are this module's constants.
+    cues_from: see `Plan.cues_from`; patterns: one for each cue.
     """
-    _check_int(len(exercises), 0, MAX_EXERCISES, "number of exercises")
-    _check_int(len(steps), 1, MAX_STEPS, "number of steps")
-    _check(len(patterns) == len(CUES), "one pattern for each of the {} cues", len(CUES))
-    names = b""
-    for text in (name,) + tuple(exercises):
-        raw = text.encode()
-        _check_int(len(raw), 1, MAX_NAME_BYTES, "length in bytes of the name {!r}", text)
-        names += bytes((len(raw),)) + raw
-    rows, cues, total_ms = b"", b"", 0
-    for number, step in enumerate(steps):
-        _check_step(step, number, len(exercises), number == len(steps) - 1)
-        first = len(cues) // _CUE_BYTES
-        for offset_ms, from_end, cue in step.cues:
-            cues += struct.pack(_CUE, offset_ms, cue | (_FROM_END if from_end else 0))
-        flags = SELF_PACED if step.self_paced else 0
-        rows += struct.pack(
-            _STEP,
-            step.kind,
-            step.exercise,
-            step.side,
-            step.rep,
-            step.reps,
-            step.set_no,
-            flags,
-            step.gate_bpm,
-            step.duration_ms,
-            step.wait_max_ms,
-            first,
-            len(step.cues),
-            0,
-        )
-        total_ms += step.duration_ms
-    _check_int(len(cues) // _CUE_BYTES, 0, MAX_CUES, "number of cues")
-    _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
-    counts, pulses = b"", b""
-    for cue, pattern in enumerate(patterns):
-        check_pattern(pattern, CUES[cue])
-        counts += bytes((len(pattern),))
-        for pulse in pattern:
-            pulses += struct.pack(_PULSE, *pulse)
-    data = struct.pack(
-        _HEADER,
-        b"TP",
-        VERSION,
-        len(exercises),
-        len(steps),
-        len(cues) // _CUE_BYTES,
-        len(pulses) // _PULSE_BYTES,
-        len(names),
-        total_ms,
-    )
-    data += rows + cues + counts + pulses + names
-    data += struct.pack("<I", crc32(data) & 0xFFFFFFFF)
-    _check_int(len(data), 0, MAX_BYTES, "size of the plan in bytes")
-    return data
+    most_ms, number = fullest_minute(cues_from, tuple(patterns))
+    what = "the minute up to step {}: the motor runs {} ms, allowed is {}"
+    _check(most_ms <= ON_MS_MAX, what, number, most_ms, ON_MS_MAX)
 
 
 class Plan:
     """A checked plan, read where it lies.
 
-    data: the bytes of `encode`; kept, not copied.  Raises PlanError if any of them is not as
+    data: the bytes of `encode.encode`; kept, not copied.  Raises PlanError if any of them is not as
     `encode` would have written it.
     Attributes: data; steps: how many; duration_ms: nominal; patterns: a tuple of tuples
     (strength_pct, on_ms, off_ms) for each cue.
@@ -267,6 +209,7 @@ class Plan:
         _check(first == cues, "cues that belong to no step")
         _check(seen_ms == total_ms, "duration in the header is not that of the steps")
         _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
+        check_motor(self.cues_from, self.patterns)
 
     def _read_patterns(
         self, counts: int, pulses: int
@@ -312,6 +255,22 @@ class Plan:
     def exercise_name(self, exercise: int) -> str | None:
         """The name of an exercise, or None for `NO_EXERCISE`."""
         return None if exercise == NO_EXERCISE else self._name(exercise + 1)
+
+    def cues_from(self, number: int, start_ms: int):  # type: ignore[no-untyped-def]
+        """Yield (number of the step, at_ms, cue) in order from step `number`, begun at `start_ms`.
+
+        As they come when nobody intervenes; without a `Step` for each, to spare memory.
+        """
+        while number < self.steps:
+            at = _HEADER_BYTES + number * _STEP_BYTES + 8
+            duration_ms, _, first, count = struct.unpack_from("<IIHB", self.data, at)
+            for index in range(first, first + count):
+                at = self._cues + index * _CUE_BYTES
+                offset_ms, cue = struct.unpack_from(_CUE, self.data, at)
+                at_ms = duration_ms - offset_ms if cue >= _FROM_END else offset_ms
+                yield number, start_ms + at_ms, cue & ~_FROM_END
+            start_ms += duration_ms
+            number += 1
 
     def step(self, number: int) -> Step:
         """Step `number`, counted from 0, as a fresh `Step`."""

@@ -20,12 +20,23 @@ step's time is over, a press or a heart rate is awaited); PAUSED.
 `TABLE` has every transition.  An input that has no row in the present state is refused, see
 `refusal`, and nothing changes; an action may refuse as well, before it changes anything.
 
+A motor needs its lead time until it can be felt.  So a cue is driven that much earlier than it is
+meant to be felt: from a step's time, from before its beginning where it is the first, and where a
+step begins at a moment that nobody could know before, its anchor is set later by the lead.  The
+log has the moment of the drive, and the lead beside it.
+
 Out come records to the log (all of them in `vocab.RECORDS`) and patterns to the buzzer.
 A pause is felt as `attention` and its end as one `countdown` tick: the only two cues that are
-given without being in the plan.
+given without being in the plan.  They are withheld where the motor would run too much in a minute,
+see `limits`; a skip, a way back or a start that would lead to that is refused.
+
+From the moment that a cue is due to the drive of the motor nothing is allocated, so that no garbage
+collection comes in between: the next step is read from the plan long before it begins.
 """
 
 from .buzzer import Buzzer
+from .lateness import Lateness
+from .limits import ON_MS_MAX, has_room, on_ms
 from .log import Log
 from .plan import MAX_STEP_MS, Plan, Step
 from .vocab import (
@@ -35,6 +46,7 @@ from .vocab import (
     BACK,
     BUSY,
     BY_PLAN,
+    BY_RESET,
     BY_WEARER,
     COUNTDOWN,
     CUE,
@@ -74,85 +86,77 @@ from .vocab import (
     STEP_STARTED,
     STOP,
     TOO_LATE,
+    TOO_SOON,
     WAIT_HEART,
     WAIT_PRESS,
     WAITING as WAITING_RECORD,
     WENT_BACK,
+    WITHHELD,
 )
 
 IDLE, ARMED, RUNNING, WAITING, PAUSED = range(5)
 STATES = ("idle", "armed", "running", "waiting", "paused")
 
 # Inputs: the commands of `vocab` (0 to 7), the button, and what time or the heart brings about.
+# What each is called is in tests/core/diagram.py: a board has no use for the words.
 PRESSED, PRESSED_TWICE, PRESSED_LONG, IN_POSITION = range(10, 14)
 START_DUE, STEP_OVER, MUST_WAIT, GO, NOBODY_CAME, PLAN_OVER = range(20, 26)
-INPUTS = {
-    START: "start",
-    PAUSE: "pause",
-    RESUME: "resume",
-    SKIP: "skip",
-    BACK: "back",
-    STOP: "stop",
-    EXTEND: "extend",
-    START_AT: "start at",
-    PRESSED: "press",
-    PRESSED_TWICE: "double press",
-    PRESSED_LONG: "long press",
-    IN_POSITION: "press when self-paced",
-    START_DUE: "start is due",
-    STEP_OVER: "step is over",
-    MUST_WAIT: "step is over, must wait",
-    GO: "need not wait",
-    NOBODY_CAME: "longest wait is over",
-    PLAN_OVER: "last step is over",
-}
 _GESTURES = {PRESS: PRESSED, DOUBLE_PRESS: PRESSED_TWICE, LONG_PRESS: PRESSED_LONG}
 
-TABLE = (
-    # state, input, action, next state
-    (IDLE, START, "_begin", RUNNING),
-    (IDLE, PRESSED, "_begin", RUNNING),
-    (IDLE, START_AT, "_arm", ARMED),
-    (ARMED, START_DUE, "_begin", RUNNING),
-    (ARMED, START, "_begin", RUNNING),
-    (ARMED, PRESSED, "_begin", RUNNING),
-    (ARMED, START_AT, "_arm", ARMED),
-    (ARMED, STOP, "_disarm", IDLE),
-    (ARMED, PRESSED_LONG, "_disarm", IDLE),
-    (RUNNING, STEP_OVER, "_next_on_time", RUNNING),
-    (RUNNING, MUST_WAIT, "_wait", WAITING),
-    (RUNNING, IN_POSITION, "_note_position", RUNNING),
-    (RUNNING, GO, "_next_now", RUNNING),
-    (RUNNING, PLAN_OVER, "_finish", IDLE),
-    (RUNNING, PAUSE, "_pause", PAUSED),
-    (RUNNING, PRESSED, "_pause", PAUSED),
-    (RUNNING, SKIP, "_skip", RUNNING),
-    (RUNNING, PRESSED_TWICE, "_skip", RUNNING),
-    (RUNNING, BACK, "_back", RUNNING),
-    (RUNNING, EXTEND, "_extend", RUNNING),
-    (RUNNING, STOP, "_stop", IDLE),
-    (RUNNING, PRESSED_LONG, "_stop", IDLE),
-    (WAITING, IN_POSITION, "_note_position", WAITING),
-    (WAITING, GO, "_next_now", RUNNING),
-    (WAITING, NOBODY_CAME, "_abandon", IDLE),
-    (WAITING, PAUSE, "_pause", PAUSED),
-    (WAITING, PRESSED, "_pause", PAUSED),
-    (WAITING, SKIP, "_skip", RUNNING),
-    (WAITING, PRESSED_TWICE, "_skip", RUNNING),
-    (WAITING, BACK, "_back", RUNNING),
-    (WAITING, STOP, "_stop", IDLE),
-    (WAITING, PRESSED_LONG, "_stop", IDLE),
-    (PAUSED, RESUME, "_resume", RUNNING),
-    (PAUSED, PRESSED, "_resume", RUNNING),
-    (PAUSED, SKIP, "_skip", RUNNING),
-    (PAUSED, PRESSED_TWICE, "_skip", RUNNING),
-    (PAUSED, BACK, "_back", RUNNING),
-    (PAUSED, EXTEND, "_extend", PAUSED),
-    (PAUSED, STOP, "_stop", IDLE),
-    (PAUSED, PRESSED_LONG, "_stop", IDLE),
-    (PAUSED, NOBODY_CAME, "_abandon", IDLE),
-)
-_ROWS = {(row[0], row[1]): row for row in TABLE}
+TABLE = {
+    # state: {input: (action, next state)}
+    IDLE: {
+        START: ("_begin", RUNNING),
+        PRESSED: ("_begin", RUNNING),
+        START_AT: ("_arm", ARMED),
+    },
+    ARMED: {
+        START_DUE: ("_begin", RUNNING),
+        START: ("_begin", RUNNING),
+        PRESSED: ("_begin", RUNNING),
+        START_AT: ("_arm", ARMED),
+        STOP: ("_disarm", IDLE),
+        PRESSED_LONG: ("_disarm", IDLE),
+    },
+    RUNNING: {
+        STEP_OVER: ("_next_on_time", RUNNING),
+        MUST_WAIT: ("_wait", WAITING),
+        IN_POSITION: ("_note_position", RUNNING),
+        GO: ("_next_now", RUNNING),
+        PLAN_OVER: ("_finish", IDLE),
+        PAUSE: ("_pause", PAUSED),
+        PRESSED: ("_pause", PAUSED),
+        SKIP: ("_skip", RUNNING),
+        PRESSED_TWICE: ("_skip", RUNNING),
+        BACK: ("_back", RUNNING),
+        EXTEND: ("_extend", RUNNING),
+        STOP: ("_stop", IDLE),
+        PRESSED_LONG: ("_stop", IDLE),
+    },
+    WAITING: {
+        IN_POSITION: ("_note_position", WAITING),
+        GO: ("_next_now", RUNNING),
+        NOBODY_CAME: ("_abandon", IDLE),
+        PAUSE: ("_pause", PAUSED),
+        PRESSED: ("_pause", PAUSED),
+        SKIP: ("_skip", RUNNING),
+        PRESSED_TWICE: ("_skip", RUNNING),
+        BACK: ("_back", RUNNING),
+        STOP: ("_stop", IDLE),
+        PRESSED_LONG: ("_stop", IDLE),
+    },
+    PAUSED: {
+        RESUME: ("_resume", RUNNING),
+        PRESSED: ("_resume", RUNNING),
+        SKIP: ("_skip", RUNNING),
+        PRESSED_TWICE: ("_skip", RUNNING),
+        BACK: ("_back", RUNNING),
+        EXTEND: ("_extend", PAUSED),
+        STOP: ("_stop", IDLE),
+        PRESSED_LONG: ("_stop", IDLE),
+        NOBODY_CAME: ("_abandon", IDLE),
+    },
+}
 
 ARM_MS_MAX = 24 * 3_600_000
 EXTEND_MS_MAX = 600_000
@@ -160,6 +164,7 @@ PAUSE_MS_MAX = 3_600_000
 BEAT_FRESH_MS = 5_000
 # As with the "previous" key of a music player: early in a hold it means the hold before.
 BACK_SAME_HOLD_MS = 3_000
+_CUE_DUE, _EARLY_DUE, _END_DUE = range(3)
 
 
 def refusal(state: int, what: int) -> int:
@@ -182,7 +187,8 @@ class Player:
     Attributes to read: state; plan, or None, and plan_id (8 bytes, or none); number: the
     present step or `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of
     the last one when idle, None before the first; started_ms; due_ms: when `advance` wants to be
-    called, None when only an input can change anything.
+    called, None when only an input can change anything; lateness: of the cues since boot;
+    withheld: how often a pause or its end was not felt, see `limits`.
     """
 
     def __init__(self, log: Log, buzzer: Buzzer) -> None:
@@ -206,6 +212,14 @@ class Player:
         self._in_position = False
         self._beat_ms: int | None = None
         self._bpm = 0
+        self.lateness = Lateness()
+        self.withheld = 0
+        self._lead_ms = buzzer.lead_ms
+        self._pending = _END_DUE
+        self._ahead: Step | None = None
+        self._ahead_number = NO_STEP
+        self._early = 0
+        self._id_b = self._id_c = 0
 
     # --- what comes in
 
@@ -215,7 +229,29 @@ class Player:
             return BUSY
         self.plan = plan
         self.plan_id = plan_id
+        self._id_b = int.from_bytes(plan_id[:4], "little")
+        self._id_c = int.from_bytes(plan_id[4:], "little")
+        self._ahead_number = NO_STEP
         return OK
+
+    def restore(self, number: int, elapsed_ms: int, now_ms: int) -> bool:
+        """Take up, paused, a session of the loaded plan that a reset cut in step `number`.
+
+        False, and nothing changed, where there is no such step or something is being played.
+        """
+        if self.state != IDLE or self.plan is None or not 0 <= number < self.plan.steps:
+            return False
+        self._source = BY_RESET
+        self._open_session(now_ms)
+        elapsed_ms = min(elapsed_ms, self._playing.step(number).duration_ms)
+        self._enter(number, now_ms - elapsed_ms, now_ms)
+        cues = self._step.cues
+        while self._cue < len(cues) and self._offset_ms(self._step, self._cue) < elapsed_ms:
+            self._cue += 1
+        self._pause(0, now_ms)
+        self.state = PAUSED
+        self._rearm()
+        return True
 
     def receive(self, command: int, arg: int, source: int, now_ms: int) -> int:
         """Obey a command of `vocab.COMMANDS`; returns `OK` or why it is refused.
@@ -240,18 +276,19 @@ class Player:
         self.advance(now_ms)
         return status
 
-    def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int) -> None:
+    def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int, is_logged: bool = True) -> None:
         """The heart beats at `bpm` (1 to 255), with RR intervals in 1/1024 s, at most four.
 
         A heart rate that is no longer known is simply not told any more.  What is no heart rate,
-        such as the 0 of a sensor that has none yet, is passed over.
+        such as the 0 of a sensor that has none yet, is passed over.  is_logged: False where the
+        log has enough of them.
         """
         self.advance(now_ms)
         if not 1 <= bpm <= 255:
             return
         self._bpm = bpm
         self._beat_ms = now_ms
-        if self.state in (RUNNING, WAITING, PAUSED):
+        if is_logged and self.state in (RUNNING, WAITING, PAUSED):
             packed = [0, 0, 0, 0]
             for index in range(min(4, len(rr))):
                 packed[index] = min(rr[index], 0xFFFF)
@@ -272,7 +309,7 @@ class Player:
                 # An unopened gate is no reason to stop; a wearer who is gone is.
                 needs_press = self._step.self_paced and not self._in_position
                 what = NOBODY_CAME if needs_press else GO
-            elif self._cue < len(self._step.cues):
+            elif self._pending != _END_DUE:
                 self._fire_cue(now_ms, now_ms - self.due_ms)
                 continue
             elif self.number + 1 == self._playing.steps:
@@ -280,6 +317,48 @@ class Player:
             else:
                 what = MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
             self._input(what, 0, BY_PLAN, now_ms)
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Read the step that comes next, while there is time."""
+        plan: Plan | None = self._playing
+        number = self.number + 1
+        if self.state == ARMED:
+            number, plan = 0, self.plan
+        elif self.state not in (RUNNING, WAITING):
+            return
+        if number != self._ahead_number and plan is not None and number < plan.steps:
+            self._ahead = plan.step(number)
+            self._ahead_number = number
+            if self.state == RUNNING:
+                self._rearm()  # its first cue may be due before it begins
+
+    def feel(self, pattern: tuple[tuple[int, int, int], ...], what: int, now_ms: int) -> bool:
+        """Have something felt that is in no plan, unless the motor has run too much for it.
+
+        what: for the log, a number of `CUES` or of `vocab.WITHHELD_ALERT` and the like.
+        """
+        on = on_ms(pattern)
+        if self.state == IDLE:
+            fits = self._buzzer.ledger.minute(now_ms) + on <= ON_MS_MAX
+        elif self.state == ARMED:
+            fits = self._has_room(0, 0, now_ms, on)
+        else:
+            fits = self._has_room(self.number, self.elapsed_at(now_ms), now_ms, on)
+        if fits:
+            self._buzzer.play(pattern, now_ms)
+        else:
+            self._record(now_ms, WITHHELD, what, self._buzzer.ledger.minute(now_ms))
+        return fits
+
+    def _has_room(self, number: int, elapsed_ms: int, now_ms: int, besides_ms: int = 0) -> bool:
+        plan = self._playing if self.state in (RUNNING, WAITING, PAUSED) else self.plan
+        if plan is None:
+            return True
+        ledger = self._buzzer.ledger
+        return has_room(
+            ledger, plan.cues_from, plan.patterns, number, elapsed_ms, now_ms, besides_ms
+        )
 
     def elapsed_at(self, now_ms: int) -> int:
         """Time in the present step at `now_ms`, pauses left out; 0 when idle."""
@@ -295,14 +374,15 @@ class Player:
     # --- the machine
 
     def _input(self, what: int, arg: int, source: int, now_ms: int) -> int:
-        row = _ROWS.get((self.state, what))
+        row = TABLE[self.state].get(what)
         if row is None:
             return refusal(self.state, what)
         self._source = source
-        refused: int = getattr(self, row[2])(arg, now_ms)
+        # From the class, not from the object: a bound method would be a new object.
+        refused: int = getattr(Player, row[0])(self, arg, now_ms)
         if refused:
             return refused
-        self.state = row[3]
+        self.state = row[1]
         self._rearm()
         if what == IN_POSITION and not self._waits_for(now_ms):
             self._input(GO, 0, BY_WEARER, now_ms)
@@ -310,10 +390,19 @@ class Player:
 
     def _rearm(self) -> None:
         if self.state == RUNNING:
+            self._pending = _END_DUE
             at_ms = self._duration_ms
             if self._cue < len(self._step.cues):
+                self._pending = _CUE_DUE
                 offset_ms, from_end, _ = self._step.cues[self._cue]
-                at_ms = at_ms - offset_ms if from_end else offset_ms
+                at_ms = (at_ms - offset_ms if from_end else offset_ms) - self._lead_ms
+            elif self._lead_ms and self._ends_by_time():
+                ahead = self._ahead
+                if ahead is not None and self._early < len(ahead.cues):
+                    offset_ms = self._offset_ms(ahead, self._early)
+                    if offset_ms < self._lead_ms:
+                        self._pending = _EARLY_DUE
+                        at_ms += offset_ms - self._lead_ms
             self.due_ms = self._anchor_ms + at_ms
         elif self.state == WAITING:
             self.due_ms = self._anchor_ms + self._step.wait_max_ms
@@ -321,6 +410,23 @@ class Player:
             self.due_ms = self._paused_ms + PAUSE_MS_MAX
         elif self.state == IDLE:
             self.due_ms = None
+
+    def _ends_by_time(self) -> bool:
+        step = self._step
+        return not step.self_paced and not step.gate_bpm and self._ahead_number == self.number + 1
+
+    @staticmethod
+    def _offset_ms(step: Step, index: int) -> int:
+        """When a cue of a step is meant to be felt, from the step's start."""
+        offset_ms, from_end, _ = step.cues[index]
+        return step.duration_ms - offset_ms if from_end else offset_ms
+
+    def _lead_in_ms(self, plan: Plan, number: int) -> int:
+        """How much later a step must begin so that its first cue can be felt in time."""
+        if not self._lead_ms:
+            return 0
+        step = plan.step(number)
+        return max(0, self._lead_ms - self._offset_ms(step, 0)) if step.cues else 0
 
     def _waits_for(self, now_ms: int) -> int:
         """What must come before the next step may begin: a number of `WAITS`, 0 for nothing."""
@@ -335,23 +441,36 @@ class Player:
         self._log.append(now_ms, kind, self.number, a, b, c)
 
     def _fire_cue(self, now_ms: int, late_ms: int) -> None:
-        cue = self._step.cues[self._cue][2]
-        self._cue += 1
+        number = self.number
+        if self._pending == _EARLY_DUE and self._ahead is not None:
+            cue = self._ahead.cues[self._early][2]
+            self._early += 1
+            number += 1
+        else:
+            cue = self._step.cues[self._cue][2]
+            self._cue += 1
         self._buzzer.play(self._playing.patterns[cue], now_ms)
-        self._record(now_ms, CUE, cue, late_ms)
+        self._log.append(now_ms, CUE, number, cue, late_ms, self._lead_ms)
+        self.lateness.add(late_ms)
         self._rearm()
 
     def _feel(self, cue: int, now_ms: int) -> None:
         """A cue that is not in the plan."""
-        self._buzzer.play(self._playing.patterns[cue], now_ms)
-        self._record(now_ms, CUE, cue)
+        if self.feel(self._playing.patterns[cue], cue, now_ms):
+            self._record(now_ms, CUE, cue, 0, self._lead_ms)
+        else:
+            self.withheld += 1
 
     def _enter(self, number: int, anchor_ms: int, now_ms: int) -> None:
+        if number == self._ahead_number and self._ahead is not None:
+            self._step = self._ahead
+        else:
+            self._step = self._playing.step(number)
         self.number = number
-        self._step = self._playing.step(number)
         self._anchor_ms = anchor_ms
         self._duration_ms = self._step.duration_ms
-        self._cue = 0
+        self._cue = self._early
+        self._early = 0
         self._in_position = False
         self._record(now_ms, STEP_STARTED, 0, self._duration_ms)
 
@@ -372,7 +491,7 @@ class Player:
             return TOO_LATE
         if at_ms - now_ms > ARM_MS_MAX:
             return OUT_OF_RANGE
-        self.due_ms = at_ms
+        self.due_ms = at_ms - self._lead_in_ms(self.plan, 0)
         return OK
 
     def _disarm(self, _: int, now_ms: int) -> None:
@@ -381,19 +500,29 @@ class Player:
     def _begin(self, _: int, now_ms: int) -> int:
         if self.plan is None:
             return NO_PLAN
-        self._playing = self.plan
+        # A start that was set is never refused: what is felt until then leaves room for it.
+        if self.state == IDLE and not self._has_room(0, 0, now_ms):
+            return TOO_SOON
+        begin_ms = self._when_due(now_ms)
+        self._open_session(now_ms)
+        self._begin_step(0, begin_ms, now_ms)
+        return OK
+
+    def _open_session(self, now_ms: int) -> None:
+        self._playing = self.plan  # type: ignore[assignment]  # who calls this has looked
         self.started_ms = now_ms
         self.number = NO_STEP
+        self._early = 0
         self.session = self._log.append(
-            now_ms,
-            SESSION_STARTED,
-            NO_STEP,
-            self._source,
-            int.from_bytes(self.plan_id[:4], "little"),
-            int.from_bytes(self.plan_id[4:], "little"),
+            now_ms, SESSION_STARTED, NO_STEP, self._source, self._id_b, self._id_c
         )
-        self._enter(0, self._when_due(now_ms), now_ms)
-        return OK
+
+    def _begin_step(self, number: int, at_ms: int, now_ms: int) -> None:
+        """Enter a step that nobody could know before: from its first cue on."""
+        self._early = 0
+        self._enter(number, at_ms, now_ms)
+        if self._lead_ms and self._step.cues:
+            self._anchor_ms += max(0, self._lead_ms - self._offset_ms(self._step, 0))
 
     def _next_on_time(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)
@@ -402,7 +531,7 @@ class Player:
     def _next_now(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)
         # A gate that gives way does so at its time, even when this is called after it.
-        self._enter(self.number + 1, self._when_due(now_ms), now_ms)
+        self._begin_step(self.number + 1, self._when_due(now_ms), now_ms)
 
     def _wait(self, _: int, now_ms: int) -> None:
         left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
@@ -415,7 +544,7 @@ class Player:
         self._stopped_ms = now_ms - self._anchor_ms
         self._paused_ms = now_ms
         self._buzzer.stop()
-        self._record(now_ms, PAUSED_RECORD, self._source, self._stopped_ms)
+        self._record(now_ms, PAUSED_RECORD, self._source, max(0, self._stopped_ms))
         self._feel(ATTENTION, now_ms)
 
     def _unpause(self, now_ms: int) -> None:
@@ -429,26 +558,31 @@ class Player:
     def _skip(self, _: int, now_ms: int) -> int:
         if self.number + 1 == self._playing.steps:
             return OUT_OF_RANGE
+        if not self._has_room(self.number + 1, 0, now_ms):
+            return TOO_SOON
         if self.state == PAUSED:
             self._unpause(now_ms)
         self._buzzer.stop()
         self._record(now_ms, SKIPPED, self._source)
         self._leave(STEP_SKIPPED, now_ms)
-        self._enter(self.number + 1, now_ms, now_ms)
+        self._begin_step(self.number + 1, now_ms, now_ms)
         return OK
 
-    def _back(self, _: int, now_ms: int) -> None:
+    def _back(self, _: int, now_ms: int) -> int:
         elapsed_ms = self.elapsed_at(now_ms)
         again = self._step.kind == HOLD and elapsed_ms > BACK_SAME_HOLD_MS
         hold = self._hold_before(self.number + 1 if again else self.number)
         before = NO_STEP if hold == NO_STEP else self._hold_before(hold)
         target = 0 if before == NO_STEP else before + 1
+        if not self._has_room(target, 0, now_ms):
+            return TOO_SOON
         if self.state == PAUSED:
             self._unpause(now_ms)
         self._buzzer.stop()
         self._record(now_ms, WENT_BACK, self._source, target)
         self._leave(STEP_LEFT_BACK, now_ms)
-        self._enter(target, now_ms, now_ms)
+        self._begin_step(target, now_ms, now_ms)
+        return OK
 
     def _hold_before(self, number: int) -> int:
         for earlier in range(number - 1, -1, -1):
@@ -462,6 +596,7 @@ class Player:
         if not 1 <= by_ms <= EXTEND_MS_MAX or self._duration_ms + by_ms > MAX_STEP_MS:
             return OUT_OF_RANGE
         self._duration_ms += by_ms
+        self._early = 0
         self._record(now_ms, EXTENDED, self._source, by_ms, self._duration_ms)
         return OK
 

@@ -2,15 +2,42 @@
 """The numbers that travel between host and wearable, each with its name.
 
 A number never changes its meaning: new ones are added at the end, old ones are left unused.
-The tuples of names are indexed by the number.
+The tuples of names are indexed by the number; most of them are in `names`, which a board does
+without.
 """
+
+try:
+    from .names import (
+        CAUSES,
+        END_REASONS,
+        GESTURES,
+        RECORDS,
+        SIDES,
+        SOURCES,
+        STATUSES,
+        STEP_OUTCOMES,
+        WAITS,
+    )
+
+    __all__ = (  # the host finds them here
+        "CAUSES",
+        "END_REASONS",
+        "GESTURES",
+        "RECORDS",
+        "SIDES",
+        "SOURCES",
+        "STATUSES",
+        "STEP_OUTCOMES",
+        "WAITS",
+    )
+except ImportError:  # a board is not given that file: it has no use for the words and little room
+    pass
 
 # --- steps of a plan
 READY, HOLD, SWITCH, REST, DONE = range(5)
 STEP_KINDS = ("ready", "hold", "switch", "rest", "done")
 
 BOTH, LEFT, RIGHT = range(3)
-SIDES = (None, "left", "right")
 
 # --- cues
 (
@@ -42,23 +69,18 @@ COMMANDS = ("start", "pause", "resume", "skip", "back", "stop", "extend", "start
 
 # --- gestures on the wearable's one button
 PRESS, DOUBLE_PRESS, LONG_PRESS = 1, 2, 3
-GESTURES = (None, "press", "double_press", "long_press")
 
 # --- who caused it
-BY_PLAN, BY_WEARER, BY_HOST = range(3)
-SOURCES = ("plan", "wearer", "host")
+BY_PLAN, BY_WEARER, BY_HOST, BY_RESET = range(4)
 
 # --- why a session ended
 ENDED_FINISHED, ENDED_STOPPED, ENDED_FAILED = range(3)
-END_REASONS = ("finished", "stopped", "failed")
 
 # --- how a step ended
 STEP_COMPLETE, STEP_SKIPPED, STEP_LEFT_BACK, STEP_CUT = range(4)
-STEP_OUTCOMES = ("complete", "skipped", "back", "cut")
 
 # --- what a waiting player waits for
 WAIT_PRESS, WAIT_HEART = 1, 2
-WAITS = (None, "press", "heart")
 
 # --- answers to a request: 0, or why it was refused
 (
@@ -80,35 +102,32 @@ WAITS = (None, "press", "heart")
     WRONG_OFFSET,
     NO_SUCH_PLAN,
     LOG_OVERRUN,
-) = range(18)
-STATUSES = (
-    "ok",
-    "no_plan",
-    "wrong_plan",
-    "not_playing",
-    "already_playing",
-    "already_paused",
-    "not_paused",
-    "not_a_hold",
-    "out_of_range",
-    "too_late",
-    "busy",
-    "bad_frame",
-    "unknown_request",
-    "bad_plan",
-    "no_upload",
-    "wrong_offset",
-    "no_such_plan",
-    "log_overrun",
-)
+    TOO_SOON,
+    NOT_PROVEN,
+    NOT_OPEN,
+) = range(21)
+
+# --- why the device started
+(
+    CAUSE_UNKNOWN,
+    CAUSE_POWER_ON,
+    CAUSE_BROWNOUT,
+    CAUSE_SOFTWARE,
+    CAUSE_WATCHDOG,
+    CAUSE_PIN,
+    CAUSE_DEEP_SLEEP,
+) = range(7)
+
+# --- what was withheld to spare the motor, besides cues by their numbers
+WITHHELD_ALERT, WITHHELD_MENU, WITHHELD_PAIRING = 0x100, 0x101, 0x102
 
 # --- records of the event log: kind, then what its fields a (16 bits), b and c (32 bits) hold
 (
-    BOOTED,  # a: reset cause, b: boot id
+    BOOTED,  # a: cause, b: boot id
     SESSION_STARTED,  # a: source, b and c: plan id, little-endian
     STEP_STARTED,  # b: duration_ms
     STEP_ENDED,  # a: outcome, b: elapsed_ms without pauses, c: duration_ms with extensions
-    CUE,  # a: cue, b: late_ms
+    CUE,  # a: cue, b: late_ms, c: lead_ms of the motor, after which it is felt
     PAUSED,  # a: source, b: elapsed_ms of the step
     RESUMED,  # a: source, b: paused_ms
     SKIPPED,  # a: source
@@ -117,23 +136,10 @@ STATUSES = (
     WAITING,  # a: what for, b: longest wait_ms from now
     HEART,  # a: beats per minute (+ HEART_BY_HOST), b and c: up to four RR intervals in 1/1024 s
     SESSION_ENDED,  # a: reason + 256 * source, b: t_ms
-) = range(1, 14)
-RECORDS = (
-    None,
-    "booted",
-    "session_started",
-    "step_started",
-    "step_ended",
-    "cue",
-    "paused",
-    "resumed",
-    "skipped",
-    "went_back",
-    "extended",
-    "waiting",
-    "heart",
-    "session_ended",
-)
+    INTERRUPTED,  # a reset cut a session; a: 1 it goes on, 0 not, b: its boot id, c: its number
+    UTC,  # a: ms, b: s since 1970, at this record's at_ms; c: s since a host told
+    WITHHELD,  # a: what was not to be felt, b: ms that the motor ran in the last minute
+) = range(1, 17)
 
 HEART_BY_HOST = 0x100
 """In a of HEART: the host handed the beat over, from a strap that it hears."""

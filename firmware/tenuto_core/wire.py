@@ -11,80 +11,112 @@ Numbers are little-endian.  `FRAMES` is the whole protocol; what it means is in 
 import struct
 
 VERSION = 1
+"""Rises only with a change that an older host or band could not live with; what is merely new shows
+in the features of `hello_answer`."""
 MAX_FRAME = 243
 """Largest frame in bytes: 244 fit one BLE packet of 251, one is the length."""
 MIN_FRAME = 64
 """A link that cannot carry frames of this size is of no use."""
 
-HELLO, STATE, CLOCK = 0x01, 0x02, 0x03
-UPLOAD_BEGIN, UPLOAD_CHUNK, UPLOAD_COMMIT, PLAN_READ = 0x10, 0x11, 0x12, 0x13
+HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
+CHALLENGE, PROOF, KEY_SET = 0x06, 0x07, 0x08
+UPLOAD_BEGIN, UPLOAD_CHUNK, UPLOAD_COMMIT, PLAN_READ, PLAN_LIST = 0x10, 0x11, 0x12, 0x13, 0x14
 COMMAND = 0x20
 LOG_READ, LOG_ACK = 0x30, 0x31
 ANSWER = 0x80
 LOG = 0xB2
 NOT_UNDERSTOOD = 0xFF
 
-_PLAN_ID = 8
-FRAMES = {
-    # op: (name, fields as (name, size in bytes), whether bytes of any number follow)
-    HELLO: ("hello", (), False),
+FEATURE_PLANS, FEATURE_STATS, FEATURE_TIME, FEATURE_KEYS = 0x01, 0x02, 0x04, 0x08
+"""What the band knows: several plans; statistics; UTC; keys and their challenge."""
+FEATURE_LOCKED, FEATURE_OPEN = 0x100, 0x200
+"""How it stands on this connection: it obeys only after a proof; it takes a key just now."""
+NO_UTC = 0
+
+_BYTES = 8
+"""Fields of this size and larger are bytes, smaller ones are numbers."""
+_LAYOUTS = {
+    # op: name, then its fields with their sizes in bytes; + where bytes of any number follow
+    HELLO: "hello",
     HELLO | ANSWER: (
-        "hello_answer",
-        (
-            ("status", 1),
-            ("protocol", 1),
-            ("boot_id", 4),
-            ("plan_bytes", 2),
-            ("frame_bytes", 1),
-            ("log_records", 2),
-            ("features", 2),
-        ),
-        True,
+        "hello_answer status:1 protocol:1 boot_id:4 plan_bytes:2 frame_bytes:1 "
+        "log_records:2 features:2 +"
     ),
-    STATE: ("state", (), False),
+    STATE: "state",
     STATE | ANSWER: (
-        "state_answer",
-        (
-            ("status", 1),
-            ("state", 1),
-            ("step", 1),
-            ("battery_pct", 1),
-            ("plan_id", _PLAN_ID),
-            ("session", 4),
-            ("now_ms", 4),
-            ("elapsed_ms", 4),
-            ("duration_ms", 4),
-            ("log_first", 4),
-            ("log_next", 4),
-        ),
-        False,
+        "state_answer status:1 state:1 step:1 battery_pct:1 plan_id:8 session:4 "
+        "now_ms:4 elapsed_ms:4 duration_ms:4 log_first:4 log_next:4"
     ),
-    CLOCK: ("clock", (("token", 4),), False),
-    CLOCK | ANSWER: ("clock_answer", (("status", 1), ("token", 4), ("now_ms", 4)), False),
-    UPLOAD_BEGIN: ("upload_begin", (("plan_id", _PLAN_ID), ("size", 2), ("crc", 4)), False),
-    UPLOAD_BEGIN | ANSWER: ("upload_begin_answer", (("status", 1), ("received", 2)), False),
-    UPLOAD_CHUNK: ("upload_chunk", (("offset", 2),), True),
-    UPLOAD_CHUNK | ANSWER: ("upload_chunk_answer", (("status", 1), ("received", 2)), False),
-    UPLOAD_COMMIT: ("upload_commit", (("plan_id", _PLAN_ID),), False),
-    UPLOAD_COMMIT | ANSWER: ("upload_commit_answer", (("status", 1),), True),
-    PLAN_READ: ("plan_read", (("plan_id", _PLAN_ID), ("offset", 2)), False),
-    PLAN_READ | ANSWER: ("plan_read_answer", (("status", 1), ("size", 2), ("offset", 2)), True),
-    COMMAND: (
-        "command",
-        (("command", 1), ("command_id", 4), ("plan_id", _PLAN_ID), ("arg", 4)),
-        False,
+    CLOCK: "clock token:4",
+    CLOCK | ANSWER: "clock_answer status:1 token:4 now_ms:4",
+    TIME_SET: "time_set at_ms:4 utc_s:4 utc_ms:2",
+    TIME_SET | ANSWER: "time_set_answer status:1",
+    STATS: "stats",
+    STATS | ANSWER: (
+        "stats_answer status:1 cause:1 plans:1 keys:1 bonds_pct:1 cues:4 "
+        "late_worst_ms:4 late_p99_ms:4 records_lost:4 withheld:2 "
+        "answers_dropped:2 minute_on_ms:2 journal_writes:4 utc_s:4"
     ),
-    COMMAND | ANSWER: ("command_answer", (("status", 1), ("state", 1), ("command_id", 4)), False),
-    LOG_READ: ("log_read", (("seq", 4),), False),
-    LOG_READ | ANSWER: ("log_read_answer", (("status", 1), ("first", 4), ("next", 4)), False),
-    LOG_ACK: ("log_ack", (("seq", 4),), False),
-    LOG: ("log", (("seq", 4),), True),
-    NOT_UNDERSTOOD: ("not_understood", (("status", 1), ("op", 1)), False),
+    CHALLENGE: "challenge key_id:8 nonce:16",
+    CHALLENGE | ANSWER: "challenge_answer status:1 nonce:16",
+    PROOF: "proof proof:32",
+    PROOF | ANSWER: "proof_answer status:1 proof:32",
+    KEY_SET: "key_set key:16",
+    KEY_SET | ANSWER: "key_set_answer status:1 key_id:8",
+    PLAN_LIST: "plan_list place:1",
+    PLAN_LIST | ANSWER: "plan_list_answer status:1 places:1 place:1 plan_id:8 size:2 +",
+    UPLOAD_BEGIN: "upload_begin plan_id:8 size:2 crc:4",
+    UPLOAD_BEGIN | ANSWER: "upload_begin_answer status:1 received:2",
+    UPLOAD_CHUNK: "upload_chunk offset:2 +",
+    UPLOAD_CHUNK | ANSWER: "upload_chunk_answer status:1 received:2",
+    UPLOAD_COMMIT: "upload_commit plan_id:8",
+    UPLOAD_COMMIT | ANSWER: "upload_commit_answer status:1 +",
+    PLAN_READ: "plan_read plan_id:8 offset:2",
+    PLAN_READ | ANSWER: "plan_read_answer status:1 size:2 offset:2 +",
+    COMMAND: "command command:1 command_id:4 plan_id:8 arg:4",
+    COMMAND | ANSWER: "command_answer status:1 state:1 command_id:4",
+    LOG_READ: "log_read seq:4",
+    LOG_READ | ANSWER: "log_read_answer status:1 first:4 next:4",
+    LOG_ACK: "log_ack seq:4",
+    LOG: "log seq:4 +",
+    NOT_UNDERSTOOD: "not_understood status:1 op:1",
 }
+
+
+class _Frames:
+    """The whole protocol: op -> (name, fields as (name, size in bytes), whether a tail follows).
+
+    Kept as text, which needs a third of the room that tuples would take on a board.
+    """
+
+    def __getitem__(self, op: int) -> tuple[str, tuple[tuple[str, int], ...], bool]:
+        words = _LAYOUTS[op].split(" ")
+        has_tail = words[-1] == "+"
+        fields = []
+        for word in words[1:]:
+            if word != "+":
+                name, size = word.split(":")
+                fields.append((name, int(size)))
+        return words[0], tuple(fields), has_tail
+
+    def __contains__(self, op: object) -> bool:
+        return op in _LAYOUTS
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(_LAYOUTS)
+
+    def __len__(self) -> int:
+        return len(_LAYOUTS)
+
+
+FRAMES = _Frames()
 NO_SESSION = 0xFFFFFFFF
 
-_FORMATS = {1: "B", 2: "H", 4: "I", _PLAN_ID: "8s"}
-_STRUCTS = {op: "<" + "".join(_FORMATS[f[1]] for f in FRAMES[op][1]) for op in FRAMES}
+_FORMATS = {1: "B", 2: "H", 4: "I", 8: "8s", 16: "16s", 32: "32s"}
+
+
+def _struct_of(fields: tuple[tuple[str, int], ...]) -> str:
+    return "<" + "".join(_FORMATS[size] for _, size in fields)
 
 
 class WireError(Exception):
@@ -103,14 +135,14 @@ def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
     # MicroPython's struct cuts numbers that do not fit instead of refusing them.
     for (field, size), value in zip(fields, values):
         if isinstance(value, bytes):
-            fits = size == _PLAN_ID and len(value) == size
+            fits = size >= _BYTES and len(value) == size
         else:
-            fits = size != _PLAN_ID and 0 <= value < 1 << 8 * size
+            fits = size < _BYTES and 0 <= value < 1 << 8 * size
         if not fits:
             raise WireError("{}: {} does not fit: {!r}".format(name, field, value))
     if tail and not has_tail:
         raise WireError("{} takes no tail".format(name))
-    frame = bytes((op, tag)) + struct.pack(_STRUCTS[op], *values) + tail
+    frame = bytes((op, tag)) + struct.pack(_struct_of(fields), *values) + tail
     if len(frame) > MAX_FRAME:
         raise WireError("{} is {} bytes long, at most {}".format(name, len(frame), MAX_FRAME))
     return frame
@@ -124,11 +156,12 @@ def decode(frame: bytes) -> tuple[int, int, tuple, bytes]:
     op, tag = frame[0], frame[1]
     if op not in FRAMES:
         raise WireError("unknown op 0x{:02x}".format(op))
-    name, _, has_tail = FRAMES[op]
-    least = 2 + struct.calcsize(_STRUCTS[op])
+    name, fields, has_tail = FRAMES[op]
+    form = _struct_of(fields)
+    least = 2 + struct.calcsize(form)
     if size < least or (size > least and not has_tail) or size > MAX_FRAME:
         raise WireError("{} has a wrong length: {} bytes".format(name, size))
-    values = struct.unpack_from(_STRUCTS[op], frame, 2)
+    values = struct.unpack_from(form, frame, 2)
     return op, tag, values, bytes(frame[least:])
 
 

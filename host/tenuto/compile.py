@@ -26,15 +26,8 @@ from tenuto.document import seconds
 from tenuto.errors import InputError, Mistake
 from tenuto.routine import HALFWAY_FROM_MS
 from tenuto_core import vocab
-from tenuto_core.plan import (
-    MAX_CUES,
-    MAX_PLAN_MS,
-    MAX_STEPS,
-    Plan,
-    PlanError,
-    Step,
-    encode,
-)
+from tenuto_core.encode import encode
+from tenuto_core.plan import MAX_CUES, MAX_PLAN_MS, MAX_STEPS, Plan, PlanError, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,6 +17,35 @@ if __name__ == "__main__":
 
 from tenuto_core import player as core, vocab  # noqa: E402 - found only now, as a script
 
+INPUTS = {
+    vocab.START: "start",
+    vocab.PAUSE: "pause",
+    vocab.RESUME: "resume",
+    vocab.SKIP: "skip",
+    vocab.BACK: "back",
+    vocab.STOP: "stop",
+    vocab.EXTEND: "extend",
+    vocab.START_AT: "start at",
+    core.PRESSED: "press",
+    core.PRESSED_TWICE: "double press",
+    core.PRESSED_LONG: "long press",
+    core.IN_POSITION: "press when self-paced",
+    core.START_DUE: "start is due",
+    core.STEP_OVER: "step is over",
+    core.MUST_WAIT: "step is over, must wait",
+    core.GO: "need not wait",
+    core.NOBODY_CAME: "longest wait is over",
+    core.PLAN_OVER: "last step is over",
+}
+"""What the inputs of the player's table are called."""
+
+ROWS = [
+    (state, what, action, after)
+    for state, inputs in core.TABLE.items()
+    for what, (action, after) in inputs.items()
+]
+"""The player's table, row by row."""
+
 OUTSIDE_MAX = core.PRESSED_LONG
 
 
@@ -24,8 +53,8 @@ def diagram() -> str:
     """Give a mermaid diagram: an arrow for each pair of states, with all inputs that lead there."""
     lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {core.STATES[core.IDLE]}"]
     arrows: dict[tuple[int, int], list[str]] = {}
-    for state, what, _, after in core.TABLE:
-        arrows.setdefault((state, after), []).append(core.INPUTS[what])
+    for state, what, _, after in ROWS:
+        arrows.setdefault((state, after), []).append(INPUTS[what])
     for (state, after), inputs in sorted(arrows.items()):
         label = "<br>".join(inputs)
         lines.append(f"    {core.STATES[state]} --> {core.STATES[after]}: {label}")
@@ -34,19 +63,19 @@ def diagram() -> str:
 
 def refusals() -> str:
     """Give a table of what each state answers to each input from outside: `-` where it obeys."""
-    rows = {(row[0], row[1]) for row in core.TABLE}
+    rows = {(row[0], row[1]) for row in ROWS}
     lines = [
         "| input | " + " | ".join(core.STATES) + " |",
         "|---" * (len(core.STATES) + 1) + "|",
     ]
-    for what in sorted(core.INPUTS):
+    for what in sorted(INPUTS):
         if what > OUTSIDE_MAX:
             continue
         cells = [
             "-" if (state, what) in rows else f"`{vocab.STATUSES[core.refusal(state, what)]}`"
             for state in range(len(core.STATES))
         ]
-        lines.append(f"| {core.INPUTS[what]} | " + " | ".join(cells) + " |")
+        lines.append(f"| {INPUTS[what]} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Plays the plan in a file with nothing but the player, to see how little memory it needs."""
-# ruff: noqa: I002, T201, PTH123 - MicroPython has no __future__ and no pathlib
+# ruff: noqa: E402, I002, T201, PTH123 - MicroPython has no __future__ and no pathlib
 
 import gc
 import sys
 
+# Room for all of a plan is taken before anything else lies in the way, as a board's program does.
+DATA = bytearray(8192)
+with open(sys.argv[1], "rb") as file:
+    SIZE = file.readinto(DATA)
+
 from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
 from tenuto_core.log import Log
-from tenuto_core.plan import MAX_BYTES, Plan
+from tenuto_core.plan import Plan
 from tenuto_core.player import Player
 
 LOG_RECORDS = 64
@@ -24,25 +29,21 @@ class Silent(Motor):
         """As `buzzer` wants it."""
 
 
-def main(path: str) -> None:
-    # As an upload does: room for all of it at once, before it comes.
+def main() -> None:
     gc.collect()
-    data = bytearray(MAX_BYTES)
-    with open(path, "rb") as file:
-        size = file.readinto(data)
     buzzer = Buzzer(Silent())
     log = Log(LOG_RECORDS)
     player = Player(log, buzzer)
-    player.load(Plan(data), b"12345678")
+    player.load(Plan(DATA), b"12345678")
     player.receive(vocab.START, 0, vocab.BY_HOST, 0)
     while player.due_ms is not None:
         now_ms = player.due_ms if buzzer.due_ms is None else min(player.due_ms, buzzer.due_ms)
         player.advance(now_ms)
         buzzer.advance(now_ms)
-    print(size, "bytes,", log.next, "records,", log.read(log.next - 1, 1)[4] == vocab.SESSION_ENDED)
+    print(SIZE, "bytes,", log.next, "records,", log.read(log.next - 1, 1)[4] == vocab.SESSION_ENDED)
     gc.collect()
     if hasattr(gc, "mem_free"):
         print("free at the end:", gc.mem_free(), file=sys.stderr)
 
 
-main(sys.argv[1])
+main()

@@ -9,8 +9,9 @@ from binascii import crc32
 
 from tenuto_core import buzzer, vocab, wire
 from tenuto_core.band import Band, Peer
+from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, Log, unpack_record
-from tenuto_core.plan import Plan, Step, encode
+from tenuto_core.plan import Plan, Step
 
 BOOT_MS = 1_000
 STEPS_MAX = 100_000

@@ -193,12 +193,12 @@ def anything(stage: Stage, dice: Dice) -> None:
 
 def most(size: int) -> int | bytes:
     """The greatest value of a field."""
-    return b"\xff" * 8 if size == 8 else (1 << 8 * size) - 1
+    return b"\xff" * size if size >= 8 else (1 << 8 * size) - 1
 
 
 def too_much(size: int) -> tuple[int | bytes, ...]:
     """Values that do not fit a field."""
-    return (b"", bytes(9)) if size == 8 else (-1, 1 << 8 * size, 1 << 70)
+    return (b"", bytes(size + 1)) if size >= 8 else (-1, 1 << 8 * size, 1 << 70)
 
 
 def frames(_: bytes, __: list[int]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto_core import player as core, vocab
-from tenuto_core.plan import MAX_STEP_MS, Plan, Step, encode
+from tenuto_core.encode import encode
+from tenuto_core.plan import MAX_STEP_MS, Plan, Step
+from tests.core.diagram import INPUTS, ROWS
 from tests.core.rig import (
     BOOT_MS,
     DONE,
@@ -856,7 +858,7 @@ def test_an_early_call_is_harmless() -> None:
 
 
 def apply(w: Wrist, what: int) -> int:
-    """Give an input of `player.INPUTS` that has a door; returns its status."""
+    """Give an input of `diagram.INPUTS` that has a door; returns its status."""
     gestures = {
         core.PRESSED: vocab.PRESS,
         core.PRESSED_TWICE: vocab.DOUBLE_PRESS,
@@ -871,7 +873,7 @@ def apply(w: Wrist, what: int) -> int:
     return status
 
 
-ROWS = {(row[0], row[1]) for row in core.TABLE}
+PAIRS = {(row[0], row[1]) for row in ROWS}
 WITH_DOOR = [
     *range(len(vocab.COMMANDS)),
     core.PRESSED,
@@ -921,10 +923,10 @@ def assert_changes_nothing(make: Callable[[], Wrist], refused: Callable[[Wrist],
 @pytest.mark.parametrize(
     "where, what",
     [
-        pytest.param(name, what, id=f"{name}-{core.INPUTS[what]}")
+        pytest.param(name, what, id=f"{name}-{INPUTS[what]}")
         for number, name in enumerate(core.STATES)
         for what in WITH_DOOR
-        if (number, what) not in ROWS and (name, what) != ("waiting", core.PRESSED)
+        if (number, what) not in PAIRS and (name, what) != ("waiting", core.PRESSED)
     ],
 )
 def test_an_input_without_a_row_is_refused_and_changes_nothing(where: str, what: int) -> None:

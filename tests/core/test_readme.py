@@ -26,8 +26,8 @@ def test_every_row_of_the_table_is_in_the_diagram() -> None:
             drawn |= {(match[1], what, match[2]) for what in match[3].split("<br>")}
 
     assert drawn == {
-        (core.STATES[state], core.INPUTS[what], core.STATES[after])
-        for state, what, _, after in core.TABLE
+        (core.STATES[state], diagram.INPUTS[what], core.STATES[after])
+        for state, what, _, after in diagram.ROWS
     }
 
 

@@ -7,30 +7,31 @@ import inspect
 from collections import Counter
 
 from tenuto_core import player as core, vocab
-from tenuto_core.player import IDLE, INPUTS, STATES, TABLE, Player
+from tenuto_core.player import IDLE, STATES, Player
+from tests.core.diagram import INPUTS, ROWS
 
-ACTIONS = {row[2] for row in TABLE}
+ACTIONS = {row[2] for row in ROWS}
 
 
 def reachable(start: int) -> set[int]:
     found, new = {start}, [start]
     while new:
         here = new.pop()
-        further = {row[3] for row in TABLE if row[0] == here} - found
+        further = {row[3] for row in ROWS if row[0] == here} - found
         found |= further
         new += further
     return found
 
 
 def test_every_row_is_of_known_states_and_inputs() -> None:
-    for state, what, _, after in TABLE:
+    for state, what, _, after in ROWS:
         assert 0 <= state < len(STATES)
         assert 0 <= after < len(STATES)
         assert what in INPUTS
 
 
 def test_no_pair_of_state_and_input_has_two_rows() -> None:
-    pairs = Counter((row[0], row[1]) for row in TABLE)
+    pairs = Counter((row[0], row[1]) for row in ROWS)
 
     assert [pair for pair, count in pairs.items() if count > 1] == []
 
@@ -57,7 +58,7 @@ def test_every_state_can_be_reached_and_left_for_idle() -> None:
 
 
 def test_every_input_is_of_use_somewhere() -> None:
-    assert {row[1] for row in TABLE} == set(INPUTS)
+    assert {row[1] for row in ROWS} == set(INPUTS)
 
 
 def test_the_inputs_begin_with_the_commands_of_the_wire() -> None:
@@ -67,4 +68,4 @@ def test_the_inputs_begin_with_the_commands_of_the_wire() -> None:
 def test_the_wearer_can_stop_wherever_something_goes_on() -> None:
     for state in range(1, len(STATES)):
         for what in (vocab.STOP, core.PRESSED_LONG):
-            assert [row[3] for row in TABLE if row[:2] == (state, what)] == [IDLE]
+            assert [row[3] for row in ROWS if row[:2] == (state, what)] == [IDLE]

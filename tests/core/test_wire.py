@@ -16,8 +16,8 @@ def fixed_size(op: int) -> int:
 
 
 def field(size: int) -> st.SearchStrategy[int | bytes]:
-    if size == 8:
-        return st.binary(min_size=8, max_size=8)
+    if size >= 8:
+        return st.binary(min_size=size, max_size=size)
     return st.integers(0, (1 << 8 * size) - 1)
 
 
@@ -33,8 +33,8 @@ def frames(draw: st.DrawFn) -> tuple[int, int, tuple[int | bytes, ...], bytes]:
 def example(op: int, *, low: bool = False) -> tuple[int | bytes, ...]:
     sizes = [size for _, size in wire.FRAMES[op][1]]
     if low:
-        return tuple(bytes(8) if size == 8 else 0 for size in sizes)
-    return tuple(b"\xff" * 8 if size == 8 else (1 << 8 * size) - 1 for size in sizes)
+        return tuple(bytes(size) if size >= 8 else 0 for size in sizes)
+    return tuple(b"\xff" * size if size >= 8 else (1 << 8 * size) - 1 for size in sizes)
 
 
 @given(frames())
@@ -80,7 +80,7 @@ def test_a_value_that_does_not_fit_is_refused_with_its_name(op: int) -> None:
     values = example(op)
     for index, (name, size) in enumerate(wire.FRAMES[op][1]):
         bad: tuple[int | bytes, ...]
-        bad = (b"seven b", b"nine byte") if size == 8 else (-1, 1 << 8 * size)
+        bad = (bytes(size - 1), bytes(size + 1)) if size >= 8 else (-1, 1 << 8 * size)
         for value in bad:
             spoilt = (*values[:index], value, *values[index + 1 :])
             with pytest.raises(wire.WireError, match=name):

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""What people and programs call the numbers of `vocab`; not needed, and not copied, on a board."""
+
+SIDES = (None, "left", "right")
+
+GESTURES = (None, "press", "double_press", "long_press")
+
+SOURCES = ("plan", "wearer", "host", "reset")
+
+END_REASONS = ("finished", "stopped", "failed")
+
+STEP_OUTCOMES = ("complete", "skipped", "back", "cut")
+
+WAITS = (None, "press", "heart")
+
+STATUSES = (
+    "ok",
+    "no_plan",
+    "wrong_plan",
+    "not_playing",
+    "already_playing",
+    "already_paused",
+    "not_paused",
+    "not_a_hold",
+    "out_of_range",
+    "too_late",
+    "busy",
+    "bad_frame",
+    "unknown_request",
+    "bad_plan",
+    "no_upload",
+    "wrong_offset",
+    "no_such_plan",
+    "log_overrun",
+    "too_soon",
+    "not_proven",
+    "not_open",
+)
+
+CAUSES = ("unknown", "power_on", "brownout", "software", "watchdog", "pin", "deep_sleep")
+
+RECORDS = (
+    None,
+    "booted",
+    "session_started",
+    "step_started",
+    "step_ended",
+    "cue",
+    "paused",
+    "resumed",
+    "skipped",
+    "went_back",
+    "extended",
+    "waiting",
+    "heart",
+    "session_ended",
+    "interrupted",
+    "utc",
+    "withheld",
+)
