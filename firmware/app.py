@@ -16,8 +16,10 @@ from clock import Clock
 from tenuto_core.band import Band
 from tenuto_core.heart import Beats
 
-# Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
-POLL_MS = 20
+# Below one connection event of 30 ms; a shorter period would cost power and gain nothing.  It must
+# not go into connection intervals: time stamps that keep step with the radio would hide how fast
+# this board's clock runs.
+POLL_MS = 21
 BATTERY_EVERY_MS = 60_000
 
 

@@ -186,9 +186,12 @@ class Ble:
             if packet:
                 self._tenuto.outbox.write(packet)
                 self._next_packet_ms = now_ms + PACKET_EVERY_MS
-        waiting_ms = self._next_packet_ms if self._peer.has_more else None
-        times = [t for t in (waiting_ms, self._peer.due_ms) if t is not None]
-        self.due_ms = min(times) if times else None
+        # Nothing is sent before the next packet's time, whatever the peer would like.
+        resend_ms = self._peer.due_ms
+        if self._peer.has_more:
+            self.due_ms = self._next_packet_ms
+        elif resend_ms is not None:
+            self.due_ms = max(resend_ms, self._next_packet_ms)
 
     def beat(self, bpm, contact, rr):
         """Notify a heart rate to whoever listens and is bonded."""

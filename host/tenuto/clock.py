@@ -14,9 +14,10 @@ clipped by one more line with each message.  The truth is inside, so what the co
 `theta` at some moment are bounds that hold, and half of their distance is the uncertainty.  A slow
 message touches nothing: that is the minimum-delay filter.
 
-The best guess for the skew `s` is the edge of the polygon along the quickest messages (the line
-below all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999), weighted with
-what was known before.  It needs many messages, and the log records that come anyway are messages.
+The best guess for the skew `s` comes from the edge of the polygon along the quickest messages
+(the line below all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999),
+weighted with what was known before.  It needs many messages, and the log records that come anyway
+are messages.
 
 No crystal keeps to a line for ever: after `WINDOW_MS` the polygon makes room for a new one that
 starts with what the old one has learned.  A message that contradicts the polygon means that one of
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31
@@ -39,6 +41,8 @@ SKEW_WANDER_PPM = 5.0
 """How much a crystal changes from one meeting to the next, mostly with its temperature."""
 SLACK_MS = 0.5
 """Granted to each bound, for the wander of a clock within a window."""
+LATE_MS = 200.0
+"""A message that was so slow waited for something else than the radio; it says nothing of that."""
 WINDOW_MS = 1_800_000.0
 RESEED_MS = 2.0
 """By how much more the bounds are widened when a window ends."""
@@ -124,6 +128,18 @@ class _Window:
         self.corners = kept
         return True
 
+    def closest(self, side: _Side, sign: int) -> list[tuple[float, float]]:
+        """Give the corners of those lines that come close to the mean of a side's bounds.
+
+        How close: the milliseconds blur the edge, and so does chance, by the quickest of all
+        messages being a little slow.
+        """
+        best = max(sign * (c + s * side.at_ms) for c, s in self.corners)
+        delay_ms = max(0.0, sign * side.bound_ms - best)
+        part = _Window(self.origin_ms, self.corners)
+        part.clip(side.at_ms, sign * (best - max(0.5, 5 * delay_ms / side.count)), -sign)
+        return part.corners
+
 
 class DeviceClock:
     """The clock of one boot of one wearable.
@@ -188,8 +204,16 @@ class DeviceClock:
             if probe is None:
                 return  # a probe will tell
             self.steps += 1
+            skew = self.skew
+            # It may also be the skew that was wrong; the more often, the less it is believed.
+            sigma_ppm = 4 * max(skew.sigma_ppm, SKEW_WANDER_PPM)
+            self._prior = Skew(skew.ppm, sigma_ppm) if sigma_ppm < SKEW_UNKNOWN_PPM else Skew()
+            self._window = None
             lower, upper = probe.before_ms - at_ms - 1, probe.after_ms - at_ms
             self._window = self._start(at_ms, lower, upper)
+            return
+        low, high = window.bounds(relative_ms)
+        if sign * theta - max(sign * low, sign * high) > LATE_MS:
             return
         window.first_ms = min(window.first_ms, relative_ms)
         window.last_ms = max(window.last_ms, relative_ms)
@@ -205,22 +229,19 @@ class DeviceClock:
     def skew(self) -> Skew:
         """How much faster than the host's clock the wearable's runs, as well as is known."""
         prior, window = self._prior, self._window
-        weight = prior.sigma_ppm**-2
-        total = weight * prior.ppm
         if window is None:
             return prior
-        for sign, side in zip((1, -1), window.sides, strict=True):
-            span_ms = window.last_ms - window.first_ms
-            if side.count < 3 or span_ms <= 0:
-                continue
-            # The corner that comes closest to the mean of the bounds is an end of that edge.
-            theta, s = max((sign * (c + s * side.at_ms), s) for c, s in window.corners)
-            delay_ms = sign * side.bound_ms - theta
-            # Each end of the line is as wrong as the quickest of half the messages was slow.
-            sigma_ppm = 1e6 * (6 * max(0.0, delay_ms) / side.count + SLACK_MS) / span_ms
-            weight += sigma_ppm**-2
-            total += sigma_ppm**-2 * _ppm(s)
-        return Skew(total / weight, weight**-0.5)
+        # Log records are many and need no answer; without them both sides are about as good.
+        above, below = window.sides
+        side, sign = (above, 1) if above.count >= below.count else (below, -1)
+        if side.count < 3 or window.last_ms <= window.first_ms:
+            return prior
+        closest = window.closest(side, sign)
+        slopes = [s for _, s in closest]
+        sigma_ppm = max(0.1, 1e6 * (max(slopes) - min(slopes)) / 3)
+        weight, before = sigma_ppm**-2, prior.sigma_ppm**-2
+        ppm = (weight * _ppm(_middle(closest)) + before * prior.ppm) / (weight + before)
+        return Skew(ppm, (weight + before) ** -0.5)
 
     def remember(self) -> Skew:
         """Give the skew as it should be known at the next boot, or the next day."""
@@ -259,6 +280,17 @@ class DeviceClock:
 def _slope(ppm: float) -> float:
     """Give the slope of theta for a skew."""
     return 1 / (1 + ppm * 1e-6) - 1
+
+
+def _middle(corners: list[tuple[float, float]]) -> float:
+    """Give the slope of the centroid of a polygon."""
+    c0, s0 = corners[0]
+    area = total = 0.0
+    for (c1, s1), (c2, s2) in pairwise(corners[1:]):
+        part = (c1 - c0) * (s2 - s0) - (c2 - c0) * (s1 - s0)
+        area += part
+        total += part * (s0 + s1 + s2) / 3
+    return total / area if area else s0
 
 
 def _ppm(slope: float) -> float:

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""A room: simulated wearables with the real firmware, and a daemon that keeps them over the air."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tenuto import timebase
+from tenuto.daemon import Daemon
+from tenuto.history import HistorySink, Store
+from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.open import radio_of
+from tenuto.outlets import Outlet
+from tenuto.resources import Library, shipped
+from tenuto.simulator import VirtualPerson, World
+from tenuto.wearables.band import BandDriver
+from tests.daemon.rig import Collector, utc_ms
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from pathlib import Path
+
+    from tenuto.simulator import SimulatedWearable
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in virtual time."""
+    timebase.run(scenario, speed=math.inf)
+
+
+class Room:
+    """What `room` gives."""
+
+    def __init__(self, world: World, daemon: Daemon, store: Store, seen: Collector) -> None:
+        self.world = world
+        self.daemon = daemon
+        self.store = store
+        self.seen = seen
+
+    @property
+    def bands(self) -> Mapping[str, SimulatedWearable]:
+        return self.world.wearables
+
+
+@asynccontextmanager
+async def room(
+    path: Path,
+    *,
+    count: int = 1,
+    seed: int = 0,
+    drift_ppm: float = 0.0,
+    calm: bool = True,
+    **world: Any,
+) -> AsyncIterator[Room]:
+    """`count` wearables named `band-1` and so on, in reach of one daemon."""
+    library = Library()
+    async with AsyncExitStack() as stack:
+        air = await stack.enter_async_context(World(seed=seed, **world))
+        store = await stack.enter_async_context(Store(path))
+        history = await stack.enter_async_context(Outlet(HistorySink(store), bound=4096))
+        seen = Collector()
+        outlet = await stack.enter_async_context(Outlet(seen))
+        adapter = BleAdapter(radio_of(await air.adapter()), name="simulated")
+        stack.push_async_callback(adapter.close)
+        daemon = Daemon(
+            store=store,
+            history=history,
+            outlets=[outlet],
+            compile_routine=lambda _, name: library.plan(name or "lower-back"),
+            utc_ms=utc_ms,
+            rng=random.Random(seed),
+            on_link=lambda _name, _state: None,
+        )
+        for number in range(1, count + 1):
+            person = VirtualPerson(seed=seed + number, start_bpm=None if calm else 128.0)
+            band = await air.add_wearable(
+                f"band-{number}",
+                firmware_dir=shipped("firmware"),
+                person=person,
+                drift_ppm=drift_ppm,
+            )
+            daemon.add(band.id, None, BandDriver(BleLink(adapter, band.address)))
+        task = asyncio.create_task(daemon.run(), name="daemon")
+        try:
+            yield Room(air, daemon, store, seen)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
