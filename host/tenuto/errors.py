@@ -99,7 +99,11 @@ class RefusedError(TenutoError):
 
 
 class StoreError(TenutoError):
-    """The history cannot be opened, read or written."""
+    """The history cannot be opened, read or written; `is_damage`: its file is broken."""
+
+    def __init__(self, text: str, *, is_damage: bool = False) -> None:
+        self.is_damage = is_damage
+        super().__init__(text)
 
 
 class ControlError(TenutoError):

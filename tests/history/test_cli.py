@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
+import sqlite3
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +17,13 @@ from tenuto import cli
 from tenuto.events import LinkLost, to_json
 from tenuto.history import Store
 from tenuto_core import vocab
-from tests.history.sessions import READY_MS, Band, whole_session
+from tests.history.sessions import (
+    READY_MS,
+    Band,
+    eventful_session,
+    whole_session,
+    with_strap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -153,3 +162,159 @@ def test_a_name_cannot_play_tricks_on_the_terminal(
     keep(database, whole_session(wearable="wr\x1b[31mist"))
 
     assert "\x1b" not in history()[1] + history("show", "1")[1]
+
+
+def test_show_draws_the_session_as_a_score(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, with_strap(eventful_session()))
+    _, out, _ = history("show", "1")
+    lines = out.splitlines()
+    left = next(line for line in lines if line.startswith("  left "))
+    right = next(line for line in lines if line.startswith(" right "))
+
+    assert "1 Glute Bridge, 2 Kneeling Lunge" in out
+    assert "\u2591 skipped, \u2016 paused" in out
+    # 2 s a column: 5 s to get ready, 15 s held, 12 s of a pause, 15 s held, then the left alone.
+    assert left.index("\u2588") == right.index("\u2588") == 7 + 2
+    assert left.count("\u2016") == right.count("\u2016") == 6
+    assert "\u2591" in left
+    assert "\u2591" not in right
+    assert "bpm in the first minute" in out
+
+
+@pytest.mark.usefixtures("history")
+def test_letters_that_a_terminal_lacks_are_not_used(
+    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(database, with_strap(eventful_session()))
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["history", "show", "1", "--config", str(tmp_path / "tenuto.toml")])
+
+    assert not ended.value.code
+
+
+# --- export, import, delete, check
+
+
+def test_the_whole_history_goes_out_and_in(
+    history: Callable[..., Typed], database: Path, tmp_path: Path
+) -> None:
+    keep(database, stopped_session(), whole_session())
+    code, out, err = history("export")
+    assert (code, err) == (0, "")
+    file = tmp_path / "all.jsonl"
+    assert history("export", "-o", str(file))[0] == 0
+    assert file.read_text(encoding="utf-8") == out
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = history()[1]
+    database.unlink()
+
+    code, out, _ = history("import", str(file))
+    assert (code, out.splitlines()[0].split(",")[0]) == (0, "2 sessions are new")
+    assert before == history()[1]
+    assert history("import", str(file))[1].startswith("0 sessions are new")
+
+
+@pytest.mark.parametrize(
+    "words,beginning",
+    [
+        (["--format", "csv"], "session,began_utc,"),
+        (["1", "--format", "csv"], "session,began_utc,"),
+        (["--format", "openmhealth"], "["),
+    ],
+)
+def test_other_formats_go_to_the_output(
+    history: Callable[..., Typed], database: Path, words: list[str], beginning: str
+) -> None:
+    keep(database, whole_session())
+    code, out, err = history("export", *words)
+
+    assert (code, err) == (0, "")
+    assert out.startswith(beginning)
+
+
+def test_a_session_becomes_a_fit_file(
+    history: Callable[..., Typed],
+    database: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keep(database, whole_session())
+
+    assert history("export", "1", "--format", "fit")[0] == 0
+    assert (tmp_path / "tenuto-session-1.fit").read_bytes()[8:12] == b".FIT"
+
+
+@pytest.mark.parametrize(
+    "words,text",
+    [
+        (["export", "--format", "fit"], "name its ID"),
+        (["export", "1"], "leave the ID out"),
+        (["export", "9", "--format", "csv"], "there is no session 9"),
+        (["export", "--format", "csv", "-o", "/dev/null/x"], "cannot be written"),
+        (["import", "/nowhere.jsonl"], "cannot be read"),
+        (["delete", "9", "--yes"], "there is no session 9"),
+        (["delete", "1"], "say --yes if that is meant"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    history: Callable[..., Typed], database: Path, words: list[str], text: str
+) -> None:
+    keep(database, whole_session())
+    code, _, err = history(*words)
+
+    assert code == 2
+    assert text in err
+    assert "lower-back" in history()[1]
+
+
+@pytest.mark.parametrize("words", [["export"], ["check"], ["delete", "1", "--yes"]])
+def test_without_a_history_it_says_so(
+    history: Callable[..., Typed], database: Path, words: list[str]
+) -> None:
+    code, _, err = history(*words)
+
+    assert code == 2
+    assert "tenuto run" in err
+    assert not database.exists()
+
+
+def test_delete_deletes_what_was_named(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, stopped_session(), whole_session())
+    code, out, _ = history("delete", "2", "--yes")
+
+    assert code == 0
+    assert "Session 2" in out
+    assert [line.split()[0] for line in history()[1].splitlines()[1:]] == ["1"]
+
+
+def test_check_finds_and_mends(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, stopped_session(), whole_session())
+    assert history("check")[:2] == (0, f"{database} is sound.\n")
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE sessions SET reason = 'stopped' WHERE id = 2")
+    db.close()
+
+    code, out, _ = history("check")
+    assert code == 1
+    assert "session 2 is not as its records tell" in out
+    assert "--repair" in out
+    assert history("check", "--repair")[0] == 0
+    assert "finished" in history()[1]
+
+
+def test_check_saves_what_a_broken_file_still_has(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    keep(database, *(whole_session(boot_id=boot) for boot in range(1, 21)))
+    with database.open("r+b") as file:
+        file.seek(database.stat().st_size // 2)
+        file.write(b"\xa5" * 6_000)
+    assert history("check")[0] == 1
+
+    code, out, _ = history("check", "--repair")
+    assert code == 0
+    assert "Saved" in out
+    assert database.with_name("history.db.damaged").exists()
+    assert history("check")[0] == 0

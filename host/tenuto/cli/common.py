@@ -90,3 +90,34 @@ def history_file(config: Config) -> Path:
 
     asyncio.run(bring_up_to_date())
     return config.history_path
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask before something that cannot be undone; `yes` answers in advance.
+
+    Raises:
+        InputError: there is nobody to ask.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise InputError(f"{question} Nobody is here to ask; say --yes if that is meant")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, wholly or not at all: it holds health data.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        new.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            new.unlink()
+        raise InputError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,34 +1,42 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto history`: list what was played, show one session. Only reads, also beside a daemon."""
+"""`tenuto history`: list what was played, show it, take it elsewhere, delete it, look after it."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import shutil
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
 from tenuto import events
-from tenuto.cli.common import ConfigFile, history_file
+from tenuto.cli.common import ConfigFile, confirmed, history_file, write_private
 from tenuto.config import find_config
-from tenuto.errors import InputError
+from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
+from tenuto.history.account import Account, account
 from tenuto.terminal import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
+    from tenuto.config import Config
     from tenuto.events import Event
     from tenuto.history import SessionRow, StoredSession, Summary
+    from tenuto.history.mend import Checked
 
 READ_TIMEOUT_S = 30.0
+LONG_TIMEOUT_S = 600.0
+"""For what goes through all of the history."""
 _RIGHT = frozenset({"id", "holds", "time", "bpm"})
+Number = Annotated[int, Parameter(name="ID")]
 
-app = App(name="history", help="List what was played, show one session.")
+app = App(name="history", help="List what was played, show it, export, delete, check.")
 
 
 @app.default
@@ -55,23 +63,20 @@ def list_sessions(
 
 @app.command
 def show(
-    number: Annotated[int, Parameter(name="ID")],
+    number: Number,
     /,
     *,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show a session: what it came to, and all that happened.
+    """Show a session: what it came to, its score, and all that happened.
 
     Args:
         number: the session's id, from `tenuto history`
         as_json: print one JSON object a line, as `tenuto run --json` does, and nothing else
         config: as in all commands
     """
-    path = history_file(find_config(config))
-    session = asyncio.run(_one(path, number)) if path.exists() else None
-    if session is None:
-        raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
+    session = _session(find_config(config), number)
     happened = replay(session)
     if as_json:
         for event, _ in happened:
@@ -82,11 +87,232 @@ def show(
     print(words.printable(f"Session {row.id}, {_when(row)}, on {row.key.wearable}{wearer}"))
     for line in words.summary(summarize(event for event, _ in happened)):
         print(line)
+    _print_score(account(session))
     print()
     _print_table(
         ("at", "event", ""),
         [(_clock(event.t_ms), event.name, _details(event)) for event, _ in happened],
     )
+
+
+Format = Literal["jsonl", "csv", "fit", "openmhealth"]
+
+
+@app.command
+def export(
+    number: Annotated[int | None, Parameter(name="ID")] = None,
+    /,
+    *,
+    form: Annotated[Format, Parameter(name="--format")] = "jsonl",
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Take sessions elsewhere. Exported files hold health data; only you may read them.
+
+    Args:
+        number: one session; without it all of them
+        form: jsonl has everything and can be imported again; csv has a row for each hold; fit is a
+            session for sports watches and their portals; openmhealth has data points as JSON
+        output: the file; without it standard output, for fit a file here that is named
+        config: as in all commands
+    """
+    path = _existing(find_config(config))
+    if form == "fit":
+        if number is None:
+            raise InputError("FIT has one session a file: name its ID, from `tenuto history`")
+        from tenuto.history.fit import fit_file
+
+        data = fit_file(account(_session(find_config(config), number)))
+        output = output or Path(f"tenuto-session-{number}.fit")
+    elif form == "jsonl":
+        if number is not None:
+            raise InputError(
+                "jsonl has the whole history: leave the ID out, or take another format"
+            )
+        data = asyncio.run(_jsonl(path)).encode()
+    else:
+        sessions = [_session(find_config(config), number)] if number else asyncio.run(_all(path))
+        data = _as_text(form, [account(session) for session in sessions]).encode()
+    if output is None or str(output) == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_private(output, data)
+        print(f"{output} is written", file=sys.stderr)
+
+
+@app.command(name="import")
+def import_file(file: Path, /, *, config: ConfigFile = None) -> None:
+    """Take in what `tenuto history export` wrote as JSON Lines; what is here already stays.
+
+    Args:
+        file: the file
+        config: as in all commands
+    """
+    from tenuto.history.lines import read_lines
+
+    async def take() -> tuple[int, int]:
+        async with (
+            asyncio.timeout(LONG_TIMEOUT_S),
+            Store(find_config(config).history_path) as store,
+        ):
+            with file.open(encoding="utf-8") as lines:
+                taken = await read_lines(store, lines, str(file))
+            return taken.sessions, taken.records
+
+    try:
+        sessions, records = asyncio.run(take())
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+    news = words.count(sessions, "session is", "sessions are")
+    print(f"{news} new, with {words.count(records, 'record', 'records')}")
+
+
+@app.command
+def delete(
+    numbers: Annotated[tuple[int, ...], Parameter(name="ID")],
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
+    """Delete sessions for good: from the lists, from the file's bytes, and for the wearable too.
+
+    Args:
+        numbers: one or more sessions, from `tenuto history`
+        yes: do not ask
+        config: as in all commands
+    """
+    path = _existing(find_config(config))
+    sessions = [_session(find_config(config), number) for number in dict.fromkeys(numbers)]
+    for session in sessions:
+        row = session.row
+        print(words.printable(f"Session {row.id}, {_when(row)}, {row.routine or '?'}"))
+    if not confirmed("Delete what is listed, for good?", yes=yes):
+        print("Nothing is deleted.")
+        return 3
+
+    async def remove() -> None:
+        async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
+            for session in sessions:
+                await store.delete(session.row.id)
+
+    asyncio.run(remove())
+    print("Deleted. Files that you exported before, and backups, still have it.")
+    return 0
+
+
+@app.command
+def check(
+    *, repair: Annotated[bool, Parameter(negative=())] = False, config: ConfigFile = None
+) -> int:
+    """Look whether the history is sound; with --repair, mend it.
+
+    What sessions are listed as is made anew from their records; of a damaged file all that can be
+    read is put into a new one, and the damaged one is kept beside it.
+
+    Args:
+        repair: mend what is wrong; end the daemon and whatever else uses the history first
+        config: as in all commands
+    """
+    from tenuto.history.mend import salvage
+
+    path = _existing(find_config(config))
+    found = asyncio.run(_check(path))
+    for text in (*found.damage, *found.faults):
+        print(words.printable(text.strip()))
+    if found.is_sound:
+        print(f"{path} is sound.")
+        return 0
+    if not repair:
+        print("`tenuto history check --repair` mends that; end the daemon first.")
+        return 1
+    if found.damage:
+        kept, saved = asyncio.run(salvage(path))
+        print(f"Saved {words.count(saved['records'], 'record', 'records')}; the old file is {kept}")
+    else:
+        print(f"{words.count(asyncio.run(_rebuild(path)), 'session', 'sessions')} put right.")
+    return 0 if asyncio.run(_check(path)).is_sound else 1
+
+
+async def _check(path: Path) -> Checked:
+    from tenuto.history.mend import Checked, check as look
+
+    try:
+        async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
+            return await look(store)
+    except StoreError as error:
+        if error.is_damage:
+            return Checked((str(error),), ())
+        raise
+
+
+async def _rebuild(path: Path) -> int:
+    from tenuto.history.mend import rebuild
+
+    async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
+        return await rebuild(store)
+
+
+def _existing(config: Config) -> Path:
+    """Give the history's file; raises InputError where nothing was played yet."""
+    path = history_file(config)
+    if not path.exists():
+        raise InputError(f"there is no history at {path} yet; `tenuto run` begins one")
+    return path
+
+
+def _session(config: Config, number: int) -> StoredSession:
+    path = history_file(config)
+    session = asyncio.run(_one(path, number)) if path.exists() else None
+    if session is None:
+        raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
+    return session
+
+
+async def _jsonl(path: Path) -> str:
+    from tenuto.history.lines import write_lines
+
+    text = io.StringIO()
+    async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
+        await write_lines(store, text.write)
+    return text.getvalue()
+
+
+async def _all(path: Path) -> list[StoredSession]:
+    async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
+        return await store.between(0, 1 << 62)
+
+
+def _as_text(form: str, accounts: Sequence[Account]) -> str:
+    if form == "csv":
+        from tenuto.history.table import write_table
+
+        table = io.StringIO(newline="")
+        write_table(accounts, table)
+        return table.getvalue()
+    from tenuto.history.openmhealth import data_points
+
+    points = [point for told in accounts for point in data_points(told)]
+    return json.dumps(points, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _print_score(told: Account) -> None:
+    from tenuto.report.text import ASCII, UNICODE, heart_lines, text_score
+
+    for line in heart_lines(told):
+        print(line)
+    width = shutil.get_terminal_size((100, 24)).columns
+    try:
+        f"{UNICODE.curve}{UNICODE.pause}".encode(sys.stdout.encoding or "ascii")
+        letters = UNICODE
+    except UnicodeEncodeError:
+        letters = ASCII
+    print()
+    for line in text_score(told, width, letters):
+        print(line)
 
 
 async def _newest(path: Path, limit: int) -> list[StoredSession]:

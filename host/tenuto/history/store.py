@@ -296,7 +296,9 @@ class Store:
         except (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError):
             raise  # a mistake of the caller's; the file is sound
         except sqlite3.Error as error:
-            raise StoreError(self._explain(error)) from error
+            name = getattr(error, "sqlite_errorname", "")
+            is_damage = name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+            raise StoreError(self._explain(error), is_damage=is_damage) from error
 
     @property
     def _db(self) -> sqlite3.Connection:

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""A session as a score of letters, for a terminal.  Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto import heart
+from tenuto.history.account import COMPLETE
+from tenuto.terminal.words import clock, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tenuto.history.account import Account
+
+WIDTH_MIN, WIDTH_MAX = 40, 110
+_LABEL = 7
+_AXIS_EVERY = 12
+_CURVE_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """What the score is made of.
+
+    curve: from low to high.  held, skipped, cut, pause: of the lanes.  strokes: of cues.
+    """
+
+    curve: str
+    held: str
+    skipped: str
+    cut: str
+    pause: str
+    rest: str
+    strokes: tuple[str, str, str]
+
+
+UNICODE = Letters(
+    "\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588",
+    "\u2588",
+    "\u2591",
+    "\u2592",
+    "\u2016",
+    "\u00b7",
+    ("\u2575", "'", "."),
+)
+ASCII = Letters("._-=+*#@", "#", "o", "x", "=", ".", ("|", "'", "."))
+
+
+def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[str]:
+    """Draw a session in lines of at most `width` letters.
+
+    The heart above; the left and the right lane, both filled where both sides were held; the cues;
+    the time. The exercises have numbers, which the last lines explain.
+    """
+    if told.duration_ms <= 0:
+        return []
+    columns = max(WIDTH_MIN, min(width, WIDTH_MAX)) - _LABEL
+    step_ms = -(-told.duration_ms // columns // 1000) * 1000
+    columns = min(columns, -(-told.duration_ms // step_ms))
+    lines: list[str] = []
+    if told.samples:
+        lines += _curve(told, columns, step_ms, letters)
+    names: list[str] = []
+    numbers = [" "] * columns
+    left, right = [letters.rest] * columns, [letters.rest] * columns
+    for hold in told.holds:
+        name = hold.exercise or "?"
+        if name not in names:
+            names.append(name)
+        letter = {COMPLETE: letters.held, "skipped": letters.skipped, "back": letters.skipped}.get(
+            hold.outcome or "", letters.cut
+        )
+        first = hold.from_ms // step_ms
+        last = max(first + 1, hold.to_ms // step_ms)
+        for lane, other in ((left, "right"), (right, "left")):
+            if hold.side != other:
+                for column in range(first, min(last, columns)):
+                    lane[column] = letter
+        _write(numbers, first, str(names.index(name) + 1))
+    for pause in told.pauses:
+        for column in range(pause.from_ms // step_ms, min(-(-pause.to_ms // step_ms), columns)):
+            left[column] = right[column] = letters.pause
+    lines += [
+        _line("", numbers),
+        _line("left", left),
+        _line("right", right),
+        _line("cues", _cues(told, columns, step_ms, letters)),
+        _line("", _axis(columns, step_ms)),
+    ]
+    key = ", ".join(f"{index} {printable(name)}" for index, name in enumerate(names, 1))
+    indent = " " * _LABEL
+    lines += textwrap.wrap(key, columns + _LABEL, initial_indent=indent, subsequent_indent=indent)
+    lines += [indent + text for text in _used(told, letters)]
+    return lines
+
+
+def _line(label: str, row: list[str]) -> str:
+    return f"{label:>{_LABEL - 1}} {''.join(row)}".rstrip()
+
+
+def _write(row: list[str], column: int, text: str) -> None:
+    for offset, letter in enumerate(text):
+        if column + offset < len(row):
+            row[column + offset] = letter
+
+
+def _curve(told: Account, columns: int, step_ms: int, letters: Letters) -> Iterator[str]:
+    """Give the heart rate as rows, the highest first; blank where none was known."""
+    known: list[list[tuple[int, int]]] = [[] for _ in range(columns)]
+    for from_ms, to_ms, bpm in heart.spans(told.samples, told.duration_ms):
+        for column in range(from_ms // step_ms, min(to_ms // step_ms + 1, columns)):
+            overlap = min(to_ms, (column + 1) * step_ms) - max(from_ms, column * step_ms)
+            if overlap > 0:
+                known[column].append((overlap, bpm))
+    beats = [sample.bpm for sample in told.samples]
+    low, high = min(beats), max(beats)
+    per_row = len(letters.curve)
+    rows = [[" "] * columns for _ in range(_CURVE_ROWS)]
+    for column, parts in enumerate(known):
+        if not parts:
+            continue
+        mean_bpm = sum(ms * bpm for ms, bpm in parts) / sum(ms for ms, _ in parts)
+        share = (mean_bpm - low) / (high - low) if high > low else 0.5
+        level = 1 + round(share * (per_row * _CURVE_ROWS - 1))
+        for row in range(_CURVE_ROWS):
+            filled = min(per_row, level - row * per_row)
+            if filled > 0:
+                rows[row][column] = letters.curve[filled - 1]
+    labels = [str(low), *[""] * (_CURVE_ROWS - 2), str(high)]
+    for label, letters_of_row in zip(reversed(labels), reversed(rows), strict=True):
+        yield _line(label, letters_of_row)
+
+
+def _cues(told: Account, columns: int, step_ms: int, letters: Letters) -> list[str]:
+    long, middle, short = letters.strokes
+    ranks = {"hold_start": 3, "finished": 3, "hold_end": 2, "switch_sides": 2, "next_exercise": 2}
+    best = [0] * columns
+    for cue in told.cues:
+        column = min(cue.t_ms // step_ms, columns - 1)
+        best[column] = max(best[column], ranks.get(cue.cue, 1))
+    return [{0: " ", 1: short, 2: middle, 3: long}[rank] for rank in best]
+
+
+def _axis(columns: int, step_ms: int) -> list[str]:
+    row = [" "] * (columns + 1)
+    for column in range(0, columns, _AXIS_EVERY):
+        text = clock(column * step_ms)
+        if column + len(text) <= columns:
+            _write(row, column, text)
+    return row
+
+
+def _used(told: Account, letters: Letters) -> Iterator[str]:
+    """Explain what is not held."""
+    outcomes = {hold.outcome for hold in told.holds}
+    parts = []
+    if outcomes & {"skipped", "back"}:
+        parts.append(f"{letters.skipped} skipped")
+    if outcomes - {"skipped", "back", COMPLETE}:
+        parts.append(f"{letters.cut} stopped")
+    if told.pauses:
+        parts.append(f"{letters.pause} paused")
+    if parts:
+        yield ", ".join(parts)
+
+
+def heart_lines(told: Account) -> Iterator[str]:
+    """Say what else is known of the heart, in lines for a terminal."""
+    fell = told.summary.recovery
+    if fell is not None:
+        yield (
+            f"Fell {fell.drop_bpm:.0f} bpm in the first minute, from {fell.peak_bpm} "
+            f"to {fell.after_bpm:.0f}"
+        )
+    found = told.summary.variability
+    if found is not None:
+        text = "not given, too few good beats"
+        if found.rmssd_ms is not None and found.sdnn_ms is not None:
+            text = f"RMSSD {found.rmssd_ms:.0f} ms, SDNN {found.sdnn_ms:.0f} ms"
+        yield (
+            f"Variability (experimental): {text}; {found.beats} beats, "
+            f"{found.artefact_pct:.1f} % artefacts left out"
+        )
