@@ -26,12 +26,15 @@ app = App(
     version=f"tenuto {__version__}",
     help="Stretch with closed eyes: a wearable times the holds by touch. A timer, not advice.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 for _name, _help in (
     ("run", "Play a routine once and show it live."),
     ("daemon", "Stay, keep the wearables, start sessions on command by MQTT."),
     ("routines", "List routines, show what they do, check files."),
-    ("history", "List what was played, show one session."),
+    ("history", "List what was played, show it, export, delete, check."),
+    ("report", "Show a session, a week or a month as a page or a picture."),
+    ("privacy", "Say what is stored where and what is published, and erase it."),
     ("firmware", "Put the firmware on a board, tell what is on it."),
     ("scan", "List the devices in reach by Bluetooth, and their use for Tenuto."),
     ("pair", "Pair with a wearable, so that it trusts this computer."),

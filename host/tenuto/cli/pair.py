@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenuto.app import Setting
     from tenuto.links.scan import Found
 
-LISTEN_S = 6.0
+LISTEN_S = 4.0
 
 app = App(name="pair", help="Pair with a wearable, so that it trusts this computer.")
 

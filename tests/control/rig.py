@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto daemon` and `tenuto simulate` as processes, each user in a folder of its own."""
+
+from __future__ import annotations
+
+import queue
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.chain.rig import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_TIMEOUT_S = 30.0
+SHORT = """
+name = "short"
+description = "Two holds"
+source = "none"
+safety = "none"
+ready_s = 3
+[defaults]
+hold_s = 10
+change_s = 8
+[[exercise]]
+name = "One"
+how = "lie down"
+muscles = ["back"]
+[[exercise]]
+name = "Two"
+how = "lie on"
+muscles = ["back"]
+"""
+
+
+class Process:
+    """A running `tenuto ...`; what it says is read as it comes."""
+
+    def __init__(self, *arguments: str, folder: Path, **environ: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "tenuto", *arguments],
+            env=environment(folder) | environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line)
+
+    def until(self, word: str, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Wait for a line that has this in it."""
+        give_up = time.monotonic() + timeout_s
+        while time.monotonic() < give_up:
+            try:
+                line = self._lines.get(timeout=0.1)
+            except queue.Empty:
+                if self.process.poll() is not None and self._lines.empty():
+                    break
+                continue
+            self.said.append(line)
+            if word in line:
+                return line
+        raise AssertionError(f"{word!r} was not said, but:\n{''.join(self.said)}")
+
+    def rest(self, timeout_s: float = START_TIMEOUT_S) -> str:
+        """Wait for its end; gives all that it said."""
+        self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        while not self._lines.empty():
+            self.said.append(self._lines.get())
+        return "".join(self.said)
+
+    def end(self, number: int, timeout_s: float = 10.0) -> float:
+        """Send a signal and wait for the end; gives the seconds that took."""
+        began_s = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(timeout_s)
+        return time.monotonic() - began_s
+
+
+@contextmanager
+def tenuto_process(*arguments: str, folder: Path, **environ: str) -> Iterator[Process]:
+    running = Process(*arguments, folder=folder, **environ)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait(10)
+        assert running.process.stdout is not None
+        running._reader.join(10)
+        running.process.stdout.close()
+
+
+@contextmanager
+def user() -> Iterator[Path]:
+    """A folder with a short name, for the path of the socket."""
+    with tempfile.TemporaryDirectory(prefix="tenuto-") as name:
+        yield Path(name)
+
+
+def configure(folder: Path, toml: str, *, mqtt: str = "off") -> None:
+    (folder / "tenuto.toml").write_text(
+        f'history.path = "history.db"\nmqtt.url = "{mqtt}"\nroutines.folder = "routines"\n{toml}\n'
+    )
+
+
+def wearable(name: str, address: str) -> str:
+    return f'[[wearable]]\nid = "{name}"\nlink = "ble"\naddress = "{address}"\n'
+
+
+@contextmanager
+def world(folder: Path, count: int) -> Iterator[str]:
+    """Simulated wearables in a process of their own; gives the adapter that meets them."""
+    with tenuto_process(
+        "simulate", "--listen", "127.0.0.1:0", "--wearables", str(count), folder=folder
+    ) as running:
+        line = running.until("bumble:tcp-client")
+        found = re.search(r"bumble:tcp-client:127\.0\.0\.1:\d+", line)
+        assert found is not None
+        yield found[0]
+
+
+def address(number: int) -> str:
+    return f"C0:00:00:00:00:{number:02X}"
