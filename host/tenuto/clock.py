@@ -20,8 +20,8 @@ weighted with what was known before.  It needs many messages, and the log record
 are messages.
 
 No crystal keeps to a line for ever: after `WINDOW_MS` the polygon makes room for a new one that
-starts with what the old one has learned.  A message that contradicts the polygon means that one of
-the clocks has jumped (the host was suspended); then only the skew is kept.
+starts with what the old one has learned.  An answer that contradicts the polygon by much means that
+one of the clocks has jumped (the host was suspended); then only the skew is kept.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class DeviceClock:
     skew: what is known of it from earlier boots.
 
     Attributes:
-        steps: how often a message contradicted all before it, because a clock had jumped.
+        steps: how often an answer contradicted all before it.
     """
 
     def __init__(self, skew: Skew | None = None) -> None:
@@ -204,12 +204,11 @@ class DeviceClock:
             if probe is None:
                 return  # a probe will tell
             self.steps += 1
-            skew = self.skew
-            # It may also be the skew that was wrong; the more often, the less it is believed.
-            sigma_ppm = 4 * max(skew.sigma_ppm, SKEW_WANDER_PPM)
-            self._prior = Skew(skew.ppm, sigma_ppm) if sigma_ppm < SKEW_UNKNOWN_PPM else Skew()
-            self._window = None
+            low, high = window.bounds(relative_ms)
             lower, upper = probe.before_ms - at_ms - 1, probe.after_ms - at_ms
+            is_jump = max(low - upper, lower - high) >= STEP_MS
+            # By little it does not jump: then the skew was believed too much.
+            self._prior, self._window = self.skew if is_jump else Skew(), None
             self._window = self._start(at_ms, lower, upper)
             return
         low, high = window.bounds(relative_ms)

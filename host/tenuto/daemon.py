@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.commands import EXTEND_MS_MAX, Answer, Command, Verb
@@ -23,13 +25,26 @@ if TYPE_CHECKING:
     from tenuto.events import Entry, SessionKey
     from tenuto.history import Store
     from tenuto.outlets import Outlet
+    from tenuto.skews import Skews
     from tenuto.wearables.base import Driver
 
 _log = logging.getLogger(__name__)
 
 REMOVE_TIMEOUT_S = 2.0
+REPEAT_WITHIN_S = 60.0
+"""A request that comes again with its id within this time is the same request."""
+REQUESTS_KEPT = 256
 COMMAND_TIMEOUT_S = 20.0
 """Longer than an upload over a slow link with its repetitions."""
+
+
+@dataclass(slots=True)
+class _Request:
+    """A command with an id; answer is None until the wearable has given one."""
+
+    command_id: int
+    until_s: float
+    answer: Answer | None = None
 
 
 class Daemon:
@@ -39,7 +54,7 @@ class Daemon:
     wait on the wearables.  outlets: all others; already entered.  compile_routine: gives the plan
     of a routine by its name, None for the default of this wearable, and raises InputError.
     utc_ms: UTC of now in ms since 1970.  rng: for jitter.  on_link: told when a wearable is
-    reached or lost; must not wait or raise.
+    reached or lost; must not wait or raise.  skews: what is remembered of the clocks.
     """
 
     def __init__(
@@ -52,6 +67,7 @@ class Daemon:
         utc_ms: Callable[[], float],
         rng: random.Random,
         on_link: Callable[[str, LinkState], None],
+        skews: Skews | None = None,
     ) -> None:
         self._compile = compile_routine
         self._outlets = [history, *outlets]
@@ -66,6 +82,9 @@ class Daemon:
             on_link=on_link,
             rng=rng,
         )
+        if skews is not None:
+            self._around.skew, self._around.learn = skews.get, skews.put
+        self._requests: dict[Command, _Request] = {}
 
     @property
     def keepers(self) -> Mapping[str, Keeper]:
@@ -126,10 +145,38 @@ class Daemon:
         return await self._keepers[wearable].start(self._compile(wearable, routine))
 
     async def submit(self, command: Command) -> Answer:
-        """Carry out a command, from whoever it comes; never raises for what it asks."""
+        """Carry out a command, from whoever it comes; never raises for what it asks.
+
+        One with an id that comes again within `REPEAT_WITHIN_S`, because its answer got lost, is
+        carried out once and answered as the first time.
+        """
+        request = self._request(command)
+        if request is None:
+            return await self._submit(command, None)
+        if request.answer is None:
+            answer = await self._submit(command, request.command_id)
+            if answer.reason != "unreachable":
+                request.answer = answer
+            return answer
+        return request.answer
+
+    def _request(self, command: Command) -> _Request | None:
+        if command.id is None:
+            return None
+        now_s = asyncio.get_running_loop().time()
+        found = self._requests.get(command)
+        if found is None or now_s >= found.until_s:
+            self._requests.pop(command, None)
+            found = _Request(secrets.randbits(32), now_s + REPEAT_WITHIN_S)
+            self._requests[command] = found
+            while len(self._requests) > REQUESTS_KEPT:
+                del self._requests[next(iter(self._requests))]
+        return found
+
+    async def _submit(self, command: Command, command_id: int | None) -> Answer:
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_S):
-                text = await self._carry_out(command)
+                text = await self._carry_out(command, command_id)
         except RefusedError as error:
             answer = Answer(ok=False, reason=error.reason, text=str(error), id=command.id)
         except LinkError as error:
@@ -146,7 +193,7 @@ class Daemon:
         _log.info("wearable=%s command=%s answer=%s", command.wearable, command.verb, answer.reason)
         return answer
 
-    async def _carry_out(self, command: Command) -> str:
+    async def _carry_out(self, command: Command, command_id: int | None) -> str:
         keeper = self._keepers.get(command.wearable)
         if keeper is None:
             known = ", ".join(self._keepers)
@@ -155,10 +202,16 @@ class Daemon:
             )
         if command.verb is Verb.START:
             compiled = self._compile(command.wearable, command.routine)
-            await keeper.start(compiled)
+            await keeper.start(compiled, command_id)
             return f"{compiled.plan.name} begins on {keeper.name}"
+        if command.verb is Verb.FIND:
+            await keeper.alert()
+            return f"{keeper.name} can be felt now; a press on it ends that"
+        if command.verb is Verb.TOGGLE:
+            return f"{keeper.name}: {await keeper.toggle(command_id)}"
         if command.verb is Verb.EXTEND and not 1 <= command.by_ms <= EXTEND_MS_MAX:
             limit_s = EXTEND_MS_MAX // 1000
             raise RefusedError("out_of_range", f"a hold is extended by up to {limit_s} s at once")
-        await keeper.command(command.verb, command.by_ms if command.verb is Verb.EXTEND else 0)
+        by_ms = command.by_ms if command.verb is Verb.EXTEND else 0
+        await keeper.command(command.verb, by_ms, command_id)
         return f"{keeper.name}: {command.verb.value}"

@@ -349,7 +349,7 @@ class Keeper:
                 self._told_lost = bool(links) and isinstance(links[-1], LinkLost)
             else:
                 # The wearable has begun anew since; nobody will ever tell how this one went on.
-                t_ms = entries[-1].event.t_ms if entries else 0
+                t_ms = max((entry.event.t_ms for entry in (*entries, *noticed)), default=0)
                 ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
                 utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
                 if key.boot_id != boot_id:
@@ -569,6 +569,31 @@ class Keeper:
         if self._undelivered is waits:
             self._undelivered = None
             _log.warning("wearable=%s dropped=%s it did not come back", self.name, waits.verb)
+
+    async def alert(self) -> None:
+        """Have the wearable felt, so that it is found.
+
+        Raises:
+            LinkError: it is out of reach.
+            RefusedError: it cannot do that, or a session plays.
+        """
+        self._reached()
+        if self.playing:
+            raise RefusedError("busy", f"{self.name} plays a session, so it is being felt already")
+        await self._driver.alert()
+
+    async def toggle(self, command_id: int | None = None) -> Verb:
+        """Pause what plays or resume what is paused; returns which.
+
+        Raises:
+            LinkError: it is out of reach.
+            RefusedError: it plays nothing.
+        """
+        self._reached()
+        status = await self._driver.status()
+        verb = Verb.RESUME if status.state == "paused" else Verb.PAUSE
+        await self.command(verb, command_id=command_id)
+        return verb
 
     async def present_session(self) -> SessionKey | None:
         """Give the session that it plays now, None if it plays none.

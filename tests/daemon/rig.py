@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.links.memory import MemoryBand, MemoryLink
+    from tenuto.skews import Skews
 
 UTC_MS = 1_800_000_000_000
 
@@ -97,7 +98,7 @@ class Collector:
 
 @asynccontextmanager
 async def daemon_for(
-    path: Path, bands: dict[str, MemoryLink], *sinks: Any
+    path: Path, bands: dict[str, MemoryLink], *sinks: Any, skews: Skews | None = None
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
@@ -111,6 +112,7 @@ async def daemon_for(
             utc_ms=utc_ms,
             rng=random.Random(1),
             on_link=lambda _name, _state: None,
+            skews=skews,
         )
         for name, link in bands.items():
             daemon.add(name, None, BandDriver(link))

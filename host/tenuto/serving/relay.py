@@ -30,6 +30,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "utc_ms": entry.utc_ms,
         "record": None if entry.record is None else asdict(entry.record),
         "replayed": entry.replayed,
+        "uncertainty_ms": entry.uncertainty_ms,
     }
 
 
@@ -51,6 +52,7 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
             int(data["utc_ms"]),
             None if record is None else Record(**record),
             replayed=bool(data["replayed"]),
+            uncertainty_ms=data["uncertainty_ms"],
         )
     except (KeyError, TypeError, ValueError, PlanError) as error:
         raise ControlError(
