@@ -15,18 +15,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.commands import Verb
-from tenuto.compile import compile_routine
 from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.daemon import Daemon
+from tenuto.device import DeviceState
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.history import HistorySink, Store
+from tenuto.history.standing import Standings
 from tenuto.keeper import LinkState
-from tenuto.mqtt.bridge import Bridge
+from tenuto.memory import Memory
+from tenuto.mqtt.announcer import SETTLE_S
+from tenuto.mqtt.bridge import FRESH_S, RIVAL_WAIT_S, Bridge, HomeAssistant
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
+from tenuto.mqtt.feed import Feed
 from tenuto.notify import ServiceManager
 from tenuto.outlets import Outlet
-from tenuto.resources import Library, shipped
+from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.terminal import choose_sink
 from tenuto.wearables.band import BandDriver
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from tenuto.commands import Answer, Command
+    from tenuto.adjust import Adjustment
+    from tenuto.commands import Answer, Command, Preference
     from tenuto.compile import CompiledPlan
     from tenuto.config import Config, Wearable
     from tenuto.control import Client
@@ -58,21 +63,32 @@ SESSION_MARGIN_S = 900.0
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
 HISTORY_BOUND = 4096
+PACE_MAX = 1000.0
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 """Exit codes; 2, wrong use, is given where the mistake is found."""
 
 
 class HostTime:
-    """UTC that follows the event loop's clock, so that it fits a session at any speed."""
+    """UTC, in real time by the wall clock, else by the event loop's, so that it fits a session.
 
-    def __init__(self) -> None:
+    The wall clock may be set at any time: a Raspberry Pi has none of its own and begins with a
+    wrong one. What happens afterwards is then told by the new time; keepers note the step.
+
+    speed: of the event loop's clock.  wall_s: the wall clock, in s since 1970.
+    """
+
+    def __init__(self, speed: float = 1.0, wall_s: Callable[[], float] = time.time) -> None:
         self._loop = asyncio.get_running_loop()
         self._start_s = self._loop.time()
-        self._start_utc_ms = time.time() * 1000
+        self._start_utc_ms = wall_s() * 1000
+        self._wall_s = wall_s
+        self._follows = speed == 1.0
 
     def utc_ms(self) -> float:
         """Give the UTC of now in ms since 1970."""
+        if self._follows:
+            return self._wall_s() * 1000
         return self._start_utc_ms + (self._loop.time() - self._start_s) * 1000
 
 
@@ -101,11 +117,12 @@ class Host:
     def __init__(self, setting: Setting, stack: AsyncExitStack) -> None:
         self.setting = setting
         self.config = setting.config
-        self.time = HostTime()
+        self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
         self.daemon: Daemon
         self.store: Store
         self.bridge: Bridge | None = None
+        self.feed: Feed | None = None
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._adapters: dict[str, BleAdapter] = {}
@@ -114,6 +131,7 @@ class Host:
         self._drivers: dict[str, BandDriver] = {}
         self._reloading = asyncio.Lock()
         self._broker: BrokerAddress | None = None
+        self.memory = Memory(setting.config.state_path)
         self.broker_text = ""
 
     # --- building
@@ -129,8 +147,7 @@ class Host:
         await self._stack.enter_async_context(history)
         self._broker = await self._find_broker()
         outlets = [await self._stack.enter_async_context(Outlet(sink)) for sink in sinks]
-        bridge = await self._build_bridge(wearables)
-        outlets += [] if bridge is None else [bridge]
+        outlets += await self._build_bridge(wearables, history)
         self._outlets = [history, *outlets]
         self.daemon = Daemon(
             store=self.store,
@@ -167,22 +184,84 @@ class Host:
             self.broker_text = f"MQTT by the broker at {address}"
         return address
 
-    async def _build_bridge(self, wearables: Sequence[Wearable]) -> Outlet | None:
+    async def _build_bridge(self, wearables: Sequence[Wearable], history: Outlet) -> list[Outlet]:
         if self._broker is None:
-            return None
+            return []
+        mqtt, memory = self.config.mqtt, self.memory
+        # What is a matter of moments for a person takes longer on a faster clock.
+        pace = max(1.0, self.setting.speed)
         self.bridge = Bridge(
             self._broker,
-            base_topic=self.config.mqtt.base_topic,
-            wearables=self._subjects(wearables),
+            base_topic=mqtt.base_topic,
+            wearables=[],
             submit=self._submit,
+            prefer=self._prefer,
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
+            utc_ms=self.time.utc_ms,
+            table=self.store,
+            home_assistant=None
+            if {w.id for w in wearables} != {w.id for w in self.config.wearables}
+            else HomeAssistant(
+                known=memory,
+                routines=self._routines,
+                prefix=mqtt.discovery_prefix,
+                announce=mqtt.discovery,
+                settle_s=SETTLE_S * min(pace, PACE_MAX),
+            ),
+            fresh_s=FRESH_S * pace,
+            rival_wait_s=RIVAL_WAIT_S * min(pace, PACE_MAX),
         )
-        return await self._stack.enter_async_context(Outlet(self.bridge))
+        self.feed = Feed(
+            self.bridge,
+            memory=memory,
+            standings=Standings(self.store),
+            device=self._device,
+            default_routine=lambda name: self.config.routine_for(self.config.wearable(name)),
+            check_routine=self._check_routine,
+            flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
+            utc_ms=self.time.utc_ms,
+        )
+        self._tell_subjects(wearables)
+        sinks: tuple[Sink, ...] = (self.bridge, self.feed)
+        return [await self._stack.enter_async_context(Outlet(sink)) for sink in sinks]
 
-    def _subjects(self, wearables: Sequence[Wearable]) -> list[Subject]:
-        """Give what MQTT is told of the wearables."""
+    def _tell_subjects(self, wearables: Sequence[Wearable]) -> None:
+        """Tell MQTT of the wearables and of those who wear them."""
+        if self.bridge is None or self.feed is None:
+            return
+        worn_by = {wearable.person for wearable in wearables}
+        people = [
+            Subject(id=person.id, name=person.name or person.id)
+            for person in self.config.people
+            if person.id in worn_by
+        ]
         shared = {person.id for person in self.config.people if person.publish_heart_rate}
-        return [Subject(id=w.id, name=w.id, heart=w.person in shared) for w in wearables]
+        subjects = [Subject(id=w.id, name=w.id, heart=w.person in shared) for w in wearables]
+        self.bridge.set_subjects(subjects, people)
+        self.feed.set_subjects([w.id for w in wearables], [person.id for person in people])
+        self.bridge.announce_anew()
+
+    def _routines(self) -> list[str]:
+        return self.library.names()
+
+    def _check_routine(self, name: str) -> None:
+        self.library.path(name)
+
+    async def _prefer(self, preference: Preference) -> Answer:
+        assert self.feed is not None  # noqa: S101 - the bridge that asks is built with it
+        return await self.feed.prefer(preference)
+
+    def _device(self, name: str) -> DeviceState:
+        """Give what is known of a wearable as a thing."""
+        keeper = self.daemon.keepers.get(name) if hasattr(self, "daemon") else None
+        driver = self._drivers.get(name)
+        return DeviceState(
+            link=self.config.wearable(name).link,
+            battery_pct=None if keeper is None else keeper.battery_pct,
+            rssi_dbm=None if driver is None else driver.rssi_dbm,
+            firmware=None if keeper is None else keeper.firmware,
+            latest_firmware=shipped_firmware(),
+        )
 
     async def _build_driver(self, wearable: Wearable) -> BandDriver:
         # Here and not at the top: bleak and bumble take half a second to import.
@@ -223,13 +302,14 @@ class Host:
             self._adapters[name] = adapter
         return self._adapters[name]
 
-    def compile(self, routine: Routine) -> CompiledPlan:
-        """Compile a routine with the vocabulary of the configuration; raises InputError."""
-        return compile_routine(routine, self.library.vocabulary())
+    def compile(self, wearable: str, routine: Routine) -> CompiledPlan:
+        """Compile a routine as it is liked on a wearable; raises InputError."""
+        return self.library.compile(routine, self.memory.preferences(wearable).adjustment)
 
     def _plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
-        name = routine or self.config.routine_for(self.config.wearable(wearable_id))
-        return self.library.plan(name)
+        liked = self.memory.preferences(wearable_id)
+        default = self.config.routine_for(self.config.wearable(wearable_id))
+        return self.library.plan(routine or liked.routine or default, liked.adjustment)
 
     async def _submit(self, command: Command) -> Answer:
         return await self.daemon.submit(command)
@@ -237,6 +317,8 @@ class Host:
     def _on_link(self, wearable: str, state: LinkState) -> None:
         if self.bridge is not None:
             self.bridge.wearable_online(wearable, state is LinkState.UP)
+        if self.feed is not None and wearable in self.daemon.keepers:
+            self.feed.say_device(wearable)
 
     # --- for the commands beside it
 
@@ -303,8 +385,7 @@ class Host:
             for name in (*found.removed, *again):
                 await self.daemon.remove(name)
                 self._drivers.pop(name, None)
-            if found.bridge and self.bridge is not None:
-                self.bridge.set_subjects(self._subjects(new.wearables))
+            self._tell_subjects(new.wearables)
             for wearable in new.wearables:
                 if wearable.id not in self.daemon.keepers:
                     await self._add(wearable)
@@ -385,7 +466,7 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
     wearable = config.wearables[0] if wearable_id is None else config.wearable(wearable_id)
     name = routine or config.routine_for(wearable)
     score = Library.of(config).open(name)
-    clock = HostTime()
+    clock = HostTime(setting.speed)
     gone = asyncio.Event()
     client = await daemon_of(setting)
     screen = choose_sink(
@@ -397,7 +478,7 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
         on_gone=gone.set,
     )
     if client is not None:
-        compiled = compile_routine(score, Library.of(config).vocabulary())
+        compiled = Library.of(config).compile(score, _liked(config, wearable.id))
         with _signals(asyncio.get_running_loop(), gone.set):
             reason = await play_beside(
                 client,
@@ -411,20 +492,25 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
         return _code(reason)
     sink = OneSession(screen)
     async with open_host(setting, [wearable], [sink]) as host:
-        compiled = host.compile(score)
+        compiled = host.compile(wearable.id, score)
         if host.broker_text:
             setting.say(host.broker_text)
         async with host.running():
             keeper = host.daemon.keepers[wearable.id]
             setting.say(f"looking for {keeper.name}")
             await reach(keeper)
-            key, lasts_ms, joined = await begin(keeper, compiled)
-            if joined:
-                setting.say(f"{keeper.name} already plays: joining it")
-            await sink.choose(key)
-            ended = await _follow(keeper, sink, lasts_ms, setting, gone)
+            with _signals(asyncio.get_running_loop(), gone.set):
+                key, lasts_ms, joined = await begin(keeper, compiled)
+                if joined:
+                    setting.say(f"{keeper.name} already plays: joining it")
+                await sink.choose(key)
+                ended = await _follow(keeper, sink, lasts_ms, setting, gone)
             await host.flush()
     return _code(ended.reason)
+
+
+def _liked(config: Config, wearable: str) -> Adjustment:
+    return Memory(config.state_path).preferences(wearable).adjustment
 
 
 def _code(reason: str) -> int:
@@ -462,21 +548,18 @@ async def _follow(
 ) -> SessionEnded:
     """Wait for the session's end; a signal or a closed pipe stops it first."""
     limit_s = lasts_ms / 1000 + SESSION_MARGIN_S
-    with _signals(asyncio.get_running_loop(), gone.set):
-        wanted = asyncio.create_task(gone.wait(), name="wait for a reason to stop")
-        try:
-            await asyncio.wait(
-                (asyncio.ensure_future(sink.ended), wanted),
-                timeout=limit_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if gone.is_set() and not sink.ended.done():
-                setting.say(f"stopping {keeper.name}")
-                with suppress(TenutoError):
-                    await keeper.command(Verb.STOP)
-                await asyncio.wait((sink.ended,), timeout=STOP_TIMEOUT_S)
-        finally:
-            wanted.cancel()
+    wanted = asyncio.create_task(gone.wait(), name="wait for a reason to stop")
+    try:
+        await asyncio.wait(
+            (sink.ended, wanted), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if gone.is_set() and not sink.ended.done():
+            setting.say(f"stopping {keeper.name}")
+            with suppress(TenutoError):
+                await keeper.command(Verb.STOP)
+            await asyncio.wait((sink.ended,), timeout=STOP_TIMEOUT_S)
+    finally:
+        wanted.cancel()
     if not sink.ended.done():
         raise LinkError(
             LinkReason.LOST,

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +35,14 @@ def shipped(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise InputError(f"the folder {name!r} of Tenuto itself is missing; install Tenuto again")
+
+
+@cache
+def shipped_firmware() -> str | None:
+    """Give the version of the firmware that came with Tenuto, None if it does not say."""
+    text = (shipped("firmware") / "ble.py").read_text(encoding="utf-8")
+    found = re.search(r'^FIRMWARE = "([^"]+)"$', text, re.MULTILINE)
+    return None if found is None else found[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,14 @@ class Library:
         if found.name != name:
             text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
             raise InputError([found.mistake(("name",), text)])
+        return found
+
+    def muscles(self) -> dict[str, tuple[str, ...]]:
+        """Give the muscles of each exercise in all routines that can be read, by its name."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self.names():
+            with suppress(InputError):
+                found.update((e.name, e.muscles) for e in self.routine(name).exercises if e.muscles)
         return found
 
     def open(self, name_or_file: str) -> Routine:

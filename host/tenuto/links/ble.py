@@ -47,6 +47,9 @@ INFO_UUID = _UUID.format(1)
 INBOX_UUID = _UUID.format(2)
 OUTBOX_UUID = _UUID.format(3)
 FIRMWARE_UUID = normalize_uuid_str("2a26")
+ALERT_UUID = normalize_uuid_str("2a06")
+ALERT_HIGH = 2
+"""Of the Immediate Alert service: until it is answered by a press, or has lasted long enough."""
 
 PACKET_BYTES_MAX = 244
 LEAST_PACKET_BYTES = 64
@@ -590,6 +593,7 @@ class BleLink:
     def __init__(self, adapter: BleAdapter, address: str | None) -> None:
         self.name = address or "the nearest Tenuto wearable"
         self.firmware: str | None = None
+        self.rssi_dbm: int | None = None
         self._adapter = adapter
         self._address = address
         self._client: BleakClient | None = None
@@ -662,6 +666,7 @@ class BleLink:
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
         await secure(client, sighting, self._adapter)
         self.firmware = await read_firmware(client)
+        self.rssi_dbm = sighting.found.rssi_dbm
         async with link_errors("subscribing"):
             await _limited(
                 client.start_notify(OUTBOX_UUID, lambda _, data: on_packet(bytes(data))),
@@ -680,6 +685,18 @@ class BleLink:
         async with link_errors("sending"), asyncio.timeout(GATT_TIMEOUT_S):
             needs_response = len(packet) > inbox.max_write_without_response_size
             await client.write_gatt_char(inbox, packet, response=needs_response)
+
+    async def alert(self) -> None:
+        """Have the wearable felt, by the Immediate Alert service.
+
+        Raises:
+            LinkError: it is not connected, or has no such service.
+        """
+        client = self._client
+        if client is None:
+            raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
+        async with link_errors("alerting"), asyncio.timeout(GATT_TIMEOUT_S):
+            await client.write_gatt_char(ALERT_UUID, bytes([ALERT_HIGH]), response=False)
 
     async def disconnect(self) -> None:
         """Let go; see `Link`."""

@@ -113,6 +113,11 @@ class MemoryLink:
 
         asyncio.get_running_loop().call_later(self._latency_s, arrive)
 
+    async def alert(self) -> None:
+        """Have the band felt."""
+        self._band.band.alert(2, self._band.now_ms)
+        self._band.poke()
+
     async def disconnect(self) -> None:
         """See `Link`."""
         self._on_packet = None

@@ -60,10 +60,13 @@ class Announcer:
         self._again = True
         self._wake.set()
 
-    async def run(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
+    async def run(
+        self, publish: Callable[[str, bytes], Awaitable[None]], is_used: Callable[[str], bool]
+    ) -> None:
         """Send until cancelled.
 
-        publish: sends a retained message and returns when the broker has it.
+        publish: sends a retained message and returns when the broker has it.  is_used: whether a
+        topic has something to say, though its device is announced no more.
         """
         loop = asyncio.get_running_loop()
         sent: dict[str, bytes] = {}
@@ -72,7 +75,7 @@ class Announcer:
         while True:
             self._wake.clear()
             again, self._again = self._again, False
-            await self._take_back(publish)
+            await self._take_back(publish, is_used)
             changed = False
             for topic, item in list(self._wanted.items()):
                 for config in self._steps(item):
@@ -102,12 +105,15 @@ class Announcer:
         known = self._known.announced.get(item.topic)
         return steps({} if known is None else known.components, item)
 
-    async def _take_back(self, publish: Callable[[str, bytes], Awaitable[None]]) -> None:
+    async def _take_back(
+        self, publish: Callable[[str, bytes], Awaitable[None]], is_used: Callable[[str], bool]
+    ) -> None:
         for topic, known in list(self._known.announced.items()):
             if topic in self._wanted:
                 continue
             for gone in (topic, *known.states):
-                await publish(gone, b"")
+                if not is_used(gone):
+                    await publish(gone, b"")
             await self._known.remember(topic, None)
 
     async def _remember(self, item: Announcement, payload: bytes) -> bool:

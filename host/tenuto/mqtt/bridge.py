@@ -518,7 +518,9 @@ class Bridge:
         async def announce(topic: str, payload: bytes) -> None:
             await self._publish(client, _Message(topic, payload, retain=True))
 
-        announcing = asyncio.create_task(self._announcer.run(announce), name="mqtt announce")
+        announcing = asyncio.create_task(
+            self._announcer.run(announce, self._is_used), name="mqtt announce"
+        )
         sending = asyncio.create_task(self._send(client), name="mqtt send")
         try:
             done, _ = await asyncio.wait((announcing, sending), return_when=asyncio.FIRST_COMPLETED)
@@ -535,6 +537,9 @@ class Bridge:
         """See whether what Home Assistant is told has changed, such as the list of routines."""
         if self.connected:
             self._want_announcements()
+
+    def _is_used(self, topic: str) -> bool:
+        return bool(self._retained.get(topic))
 
     def _want_announcements(self) -> None:
         home = self._home

@@ -28,6 +28,7 @@ from tenuto_core import vocab
 if TYPE_CHECKING:
     from tenuto.device import DeviceState
     from tenuto.events import Entry, Event
+    from tenuto.history.standing import Standing
     from tenuto.preferences import Preferences
     from tenuto.view import Moment, SessionView
 
@@ -219,6 +220,33 @@ def mark_late(payload: bytes, *, late: bool) -> bytes:
 def device_payload(device: DeviceState) -> dict[str, Any]:
     """Give the JSON of what is known of a wearable as a thing."""
     return asdict(device)
+
+
+def summary_payload(stands: Standing) -> dict[str, Any]:
+    """Give the JSON of how somebody stands; null is for what is not known."""
+    last = stands.last
+    row = None if last is None else last.row
+    return {
+        "last_session_at": None if row is None else utc(row.ended_utc_ms or row.started_utc_ms),
+        "last_routine": None if row is None else row.routine,
+        "last_reason": None if row is None else row.reason,
+        "last_minutes": None if last is None else _minutes(last.held_ms),
+        "last_holds": None if last is None else last.completed,
+        "last_holds_planned": None if last is None else last.planned,
+        "streak_days": stands.streak_days,
+        "streak_keep_until": None if stands.keep_until is None else stands.keep_until.isoformat(),
+        "minutes_this_week": _minutes(stands.held_ms),
+        "days_this_week": stands.days,
+        "sessions_this_week": stands.sessions,
+        "advised_days_a_week": stands.advised_days,
+        "advised_minutes_a_week": None
+        if stands.advised_ms is None
+        else _minutes(stands.advised_ms),
+    }
+
+
+def _minutes(ms: int) -> float:
+    return round(ms / 60_000, 1)
 
 
 def settings_payload(preferences: Preferences, default_routine: str) -> dict[str, Any]:

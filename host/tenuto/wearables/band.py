@@ -138,6 +138,19 @@ class BandDriver:
             values, _ = await self._exchange(wire.CLOCK, token, tries=1)
             return values[2], before_s, loop.time()
 
+    @property
+    def rssi_dbm(self) -> int | None:
+        """How strongly it was heard when it was connected to, None for a link without a radio."""
+        found: int | None = getattr(self._link, "rssi_dbm", None)
+        return found
+
+    async def alert(self) -> None:
+        """Have the band felt; see `base.Driver`."""
+        alert = getattr(self._link, "alert", None)
+        if alert is None:
+            raise RefusedError("unknown_request", f"{self.name} cannot be found by this link")
+        await alert()
+
     async def upload(self, plan_id: bytes, data: bytes) -> None:
         """Send a plan in chunks and have it committed as a whole; see `base.Driver`."""
         async with self._turn:

@@ -80,6 +80,13 @@ class Driver(Protocol):
         """
         ...
 
+    async def alert(self) -> None:
+        """Have it felt, so that it is found.
+
+        Raises:
+            RefusedError: it cannot do that.
+        """
+
     async def upload(self, plan_id: bytes, data: bytes) -> None:
         """Put a plan in its hands: wholly, or not at all.
 

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Keeps the slow topics true: what is set, what the wearable is, what the sessions came to.
+
+A sink beside the bridge: what it says is worked out of the history and of the keepers, which takes
+a moment, and no event waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tenuto.commands import Answer, Preference
+from tenuto.errors import InputError, TenutoError
+from tenuto.events import CueFired, SessionEnded, SessionStarted
+
+from .topics import device_payload, settings_payload, summary_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from tenuto.device import DeviceState
+    from tenuto.events import Entry
+    from tenuto.history.standing import Standings
+    from tenuto.memory import Memory
+
+    from .bridge import Bridge
+
+_log = logging.getLogger(__name__)
+
+AGAIN_S = 600.0
+"""How often everything is worked out again: days end, and batteries run down."""
+CUES_REMEMBERED = 1000
+
+
+class Feed:
+    """The sink.
+
+    Args:
+        bridge: told what changes.
+        memory: what is set for each wearable, and where that is kept.
+        standings: None where there is no history to read.
+        device: gives what is known of a wearable as a thing.
+        default_routine: gives what a bare `start` begins where nothing is set.
+        check_routine: raises InputError for a routine that cannot be played.
+        flushed: waits until the history has what happened so far.
+        utc_ms: ms since 1970.
+    """
+
+    name = "mqtt facts"
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        *,
+        memory: Memory,
+        standings: Standings,
+        device: Callable[[str], DeviceState],
+        default_routine: Callable[[str], str],
+        check_routine: Callable[[str], None],
+        flushed: Callable[[], Awaitable[object]],
+        utc_ms: Callable[[], float],
+    ) -> None:
+        self._bridge = bridge
+        self._memory = memory
+        self._standings = standings
+        self._device = device
+        self._default_routine = default_routine
+        self._check_routine = check_routine
+        self._flushed = flushed
+        self._utc_ms = utc_ms
+        self._wearables: tuple[str, ...] = ()
+        self._people: tuple[str, ...] = ()
+        self._late_ms: dict[str, deque[int]] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def set_subjects(self, wearables: Collection[str], people: Collection[str]) -> None:
+        """Say whom to tell about; those that the bridge was told of."""
+        self._wearables, self._people = tuple(wearables), tuple(people)
+        for wearable in wearables:
+            self._say_settings(wearable)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Have everything worked out again soon."""
+        self._wake.set()
+
+    async def prefer(self, preference: Preference) -> Answer:
+        """Set something for a wearable, from its next start on.
+
+        Raises:
+            InputError: it cannot be set to that, or there is no such routine.
+        """
+        wearable = preference.wearable
+        if wearable not in self._wearables:
+            raise InputError(f"there is no wearable {wearable!r}")
+        if preference.name == "routine":
+            self._check_routine(str(preference.value))
+        changed = self._memory.preferences(wearable).having(preference)
+        await self._memory.prefer(wearable, changed)
+        self._say_settings(wearable)
+        text = f"{preference.name} is {preference.value} from the next start on"
+        return Answer(ok=True, reason="ok", text=text)
+
+    # --- the sink
+
+    async def open(self) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="mqtt facts")
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Note what entries change."""
+        for entry in entries:
+            wearable, event = entry.session.wearable, entry.event
+            if isinstance(event, SessionStarted):
+                self._late_ms.pop(wearable, None)
+                self._bridge.announce_anew()  # a routine file may be new
+            elif isinstance(event, CueFired):
+                late = self._late_ms.setdefault(wearable, deque(maxlen=CUES_REMEMBERED))
+                late.append(event.late_ms)
+            elif isinstance(event, SessionEnded):
+                self.refresh()
+
+    async def close(self) -> None:
+        """End."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=1)
+
+    # --- what is said
+
+    def _say_settings(self, wearable: str) -> None:
+        preferences = self._memory.preferences(wearable)
+        payload = settings_payload(preferences, self._default_routine(wearable))
+        self._bridge.set_settings(wearable, payload)
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                await self._flushed()
+                await self._say_all()
+            except TenutoError as error:
+                _log.warning("mqtt facts: %s", error)
+            try:
+                async with asyncio.timeout(AGAIN_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _say_all(self) -> None:
+        now_ms = round(self._utc_ms())
+        for wearable in self._wearables:
+            self.say_device(wearable)
+        for wearable in self._wearables:
+            stands = await self._standings.of(
+                lambda row, name=wearable: row.key.wearable == name,  # type: ignore[misc]
+                now_ms,
+            )
+            self._bridge.set_summary(wearable, summary_payload(stands))
+        for person in self._people:
+            stands = await self._standings.of(
+                lambda row, name=person: row.person == name,  # type: ignore[misc]
+                now_ms,
+            )
+            self._bridge.set_person_summary(person, summary_payload(stands))
+
+    def say_device(self, wearable: str) -> None:
+        """Say what is known of a wearable as a thing."""
+        late_ms = sorted(self._late_ms.get(wearable, ()))
+        p99_ms = late_ms[math.ceil(0.99 * len(late_ms)) - 1] if late_ms else None
+        device = replace(self._device(wearable), late_p99_ms=p99_ms)
+        self._bridge.set_device(wearable, device_payload(device))
