@@ -19,6 +19,7 @@ from cattrs.errors import BaseValidationError
 from tenuto import document
 from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
 from tenuto.errors import InputError, Mistake
+from tenuto.heart import Zones, max_bpm_at
 from tenuto.mqtt.address import BrokerAddress
 from tenuto_core.plan import MAX_NAME_BYTES
 
@@ -214,6 +215,25 @@ class Person:
     publish_heart_rate: bool = key(
         "publish_heart_rate", Flag(), "Whether it goes out on MQTT.", default=False
     )
+    birth_year: int | None = key(
+        "birth_year",
+        Whole(1900, 2100),
+        "From it the highest heart rate is estimated.",
+        default=None,
+    )
+    heart_max_bpm: int | None = key(
+        "heart_max_bpm", Whole(100, 240), "The highest heart rate, if measured.", default=None
+    )
+    heart_rest_bpm: int | None = key(
+        "heart_rest_bpm", Whole(30, 99), "The heart rate at rest.", default=None
+    )
+
+    def zones(self, year: int) -> Zones | None:
+        """Give the zones of this heart in a year; None where the highest rate is not known."""
+        max_bpm = self.heart_max_bpm
+        if max_bpm is None and self.birth_year is not None:
+            max_bpm = max_bpm_at(max(0, year - self.birth_year))
+        return None if max_bpm is None else Zones(max_bpm, self.heart_rest_bpm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,7 +104,9 @@ def export(
     /,
     *,
     form: Annotated[Format, Parameter(name="--format")] = "jsonl",
-    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    output: Annotated[
+        Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Take sessions elsewhere. Exported files hold health data; only you may read them.

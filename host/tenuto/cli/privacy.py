@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto privacy`: what is stored where, what is published; and erase it on request."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from tenuto.cli.common import ConfigFile, confirmed
+from tenuto.config import find_config
+from tenuto.errors import InputError
+from tenuto.terminal.words import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tenuto.config import Config
+
+app = App(name="privacy", help="Say what is stored where and what is published, and erase it.")
+
+NOTHING_ERASED = 3
+_OPEN = stat.S_IRWXG | stat.S_IRWXO
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A file with what belongs to a person.
+
+    what: for people.  path: need not exist.
+    """
+
+    what: str
+    path: Path
+
+
+def kept(config: Config) -> list[Kept]:
+    """Give the files that Tenuto makes and that `erase` takes away; the person's own are none."""
+    history = config.history_path
+    files = [
+        Kept("history: sessions, holds, heart rate", history),
+        Kept("history: what is not in its file yet", history.with_name(f"{history.name}-wal")),
+        Kept("history: an index of that", history.with_name(f"{history.name}-shm")),
+    ]
+    if history.parent.is_dir():
+        files += [
+            Kept("history: a damaged one, kept", path)
+            for path in sorted(history.parent.glob(f"{history.name}.damaged*"))
+        ]
+    return [
+        *files,
+        Kept("settings of wearables, what Home Assistant was told", config.state_path),
+        Kept("pairings with wearables", config.own.data / "bonds.json"),
+        Kept("that the safety note was shown", config.own.data / NOTE_SHOWN),
+    ]
+
+
+NOTE_SHOWN = "safety-note-shown"
+
+
+@app.default
+def privacy(*, config: ConfigFile = None) -> None:
+    """Say what is stored where, who may read it, and what is published.
+
+    Args:
+        config: as in all commands
+    """
+    settings = find_config(config)
+    print("On this computer, and nowhere else:")
+    found = [item for item in kept(settings) if item.path.exists()]
+    for item in found:
+        print(f"  {item.what}\n    {printable(str(item.path))}, {_who(item.path)}")
+    if not found:
+        print("  nothing yet")
+    print("Yours, and left alone by `tenuto privacy erase`:")
+    for what, path in (
+        ("configuration", settings.file),
+        ("routines", settings.routines_folder),
+    ):
+        if path is not None and path.exists():
+            print(f"  {what}\n    {printable(str(path))}")
+    print("  files that you exported, reports, backups")
+    print("Published:")
+    for line in _published(settings):
+        print(f"  {line}")
+    print("On a wearable: its last sessions, until it is switched off or writes over them.")
+    print("Tenuto sends nothing to anybody else: no account, no cloud, no statistics.")
+
+
+def _who(path: Path) -> str:
+    """Say how large a file is and who may read it."""
+    about = path.stat()
+    size = f"{max(1, round(about.st_size / 1024))} KiB"
+    if os.name == "posix" and about.st_mode & _OPEN:
+        return f"{size}, OTHERS MAY READ IT: chmod 600 mends that"
+    return f"{size}, only you may read it"
+
+
+def _published(config: Config) -> Iterator[str]:
+    mqtt = config.mqtt
+    if mqtt.is_off:
+        yield "nothing: MQTT is off"
+        return
+    address = mqtt.url_address
+    where = "to programs on this computer"
+    if address is not None:
+        where = f"to the broker at {address.host}:{address.port}"
+    yield f"by MQTT, {where}, below {mqtt.base_topic}/: what is played, how it went, the battery"
+    for person in config.people:
+        heart = "with the heart rate" if person.publish_heart_rate else "without the heart rate"
+        yield f"  {printable(person.name or person.id)}: {heart}"
+    if not config.people:
+        yield "  without the heart rate; [[person]] publish_heart_rate = true would change that"
+    if not mqtt.is_embedded:
+        yield "  a broker keeps the last state of each wearable until somebody clears it there"
+
+
+@app.command
+def erase(
+    *, yes: Annotated[bool, Parameter(negative=())] = False, config: ConfigFile = None
+) -> int:
+    """Erase all that Tenuto keeps of you on this computer. It cannot be undone.
+
+    Args:
+        yes: do not ask
+        config: as in all commands
+    """
+    settings = find_config(config)
+    found = [item for item in kept(settings) if item.path.exists()]
+    if not found:
+        print("There is nothing to erase.")
+        return 0
+    if asyncio.run(_is_daemon_up(settings)):
+        raise InputError("the daemon runs and would write it again: end it first")
+    for item in found:
+        print(f"{item.what}\n  {printable(str(item.path))}")
+    if not confirmed("Erase all of that, for good?", yes=yes):
+        print("Nothing is erased.")
+        return NOTHING_ERASED
+    for item in found:
+        try:
+            item.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"{item.path} cannot be erased: {error.strerror}") from error
+    print(
+        "Erased. Switch a wearable off and on, or its last sessions come back from it. A disk may "
+        "keep traces of erased files; what helps there is an encrypted disk. Exports, reports, "
+        "backups and what a broker keeps are elsewhere."
+    )
+    return 0
+
+
+async def _is_daemon_up(config: Config) -> bool:
+    from tenuto.control import find_daemon
+
+    return await find_daemon(os.environ, config.own.data) is not None
