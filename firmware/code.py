@@ -19,15 +19,30 @@ import os  # noqa: E402
 
 import microcontroller  # noqa: E402
 import supervisor  # noqa: E402
+import usb_cdc  # noqa: E402
 
 import parts  # noqa: E402
 import power  # noqa: E402
+
+# Body Sensor Location (0x2A38).
+OTHER, WRIST = 0, 2
 
 
 def name():
     """What people see: TENUTO_NAME of settings.toml, or one made of the chip's own number."""
     given = os.getenv("TENUTO_NAME")
     return given or "Tenuto %02X%02X" % tuple(microcontroller.cpu.uid[-2:])
+
+
+def setting(key, values, otherwise):
+    """One of `values` as settings.toml has it; `otherwise` where it has none, or a wrong one."""
+    given = os.getenv(key)
+    if given is None:
+        return otherwise
+    if given in values:
+        return values[given]
+    print(key, "is", repr(given), "and must be one of", sorted(str(value) for value in values))
+    return otherwise
 
 
 def compose():
@@ -41,17 +56,36 @@ def compose():
         print("motor calibrated" if motor.calibrate() else "motor not calibrated")
     watch = Watch(motor)
     heart = parts.make_heart(pins, i2c)
+
+    def alive():
+        watch.alive()
+        # The sensor takes more than all the rest of a waiting band.
+        if app.band.is_playing or app.ble.peer or (app.usb and app.usb.peer):
+            heart.wake()
+        else:
+            heart.sleep()
+
     app = App(
         motor=motor,
         heart=heart,
         button=parts.make_button(pins),
         battery=parts.make_battery(pins, i2c),
         name=name(),
-        alive=watch.alive,
+        alive=alive,
+        led=parts.make_led(pins),
+        cable=usb_cdc.data,
+        sleep=(lambda: go_to_sleep(motor, heart, watch)) if pins.DEEP_SLEEP else None,
+        location=setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST),
+        trust_bonds=setting("TENUTO_TRUST_BONDS", {0: False, 1: True}, False),
     )
-    parts.make_led(pins)
-    heart.wake()
     return app, motor, watch
+
+
+def go_to_sleep(motor, heart, watch):
+    """Everything off, then deep sleep; returns where that has to wait, see `power`."""
+    heart.sleep()
+    motor.shut_down()
+    power.sleep(pins, watch)
 
 
 async def main():

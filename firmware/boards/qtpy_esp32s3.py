@@ -25,3 +25,6 @@ LED = {"kind": "neopixel", "pin": board.NEOPIXEL, "power": board.NEOPIXEL_POWER}
 
 # On the STEMMA QT cable too; Adafruit 5580.
 BATTERY = {"kind": "max17048"}
+
+# Bluetooth keeps this chip at 40 mA (issue 9626), and in deep sleep the board takes 0.1 mA.
+DEEP_SLEEP = True

@@ -41,3 +41,6 @@ LED = None
 BATTERY = None
 #   BATTERY = {"kind": "max17048"}
 #   BATTERY = {"kind": "divider", "pin": board.A6, "ratio": 2.0}
+
+# --- whether deep sleep saves power: True on an ESP32, False on an nRF52840
+DEEP_SLEEP = False

@@ -36,3 +36,6 @@ BATTERY = {
     "enable": board.READ_BATT_ENABLE,
     "enable_level": False,
 }
+
+# CircuitPython's deep sleep draws more here than waiting does (adafruit/circuitpython issue 5318).
+DEEP_SLEEP = False

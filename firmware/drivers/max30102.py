@@ -105,7 +105,9 @@ class Max30102:
                 self._faults_in_a_row = FAULTS_MAX
 
     def sleep(self):
-        """LED and chip off: 0.7 uA typically."""
+        """LED and chip off: 0.7 uA typically.  Does nothing if it sleeps already."""
+        if not self._is_awake:
+            return
         self._is_awake = False
         self._had_contact = False
         self._detector.contact = False

@@ -136,6 +136,10 @@ class TimedMotor(Motor):
         except OSError:
             self.faults += 1
 
+    def shut_down(self):
+        """Use as little power as the wiring allows; `on` still wakes it."""
+        self.sleep()
+
     def _drive(self, strength_pct, on_ms):
         """Begin to vibrate; may raise OSError."""
         raise NotImplementedError

@@ -211,6 +211,18 @@ async def test_a_motor_that_cannot_be_stopped_is_known_to_be_unsafe(
 
 
 @in_virtual_time
+async def test_a_motor_that_nobody_stops_is_known_to_be_unsafe() -> None:
+    """Neither the buzzer nor the stop timer is alive."""
+    async with table() as it:
+        motor = await motor_on(it, LRA)
+        motor.on(80, 100)
+        await asyncio.sleep(0.59)
+        assert motor.is_safe
+        await asyncio.sleep(0.02)
+        assert not motor.is_safe
+
+
+@in_virtual_time
 async def test_a_bus_that_refuses_the_start_does_not_end_the_session() -> None:
     async with table() as it:
         motor = await motor_on(it, ERM)

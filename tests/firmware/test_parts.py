@@ -84,6 +84,7 @@ async def test_samples_that_were_lost_are_noticed_and_make_no_false_rate() -> No
         sensor.wake()
         assert await listen(sensor, 20)
         await asyncio.sleep(1.5)
+        assert await listen(sensor, 2) == [], "what came before the gap says nothing after it"
         heard = await listen(sensor, 20)
         assert sensor.lost == 1
         assert heard

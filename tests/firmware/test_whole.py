@@ -58,7 +58,8 @@ async def powered(it: Table) -> None:
         it.bench.on_output = enable
         it.motor.enable(False)
     await it.start()
-    await asyncio.sleep(1)
+    # An LRA's calibration holds the board up for a second.
+    await asyncio.sleep(3)
 
 
 def begin(it: Table, compiled: CompiledPlan) -> int:
@@ -79,7 +80,12 @@ async def test_a_plan_is_driven_as_it_is_written(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
         compiled = lower_back()
+        waited: list[float] = []
+        it.board.load("time").sleep = waited.append
+        assert not it.heart.is_measuring
         start_ms = begin(it, compiled)
+        await asyncio.sleep(1)
+        assert it.heart.is_measuring
         await asyncio.sleep(compiled.plan.duration_ms / 1000 + 5)
         # An LRA was calibrated before, which moved it too.
         driven = [pulse for pulse in it.pulses if pulse[0] >= start_ms]
@@ -88,6 +94,8 @@ async def test_a_plan_is_driven_as_it_is_written(board_id: str) -> None:
             (at_ms, on_ms) for at_ms, _, on_ms in planned
         ]
         assert max(abs(a[1] - b[1]) for a, b in zip(driven, planned, strict=True)) <= 1
+        assert waited == [], "nothing waits once the application runs"
+        assert not it.heart.is_measuring, "the session is over, and nobody is connected"
         assert it.program.motor.timer_stops == 0
         assert it.program.motor.faults == 0
         assert it.bench.bites == 0
@@ -164,18 +172,38 @@ async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset(
         await asyncio.gather(*resets)
 
 
+@pytest.mark.parametrize("board_id", BOARDS)
 @in_virtual_time
-async def test_an_error_in_the_application_stops_the_motor_and_is_seen() -> None:
-    async with table() as it:
+async def test_an_error_in_the_application_stops_the_motor_and_is_seen(board_id: str) -> None:
+    async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
         it.program.motor.on(100, 500)
         it.program.app.step = lambda: 1 / 0
         it.board.wake()
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(0.1)
         assert it.task is not None
         assert isinstance(it.task.exception(), ZeroDivisionError)
         assert it.motor.strength_pct == 0
-        assert it.pulses[-1][2] <= 1000
+        assert it.pulses[-1][2] <= 30, "at once, not when the pulse would have ended"
+
+
+@pytest.mark.parametrize("first", ["boot", "code"])
+@in_virtual_time
+async def test_the_first_word_on_the_bus_is_standby(first: str) -> None:
+    async with table() as it:
+        await it.boot()
+        said: list[bytes] = []
+        write = it.motor.write
+
+        def listen(data: bytes) -> None:
+            said.append(data)
+            write(data)
+
+        it.motor.write = listen  # type: ignore[method-assign]
+        program: Any = it.board.load(first)
+        if first == "code":
+            program.running.close()
+        assert said[0] == b"\x01\x40"
 
 
 @in_virtual_time
@@ -290,3 +318,39 @@ async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_
         await it.start()
         assert it.program.running is not None
         it.bench.set_button(held=False)
+
+
+@pytest.mark.parametrize("board_id", BOARDS)
+@in_virtual_time
+async def test_left_alone_a_board_sleeps_where_that_saves_power(board_id: str) -> None:
+    async with table(board_id, **BOARDS[board_id]) as it:
+        await powered(it)
+        await asyncio.sleep(300)
+        assert it.task is not None
+        if "esp32" in board_id:
+            assert isinstance(it.task.exception(), DeepSleep)
+            assert it.bench.is_asleep
+            assert it.motor.is_resting
+            assert not it.heart.is_measuring
+            assert it.bench.watchdog.mode is None
+        else:
+            assert not it.task.done()
+            assert not it.bench.is_asleep
+        assert it.bench.bites == 0
+
+
+@pytest.mark.parametrize(
+    "given, location, complaint",
+    [({}, 2, None), ({"TENUTO_WORN": "waist"}, 0, None), ({"TENUTO_WORN": "ear"}, 2, "'ear'")],
+)
+@in_virtual_time
+async def test_settings_are_obeyed_and_a_wrong_one_is_told(
+    given: dict[str, str | int], location: int, complaint: str | None
+) -> None:
+    async with table() as it:
+        it.bench.settings.update(given)
+        await powered(it)
+        assert it.program.app.ble._heart.location == bytes((location,))
+        assert [complaint in line for line in it.board.stdout if complaint] == (
+            [True] if complaint else []
+        )

@@ -124,18 +124,18 @@ def closure(sources: Iterable[bytes], libraries: Mapping[str, bytes]) -> dict[st
     """Follow the imports from some sources through the libraries.
 
     Raises:
-        InputError: an `adafruit_*` module that the sources themselves import is not there.
+        InputError: an `adafruit_*` module that the sources cannot do without is not there.
     """
     found: dict[str, bytes] = {}
     waiting: list[str] = []
     for source in sources:
-        for name in imported(source, package=""):
+        for name in imported(source, package="", tried=False):
             top = name.partition(".")[0]
             if top.startswith("adafruit_") and top not in BUILT_IN and not _paths(top, libraries):
                 raise InputError(
                     f"the library {top} is missing; run make setup, or install Tenuto again"
                 )
-            waiting.append(name)
+        waiting += imported(source, package="")
     while waiting:
         name = waiting.pop()
         if name.partition(".")[0] in BUILT_IN:
@@ -149,9 +149,22 @@ def closure(sources: Iterable[bytes], libraries: Mapping[str, bytes]) -> dict[st
     return found
 
 
-def imported(source: bytes, *, package: str) -> Iterator[str]:
-    """Give the dotted names that a module may import, those of its packages included."""
-    for node in ast.walk(ast.parse(source)):
+def imported(source: bytes, *, package: str, tried: bool = True) -> Iterator[str]:
+    """Give the dotted names that a module may import, those of its packages included.
+
+    Args:
+        source: the module.
+        package: the package it is in, "" for none.
+        tried: also what it imports within a `try`, and so can do without.
+    """
+    tree = ast.parse(source)
+    optional: set[ast.AST] = set()
+    if not tried:
+        tries = (node for node in ast.walk(tree) if isinstance(node, ast.Try))
+        optional = {inner for node in tries for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in optional:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name
