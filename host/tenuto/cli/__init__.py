@@ -39,6 +39,7 @@ for _name, _help in (
     ("scan", "List the devices in reach by Bluetooth, and their use for Tenuto."),
     ("pair", "Pair with a wearable, so that it trusts this computer."),
     ("forget", "Forget the pairing with a wearable."),
+    ("doctor", "Check that everything Tenuto needs is there, and say what to do."),
     ("simulate", "Be a simulated wearable, in a process of its own."),
 ):
     # By its path, so that the rest is imported only by who needs it.

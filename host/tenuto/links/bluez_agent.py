@@ -211,6 +211,33 @@ async def registered(address: str, prompter: Prompter | None = None) -> AsyncIte
         bus.disconnect()
 
 
+async def bluez_is_there() -> bool:
+    """Whether BlueZ is on the system bus.
+
+    Raises:
+        LinkError: there is no bus, or this user may not use it.
+    """
+    async with link_errors("asking for BlueZ"):
+        bus = MessageBus(bus_type=BusType.SYSTEM)
+        try:
+            await _limited(bus.connect())
+            reply = await _limited(
+                bus.call(
+                    Message(
+                        destination="org.freedesktop.DBus",
+                        path="/org/freedesktop/DBus",
+                        interface="org.freedesktop.DBus",
+                        member="NameHasOwner",
+                        signature="s",
+                        body=[_BLUEZ],
+                    )
+                )
+            )
+        finally:
+            bus.disconnect()
+    return bool(reply.body and reply.body[0])
+
+
 async def _limited(work: Awaitable[_T]) -> _T:
     async with asyncio.timeout(CALL_TIMEOUT_S):
         return await work

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+"""Checks whether everything that Tenuto needs is there, and says for each thing what to do."""
+
+from __future__ import annotations
+
+from .checks import CHECKS, examine
+from .patient import Finding, Level, Patient
+
+__all__ = ["CHECKS", "Finding", "Level", "Patient", "examine"]

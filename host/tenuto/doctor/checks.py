@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: MIT
+"""The checks: a table of small functions.
+
+Each gets the patient and gives what it found; none changes anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+import shutil
+import stat
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tenuto import __version__
+from tenuto.errors import LinkError, LinkReason, TenutoError
+from tenuto.history import Store
+from tenuto.history.mend import check as look_through
+from tenuto.mqtt.probe import probe
+from tenuto.resources import Library, shipped
+
+from .patient import Finding, Level
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from tenuto.links.ble import BleAdapter, Sighting
+
+    from .patient import Patient
+
+CHECK_TIMEOUT_S = 30.0
+LISTEN_S = 2.0
+BROKER_TIMEOUT_S = 10.0
+REACH_TIMEOUT_S = 25.0
+FREE_BYTES_LEAST = 50_000_000
+"""Decades of daily sessions; below it the system itself is in trouble."""
+RELEASE_UTC_S = 1_793_500_000
+"""November 2026: a clock that is earlier is wrong."""
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_RADIO_REASONS = frozenset(
+    {
+        LinkReason.NO_ADAPTER,
+        LinkReason.ADAPTER_OFF,
+        LinkReason.NO_SERVICE,
+        LinkReason.PERMISSION,
+    }
+)
+
+
+async def examine(patient: Patient) -> AsyncIterator[Finding]:
+    """Go through all checks, in their order."""
+    for name, check in CHECKS:
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                found = await check(patient)
+        except TimeoutError:
+            text = f"this took more than {CHECK_TIMEOUT_S:.0f} s"
+            found = [(Level.PROBLEM, text, "try again; if it stays so, restart the computer")]
+        except TenutoError as error:
+            found = [(Level.PROBLEM, str(error), None)]
+        for level, text, advice in found:
+            yield Finding(name, level, text, advice)
+
+
+_Found = list[tuple[Level, str, str | None]]
+
+
+def _ok(text: str) -> _Found:
+    return [(Level.OK, text, None)]
+
+
+def _warning(text: str, advice: str) -> _Found:
+    return [(Level.WARNING, text, advice)]
+
+
+def _problem(text: str, advice: str) -> _Found:
+    return [(Level.PROBLEM, text, advice)]
+
+
+async def configuration(patient: Patient) -> _Found:
+    """The configuration can be read, and others cannot read its secrets."""
+    config = patient.config
+    if config is None:
+        lines = str(patient.mistake).splitlines() or ["the configuration cannot be read"]
+        return [(Level.PROBLEM, line, "mend it there") for line in lines]
+    if config.file is None:
+        return _ok("none of your own, the built-in one holds")
+    found = _ok(f"{config.file} has {len(config.wearables)} wearable(s)")
+    has_password = (config.mqtt.url_address and config.mqtt.url_address.password) is not None
+    if has_password and _is_open_to_others(config.file):
+        found += _warning(
+            f"{config.file} has a password and others may read it", f"chmod 600 {config.file}"
+        )
+    return found
+
+
+async def routines(patient: Patient) -> _Found:
+    """All routines and the vocabulary can be played."""
+    if patient.config is None:
+        return []
+    library = Library.of(patient.config)
+    found: _Found = []
+    for name in library.names():
+        try:
+            library.plan(name)
+        except TenutoError as error:
+            found += [(Level.PROBLEM, line, "mend it there") for line in str(error).splitlines()]
+    for wearable in patient.config.wearables:
+        name = patient.config.routine_for(wearable)
+        if name not in library.names():
+            found += _problem(
+                f"wearable {wearable.id!r} starts the routine {name!r}, which is not there",
+                "`tenuto routines` lists those there are",
+            )
+    return found or _ok(f"{len(library.names())} routines, all can be played")
+
+
+async def daemon(patient: Patient) -> _Found:
+    """A daemon runs, of this version."""
+    told = patient.daemon
+    if told is None:
+        return _ok("none runs; `tenuto run` does the work itself")
+    if told.get("version") != __version__:
+        return _warning(
+            f"the daemon that runs is of version {told.get('version')}, this is {__version__}",
+            "restart it, such as by `systemctl --user restart tenuto`",
+        )
+    config = patient.config
+    mine = None if config is None or config.file is None else str(config.file.resolve())
+    if told.get("config") != mine:
+        return _warning(
+            f"the daemon that runs has another configuration: {told.get('config') or 'built-in'}",
+            "restart it, or use the same configuration here",
+        )
+    return _ok(f"process {told.get('pid')}")
+
+
+async def system_bus(patient: Patient) -> _Found:
+    """The way to BlueZ is open."""
+    if not patient.uses_bluez:
+        return []
+    level = Level.PROBLEM if patient.uses_bluetooth else Level.WARNING
+    if "DBUS_SYSTEM_BUS_ADDRESS" not in patient.environ and not patient.system_bus.exists():
+        text = f"there is no system bus at {patient.system_bus}"
+        return [(level, text, "install and start it: `sudo apt install dbus bluez`")]
+    from tenuto.links.bluez_agent import bluez_is_there  # noqa: PLC0415 - only where it can be
+
+    try:
+        if await bluez_is_there():
+            return _ok("the bus is there and BlueZ is on it")
+    except LinkError as error:
+        return [(level, str(error), "see above")]
+    advice = "start it: `sudo systemctl enable --now bluetooth`; or `sudo apt install bluez`"
+    return [(level, "BlueZ, the Bluetooth service, does not run", advice)]
+
+
+async def adapter(patient: Patient) -> _Found:
+    """The radio works; it listens for a moment, or asks the daemon that has it."""
+    if patient.daemon is not None:
+        return _radio_of(patient.daemon)
+    level = Level.PROBLEM if patient.uses_bluetooth else Level.WARNING
+    radio = patient.adapter()
+    heard = set[str]()
+
+    def on_heard(sighting: Sighting) -> bool:
+        heard.add(sighting.device.address)
+        return False
+
+    try:
+        await radio.watch(on_heard, LISTEN_S)
+    except LinkError as error:
+        text, _, _ = str(error).partition(" (")
+        needed = "" if patient.uses_bluetooth else "; no wearable of yours needs it"
+        return [(level, f"{radio.name} does not work{needed}", text)]
+    finally:
+        await radio.close()
+    return _ok(f"{radio.name} works; {len(heard)} device(s) heard in {LISTEN_S:.0f} s")
+
+
+def _radio_of(told: object) -> _Found:
+    wearables = told.get("wearables", []) if isinstance(told, dict) else []
+    reasons = {str(w.get("reason")): str(w.get("problem")) for w in wearables if w.get("reason")}
+    for reason in _RADIO_REASONS:
+        if reason.value in reasons:
+            return _problem("the daemon cannot use it", reasons[reason.value])
+    return _ok("the daemon has it")
+
+
+async def permissions(patient: Patient) -> _Found:
+    """Who may use what."""
+    config = patient.config
+    if config is None:
+        return []
+    found: _Found = []
+    if patient.uses_bluez and patient.uses_bluetooth:
+        if patient.groups() & {"bluetooth", "root"}:
+            found += _ok("this user may use Bluetooth")
+        else:
+            found += _warning(
+                "this user is not in the group bluetooth, which is needed without a desktop",
+                "`sudo usermod -aG bluetooth $USER`, then log in again",
+            )
+    for wearable in config.wearables:
+        if wearable.port is not None and not re.fullmatch(r"(?i)com\d+", wearable.port):
+            found += _port(patient, wearable.id, wearable.port)
+    for path in (config.history_path, config.own.data / "bonds.json"):
+        if path.exists() and _is_open_to_others(path):
+            found += _warning(f"others may read {path}, which is private", f"chmod 600 {path}")
+    return found
+
+
+def _port(patient: Patient, name: str, port: str) -> _Found:
+    from pathlib import Path  # noqa: PLC0415 - only here
+
+    path = Path(port)
+    if not path.exists():
+        return _problem(f"wearable {name!r}: there is no {port}", "is it plugged in and on?")
+    if not patient.may_use(path):
+        return _problem(
+            f"wearable {name!r}: this user may not use {port}",
+            "`sudo usermod -aG dialout $USER`, then log in again",
+        )
+    return _ok(f"wearable {name!r}: {port} is there")
+
+
+async def broker(patient: Patient) -> _Found:
+    """MQTT works."""
+    config = patient.config
+    if config is None:
+        return []
+    if config.mqtt.is_embedded:
+        if importlib.util.find_spec("amqtt") is None:
+            return _problem(
+                "the broker that Tenuto can bring along is not installed",
+                "`pip install 'tenuto[broker]'`, or write url = \"off\" under [mqtt]",
+            )
+        return _ok("Tenuto brings its own, for this computer alone")
+    address = config.broker(patient.environ)
+    if address is None:
+        return _ok("MQTT is off")
+    trouble = await probe(address, BROKER_TIMEOUT_S)
+    if trouble is not None:
+        advice = "is it on, and are the settings under [mqtt] right?"
+        return _problem(f"{address}: {trouble}", advice)
+    return _ok(f"{address} answers")
+
+
+async def history(patient: Patient) -> _Found:
+    """The history can be written, and is sound."""
+    config = patient.config
+    if config is None:
+        return []
+    path = config.history_path
+    found: _Found = []
+    if not path.exists():
+        folder = _nearest_folder(path)
+        if not patient.may_use(folder):
+            return _problem(f"{folder} cannot be written", "choose another path under [history]")
+        found += _ok(f"{path} will be made by the first session")
+    else:
+        if not patient.may_use(path):
+            return _problem(f"{path} cannot be written", f"chown it to yourself: {path}")
+        async with Store(path, read_only=True) as store:
+            checked = await look_through(store)
+            count = len(await store.sessions())
+        if not checked.is_sound:
+            wrong = (*checked.damage, *checked.faults)
+            return _problem(
+                f"{path}: {wrong[0]}{f' and {len(wrong) - 1} more' if wrong[1:] else ''}",
+                "end the daemon, then `tenuto history check --repair`",
+            )
+        found += _ok(f"{path} is sound, with {count} session(s)")
+    free = shutil.disk_usage(_nearest_folder(path)).free
+    if free < FREE_BYTES_LEAST:
+        found += _problem(
+            f"only {free / 1e6:.0f} MB are free where the history is", "make room on the disk"
+        )
+    return found
+
+
+def _nearest_folder(path: Path) -> Path:
+    return next(folder for folder in path.parents if folder.exists())
+
+
+async def clock(patient: Patient) -> _Found:
+    """The system's clock is right: sessions are kept by it."""
+    now_s = patient.utc_s()
+    if now_s < RELEASE_UTC_S:
+        day = datetime.fromtimestamp(now_s, UTC).date().isoformat()
+        return _problem(
+            f"it says {day}, before this program was made",
+            "`sudo timedatectl set-ntp true`, and wait for the network",
+        )
+    match patient.is_clock_set():
+        case True:
+            return _ok("it is kept in time")
+        case False:
+            return _warning(
+                "nobody keeps it in time", "`sudo timedatectl set-ntp true`, and check the network"
+            )
+    return _ok("it looks right")
+
+
+async def wearables(patient: Patient) -> _Found:
+    """The wearables are in reach, and their firmware is as new as this program."""
+    if patient.config is None:
+        return []
+    if patient.daemon is not None:
+        return [line for told in patient.daemon.get("wearables", []) for line in _told(told)]
+    by_radio = [w for w in patient.config.wearables if w.link == "ble" and w.address is not None]
+    if not by_radio:
+        return _ok("none of yours is reached by Bluetooth")
+    radio = patient.adapter()
+    try:
+        found = await asyncio.gather(*(_reach(radio, w.id, w.address or "") for w in by_radio))
+    finally:
+        await radio.close()
+    return [line for lines in found for line in lines]
+
+
+async def _reach(radio: BleAdapter, name: str, address: str) -> _Found:
+    """Connect and ask for the version, which needs no bond."""
+    from tenuto.links.ble import at_address, read_firmware  # noqa: PLC0415 - takes its time
+
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            client, _ = await radio.connect(at_address(address), name)
+            try:
+                version = await read_firmware(client)
+            finally:
+                await radio.let_go(client)
+    except LinkError as error:
+        return _warning(f"{name}: out of reach", str(error))
+    except TimeoutError:
+        return _warning(f"{name}: out of reach", "is it on, charged and near?")
+    return _firmware(name, version, "")
+
+
+def _told(told: Mapping[str, Any]) -> _Found:
+    """Say what the daemon knows of one."""
+    name = str(told.get("id"))
+    if not told.get("connected"):
+        reason = told.get("problem") or "it was not reached yet"
+        return _warning(f"{name}: out of reach", str(reason))
+    battery = told.get("battery_pct")
+    version = told.get("firmware")
+    charge = "" if battery is None else f", battery {battery} %"
+    return _firmware(name, None if version is None else str(version), charge)
+
+
+def _firmware(name: str, version: str | None, more: str) -> _Found:
+    newest = shipped_firmware()
+    if version is not None and newest is not None and _numbers(version) < _numbers(newest):
+        return _warning(
+            f"{name}: firmware {version}, this program brings {newest}{more}",
+            "copy the new one to it: `tenuto firmware install`",
+        )
+    return _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
+
+
+def shipped_firmware() -> str | None:
+    """Give the version of the firmware that came with this program; None if it does not say."""
+    for path in sorted(shipped("firmware").glob("*.py")):
+        match = re.search(r'^FIRMWARE = "([^"]+)"', path.read_text("utf-8"), re.MULTILINE)
+        if match:
+            return match[1]
+    return None
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return bool(stat.S_IMODE(path.stat().st_mode) & _OTHERS & 0o044)
+
+
+CHECKS: tuple[tuple[str, Callable[[Patient], Awaitable[_Found]]], ...] = (
+    ("configuration", configuration),
+    ("routines", routines),
+    ("daemon", daemon),
+    ("system bus", system_bus),
+    ("adapter", adapter),
+    ("permissions", permissions),
+    ("broker", broker),
+    ("history", history),
+    ("clock", clock),
+    ("wearables", wearables),
+)
+"""All checks by their names, in the order in which one thing rests on another."""

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: MIT
+"""What the doctor finds on machines that are well, and on those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
+
+from tenuto import __version__
+from tenuto.config import Config, Folders, parse
+from tenuto.doctor import CHECKS, Finding, Level, Patient, examine
+from tenuto.doctor.checks import RELEASE_UTC_S, shipped_firmware
+from tenuto.errors import InputError
+from tenuto.history import Store
+from tenuto.links.ble import BleAdapter
+from tests.chain.rig import json_lines, tenuto
+from tests.conftest import free_port
+from tests.daemon.rig import run
+from tests.links.fake_bleak import Air
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from tests.conftest import StartBroker
+
+BAND = '[[wearable]]\nid = "anna"\nlink = "ble"\naddress = "C0:00:00:00:00:01"\n'
+OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF)
+
+
+def configured(folder: Path, toml: str = "") -> Config:
+    file = folder / "tenuto.toml"
+    file.write_text(f'mqtt.url = "off"\n{toml}')
+    config = parse(file.read_bytes(), str(file))
+    return replace(config, own=Folders(folder / "config", folder / "data"))
+
+
+def no_adapter() -> BleAdapter:
+    raise AssertionError("the daemon has the radio")
+
+
+def patient(config: Config | None, **more: Any) -> Patient:
+    given: dict[str, Any] = {
+        "adapter": no_adapter,
+        "environ": {},
+        "platform": "darwin",
+        "groups": frozenset,
+        "is_clock_set": lambda: True,
+        "utc_s": lambda: RELEASE_UTC_S + 1,
+    }
+    return Patient(config=config, **(given | more))
+
+
+async def findings(who: Patient, name: str) -> list[Finding]:
+    check = dict(CHECKS)[name]
+    return [Finding(name, *found) for found in await check(who)]
+
+
+async def only(who: Patient, name: str) -> Finding:
+    (found,) = await findings(who, name)
+    assert (found.advice is None) == (found.level is Level.OK), "what is wrong has an advice"
+    return found
+
+
+def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    run(scenario())
+
+
+# --- configuration and routines
+
+
+async def test_a_configuration_that_is_well(tmp_path: Path) -> None:
+    assert (await only(patient(configured(tmp_path)), "configuration")).level is Level.OK
+    assert (await only(patient(Config()), "configuration")).level is Level.OK
+
+
+async def test_each_mistake_in_a_configuration_is_a_problem() -> None:
+    mistake = InputError("tenuto.toml:3: a\ntenuto.toml:5: b")
+    found = await findings(patient(None, mistake=mistake), "configuration")
+    assert [(one.level, one.text) for one in found] == [
+        (Level.PROBLEM, "tenuto.toml:3: a"),
+        (Level.PROBLEM, "tenuto.toml:5: b"),
+    ]
+    left = [name for name, _ in CHECKS if name not in ("configuration", "system bus", "adapter")]
+    for name in left:
+        assert all(one.level is Level.OK for one in await findings(patient(None), name)), (
+            "what needs it is not looked at"
+        )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes")
+async def test_a_password_that_others_may_read(tmp_path: Path) -> None:
+    file = tmp_path / "tenuto.toml"
+    file.write_text('mqtt.url = "mqtt://anna:secret@house"\n')
+    file.chmod(0o644)
+    found = await findings(patient(parse(file.read_bytes(), str(file))), "configuration")
+    assert [one.level for one in found] == [Level.OK, Level.WARNING]
+    assert "secret" not in found[1].text
+    file.chmod(0o600)
+    assert (await only(patient(parse(file.read_bytes(), str(file))), "configuration")).level == "ok"
+
+
+async def test_routines(tmp_path: Path) -> None:
+    folder = tmp_path / "routines"
+    folder.mkdir()
+    config = configured(tmp_path, 'routines.folder = "routines"\n')
+    assert (await only(patient(config), "routines")).level is Level.OK
+    (folder / "mine.toml").write_text('name = "other"\n')
+    found = await findings(patient(config), "routines")
+    assert found
+    assert all(one.level is Level.PROBLEM and "mine.toml" in one.text for one in found)
+    config = configured(tmp_path, 'routines.default = "nowhere"\n')
+    assert "nowhere" in (await only(patient(config), "routines")).text
+
+
+# --- the daemon
+
+
+async def test_the_daemon(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    told = {"version": __version__, "pid": 7, "config": str(config.file), "wearables": []}
+    assert (await only(patient(config), "daemon")).level is Level.OK
+    assert (await only(patient(config, daemon=told), "daemon")).level is Level.OK
+    older = patient(config, daemon=told | {"version": "0.0.1"})
+    assert (await only(older, "daemon")).level is Level.WARNING
+    other = patient(config, daemon=told | {"config": "/elsewhere.toml"})
+    assert "/elsewhere.toml" in (await only(other, "daemon")).text
+
+
+# --- the radio
+
+
+async def test_without_a_system_bus(tmp_path: Path) -> None:
+    gone = {"platform": "linux", "system_bus": tmp_path / "nothing"}
+    found = await only(patient(configured(tmp_path, BAND), **gone), "system bus")
+    assert (found.level, "apt install" in str(found.advice)) == (Level.PROBLEM, True)
+    unused = await only(patient(configured(tmp_path), **gone), "system bus")
+    assert unused.level is Level.WARNING, "nobody needs it"
+    assert await findings(patient(configured(tmp_path, BAND)), "system bus") == [], "not on macOS"
+    other = 'bluetooth.adapter = "bumble:usb:0"\n' + BAND
+    assert await findings(patient(configured(tmp_path, other), **gone), "system bus") == []
+
+
+def test_an_adapter(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        air = Air()
+        air.add()
+
+        def adapter() -> BleAdapter:
+            return BleAdapter(air.radio())
+
+        config = configured(tmp_path, BAND)
+        well = await only(patient(config, adapter=adapter), "adapter")
+        assert (well.level, "1 device" in well.text) == (Level.OK, True)
+        air.always("scan", OFF)
+        off = await only(patient(config, adapter=adapter), "adapter")
+        assert (off.level, "switch it on" in str(off.advice)) == (Level.PROBLEM, True)
+        unused = await only(patient(configured(tmp_path), adapter=adapter), "adapter")
+        assert unused.level is Level.WARNING
+
+    in_virtual_time(scenario)
+
+
+async def test_the_adapter_of_a_daemon(tmp_path: Path) -> None:
+    config = configured(tmp_path, BAND)
+    anna = {"id": "anna", "connected": False, "reason": None, "problem": None}
+    assert (await only(patient(config, daemon={"wearables": [anna]}), "adapter")).level == "ok"
+    off = anna | {"reason": "adapter_off", "problem": "Bluetooth is switched off"}
+    found = await only(patient(config, daemon={"wearables": [off]}), "adapter")
+    assert (found.level, found.advice) == (Level.PROBLEM, "Bluetooth is switched off")
+    away = anna | {"reason": "not_found", "problem": "is it on?"}
+    assert (await only(patient(config, daemon={"wearables": [away]}), "adapter")).level == "ok"
+
+
+async def test_permissions(tmp_path: Path) -> None:
+    config = configured(tmp_path, BAND)
+    stranger = patient(config, platform="linux")
+    assert "usermod" in str((await only(stranger, "permissions")).advice)
+    friend = patient(config, platform="linux", groups=lambda: frozenset({"bluetooth"}))
+    assert (await only(friend, "permissions")).level is Level.OK
+
+
+async def test_a_serial_port(tmp_path: Path) -> None:
+    port = tmp_path / "ttyACM0"
+    config = configured(tmp_path, f'[[wearable]]\nid = "a"\nlink = "serial"\nport = "{port}"\n')
+    assert "plugged in" in str((await only(patient(config), "permissions")).advice)
+    port.touch()
+    assert (await only(patient(config), "permissions")).level is Level.OK
+    denied = patient(config, may_use=lambda _path: False)
+    assert "dialout" in str((await only(denied, "permissions")).advice)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such modes")
+async def test_private_files_that_others_may_read(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'history.path = "history.db"\n')
+    (tmp_path / "data").mkdir()
+    for path in (config.history_path, tmp_path / "data" / "bonds.json"):
+        path.touch()
+        path.chmod(0o644)
+        found = await only(patient(config), "permissions")
+        assert (found.level, str(path) in found.text) == (Level.WARNING, True)
+        path.chmod(0o600)
+        assert await findings(patient(config), "permissions") == []
+
+
+# --- broker, history, clock
+
+
+async def test_a_broker(tmp_path: Path, mosquitto_broker: StartBroker) -> None:
+    server = mosquitto_broker()
+    config = configured(tmp_path)
+    assert (await only(patient(config), "broker")).text == "MQTT is off"
+
+    def at(port: int) -> Patient:
+        (tmp_path / "tenuto.toml").write_text(f'mqtt.url = "mqtt://127.0.0.1:{port}"\n')
+        file = tmp_path / "tenuto.toml"
+        return patient(parse(file.read_bytes(), str(file)))
+
+    assert (await only(at(server.port), "broker")).level is Level.OK
+    away = await only(at(free_port()), "broker")
+    assert (away.level, "is it on" in str(away.advice)) == (Level.PROBLEM, True)
+
+
+async def test_a_broker_that_does_not_let_us_in(
+    tmp_path: Path, mosquitto_broker: StartBroker
+) -> None:
+    (tmp_path / "nobody").write_text("")
+    server = mosquitto_broker(f"allow_anonymous false\npassword_file {tmp_path / 'nobody'}")
+    file = tmp_path / "tenuto.toml"
+    file.write_text(f'mqtt.url = "mqtt://anna:secret@127.0.0.1:{server.port}"\n')
+    found = await only(patient(parse(file.read_bytes(), str(file))), "broker")
+    assert found.level is Level.PROBLEM
+    assert "secret" not in found.text
+
+
+async def test_the_broker_that_is_brought_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(configured(tmp_path), mqtt=Config().mqtt)
+    assert (await only(patient(config), "broker")).level is Level.OK
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert "tenuto[broker]" in str((await only(patient(config), "broker")).advice)
+
+
+async def test_the_history(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'history.path = "history.db"\n')
+    assert "will be made" in (await only(patient(config), "history")).text
+    denied = patient(config, may_use=lambda _path: False)
+    assert (await only(denied, "history")).level is Level.PROBLEM
+    async with Store(config.history_path):
+        pass
+    assert "is sound" in (await only(patient(config), "history")).text
+    assert (await only(denied, "history")).level is Level.PROBLEM
+
+
+async def test_a_history_that_is_damaged(tmp_path: Path) -> None:
+    config = configured(tmp_path, 'history.path = "history.db"\n')
+    async with Store(config.history_path) as store:
+        await store.save_plan("00" * 8, "a", bytes(10))
+    database = sqlite3.connect(config.history_path)
+    with database:
+        database.execute("UPDATE plans SET data = x'00'")
+    database.close()
+    found = await only(patient(config), "history")
+    assert "check --repair" in str(found.advice)
+    config.history_path.write_bytes(b"no database at all" * 100)
+    told = {"version": __version__, "config": str(config.file)}
+    checked = [one async for one in examine(patient(config, daemon=told))]
+    assert Level.PROBLEM in {one.level for one in checked if one.check == "history"}
+
+
+async def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configured(tmp_path)
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: usage)
+    found = await findings(patient(config), "history")
+    assert "1 MB" in found[-1].text
+
+
+@pytest.mark.parametrize(
+    "utc_s, is_set, level",
+    [
+        (RELEASE_UTC_S + 1, True, Level.OK),
+        (RELEASE_UTC_S + 1, None, Level.OK),
+        (RELEASE_UTC_S + 1, False, Level.WARNING),
+        (0, True, Level.PROBLEM),
+    ],
+)
+async def test_the_clock(utc_s: float, is_set: bool | None, level: Level) -> None:
+    who = patient(Config(), utc_s=lambda: utc_s, is_clock_set=lambda: is_set)
+    assert (await only(who, "clock")).level is level
+
+
+# --- wearables
+
+
+def test_wearables_without_a_daemon(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        air = Air()
+        device = air.add()
+        device.paired = device.knows_host = False
+
+        def adapter() -> BleAdapter:
+            return BleAdapter(air.radio())
+
+        config = configured(tmp_path, BAND)
+        found = await only(patient(config, adapter=adapter), "wearables")
+        assert (found.level, "0.1.0" in found.text) == (Level.OK, True)
+        assert air.count("pair") == 0, "looking changes nothing"
+        device.in_reach = False
+        found = await only(patient(config, adapter=adapter), "wearables")
+        assert (found.level, "charged" in str(found.advice)) == (Level.WARNING, True)
+
+    in_virtual_time(scenario)
+
+
+async def test_wearables_of_a_daemon(tmp_path: Path) -> None:
+    newest = shipped_firmware()
+    assert newest is not None
+    anna = {"id": "anna", "connected": True, "battery_pct": 80, "firmware": newest}
+    told = [
+        anna,
+        anna | {"id": "bob", "firmware": "0.0.9"},
+        anna | {"id": "carl", "connected": False, "problem": "is it on?"},
+        anna | {"id": "dora", "firmware": None, "battery_pct": None},
+    ]
+    who = patient(configured(tmp_path), daemon={"wearables": told})
+    found = await findings(who, "wearables")
+    assert [one.level for one in found] == [Level.OK, Level.WARNING, Level.WARNING, Level.OK]
+    assert "80 %" in found[0].text
+    assert newest in found[1].text
+    assert found[2].advice == "is it on?"
+
+
+# --- as a whole
+
+
+async def test_a_check_that_hangs_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(_patient: Patient) -> list[Any]:
+        await asyncio.sleep(60)
+        return []
+
+    monkeypatch.setattr("tenuto.doctor.checks.CHECK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("tenuto.doctor.checks.CHECKS", (("slow", hangs),))
+    (found,) = [one async for one in examine(patient(configured(tmp_path)))]
+    assert (found.check, found.level) == ("slow", Level.PROBLEM)
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path: Path) -> None:
+    plain = tenuto("doctor", folder=tmp_path)
+    as_json = tenuto("doctor", "--json", folder=tmp_path)
+    found = json_lines(as_json.stdout)
+    assert {one["check"] for one in found} >= {"configuration", "broker", "history", "clock"}
+    has_problem = any(one["level"] == "problem" for one in found)
+    assert plain.returncode == as_json.returncode == (1 if has_problem else 0), plain.stderr
+    assert all(one["text"] in plain.stdout for one in found if one["check"] == "routines")
+    broken = tenuto("doctor", "--json", folder=tmp_path, toml="mqtt.url = 7")
+    assert broken.returncode == 1
+    first = json.loads(broken.stdout.splitlines()[0])
+    assert (first["check"], first["level"]) == ("configuration", "problem")
+    assert "tenuto.toml:2" in first["text"]
