@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""Uploads and commands over a link that breaks at the worst moment: wholly or not at all, once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenuto.commands import Command, Verb
+from tenuto.events import Extended, Paused, SessionEnded
+from tenuto.keeper import DELIVER_WITHIN_S
+from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.resources import Library
+from tenuto_core import player, wire
+from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.daemon import Daemon
+
+OLD, NEW = "lower-back-short", "lower-back"
+
+
+def command(verb: Verb, **more: object) -> Command:
+    return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
+
+
+async def start_until_it_plays(daemon: Daemon, routine: str) -> None:
+    """What a patient person does."""
+    async with asyncio.timeout(300):
+        while True:
+            await connected(daemon)
+            answer = await daemon.submit(command(Verb.START, routine=routine))
+            if answer.ok or answer.reason == "already_playing":
+                return
+            assert answer.reason == "unreachable", answer
+            await asyncio.sleep(1)
+
+
+class Cut:
+    """Breaks a link at its frame number `at`, before or after that is through."""
+
+    def __init__(self, at: int, *, after: bool) -> None:
+        self.at = at
+        self.after = after
+        self.count: int | None = None
+        self.link: MemoryLink
+
+    def __call__(self, _direction: str, _packet: bytes) -> bool:
+        if self.count is None:
+            return False
+        self.count += 1
+        if self.count != self.at:
+            return False
+        loop = asyncio.get_running_loop()
+        if self.after:
+            loop.call_later(0.031, self.link.drop)  # 30 ms is what a frame takes
+            return False
+        loop.call_soon(self.link.drop)
+        return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["frame lost", "frame through"])
+def test_an_upload_that_is_cut_at_any_frame_leaves_the_old_plan_or_the_new(
+    tmp_path: Path, after: bool
+) -> None:
+    plans = {name: Library().plan(name) for name in (OLD, NEW)}
+
+    async def frames_of_a_start() -> int:
+        return await cut_at(0)
+
+    async def cut_at(number: int) -> int:
+        cut = Cut(number, after=after)
+        motor = RecordingMotor()
+        band, seen = MemoryBand(motor), Collector()
+        link = cut.link = MemoryLink(band, lose=cut)
+        async with daemon_for(tmp_path / f"{after}-{number}.db", {"band": link}, seen) as (
+            daemon,
+            store,
+        ):
+            await start_until_it_plays(daemon, OLD)
+            await asyncio.sleep(2)
+            assert (await daemon.submit(command(Verb.STOP))).ok
+            await seen.ended()
+            edges = len(motor.edges)
+            cut.count = 0
+            await daemon.submit(command(Verb.START, routine=NEW))
+            count, cut.count = cut.count, None
+            held = band.band.player
+            assert held.plan is not None
+            assert (bytes(held.plan.data), held.plan_id) in [
+                (plan.data, plan.plan_id) for plan in plans.values()
+            ]
+            if held.plan_id == plans[OLD].plan_id:
+                assert len(motor.edges) == edges, "it buzzed by a plan that it does not have"
+            await start_until_it_plays(daemon, NEW)
+            ended = await seen.until(
+                lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
+            )
+            assert ended.event.t_ms == plans[NEW].plan.duration_ms
+            await asyncio.sleep(1)
+            assert [row.reason for row in await store.sessions()] == ["finished", "stopped"], (
+                "it began twice"
+            )
+        return count
+
+    async def scenario() -> None:
+        count = await frames_of_a_start()
+        assert count >= 15, "an upload takes more"
+        for number in range(1, count + 1):
+            await cut_at(number)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("tries", range(1, 8))
+def test_a_command_whose_answers_are_lost_is_obeyed_once(tmp_path: Path, tries: int) -> None:
+    async def scenario() -> None:
+        deaf = 0
+
+        def lose(direction: str, packet: bytes) -> bool:
+            nonlocal deaf
+            answer = wire.COMMAND | wire.ANSWER
+            if (
+                direction == "down"
+                and deaf
+                and answer in (frame[0] for frame in wire.split(packet))
+            ):
+                deaf -= 1
+                return True
+            return False
+
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band, lose=lose)}, seen) as (
+            daemon,
+            _,
+        ):
+            await connected(daemon)
+            assert (await daemon.submit(command(Verb.START))).ok
+            await asyncio.sleep(10)
+            deaf = tries
+            asked = command(Verb.EXTEND, by_ms=10_000, id="from the dashboard")
+            answers = [await daemon.submit(asked) for _ in range(4)]
+            assert answers[-1].ok, answers
+            await seen.ended()
+            assert sum(isinstance(e.event, Extended) for e in seen.entries) == 1
+
+    run(scenario())
+
+
+def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(6)
+            asked = command(Verb.EXTEND, by_ms=1_000, id="7")
+            first = await asyncio.gather(*(daemon.submit(asked) for _ in range(3)))
+            assert [answer.ok for answer in first] == [True] * 3
+            assert (await daemon.submit(command(Verb.EXTEND, by_ms=2_000, id="7"))).ok, "another"
+            await asyncio.sleep(80)
+            assert (await daemon.submit(asked)).ok
+            assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok
+            assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok, "without an id"
+            await seen.ended()
+            extended = [e.event for e in seen.entries if isinstance(e.event, Extended)]
+            assert [event.by_ms for event in extended] == [1_000, 2_000, 1_000, 1_000, 1_000]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("verb", [Verb.STOP, Verb.PAUSE])
+def test_a_stop_or_a_pause_is_delivered_when_the_wearable_is_back(
+    tmp_path: Path, verb: Verb
+) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(20)
+            link.reachable = False
+            link.drop()
+            await asyncio.sleep(5)
+            loop = asyncio.get_running_loop()
+            asked_s = loop.time()
+            answer = await daemon.submit(command(verb))
+            assert (answer.ok, answer.reason) == (False, "unreachable")
+            assert loop.time() - asked_s < 0.1, "answered at once"
+            assert f"the {verb.value} is delivered if" in answer.text
+            await asyncio.sleep(40)
+            assert band.band.player.state == player.RUNNING
+            link.reachable = True
+            await connected(daemon)
+            await asyncio.sleep(1)
+            wanted = player.PAUSED if verb is Verb.PAUSE else player.IDLE
+            assert band.band.player.state == wanted
+            await asyncio.sleep(60)
+            pauses = [e for e in seen.entries if isinstance(e.event, Paused)]
+            assert len(pauses) == (verb is Verb.PAUSE)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("verb", [Verb.SKIP, Verb.BACK, Verb.EXTEND, Verb.RESUME, Verb.START])
+def test_anything_else_is_not_delivered_later(tmp_path: Path, verb: Verb) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(20)
+            link.reachable = False
+            link.drop()
+            await asyncio.sleep(5)
+            answer = await daemon.submit(command(verb))
+            assert (answer.ok, answer.reason) == (False, "unreachable")
+            assert "delivered" not in answer.text
+            link.reachable = True
+            assert (await seen.ended()).t_ms == Library().plan(NEW).plan.duration_ms
+
+    run(scenario())
+
+
+def test_a_stop_is_dropped_and_said_when_it_comes_too_late(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(20)
+            link.reachable = False
+            link.drop()
+            await asyncio.sleep(5)
+            await daemon.submit(command(Verb.STOP))
+            await asyncio.sleep(DELIVER_WITHIN_S + 1)
+            assert "dropped=stop" in caplog.text
+            link.reachable = True
+            assert (await seen.ended()).reason == "finished"
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+
+
+def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(20)
+            link.reachable = False
+            link.drop()
+            await asyncio.sleep(5)
+            await daemon.submit(command(Verb.STOP))
+            band.press(900)  # the wearer stops by hand
+            await asyncio.sleep(5)
+            band.press(80)  # and begins anew
+            await asyncio.sleep(5)
+            link.reachable = True
+            await seen.until(
+                lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
+            )
+            ends = [e.event.reason for e in seen.entries if isinstance(e.event, SessionEnded)]
+            assert ends == ["stopped", "finished"]
+            assert "no longer plays that session" in caplog.text
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+
+
+def test_a_resume_takes_back_a_pause_that_waits(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        link = MemoryLink(band)
+        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(command(Verb.START))
+            await asyncio.sleep(20)
+            link.reachable = False
+            link.drop()
+            await asyncio.sleep(5)
+            await daemon.submit(command(Verb.PAUSE))
+            await daemon.submit(command(Verb.RESUME))
+            link.reachable = True
+            await seen.ended()
+            assert not any(isinstance(e.event, Paused) for e in seen.entries)
+
+    run(scenario())
