@@ -20,6 +20,7 @@ from tenuto.daemon import Daemon
 from tenuto.device import DeviceState
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.history import HistorySink, Store
+from tenuto.history.days import times_held
 from tenuto.history.standing import Standings
 from tenuto.keeper import LinkState
 from tenuto.memory import Memory
@@ -30,6 +31,7 @@ from tenuto.mqtt.discovery import Subject
 from tenuto.mqtt.feed import Feed
 from tenuto.notify import ServiceManager
 from tenuto.outlets import Outlet
+from tenuto.progression import grown, grows, growths
 from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.terminal import choose_sink
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from tenuto.links.scan import Found
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.outlets import Sink
+    from tenuto.progression import Growth
     from tenuto.routine import Routine
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
@@ -303,13 +306,14 @@ class Host:
         return self._adapters[name]
 
     def compile(self, wearable: str, routine: Routine) -> CompiledPlan:
-        """Compile a routine as it is liked on a wearable; raises InputError."""
-        return self.library.compile(routine, self.memory.preferences(wearable).adjustment)
+        """Compile a routine as it has grown and is liked on a wearable; raises InputError."""
+        present, _ = as_grown(self.config, wearable, routine)
+        return self.library.compile(present, self.memory.preferences(wearable).adjustment)
 
     def _plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
         liked = self.memory.preferences(wearable_id)
         default = self.config.routine_for(self.config.wearable(wearable_id))
-        return self.library.plan(routine or liked.routine or default, liked.adjustment)
+        return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
 
     async def _submit(self, command: Command) -> Answer:
         return await self.daemon.submit(command)
@@ -433,6 +437,16 @@ async def _prompting(adapter: BleAdapter, prompter: Prompter) -> AsyncIterator[N
         with_prompter(adapter, None)
 
 
+def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, list[Growth]]:
+    """Give a routine with its holds as long as its own rules have made them, and what has grown."""
+    if not grows(routine):
+        return routine, []
+    person = config.wearable(wearable).person
+    times = times_held(config.history_path, routine.name, person)
+    present = grown(routine, times)
+    return present, list(growths(routine, present, times))
+
+
 def address_of(config: Config, text: str) -> str:
     """Give the Bluetooth address that a person means, by itself or by the wearable that has it."""
     named = next((w.address for w in config.wearables if w.id == text), None)
@@ -466,6 +480,12 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
     wearable = config.wearables[0] if wearable_id is None else config.wearable(wearable_id)
     name = routine or config.routine_for(wearable)
     score = Library.of(config).open(name)
+    present, longer = as_grown(config, wearable.id, score)
+    for one in longer:
+        setting.say(
+            f"{one.exercise}: {one.hold_ms / 1000:g} s now, {one.written_ms / 1000:g} s as written;"
+            f" it was held to its end {one.times} times"
+        )
     clock = HostTime(setting.speed)
     gone = asyncio.Event()
     client = await daemon_of(setting)
@@ -478,7 +498,7 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
         on_gone=gone.set,
     )
     if client is not None:
-        compiled = Library.of(config).compile(score, _liked(config, wearable.id))
+        compiled = Library.of(config).compile(present, _liked(config, wearable.id))
         with _signals(asyncio.get_running_loop(), gone.set):
             reason = await play_beside(
                 client,

@@ -58,6 +58,19 @@ class HeartGate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progression:
+    """A rule by which a hold grows as it is mastered; only where somebody wrote it."""
+
+    add_ms: int = key("add_s", Seconds(1_000, 60_000), "How much longer the hold becomes.")
+    every: int = key(
+        "every",
+        Whole(1, 100),
+        "After so many sessions in which the exercise was held to its end, each time.",
+    )
+    max_ms: int = key("max_s", _HOLD, "It grows no longer than this.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `[defaults]` may set for all exercises, and each exercise for itself."""
 
@@ -119,6 +132,12 @@ class Settings:
         "heart_gate",
         document.NestedOrFalse(HeartGate),
         "Rest before the exercise until the heart rate is low enough; false for no such rest.",
+        default=None,
+    )
+    progression: Progression | None = key(
+        "progression",
+        document.NestedOrFalse(Progression),
+        "Let the hold grow by a rule; false for none.",
         default=None,
     )
 

@@ -14,7 +14,6 @@ from tenuto.history.adherence import (
     stopped_at,
     streak,
     tally,
-    times_held,
     week_of,
 )
 from tenuto_core import vocab
@@ -160,19 +159,3 @@ async def test_a_session_that_was_finished_or_stopped_in_a_rest_gives_no_hint(
 
     for told_one in await told(tmp_path / "h.db", whole_session(boot_id=1), resting.entries()):
         assert stopped_at(told_one) is None
-
-
-async def test_how_often_an_exercise_was_held_to_its_end(tmp_path: Path) -> None:
-    under_way = Band(boot_id=3)
-    under_way.do(vocab.START)
-    under_way.pass_ms(READY_MS + HOLD_MS + 1_000)
-    counts = times_held(
-        await told(
-            tmp_path / "h.db",
-            whole_session(boot_id=1),
-            eventful_session(boot_id=2),  # one side of the lunge was skipped
-            under_way.entries(),  # not over yet
-        )
-    )
-
-    assert counts == {"Glute Bridge": 2, "Kneeling Lunge": 1}

@@ -157,17 +157,3 @@ def stopped_at(told: Account) -> StoppedAt | None:
         return None
     hold = cut[-1]
     return StoppedAt(hold, max(5_000, hold.held_ms // 5_000 * 5_000))
-
-
-def times_held(accounts: Iterable[Account]) -> dict[str, int]:
-    """Give in how many sessions each exercise was held to its end, on every side each time."""
-    counts: dict[str, int] = {}
-    for told in accounts:
-        outcomes: dict[str, list[str | None]] = {}
-        for hold in told.holds:
-            if hold.exercise is not None:
-                outcomes.setdefault(hold.exercise, []).append(hold.outcome)
-        for name, how in outcomes.items():
-            if told.row.reason is not None and set(how) == {COMPLETE}:
-                counts[name] = counts.get(name, 0) + 1
-    return counts

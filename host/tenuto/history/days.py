@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""On which days something was held, out of the whole history, without telling each session."""
+"""What was held when and how often, out of the whole history, without telling each session."""
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    import sqlite3
+    from pathlib import Path
 
     from .store import Store
+
+_log = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 1.0
 
 
 async def held_utc_ms(store: Store, person: str | None) -> list[int]:
@@ -22,7 +29,7 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
 
     def job(db: sqlite3.Connection) -> list[int]:
         plans = db.execute("SELECT plan_id, data FROM plans").fetchall()
-        holds = {plan_id: _holds(data) for plan_id, data in plans}
+        holds = {plan_id: set(_holds(data)) for plan_id, data in plans}
         rows = db.execute(
             "SELECT s.id, s.started_utc_ms, s.plan_id, r.step FROM sessions AS s"
             " JOIN records AS r ON r.session_id = s.id"
@@ -39,9 +46,53 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
     return await store.work(job)
 
 
-def _holds(data: bytes) -> frozenset[int]:
+def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
+    """Give in how many sessions each exercise of a routine was held to its end, on every side.
+
+    Each hold of it counts, and one that was cut short or skipped makes it none for that session. A
+    session that goes on does not count. Quick, and does not need the store: reads the file as it
+    is; a history that is missing or cannot be read has nothing to tell.
+
+    person: as in the sessions; None for those of nobody in particular.
+    """
+    if not path.exists():
+        return {}
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT_S)
+        ) as db:
+            plans = db.execute("SELECT plan_id, data FROM plans WHERE routine = ?", (routine,))
+            names = {plan_id: _holds(data) for plan_id, data in plans.fetchall()}
+            rows = db.execute(
+                "SELECT s.id, s.plan_id, r.step, r.a FROM sessions AS s"
+                " JOIN records AS r ON r.session_id = s.id"
+                " WHERE r.kind = ? AND s.person IS ? AND s.routine = ? AND s.reason IS NOT NULL",
+                (vocab.STEP_ENDED, person, routine),
+            ).fetchall()
+    except sqlite3.Error as error:
+        _log.warning("history=%s cannot be read: %s", path, error)
+        return {}
+    good: dict[tuple[int, str], bool] = {}
+    for number, plan_id, step, outcome in rows:
+        name = names.get(plan_id, {}).get(step)
+        if name is not None:
+            key = (number, name)
+            good[key] = good.get(key, True) and outcome == vocab.STEP_COMPLETE
+    times: dict[str, int] = {}
+    for (_, name), is_good in good.items():
+        times[name] = times.get(name, 0) + is_good
+    return times
+
+
+def _holds(data: bytes) -> dict[int, str | None]:
+    """Give the name of the exercise of each step of a plan that is a hold."""
     try:
         plan = Plan(data)
     except PlanError:
-        return frozenset()
-    return frozenset(n for n in range(plan.steps) if plan.step(n).kind == vocab.HOLD)
+        return {}
+    steps = ((number, plan.step(number)) for number in range(plan.steps))
+    return {
+        number: plan.exercise_name(step.exercise)
+        for number, step in steps
+        if step.kind == vocab.HOLD
+    }
