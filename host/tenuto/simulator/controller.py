@@ -325,6 +325,8 @@ class VirtualController(bumble_controller.Controller):
             interval = command.connection_interval_min
             latency = command.max_latency
             timeout = command.supervision_timeout
+        if self.radio.interval_ms is not None:
+            interval = round(self.radio.interval_ms / 1.25)
         request = ll.ConnectInd(self.random_address, peer_address, interval, latency, timeout)
         self._add_connection(hci.Role.CENTRAL, self.random_address, peer_address, request)
         self.send_advertising_pdu(request)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from tenuto.simulator.controller import VirtualController
 
+INTERVAL_MS_MIN, INTERVAL_MS_MAX = 7.5, 4000.0
 LL_PAYLOAD_BYTES_MAX = 251
 _LL_OVERHEAD_BYTES = 14  # preamble 1, access address 4, header 2, MIC 4, CRC 3
 _BYTE_S = 8e-6  # LE 1M PHY
@@ -300,21 +301,32 @@ class Radio(LocalLink):
         seed: of everything random on the air.
         loss: chance of 0 to below 1 that one transmission in a connection fails.
         advertising_loss: chance of 0 to 1 that one listener misses one advertisement.
+        interval_ms: what connections begin with; None for what the central asks for.
 
     Attributes:
         random: the one source of randomness.
         on_event: called with a `RadioEvent` for each thing that happens, if not None.
 
     Raises:
-        ValueError: a chance is out of its range.
+        ValueError: a chance is out of its range, or the interval is not one of Bluetooth's.
     """
 
-    def __init__(self, *, seed: int = 0, loss: float = 0.0, advertising_loss: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        loss: float = 0.0,
+        advertising_loss: float = 0.0,
+        interval_ms: float | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         if not 0 <= loss < 1:
             raise ValueError(f"loss must be at least 0 and below 1, not {loss!r}")
         if not 0 <= advertising_loss <= 1:
             raise ValueError(f"advertising_loss must be 0 to 1, not {advertising_loss!r}")
+        if interval_ms is not None and not INTERVAL_MS_MIN <= interval_ms <= INTERVAL_MS_MAX:
+            raise ValueError(f"interval_ms must be 7.5 to 4000, not {interval_ms!r}")
+        self.interval_ms = interval_ms
         self.random = random.Random(seed)  # noqa: S311  repeatable, not secret
         self.loss = loss
         self.advertising_loss = advertising_loss
