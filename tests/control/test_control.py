@@ -289,7 +289,7 @@ async def test_a_path_that_is_too_long_is_passed_over(folder: Path) -> None:
 
 
 def test_where_the_socket_is() -> None:
-    data = Path("/home/anna/.local/share/tenuto")
+    data = Path("/users/anna/.local/share/tenuto")
     assert socket_paths({"XDG_RUNTIME_DIR": "/run/user/1000"}, data) == [
         Path("/run/user/1000/tenuto/control.sock"),
         data / "control.sock",
