@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from tenuto.cli import before
 from tenuto.cli.common import ConfigFile, Speed, make_setting, parse_speed
 from tenuto.config import find_config
 
@@ -41,7 +42,10 @@ def run(
         timebase,
     )
 
-    setting = make_setting(find_config(config), parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
+    settings = find_config(config)
+    if not json:
+        before.tell(settings, routine, wearable)
+    setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
     return timebase.run(
         tenuto_app.play(setting, routine=routine, wearable_id=wearable),
         speed=setting.speed,
