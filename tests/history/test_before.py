@@ -37,7 +37,8 @@ def config(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert capsys  # it puts another standard output in place, so it comes first
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
 
 
