@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto import cli
 from tenuto.cli import before
 from tenuto.config import Config, History, Person, Wearable
 from tenuto.history import Store
@@ -36,12 +37,6 @@ def config(tmp_path: Path) -> Config:
     )
 
 
-@pytest.fixture
-def terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert capsys  # it puts another standard output in place, so it comes first
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-
-
 def keep(config: Config, *sessions: list[Entry]) -> None:
     async def add() -> None:
         async with Store(config.history_path) as store:
@@ -59,7 +54,6 @@ def stopped(boot_id: int, utc_ms: int) -> list[Entry]:
     return band.entries()
 
 
-@pytest.mark.usefixtures("terminal")
 def test_the_safety_note_is_shown_once(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
     before.tell(config, None, None)
     out, err = capsys.readouterr()
@@ -71,7 +65,6 @@ def test_the_safety_note_is_shown_once(config: Config, capsys: pytest.CaptureFix
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.usefixtures("terminal")
 def test_where_nothing_can_be_written_the_note_is_shown_again(
     config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,15 +75,18 @@ def test_where_nothing_can_be_written_the_note_is_shown_again(
 
 
 def test_a_program_that_reads_along_is_told_nothing(
-    config: Config, capsys: pytest.CaptureFixture[str]
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep(config, stopped(1, UTC_MS))
-    before.tell(config, None, None)
+    monkeypatch.setattr(before, "tell", lambda *_: pytest.fail("nobody is there"))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for words in (["run", "--speed", "max"], ["run", "--speed", "max", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*words, "no-such-routine"])
+        assert ended.value.code == 2
+    assert not config.own.data.exists()
 
-    assert capsys.readouterr() == ("", "")
 
-
-@pytest.mark.usefixtures("terminal")
 def test_the_last_time_is_remembered(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
     keep(config, whole_session(boot_id=1), stopped(2, UTC_MS + DAY_MS))
     before.tell(config, None, None)
@@ -100,7 +96,6 @@ def test_the_last_time_is_remembered(config: Config, capsys: pytest.CaptureFixtu
     assert "hold_s = 15 in the routine would be a shorter start" in err
 
 
-@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(
     "routine,wearable", [("lower-back-60", None), (None, "waist"), ("lower-back", "waist")]
 )
@@ -116,7 +111,6 @@ def test_another_routine_or_person_is_not_meant(
     assert "last time" not in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("terminal")
 def test_a_session_that_went_well_since_needs_no_hint(
     config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,7 +120,6 @@ def test_a_session_that_went_well_since_needs_no_hint(
     assert "last time" not in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("terminal")
 def test_a_history_that_cannot_be_read_is_not_the_matter_here(
     config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,9 +34,7 @@ What research says, and does not say, is in Tenuto's EVIDENCE.md."""
 
 
 def tell(config: Config, routine: str | None, wearable: str | None) -> None:
-    """Tell a person at a terminal what they should know before they start; else do nothing."""
-    if not sys.stdout.isatty():
-        return
+    """Tell a person what they should know before they start, on standard error."""
     for line in (*_note(config), *_last_time(config, routine, wearable)):
         print(f"tenuto: {line}" if line else "", file=sys.stderr)
 

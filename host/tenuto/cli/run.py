@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from cyclopts import App
 
 from tenuto.cli import before
@@ -43,7 +45,7 @@ def run(
     )
 
     settings = find_config(config)
-    if not json:
+    if not json and sys.stdout.isatty():
         before.tell(settings, routine, wearable)
     setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
     return timebase.run(
