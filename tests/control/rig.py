@@ -124,10 +124,10 @@ def wearable(name: str, address: str) -> str:
 
 
 @contextmanager
-def world(folder: Path, count: int) -> Iterator[str]:
+def world(folder: Path, count: int, port: int = 0) -> Iterator[str]:
     """Simulated wearables in a process of their own; gives the adapter that meets them."""
     with tenuto_process(
-        "simulate", "--listen", "127.0.0.1:0", "--wearables", str(count), folder=folder
+        "simulate", "--listen", f"127.0.0.1:{port}", "--wearables", str(count), folder=folder
     ) as running:
         line = running.until("bumble:tcp-client")
         found = re.search(r"bumble:tcp-client:127\.0\.0\.1:\d+", line)

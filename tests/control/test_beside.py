@@ -13,6 +13,7 @@ import pytest
 
 from tenuto.control import is_possible
 from tests.chain.rig import json_lines, tenuto
+from tests.conftest import free_port
 from tests.control.rig import (
     SHORT,
     Process,
@@ -111,6 +112,11 @@ def test_beside_a_daemon(folder: Path) -> None:
             assert code == 0, err
             assert "'anna'" in out
             daemon.until("connected")
+            code, out, err = command(folder, "doctor", "--json")
+            found = {one["check"]: one for one in json_lines(out)}
+            assert code == 0, out
+            assert "anna: in reach, firmware" in found["wearables"]["text"]
+            assert found["adapter"]["text"] == "the daemon has it"
             code, _, err = command(folder, "run", "nothing")
             assert code == 2, err
             code, _, err = command(folder, "run", "--wearable", "bob")
@@ -225,6 +231,20 @@ def test_the_configuration_is_read_again(folder: Path) -> None:
             daemon.until("connected")
             assert command(folder, "run", "--wearable", "carl")[0] == 2
             assert daemon.end(signal.SIGTERM) < 2
+
+
+@needs_socket
+def test_a_radio_that_is_pulled_out_and_put_in_again(folder: Path) -> None:
+    port = free_port()
+    configure(folder, toml(f"bumble:tcp-client:127.0.0.1:{port}", "anna"))
+    with tenuto_process("daemon", folder=folder) as daemon:
+        daemon.until("no_adapter")
+        with world(folder, 1, port):
+            daemon.until("connected")
+        daemon.until("link lost")
+        with world(folder, 1, port):
+            daemon.until("connected")
+        assert daemon.end(signal.SIGTERM) < 2
 
 
 def test_processes_say_what_they_say(folder: Path) -> None:

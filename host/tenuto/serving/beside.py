@@ -31,15 +31,15 @@ async def play_beside(
     sink: Sink,
     *,
     wearable: str,
-    routine: str,
+    routine: str | None,
     plan: CompiledPlan | None,
     gone: asyncio.Event,
     say: Callable[[str], None],
 ) -> str:
     """Have the daemon play a routine, and show it; returns how it ended.
 
-    plan: instead of the routine by its name, for one that the daemon cannot find.  gone: set when
-    the user wants to stop.
+    routine: by its name, None for the one that is usual there.  plan: instead of the routine by
+    its name, for one that the daemon cannot find.  gone: set when the user wants to stop.
 
     Raises:
         LinkError: the wearable is out of reach, or the daemon has gone in the middle.

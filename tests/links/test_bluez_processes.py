@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The commands as processes on BlueZ: real bleak, our agent, a small BlueZ on a private D-Bus."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.chain.rig import environment
+from tests.control.rig import configure, tenuto_process, user, wearable
+from tests.links.fake_bluez import ADDRESS
+
+if sys.platform != "linux":
+    pytest.skip("BlueZ is Linux's", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.control.rig import Process
+    from tests.links.fake_bluez import FakeBlueZ
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+async def folder() -> AsyncIterator[Path]:
+    with user() as made:
+        configure(made, "")
+        yield made
+
+
+async def until(process: Process, word: str) -> str:
+    """Wait for a word of a process, while BlueZ goes on."""
+    return await asyncio.to_thread(process.until, word)
+
+
+async def pair_in_a_terminal(folder: Path, typed: str) -> tuple[int | None, str]:
+    """Run `tenuto pair` at a terminal, and type when a number is asked for."""
+    mine, terminal = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tenuto", "pair", ADDRESS),
+        env=environment(folder),
+        stdin=terminal,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    os.close(terminal)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            said = await process.stdout.readuntil(b"6 digits")
+            os.write(mine, typed.encode() + b"\n")
+            said += await process.stdout.read()
+            return await process.wait(), said.decode()
+    finally:
+        os.close(mine)
+
+
+@pytest.mark.parametrize("beside_a_daemon", [False, True], ids=["alone", "beside a daemon"])
+async def test_a_number_is_asked_for_in_the_terminal(
+    bluez: FakeBlueZ, folder: Path, beside_a_daemon: bool
+) -> None:
+    bluez.asks = ("RequestPasskey", "", [])
+    if not beside_a_daemon:
+        code, said = await pair_in_a_terminal(folder, "123 456")
+        assert (code, bluez.paired) == (0, True), said
+        assert "Paired with Tenuto" in said
+        return
+    with tenuto_process("daemon", folder=folder) as daemon:
+        await until(daemon, "keeping")
+        code, said = await pair_in_a_terminal(folder, "654321")
+        assert (code, bluez.paired) == (1, False), said
+        assert "refused" in said
+        code, said = await pair_in_a_terminal(folder, "123456")
+        assert (code, bluez.paired) == (0, True), said
+    assert bluez.agents == {}
+
+
+async def test_a_session_over_bluez(bluez: FakeBlueZ, folder: Path) -> None:
+    configure(folder, wearable("anna", ADDRESS))
+    with tenuto_process("daemon", folder=folder) as daemon:
+        await until(daemon, "connected")
+        assert bluez.log == ["registered NoInputNoOutput", "default", "unregistered"]
+        with tenuto_process("run", "--json", folder=folder) as run:
+            await until(run, "session_started")
+            await until(run, '"cue"')
+            await bluez.power(on=False)
+            await bluez._disconnect()
+            await until(daemon, "adapter_off")
+            await bluez.power(on=True)
+            await until(run, "link_restored")
+            await asyncio.to_thread(run.end, signal.SIGINT)
+            assert run.process.returncode == 3
+        assert await asyncio.to_thread(daemon.end, signal.SIGTERM) < 2
