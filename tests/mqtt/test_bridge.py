@@ -59,15 +59,16 @@ def make_bridge(
     submit: Callable[[Command], Awaitable[Answer]] | None = None,
     **more: Any,
 ) -> Bridge:
-    return Bridge(
-        address,
-        wearables=["wrist", "waist"],
-        submit=submit or Daemon().submit,
-        rng=random.Random(1),
-        retry_first_s=0.02,
-        retry_max_s=0.1,
-        **({"rival_wait_s": 0.02, "rival_retry_s": 0.1, "utc_ms": lambda: UTC_MS} | more),
-    )
+    options: dict[str, Any] = {
+        "wearables": ["wrist", "waist"],
+        "rng": random.Random(1),
+        "utc_ms": lambda: UTC_MS,
+        "retry_first_s": 0.02,
+        "retry_max_s": 0.1,
+        "rival_wait_s": 0.02,
+        "rival_retry_s": 0.1,
+    }
+    return Bridge(address, submit=submit or Daemon().submit, **options | more)
 
 
 @asynccontextmanager

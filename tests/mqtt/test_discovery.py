@@ -93,7 +93,7 @@ TRIGGER_KEYS = {
     "payload",
     "value_template",
 }
-UNITS = {
+UNITS: dict[str | None, set[str | None]] = {
     "duration": {"d", "min", "s", "ms"},
     "battery": {"%"},
     "signal_strength": {"dBm"},
