@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""`python -m tests.storm`: storms without end, or for so many seeds, or one again.
+
+--seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
+`radio`, the whole stack, or `memory`.  --only N,N: play only these troubles of the first seed.
+A failure prints its seed and the fewest troubles that still show it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import logging
+import secrets
+import sys
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from tests.storm.storm import play
+from tests.storm.weather import Weather, forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def some(weather: Weather, numbers: Sequence[int]) -> Weather:
+    """Leave out all other troubles."""
+    chosen = tuple(weather.troubles[number] for number in numbers)
+    return dataclasses.replace(weather, troubles=chosen)
+
+
+def fails(weather: Weather, room: str) -> BaseException | None:
+    """Play it; gives what went wrong."""
+    try:
+        play(weather, room)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what we look for
+        return error
+    return None
+
+
+def shrink(weather: Weather, room: str) -> list[int]:
+    """Give the numbers of troubles that cannot be left out without losing the failure."""
+    numbers = list(range(len(weather.troubles)))
+    for number in list(numbers):
+        fewer = [other for other in numbers if other != number]
+        if fails(some(weather, fewer), room) is not None:
+            numbers = fewer
+    return numbers
+
+
+def report(weather: Weather, room: str, error: BaseException) -> None:
+    """Say what is needed to see it again."""
+    traceback.print_exception(error)
+    numbers = shrink(weather, room)
+    say(f"seed {weather.seed} fails in the room {room!r}; it takes:")
+    for number in numbers:
+        say(f"  {number}: {weather.troubles[number]}")
+    only = ",".join(map(str, numbers))
+    say(f"again: python -m tests.storm --room {room} --from {weather.seed} --seeds 1 --only {only}")
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--from", type=int, dest="first", default=None)
+    parser.add_argument("--room", choices=("radio", "memory"), default="radio")
+    parser.add_argument("--only", default=None)
+    parser.add_argument("--keep-going", action="store_true")
+    args = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    first = secrets.randbits(30) if args.first is None else args.first
+    numbers = itertools.count(first) if args.seeds == 0 else range(first, first + args.seeds)
+    say(f"storms from seed {first} in the room {args.room!r}")
+    begin_s, sessions, storms, failed = time.monotonic(), 0, 0, 0
+    for seed in numbers:
+        weather = forecast(seed)
+        if args.only is not None:
+            weather = some(weather, [int(number) for number in args.only.split(",") if number])
+        try:
+            sessions += play(weather, args.room).sessions
+        except Exception as error:  # noqa: BLE001 - see `fails`
+            failed += 1
+            report(weather, args.room, error)
+            if not args.keep_going:
+                return 1
+        storms += 1
+        if storms % 100 == 0:
+            say(f"{storms} storms, {sessions} sessions, {time.monotonic() - begin_s:.0f} s")
+    say(f"{storms} storms, {sessions} sessions, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""Where a storm takes place: a wearable, what it is worn on, and the air between it and hosts.
+
+`RadioRoom` is everything there is: bleak, a virtual radio, the firmware on a virtual board.
+`MemoryRoom` leaves out the radio and the board, and so plays ten times as many storms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tenuto.events import Record
+from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.links.open import radio_of
+from tenuto.resources import shipped
+from tenuto.simulator import VirtualPerson, World
+from tenuto.wearables.band import BandDriver
+from tenuto_core.buzzer import Motor
+from tenuto_core.log import RECORD_BYTES, unpack_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto_core.band import Band
+    from tenuto_core.log import Log
+    from tests.storm.weather import Weather
+
+
+@dataclass
+class Life:
+    """What a wearable did from one start to the next.
+
+    edges: (ms of its clock, strength in %; 0 is off).  records: of its log, as far as it held them.
+    """
+
+    boot_id: int
+    edges: list[tuple[float, int]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+
+def records_of(log: Log) -> list[Record]:
+    """Give all records that a log still holds."""
+    found: list[Record] = []
+    while log.first + len(found) < log.next:
+        first = log.first + len(found)
+        data = log.read(first, log.capacity)
+        found += [
+            Record(first + index, *unpack_record(data, index * RECORD_BYTES))
+            for index in range(len(data) // RECORD_BYTES)
+        ]
+    return found
+
+
+class Room(Protocol):
+    """What a storm needs."""
+
+    past: list[Life]
+
+    async def open(self, weather: Weather) -> None: ...
+    async def close(self) -> None: ...
+    async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver: ...
+    async def leave(self, host: str) -> None: ...
+    def band(self) -> Band: ...
+    def present(self) -> Life: ...
+    def press(self, held_ms: float) -> None: ...
+    def silence(self, duration_s: float) -> None: ...
+    def drop(self) -> None: ...
+    def set_loss(self, share: float) -> None: ...
+    def set_battery(self, percent: float) -> None: ...
+    async def reset(self, reason: str) -> None: ...
+    def complaints(self) -> list[str]: ...
+
+
+class RadioRoom:
+    """The whole stack."""
+
+    def __init__(self) -> None:
+        self.past: list[Life] = []
+        self._stack = AsyncExitStack()
+        self._adapters: dict[str, BumbleAdapter] = {}
+        self._links: dict[str, BleAdapter] = {}
+        self._keys: dict[str, bytes] = {}
+        self._first_edge = 0
+
+    async def open(self, weather: Weather) -> None:
+        """Furnish it."""
+        self._world = await self._stack.enter_async_context(
+            World(weather.seed, loss=weather.loss, advertising_loss=weather.loss / 2)
+        )
+        self._wearable = await self._world.add_wearable(
+            "band",
+            firmware_dir=shipped("firmware"),
+            person=VirtualPerson(seed=weather.seed, start_bpm=110),
+            drift_ppm=weather.drift_ppm,
+        )
+
+    async def close(self) -> None:
+        """End everything; raises FirmwareError if the firmware crashed."""
+        await self._stack.aclose()
+
+    async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver:
+        """Give the driver of a host that was started."""
+        if host not in self._adapters:
+            self._adapters[host] = await self._world.adapter(host)
+        self._links[host] = BleAdapter(radio_of(self._adapters[host]), name=host)
+
+        def keep(key: bytes) -> None:
+            self._keys[host] = key
+
+        link = BleLink(self._links[host], self._wearable.address)
+        return BandDriver(link, key=self._keys.get(host), on_key=keep, utc_ms=utc_ms)
+
+    async def leave(self, host: str) -> None:
+        """Let go of what a host had."""
+
+    def band(self) -> Band:
+        """Give the core of the wearable."""
+        band: Band = self._wearable.app.band
+        return band
+
+    def present(self) -> Life:
+        """Give what it did since it was started last, on the clock of its log."""
+        board = self._wearable.board
+        ahead_ms = board.ticks_ms() - self._wearable.app._clock.now()
+        edges = self._wearable.motor.edges[self._first_edge :]
+        return Life(
+            self.band().boot_id,
+            [(edge.t_ms - ahead_ms, edge.strength_pct if edge.on else 0) for edge in edges],
+            records_of(self.band().log),
+        )
+
+    def press(self, held_ms: float) -> None:
+        """Press the button."""
+        self._wearable.button.press(held_ms)
+
+    def silence(self, duration_s: float) -> None:
+        """Take the wearable off the air."""
+        self._world.radio.silence(self._wearable.address, duration_s)
+
+    def drop(self) -> None:
+        """Break its links at this very moment."""
+        self._world.radio.drop(self._wearable.address)
+
+    def set_loss(self, share: float) -> None:
+        """Lose this share of all transmissions."""
+        self._world.radio.loss = share
+        self._world.radio.advertising_loss = share / 2
+
+    def set_battery(self, percent: float) -> None:
+        """Charge or discharge it."""
+        self._wearable.battery.set_level(percent)
+
+    async def reset(self, reason: str) -> None:
+        """Start the wearable anew."""
+        self._wearable.motor.off()
+        self.past.append(self.present())
+        self._first_edge = len(self._wearable.motor.edges)
+        self._wearable.board.reset_reason = reason
+        await self._wearable.reset()
+
+    def complaints(self) -> list[str]:
+        """Give what went wrong inside."""
+        board = self._wearable.board
+        blocked = [f"blocked: {call}" for call in board.bleio.adapter.blocking_calls]
+        return [*blocked, *(repr(error) for error in board.task_errors)]
+
+
+class _Motor(Motor):
+    """Ends each pulse by itself, as the real ones must, and notes each edge."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self.now_ms: Callable[[], float] = lambda: 0.0
+        self.edges: list[tuple[float, int]] = []
+
+    def on(self, strength_pct: int, on_ms: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.edges.append((self.now_ms(), strength_pct))
+        self._timer = self._loop.call_later(on_ms / 1000, self.off)
+
+    def off(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self.edges.append((self.now_ms(), 0))
+
+
+class MemoryRoom:
+    """The host, and the core of the wearable."""
+
+    def __init__(self) -> None:
+        self.past: list[Life] = []
+        self._links: dict[str, MemoryLink] = {}
+        self._loss = 0.0
+        self._silence: asyncio.TimerHandle | None = None
+        self._is_silent = False
+
+    async def open(self, weather: Weather) -> None:
+        """Furnish it."""
+        self._rng = random.Random(f"{weather.seed}/air")
+        self._loss = weather.loss
+        self._boots = 0
+        self._boot()
+
+    def _boot(self) -> None:
+        self._boots += 1
+        self._motor = _Motor()
+        self._band = MemoryBand(self._motor, boot_id=self._boots, name="band")
+        start_s = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._motor.now_ms = lambda: (loop.time() - start_s) * 1000
+
+    async def close(self) -> None:
+        """End everything."""
+        for link in self._links.values():
+            await link.disconnect()
+        if self._band._timer is not None:
+            self._band._timer.cancel()
+
+    def _lose(self, _direction: str, _packet: bytes) -> bool:
+        return self._is_silent or self._rng.random() < self._loss
+
+    async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver:
+        """Give the driver of a host that was started."""
+        link = MemoryLink(self._band, lose=self._lose)
+        link.reachable = not self._is_silent
+        self._links[host] = link
+        return BandDriver(link, utc_ms=utc_ms)
+
+    async def leave(self, host: str) -> None:
+        """Let go of what a host had."""
+        await self._links.pop(host).disconnect()
+
+    def band(self) -> Band:
+        """Give the core of the wearable."""
+        return self._band.band
+
+    def present(self) -> Life:
+        """Give what it did since it was started last."""
+        return Life(self.band().boot_id, list(self._motor.edges), records_of(self.band().log))
+
+    def press(self, held_ms: float) -> None:
+        """Press the button."""
+        self._band.press(round(held_ms))
+
+    def silence(self, duration_s: float) -> None:
+        """Take the wearable off the air; links break after 4 s."""
+        self._hush(True)
+        loop = asyncio.get_running_loop()
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = loop.call_later(duration_s, self._hush, False)
+        if duration_s >= 4:
+            loop.call_later(4, self.drop)
+
+    def _hush(self, is_silent: bool) -> None:
+        self._is_silent = is_silent
+        for link in self._links.values():
+            link.reachable = not is_silent
+
+    def drop(self) -> None:
+        """Break its links at this very moment."""
+        for link in self._links.values():
+            link.drop()
+
+    def set_loss(self, share: float) -> None:
+        """Lose this share of all packets."""
+        self._loss = share
+
+    def set_battery(self, percent: float) -> None:
+        """Charge or discharge it."""
+        self._band.band.battery_pct = round(percent)
+
+    async def reset(self, reason: str) -> None:  # noqa: ARG002 - it forgets everything in any case
+        """Start the wearable anew."""
+        self._motor.off()
+        self.past.append(self.present())
+        self.drop()
+        if self._band._timer is not None:
+            self._band._timer.cancel()
+        self._boot()
+        for link in self._links.values():
+            link._band = self._band
+
+    def complaints(self) -> list[str]:
+        """Give what went wrong inside."""
+        return []
+
+
+ROOMS: dict[str, Any] = {"radio": RadioRoom, "memory": MemoryRoom}
