@@ -11,16 +11,40 @@ It is given its parts and knows nothing of pins:
 
 import os
 
+import microcontroller
+
 from ble import Ble
 from clock import Clock
+from digest import sha256
+from keep import Keep
+from tenuto_core import sleep, vocab
+from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
 from tenuto_core.heart import Beats
 
-# Below one connection event of 30 ms; a shorter period would cost power and gain nothing.  It must
-# not go into connection intervals: time stamps that keep step with the radio would hide how fast
-# this board's clock runs.
+# Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
+# It must not go into connection intervals: time stamps that keep step with the radio would hide how
+# fast this board's clock runs.
 POLL_MS = 21
 BATTERY_EVERY_MS = 60_000
+COLLECT_EVERY_MS = 1_000
+LOW_BATTERY_PCT = 15
+
+# `microcontroller.ResetReason` by its names.
+CAUSES = {
+    "POWER_ON": vocab.CAUSE_POWER_ON,
+    "BROWNOUT": vocab.CAUSE_BROWNOUT,
+    "SOFTWARE": vocab.CAUSE_SOFTWARE,
+    "WATCHDOG": vocab.CAUSE_WATCHDOG,
+    "RESET_PIN": vocab.CAUSE_PIN,
+    "DEEP_SLEEP_ALARM": vocab.CAUSE_DEEP_SLEEP,
+}
+
+
+def reset_cause():
+    """Why the board started, as a number of `vocab`."""
+    reason = str(getattr(microcontroller.cpu, "reset_reason", ""))
+    return CAUSES.get(reason[reason.rfind(".") + 1 :], vocab.CAUSE_UNKNOWN)
 
 
 class App:
@@ -28,21 +52,59 @@ class App:
 
     name: for people, at most 26 bytes so that it fits a scan response.
     alive: called after each step that came to its end, to feed the watchdog.
+    led: see `drivers.led.StatusLed`, or None.  cable: `usb_cdc.data`, or None.
+    sleep: puts the board to deep sleep, or returns with nothing done; None where that saves nothing
+    (see `tenuto_core.sleep`).
+    location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
+    trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
     """
 
-    def __init__(self, *, motor, heart, button, battery, name, alive=None):
+    def __init__(
+        self,
+        *,
+        motor,
+        heart,
+        button,
+        battery,
+        name,
+        alive=None,
+        led=None,
+        cable=None,
+        sleep=None,
+        location=2,
+        trust_bonds=False,
+    ):
         self._clock = Clock()
         now_ms = self._clock.now()
         boot_id = int.from_bytes(os.urandom(4), "little")
-        self.band = Band(motor, boot_id, name, now_ms)
+        storage = Keep(getattr(microcontroller, "nvm", None))
+        keyring = Keyring(sha256, os.urandom, storage)
+        self.band = Band(
+            motor,
+            boot_id,
+            name,
+            now_ms,
+            storage=storage,
+            keyring=keyring,
+            cause=reset_cause(),
+        )
         self._heart = heart
         self._beats = Beats()
         self._button = button
         self._battery = battery
-        self._battery_ms = now_ms
+        self._battery_ms = now_ms + BATTERY_EVERY_MS
         self._alive = alive or (lambda: None)
+        self._led = led
+        self._sleep = sleep
+        self._collected_ms = now_ms
+        self._active_ms = now_ms
         self.band.battery_pct = battery.percent()
-        self.ble = Ble(self.band, name)
+        self.ble = Ble(self.band, name, storage, location=location, trust_bonds=trust_bonds)
+        self.usb = None
+        if cable is not None:
+            from cable import Cable  # noqa: PLC0415 - takes memory only where there is a cable
+
+            self.usb = Cable(self.band, cable)
 
     async def main(self):
         """Run for ever; whatever happens, the motor is off when this ends."""
@@ -60,6 +122,7 @@ class App:
         # Before anything is due: a release that was not looked at in time is still a release.
         for pressed, at_ms in self._button.read():
             band.edge(pressed, at_ms, now_ms)
+            self._active_ms = now_ms
         band.advance(now_ms)
         if now_ms >= self._battery_ms:
             self._battery_ms = now_ms + BATTERY_EVERY_MS
@@ -70,14 +133,67 @@ class App:
             bpm, contact, rr = measured
             if contact:
                 band.beat(bpm, rr, now_ms)
+        self._exchange(measured, now_ms)
+        self._rest(now_ms)
+        times = [band.due_ms, self.ble.due_ms, self._battery_ms]
+        if self.usb is not None:
+            times.append(self.usb.due_ms)
+        if self._led is not None:
+            times.append(self._led.due_ms)
+        return min([time for time in times if time is not None])
+
+    def _exchange(self, measured, now_ms):
+        """Let the links do their work."""
+        band = self.band
         try:
             if measured:
                 self.ble.beat(*measured)
-            self.ble.receive(now_ms)
+            self.ble.receive(now_ms, self._active_ms)
             band.advance(now_ms)
             self.ble.send(now_ms)
         except Exception as error:  # noqa: BLE001 - whatever the radio does, the player must live on
             print("radio:", repr(error))
             self.ble.drop()
-        times = [t for t in (band.due_ms, self.ble.due_ms, self._battery_ms) if t is not None]
-        return min(times)
+        if self.usb is not None:
+            try:
+                self.usb.receive(now_ms)
+                band.advance(now_ms)
+                self.usb.send(now_ms)
+            except Exception as error:  # noqa: BLE001 - likewise
+                print("cable:", repr(error))
+        peers = (self.ble.peer, None if self.usb is None else self.usb.peer)
+        band.is_followed = any(peer is not None and peer.is_following for peer in peers)
+        if band.is_playing or peers != (None, None):
+            self._active_ms = now_ms
+
+    def _rest(self, now_ms):
+        """What has time: the journal, garbage, the light, sleep."""
+        band = self.band
+        band.settle(now_ms)
+        if now_ms - self._collected_ms >= COLLECT_EVERY_MS and band.is_quiet(now_ms):
+            self._collected_ms = now_ms
+            self._clock.collect()
+        if self._led is not None:
+            self._led.show(self._light(now_ms), now_ms)
+            self._led.advance(now_ms, band.is_playing)
+        if self._sleep is not None and sleep.may_sleep(
+            gains=True,
+            idle_ms=now_ms - self._active_ms,
+            is_playing=band.is_playing,
+            is_connected=self.ble.peer is not None,
+            is_pairing=band.is_pairing(now_ms),
+            on_cable=self.usb is not None and self.usb.peer is not None,
+            has_unread=band.has_unread,
+            battery_pct=band.battery_pct,
+        ):
+            band.buzzer.stop()
+            for part in (self._heart, self._button):
+                if hasattr(part, "sleep"):
+                    part.sleep()
+            self._sleep()
+            self._active_ms = now_ms  # where it has to wait for something, see `power`
+
+    def _light(self, now_ms):
+        if self.band.is_pairing(now_ms):
+            return "pairing"
+        return "low_battery" if self.band.battery_pct <= LOW_BATTERY_PCT else "off"

@@ -4,8 +4,14 @@
 Two habits of CircuitPython's `_bleio` shape this file.  Nothing calls back, so everything is
 polled.  And a call that finds its queue full waits for the radio, which would hold back a cue: so
 at most one full packet is handed over for each connection event.
+
+Who may do what is in PROTOCOL.md.  In short: nothing of Tenuto, Heart Rate or Immediate Alert works
+without a bond, but the stack bonds with anybody at any time, and no program can ask whether a bond
+is new.  So a peer counts only when it is *admitted*: it proves one of the band's keys, or it is
+bonded while the wearer's pairing window is open.  A peer that is not, is sent away.
 """
 
+import os
 import struct
 
 import _bleio
@@ -18,15 +24,30 @@ from adafruit_ble.services.standard import BatteryService
 from adafruit_ble.services.standard.device_info import DeviceInfoService
 from adafruit_ble.uuid import StandardUUID, VendorUUID
 
-from tenuto_core import wire
+from tenuto_core import sleep, wire
 from tenuto_core.band import Peer
 
 FIRMWARE = "0.1.0"
 PACKET_BYTES = 244
-ADVERTISE_S = 0.1
-# The SoftDevice asks for 30 ms by itself; a little more leaves room for one missed event.
-PACKET_EVERY_MS = 40
-SENSOR_LOCATION_WRIST = 2
+# Connection intervals that are asked for, and how often a packet is handed over at each: a little
+# less often than there are events, or the call would wait.
+FAST_MS, FAST_PACKET_MS = 15, 40
+SESSION_MS, SESSION_PACKET_MS = 45, 50
+SLOW_MS, SLOW_PACKET_MS = 100, 110
+# The central's own parameters and the SoftDevice's wish for 30 ms come first.
+SETTLE_MS = 1_000
+BUSY_MS = 5_000
+"""How long the link stays fast after the host asked for something that wants it."""
+ENCRYPT_WITHIN_MS = 8_000
+"""A host with a bond takes about 2 s on Linux for connecting, discovering and encrypting."""
+ADMIT_WITHIN_MS = 20_000
+"""Time for a host that needs the wearer to open the pairing window."""
+
+# The SoftDevice's store of bonds is a log of 32 KiB that is erased as a whole when it is full.  Its
+# blocks cannot be looked at; these sizes are estimates on the safe side.
+BOND_STORE_BYTES = 32 * 1024
+BOND_BYTES = 128
+SUBSCRIPTION_BYTES = 64
 
 _UUID = "c6a1{:04x}-7f2d-4f0e-9d5b-2a4e7e6b1f10"
 _SECURE = Attribute.ENCRYPT_NO_MITM
@@ -93,7 +114,7 @@ class HeartRateService(Service):
         write_perm=_NEVER,
         max_length=1,
         fixed_length=True,
-        initial_value=bytes((SENSOR_LOCATION_WRIST,)),
+        initial_value=b"\x00",
     )
 
 
@@ -112,19 +133,52 @@ class ImmediateAlertService(Service):
 
 
 def heart_rate_measurement(bpm, contact, rr):
-    """The value of 0x2A37: 8-bit rate, contact known, RR intervals in 1/1024 s if there are any."""
+    """The value of 0x2A37: rate, contact known, RR intervals in 1/1024 s if there are any."""
     flags = 0x04 | (0x02 if contact else 0) | (0x10 if rr else 0)
-    return struct.pack("<BB", flags, bpm) + b"".join(struct.pack("<H", value) for value in rr)
+    rate = bytes((flags, bpm)) if bpm < 256 else struct.pack("<BH", flags | 0x01, bpm)
+    return rate + b"".join(struct.pack("<H", value) for value in rr)
+
+
+class BondStore:
+    """An estimate of how full the SoftDevice's store of bonds is; on other ports it is not known.
+
+    storage: see `tenuto_core.storage`.
+    """
+
+    def __init__(self, storage):
+        self._storage = storage
+        self._counts = [0, 0]
+        self._is_log = os.uname().sysname.lower().startswith("nrf")
+        data = storage.load("bonds")
+        if len(data) == 4:
+            self._counts = list(struct.unpack("<HH", data))
+
+    def add(self, bonds, subscriptions):
+        """So many bonds and changed subscriptions more."""
+        if self._is_log:
+            self._counts[0] = min(0xFFFF, self._counts[0] + bonds)
+            self._counts[1] = min(0xFFFF, self._counts[1] + subscriptions)
+            self._storage.save("bonds", struct.pack("<HH", self._counts[0], self._counts[1]))
+
+    @property
+    def full_pct(self):
+        """0 to 100, or 255 where that is not known."""
+        if not self._is_log:
+            return 255
+        used = self._counts[0] * BOND_BYTES + self._counts[1] * SUBSCRIPTION_BYTES
+        return min(100, used * 100 // BOND_STORE_BYTES)
 
 
 class Ble:
     """Advertises while nobody is connected, then serves one host.
 
-    band: the `tenuto_core.band.Band`.  All methods return at once.
-    due_ms: when `send` wants to be called next, or None.
+    band: the `tenuto_core.band.Band`.  storage: see `tenuto_core.storage`.  location, trust_bonds:
+    see `App`.  All methods return at once.
+    peer: the host that is connected, or None.  due_ms: when `send` wants to be called next, or
+    None.
     """
 
-    def __init__(self, band, name):
+    def __init__(self, band, name, storage, *, location, trust_bonds):
         self._band = band
         self._radio = BLERadio()
         self._radio.name = name
@@ -133,39 +187,140 @@ class Ble:
         )
         self._battery = BatteryService()
         self._heart = HeartRateService()
+        self._heart.location = bytes((location,))
         self._alert = ImmediateAlertService()
         self._tenuto = TenutoService()
         values, tail = band.hello()
         self._tenuto.info = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
         self._advertisement = ProvideServicesAdvertisement(self._tenuto, self._heart)
+        self._interval_ms = None
         self._buffer = bytearray(PACKET_BYTES)
+        self._trust_bonds = trust_bonds
+        self._bonds = BondStore(storage)
+        band.bonds_pct = self._bonds.full_pct
         self._connection = None
-        self._peer = None
+        self._connected_ms = 0
+        self._was_paired = False
+        self._was_subscribed = False
+        self._wished_ms = None
+        self._tuned_ms = 0
+        self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
         self._next_packet_ms = 0
         self._battery_pct = None
+        self.peer = None
         self.due_ms = None
 
-    def receive(self, now_ms):
-        """Take in all that has come over the air."""
-        self._watch_connection()
+    # --- who is there
+
+    def receive(self, now_ms, active_ms):
+        """Take in all that has come over the air.  active_ms: when the wearer last did a thing."""
+        self._watch_connection(now_ms, active_ms)
         size = self._tenuto.inbox.readinto(self._buffer)
         while size:
-            if self._peer:
-                self._peer.receive(bytes(self._buffer[:size]), now_ms)
+            if self.peer:
+                self.peer.receive(bytes(self._buffer[:size]), now_ms)
             size = self._tenuto.inbox.readinto(self._buffer)
         size = self._alert.level.readinto(self._buffer)
         while size:
-            self._band.alert(self._buffer[0], now_ms)
+            if self._is_admitted():
+                self._band.alert(self._buffer[0], now_ms)
             size = self._alert.level.readinto(self._buffer)
 
-    def _watch_connection(self):
+    def _watch_connection(self, now_ms, active_ms):
         connections = _bleio.adapter.connections
         connection = connections[0] if connections else None
+        for another in connections[1:]:
+            another.disconnect()
         if connection is not self._connection:
             self._connection = connection
-            self._peer = Peer(self._band) if connection else None
-        if connection is None and not self._radio.advertising:
-            self._radio.start_advertising(self._advertisement, interval=ADVERTISE_S)
+            self._connected_ms = now_ms
+            self._was_paired = self._was_subscribed = False
+            self._wished_ms = None
+            self._tuned_ms = now_ms
+            self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
+            self.peer = Peer(self._band) if connection else None
+        if connection is None:
+            self._advertise(now_ms - max(active_ms, self._connected_ms))
+            return
+        if connection.paired:
+            self._on_paired(now_ms)
+        self._send_away_strangers(now_ms)
+
+    def _advertise(self, idle_ms):
+        interval_ms = sleep.interval_ms(idle_ms)
+        if self._radio.advertising:
+            if interval_ms == self._interval_ms:
+                return
+            self._radio.stop_advertising()
+        self._interval_ms = interval_ms
+        self._radio.start_advertising(self._advertisement, interval=interval_ms / 1000)
+
+    def _on_paired(self, now_ms):
+        """The link is encrypted: by an old bond, or by one of a moment ago."""
+        is_subscribed = self._is_subscribed()
+        if not self._was_paired:
+            self._was_paired = True
+            # What is subscribed by now came from the bond; who bonds anew has yet to subscribe.
+            self._was_subscribed = is_subscribed
+            if not is_subscribed:
+                self._count_bond(1, 0)
+        elif is_subscribed and not self._was_subscribed:
+            self._was_subscribed = True
+            self._count_bond(0, 1)
+        if not self.peer.is_trusted:
+            self.peer.admit(now_ms)
+
+    def _count_bond(self, bonds, subscriptions):
+        self._bonds.add(bonds, subscriptions)
+        self._band.bonds_pct = self._bonds.full_pct
+
+    def _is_subscribed(self):
+        try:
+            return self._tenuto.outbox.outgoing_packet_length > 0
+        except (ValueError, RuntimeError):
+            return False
+
+    def _is_admitted(self):
+        if self._connection is None or not self._connection.paired:
+            return False
+        return self.peer.is_trusted or self._trust_bonds
+
+    def _send_away_strangers(self, now_ms):
+        if self._band.is_pairing(now_ms) or self._is_admitted():
+            return
+        here_ms = now_ms - self._connected_ms
+        if here_ms >= ADMIT_WITHIN_MS or (
+            here_ms >= ENCRYPT_WITHIN_MS and not self._connection.paired
+        ):
+            self.drop()
+
+    # --- what goes out
+
+    def _tune(self, now_ms):
+        """Ask for a quick link while the host has much to do, and for a sparing one else.
+
+        In a session the host follows the log and the clock, which wants something in between.
+        """
+        if now_ms - self._tuned_ms < SETTLE_MS:
+            return
+        self._packet_ms = self._wished_packet_ms
+        asked_ms = self.peer.asked_ms
+        if asked_ms is None or now_ms - asked_ms < BUSY_MS:
+            wished_ms, packet_ms = FAST_MS, FAST_PACKET_MS
+        elif self._band.is_playing:
+            wished_ms, packet_ms = SESSION_MS, SESSION_PACKET_MS
+        else:
+            wished_ms, packet_ms = SLOW_MS, SLOW_PACKET_MS
+        if wished_ms == self._wished_ms:
+            return
+        # Until the change has come about the slower of the two counts.
+        self._packet_ms = max(self._packet_ms, packet_ms)
+        self._tuned_ms = now_ms
+        self._wished_ms, self._wished_packet_ms = wished_ms, packet_ms
+        try:
+            self._connection.connection_interval = wished_ms
+        except Exception as error:  # noqa: BLE001 - a wish; the link is as good as before
+            print("interval:", repr(error))
 
     def send(self, now_ms):
         """Hand over as much as goes without waiting for the radio."""
@@ -173,32 +328,31 @@ class Ble:
         if self._band.battery_pct != self._battery_pct and self._band.battery_pct <= 100:
             self._battery_pct = self._band.battery_pct
             self._battery.level = self._battery_pct
-        if self._peer is None:
+        if self.peer is None:
             return
+        self._tune(now_ms)
         room = min(PACKET_BYTES, self._connection.max_packet_length)
-        self._peer.frame_bytes = min(wire.MAX_FRAME, room - 1)
+        self.peer.frame_bytes = min(wire.MAX_FRAME, room - 1)
         if self._next_packet_ms <= now_ms:
             packet = b""
-            frame = self._peer.pull(room, now_ms)
+            frame = self.peer.pull(room, now_ms)
             while frame:
                 packet += frame
-                frame = self._peer.pull(room - len(packet), now_ms)
+                frame = self.peer.pull(room - len(packet), now_ms)
             if packet:
                 self._tenuto.outbox.write(packet)
-                self._next_packet_ms = now_ms + PACKET_EVERY_MS
-        # Nothing is sent before the next packet's time, whatever the peer would like.
-        resend_ms = self._peer.due_ms
-        if self._peer.has_more:
+                self._next_packet_ms = now_ms + self._packet_ms
+        if self.peer.has_more:
             self.due_ms = self._next_packet_ms
-        elif resend_ms is not None:
-            self.due_ms = max(resend_ms, self._next_packet_ms)
+        elif self.peer.due_ms is not None:
+            self.due_ms = max(self.peer.due_ms, self._next_packet_ms)
 
     def beat(self, bpm, contact, rr):
-        """Notify a heart rate to whoever listens and is bonded."""
-        if self._connection is not None and self._connection.paired:
+        """Notify a heart rate to whoever listens and is admitted."""
+        if self._is_admitted():
             self._heart.measurement = heart_rate_measurement(bpm, contact, rr)
 
     def drop(self):
-        """End the connection, after something went wrong with it."""
+        """End the connection."""
         if self._connection is not None:
             self._connection.disconnect()

@@ -2,6 +2,7 @@
 """The board's clock, in milliseconds that never wrap, and the wait of the main loop."""
 
 import asyncio
+import gc
 
 import supervisor
 
@@ -40,3 +41,9 @@ class Clock:
             return
         wait_ms = period_ms if due_ms is None else min(period_ms, due_ms - self.now())
         await asyncio.sleep(max(0, wait_ms) / 1000)
+
+    @staticmethod
+    def collect():
+        """Collect garbage while there is time for it; on a PC nobody waits for that."""
+        if not tickless:
+            gc.collect()

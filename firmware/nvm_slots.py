@@ -17,7 +17,12 @@ from binascii import crc32
 
 # name = (offset, bytes with head and checksum, version of its content)
 CALIBRATION = (0, 32, 1)  # drivers/drv2605.py
-SLOTS = (CALIBRATION,)
+JOURNAL = (32, 48, 1)  # tenuto_core/journal.py
+KEYS = (96, 80, 1)  # tenuto_core/auth.py
+BONDS = (176, 16, 1)  # ble.py
+SLOTS = (CALIBRATION, JOURNAL, KEYS, BONDS)
+# From here to the end the plans lie, see keep.py.
+PLANS_AT = 1024
 
 _OVERHEAD = 6
 

@@ -68,6 +68,7 @@ PAIRING_DONE = ((100, 150, 150), (100, 150, 0))
 PAIRING_OVER = menu.GOODBYE
 # After these the memory was lost but hardly any time; after others nobody knows how much.
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
+_UNHURRIED = (wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
 _OPEN_TO_ALL = (wire.HELLO, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
 
@@ -126,7 +127,8 @@ class Band:
         self._beat_logged_ms: int | None = None
         self._told_ms = 0
         self._utc: tuple[int, int] | None = None
-        self._session: int | None = None
+        self._played_to = 0
+        self._was_playing = False
         motor.off()
         self.log.append(now_ms, BOOTED, NO_STEP, cause, boot_id)
         self._take_up(now_ms)
@@ -185,8 +187,20 @@ class Band:
         if self.pairing_until_ms is not None and now_ms >= self.pairing_until_ms:
             self.close_pairing(PAIRING_OVER, now_ms)
         self.buzzer.advance(now_ms)
-        if self.player.session != self._session:
-            self._on_session(now_ms)
+        is_playing = self.player.state != IDLE
+        if is_playing or self._was_playing:
+            self._played_to = self.log.next
+            self._was_playing = is_playing
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the log holds something of a session that no host has acknowledged."""
+        return self.log.acked < self._played_to
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether a session goes on or is set for later."""
+        return self.player.state != IDLE
 
     def is_quiet(self, now_ms: int) -> bool:
         """Whether nothing is felt and nothing is due for `QUIET_MS`: time for what takes time."""
@@ -223,15 +237,6 @@ class Band:
             self._noted = noted
         self._journal.write(entry, now_ms)
 
-    def _on_session(self, now_ms: int) -> None:
-        """A session has begun: the time of day goes into the log where it is known."""
-        self._session = self.player.session
-        self._menu.close()
-        if self._utc is not None:
-            utc_s, utc_ms = self.utc(now_ms)
-            told_s = (now_ms - self._told_ms) // 1000
-            self.log.append(now_ms, UTC, self.player.number, utc_ms, utc_s, told_s)
-
     def edge(self, pressed: bool, at_ms: int, now_ms: int) -> None:
         """The debounced button went down (True) or came up at `at_ms`, seen at `now_ms`."""
         self._gesture(self.button.edge(pressed, at_ms), now_ms)
@@ -246,7 +251,7 @@ class Band:
             if gesture != LONG_PRESS:
                 return
         if self.player.state != IDLE:
-            self._menu.close()
+            self._menu.close()  # a host has begun something meanwhile
             self.player.press(gesture, now_ms)
         elif self._menu.is_open:
             self._choose(self._menu.gesture(gesture, now_ms), now_ms)
@@ -358,6 +363,8 @@ class Band:
             return (OUT_OF_RANGE,), b""
         self._told_ms = now_ms - ago_ms
         self._utc = (utc_s, utc_ms)
+        if not self.is_playing:  # a session's records are its own
+            self.log.append(self._told_ms, UTC, NO_STEP, utc_ms, utc_s)
         return (OK,), b""
 
     def stats(self, now_ms: int) -> tuple[tuple, bytes]:
@@ -557,7 +564,7 @@ class Peer:
         if op == wire.LOG_ACK:
             self._ack(values[0], now_ms)
             return
-        if op not in (wire.LOG_READ, wire.STATE, wire.STATS):
+        if op not in _UNHURRIED and not (op == wire.CLOCK and self._band.is_playing):
             self.asked_ms = now_ms
         answer = self._handle(op, values, tail, now_ms)
         if answer is None:
@@ -600,6 +607,11 @@ class Peer:
         if band.keyring is not None:
             return self._handle_keys(op, values, now_ms, band.keyring)
         return None
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the host fetches the log."""
+        return self._streaming
 
     # --- trust
 

@@ -74,7 +74,7 @@ def encode(
             step.wait_max_ms,
             first,
             len(step.cues),
-            0,
+            step.limit_bpm,
         )
         total_ms += step.duration_ms
     _check_int(len(cues) // _CUE_BYTES, 0, MAX_CUES, "number of cues")

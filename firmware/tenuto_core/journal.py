@@ -3,8 +3,7 @@
 
 It is written when a session begins, when it ends, and in between at most once a step and at most
 every `EVERY_MS`, always between cues.  Flash on the nRF52840 stands 10,000 writes of a page: a
-session of six minutes writes it at most 20 times, so two sessions a day wear it out in about eight
-months if all of them were in one page; `WRITES` in PROTOCOL.md has the table.
+session of six minutes writes at most 14 times, so the page lasts for 700 of them.
 """
 
 import struct

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What people and programs call the numbers of `vocab`; not needed, and not copied, on a board."""
 
+COMMANDS = ("start", "pause", "resume", "skip", "back", "stop", "extend", "start_at")
+
 SIDES = (None, "left", "right")
 
 GESTURES = (None, "press", "double_press", "long_press")

@@ -7,7 +7,8 @@ Layout, little-endian, no padding::
                   nominal duration u32 (ms)
     steps     20 each: kind u8, exercise u8 (255 none), side u8, rep u8, reps u8, set u8,
                   flags u8 (1 self-paced), gate u8 (bpm, 0 none), duration u32 (ms),
-                  longest wait u32 (ms from the step's start), first cue u16, cues u8, 0 u8
+                  longest wait u32 (ms from the step's start), first cue u16, cues u8,
+                  limit u8 (bpm, 0 none)
     cues       5 each: offset u32 (ms), cue u8 (+128: the offset counts back from the step's end)
     counts     9  pulses of each cue's pattern, in the order of `vocab.CUES`
     pulses     5 each: strength u8 (%), on u16 (ms), off u16 (ms)
@@ -62,7 +63,8 @@ class Step:
     kind, exercise, side: numbers of `vocab`; for a step that leads to a hold, the exercise and
     side are those of the hold.  rep, reps, set_no: counted from 1, 0 where it means nothing.
     duration_ms: 0 to `MAX_STEP_MS`.  self_paced: at its end wait for a press.  gate_bpm: at its
-    end wait for a heart rate below it, 0 for no gate.  wait_max_ms: longest time in the step,
+    end wait for a heart rate below it, 0 for no gate.  limit_bpm: at its end wait while the heart
+    rate is known to be this or more, 0 for no limit.  wait_max_ms: longest time in the step,
     waiting included, from its start; 0 where it never waits.
     cues: tuples (offset_ms, from_end, cue), in the order in which they come.
     """
@@ -80,6 +82,7 @@ class Step:
         set_no: int = 0,
         self_paced: bool = False,
         gate_bpm: int = 0,
+        limit_bpm: int = 0,
         wait_max_ms: int = 0,
     ) -> None:
         self.kind = kind
@@ -91,8 +94,18 @@ class Step:
         self.reps = reps
         self.set_no = set_no
         self.self_paced = self_paced
-        self.gate_bpm = gate_bpm
+        self._heart_bpm = gate_bpm | limit_bpm << 8  # in one, for a board's sake
         self.wait_max_ms = wait_max_ms
+
+    @property
+    def gate_bpm(self) -> int:
+        """The heart rate to wait for, 0 for no gate."""
+        return self._heart_bpm & 0xFF
+
+    @property
+    def limit_bpm(self) -> int:
+        """The heart rate to be held back at, 0 for no limit."""
+        return self._heart_bpm >> 8
 
 
 def _check(condition: bool, what: str, *values: object) -> None:
@@ -135,9 +148,10 @@ def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
         _check_int(value, 0, 255, "step {}: {}", number, what)
     least_ms = 1 if step.kind == HOLD else 0
     _check_int(step.duration_ms, least_ms, MAX_STEP_MS, "step {}: duration in ms", number)
-    if step.gate_bpm:
-        _check_int(step.gate_bpm, GATE_BPM[0], GATE_BPM[1], "step {}: heart gate in bpm", number)
-    if step.gate_bpm or step.self_paced:
+    for bpm, what in ((step.gate_bpm, "gate"), (step.limit_bpm, "limit")):
+        if bpm:
+            _check_int(bpm, GATE_BPM[0], GATE_BPM[1], "step {}: heart {} in bpm", number, what)
+    if step.gate_bpm or step.limit_bpm or step.self_paced:
         _check(step.kind not in (HOLD, DONE), "step {}: a {} cannot wait", number, kind)
         low_ms = step.duration_ms
         _check_int(step.wait_max_ms, low_ms, MAX_STEP_MS, "step {}: longest wait in ms", number)
@@ -200,7 +214,7 @@ class Plan:
         first, seen_ms = 0, 0
         for number in range(steps):
             row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
-            _check(row[6] <= SELF_PACED and row[12] == 0, "step {}: unknown flag", number)
+            _check(row[6] <= SELF_PACED, "step {}: unknown flag", number)
             _check(row[10] == first, "step {}: its cues are not where they belong", number)
             first += row[11]
             _check(first <= cues, "step {}: more cues than there are", number)
@@ -275,7 +289,7 @@ class Plan:
     def step(self, number: int) -> Step:
         """Step `number`, counted from 0, as a fresh `Step`."""
         at = _HEADER_BYTES + number * _STEP_BYTES
-        kind, exercise, side, rep, reps, set_no, flags, gate, ms, wait_ms, first, count, _ = (
+        kind, exercise, side, rep, reps, set_no, flags, gate, ms, wait_ms, first, count, limit = (
             struct.unpack_from(_STEP, self.data, at)
         )
         cues = []
@@ -293,5 +307,6 @@ class Plan:
             set_no=set_no,
             self_paced=bool(flags & SELF_PACED),
             gate_bpm=gate,
+            limit_bpm=limit,
             wait_max_ms=wait_ms,
         )

@@ -81,11 +81,29 @@ class Shelf:
     def keep(self, plan_id: bytes, plan: Plan) -> bool:
         """Keep a plan: in a free place, or in that of the one that was kept first.
 
-        Does nothing if it is there.  False where the storage does not take it; then nothing
-        changed.
+        Where the storage has no room for it, those that were kept first go, one by one.
+        Does nothing if it is there.  False where it is too large even then.
         """
         if self.find(plan_id) is not None:
             return True
+        while not self._put(plan_id, plan):
+            if not self._forget_oldest():
+                return False
+        return True
+
+    def _forget_oldest(self) -> bool:
+        oldest, order = None, 1 << 32
+        for place in range(PLACES):
+            kept = self.places[place]
+            if kept is not None and kept.order < order:
+                oldest, order = place, kept.order
+        if oldest is None:
+            return False
+        self._storage.save("plan{}".format(oldest), b"")
+        self.places[oldest] = None
+        return True
+
+    def _put(self, plan_id: bytes, plan: Plan) -> bool:
         target, oldest, newest = 0, 1 << 32, 0
         for place in range(PLACES - 1, -1, -1):
             kept = self.places[place]

@@ -306,9 +306,10 @@ class Player:
             elif self.state == PAUSED:
                 what = NOBODY_CAME
             elif self.state == WAITING:
-                # An unopened gate is no reason to stop; a wearer who is gone is.
+                # An unopened gate is no reason to stop; a wearer who is gone is, and so is a heart
+                # that was last heard above its limit.
                 needs_press = self._step.self_paced and not self._in_position
-                what = NOBODY_CAME if needs_press else GO
+                what = NOBODY_CAME if needs_press or self._is_over_limit() else GO
             elif self._pending != _END_DUE:
                 self._fire_cue(now_ms, now_ms - self.due_ms)
                 continue
@@ -413,7 +414,8 @@ class Player:
 
     def _ends_by_time(self) -> bool:
         step = self._step
-        return not step.self_paced and not step.gate_bpm and self._ahead_number == self.number + 1
+        waits = step.self_paced or step.gate_bpm or step.limit_bpm
+        return not waits and self._ahead_number == self.number + 1
 
     @staticmethod
     def _offset_ms(step: Step, index: int) -> int:
@@ -431,9 +433,12 @@ class Player:
     def _waits_for(self, now_ms: int) -> int:
         """What must come before the next step may begin: a number of `WAITS`, 0 for nothing."""
         step = self._step
-        if step.gate_bpm:
+        if step.gate_bpm or step.limit_bpm:
             fresh = self._beat_ms is not None and now_ms - self._beat_ms <= BEAT_FRESH_MS
-            if not (fresh and self._bpm < step.gate_bpm):
+            if step.gate_bpm and not (fresh and self._bpm < step.gate_bpm):
+                return WAIT_HEART
+            # Nobody is held back for a rate that is not known: a limit is no duty to wear a sensor.
+            if step.limit_bpm and fresh and self._bpm >= step.limit_bpm:
                 return WAIT_HEART
         return WAIT_PRESS if step.self_paced and not self._in_position else 0
 
@@ -536,6 +541,14 @@ class Player:
     def _wait(self, _: int, now_ms: int) -> None:
         left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
         self._record(now_ms, WAITING_RECORD, self._waits_for(now_ms), max(0, left_ms))
+        if self._is_over_limit():
+            self._feel(ATTENTION, now_ms)
+
+    def _is_over_limit(self) -> bool:
+        """Whether the last rate that was told in this step, if any, is at the limit or above."""
+        limit_bpm = self._step.limit_bpm
+        told = self._beat_ms is not None and self._beat_ms >= self._anchor_ms - BEAT_FRESH_MS
+        return bool(limit_bpm and told and self._bpm >= limit_bpm)
 
     def _note_position(self, _: int, now_ms: int) -> None:
         self._in_position = True

@@ -19,7 +19,7 @@ class Storage:
     def save(self, name: str, data: bytes | bytearray, head: bytes = b"") -> bool:
         """Keep `head` and `data` in place of what was there; False where they cannot be kept.
 
-        Two pieces, because a plan should not be copied to get its head.  May take up to half a
-        second on a board, and wears its flash.
+        Of nothing, nothing is left.  Two pieces, because a plan should not be copied to get its
+        head.  May take up to half a second on a board, and wears its flash.
         """
         return False

@@ -9,6 +9,7 @@ without.
 try:
     from .names import (
         CAUSES,
+        COMMANDS,
         END_REASONS,
         GESTURES,
         RECORDS,
@@ -21,6 +22,7 @@ try:
 
     __all__ = (  # the host finds them here
         "CAUSES",
+        "COMMANDS",
         "END_REASONS",
         "GESTURES",
         "RECORDS",
@@ -65,7 +67,6 @@ CUES = (
 
 # --- what may be asked of the player; the wire carries the first eight
 START, PAUSE, RESUME, SKIP, BACK, STOP, EXTEND, START_AT = range(8)
-COMMANDS = ("start", "pause", "resume", "skip", "back", "stop", "extend", "start_at")
 
 # --- gestures on the wearable's one button
 PRESS, DOUBLE_PRESS, LONG_PRESS = 1, 2, 3
@@ -137,7 +138,7 @@ WITHHELD_ALERT, WITHHELD_MENU, WITHHELD_PAIRING = 0x100, 0x101, 0x102
     HEART,  # a: beats per minute (+ HEART_BY_HOST), b and c: up to four RR intervals in 1/1024 s
     SESSION_ENDED,  # a: reason + 256 * source, b: t_ms
     INTERRUPTED,  # a reset cut a session; a: 1 it goes on, 0 not, b: its boot id, c: its number
-    UTC,  # a: ms, b: s since 1970, at this record's at_ms; c: s since a host told
+    UTC,  # a host told it; a: ms, b: s since 1970, at this record's at_ms
     WITHHELD,  # a: what was not to be felt, b: ms that the motor ran in the last minute
 ) = range(1, 17)
 

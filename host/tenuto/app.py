@@ -36,6 +36,7 @@ from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.terminal import choose_sink
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.keys import KeyStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from tenuto.control import Client
     from tenuto.events import SessionEnded
     from tenuto.keeper import Keeper
+    from tenuto.links.base import Link
     from tenuto.links.ble import BleAdapter, Paired
     from tenuto.links.bluez_agent import Prompter
     from tenuto.links.scan import Found
@@ -272,9 +274,11 @@ class Host:
         from tenuto.links.open import radio_of  # noqa: PLC0415
 
         if wearable.link == "serial":
-            raise InputError(
-                f'wearable {wearable.id!r}: the link by cable is not there yet; use link = "ble"'
-            )
+            from tenuto.links.serial import SerialLink  # noqa: PLC0415
+
+            if wearable.port is None:
+                raise InputError(f"wearable {wearable.id!r}: a link by cable needs a port")
+            return BandDriver(SerialLink(wearable.port), utc_ms=self.time.utc_ms)
         if wearable.link == "simulated":
             from tenuto.simulator.world import World  # noqa: PLC0415
 
@@ -291,8 +295,20 @@ class Host:
                     firmware_dir=shipped("firmware"),
                     person=_person("after-run", self._rng.getrandbits(32)),
                 )
-            return BandDriver(BleLink(self._adapters["simulated"], simulated.address))
-        return BandDriver(BleLink(self.adapter(), wearable.address))
+            link = BleLink(self._adapters["simulated"], simulated.address)
+            return self._band_driver(wearable, link, KeyStore(None))
+        keys = KeyStore(self.config.own.data / "keys.json")
+        return self._band_driver(wearable, BleLink(self.adapter(), wearable.address), keys)
+
+    def _band_driver(self, wearable: Wearable, link: Link, keys: KeyStore) -> BandDriver:
+        def keep(key: bytes) -> None:
+            try:
+                keys.put(wearable.id, key)
+            except TenutoError as error:
+                _log.error("wearable=%s %s", wearable.id, error)
+
+        key = keys.get(wearable.id)
+        return BandDriver(link, key=key, on_key=keep, utc_ms=self.time.utc_ms)
 
     def adapter(self) -> BleAdapter:
         """Give the adapter that the configuration names; it is opened when it is first used."""

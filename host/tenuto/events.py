@@ -143,6 +143,15 @@ class Waiting(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld(Event):
+    """Something that is in no plan was not felt, because the motor had run for too long."""
+
+    name: ClassVar[str] = "withheld"
+    what: str
+    """A cue, or `alert`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HeartBeat(Event):
     """A heart rate, with the RR intervals in ms that came with it (may be none)."""
 

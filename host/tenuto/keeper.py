@@ -66,6 +66,8 @@ PROBE_JITTER_S = 0.06
 DELIVER_WITHIN_S = 120.0
 """How long a stop or a pause waits for a wearable that is out of reach."""
 RECORDS_WAITING_MAX = 2048
+_OUTSIDE = frozenset({vocab.BOOTED, vocab.INTERRUPTED, vocab.UTC})
+"""Kinds of records that belong to no session."""
 STORE_TIMEOUT_S = 10.0
 
 
@@ -396,7 +398,10 @@ class Keeper:
         if record.kind == vocab.SESSION_STARTED:
             self._feed(record, *when)  # an earlier session whose end was lost ends here
             await self._begin(record, boot_id)
-        elif self.tracker is None and record.kind != vocab.BOOTED:
+        elif record.kind == vocab.INTERRUPTED:
+            what = "goes on as a new one" if record.a else "is over"
+            _log.warning("wearable=%s a reset cut a session, which %s", self.name, what)
+        elif self.tracker is None and record.kind not in _OUTSIDE:
             await self._join(record, boot_id)
         self._feed(record, *when)
 

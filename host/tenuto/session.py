@@ -24,6 +24,7 @@ from .events import (
     StepStarted,
     Waiting,
     WentBack,
+    Withheld,
 )
 
 if TYPE_CHECKING:
@@ -187,6 +188,11 @@ class Tracker:
         waits_for = _name(vocab.WAITS, record.a)
         return Waiting(t_ms=t_ms, seq=record.seq, waits_for=waits_for, max_ms=record.b)
 
+    def _withheld(self, record: Record, t_ms: int) -> Event:
+        is_alert = record.a == vocab.WITHHELD_ALERT
+        what = "alert" if is_alert else _name(vocab.CUES, record.a)
+        return Withheld(t_ms=t_ms, seq=record.seq, what=what)
+
     def _heart(self, record: Record, t_ms: int) -> Event:
         packed = (record.b & 0xFFFF, record.b >> 16, record.c & 0xFFFF, record.c >> 16)
         rr_ms = tuple(round(ticks * 1000 / 1024, 1) for ticks in packed if ticks)
@@ -214,6 +220,7 @@ _MAKERS: dict[int, Callable[[Tracker, Record, int], Event]] = {
     vocab.WENT_BACK: Tracker._went_back,  # noqa: SLF001
     vocab.EXTENDED: Tracker._extended,  # noqa: SLF001
     vocab.WAITING: Tracker._waiting,  # noqa: SLF001
+    vocab.WITHHELD: Tracker._withheld,  # noqa: SLF001
     vocab.HEART: Tracker._heart,  # noqa: SLF001
     vocab.SESSION_ENDED: Tracker._session_ended,  # noqa: SLF001
 }

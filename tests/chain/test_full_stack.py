@@ -31,14 +31,15 @@ async def start(chain: Chain) -> int:
     """Begin lower-back; gives the board's time of its first motor edge."""
     async with asyncio.timeout(60):
         await chain.host.daemon.keepers["simulated"].connected.wait()
+    before = len(chain.wearable.motor.edges)
     answer = await chain.host.daemon.submit(Command(wearable="simulated", verb=Verb.START))
     assert answer.ok, answer
     await chain.seen.until(lambda entry: isinstance(entry.event, StepStarted))
-    return round(chain.wearable.motor.edges[0].t_ms)
+    return round(next(e.t_ms for e in chain.wearable.motor.edges[before:] if e.on))
 
 
 def edges_from(chain: Chain, start_ms: int) -> list[tuple[int, bool, int]]:
-    edges = chain.wearable.motor.edges
+    edges = [e for e in chain.wearable.motor.edges if round(e.t_ms) >= start_ms]
     return [(round(e.t_ms) - start_ms, e.on, e.strength_pct if e.on else 0) for e in edges]
 
 

@@ -111,6 +111,7 @@ class SimulatedBoard:
         seed: of what `os.urandom` and `random` give.
 
     Attributes:
+        reset_reason: what the next boot gives for its reason, a name of CircuitPython's.
         stdout: the newest lines that the program printed.
         on_reset: called when the program asks for a reset; its owner has to `stop` and `boot`.
         task_errors: what ended tasks that nobody waited for; the newest.
@@ -136,6 +137,7 @@ class SimulatedBoard:
         self.address = address
         self.nvm = bytearray(b"\xff" * NVM_BYTES)
         self.flash = BoardFlash()
+        self.reset_reason = "POWER_ON"
         self.stdout: deque[str] = deque(maxlen=STDOUT_LINES_MAX)
         self.task_errors: deque[BaseException] = deque(maxlen=STDOUT_LINES_MAX)
         self._radio = radio
@@ -223,6 +225,11 @@ class SimulatedBoard:
         self._clock = self._device = self._controller = None
         self._modules = {}
         self._sleepers.clear()
+
+    def on_connection(self, callback: Callable[[], None]) -> None:
+        """Have this called when a central has connected, until the board stops."""
+        if self._device is not None:
+            self._device.on(self._device.EVENT_CONNECTION, lambda _connection: callback())
 
     def create_task(
         self, coroutine: Coroutine[Any, Any, Any], name: str | None = None
@@ -373,7 +380,12 @@ class SimulatedBoard:
             _module(
                 "microcontroller",
                 nvm=self.nvm,
-                cpu=types.SimpleNamespace(uid=uid, temperature=30.0, frequency=64_000_000),
+                cpu=types.SimpleNamespace(
+                    uid=uid,
+                    temperature=30.0,
+                    frequency=64_000_000,
+                    reset_reason=f"microcontroller.ResetReason.{self.reset_reason}",
+                ),
                 reset=self._reset,
             ),
             _module("micropython", const=lambda value: value),

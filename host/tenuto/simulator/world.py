@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import TenutoError
@@ -12,6 +13,7 @@ from tenuto.simulator.board import BoardReset, FirmwareError, SimulatedBoard
 from tenuto.simulator.controller import power_on_device
 from tenuto.simulator.hardware import Battery, Button, HeartSensor, Motor
 from tenuto.simulator.radio import Radio
+from tenuto.simulator.usb import UsbCable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,12 +26,23 @@ if TYPE_CHECKING:
     from tenuto.simulator.person import VirtualPerson
 
 WEARABLES_MAX = 0xFFFF
+_LET_IN_FIRST_S = 0.4
+_LET_IN_ANOTHER_S = 4.0
+"""Between a host's connecting and the wearer's hand at the button: a host that was let in before is
+given the time to show that."""
+
+
+def _arguments(function: Any) -> frozenset[str]:  # noqa: ANN401 - a class of the firmware
+    return frozenset(inspect.signature(function).parameters)
 
 
 class SimulatedWearable:
     """A wearable: a board that runs the firmware's `app`, its parts, and who wears it.
 
     Made by `World.add_wearable`.
+
+    lets_in: whether its wearer makes the gesture that lets new hosts in (press, press, hold)
+    whenever one connects that is not let in yet, and nothing is played.
 
     Attributes:
         id: the name the firmware is given.
@@ -41,8 +54,13 @@ class SimulatedWearable:
         crashed: what ended the firmware's main task, or None while it is well.
     """
 
-    def __init__(self, board: SimulatedBoard, person: VirtualPerson | None) -> None:
+    def __init__(
+        self, board: SimulatedBoard, person: VirtualPerson | None, *, lets_in: bool = True
+    ) -> None:
         self.id = board.name
+        self.lets_in = lets_in
+        self.cable = UsbCable(board.wake)
+        self._next_look: asyncio.TimerHandle | None = None
         self.board = board
         self.person = person
         board.on_reset = self._on_reset
@@ -80,12 +98,16 @@ class SimulatedWearable:
         self.boots += 1
         self.crashed = None
         try:
-            self.app = board.load("app").App(
+            app = board.load("app").App
+            # Other firmwares than Tenuto's may know nothing of a cable.
+            cable = {"cable": self.cable.board_end()} if "cable" in _arguments(app) else {}
+            self.app = app(
                 motor=self.motor,
                 heart=self.heart,
                 button=self.button,
                 battery=self.battery,
                 name=self.id,
+                **cable,
             )
         except Exception as error:
             await board.stop()
@@ -95,8 +117,32 @@ class SimulatedWearable:
         if self.person is not None and self.boots == 1:
             self.person.put_on(self.heart, self.button)
 
+        board.on_connection(self._on_connection)
+
+    def _on_connection(self) -> None:
+        if self.lets_in and hasattr(self.app, "band"):
+            is_first = self.app.band.keyring.count == 0
+            delay_s = _LET_IN_FIRST_S if is_first else _LET_IN_ANOTHER_S
+            self._next_look = asyncio.get_running_loop().call_later(delay_s, self._let_in)
+
+    def _let_in(self) -> None:
+        """Make the gesture, unless whoever is connected is let in or it would mean something else.
+
+        The button is held for longer than its long press, or the host would be let in too late.
+        """
+        peer, band = self.app.ble.peer, self.app.band
+        if not self.board.is_running or peer is None or peer.is_trusted or band.is_playing:
+            return
+        if band.is_pairing(self.board.ticks_ms()):
+            return
+        for after_ms, held_ms in ((0, 80), (200, 80), (450, 1_000)):
+            self.button.press(held_ms, after_ms=after_ms)
+
     async def stop(self) -> None:
         """Cut the power; nothing if it is off."""
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self.cable.unplug()
         if self._restart is not None and self._restart is not asyncio.current_task():
             self._restart.cancel()
             await asyncio.gather(self._restart, return_exceptions=True)
@@ -142,6 +188,7 @@ class World:
     Args:
         seed: of everything random.
         interval_ms: connection interval that adapters ask for.
+        forced_interval_ms: that connections begin with whatever anybody asks for, or None.
         supervision_ms: supervision timeout that adapters ask for.
         loss: see `tenuto.simulator.radio.Radio`.
         advertising_loss: likewise.
@@ -158,9 +205,15 @@ class World:
         supervision_ms: float = 4000.0,
         loss: float = 0.0,
         advertising_loss: float = 0.0,
+        forced_interval_ms: float | None = None,
     ) -> None:
         self.seed = seed
-        self.radio = Radio(seed=seed, loss=loss, advertising_loss=advertising_loss)
+        self.radio = Radio(
+            seed=seed,
+            loss=loss,
+            advertising_loss=advertising_loss,
+            interval_ms=forced_interval_ms,
+        )
         self.wearables: dict[str, SimulatedWearable] = {}
         self._interval_ms = interval_ms
         self._supervision_ms = supervision_ms
@@ -199,6 +252,7 @@ class World:
         drift_ppm: float = 0.0,
         flavour: str = "nrf52840",
         i2c: Mapping[int, I2cChip] | None = None,
+        lets_in: bool = True,
     ) -> SimulatedWearable:
         """Put a wearable into the room and boot it.
 
@@ -209,6 +263,7 @@ class World:
             drift_ppm: see `SimulatedBoard`.
             flavour: see `SimulatedBoard`.
             i2c: see `SimulatedBoard`.
+            lets_in: see `SimulatedWearable`.
 
         Raises:
             TenutoError: the name is taken or the room is full.
@@ -229,7 +284,7 @@ class World:
             i2c=i2c,
             seed=self.seed,
         )
-        wearable = SimulatedWearable(board, person)
+        wearable = SimulatedWearable(board, person, lets_in=lets_in)
         await wearable.boot()
         self.wearables[id] = wearable
         return wearable

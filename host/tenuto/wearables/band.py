@@ -8,11 +8,13 @@ import logging
 import math
 import secrets
 from binascii import crc32
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.events import Record
-from tenuto_core import player, vocab, wire
+from tenuto_core import auth, player, vocab, wire
 from tenuto_core.band import NO_PLAN_ID
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
@@ -33,9 +35,59 @@ CHUNKS_IN_FLIGHT = 4
 """The wearable holds 8 packets that it has not looked at yet; half of that is safe."""
 ACK_EVERY_RECORDS = 16
 ACK_AFTER_S = 0.5
+OPEN_TRIES = 12
+OPEN_EVERY_S = 1.0
+"""A band sends a stranger away after 20 s; until then its wearer may make the gesture."""
+BUSY_TRIES = 10
+BUSY_AFTER_S = 0.4
+BONDS_PCT_MAX = 80
+OLDEST_PROTOCOL = 1
 _CHUNK_HEADER = 4
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()
+
+
 _Answer: TypeAlias = tuple[int, tuple[Any, ...], bytes]
 """Op, fields and tail of an answer; one field of `state_answer` is bytes, all others are int."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How a band has fared since it started.
+
+    cause: why it started, one of `vocab.CAUSES`.  plans, keys: how many it keeps.  bonds_pct: how
+    full its store of bonds may be, an estimate, None where it is not known; a full one forgets all
+    bonds.  cues: how many were given; late_worst_ms, late_p99_ms: how late.  records_lost: were
+    overwritten before any host had them.  withheld: what was not felt, to spare the motor.
+    answers_dropped: a host asked faster than it listened.  minute_on_ms: how long the motor ran in
+    the last minute.  journal_writes: to its flash.  utc_s: its UTC, None where it was not told.
+    """
+
+    cause: str
+    plans: int
+    keys: int
+    bonds_pct: int | None
+    cues: int
+    late_worst_ms: int
+    late_p99_ms: int
+    records_lost: int
+    withheld: int
+    answers_dropped: int
+    minute_on_ms: int
+    journal_writes: int
+    utc_s: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan that a band keeps.  place: counted from 0; size: in bytes."""
+
+    place: int
+    plan_id: bytes
+    size: int
+    name: str
 
 
 class BandDriver:
@@ -43,11 +95,26 @@ class BandDriver:
 
     Requests go one at a time.  Each is repeated up to `TRIES` times when its answer is missing,
     which is safe because the band answers a repeated request without doing it again.
+
+    key: the 16 bytes that the band was given by this host, None before.  on_key: keeps a new one,
+    which is made where the band's wearer lets this host in; None to make none.  utc_ms: UTC of now
+    in ms since 1970, for the band; None to tell it nothing.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(
+        self,
+        link: Link,
+        *,
+        key: bytes | None = None,
+        on_key: Callable[[bytes], None] | None = None,
+        utc_ms: Callable[[], float] | None = None,
+    ) -> None:
         self.name = link.name
         self._link = link
+        self._key = key
+        self._on_key = on_key
+        self._utc_ms = utc_ms
+        self.features = 0
         self._on_lost: Callable[[], None] = lambda: None
         self._turn = asyncio.Lock()
         self._tag = 0
@@ -75,19 +142,144 @@ class BandDriver:
                     f"Tenuto needs {wire.MIN_FRAME}",
                 )
             values, tail = await self._ask(wire.HELLO)
-            _, protocol, boot_id, plan_bytes, *_ = values
-            if protocol != wire.VERSION:
+            _, protocol, boot_id, plan_bytes, _, _, self.features = values
+            if not OLDEST_PROTOCOL <= protocol <= wire.VERSION:
                 raise LinkError(
                     LinkReason.PROTOCOL,
                     f"{self.name} speaks protocol {protocol}, this host {wire.VERSION}: "
                     "update the older of the two",
                 )
+            await self._gain_trust()
+            await self._care()
+        except RefusedError as error:
+            await self.disconnect()
+            raise LinkError(LinkReason.REFUSED, str(error)) from error
         except BaseException:
             await self.disconnect()
             raise
         return Identity(
             tail.decode(errors="replace"), boot_id, plan_bytes, firmware=self._link.firmware
         )
+
+    async def _gain_trust(self) -> None:
+        """Prove the key, or hand over a new one where the wearer lets that happen."""
+        if not self.features & wire.FEATURE_KEYS:
+            return
+        if self.features & wire.FEATURE_LOCKED and self._key is not None:
+            if await self._prove(self._key):
+                return
+            _log.warning("wearable=%s does not know this host's key", self.name)
+            self._key = None
+        for attempt in range(OPEN_TRIES):
+            if self.features & wire.FEATURE_OPEN and self._key is None and self._on_key:
+                await self.provision(secrets.token_bytes(auth.KEY_BYTES))
+                return
+            if not self.features & wire.FEATURE_LOCKED:
+                return
+            if attempt == 0:
+                _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)
+            await asyncio.sleep(OPEN_EVERY_S)
+            values, _ = await self._ask(wire.HELLO)
+            self.features = values[6]
+        raise LinkError(
+            LinkReason.NOT_PAIRED,
+            f"{self.name} does not know this host: press its button twice and once more for a "
+            "second, until it buzzes long, short, long",
+        )
+
+    async def _prove(self, key: bytes) -> bool:
+        host_nonce = secrets.token_bytes(auth.NONCE_BYTES)
+        key_id = auth.key_id(_digest, key)
+        values, _ = await self._ask(wire.CHALLENGE, key_id, host_nonce)
+        if values[0] == vocab.NOT_PROVEN:
+            return False
+        self._check(values[0], f"{self.name} takes no proof")
+        band_nonce = values[1]
+        proof = auth.host_proof(_digest, key, host_nonce, band_nonce)
+        values = await self._ask_when_quiet(wire.PROOF, proof)
+        if values[0] == vocab.NOT_PROVEN:
+            return False
+        self._check(values[0], f"{self.name} takes no proof")
+        if values[1] != auth.band_proof(_digest, key, host_nonce, band_nonce):
+            raise LinkError(
+                LinkReason.REFUSED, f"{self.name} cannot prove that it is this host's band"
+            )
+        return True
+
+    async def provision(self, key: bytes) -> None:
+        """Hand the band a key of 16 bytes: by cable, or where its wearer lets that happen.
+
+        From then on a link over the air needs it.  A key that comes by cable takes the place of all
+        that came over the air.
+
+        Raises:
+            LinkError: the link broke, or the key cannot be kept on this host.
+            RefusedError: the band takes no key just now; nothing changed.
+        """
+        values = await self._ask_when_quiet(wire.KEY_SET, key)
+        self._check(values[0], f"{self.name} takes no key")
+        self._key = key
+        if self._on_key is not None:
+            self._on_key(key)
+
+    async def _ask_when_quiet(self, op: int, *values: int | bytes) -> tuple[Any, ...]:
+        """Ask for something that the band does between two cues only."""
+        for _ in range(BUSY_TRIES):
+            fields, _ = await self._ask(op, *values)
+            if fields[0] != vocab.BUSY:
+                break
+            await asyncio.sleep(BUSY_AFTER_S)
+        return fields
+
+    async def _care(self) -> None:
+        """Tell the band what time it is, and say what a person should know about it."""
+        if self._utc_ms is not None and self.features & wire.FEATURE_TIME:
+            device_ms, before_s, after_s = await self.clock()
+            now_s = asyncio.get_running_loop().time()
+            utc_ms = round(self._utc_ms() - (now_s - (before_s + after_s) / 2) * 1000)
+            await self._ask(wire.TIME_SET, device_ms, utc_ms // 1000, utc_ms % 1000)
+        if self.features & wire.FEATURE_STATS:
+            bonds_pct = (await self.stats()).bonds_pct
+            if bonds_pct is not None and bonds_pct >= BONDS_PCT_MAX:
+                _log.warning(
+                    "wearable=%s bonds_pct=%d: its store of bonds is nearly full, and then it "
+                    "forgets them all; it has to be paired again then",
+                    self.name,
+                    bonds_pct,
+                )
+
+    async def stats(self) -> Stats:
+        """Ask how it has fared since it started.
+
+        Raises:
+            LinkError: no answer.
+            RefusedError: it is too old to know.
+        """
+        values, _ = await self._ask(wire.STATS)
+        _, cause, plans, keys, bonds_pct, *rest, utc_s = values
+        return Stats(
+            vocab.CAUSES[cause] if cause < len(vocab.CAUSES) else f"unknown_{cause}",
+            plans,
+            keys,
+            bonds_pct if bonds_pct <= 100 else None,
+            *rest,
+            None if utc_s == wire.NO_UTC else utc_s,
+        )
+
+    async def kept_plans(self) -> list[KeptPlan]:
+        """Ask which plans it keeps.
+
+        Raises:
+            LinkError: no answer.
+            RefusedError: it is too old to know.
+        """
+        found, place, places = [], 0, 1
+        while place < places:
+            (status, places, _, plan_id, size), tail = await self._ask(wire.PLAN_LIST, place)
+            if status == vocab.OK:
+                found.append(KeptPlan(place, plan_id, size, tail.decode(errors="replace")))
+            place += 1
+        return found
 
     async def disconnect(self) -> None:
         """Let go of the link and of everything that waits on it."""
