@@ -44,6 +44,13 @@ class Flavour:
     att_mtu: largest ATT packet that is agreed to.
     notify_queue: notifications one connection holds before the next one waits.
     preferred_interval_ms: connection interval asked for after a connect, None for no asking.
+    merges: whether short writes to a PacketBuffer leave as one packet; where they do not, a packet
+    that finds the queue full is lost.
+    indicates_first: what a characteristic that can both notify and indicate does with a
+    PacketBuffer.
+    one_buffer: whether a characteristic serves one buffer only, the newest.
+    bonds_max: how many peers are remembered; one more takes the place of the oldest.  None for a
+    store that is erased as a whole when it is full, which here it never is.
     """
 
     name: str
@@ -52,13 +59,31 @@ class Flavour:
     att_mtu: int
     notify_queue: int
     preferred_interval_ms: float | None
+    merges: bool = True
+    indicates_first: bool = False
+    one_buffer: bool = False
+    bonds_max: int | None = None
 
 
 FLAVOURS = {
     # BLE_MIN_CONN_INTERVAL is meant to be 15 ms, but is computed in units of 0.625 ms: 30 ms.
     "nrf52840": Flavour("nrf52840", 512, 510, 512, 5, 30.0),
+    # NimBLE as CircuitPython configures it: the preferred MTU and the number of bonds are the
+    # defaults of ESP-IDF, and the queue is its pool of 12 buffers with some on their way in.
+    "esp32s3": Flavour(
+        "esp32s3",
+        512,
+        510,
+        256,
+        8,
+        None,
+        merges=False,
+        indicates_first=True,
+        one_buffer=True,
+        bonds_max=3,
+    ),
 }
-"""The ports that can be simulated; esp32s3 (no merging, MTU 256, indicates first) may follow."""
+"""The ports that can be simulated."""
 
 
 class BluetoothError(Exception):
@@ -456,11 +481,14 @@ class _Buffer:
 
     def __init__(self, characteristic: Characteristic) -> None:
         self._attached: Characteristic | None = characteristic
+        if characteristic._adapter.flavour.one_buffer:
+            characteristic._buffers.clear()
         characteristic._buffers.append(self)
 
     def deinit(self) -> None:
         if self._attached is not None:
-            self._attached._buffers.remove(self)
+            if self in self._attached._buffers:
+                self._attached._buffers.remove(self)
             self._attached = None
 
     def _check_attached(self) -> None:
@@ -542,7 +570,8 @@ class PacketBuffer(_Buffer):
     """A queue of incoming packets, and a way out for notifications.
 
     It serves one peer. When full, the oldest packets are lost and counted in `dropped`. One
-    outgoing packet is under way, one is pending, and what is written meanwhile is merged into it.
+    outgoing packet is under way, one is pending, and what is written meanwhile is merged into it;
+    where nothing is merged, what finds no room is lost and counted in `lost`.
     """
 
     def __init__(
@@ -563,7 +592,15 @@ class PacketBuffer(_Buffer):
         self._overrun: deque[bytes] = deque()
         self._is_sending = False
         self.dropped = 0
+        self.lost = 0
         super().__init__(characteristic)
+
+    @property
+    def _indicates(self) -> bool:
+        properties = self._characteristic.properties
+        if self._characteristic._adapter.flavour.indicates_first:
+            return bool(properties & Characteristic.INDICATE)
+        return not properties & Characteristic.NOTIFY
 
     def readinto(self, buf: bytearray) -> int:
         self._check_attached()
@@ -586,6 +623,12 @@ class PacketBuffer(_Buffer):
         longest = self.outgoing_packet_length
         if len(data) + len(header) > longest:
             raise ValueError("Total data to write is larger than outgoing_packet_length")
+        if not characteristic._adapter.flavour.merges:
+            if connection._has_room(1 if self._indicates else None):
+                connection._send(characteristic, header + data, indicate=self._indicates)
+            else:
+                self.lost += 1
+            return len(header) + len(data)
         if self._pending and len(self._pending) + len(data) > longest:
             characteristic._adapter._would_block(
                 "PacketBuffer.write", connection.connection_interval / 1000
@@ -655,8 +698,7 @@ class PacketBuffer(_Buffer):
         if not packet:
             return
         self._is_sending = True
-        indicate = not self._characteristic.properties & Characteristic.NOTIFY
-        connection._send(self._characteristic, packet, indicate=indicate)
+        connection._send(self._characteristic, packet, indicate=self._indicates)
         asyncio.get_running_loop().call_later(
             connection.connection_interval / 1000, self._send_next
         )
@@ -744,15 +786,20 @@ class Connection:
         value = subscribed.get(characteristic._bumble.handle)
         return value[0] if value else 0
 
+    def _has_room(self, packets_max: int | None) -> bool:
+        """Whether the queue takes one more; None for as many as the port holds."""
+        now_s = asyncio.get_running_loop().time()
+        while self._in_flight and self._in_flight[0] <= now_s:
+            self._in_flight.popleft()
+        return len(self._in_flight) < (packets_max or self._adapter.flavour.notify_queue)
+
     def _send(self, characteristic: Characteristic, data: bytes, *, indicate: bool) -> None:
-        """Notify or indicate, as far as the queue of the SoftDevice goes without a wait."""
+        """Notify or indicate, as far as the queue of the port goes without a wait."""
         if not self.connected:
             return
         now_s = asyncio.get_running_loop().time()
         interval_s = self.connection_interval / 1000
-        while self._in_flight and self._in_flight[0] <= now_s:
-            self._in_flight.popleft()
-        if len(self._in_flight) >= (1 if indicate else self._adapter.flavour.notify_queue):
+        if not self._has_room(1 if indicate else None):
             self._adapter._would_block("notification queue is full", interval_s)
         self._in_flight.append((math.floor(now_s / interval_s) + 1) * interval_s)
         server = self._adapter._device.gatt_server
@@ -822,6 +869,20 @@ class Adapter:
         self._operations = set()
         self._is_stopping = False
         device.gatt_server.max_mtu = flavour.att_mtu
+        flash.bonds_max = flavour.bonds_max
+        # A subscription needs the encryption that a read needs.
+        plain_write = device.gatt_server.write_cccd
+
+        def write_cccd(
+            bearer: att.Bearer, characteristic: gatt.Characteristic[Any], value: bytes
+        ) -> None:
+            own = self._by_handle.get(characteristic.handle)
+            is_link = isinstance(bearer, bumble_device.Connection)
+            if own is not None and is_link and own.read_perm != Attribute.NO_ACCESS:
+                own._check_security(own.read_perm, bearer, att.ATT_WRITE_NOT_PERMITTED_ERROR)
+            plain_write(bearer, characteristic, value)
+
+        device.gatt_server.write_cccd = write_cccd  # type: ignore[method-assign]
         device.on(device.EVENT_CONNECTION, self._on_connection)
         return self
 

@@ -500,18 +500,24 @@ class BoardFlash(MemoryKeyStore):
     not be encrypted again; they are put right here.
 
     Attributes:
+        bonds_max: how many peers are remembered, None for any number; the oldest gives way.
         cccds: peer -> handle of the characteristic -> value of its configuration descriptor.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.cccds: dict[str, dict[int, bytes]] = {}
+        self.bonds_max: int | None = None
 
     async def update(self, name: str, keys: PairingKeys) -> None:
         """Store the keys of a peer."""
         keys.ltk_central, keys.ltk_peripheral = keys.ltk_peripheral, keys.ltk_central
         self.cccds.pop(name, None)
         await super().update(name, keys)
+        while self.bonds_max is not None and len(self.all_keys) > self.bonds_max:
+            oldest = next(iter(self.all_keys))
+            del self.all_keys[oldest]
+            self.cccds.pop(oldest, None)
 
     def erase_bonds(self) -> None:
         """Forget every peer."""
