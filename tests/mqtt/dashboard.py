@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
 
     from tenuto.mqtt.address import BrokerAddress
@@ -68,10 +69,17 @@ class Dashboard:
 
 @asynccontextmanager
 async def dashboard(
-    address: BrokerAddress, patience_s: float = PATIENCE_S
+    address: BrokerAddress, patience_s: float = PATIENCE_S, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Dashboard]:
     """Connect a dashboard, which waits for anything at most `patience_s` of the loop's clock."""
-    async with aiomqtt.Client(address.host, address.port, timeout=patience_s) as client:
+    async with aiomqtt.Client(
+        address.host,
+        address.port,
+        username=address.user,
+        password=address.password,
+        timeout=patience_s,
+        tls_context=tls,
+    ) as client:
         await client.subscribe("tenuto/#", qos=1)
         board = Dashboard(client, patience_s)
         watching = asyncio.create_task(board.watch(), name="dashboard")

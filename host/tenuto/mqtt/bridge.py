@@ -77,9 +77,6 @@ if TYPE_CHECKING:
     from .outbox import Table
 
 _log = logging.getLogger(__name__)
-_client_log = logging.getLogger(f"{__name__}.client")
-# paho and aiomqtt tell of each packet and each failure; the bridge says what matters.
-_client_log.setLevel(logging.ERROR)
 
 QUEUE_MAX = 512
 WINDOW = 8
@@ -105,6 +102,47 @@ class _Message:
     at_s: float = 0.0
     qos: int = 1
     retain: bool = False
+
+
+class _Ear(logging.Handler):
+    """Hears what paho has to say of a failure; it tells nobody else.
+
+    It tells of each packet too; the bridge says what matters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.logger = logging.Logger("tenuto.mqtt.client", logging.ERROR)  # noqa: LOG001 - for one
+        self.logger.addHandler(self)
+        self._loop = asyncio.get_running_loop()
+        self._heard: asyncio.Future[str] = self._loop.create_future()
+
+    def listen(self) -> asyncio.Future[str]:
+        """Give a future for the next failure."""
+        self._heard = self._loop.create_future()
+        return self._heard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a log line, from whatever thread."""
+        text = record.getMessage()
+        heard = self._heard
+
+        def tell() -> None:
+            if not heard.done():
+                heard.set_result(text)
+
+        self._loop.call_soon_threadsafe(tell)
+
+
+class _Socket(ssl.SSLSocket):
+    """Closed when its handshake fails; paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 class _RivalError(TenutoError):
@@ -228,6 +266,7 @@ class Bridge:
         self._wake = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._helpers: set[asyncio.Task[None]] = set()
+        self._ear = _Ear()
         self._tls: ssl.SSLContext | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -592,7 +631,7 @@ class Bridge:
             max_queued_incoming_messages=INCOMING_MAX,
             properties=properties,
             tls_context=self._tls,
-            logger=_client_log,
+            logger=self._ear.logger,
         )
         client.pending_calls_threshold = WINDOW + 1
         return client
@@ -600,9 +639,17 @@ class Bridge:
     async def _open_client(self, client: aiomqtt.Client) -> None:
         # The connection is made in a thread, which cannot be interrupted: let it end first.
         opening = asyncio.create_task(client.__aenter__(), name="mqtt connect")
+        broken = self._ear.listen()
         try:
-            await asyncio.shield(opening)
-        except asyncio.CancelledError:
+            either: set[asyncio.Future[Any]] = {opening, broken}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                await opening
+                return
+            # aiomqtt would wait for the whole time limit and then not know why.
+            raise aiomqtt.MqttError(broken.result())
+        except (asyncio.CancelledError, aiomqtt.MqttError):
+            broken.cancel()
             await asyncio.wait({opening}, timeout=LEAVE_S / 2)
             opening.cancel()
             opening.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -709,6 +756,7 @@ class Bridge:
             context = ssl.create_default_context(cafile=address.ca_file)
         except (OSError, ssl.SSLError) as error:
             raise InputError(f"{address.ca_file}: no certificate authority: {error}") from None
+        context.sslsocket_class = _Socket
         if address.certificate is not None:
             try:
                 # Without a password, or OpenSSL would ask the terminal for one.

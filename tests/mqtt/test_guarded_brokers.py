@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Mosquitto as it stands in real houses: with a password, an ACL, and TLS."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto import mqtt
+from tenuto.errors import InputError
+from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.bridge import HomeAssistant
+from tenuto_core import vocab
+from tests.conftest import part
+from tests.history.sessions import Band
+from tests.mqtt.certificates import Authority
+from tests.mqtt.dashboard import dashboard
+from tests.mqtt.known import InMemory
+from tests.mqtt.test_bridge import Daemon, is_online, make_bridge, running, until
+
+if TYPE_CHECKING:
+    from tests.conftest import Broker, StartBroker
+    from tests.mqtt.dashboard import Dashboard
+
+README = Path(mqtt.__file__).with_name("README.md")
+
+
+def password_file(folder: Path, **users: str) -> Path:
+    path = folder / "passwords"
+    path.touch(mode=0o600)
+    program = part("mosquitto").with_name("mosquitto_passwd")
+    for user, password in users.items():
+        subprocess.run([program, "-b", path, user, password], check=True, timeout=30)
+    return path
+
+
+def acl_of_the_readme(folder: Path) -> Path:
+    (block,) = re.findall(
+        r"```\n(user tenuto\n.*?)```", README.read_text(encoding="utf-8"), re.DOTALL
+    )
+    path = folder / "acl"
+    path.write_text(block, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def address_of(broker: Broker, **more: Any) -> BrokerAddress:
+    return replace(BrokerAddress(broker.host, broker.port), **more)
+
+
+async def test_the_acl_of_the_readme_gives_just_what_is_needed(
+    tmp_path: Path, mosquitto_broker: StartBroker
+) -> None:
+    passwords = password_file(tmp_path, tenuto="a", homeassistant="b", guest="c")
+    broker = mosquitto_broker(
+        f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl_of_the_readme(tmp_path)}"
+    )
+    daemon = Daemon()
+    ours = address_of(broker, user="tenuto", password="a")  # noqa: S106
+    theirs = address_of(broker, user="homeassistant", password="b")  # noqa: S106
+    guests = address_of(broker, user="guest", password="c")  # noqa: S106
+    home = HomeAssistant(known=InMemory(), routines=lambda: ["lower-back"], settle_s=0.05)
+    async with dashboard(theirs) as board, dashboard(guests) as guest:
+        await board.client.subscribe("homeassistant/#", qos=1)
+        async with running(make_bridge(ours, daemon.submit, home_assistant=home)) as bridge:
+            await board.until(is_online)
+            await board.until(lambda d: _configured(d) == {"wrist", "waist"})
+            assert (await board.ask("pause"))["ok"]
+            await guest.send("stop")
+            assert (await board.ask('{"command": "skip", "id": "1"}'))["id"] == "1"
+            band = Band()
+            band.do(vocab.START)
+            await bridge.handle(band.entries())
+            await board.until(lambda d: len(d.all("tenuto/wrist/event")) == 3)
+    assert [command.verb.value for command in daemon.got] == ["pause", "skip"]
+    assert guest.now == {}
+
+
+def _configured(board: Dashboard) -> set[str]:
+    found = re.compile(r"homeassistant/device/tenuto_wearable_(\w+)/config")
+    return {match[1] for topic in board.now if (match := found.fullmatch(topic))}
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    return Authority(folder)
+
+
+def tls(authority: Authority, *more: str) -> str:
+    folder = authority.folder
+    lines = [
+        "allow_anonymous true",
+        f"cafile {folder}/ca.crt",
+        f"certfile {folder}/broker.crt",
+        f"keyfile {folder}/broker.key",
+    ]
+    return "\n".join([*lines, *more])
+
+
+async def test_tls_with_an_authority_of_ones_own(
+    authority: Authority, mosquitto_broker: StartBroker
+) -> None:
+    authority.issue("broker", "127.0.0.1", "localhost")
+    broker = mosquitto_broker(tls(authority))
+    ca_file = authority.folder / "ca.crt"
+    daemon = Daemon()
+    address = address_of(broker, tls=True, ca_file=ca_file)
+    context = ssl.create_default_context(cafile=ca_file)
+    bridge = make_bridge(address, daemon.submit)
+    async with dashboard(address, tls=context) as board, running(bridge):
+        await board.until(is_online)
+        assert (await board.ask("pause"))["ok"]
+
+
+async def test_a_certificate_for_another_host_or_of_nobody_known_is_not_trusted(
+    authority: Authority, mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority.issue("broker", "elsewhere.example")
+    broker = mosquitto_broker(tls(authority))
+    for ca_file in (authority.folder / "ca.crt", None):
+        caplog.clear()
+        async with running(make_bridge(address_of(broker, tls=True, ca_file=ca_file))) as bridge:
+            await until(lambda: "is away" in caplog.text)
+            assert not bridge.connected
+        assert "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+async def test_a_broker_that_asks_for_a_certificate_gets_one(
+    authority: Authority, mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority.issue("broker", "127.0.0.1")
+    authority.issue("tenuto", client=True)
+    broker = mosquitto_broker(tls(authority, "require_certificate true"))
+    folder = authority.folder
+    without = address_of(broker, tls=True, ca_file=folder / "ca.crt")
+    async with running(make_bridge(without)) as bridge:
+        await until(lambda: "is away" in caplog.text)
+        assert not bridge.connected
+    assert "certificate required" in caplog.text
+    shown = replace(
+        without, certificate=folder / "tenuto.crt", certificate_key=folder / "tenuto.key"
+    )
+    async with running(make_bridge(shown)) as bridge:
+        await until(lambda: bridge.connected)
+
+
+async def test_files_that_are_no_certificates_are_told_at_once(tmp_path: Path) -> None:
+    nonsense = tmp_path / "nonsense.crt"
+    nonsense.write_text("nonsense", encoding="utf-8")
+    address = BrokerAddress("127.0.0.1", 1, tls=True, ca_file=nonsense)
+    with pytest.raises(InputError, match=r"nonsense\.crt: no certificate authority"):
+        await make_bridge(address).open()
+    with pytest.raises(InputError, match="no certificate with its key"):
+        await make_bridge(replace(address, ca_file=None, certificate=nonsense)).open()
+
+
+async def test_the_client_id_and_the_keep_alive_are_those_that_were_asked_for(
+    mosquitto_broker: StartBroker,
+) -> None:
+    broker = mosquitto_broker()
+    address = address_of(broker, client_id="my-tenuto", keepalive_s=17)
+    async with running(make_bridge(address)) as bridge:
+        await until(lambda: bridge.connected)
+    assert re.search(r"connected from \S+ as my-tenuto \(p5, c1, k17\)", broker.log)
