@@ -260,6 +260,29 @@ def test_a_heart_gate_before_the_first_exercise_and_in_each_round() -> None:
     ]
 
 
+def test_a_heart_limit_holds_the_exercise_back_at_the_rest_before_it() -> None:
+    limit = {"heart_limit": {"bpm": 150, "max_s": 200}, "sides": "each"}
+
+    rows = compiled({}, limit)
+
+    rest, ready = rows[2:4]
+    assert (rest.kind, rest.limit_bpm, rest.gate_bpm, rest.wait_max_ms, rest.waits) == (
+        "rest",
+        150,
+        0,
+        200_000,
+        None,
+    )
+    assert (ready.kind, ready.duration_ms, ready.limit_bpm) == ("ready", 5_000, 0)
+    assert [row.number for row in rows if row.limit_bpm] == [2]
+
+
+def test_a_gate_and_a_limit_share_a_rest() -> None:
+    rows = compiled({"heart_gate": {"below_bpm": 100, "max_s": 90}, "heart_limit": {"bpm": 150}})
+
+    assert (rows[0].gate_bpm, rows[0].limit_bpm, rows[0].wait_max_ms) == (100, 150, 90_000)
+
+
 def test_a_self_paced_hold_waits_for_a_press_and_is_not_counted_down() -> None:
     rows = compiled({"self_paced": True, "self_paced_max_s": 60, "sides": "each", "reps": 2})
 

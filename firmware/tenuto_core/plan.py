@@ -69,6 +69,8 @@ class Step:
     cues: tuples (offset_ms, from_end, cue), in the order in which they come.
     """
 
+    limit_bpm = 0
+
     def __init__(
         self,
         kind: int,
@@ -94,18 +96,10 @@ class Step:
         self.reps = reps
         self.set_no = set_no
         self.self_paced = self_paced
-        self._heart_bpm = gate_bpm | limit_bpm << 8  # in one, for a board's sake
+        self.gate_bpm = gate_bpm
+        if limit_bpm:  # hardly any step has one, and a board is short of memory
+            self.limit_bpm = limit_bpm
         self.wait_max_ms = wait_max_ms
-
-    @property
-    def gate_bpm(self) -> int:
-        """The heart rate to wait for, 0 for no gate."""
-        return self._heart_bpm & 0xFF
-
-    @property
-    def limit_bpm(self) -> int:
-        """The heart rate to be held back at, 0 for no limit."""
-        return self._heart_bpm >> 8
 
 
 def _check(condition: bool, what: str, *values: object) -> None:

@@ -26,9 +26,10 @@ step begins at a moment that nobody could know before, its anchor is set later b
 log has the moment of the drive, and the lead beside it.
 
 Out come records to the log (all of them in `vocab.RECORDS`) and patterns to the buzzer.
-A pause is felt as `attention` and its end as one `countdown` tick: the only two cues that are
-given without being in the plan.  They are withheld where the motor would run too much in a minute,
-see `limits`; a skip, a way back or a start that would lead to that is refused.
+A pause, and a heart too fast to go on, are felt as `attention`, the end of a pause as one
+`countdown` tick: the only cues that are given without being in the plan.  They are withheld where
+the motor would run too much in a minute, see `limits`; a skip, a way back or a start that would
+lead to that is refused.
 
 From the moment that a cue is due to the drive of the motor nothing is allocated, so that no garbage
 collection comes in between: the next step is read from the plan long before it begins.
@@ -308,8 +309,10 @@ class Player:
             elif self.state == WAITING:
                 # An unopened gate is no reason to stop; a wearer who is gone is, and so is a heart
                 # that was last heard above its limit.
-                needs_press = self._step.self_paced and not self._in_position
-                what = NOBODY_CAME if needs_press or self._is_over_limit() else GO
+                step = self._step
+                needs_press = step.self_paced and not self._in_position
+                too_fast = step.limit_bpm and self._bpm >= step.limit_bpm
+                what = NOBODY_CAME if needs_press or too_fast else GO
             elif self._pending != _END_DUE:
                 self._fire_cue(now_ms, now_ms - self.due_ms)
                 continue
@@ -541,14 +544,8 @@ class Player:
     def _wait(self, _: int, now_ms: int) -> None:
         left_ms = self._anchor_ms + self._step.wait_max_ms - now_ms
         self._record(now_ms, WAITING_RECORD, self._waits_for(now_ms), max(0, left_ms))
-        if self._is_over_limit():
+        if self._step.limit_bpm and self._bpm >= self._step.limit_bpm:
             self._feel(ATTENTION, now_ms)
-
-    def _is_over_limit(self) -> bool:
-        """Whether the last rate that was told in this step, if any, is at the limit or above."""
-        limit_bpm = self._step.limit_bpm
-        told = self._beat_ms is not None and self._beat_ms >= self._anchor_ms - BEAT_FRESH_MS
-        return bool(limit_bpm and told and self._bpm >= limit_bpm)
 
     def _note_position(self, _: int, now_ms: int) -> None:
         self._in_position = True

@@ -8,7 +8,7 @@ The steps::
     switch of switch_s                  before a hold of the other side, within a set
     rest of rest_s                      before a hold of the same side, and before another set
     rest of change_s                    before another exercise, and before another round
-    ready of GATED_READY_MS             after a rest or ready with a heart gate
+    ready of GATED_READY_MS             after a rest or ready with a heart gate or a heart limit
     done                                long enough for its cue
 
 A cue is given when the one before it is over and `CUE_GAP_MS` have passed.  Where a step is too
@@ -99,6 +99,7 @@ class ScoreRow:
     gate_bpm: int
     wait_max_ms: int
     cues: tuple[ScoreCue, ...]
+    limit_bpm: int = 0
 
 
 def describe(compiled: CompiledPlan) -> list[ScoreRow]:
@@ -132,6 +133,7 @@ def describe(compiled: CompiledPlan) -> list[ScoreRow]:
                 gate_bpm=step.gate_bpm,
                 wait_max_ms=step.wait_max_ms,
                 cues=cues,
+                limit_bpm=step.limit_bpm,
             )
         )
         start_ms += step.duration_ms
@@ -201,7 +203,9 @@ def _check_size(routine: Routine) -> None:
     holds = routine.rounds * sum(
         exercise.sets * exercise.reps * len(exercise.side_order) for exercise in routine.exercises
     )
-    gated = routine.rounds * sum(1 for e in routine.exercises if e.heart_gate is not None)
+    gated = routine.rounds * sum(
+        e.heart_gate is not None or e.heart_limit is not None for e in routine.exercises
+    )
     steps = 2 * holds + gated + 1
     if steps > MAX_STEPS:
         text = (
@@ -255,14 +259,27 @@ class _Compiler:
         key, duration_ms = _lead_time(hold, self._routine)
         cue = _lead_cue(hold)
         gate = exercise.heart_gate if hold.is_change else None
-        if gate is not None:
+        limit = exercise.heart_limit if hold.is_change else None
+        asks_heart = gate is not None or limit is not None
+        if asks_heart:
             cues, _ = self._lead_cues(hold, key, duration_ms, cue)
-            self._check_wait(hold, ("heart_gate", "max_s"), gate.max_ms, key, duration_ms)
+            longest_ms, name = 0, "heart_gate"
+            if gate is not None:
+                longest_ms = gate.max_ms
+            elif limit is not None:
+                longest_ms, name = limit.max_ms, "heart_limit"
+            self._check_wait(hold, (name, "max_s"), longest_ms, key, duration_ms)
             self._add(
-                hold, hold.lead, duration_ms, cues, gate_bpm=gate.below_bpm, wait_max_ms=gate.max_ms
+                hold,
+                hold.lead,
+                duration_ms,
+                cues,
+                gate_bpm=0 if gate is None else gate.below_bpm,
+                limit_bpm=0 if limit is None else limit.bpm,
+                wait_max_ms=longest_ms,
             )
             key, duration_ms, cue = "ready_s", GATED_READY_MS, vocab.GET_READY
-        kind = hold.lead if gate is None else vocab.READY
+        kind = vocab.READY if asks_heart else hold.lead
         cues, free_ms = self._lead_cues(hold, key, duration_ms, cue)
         if exercise.self_paced:
             longest_ms = exercise.self_paced_max_ms
@@ -352,6 +369,7 @@ class _Compiler:
         *,
         self_paced: bool = False,
         gate_bpm: int = 0,
+        limit_bpm: int = 0,
         wait_max_ms: int = 0,
     ) -> None:
         self._steps.append(
@@ -366,6 +384,7 @@ class _Compiler:
                 set_no=hold.set_no,
                 self_paced=self_paced,
                 gate_bpm=gate_bpm,
+                limit_bpm=limit_bpm,
                 wait_max_ms=wait_max_ms,
             )
         )

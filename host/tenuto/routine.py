@@ -58,6 +58,24 @@ class HeartGate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeartLimit:
+    """A heart rate at which the next exercise is held back."""
+
+    bpm: int = key(
+        "bpm",
+        Whole(_GATE_LOW_BPM, _GATE_HIGH_BPM),
+        "Hold the exercise back, and say so on the wrist, while the heart rate is this or more.",
+    )
+    max_ms: int = key(
+        "max_s",
+        _WAIT,
+        "End the session if it is still so after this time, counted from the beginning of the rest;"
+        " with a heart_gate beside it the time of that one counts.",
+        default=300_000,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progression:
     """A rule by which a hold grows as it is mastered; only where somebody wrote it."""
 
@@ -132,6 +150,12 @@ class Settings:
         "heart_gate",
         document.NestedOrFalse(HeartGate),
         "Rest before the exercise until the heart rate is low enough; false for no such rest.",
+        default=None,
+    )
+    heart_limit: HeartLimit | None = key(
+        "heart_limit",
+        document.NestedOrFalse(HeartLimit),
+        "Hold the exercise back while the heart is known to be too fast; false for no such limit.",
         default=None,
     )
     progression: Progression | None = key(

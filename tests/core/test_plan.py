@@ -61,7 +61,7 @@ def write_unchecked(steps: list[Step]) -> bytes:
     for s in steps:
         numbers = (s.kind, s.exercise, s.side, s.rep, s.reps, s.set_no, int(s.self_paced))
         waits = (s.gate_bpm, s.duration_ms, s.wait_max_ms)
-        rows += struct.pack("<8BIIHBB", *numbers, *waits, len(cues) // 5, len(s.cues), 0)
+        rows += struct.pack("<8BIIHBB", *numbers, *waits, len(cues) // 5, len(s.cues), s.limit_bpm)
         for offset_ms, from_end, cue in s.cues:
             cues += struct.pack("<IB", offset_ms, cue + 128 * from_end)
     pulses = b"".join(struct.pack("<BHH", *pulse) for pattern in PATTERNS for pulse in pattern)
@@ -137,6 +137,8 @@ IN_BOUNDS = [
     pytest.param([hold(5_000)] * (MAX_STEPS - 1), id="most steps"),
     pytest.param([rest(gate_bpm=GATE_BPM[0], wait_max_ms=8_000)], id="lowest gate"),
     pytest.param([rest(gate_bpm=GATE_BPM[1], wait_max_ms=MAX_STEP_MS)], id="highest gate"),
+    pytest.param([rest(limit_bpm=GATE_BPM[0], wait_max_ms=8_000)], id="lowest limit"),
+    pytest.param([rest(limit_bpm=GATE_BPM[1], wait_max_ms=8_000)], id="highest limit"),
     pytest.param([hold(rep=255, reps=255, set_no=255)], id="most repetitions"),
     pytest.param(
         [Step(vocab.REST, 8_000, [(n, False, 1) for n in range(MAX_STEP_CUES)])], id="most cues"
@@ -307,7 +309,7 @@ NAMES_AT = PULSES_AT + 5 * len(vocab.CUES)
     "edits,what",
     [
         ([(STEPS_AT + 6, 0, b"\x02")], "unknown flag"),
-        ([(STEPS_AT + 19, 0, b"\x01")], "unknown flag"),
+        ([(STEPS_AT + 19, 0, b"\x01")], "heart limit in bpm is 1, allowed is 30 to 240"),
         ([(STEPS_AT + 16, 0, b"\x01")], "not where they belong"),
         ([(STEPS_AT + 18, 0, b"\x09")], "more cues than there are"),
         ([(6, 0, b"\x04"), (COUNTS_AT, 5, b"")], "cues that belong to no step"),
@@ -363,6 +365,7 @@ def plans(draw: st.DrawFn) -> bytes:
                 set_no=draw(st.integers(0, 255)),
                 self_paced=waits and draw(st.booleans()),
                 gate_bpm=draw(st.integers(*GATE_BPM)) if waits else 0,
+                limit_bpm=draw(st.integers(*GATE_BPM) | st.just(0)) if waits else 0,
                 wait_max_ms=draw(st.integers(duration_ms, MAX_STEP_MS)) if waits else 0,
             )
         )

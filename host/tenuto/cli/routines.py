@@ -160,10 +160,11 @@ def _score(compiled: CompiledPlan, blocks: str) -> Table:
 
 
 def _wait(row: ScoreRow) -> str:
+    limit = f", held back from {row.limit_bpm} bpm on" if row.limit_bpm else ""
     if row.waits is None:
-        return ""
+        return limit
     what = "a press" if row.waits == "press" else f"less than {row.gate_bpm} bpm"
-    return f", until {what}, at most {duration(row.wait_max_ms)}"
+    return f", until {what}, at most {duration(row.wait_max_ms)}{limit}"
 
 
 def _exercise(row: ScoreRow) -> str:
