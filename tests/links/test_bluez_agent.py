@@ -88,6 +88,24 @@ async def test_a_bonded_band_needs_no_agent(bluez: FakeBlueZ, tmp_path: Path) ->
     await radio.close()
 
 
+async def test_a_link_that_a_killed_process_left_behind_is_taken_over(
+    bluez: FakeBlueZ, tmp_path: Path
+) -> None:
+    """BlueZ holds on to it, and a band that is connected is not heard."""
+    await pair(adapter(tmp_path), ADDRESS)
+    killed = BleLink(adapter(tmp_path), ADDRESS)
+    await killed.connect(lambda _packet: None, lambda: None)
+    radio = adapter(tmp_path)
+    for address in (ADDRESS, None):
+        link = BleLink(radio, address)
+        async with asyncio.timeout(5):
+            await link.connect(lambda _packet: None, lambda: None)
+        radio.links.clear()  # killed as well
+    assert bluez.device["Connected"].value
+    await killed.disconnect()
+    await radio.close()
+
+
 @pytest.mark.parametrize(
     "asks, answers, said, heard",
     [

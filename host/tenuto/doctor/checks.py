@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
-from tenuto.errors import LinkError, LinkReason, TenutoError
+from tenuto.errors import LinkError, TenutoError
 from tenuto.history import Store
 from tenuto.history.mend import check as look_through
 from tenuto.mqtt.probe import probe
@@ -40,14 +40,6 @@ FREE_BYTES_LEAST = 50_000_000
 RELEASE_UTC_S = 1_793_500_000
 """November 2026: a clock that is earlier is wrong."""
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_RADIO_REASONS = frozenset(
-    {
-        LinkReason.NO_ADAPTER,
-        LinkReason.ADAPTER_OFF,
-        LinkReason.NO_SERVICE,
-        LinkReason.PERMISSION,
-    }
-)
 
 
 async def examine(patient: Patient) -> AsyncIterator[Finding]:
@@ -181,9 +173,11 @@ async def adapter(patient: Patient) -> _Found:
 
 
 def _radio_of(told: object) -> _Found:
+    from tenuto.links.ble import RADIO_REASONS  # noqa: PLC0415 - bleak takes its time
+
     wearables = told.get("wearables", []) if isinstance(told, dict) else []
     reasons = {str(w.get("reason")): str(w.get("problem")) for w in wearables if w.get("reason")}
-    for reason in _RADIO_REASONS:
+    for reason in sorted(RADIO_REASONS):
         if reason.value in reasons:
             return _problem("the daemon cannot use it", reasons[reason.value])
     return _ok("the daemon has it")

@@ -69,6 +69,15 @@ FRESH_S = 20.0
 LEAVE_WAIT_S = 0.3
 LEAVE_TIMEOUT_S = 15.0
 CANCEL_GRACE_S = 1.0
+RADIO_REASONS = frozenset(
+    {
+        LinkReason.NO_ADAPTER,
+        LinkReason.ADAPTER_OFF,
+        LinkReason.NO_SERVICE,
+        LinkReason.PERMISSION,
+    }
+)
+"""Reasons that are about this computer and not about a wearable."""
 
 
 async def _nothing() -> None:
@@ -296,6 +305,11 @@ class BleAdapter:
                 devices = await adapter.get_connected_devices([SERVICE_UUID])
         except NotImplementedError:
             return []
+        except LinkError as error:
+            if error.reason in RADIO_REASONS:
+                raise
+            _log.debug("adapter=%s %s", self.name, error)
+            return []  # scanning will tell
         now_s = asyncio.get_running_loop().time()
         mine = {client.address.upper() for client in self.links} | set(self._leaving.values())
         return [
