@@ -3,6 +3,7 @@
 
 SPEED ?= 20
 ARGS ?=
+SEEDS ?= 100
 
 BIN := .venv/bin
 SAY := @printf 'tenuto: %s\n'
@@ -14,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 RUN_EXTRAS := --extra broker --extra fit --extra report --extra simulator --group build
 
-.PHONY: help setup setup-test run test mutants lint format parts lock clean
+.PHONY: help setup setup-test run test mutants storm fuzz crash bench lint format parts lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,6 +33,18 @@ test: setup-test lint ## check everything
 
 mutants: setup-test ## put faults into the code, one by one, and see that the tests notice each
 	@$(BIN)/python tests/mutants/run.py $(ARGS)
+
+storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory"
+	@$(BIN)/python -m tests.storm --seeds $(SEEDS) $(ARGS)
+
+fuzz: .venv/.fuzz ## spoiled bytes for all that reads bytes, a minute each: ARGS="mqtt --seconds 600"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+crash: setup-test ## kill the daemon again and again, and cut the power of its history: ARGS="--kills 300"
+	@$(BIN)/python -m tests.crash $(ARGS)
+
+bench: setup-test ## measure, against doing it live and against the bare libraries, into tests/bench/RESULTS.md
+	@$(BIN)/python -m tests.bench.run_all $(ARGS)
 
 lint: .venv/.test ## check style, types and imports
 	@$(BIN)/ruff check --quiet
@@ -52,6 +65,7 @@ lock: .venv/.uv ## choose the newest versions anew and write them to requirement
 	@$(LOCK) --upgrade --group test --constraints requirements/run.lock --output-file requirements/test.lock
 	@$(LOCK) --upgrade --group firmware --no-deps --output-file requirements/firmware.lock
 	@$(LOCK) --upgrade --group board --no-deps --output-file requirements/board.lock
+	@$(LOCK) --upgrade --group fuzz --no-deps --output-file requirements/fuzz.lock
 
 clean: ## take away everything that make made
 	@rm -rf .venv .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -78,6 +92,11 @@ endif
 .venv/.test: .venv/.tenuto requirements/test.lock
 	$(SAY) 'installing the test tools'
 	@$(PIP_LOCKED) -r requirements/test.lock
+	@touch $@
+
+# Not every Python has a fuzzer that is guided by coverage; without it inputs are spoiled at random.
+.venv/.fuzz: .venv/.test requirements/fuzz.lock
+	@$(PIP_LOCKED) -r requirements/fuzz.lock 2>/dev/null || echo 'tenuto: no atheris for this Python'
 	@touch $@
 
 .venv/.uv: .venv/.made
