@@ -406,10 +406,14 @@ class Host:
                 await self.daemon.remove(name)
                 self._drivers.pop(name, None)
             self._tell_subjects(new.wearables)
+            lines = found.lines()
             for wearable in new.wearables:
                 if wearable.id not in self.daemon.keepers:
-                    await self._add(wearable)
-            return found.lines()
+                    try:
+                        await self._add(wearable)
+                    except TenutoError as error:  # the others are kept all the same
+                        lines.append(f"wearable {wearable.id!r} cannot be kept: {error}")
+            return lines
 
     # --- running
 
@@ -520,7 +524,7 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
                 client,
                 screen,
                 wearable=wearable.id,
-                routine=name,
+                routine=routine,
                 plan=compiled if name.endswith(".toml") else None,
                 gone=gone,
                 say=setting.say,
