@@ -7,6 +7,7 @@ takes frames out as fast as its link can send them.
 """
 
 from binascii import crc32
+from struct import unpack_from
 
 from . import alert, menu, wire
 from .auth import Challenge, Keyring
@@ -16,7 +17,7 @@ from .journal import NONE, PLAYING, Entry, Journal
 from .log import RECORD_BYTES, Log
 from .plan import MAX_BYTES, Plan, PlanError
 from .plans import PLACES, Shelf
-from .player import ARMED, IDLE, RUNNING, Player
+from .player import ARMED, BEAT_FRESH_MS, IDLE, RUNNING, Player
 from .storage import Storage
 from .vocab import (
     BAD_FRAME,
@@ -29,6 +30,7 @@ from .vocab import (
     CAUSE_UNKNOWN,
     CAUSE_WATCHDOG,
     DOUBLE_PRESS,
+    HEART_BY_HOST,
     INTERRUPTED,
     LOG_OVERRUN,
     LONG_PRESS,
@@ -125,6 +127,7 @@ class Band:
         self._received = 0
         self._answered: list[tuple[int, int]] = []
         self._beat_logged_ms: int | None = None
+        self._host_beat_ms: int | None = None
         self._told_ms = 0
         self._utc: tuple[int, int] | None = None
         self._played_to = 0
@@ -304,14 +307,25 @@ class Band:
         """The heart sensor has a rate, see `player.Player.beat`.
 
         While nobody fetches the log, only one in `ALONE_BEAT_MS` goes into it, so that it holds a
-        whole session.
+        whole session.  While a host hands over beats of a strap, they count and these do not.
         """
+        if self._host_beat_ms is None or now_ms - self._host_beat_ms > BEAT_FRESH_MS:
+            self._beat(bpm, rr, now_ms, 0)
+
+    def host_beat(self, bpm: int, rr: bytes, now_ms: int) -> None:
+        """A host has heard a strap; rr: intervals in 1/1024 s, 16 bits each."""
+        if 1 <= bpm <= 255:
+            self._host_beat_ms = now_ms
+            count = min(4, len(rr) // 2)
+            self._beat(bpm, unpack_from("<{}H".format(count), rr), now_ms, HEART_BY_HOST)
+
+    def _beat(self, bpm: int, rr: tuple[int, ...], now_ms: int, mark: int) -> None:
         is_logged = self.is_followed or (
             self._beat_logged_ms is None or now_ms - self._beat_logged_ms >= ALONE_BEAT_MS
         )
         if is_logged:
             self._beat_logged_ms = now_ms
-        self.player.beat(bpm, rr, now_ms, is_logged)
+        self.player.beat(bpm, rr, now_ms, is_logged, mark)
 
     def alert(self, level: int, now_ms: int) -> None:
         """Immediate Alert, see `alert`.
@@ -341,6 +355,7 @@ class Band:
     def hello(self, features: int = 0) -> tuple[tuple, bytes]:
         """The fields and tail of the answer to `wire.HELLO`; features: those of the connection."""
         features |= wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME
+        features |= wire.FEATURE_HEART
         if self.keyring is not None:
             features |= wire.FEATURE_KEYS
         capacity = self.log.capacity
@@ -563,6 +578,9 @@ class Peer:
             return
         if op == wire.LOG_ACK:
             self._ack(values[0], now_ms)
+            return
+        if op == wire.HEART:  # once a second and worth no answer: the next one is soon here
+            self._band.host_beat(values[0], tail, now_ms)
             return
         if op not in _UNHURRIED and not (op == wire.CLOCK and self._band.is_playing):
             self.asked_ms = now_ms

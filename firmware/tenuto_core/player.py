@@ -277,12 +277,14 @@ class Player:
         self.advance(now_ms)
         return status
 
-    def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int, is_logged: bool = True) -> None:
+    def beat(
+        self, bpm: int, rr: tuple[int, ...], now_ms: int, is_logged: bool = True, mark: int = 0
+    ) -> None:
         """The heart beats at `bpm` (1 to 255), with RR intervals in 1/1024 s, at most four.
 
         A heart rate that is no longer known is simply not told any more.  What is no heart rate,
         such as the 0 of a sensor that has none yet, is passed over.  is_logged: False where the
-        log has enough of them.
+        log has enough of them.  mark: 0 or `HEART_BY_HOST`, for the log.
         """
         self.advance(now_ms)
         if not 1 <= bpm <= 255:
@@ -294,7 +296,7 @@ class Player:
             for index in range(min(4, len(rr))):
                 packed[index] = min(rr[index], 0xFFFF)
             b, c = packed[0] | packed[1] << 16, packed[2] | packed[3] << 16
-            self._log.append(now_ms, HEART, self.number, bpm, b, c)
+            self._log.append(now_ms, HEART, self.number, bpm | mark, b, c)
         if self.state == WAITING and not self._waits_for(now_ms):
             self._input(GO, 0, BY_PLAN, now_ms)
             self.advance(now_ms)

@@ -21,14 +21,16 @@ MIN_FRAME = 64
 HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
 CHALLENGE, PROOF, KEY_SET = 0x06, 0x07, 0x08
 UPLOAD_BEGIN, UPLOAD_CHUNK, UPLOAD_COMMIT, PLAN_READ, PLAN_LIST = 0x10, 0x11, 0x12, 0x13, 0x14
-COMMAND = 0x20
+COMMAND, HEART = 0x20, 0x21
 LOG_READ, LOG_ACK = 0x30, 0x31
 ANSWER = 0x80
 LOG = 0xB2
 NOT_UNDERSTOOD = 0xFF
 
 FEATURE_PLANS, FEATURE_STATS, FEATURE_TIME, FEATURE_KEYS = 0x01, 0x02, 0x04, 0x08
-"""What the band knows: several plans; statistics; UTC; keys and their challenge."""
+FEATURE_HEART = 0x10
+"""What the band knows: several plans; statistics; UTC; keys and their challenge; beats of a strap
+that the host hears."""
 FEATURE_LOCKED, FEATURE_OPEN = 0x100, 0x200
 """How it stands on this connection: it obeys only after a proof; it takes a key just now."""
 NO_UTC = 0
@@ -75,6 +77,7 @@ _LAYOUTS = {
     PLAN_READ | ANSWER: "plan_read_answer status:1 size:2 offset:2 +",
     COMMAND: "command command:1 command_id:4 plan_id:8 arg:4",
     COMMAND | ANSWER: "command_answer status:1 state:1 command_id:4",
+    HEART: "heart bpm:1 +",
     LOG_READ: "log_read seq:4",
     LOG_READ | ANSWER: "log_read_answer status:1 first:4 next:4",
     LOG_ACK: "log_ack seq:4",

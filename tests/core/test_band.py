@@ -516,7 +516,12 @@ def test_an_answer_waits_for_room() -> None:
 
 
 def no_valid_command(frame: bytes) -> bool:
-    """Whether a frame cannot be meant to change the session: the plan's id is not guessed."""
+    """Whether a frame cannot be meant to change the session: the plan's id is not guessed.
+
+    A beat of a heart is always meant.
+    """
+    if frame[:1] == bytes((wire.HEART,)):
+        return False
     return not (frame[:1] == bytes((wire.COMMAND,)) and PLAN_ID in frame)
 
 
