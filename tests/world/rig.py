@@ -54,6 +54,7 @@ async def room(
     seed: int = 0,
     drift_ppm: float = 0.0,
     calm: bool = True,
+    worn: bool = True,
     **world: Any,
 ) -> AsyncIterator[Room]:
     """`count` wearables named `band-1` and so on, in reach of one daemon."""
@@ -80,7 +81,7 @@ async def room(
             band = await air.add_wearable(
                 f"band-{number}",
                 firmware_dir=shipped("firmware"),
-                person=person,
+                person=person if worn else None,
                 drift_ppm=drift_ppm,
             )
             daemon.add(band.id, None, BandDriver(BleLink(adapter, band.address)))

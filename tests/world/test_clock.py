@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The clock of a wearable over the whole stack: real firmware, real radio model, a wrong crystal."""
+"""The clock of a wearable over the whole stack: real firmware, a radio, a wrong crystal."""
 
 from __future__ import annotations
 
