@@ -178,6 +178,7 @@ class Keeper:
         self._undelivered: _Undelivered | None = None
         self._to_utc_ms: float | None = None
         self._newest_utc_ms: float = -math.inf
+        self._noticed: tuple[SessionKey, int] | None = None
 
     @property
     def playing(self) -> bool:
@@ -329,7 +330,16 @@ class Keeper:
         async with asyncio.timeout(STORE_TIMEOUT_S):
             unfinished = await store.unfinished(self.name)
             last_seq = await store.last_seq(self.name, boot_id)
-        self.tracker = None
+        before, self.tracker = self.tracker, None
+        if before is not None and before.key.boot_id != boot_id:
+            # What the history does not have yet may be on its way there, so the tracker knows best.
+            unfinished = [stored for stored in unfinished if stored.row.key != before.key]
+            if not before.ended:
+                key, noticed_ms = self._noticed or (before.key, 0)
+                t_ms = max(before.last_t_ms, noticed_ms if key == before.key else 0)
+                newest_ms, now_ms = self._newest_utc_ms, self._around.utc_ms()
+                utc_ms = round(newest_ms if math.isfinite(newest_ms) else now_ms)
+                self._close(before.key, boot_id, t_ms, utc_ms)
         for stored in unfinished:
             key = stored.row.key
             plan_id = bytes.fromhex(stored.row.plan_id or "") or status.plan_id or bytes(8)
@@ -350,15 +360,17 @@ class Keeper:
                 links = [e.event for e in noticed if isinstance(e.event, (LinkLost, LinkRestored))]
                 self._told_lost = bool(links) and isinstance(links[-1], LinkLost)
             else:
-                # The wearable has begun anew since; nobody will ever tell how this one went on.
                 t_ms = max((entry.event.t_ms for entry in (*entries, *noticed)), default=0)
-                ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
                 utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
-                if key.boot_id != boot_id:
-                    restarted = WearableRestarted(t_ms=t_ms)
-                    self._around.put(Entry(key, self.person, restarted, utc_ms))
-                self._around.put(Entry(key, self.person, ended, utc_ms))
+                self._close(key, boot_id, t_ms, utc_ms)
         return 0 if last_seq is None else last_seq + 1
+
+    def _close(self, key: SessionKey, boot_id: int, t_ms: int, utc_ms: int) -> None:
+        """End a session of which the wearable will never tell how it went on."""
+        if key.boot_id != boot_id:
+            self._around.put(Entry(key, self.person, WearableRestarted(t_ms=t_ms), utc_ms))
+        ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
+        self._around.put(Entry(key, self.person, ended, utc_ms))
 
     # --- the log
 
@@ -484,6 +496,7 @@ class Keeper:
             return
         device_ms = now.clock.device_ms(asyncio.get_running_loop().time() * 1000)
         event = make(max(0, tracker.t_ms(device_ms)))
+        self._noticed = (tracker.key, event.t_ms)
         utc_ms = round(self._around.utc_ms())
         self._around.put(Entry(tracker.key, self.person, event, utc_ms, uncertainty_ms=0))
 

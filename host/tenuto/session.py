@@ -63,6 +63,11 @@ class Tracker:
         self._started_at_ms = 0
         self._last_t_ms = 0
 
+    @property
+    def last_t_ms(self) -> int:
+        """Session time of the newest record that was fed, 0 before the first."""
+        return self._last_t_ms
+
     def t_ms(self, at_ms: int) -> int:
         """Session time of a time stamp of the wearable's clock, which wraps after 49 days."""
         return (at_ms - self._started_at_ms) % _CLOCK_MODULUS
