@@ -64,6 +64,7 @@ class Storm:
         self._helpers: set[asyncio.Task[None]] = set()
         self.trace: list[object] = []
         self.sessions = 0
+        self._has_rival = False
 
     @property
     def host(self) -> Host:
@@ -142,7 +143,8 @@ class Storm:
             await host.stop(kill=trouble.word == "kill")
             await asyncio.sleep(value)
             await host.start()
-        elif len(self.hosts) == 1:
+        elif not self._has_rival:
+            self._has_rival = True
             self._later("rival", self._rival(value))
 
     async def _rival(self, for_s: float) -> None:
@@ -160,8 +162,8 @@ class Storm:
     async def _calm_down(self) -> None:
         """Put everything in order, and stop what still plays."""
         self.room.set_loss(0.0)
-        for host in self.hosts[1:]:
-            await host.stop(kill=False)
+        if self._helpers:
+            await asyncio.wait(self._helpers)
         await asyncio.sleep(CALM_S)
         assert self.host.keeper.connected.is_set(), f"not connected: {self.host.keeper.problem}"
         if self.host.keeper.playing:  # paused by somebody
