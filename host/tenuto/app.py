@@ -34,6 +34,7 @@ from tenuto.outlets import Outlet
 from tenuto.progression import grown, grows, growths
 from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
+from tenuto.skews import Skews
 from tenuto.terminal import choose_sink
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.keys import KeyStore
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from tenuto.outlets import Sink
     from tenuto.progression import Growth
     from tenuto.routine import Routine
+    from tenuto.simulator.faults import OrderedSilence
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
 
@@ -148,6 +150,8 @@ class Host:
         if real and self.setting.speed != 1.0:
             raise InputError(f"only simulated wearables can be hurried by --speed, not {real[0]!r}")
         self.store = await self._stack.enter_async_context(Store(config.history_path))
+        skews = Skews(config.history_path.with_name("clocks.json"))
+        self._stack.callback(skews.save)
         history = Outlet(HistorySink(self.store), bound=HISTORY_BOUND)
         await self._stack.enter_async_context(history)
         self._broker = await self._find_broker()
@@ -162,6 +166,7 @@ class Host:
             utc_ms=self.time.utc_ms,
             rng=self._rng,
             on_link=self._on_link,
+            skews=skews,
         )
         for wearable in wearables:
             await self._add(wearable)
@@ -746,41 +751,61 @@ async def _serve_until(
     manager.stopping()
 
 
-async def simulate(
-    host: str,
-    port: int,
-    *,
-    count: int,
-    person: str,
-    seed: int,
-    loss: float,
-    say: Callable[[str], None],
-) -> int:
-    """Run simulated wearables and offer controllers in reach of them, until Ctrl-C or SIGTERM.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    """What `simulate` makes.
 
-    person: `calm`, `after-run` or `nobody`.  loss: share of lost packets, 0 to below 1.
+    host, port: where it listens; port 0 for any.  count: of wearables.  person: `calm`, `after-run`
+    or `nobody`.  loss: share of lost packets, 0 to below 1.  interval_ms: what connections begin
+    with, None for what hosts ask for.  drift_ppm: of the wearables' clocks.  serial: whether each
+    has a pseudo terminal besides.
     """
+
+    host: str
+    port: int
+    count: int = 1
+    person: str = "after-run"
+    seed: int = 0
+    loss: float = 0.0
+    interval_ms: float | None = None
+    drift_ppm: float = 0.0
+    silences: tuple[OrderedSilence, ...] = ()
+    serial: bool = False
+
+
+async def simulate(wanted: Simulation, say: Callable[[str], None]) -> int:
+    """Run simulated wearables and offer controllers in reach of them, until Ctrl-C or SIGTERM."""
     from tenuto.simulator.listen import listen  # noqa: PLC0415
     from tenuto.simulator.world import World  # noqa: PLC0415
 
     asked = asyncio.Event()
-    async with World(seed=seed, loss=loss) as world:
-        for number in range(1, count + 1):
+    async with (
+        World(seed=wanted.seed, loss=wanted.loss, forced_interval_ms=wanted.interval_ms) as world,
+        AsyncExitStack() as stack,
+    ):
+        for number in range(1, wanted.count + 1):
             wearable = await world.add_wearable(
                 f"band-{number}",
                 firmware_dir=shipped("firmware"),
-                person=_person(person, seed + number),
+                person=_person(wanted.person, wanted.seed + number),
+                drift_ppm=wanted.drift_ppm,
             )
             say(f"{wearable.id} is at {wearable.address}")
+            if wanted.serial:
+                pty = await stack.enter_async_context(wearable.cable.pty())
+                say(f'{wearable.id} has a cable: port = "{pty.path}"')
         try:
-            server = await listen(world.radio, host, port)
+            server = await listen(world.radio, wanted.host, wanted.port)
         except OSError as error:
-            raise InputError(f"cannot listen at {host}:{port}: {error}") from None
+            where = f"{wanted.host}:{wanted.port}"
+            raise InputError(f"cannot listen at {where}: {error}") from None
+        stack.callback(server.close)
         port = server.sockets[0].getsockname()[1]
-        say(f'in reach of adapter = "bumble:tcp-client:{host}:{port}"; Ctrl-C ends')
+        for silence in wanted.silences:
+            world.radio.silence(None, silence.duration_s, after_s=silence.after_s)
+        say(f'in reach of adapter = "bumble:tcp-client:{wanted.host}:{port}"; Ctrl-C ends')
         with _signals(asyncio.get_running_loop(), asked.set):
             await asked.wait()
-        server.close()
     return FINISHED
 
 

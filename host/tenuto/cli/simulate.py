@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import logging
+import math
 from enum import StrEnum
 from typing import Annotated
 
 from cyclopts import App, Parameter, validators
 
-from tenuto.cli.common import log_to_stderr
+from tenuto.cli.common import log_to_stderr, parse_speed
+from tenuto.errors import InputError
 
 app = App(name="simulate", help="Be a simulated wearable, in a process of its own.")
 
@@ -27,32 +29,57 @@ def simulate(
     *,
     listen: str = "127.0.0.1:9000",
     wearables: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
+    serial: Annotated[bool, Parameter(negative=())] = False,
     person: Person = Person.AFTER_RUN,
     seed: int = 0,
     loss: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.0,
+    interval_ms: Annotated[
+        float | None, Parameter(validator=validators.Number(gte=7.5, lte=4000))
+    ] = None,
+    silence: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    drift_ppm: Annotated[float, Parameter(validator=validators.Number(gte=-1000, lte=1000))] = 0.0,
+    speed: str = "1",
     verbose: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Run simulated wearables until Ctrl-C, and let other programs meet them over TCP.
 
     In the configuration of the other Tenuto: `[bluetooth] adapter =
     "bumble:tcp-client:127.0.0.1:9000"` and a wearable with the address that is printed here.
+    Any other program that speaks HCI (H4) over TCP meets them in the same way.
 
     Args:
-        listen: where to offer a virtual Bluetooth controller: host:port
+        listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port
         wearables: how many
+        serial: give each a pseudo terminal as well, as if it were on a cable
         person: who wears them
         seed: make chance repeatable
         loss: share of the packets that the air swallows, from 0 to below 1
+        interval_ms: the interval that connections begin with, whatever the host asks for
+        silence: 20s@60s lets nobody hear anything for 20 s, 60 s after the start; may be repeated
+        drift_ppm: how much faster than right the clocks of the wearables run, in parts per million
+        speed: how fast time passes here; the host must keep the same pace
         verbose: log who comes and goes
     """
     from tenuto import timebase
-    from tenuto.app import simulate as run_simulation
+    from tenuto.app import Simulation, simulate as run_simulation
+    from tenuto.simulator.faults import parse_silence
     from tenuto.simulator.listen import parse_endpoint
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
-    return timebase.run(
-        run_simulation(
-            host, port, count=wearables, person=person.value, seed=seed, loss=loss, say=print
-        )
+    pace = parse_speed(speed)
+    if math.isinf(pace):
+        raise InputError("--speed max leaves other programs no time to follow; give a number")
+    wanted = Simulation(
+        host=host,
+        port=port,
+        count=wearables,
+        person=person.value,
+        seed=seed,
+        loss=loss,
+        interval_ms=interval_ms,
+        drift_ppm=drift_ppm,
+        silences=tuple(map(parse_silence, silence)),
+        serial=serial,
     )
+    return timebase.run(run_simulation(wanted, print), speed=pace)
