@@ -40,7 +40,7 @@ class Dashboard:
             self._news.set()
 
     def json(self, topic: str) -> Any:
-        return json.loads(self.now.get(topic, "null"))
+        return json.loads(self.now.get(topic) or "null")
 
     def all(self, topic: str) -> list[Any]:
         return [json.loads(payload) for seen, payload, _ in self.seen if seen == topic]

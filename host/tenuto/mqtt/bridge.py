@@ -84,6 +84,8 @@ WINDOW = 8
 FRESH_S = 10.0
 STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off begins anew."""
+SHORT_MAX = 3
+"""Connections in a row that did not last: somebody else is being connected in their place."""
 DRAIN_S = 1.0
 LEAVE_S = 0.3
 INCOMING_MAX = 256
@@ -266,6 +268,7 @@ class Bridge:
         self._wake = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._helpers: set[asyncio.Task[None]] = set()
+        self._met: set[str] = set()
         self._ear = _Ear()
         self._tls: ssl.SSLContext | None = None
         self._task: asyncio.Task[None] | None = None
@@ -452,6 +455,7 @@ class Bridge:
         loop = asyncio.get_running_loop()
         retry_s = self._retry_first_s
         away = told = False
+        short = 0
         while True:
             began_s = loop.time()
             rival = False
@@ -463,8 +467,12 @@ class Bridge:
                     self._say_away(error)
                 away, told = True, rival
                 self._try_other_protocol(error)
-            if self.connected and loop.time() - began_s >= STABLE_S:
-                retry_s = self._retry_first_s
+            if self.connected:
+                lasted = loop.time() - began_s >= STABLE_S
+                retry_s = self._retry_first_s if lasted else retry_s
+                short = 0 if lasted else short + 1
+                if short == SHORT_MAX:
+                    _log.error(_TOLD_APART, self._address, self._client_id)
             self.connected = False
             wait_s = self._rival_retry_s if rival else retry_s
             await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
@@ -475,12 +483,7 @@ class Bridge:
         if isinstance(error, _RivalError):
             _log.error("mqtt broker=%s %s", self._address, error)
         elif _code(error) == _TAKEN_OVER:
-            _log.error(
-                "mqtt broker=%s another client with the id %r has taken over: "
-                "give each its own [mqtt] client_id, or none",
-                self._address,
-                self._client_id,
-            )
+            _log.error(_TOLD_APART, self._address, self._client_id)
         else:
             why = str(error) or type(error).__name__
             _log.warning("mqtt broker=%s is away: %s", self._address, why)
@@ -501,6 +504,7 @@ class Bridge:
 
     async def _connect_and_serve(self, *, away: bool) -> None:
         client = self._make_client()
+        self._met.clear()
         try:
             await self._open_client(client)
             await self._subscribe(client, self._topics.who, self._topics.instance)
@@ -510,6 +514,8 @@ class Bridge:
             with contextlib.suppress(aiomqtt.MqttError):
                 await client.__aexit__(None, None, None)
             raise
+        except aiomqtt.MqttError as error:
+            raise _cause(client) or error from None
         finally:
             self._outbox.give_back()
             _give_up(client)
@@ -739,8 +745,13 @@ class Bridge:
             return
         if topic == self._topics.who:
             if self.connected or mine < rank:
-                await self._publish(client, _Message(self._topics.instance, encode(self._me)))
-        elif not self.connected or rank < mine:
+                answer = encode(self._me | {"to": rank[1]})
+                await self._publish(client, _Message(self._topics.instance, answer))
+            elif rank[1] not in self._met:
+                # It may have asked before it could hear the question of this one.
+                self._met.add(rank[1])
+                await self._publish(client, _Message(self._topics.who, encode(self._me)))
+        elif other.get("to") == mine[1]:
             raise _RivalError(
                 f"another Tenuto, on {where}, already uses the base topic "
                 f"{self._topics.base!r}: give each its own [mqtt] base_topic; this one stays silent"
@@ -772,6 +783,10 @@ class Bridge:
 
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
+_TOLD_APART = (
+    "mqtt broker=%s ends the connection again and again: another client has the id %r too; "
+    "give each its own [mqtt] client_id, or none"
+)
 _UNSUPPORTED_PROTOCOL = 132
 _TAKEN_OVER = 142
 _SUBSCRIPTION_FAILED = 128
@@ -795,6 +810,12 @@ def _code(error: BaseException) -> int | None:
 
 def _is_silence(error: BaseException) -> bool:
     return isinstance(error, aiomqtt.MqttError) and str(error) == "Operation timed out"
+
+
+def _cause(client: aiomqtt.Client) -> BaseException | None:
+    """Give what ended a connection, which is often more than what the one who waited was told."""
+    ended = client._disconnected  # noqa: SLF001 - there is no public way
+    return ended.exception() if ended.done() and not ended.cancelled() else None
 
 
 def _give_up(client: aiomqtt.Client) -> None:
