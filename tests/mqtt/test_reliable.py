@@ -192,7 +192,7 @@ async def test_the_same_client_id_twice_is_told_in_so_many_words(
         running(one_of_two(named, 1, Daemon(), rival_wait_s=0.01)),
         running(one_of_two(named, 2, Daemon(), rival_wait_s=0.01, base_topic="upstairs")),
     ):
-        await until(lambda: "another client has the id 'mine' too" in caplog.text)
+        await until(lambda: "has another client the id 'mine' too" in caplog.text)
     assert "client_id" in caplog.text
 
 

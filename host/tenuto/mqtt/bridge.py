@@ -84,7 +84,7 @@ WINDOW = 8
 FRESH_S = 10.0
 STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off begins anew."""
-SHORT_MAX = 3
+SHORT_MAX = 4
 """Connections in a row that did not last: somebody else is being connected in their place."""
 DRAIN_S = 1.0
 LEAVE_S = 0.3
@@ -272,7 +272,7 @@ class Bridge:
         self._ear = _Ear()
         self._tls: ssl.SSLContext | None = None
         self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self._closing = self._opened = False
         self._retain(self._topics.bridge, ONLINE)
         named = [Subject(id=w, name=w) if isinstance(w, str) else w for w in wearables]
         hearts = frozenset(heart) | {w.id for w in named if w.heart}
@@ -467,13 +467,13 @@ class Bridge:
                     self._say_away(error)
                 away, told = True, rival
                 self._try_other_protocol(error)
-            if self.connected:
+            if self._opened and not rival:
                 lasted = loop.time() - began_s >= STABLE_S
                 retry_s = self._retry_first_s if lasted else retry_s
                 short = 0 if lasted else short + 1
                 if short == SHORT_MAX:
                     _log.error(_TOLD_APART, self._address, self._client_id)
-            self.connected = False
+            self.connected = self._opened = False
             wait_s = self._rival_retry_s if rival else retry_s
             await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
             if not rival:
@@ -507,6 +507,7 @@ class Bridge:
         self._met.clear()
         try:
             await self._open_client(client)
+            self._opened = True
             await self._subscribe(client, self._topics.who, self._topics.instance)
             await self._serve(client, away=away)
         except (asyncio.CancelledError, _RivalError):
@@ -784,8 +785,8 @@ class Bridge:
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 _TOLD_APART = (
-    "mqtt broker=%s ends the connection again and again: another client has the id %r too; "
-    "give each its own [mqtt] client_id, or none"
+    "mqtt broker=%s ends the connection again and again: has another client the id %r too? "
+    "Give each its own [mqtt] client_id, or none"
 )
 _UNSUPPORTED_PROTOCOL = 132
 _TAKEN_OVER = 142
@@ -825,6 +826,5 @@ def _give_up(client: aiomqtt.Client) -> None:
     the event loop; there is no public way to close it.
     """
     client._client._sock_close()  # noqa: SLF001
-    ended = client._disconnected  # noqa: SLF001
-    if ended.done() and not ended.cancelled():
-        ended.exception()  # or asyncio complains that nobody asked
+    # Or asyncio complains that nobody asked.
+    client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001
