@@ -402,6 +402,10 @@ class Characteristic(_Value):
             buffer._on_incoming(connection, bytes(data))
         self._adapter._wake()
 
+    def _check_subscription(self, connection: bumble_device.Connection) -> None:
+        if self.read_perm != Attribute.NO_ACCESS:
+            self._check_security(self.read_perm, connection, att.ATT_WRITE_NOT_PERMITTED_ERROR)
+
     def _on_cccd(
         self,
         connection: bumble_device.Connection,
@@ -877,9 +881,8 @@ class Adapter:
             bearer: att.Bearer, characteristic: gatt.Characteristic[Any], value: bytes
         ) -> None:
             own = self._by_handle.get(characteristic.handle)
-            is_link = isinstance(bearer, bumble_device.Connection)
-            if own is not None and is_link and own.read_perm != Attribute.NO_ACCESS:
-                own._check_security(own.read_perm, bearer, att.ATT_WRITE_NOT_PERMITTED_ERROR)
+            if own is not None and isinstance(bearer, bumble_device.Connection):
+                own._check_subscription(bearer)
             plain_write(bearer, characteristic, value)
 
         device.gatt_server.write_cccd = write_cccd  # type: ignore[method-assign]

@@ -16,6 +16,7 @@ from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.events import Record
 from tenuto_core import auth, player, vocab, wire
 from tenuto_core.band import NO_PLAN_ID
+from tenuto_core.heart import RR_MAX
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
 from .base import Identity, Status
@@ -42,6 +43,7 @@ BUSY_TRIES = 10
 BUSY_AFTER_S = 0.4
 BONDS_PCT_MAX = 80
 OLDEST_PROTOCOL = 1
+_STATS_ANSWER = wire.STATS | wire.ANSWER
 _CHUNK_HEADER = 4
 
 
@@ -256,15 +258,16 @@ class BandDriver:
             RefusedError: it is too old to know.
         """
         values, _ = await self._ask(wire.STATS)
-        _, cause, plans, keys, bonds_pct, *rest, utc_s = values
-        return Stats(
-            vocab.CAUSES[cause] if cause < len(vocab.CAUSES) else f"unknown_{cause}",
-            plans,
-            keys,
-            bonds_pct if bonds_pct <= 100 else None,
-            *rest,
-            None if utc_s == wire.NO_UTC else utc_s,
-        )
+        told = dict(zip((name for name, _ in wire.FRAMES[_STATS_ANSWER][1]), values, strict=True))
+        del told["status"]
+        cause = told["cause"]
+        known = cause < len(vocab.CAUSES)
+        told["cause"] = vocab.CAUSES[cause] if known else f"unknown_{cause}"
+        if told["bonds_pct"] > 100:
+            told["bonds_pct"] = None
+        if told["utc_s"] == wire.NO_UTC:
+            told["utc_s"] = None
+        return Stats(**told)
 
     async def kept_plans(self) -> list[KeptPlan]:
         """Ask which plans it keeps.
@@ -335,6 +338,15 @@ class BandDriver:
         """How strongly it was heard when it was connected to, None for a link without a radio."""
         found: int | None = getattr(self._link, "rssi_dbm", None)
         return found
+
+    async def beat(self, bpm: int, rr_1024: Sequence[int]) -> bool:
+        """Hand over a beat of a strap; see `base.Driver`."""
+        if not self.features & wire.FEATURE_HEART:
+            return False
+        for first in range(0, max(1, len(rr_1024)), RR_MAX):
+            tail = b"".join(rr.to_bytes(2, "little") for rr in rr_1024[first : first + RR_MAX])
+            await self._link.send(wire.encode(wire.HEART, 0, bpm, tail=tail))
+        return True
 
     async def alert(self) -> None:
         """Have the band felt; see `base.Driver`."""

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The real firmware on a simulated board, and hosts with and without manners around it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tenuto import timebase
+from tenuto.commands import Verb
+from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.open import radio_of
+from tenuto.links.serial import SerialLink
+from tenuto.resources import Library, shipped
+from tenuto.simulator import VirtualPerson, World
+from tenuto.wearables.band import BandDriver
+from tests.simulator.rig import client_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from bleak import BleakClient
+
+    from tenuto.compile import CompiledPlan
+    from tenuto.events import Record
+    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.simulator import SimulatedWearable
+    from tenuto_core.band import Band
+
+FIRMWARE = shipped("firmware")
+HEART_RATE = "00002a37-0000-1000-8000-00805f9b34fb"
+LOCATION = "00002a38-0000-1000-8000-00805f9b34fb"
+ALERT = "00002a06-0000-1000-8000-00805f9b34fb"
+UTC_MS = 1_800_000_000_000
+LIBRARY = Library()
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in virtual time."""
+    timebase.run(scenario, speed=math.inf)
+
+
+def utc_ms() -> float:
+    return UTC_MS + asyncio.get_running_loop().time() * 1000
+
+
+def plan(name: str = "lower-back-short") -> CompiledPlan:
+    return LIBRARY.plan(name)
+
+
+class Room:
+    """A world with one band whose wearer does nothing unasked."""
+
+    def __init__(self, world: World, worn: SimulatedWearable, radio: BumbleAdapter) -> None:
+        self.world = world
+        self.worn = worn
+        self.radio = radio
+        self.adapter = BleAdapter(radio_of(radio), name="host")
+        self.key: bytes | None = None
+
+    @property
+    def band(self) -> Band:
+        band: Band = self.worn.app.band
+        return band
+
+    @property
+    def blocked(self) -> list[tuple[str, float]]:
+        return list(self.worn.board.bleio.adapter.blocking_calls)
+
+    def host(self, **options: Any) -> BandDriver:
+        """The band's own host, with the key that it was given so far."""
+
+        def keep(key: bytes) -> None:
+            self.key = key
+
+        options = {"key": self.key, "on_key": keep, "utc_ms": utc_ms} | options
+        return BandDriver(BleLink(self.adapter, self.worn.address), **options)
+
+    def cabled(self, **options: Any) -> BandDriver:
+        return BandDriver(SerialLink("cable", self.worn.cable.open), **options)
+
+    async def stranger(self) -> BleakClient:
+        """Somebody with another radio, connected and no more."""
+        radio = await self.world.adapter(f"stranger {len(self.world._adapters)}")
+        client = client_of(radio, self.worn)
+        await client.connect()
+        return client
+
+    def gesture(self) -> None:
+        """Press, press, hold."""
+        for after_ms, held_ms in ((0, 80), (200, 80), (450, 1_000)):
+            self.worn.button.press(held_ms, after_ms=after_ms)
+
+    def click(self, times: int = 1, every_ms: int = 150) -> None:
+        for number in range(times):
+            self.worn.button.press(60, after_ms=number * every_ms)
+
+    async def pair(self) -> BandDriver:
+        """Let this room's host in, as a wearer does."""
+        self.gesture()
+        await asyncio.sleep(3)
+        host = self.host()
+        await host.connect(lambda: None)
+        assert self.key is not None
+        return host
+
+    def pulses(self, since: int = 0) -> list[tuple[int, int]]:
+        """What was felt from edge number `since` on: (strength, ms) each."""
+        felt, on = [], None
+        for edge in self.worn.motor.edges[since:]:
+            if on is not None and not edge.on:
+                felt.append((on.strength_pct, round(edge.t_ms - on.t_ms)))
+            on = edge if edge.on else None
+        return felt
+
+    def kinds(self) -> list[int]:
+        log = self.band.log
+        return [log.read(n, 1)[4] for n in range(log.first, log.next)]
+
+
+@asynccontextmanager
+async def room(
+    *, flavour: str = "nrf52840", person: VirtualPerson | None = None, **world: Any
+) -> AsyncIterator[Room]:
+    async with World(**world) as air:
+        worn = await air.add_wearable(
+            "band", firmware_dir=FIRMWARE, flavour=flavour, person=person, lets_in=False
+        )
+        yield Room(air, worn, await air.adapter())
+
+
+async def follow(host: BandDriver) -> list[Record]:
+    """Have the log from its beginning on."""
+    records: list[Record] = []
+
+    def take(fresh: Any) -> bool:
+        records.extend(fresh)
+        return True
+
+    await host.follow(0, take, lambda _first, _end: None)
+    return records
+
+
+async def start(host: BandDriver, compiled: CompiledPlan) -> None:
+    await host.upload(compiled.plan_id, compiled.data)
+    await host.command(Verb.START, compiled.plan_id)
+
+
+async def until(happened: Callable[[], Any], timeout_s: float = 600, every_s: float = 0.25) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not happened():  # noqa: ASYNC110 - a firmware has no events to wait for
+            await asyncio.sleep(every_s)
