@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""What Home Assistant is told over time: in virtual time, with a broker that only writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto import timebase
+from tenuto.memory import Memory
+from tenuto.mqtt.announcer import SETTLE_S, Announcer
+from tenuto.mqtt.bridge import BIRTH_DELAY_S, HomeAssistant
+from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
+from tenuto.mqtt.topics import Topics
+from tests.mqtt.dashboard import dashboard
+from tests.mqtt.known import InMemory
+from tests.mqtt.test_bridge import is_online, make_bridge, running
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from pathlib import Path
+
+    from tenuto.mqtt.address import BrokerAddress
+
+TOPICS = Topics("tenuto")
+WRIST = "homeassistant/device/tenuto_wearable_wrist/config"
+ANNA = "homeassistant/device/tenuto_person_anna/config"
+BOUND_S = 60
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    timebase.run(scenario, speed=math.inf)
+
+
+def wrist(*, heart: bool = True, routines: tuple[str, ...] = ("lower-back",)) -> Announcement:
+    subject = Subject(id="wrist", name="wrist", heart=heart)
+    return announce_wearable(TOPICS, "homeassistant", subject, routines)
+
+
+def anna() -> Announcement:
+    return announce_person(TOPICS, "homeassistant", Subject(id="anna", name="Anna"))
+
+
+class Broker:
+    """Writes down what is sent, and when."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str, bytes]] = []
+
+    async def publish(self, topic: str, payload: bytes) -> None:
+        await asyncio.sleep(0.01)
+        self.sent.append((asyncio.get_running_loop().time(), topic, payload))
+
+    def configs(self, topic: str) -> list[dict[str, Any]]:
+        return [json.loads(payload) for _, sent, payload in self.sent if sent == topic and payload]
+
+    def cleared(self) -> set[str]:
+        return {topic for _, topic, payload in self.sent if not payload}
+
+
+async def let_it_run(
+    announcer: Announcer, broker: Broker, *used: str, for_s: float = BOUND_S
+) -> None:
+    """Let it do all that it wants to do, and lose the connection then."""
+    task = asyncio.create_task(announcer.run(broker.publish, lambda topic: topic in used))
+    await asyncio.sleep(for_s)
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def test_what_is_new_is_sent_and_sent_once_more() -> None:
+    async def main() -> None:
+        broker, announcer = Broker(), Announcer(InMemory())
+        announcer.want([wrist(), anna()])
+        await let_it_run(announcer, broker)
+        assert broker.configs(WRIST) == [wrist().config] * 2
+        assert broker.configs(ANNA) == [anna().config] * 2
+
+        again = Broker()
+        await let_it_run(announcer, again)
+        assert again.configs(WRIST) == [wrist().config]
+
+    run(main())
+
+
+def test_different_messages_for_one_device_have_time_in_between() -> None:
+    async def main() -> None:
+        broker, announcer = Broker(), Announcer(InMemory())
+        task = asyncio.create_task(announcer.run(broker.publish, lambda _: False))
+        for number in range(5):
+            announcer.want([wrist(routines=tuple(f"r{n}" for n in range(number + 1)))])
+            await asyncio.sleep(1)
+        await asyncio.sleep(BOUND_S)
+        task.cancel()
+        await asyncio.wait({task})
+        told = [(at_s, payload) for at_s, topic, payload in broker.sent if topic == WRIST]
+        for (one_s, one), (other_s, other) in pairwise(told):
+            assert one == other or other_s - one_s >= SETTLE_S
+        assert json.loads(told[-1][1])["components"]["routine"]["options"] == [
+            f"r{n}" for n in range(5)
+        ]
+        assert told[-1][1] == told[-2][1], "the last one was not sent once more"
+
+    run(main())
+
+
+def test_a_component_that_goes_is_removed_by_its_key_once() -> None:
+    async def main() -> None:
+        known = InMemory()
+        first = Announcer(known)
+        first.want([wrist()])
+        await let_it_run(first, Broker())
+
+        broker, second = Broker(), Announcer(known)
+        second.want([wrist(heart=False)])
+        await let_it_run(second, broker)
+        told = [item["components"].get("heart_rate") for item in broker.configs(WRIST)]
+        assert told[0] == {"platform": "sensor"}
+        assert set(map(str, told[1:])) == {"None"}
+
+        third = Broker()
+        await let_it_run(second, third)
+        assert third.configs(WRIST) == [wrist(heart=False).config]
+
+    run(main())
+
+
+def test_a_device_that_goes_is_taken_back_with_its_topics_even_by_a_later_run() -> None:
+    async def main() -> None:
+        known = InMemory()
+        first = Announcer(known)
+        first.want([wrist(), anna()])
+        await let_it_run(first, Broker())
+
+        broker, second = Broker(), Announcer(known)
+        second.want([anna()])
+        await let_it_run(second, broker)
+        assert broker.cleared() == {WRIST, *wrist().states}
+        assert set(known.announced) == {ANNA}
+
+    run(main())
+
+
+def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:
+    async def main() -> None:
+        known = InMemory()
+        first = Announcer(known)
+        first.want([wrist()])
+        await let_it_run(first, Broker())
+
+        broker, second = Broker(), Announcer(known)
+        await let_it_run(second, broker, "tenuto/wrist/session")
+        assert broker.cleared() == {WRIST, *wrist().states} - {"tenuto/wrist/session"}
+        assert known.announced == {}
+
+    run(main())
+
+
+def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed() -> None:
+    async def main() -> None:
+        known = InMemory()
+        first = Announcer(known)
+        first.want([wrist()])
+        await let_it_run(first, Broker())
+
+        broker, second = Broker(), Announcer(known)
+        second.want([wrist(heart=False)])
+        task = asyncio.create_task(second.run(broker.publish, lambda _: False))
+        await asyncio.sleep(1)  # the removal is sent, the rest is not
+        task.cancel()
+        await asyncio.wait({task})
+        assert len(broker.configs(WRIST)) == 1
+
+        later, third = Broker(), Announcer(known)
+        third.want([wrist(heart=False)])
+        await let_it_run(third, later)
+        assert later.configs(WRIST)[0]["components"]["heart_rate"] == {"platform": "sensor"}
+        assert later.configs(WRIST)[-1] == wrist(heart=False).config
+
+    run(main())
+
+
+def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
+    async def main() -> None:
+        path = tmp_path / "data" / "state.json"
+        announcer = Announcer(Memory(path), settle_s=0.01)
+        announcer.want([wrist()])
+        await let_it_run(announcer, Broker(), for_s=0.2)
+
+        broker, later = Broker(), Announcer(Memory(path))
+        await let_it_run(later, broker, for_s=0.2)
+        assert broker.cleared() == {WRIST, *wrist().states}
+        assert Memory(path).announced == {}
+        assert path.stat().st_mode & 0o077 == 0
+
+    # In real time: the file is written in a thread.
+    asyncio.run(main())
+
+
+@pytest.mark.slow
+async def test_home_assistants_birth_is_answered_after_a_moment(
+    embedded: BrokerAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenuto.mqtt.bridge.BIRTH_DELAY_S", (0.05, 0.1))
+    home = HomeAssistant(known=InMemory(), routines=lambda: ["lower-back"], settle_s=0.05)
+    async with dashboard(embedded) as board:
+        await board.client.subscribe("homeassistant/#", qos=1)
+        async with running(make_bridge(embedded, home_assistant=home)):
+            await board.until(is_online)
+            await board.until(lambda d: len(d.all(WRIST)) == 2)
+            await asyncio.sleep(0.2)
+            before = len(board.seen)
+            await board.client.publish("homeassistant/status", "online", qos=1)
+            again = {WRIST, "tenuto/bridge/availability", "tenuto/wrist/availability"}
+            again.add("tenuto/wrist/session")
+            await board.until(lambda d: again <= {topic for topic, _, _ in d.seen[before:]})
+            assert len(board.all(WRIST)) == 3
+    assert BIRTH_DELAY_S[1] > BIRTH_DELAY_S[0] > 0
