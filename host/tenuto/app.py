@@ -175,7 +175,18 @@ class Host:
         driver = self._drivers.get(wearable.id)
         if driver is None:
             driver = self._drivers[wearable.id] = await self._build_driver(wearable)
-        self.daemon.add(wearable.id, wearable.person, driver)
+        keeper = self.daemon.add(wearable.id, wearable.person, driver)
+        if wearable.heart is not None:
+            from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
+
+            strap = Strap(
+                self.adapter(),
+                wearable.heart,
+                kind=wearable.heart_sensor,
+                on_measurement=lambda told, from_: keeper.hear(told, from_.name, from_.kind),
+                rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
+            )
+            keeper.wear(strap.run)
 
     async def _find_broker(self) -> BrokerAddress | None:
         mqtt = self.config.mqtt

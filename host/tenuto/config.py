@@ -19,7 +19,7 @@ from cattrs.errors import BaseValidationError
 from tenuto import document
 from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
 from tenuto.errors import InputError, Mistake
-from tenuto.heart import Zones, max_bpm_at
+from tenuto.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.mqtt.address import BrokerAddress
 from tenuto_core.plan import MAX_NAME_BYTES
 
@@ -243,10 +243,19 @@ class Wearable:
     id: str = key("id", _ID, "A short word for topics and commands.")
     link: str = key("link", Choice(("ble", "serial", "simulated")), "How it is reached.")
     address: str | None = key("address", _PLAIN, "Its Bluetooth address.", default=None)
-    port: str | None = key("port", _PLAIN, "Its serial port.", default=None)
+    port: str | None = key("port", _PLAIN, "Its serial port, or auto.", default=None)
     person: str | None = key("person", _ID, "The id of who wears it.", default=None)
     routine: str | None = key(
         "routine", Text(MAX_NAME_BYTES), "The routine to start on it.", default=None
+    )
+    heart: str | None = key(
+        "heart", _PLAIN, "The Bluetooth address of a heart-rate strap worn with it.", default=None
+    )
+    heart_sensor: str | None = key(
+        "heart_sensor",
+        Choice(SENSOR_KINDS),
+        "What that measures with, where it does not say itself.",
+        default=None,
     )
 
     def __post_init__(self) -> None:
@@ -259,6 +268,10 @@ class Wearable:
                 remarks.append((name, f'is missing, the link "{self.link}" needs it'))
             elif name != needed and value is not None:
                 remarks.append((name, f'is not for the link "{self.link}"; leave it out'))
+        if self.link == "simulated" and self.heart is not None:
+            remarks.append(("heart", 'is not for the link "simulated", it brings its own heart'))
+        if self.heart_sensor is not None and self.heart is None:
+            remarks.append(("heart_sensor", "needs `heart` beside it"))
         if remarks:
             raise Mistaken(remarks)
 

@@ -26,6 +26,8 @@ from tenuto.events import (
     ClockStepped,
     Entry,
     Event,
+    HeartBeat,
+    HeartSensor,
     LinkLost,
     LinkRestored,
     Record,
@@ -33,15 +35,17 @@ from tenuto.events import (
     SessionKey,
     WearableRestarted,
 )
+from tenuto.heart import FRESH_MS
 from tenuto.history import ExerciseNote
 from tenuto.session import Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from tenuto.compile import CompiledPlan
+    from tenuto.heart import Measurement
     from tenuto.history import Store
     from tenuto.wearables.base import Driver, Identity, Status
 
@@ -69,6 +73,8 @@ RECORDS_WAITING_MAX = 2048
 _OUTSIDE = frozenset({vocab.BOOTED, vocab.INTERRUPTED, vocab.UTC})
 """Kinds of records that belong to no session."""
 STORE_TIMEOUT_S = 10.0
+BEATS_WAITING_MAX = 4
+BPM_MAX = 255
 
 
 class LinkState(StrEnum):
@@ -174,6 +180,11 @@ class Keeper:
         self._next_seq: int | None = None
         self._plans: dict[bytes, Plan] = {}
         self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
+        self._strap: Callable[[], Coroutine[None, None, None]] | None = None
+        self._heard: asyncio.Queue[tuple[Measurement, str, str | None]] = asyncio.Queue(
+            BEATS_WAITING_MAX
+        )
+        self._sensor_told: tuple[SessionKey, str, str | None, bool] | None = None
         self._jitter = random.Random(name)  # noqa: S311 - no secret
         self._undelivered: _Undelivered | None = None
         self._to_utc_ms: float | None = None
@@ -199,6 +210,9 @@ class Keeper:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._digest(), name=f"digest {self.name}")
+                group.create_task(self._hand_over(), name=f"heart {self.name}")
+                if self._strap is not None:
+                    group.create_task(self._strap(), name=f"strap {self.name}")
                 while True:
                     lost = asyncio.Event()
                     up_s = math.inf
@@ -499,6 +513,69 @@ class Keeper:
         self._noticed = (tracker.key, event.t_ms)
         utc_ms = round(self._around.utc_ms())
         self._around.put(Entry(tracker.key, self.person, event, utc_ms, uncertainty_ms=0))
+
+    # --- a strap beside it
+
+    def wear(self, strap: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Keep a strap as well, which calls `hear`; before `run`."""
+        self._strap = strap
+
+    def hear(self, told: Measurement, sensor: str, kind: str | None) -> None:
+        """Take a measurement of the wearer's strap; what is no heart rate is passed over.
+
+        It is handed to the wearable, so that it counts for the plan and comes back in the log;
+        while that is out of reach, or has no use for it, it is noted here.  sensor: its name.
+        kind: see `HeartSensor`.
+        """
+        if told.contact is False or not 1 <= told.bpm <= BPM_MAX:
+            return
+        while self._heard.full():
+            self._heard.get_nowait()  # the newest counts
+        self._heard.put_nowait((told, sensor, kind))
+
+    async def _hand_over(self) -> None:
+        """Pass on what is heard, and notice when nothing is any more."""
+        known: tuple[str, str | None] | None = None
+        while True:
+            try:
+                async with asyncio.timeout(None if known is None else FRESH_MS / 1000):
+                    told, sensor, kind = await self._heard.get()
+            except TimeoutError:
+                if known is not None:
+                    self._tell_sensor(*known, is_heard=False)
+                known = None
+                continue
+            known = sensor, kind
+            self._tell_sensor(*known, is_heard=True)
+            if not await self._give(told):
+                self._note_beat(told)
+
+    async def _give(self, told: Measurement) -> bool:
+        if not self.connected.is_set():
+            return False
+        try:
+            return await self._driver.beat(told.bpm, told.rr_1024)
+        except (LinkError, RefusedError):
+            return False
+
+    def _note_beat(self, told: Measurement) -> None:
+        if self.playing:
+            rr_ms = tuple(round(interval, 1) for interval in told.rr_ms)
+            self._notice(
+                lambda t_ms: HeartBeat(t_ms=t_ms, bpm=told.bpm, rr_ms=rr_ms, sensor="strap")
+            )
+
+    def _tell_sensor(self, sensor: str, kind: str | None, *, is_heard: bool) -> None:
+        """Say once a session, and at each change, who tells the heart rate."""
+        if not self.playing or self.tracker is None:
+            return
+        now = (self.tracker.key, sensor, kind, is_heard)
+        if now == self._sensor_told:
+            return
+        self._sensor_told = now
+        self._notice(
+            lambda t_ms: HeartSensor(t_ms=t_ms, sensor=sensor, kind=kind, is_heard=is_heard)
+        )
 
     # --- what is asked of it
 

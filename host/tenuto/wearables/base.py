@@ -80,6 +80,14 @@ class Driver(Protocol):
         """
         ...
 
+    async def beat(self, bpm: int, rr_1024: Sequence[int]) -> bool:
+        """Hand over a beat of a strap, so that it counts there as one of its own sensor.
+
+        bpm: 1 to 255.  rr_1024: intervals in 1/1024 s, oldest first.
+        Returns False if it has no use for one.
+        """
+        ...
+
     async def alert(self) -> None:
         """Have it felt, so that it is found.
 
