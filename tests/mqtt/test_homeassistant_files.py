@@ -12,6 +12,7 @@ import yaml  # type: ignore[import-untyped]
 
 from tenuto.mqtt.discovery import TRIGGERS, Subject, announce_person, announce_wearable
 from tenuto.mqtt.topics import EVENT_TYPES, Topics
+from tests.mqtt import picture
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "homeassistant"
 BLUEPRINTS = sorted((FOLDER / "blueprints").rglob("*.yaml"))
@@ -184,3 +185,9 @@ def test_words_in_other_languages_are_there_for_every_state() -> None:
     for language in ("de", "fr", "es"):
         block = text.split(f"'{language}': {{")[1].split("}")[0]
         assert set(re.findall(r"'(\w+)':", block)) == words
+
+
+def test_the_picture_of_the_dashboard_shows_what_the_payloads_say() -> None:
+    assert picture.PICTURE.read_text(encoding="utf-8") == picture.draw(picture.moment()), (
+        "run python -m tests.mqtt.picture"
+    )
