@@ -20,6 +20,7 @@ from tenuto.report import Period, Report, period_report, session_report
 from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
 from tests.history.sessions import Band, whole_session
+from tests.report.picture import PICTURE, draw
 from tests.report.played import accounts, month
 
 if TYPE_CHECKING:
@@ -312,3 +313,11 @@ def test_texts_and_marks_stand_out(colours: Colours) -> None:
     assert contrast(colours.on_hold, colours.hold) >= 4.5
     assert contrast(colours.ink, colours.mark) >= 4.5
     assert all(re.fullmatch("#[0-9a-f]{6}", getattr(colours, f.name)) for f in fields(colours))
+
+
+# --- the picture in README
+
+
+def test_the_picture_of_a_session_is_the_one_that_is_drawn() -> None:
+    """`python -m tests.report.picture` draws it anew."""
+    assert PICTURE.read_text(encoding="utf-8") == draw()
