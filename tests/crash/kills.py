@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""Kills, power cuts and full disks, and what has to be there afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.history import Store
+from tenuto.history.mend import check
+from tests.chain.rig import TIMEOUT_S, environment, tenuto
+from tests.control.rig import address, configure, tenuto_process, wearable, world
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_BYTES_MAX = 400_000
+BRIEF = """
+name = "brief"
+description = "One hold"
+safety = "none"
+ready_s = 3
+[[exercise]]
+name = "One"
+how = "lie down"
+muscles = ["back"]
+hold_s = 6
+"""
+SESSION_S = 90.0
+"""Much longer than the routine, for a busy machine."""
+
+
+@dataclass
+class Acknowledged:
+    """What the writer said last: whole sessions, records in all, bytes of the write-ahead log."""
+
+    sessions: int = 0
+    records: int = 0
+    wal_bytes: int = 0
+
+
+class Writer:
+    """The writer as a process."""
+
+    def __init__(self, path: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.writer", str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(path.parent),
+        )
+        self.last = Acknowledged()
+        self.failures = 0
+
+    def line(self) -> str:
+        """Read the next line, and note what it says."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if line.startswith("ACK") and line.endswith("\n"):
+            self.last = Acknowledged(*map(int, line.split()[1:]))
+        self.failures += line.startswith("FAILED")
+        return line
+
+    def until_acknowledged(self, times: int) -> None:
+        """Read so many acknowledgements."""
+        while times:
+            line = self.line()
+            if not line:
+                raise AssertionError(f"the writer ended: {self.process.wait()}")
+            times -= line.startswith("ACK")
+
+    def drain(self) -> None:
+        """Read all that it said before it ended."""
+        while self.line():
+            pass
+
+
+@contextmanager
+def writer(path: Path) -> Iterator[Writer]:
+    running = Writer(path)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait(10)
+        assert running.process.stdout is not None
+        running.process.stdout.close()
+
+
+def see_that_it_holds(
+    path: Path, told: Acknowledged, before: tuple[int, int] = (0, 0)
+) -> tuple[int, int]:
+    """Open a history after a crash: sound, and with all that was acknowledged.
+
+    Gives how many whole sessions and how many records there are; before: what it gave last time.
+    """
+
+    async def look() -> tuple[int, int]:
+        async with Store(path) as store:
+            found = await check(store)
+            assert found.is_sound, found
+            rows = await store.sessions()
+            whole = sum(row.reason is not None for row in rows)
+            assert whole >= before[0] + told.sessions, f"{whole} whole sessions of {told}"
+            records = 0
+            for row in rows:
+                session = await store.session(row.id)
+                assert session is not None
+                seqs = [item.record.seq for item in session.records]
+                assert seqs == list(range(row.key.seq, row.key.seq + len(seqs))), "a hole"
+                records += len(seqs)
+            assert records >= before[1] + told.records, f"{records} records of {told}"
+            return whole, records
+
+    return asyncio.run(look())
+
+
+def kill_writers(folder: Path, times: int, rng: random.Random) -> None:
+    """Kill a writer again and again on one history."""
+    path, kept = folder / "killed.db", (0, 0)
+    for _ in range(times):
+        with writer(path) as running:
+            running.until_acknowledged(rng.randint(1, 30))
+            time.sleep(rng.uniform(0, 0.02))
+            running.process.send_signal(signal.SIGKILL)
+            running.drain()
+            told = running.last
+        kept = see_that_it_holds(path, told, kept)
+
+
+def cut_the_power(folder: Path, times: int, rng: random.Random) -> None:
+    """Stop a writer at any instruction, and take from its files what no sync has made sure."""
+    path = folder / "power.db"
+    with writer(path) as running:
+        running.until_acknowledged(3)
+        for number in range(times):
+            running.until_acknowledged(rng.randint(1, 4))
+            time.sleep(rng.uniform(0, 0.004))
+            running.process.send_signal(signal.SIGSTOP)
+            told = running.last
+            copy = folder / f"copy-{number}.db"
+            for end in ("", "-wal"):  # never the shared memory: it does not survive
+                shutil.copy(f"{path}{end}", f"{copy}{end}")
+            running.process.send_signal(signal.SIGCONT)
+            wal = copy.with_name(copy.name + "-wal")
+            size = wal.stat().st_size
+            if size > told.wal_bytes:
+                keep = rng.randint(told.wal_bytes, size)
+                with wal.open("r+b") as file:
+                    file.truncate(keep)
+                    file.seek(rng.randint(told.wal_bytes, keep))
+                    file.write(rng.randbytes(max(0, keep - file.tell())))  # a torn write
+            see_that_it_holds(copy, told)
+            for end in ("", "-wal", "-shm"):
+                copy.with_name(copy.name + end).unlink(missing_ok=True)
+
+
+def fill_the_disk(folder: Path) -> None:
+    """Let no file grow for a while: nothing is lost, and afterwards it goes on by itself."""
+    path = folder / "full.db"
+    with writer(path) as running:
+        running.until_acknowledged(5)
+        pid = running.process.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, hard))
+        until_s = time.monotonic() + TIMEOUT_S
+        while not running.failures and time.monotonic() < until_s:
+            running.line()
+        assert running.failures, "the disk was never full"
+        see_that_it_holds_for_readers(path, running.last)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+        before = running.last.records
+        while running.last.records <= before + 50:
+            assert running.line(), "the writer ended"
+        running.process.send_signal(signal.SIGKILL)
+        running.drain()
+        told = running.last
+    see_that_it_holds(path, told)
+
+
+def see_that_it_holds_for_readers(path: Path, told: Acknowledged) -> None:
+    """Whoever reads meanwhile sees what was acknowledged."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        (records,) = db.execute("SELECT count(*) FROM records").fetchone()
+    assert records >= told.records
+
+
+# --- the daemon itself
+
+
+def kill_daemons(folder: Path, times: int, rng: random.Random) -> int:
+    """Kill `tenuto daemon` again and again while a band in another process plays.
+
+    Gives how many sessions were played.  After each the history must have it from its first record
+    to its last.
+    """
+    routines = folder / "routines"
+    routines.mkdir(exist_ok=True)
+    (routines / "brief.toml").write_text(BRIEF)
+    sessions = 0
+    with world(folder, 1) as adapter:
+        toml = f'bluetooth.adapter = "{adapter}"\n{wearable("wrist", address(1))}'
+        configure(folder, toml)
+        kills = 0
+        while kills < times:
+            with tenuto_process("daemon", folder=folder) as daemon:
+                daemon.until("connected")
+                with tenuto_process("run", "brief", "--json", folder=folder) as player:
+                    player.until("step_started")
+                    time.sleep(rng.uniform(0, 0.5))
+                    daemon.process.kill()  # before its client, whose end it must not see
+                    daemon.process.wait(10)
+            kills += 1
+            sessions += 1
+            for _ in range(rng.randint(0, 4)):
+                with tenuto_process("daemon", folder=folder) as daemon:
+                    time.sleep(rng.uniform(0.2, 4.0))
+                    daemon.process.kill()
+                    daemon.process.wait(10)
+                kills += 1
+            _let_it_end(folder, toml, sessions)
+    return sessions
+
+
+def _let_it_end(folder: Path, toml: str, sessions: int) -> None:
+    """Run a daemon until the history says that the last session has ended, and look at it."""
+    path = folder / "history.db"
+    with tenuto_process("daemon", folder=folder) as daemon:
+        until_s = time.monotonic() + SESSION_S
+        ended: list[tuple[str | None]] = []
+        while len([row for row in ended if row[0]]) < sessions:
+            if time.monotonic() > until_s:
+                daemon.process.kill()
+                raise AssertionError(f"not ended: {ended}; the daemon said:\n{daemon.rest()}")
+            time.sleep(0.2)
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+                ended = db.execute("SELECT reason FROM sessions").fetchall()
+    assert ended == [("finished",)] * sessions, ended
+    told = tenuto("history", "check", folder=folder, toml=toml)
+    assert told.returncode == 0, told.stdout + told.stderr
+
+    async def look() -> None:
+        async with Store(path) as store:
+            for row in await store.sessions():
+                session = await store.session(row.id)
+                assert session is not None
+                seqs = [item.record.seq for item in session.records]
+                assert seqs == list(range(row.key.seq, row.key.seq + len(seqs))), "a hole"
+
+    asyncio.run(look())
