@@ -304,26 +304,28 @@ class Player:
     def advance(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`, in its order."""
         while self.due_ms is not None and now_ms >= self.due_ms:
-            if self.state == ARMED:
-                what = START_DUE
-            elif self.state == PAUSED:
-                what = NOBODY_CAME
-            elif self.state == WAITING:
-                # An unopened gate is no reason to stop; a wearer who is gone is, and so is a heart
-                # that was last heard above its limit.
-                step = self._step
-                needs_press = step.self_paced and not self._in_position
-                too_fast = step.limit_bpm and self._bpm >= step.limit_bpm
-                what = NOBODY_CAME if needs_press or too_fast else GO
-            elif self._pending != _END_DUE:
+            if self.state == RUNNING and self._pending != _END_DUE:
                 self._fire_cue(now_ms, now_ms - self.due_ms)
-                continue
-            elif self.number + 1 == self._playing.steps:
-                what = PLAN_OVER
             else:
-                what = MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
-            self._input(what, 0, BY_PLAN, now_ms)
+                self._input(self._what_is_due(now_ms), 0, BY_PLAN, now_ms)
         self._look_ahead()
+
+    def _what_is_due(self, now_ms: int) -> int:
+        """The input that time brings about, where it is no cue."""
+        if self.state == ARMED:
+            return START_DUE
+        if self.state == PAUSED:
+            return NOBODY_CAME
+        if self.state == WAITING:
+            # An unopened gate is no reason to stop; a wearer who is gone is, and so is a heart
+            # that was last heard above its limit.
+            step = self._step
+            needs_press = step.self_paced and not self._in_position
+            too_fast = step.limit_bpm and self._bpm >= step.limit_bpm
+            return NOBODY_CAME if needs_press or too_fast else GO
+        if self.number + 1 == self._playing.steps:
+            return PLAN_OVER
+        return MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
 
     def _look_ahead(self) -> None:
         """Read the step that comes next, while there is time."""
@@ -331,7 +333,7 @@ class Player:
         number = self.number + 1
         if self.state == ARMED:
             number, plan = 0, self.plan
-        elif self.state not in (RUNNING, WAITING):
+        elif not RUNNING <= self.state <= WAITING:
             return
         if number != self._ahead_number and plan is not None and number < plan.steps:
             self._ahead = plan.step(number)
@@ -370,7 +372,8 @@ class Player:
         """Time in the present step at `now_ms`, pauses left out; 0 when idle."""
         if self.state == PAUSED:
             return self._stopped_ms
-        return now_ms - self._anchor_ms if self.state in (RUNNING, WAITING) else 0
+        # A comparison, because `in` would make a tuple of the names each time.
+        return now_ms - self._anchor_ms if RUNNING <= self.state <= WAITING else 0
 
     @property
     def duration_ms(self) -> int:
@@ -451,18 +454,28 @@ class Player:
         self._log.append(now_ms, kind, self.number, a, b, c)
 
     def _fire_cue(self, now_ms: int, late_ms: int) -> None:
-        number = self.number
-        if self._pending == _EARLY_DUE and self._ahead is not None:
-            cue = self._ahead.cues[self._early][2]
-            self._early += 1
-            number += 1
-        else:
-            cue = self._step.cues[self._cue][2]
-            self._cue += 1
+        # Few names and shallow calls: a frame of more than eleven words is taken from the heap by a
+        # MicroPython that has no stack of its own for frames.
+        number = self.number + (self._pending == _EARLY_DUE)
+        cue = self._next_cue()
         self._buzzer.play(self._playing.patterns[cue], now_ms)
+        self._given(number, cue, late_ms, now_ms)
+
+    def _given(self, number: int, cue: int, late_ms: int, now_ms: int) -> None:
+        """The motor is driven: now there is time to say so."""
         self._log.append(now_ms, CUE, number, cue, late_ms, self._lead_ms)
         self.lateness.add(late_ms)
         self._rearm()
+
+    def _next_cue(self) -> int:
+        """The cue that is due; the pointer goes on."""
+        if self._pending == _EARLY_DUE and self._ahead is not None:
+            self._early += 1
+            cue: int = self._ahead.cues[self._early - 1][2]
+        else:
+            self._cue += 1
+            cue = self._step.cues[self._cue - 1][2]
+        return cue
 
     def _feel(self, cue: int, now_ms: int) -> None:
         """A cue that is not in the plan."""

@@ -14,6 +14,9 @@ from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
 from tenuto_core.log import Log
 from tenuto_core.plan import Plan
+
+gc.collect()  # what the imports so far left behind would be in the way of the largest one
+
 from tenuto_core.player import Player
 
 LOG_RECORDS = 64

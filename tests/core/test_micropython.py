@@ -194,3 +194,19 @@ def test_a_byte_more_than_the_largest_plan_is_refused() -> None:
     assert len(largest()) == MAX_BYTES
     with pytest.raises(PlanError, match="size of the plan"):
         largest(extra_bytes=1)
+
+
+@pytest.mark.parametrize("lead_ms", [0, 60])
+@pytest.mark.parametrize("plan", ["lower-back", "largest"])
+def test_nothing_is_allocated_between_due_and_motor_on(
+    run_micropython: RunMicroPython, compiled: Path, plans: Path, plan: str, lead_ms: int
+) -> None:
+    result = run_micropython(
+        HERE / "due_to_motor.py", plans / plan, str(lead_ms), heap=HEAP, path=(compiled,)
+    )
+
+    assert result.returncode == 0, result.stderr or result.stdout
+    first, taken, second, again = result.stdout.splitlines()
+    assert (taken, again) == ("bytes 0", "bytes 0")
+    assert first == second
+    assert int(first.split()[1]) > 60
