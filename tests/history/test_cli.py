@@ -9,13 +9,14 @@ import json
 import re
 import sqlite3
 import stat
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenuto import cli
 from tenuto.events import LinkLost, to_json
-from tenuto.history import Store
+from tenuto.history import ExerciseNote, Store
 from tenuto_core import vocab
 from tests.history.sessions import (
     READY_MS,
@@ -318,3 +319,41 @@ def test_check_saves_what_a_broken_file_still_has(
     assert "Saved" in out
     assert database.with_name("history.db.damaged").exists()
     assert history("check")[0] == 0
+
+
+# --- the week
+
+
+def test_the_week_says_how_it_went_beside_what_is_advised(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    keep(
+        database,
+        whole_session(boot_id=1, boot_utc_ms=now_ms - 30 * 86_400_000),
+        whole_session(boot_id=2, boot_utc_ms=now_ms),
+        whole_session(boot_id=3, boot_utc_ms=now_ms - 1_000, person="ben"),
+    )
+
+    async def describe() -> None:
+        async with Store(database) as store:
+            note = ExerciseNote("Kneeling Lunge", "stretch", ("hip flexors",))
+            await store.describe(Band().plan_id.hex(), [note])
+
+    asyncio.run(describe())
+    code, out, _ = history("week")
+
+    assert code == 0
+    assert "ada: 1 day in a row" in out
+    assert "This week: 1 day (advised: 2 to 3 or more), 1:30 min held" in out
+    assert "Holds: 3 done; 0 pauses" in out
+    assert re.search(r"hip flexors +0:30 +0:30 +0\n", out)
+    assert "ben: 1 day in a row" in history("week", "--person", "ben")[1]
+
+
+def test_a_week_without_a_session(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, stopped_session())
+    _, out, _ = history("week")
+
+    assert "no streak at present" in out
+    assert "This week: 0 days" in out

@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -93,6 +93,44 @@ def show(
         ("at", "event", ""),
         [(_clock(event.t_ms), event.name, _details(event)) for event, _ in happened],
     )
+
+
+@app.command
+def week(*, person: str | None = None, config: ConfigFile = None) -> None:
+    """Say how this week went: the streak, the days, the time of each muscle.
+
+    Args:
+        person: whose week; without it that of the last session
+        config: as in all commands
+    """
+    from tenuto.history.adherence import day_of, streak, tally, week_of
+    from tenuto.history.days import held_utc_ms
+    from tenuto.report.text import week_lines
+    from tenuto.resources import Library
+
+    settings = find_config(config)
+    path = _existing(settings)
+    today = datetime.now(UTC).astimezone().date()
+    known = Library.of(settings).muscles()
+
+    async def read() -> tuple[list[Account], list[int], str | None]:
+        async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+            newest = await store.sessions(1)
+            whose = person or (newest[0].person if newest else None)
+            recent = await store.between(_a_week_before(today), 1 << 62)
+            told = [account(one, known) for one in recent if one.row.person == whose]
+            return told, await held_utc_ms(store, whose), whose
+
+    told, held, whose = asyncio.run(read())
+    days = streak([day_of(utc_ms) for utc_ms in held], today)
+    mine = [one for one in told if week_of(day_of(one.row.started_utc_ms)) == week_of(today)]
+    for line in week_lines(tally(mine), days, today, whose):
+        print(line)
+
+
+def _a_week_before(day: date) -> int:
+    """Give a moment before the week of a day began, wherever this is."""
+    return round(datetime.combine(day, time(), UTC).timestamp() * 1000) - 8 * 86_400_000
 
 
 Format = Literal["jsonl", "csv", "fit", "openmhealth"]

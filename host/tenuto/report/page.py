@@ -307,7 +307,7 @@ def period_report(
         figure = _figure(pictures[-1], caption, fit=True)
         sections.append(_section("Recovery of the heart", figure))
     body = [
-        _header(period.title, _streak_words(streak, today, person)),
+        _header(period.title, streak_words(streak, today, person)),
         _cards(_period_cards(total, so_far)),
         f'<div class="grid">{"".join(sections)}</div>',
         _section("Sessions", _sessions_table(accounts, zone)),
@@ -316,7 +316,8 @@ def period_report(
     return Report(title, _page(title, body), tuple(pictures))
 
 
-def _streak_words(streak: Streak, today: date, person: str | None) -> str:
+def streak_words(streak: Streak, today: date, person: str | None) -> str:
+    """Say how the streak stands and until when it lasts."""
     whose = f"{person}: " if person else ""
     keep = streak.keep_until
     if keep is None:

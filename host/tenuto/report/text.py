@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 from tenuto import heart
 from tenuto.history.account import COMPLETE
-from tenuto.terminal.words import clock, printable
+from tenuto.history.adherence import DAYS_A_WEEK
+from tenuto.terminal.words import clock, count, printable
+
+from .charts import advised_ms
+from .page import streak_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from tenuto.history.account import Account
+    from tenuto.history.adherence import Streak, Tally
 
 WIDTH_MIN, WIDTH_MAX = 40, 110
 _LABEL = 7
@@ -184,4 +190,38 @@ def heart_lines(told: Account) -> Iterator[str]:
         yield (
             f"Variability (experimental): {text}; {found.beats} beats, "
             f"{found.artefact_pct:.1f} % artefacts left out"
+        )
+
+
+def week_lines(total: Tally, streak: Streak, today: date, person: str | None) -> Iterator[str]:
+    """Say how a week went, beside what is advised, in lines for a terminal."""
+    yield printable(streak_words(streak, today, person))
+    low, high = DAYS_A_WEEK
+    yield (
+        f"This week: {count(len(total.days), 'day', 'days')} (advised: {low} to {high} or more), "
+        f"{clock(total.held_ms)} min held"
+    )
+    ended = [
+        f"{number} {how}"
+        for number, how in (
+            (total.completed, "done"),
+            (total.skipped, "skipped"),
+            (total.cut, "cut short"),
+        )
+        if number or how == "done"
+    ]
+    yield f"Holds: {', '.join(ended)}; {count(total.pauses, 'pause', 'pauses')}"
+    if not total.muscles:
+        return
+    least_ms, most_ms = advised_ms(7)
+    yield ""
+    width = max(len(printable(name)) for name in total.muscles)
+    yield (
+        f"{'':{width}}   left  right  days with 60 s  "
+        f"(advised: {clock(least_ms)} to {clock(most_ms)} min)"
+    )
+    for name, one in total.muscles.items():
+        yield (
+            f"{printable(name):{width}}  {clock(one.left_ms):>5}  {clock(one.right_ms):>5}"
+            f"  {one.days:>14}"
         )
