@@ -26,9 +26,9 @@ SPEED = 40
 
 
 @contextmanager
-def daemon(folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+def daemon(folder: Path, url: str, more: str = "") -> Iterator[subprocess.Popen[str]]:
     config = folder / "tenuto.toml"
-    config.write_text(f'history.path = "history.db"\nmqtt.url = "{url}"\n')
+    config.write_text(f'history.path = "history.db"\nmqtt.url = "{url}"\n{more}')
     with subprocess.Popen(
         [sys.executable, "-m", "tenuto", "daemon", "--speed", str(SPEED)],
         env=environment(folder),

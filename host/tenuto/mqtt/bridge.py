@@ -416,6 +416,12 @@ class Bridge:
         if wearable in self._views:
             self._retain(self._topics.of(wearable, what), encode(dict(payload)))
 
+    def _say_everything(self) -> None:
+        """Send all that is retained; who sees that somebody is there knows the rest by then."""
+        topics = sorted(self._retained, key=lambda topic: topic.endswith("/availability"))
+        self._unsent = dict.fromkeys(topics)
+        self._stir()
+
     def _retain(self, topic: str, payload: bytes) -> None:
         if self._retained.get(topic) != payload:
             self._retained[topic] = payload
@@ -554,7 +560,7 @@ class Bridge:
             _log.info("mqtt broker=%s is back dropped=%d", self._address, self.dropped)
         else:
             _log.info("mqtt broker=%s connected", self._address)
-        self._unsent.update(dict.fromkeys(self._retained))
+        self._say_everything()
         if self._home is None or self._announcer is None:
             await self._send(client)
             return
@@ -611,7 +617,7 @@ class Bridge:
         if self.connected and self._announcer is not None:
             self._want_announcements()
             self._announcer.repeat()
-            self._unsent.update(dict.fromkeys(self._retained))
+            self._say_everything()
             self._stir()
 
     def _help(self, work: Any, name: str) -> None:  # noqa: ANN401 - a coroutine
