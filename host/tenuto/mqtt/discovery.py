@@ -408,8 +408,9 @@ WEARABLE: tuple[Entity, ...] = (
         name="Firmware",
         topic="device",
         template=(
-            "{{ {'installed_version': value_json.firmware,"
-            " 'latest_version': value_json.latest_firmware} | tojson }}"
+            "{{ ({'installed_version': value_json.firmware,"
+            " 'latest_version': value_json.latest_firmware} | tojson)"
+            " if value_json.firmware else '' }}"
         ),
         needs_link=True,
         known="firmware",
