@@ -20,10 +20,11 @@ from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
-    from tenuto.links.memory import MemoryBand, MemoryLink
+    from tenuto.links.base import Link
+    from tenuto.links.memory import MemoryBand
     from tenuto.skews import Skews
 
 UTC_MS = 1_800_000_000_000
@@ -98,7 +99,7 @@ class Collector:
 
 @asynccontextmanager
 async def daemon_for(
-    path: Path, bands: dict[str, MemoryLink], *sinks: Any, skews: Skews | None = None
+    path: Path, bands: Mapping[str, Link], *sinks: Any, skews: Skews | None = None
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()

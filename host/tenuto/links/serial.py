@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""The link by cable: frames packed by `tenuto_core.cobs` on the band's second USB serial port."""
+"""The link by cable: frames packed by `tenuto_core.cobs` on the band's second USB serial port.
+
+A board has two ports, its console and the band's, and a computer has many more: whoever answers a
+greeting in the band's own words is the band.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tenuto.errors import LinkError, LinkReason
+from tenuto_core import wire
 from tenuto_core.cobs import Unpacker, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +29,16 @@ SEND_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
 BAUD = 115_200
 """Means nothing over USB, but a port wants one."""
+AUTO = "auto"
+"""The name of whichever port a band answers on."""
+GREET_EVERY_S = 0.7
+GREETINGS = 3
+PLUG_WAIT_S = 60.0
+LOOK_EVERY_S = 1.0
+VENDORS = {0x239A: "Adafruit", 0x2886: "Seeed Studio", 0x303A: "Espressif"}
+"""USB vendor ids of the boards that bands are made of."""
+_DATA_PORT = "CDC2"
+"""What CircuitPython calls the second of its two ports."""
 
 
 class Writer(Protocol):
@@ -65,18 +81,37 @@ def _reason(error: OSError) -> LinkReason:
     return LinkReason.NOT_FOUND
 
 
+def board_ports() -> list[str]:
+    """Give the serial ports of boards that may be bands, the likeliest first."""
+    from serial.tools import list_ports  # noqa: PLC0415 - only who has a cable needs it
+
+    found = [port for port in list_ports.comports() if port.vid in VENDORS]
+    found.sort(key=lambda port: (_DATA_PORT not in (port.interface or ""), port.device))
+    return [port.device for port in found]
+
+
 class SerialLink:
     """A `Link` to the band on one serial port.
 
-    port: as the platform writes it, such as `/dev/ttyACM1`.  open_port: opens it; None for the real
-    one.
+    After the port was found missing, `connect` waits up to `PLUG_WAIT_S` for it to be plugged in.
+
+    port: as the platform writes it, such as `/dev/ttyACM1`, or `AUTO` for the first port on which a
+    band answers.  open_port: opens it; None for the real one.  ports: what `AUTO` looks through.
     """
 
-    def __init__(self, port: str, open_port: OpenPort | None = None) -> None:
-        self.name = port
+    def __init__(
+        self,
+        port: str,
+        open_port: OpenPort | None = None,
+        ports: Callable[[], Sequence[str]] = board_ports,
+    ) -> None:
+        self.name = "the band on a cable" if port == AUTO else port
         self.firmware: str | None = None
         self.packet_bytes = PACKET_BYTES
-        self._open_port = open_port or _opener(port)
+        self._port = port
+        self._open_port = open_port
+        self._ports = ports
+        self._was_missing = False
         self._writer: Writer | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -85,28 +120,63 @@ class SerialLink:
     ) -> None:
         """Open the port; see `Link`."""
         await self.disconnect()
+        if self._was_missing:
+            await self._wait_for_plug()
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                reader, writer = await self._open_port()
-        except TimeoutError:
-            raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not open") from None
-        except OSError as error:
-            raise LinkError(_reason(error), f"{self.name} cannot be opened: {error}") from error
+            reader, writer, unpacker = await self._find()
+        except LinkError as error:
+            self._was_missing = error.reason is LinkReason.NOT_FOUND
+            raise
+        self._was_missing = False
         self._writer = writer
-        # Whatever the port had from before ends with this zero, and the first packet is whole.
-        writer.write(b"\x00")
         self._reading = asyncio.create_task(
-            self._read(reader, writer, on_packet, on_lost), name=f"read {self.name}"
+            self._read(reader, writer, unpacker, on_packet, on_lost), name=f"read {self.name}"
         )
+
+    async def _wait_for_plug(self) -> None:
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + PLUG_WAIT_S
+        while loop.time() < give_up_s and self._open_port is None:
+            there = await loop.run_in_executor(None, self._is_plugged)
+            if there:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _is_plugged(self) -> bool:
+        if self._port == AUTO:
+            return bool(self._ports())
+        return not self._port.startswith("/") or Path(self._port).exists()
+
+    async def _find(self) -> tuple[asyncio.StreamReader, Writer, Unpacker]:
+        """Open the port on which a band answers."""
+        if self._port != AUTO or self._open_port is not None:
+            return await _open(self._port, self._open_port or _opener(self._port))
+        ports = await asyncio.get_running_loop().run_in_executor(None, self._ports)
+        problems: list[LinkError] = []
+        for port in ports:
+            try:
+                found = await _open(port, _opener(port))
+            except LinkError as error:
+                problems.append(error)
+            else:
+                self.name = port
+                return found
+        if not problems:
+            raise LinkError(
+                LinkReason.NOT_FOUND, "no board is plugged in; a cable for charging alone is no use"
+            )
+        # A port that is held by another program is the likeliest to be the one.
+        told = next((one for one in problems if one.reason is LinkReason.BUSY), problems[0])
+        raise LinkError(told.reason, "; ".join(str(problem) for problem in problems))
 
     async def _read(
         self,
         reader: asyncio.StreamReader,
         writer: Writer,
+        unpacker: Unpacker,
         on_packet: Callable[[bytes], None],
         on_lost: Callable[[], None],
     ) -> None:
-        unpacker = Unpacker(PACKET_BYTES)
         try:
             while data := await reader.read(READ_BYTES):
                 for packet in unpacker.feed(data):
@@ -141,6 +211,78 @@ class SerialLink:
             await asyncio.wait({reading})
         if writer is not None:
             await _close(writer)
+
+
+async def _open(name: str, open_port: OpenPort) -> tuple[asyncio.StreamReader, Writer, Unpacker]:
+    """Open a port and see that a band answers on it.
+
+    Raises:
+        LinkError: it does not open, or no band answers; it is closed again.
+    """
+    try:
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            reader, writer = await open_port()
+    except TimeoutError:
+        raise LinkError(LinkReason.TIMEOUT, f"{name} does not open") from None
+    except OSError as error:
+        raise LinkError(_reason(error), f"{name} cannot be opened: {_why(error)}") from error
+    unpacker = Unpacker(PACKET_BYTES)
+    try:
+        await _greet(name, reader, writer, unpacker)
+    except OSError as error:
+        await _close(writer)
+        raise LinkError(LinkReason.LOST, f"{name}: {_why(error)}") from error
+    except BaseException:
+        await _close(writer)
+        raise
+    return reader, writer, unpacker
+
+
+async def _greet(
+    name: str, reader: asyncio.StreamReader, writer: Writer, unpacker: Unpacker
+) -> None:
+    heard = 0
+    for _ in range(GREETINGS):
+        # Whatever the port had from before ends with this zero, and the first packet is whole.
+        writer.write(b"\x00" + pack(wire.encode(wire.HELLO, 0)))
+        try:
+            async with asyncio.timeout(GREET_EVERY_S):
+                while True:
+                    data = await reader.read(READ_BYTES)
+                    if not data:
+                        raise LinkError(LinkReason.LOST, f"{name} was unplugged")
+                    heard += len(data)
+                    if any(map(_is_hello, unpacker.feed(data))):
+                        return
+        except TimeoutError:
+            continue
+    if heard:
+        raise LinkError(
+            LinkReason.PROTOCOL,
+            f"what answers on {name} is no Tenuto band, or it is the band's console: try the other "
+            'of its two ports, or port = "auto"',
+        )
+    raise LinkError(
+        LinkReason.TIMEOUT, f"nobody answers on {name}: is it the band, and does its program run?"
+    )
+
+
+def _is_hello(packet: bytes) -> bool:
+    try:
+        return any(
+            wire.decode(frame)[0] == wire.HELLO | wire.ANSWER for frame in wire.split(packet)
+        )
+    except wire.WireError:
+        return False
+
+
+def _why(error: OSError) -> str:
+    reason = _reason(error)
+    if reason is LinkReason.BUSY:
+        return "another program has it open"
+    if reason is LinkReason.PERMISSION:
+        return "this user may not; on Linux, join the group dialout and log in again"
+    return error.strerror or str(error)
 
 
 async def _close(writer: Writer) -> None:
