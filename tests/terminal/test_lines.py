@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
-from tenuto.events import Entry, LinkLost, LinkRestored, RecordsLost, to_json
-from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink
+from tenuto.events import Entry, HeartSensor, LinkLost, LinkRestored, RecordsLost, to_json
+from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.terminal.picture import PICTURE
@@ -56,7 +56,13 @@ def eventful() -> list[Entry]:
     key, utc_ms = entries[0].session, entries[0].utc_ms
     noticed = [
         Entry(key, None, event, utc_ms)
-        for event in (LinkLost(t_ms=0), LinkRestored(t_ms=0), RecordsLost(t_ms=0, count=1))
+        for event in (
+            LinkLost(t_ms=0),
+            LinkRestored(t_ms=0),
+            RecordsLost(t_ms=0, count=1),
+            HeartSensor(t_ms=0, sensor="strap", kind="ecg"),
+            HeartSensor(t_ms=0, sensor="strap", kind="ecg", is_heard=False),
+        )
     ]
     return [*entries[:3], *noticed, *entries[3:]]
 
@@ -107,6 +113,8 @@ def test_what_people_do_is_told_in_words() -> None:
         "the wearable is out of reach; the session goes on there",
         "the wearable is in reach again",
         "1 record of the wearable could not be read",
+        "the heart rate comes from strap",
+        "strap is not heard: the heart rate is not known",
         "take your time: press when in position (ends by itself in 9:55)",
         "hold 1 of 3: Glute Bridge, 30 s",
         "15 s longer: 45 s in all",
@@ -261,3 +269,10 @@ def test_the_picture_is_whole_and_asks_nobody_for_anything() -> None:
     assert "hold 4 of 9" in words
     assert "Knee to Chest Stretch" in words
     assert re.findall(r"https?://[^\"]*|url\((?!#)[^)]*\)", text) == ["http://www.w3.org/2000/svg"]
+
+
+def test_a_heart_at_its_limit_is_held_back_and_told_what_comes() -> None:
+    assert words.waiting("heart", 0, 150) == "held back until your heart is below 150"
+    assert words.waiting("heart", 100, 150) == "resting until your heart is below 100"
+    assert words.waiting_end("heart", 60_000, over_limit=True) == "ends by itself in 1:00"
+    assert words.waiting_end("heart", 60_000) == "goes on in 1:00 at the latest"

@@ -106,6 +106,17 @@ class Board:
         step = self.plan_step
         return 0 if step is None else int(step.gate_bpm)
 
+    @property
+    def limit_bpm(self) -> int:
+        """The heart rate at which the present step holds back, 0 if none or not known."""
+        step = self.plan_step
+        return 0 if step is None else int(step.limit_bpm)
+
+    @property
+    def is_only_limited(self) -> bool:
+        """Whether the present step waits for no more than that the heart is below its limit."""
+        return bool(self.limit_bpm) and not self.gate_bpm
+
     def elapsed_ms(self, now_ms: int) -> int | None:
         """Time in the present step, pauses left out, at `now_ms` UTC; None if it is not known.
 

@@ -247,10 +247,11 @@ def _remark(board: Board, now_ms: int, width: int) -> Text:
         longer = f"{said} (for {words.clock(since_ms)} so far)"
         return Text(longer if len(longer) <= width else said, CARE)
     if view.state is State.WAITING:
-        said = words.waiting(view.waits_for, board.gate_bpm)
+        said = words.waiting(view.waits_for, board.gate_bpm, board.limit_bpm)
         longer = said
         if board.wait_ends_utc_ms is not None:
-            end = words.waiting_end(view.waits_for, board.wait_ends_utc_ms - now_ms)
+            left_ms = board.wait_ends_utc_ms - now_ms
+            end = words.waiting_end(view.waits_for, left_ms, over_limit=board.is_only_limited)
             longer = f"{said}; {end}"
         return Text(longer if len(longer) <= width else said, CARE)
     step = board.plan_step

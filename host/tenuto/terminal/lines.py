@@ -98,8 +98,14 @@ class LinesSink:
                 longer = words.span(event.by_ms)
                 return f"{longer} longer: {words.span(event.duration_ms)} in all"
             case events.Waiting():
-                waits = words.waiting(event.waits_for, board.gate_bpm)
-                return f"{waits} ({words.waiting_end(event.waits_for, event.max_ms)})"
+                waits = words.waiting(event.waits_for, board.gate_bpm, board.limit_bpm)
+                limited = board.is_only_limited
+                end = words.waiting_end(event.waits_for, event.max_ms, over_limit=limited)
+                return f"{waits} ({end})"
+            case events.HeartSensor(is_heard=True):
+                return f"the heart rate comes from {words.printable(event.sensor)}"
+            case events.HeartSensor():
+                return f"{words.printable(event.sensor)} is not heard: the heart rate is not known"
             case events.LinkLost():
                 return "the wearable is out of reach; the session goes on there"
             case events.LinkRestored():

@@ -99,17 +99,22 @@ def hold_number(view: SessionView) -> str | None:
     return f"hold {view.hold} of {view.holds}"
 
 
-def waiting(waits_for: str | None, gate_bpm: int) -> str:
-    """Say what the session waits for; gate_bpm: 0 if not known."""
+def waiting(waits_for: str | None, gate_bpm: int, limit_bpm: int = 0) -> str:
+    """Say what the session waits for; gate_bpm, limit_bpm: 0 if there is none, or not known."""
     if waits_for == vocab.WAITS[vocab.WAIT_HEART]:
+        if limit_bpm and not gate_bpm:
+            return f"held back until your heart is below {limit_bpm}"
         calm = f"below {gate_bpm}" if gate_bpm else "calm enough"
         return f"resting until your heart is {calm}"
     return "take your time: press when in position"
 
 
-def waiting_end(waits_for: str | None, left_ms: int) -> str:
-    """Say what comes when nothing comes: a heart gate opens in the end, a missing press ends it."""
-    if waits_for == vocab.WAITS[vocab.WAIT_HEART]:
+def waiting_end(waits_for: str | None, left_ms: int, *, over_limit: bool = False) -> str:
+    """Say what comes when nothing comes: a heart gate opens in the end, all else ends it.
+
+    over_limit: whether the heart is held back by its limit alone.
+    """
+    if waits_for == vocab.WAITS[vocab.WAIT_HEART] and not over_limit:
         return f"goes on in {clock(left_ms)} at the latest"
     return f"ends by itself in {clock(left_ms)}"
 
