@@ -308,7 +308,8 @@ def test_at_the_end_a_summary_stays() -> None:
         r"Glute Bridge +0:30\nKneeling Lunge +left +0:30\n +right +0:30\nheld in all +1:30", text
     )
     assert "Pauses  1, 0:04 min in all" in text
-    assert "Heart   mean 80, highest 90 bpm" in text
+    # 70 and 80 held for 1 s each, 90 for the 5 s that a rate counts.
+    assert "Heart   mean 86, highest 90 bpm" in text
     assert re.search(r"Cues    \d+ felt, at most 0 ms late\n", text)
 
 
