@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenuto.commands import Verb
@@ -36,6 +36,7 @@ from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.skews import Skews
 from tenuto.terminal import choose_sink
+from tenuto.turns import Turns
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.keys import KeyStore
 
@@ -133,6 +134,7 @@ class Host:
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._adapters: dict[str, BleAdapter] = {}
+        self._turns: dict[str, Turns] = {}
         self._world: World | None = None
         self._outlets: list[Outlet] = []
         self._drivers: dict[str, BandDriver] = {}
@@ -175,7 +177,7 @@ class Host:
         driver = self._drivers.get(wearable.id)
         if driver is None:
             driver = self._drivers[wearable.id] = await self._build_driver(wearable)
-        keeper = self.daemon.add(wearable.id, wearable.person, driver)
+        keeper = self.daemon.add(wearable.id, wearable.person, driver, self._turns_of(wearable))
         if wearable.heart is not None:
             from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
@@ -314,7 +316,9 @@ class Host:
             link = BleLink(self._adapters["simulated"], simulated.address)
             return self._band_driver(wearable, link, KeyStore(None))
         keys = KeyStore(self.config.own.data / "keys.json")
-        return self._band_driver(wearable, BleLink(self.adapter(), wearable.address), keys)
+        return self._band_driver(
+            wearable, BleLink(self.adapter(wearable.adapter), wearable.address), keys
+        )
 
     def _band_driver(self, wearable: Wearable, link: Link, keys: KeyStore) -> BandDriver:
         def keep(key: bytes) -> None:
@@ -326,21 +330,36 @@ class Host:
         key = keys.get(wearable.id)
         return BandDriver(link, key=key, on_key=keep, utc_ms=self.time.utc_ms)
 
-    def adapter(self) -> BleAdapter:
-        """Give the adapter that the configuration names; it is opened when it is first used."""
+    def _turns_of(self, wearable: Wearable) -> Turns | None:
+        if wearable.link != "ble":
+            return None
+        bluetooth = self.setting.config.bluetooth
+        name = wearable.adapter or bluetooth.adapter
+        if name not in self._turns:
+            self._turns[name] = Turns(name, bluetooth.links_max)
+        return self._turns[name]
+
+    def adapter(self, name: str | None = None) -> BleAdapter:
+        """Give an adapter, the usual one if none is named; it is opened when it is first used."""
         from tenuto.links.open import open_adapter  # noqa: PLC0415
 
-        name = self.setting.config.bluetooth.adapter  # another one needs a restart
+        name = name or self.setting.config.bluetooth.adapter  # another one needs a restart
         if name not in self._adapters:
             adapter = open_adapter(name, self.config.own.data / "bonds.json")
             self._stack.push_async_callback(adapter.close)
             self._adapters[name] = adapter
         return self._adapters[name]
 
-    def compile(self, wearable: str, routine: Routine) -> CompiledPlan:
-        """Compile a routine as it has grown and is liked on a wearable; raises InputError."""
+    def compile(
+        self, wearable: str, routine: Routine, adjustment: Adjustment | None = None
+    ) -> CompiledPlan:
+        """Compile a routine as it has grown and is liked on a wearable; raises InputError.
+
+        adjustment: in place of what is set for the wearable.
+        """
         present, _ = as_grown(self.config, wearable, routine)
-        return self.library.compile(present, self.memory.preferences(wearable).adjustment)
+        liked = self.memory.preferences(wearable).adjustment
+        return self.library.compile(present, adjustment or liked)
 
     def _plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
         liked = self.memory.preferences(wearable_id)
@@ -507,14 +526,28 @@ async def open_host(
 # --- what the commands do
 
 
-async def play(setting: Setting, *, routine: str | None, wearable_id: str | None) -> int:
+async def play(
+    setting: Setting,
+    *,
+    routine: str | None,
+    wearable_id: str | None,
+    strength_pct: int | None = None,
+    hold_pct: int | None = None,
+) -> int:
     """Play one routine on one wearable and follow it to its end; returns the exit code.
 
-    A wearable that already plays is joined.  Ctrl-C stops the session.
+    A wearable that already plays is joined.  Ctrl-C stops the session.  strength_pct, hold_pct: see
+    `Adjustment`; None for what is set for the wearable.
     """
     config = setting.config
     wearable = config.wearables[0] if wearable_id is None else config.wearable(wearable_id)
-    name = routine or config.routine_for(wearable)
+    liked = Memory(config.state_path).preferences(wearable.id)
+    adjustment = replace(
+        liked.adjustment,
+        strength_pct=liked.adjustment.strength_pct if strength_pct is None else strength_pct,
+        hold_pct=liked.adjustment.hold_pct if hold_pct is None else hold_pct,
+    )
+    name = routine or liked.routine or config.routine_for(wearable)
     score = Library.of(config).open(name)
     present, longer = as_grown(config, wearable.id, score)
     for one in longer:
@@ -534,21 +567,22 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
         on_gone=gone.set,
     )
     if client is not None:
-        compiled = Library.of(config).compile(present, _liked(config, wearable.id))
+        compiled = Library.of(config).compile(present, adjustment)
+        is_own = name.endswith(".toml") or adjustment != liked.adjustment
         with _signals(asyncio.get_running_loop(), gone.set):
             reason = await play_beside(
                 client,
                 screen,
                 wearable=wearable.id,
                 routine=routine,
-                plan=compiled if name.endswith(".toml") else None,
+                plan=compiled if is_own else None,
                 gone=gone,
                 say=setting.say,
             )
         return _code(reason)
     sink = OneSession(screen)
     async with open_host(setting, [wearable], [sink]) as host:
-        compiled = host.compile(wearable.id, score)
+        compiled = host.compile(wearable.id, score, adjustment)
         if host.broker_text:
             setting.say(host.broker_text)
         async with host.running():
@@ -563,10 +597,6 @@ async def play(setting: Setting, *, routine: str | None, wearable_id: str | None
                 ended = await _follow(keeper, sink, lasts_ms, setting, gone)
             await host.flush()
     return _code(ended.reason)
-
-
-def _liked(config: Config, wearable: str) -> Adjustment:
-    return Memory(config.state_path).preferences(wearable).adjustment
 
 
 def _code(reason: str) -> int:

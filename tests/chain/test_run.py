@@ -139,3 +139,17 @@ def test_interrupt_stops_the_session_and_ends_with_3(tmp_path: Path) -> None:
         assert process.wait(30) == 3
     events = json_lines("".join(lines))
     assert (events[-1]["event"], events[-1]["reason"]) == ("session_ended", "stopped")
+
+
+@pytest.mark.slow
+def test_holds_may_be_longer_this_once(tmp_path: Path) -> None:
+    options = ("--speed", "max", "--json", "--hold-time", "200", "--strength", "50")
+    done = tenuto("run", "lower-back-short", *options, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    events = json_lines(done.stdout)
+    holds = [e for e in events if e["event"] == "step_started" and e["kind"] == "hold"]
+    assert {hold["duration_ms"] for hold in holds} == {20_000}
+
+    wrong = tenuto("run", "--strength", "151", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "allowed is 10 to 150" in wrong.stderr

@@ -20,6 +20,8 @@ def run(
     /,
     *,
     wearable: str | None = None,
+    strength: int | None = None,
+    hold_time: int | None = None,
     speed: Speed = "1",
     json: bool = False,
     mqtt: bool = False,
@@ -33,6 +35,8 @@ def run(
     Args:
         routine: a routine's name, or a file that ends in .toml; without it the default one
         wearable: the id of a wearable in the configuration; without it the first one
+        strength: how strong the cues are felt, 10 to 150 % of the vocabulary; without it as set
+        hold_time: how long holds are, 50 to 200 % of the routine; without it as set
         speed: how fast time passes, for simulated wearables: 20, or max for no waiting at all
         json: print one JSON object a line and nothing else
         mqtt: use MQTT also with --speed max
@@ -49,7 +53,13 @@ def run(
         before.tell(settings, routine, wearable)
     setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
     return timebase.run(
-        tenuto_app.play(setting, routine=routine, wearable_id=wearable),
+        tenuto_app.play(
+            setting,
+            routine=routine,
+            wearable_id=wearable,
+            strength_pct=strength,
+            hold_pct=hold_time,
+        ),
         speed=setting.speed,
         settle_s=0.001 if mqtt else 0.0,
     )
