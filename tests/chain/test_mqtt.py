@@ -58,8 +58,7 @@ async def test_a_dashboard_plays_pauses_and_stops(
     address = BrokerAddress.parse(f"mqtt://127.0.0.1:{broker.port}")
     with daemon(tmp_path, str(address)) as process:
         async with dashboard(address) as board:
-            await board.until(online)
-            assert state(board) == "idle"
+            await board.until(lambda b: online(b) and state(b) == "idle")
             answer = await board.ask("start", "simulated")
             assert answer["ok"], answer
             await board.until(lambda b: state(b) == "playing")
