@@ -31,11 +31,16 @@ if TYPE_CHECKING:
 EMBEDDED = "embedded"
 OFF = "off"
 PASSWORD_VARIABLE = "TENUTO_MQTT_PASSWORD"  # noqa: S105 - the name of it
-MAX_WEARABLES = 64
+MAX_WEARABLES = 128
 MAX_PEOPLE = 64
 
 _ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
 _PLAIN = Text(200)
+_ADAPTER = Text(
+    200,
+    pattern=r"default|hci\d{1,3}|bumble:\S+",
+    allowed='"default", "hci0" or another number, or "bumble:" and a transport of bumble',
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +177,15 @@ class Bluetooth:
 
     adapter: str = key(
         "adapter",
-        Text(
-            200,
-            pattern=r"default|hci\d{1,3}|bumble:\S+",
-            allowed='"default", "hci0" or another number, or "bumble:" and a transport of bumble',
-        ),
+        _ADAPTER,
         "Which adapter to use.",
         default="default",
+    )
+    links_max: int | None = key(
+        "links_max",
+        Whole(1, 100),
+        "How many links each adapter carries at once; beyond that the wearables take turns.",
+        default=None,
     )
 
 
@@ -243,6 +250,9 @@ class Wearable:
     id: str = key("id", _ID, "A short word for topics and commands.")
     link: str = key("link", Choice(("ble", "serial", "simulated")), "How it is reached.")
     address: str | None = key("address", _PLAIN, "Its Bluetooth address.", default=None)
+    adapter: str | None = key(
+        "adapter", _ADAPTER, "The Bluetooth adapter, if it is not the usual one.", default=None
+    )
     port: str | None = key("port", _PLAIN, "Its serial port, or auto.", default=None)
     person: str | None = key("person", _ID, "The id of who wears it.", default=None)
     routine: str | None = key(

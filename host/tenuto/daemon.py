@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tenuto.history import Store
     from tenuto.outlets import Outlet
     from tenuto.skews import Skews
+    from tenuto.turns import Turns
     from tenuto.wearables.base import Driver
 
 _log = logging.getLogger(__name__)
@@ -91,9 +92,14 @@ class Daemon:
         """The keepers by the names of their wearables."""
         return self._keepers
 
-    def add(self, name: str, person: str | None, driver: Driver) -> Keeper:
-        """Take a wearable into care; at once if `run` runs."""
-        keeper = Keeper(name, person, driver, self._around)
+    def add(
+        self, name: str, person: str | None, driver: Driver, turns: Turns | None = None
+    ) -> Keeper:
+        """Take a wearable into care; at once if `run` runs.
+
+        turns: of the adapter that it shares with others, None where there is room for all.
+        """
+        keeper = Keeper(name, person, driver, self._around, turns)
         self._keepers[name] = keeper
         if self._group is not None:
             self._keep(self._group, keeper)

@@ -38,6 +38,7 @@ from tenuto.events import (
 from tenuto.heart import FRESH_MS
 from tenuto.history import ExerciseNote
 from tenuto.session import Tracker, plan_id_of
+from tenuto.turns import IDLE_TURN_S, PLAYING_TURN_S
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tenuto.compile import CompiledPlan
     from tenuto.heart import Measurement
     from tenuto.history import Store
+    from tenuto.turns import Turns
     from tenuto.wearables.base import Driver, Identity, Status
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ PROBES_LOST_MAX = 2
 PROBE_EVERY_S = 60.0
 PROBE_JITTER_S = 0.06
 """More than the slowest usual connection interval: questions must not keep step with it."""
+TURN_LOOK_S = 5.0
 DELIVER_WITHIN_S = 120.0
 """How long a stop or a pause waits for a wearable that is out of reach."""
 RECORDS_WAITING_MAX = 2048
@@ -164,7 +167,12 @@ class Keeper:
     """
 
     def __init__(
-        self, name: str, person: str | None, driver: Driver, surroundings: Surroundings
+        self,
+        name: str,
+        person: str | None,
+        driver: Driver,
+        surroundings: Surroundings,
+        turns: Turns | None = None,
     ) -> None:
         self.name = name
         self.person = person
@@ -190,6 +198,8 @@ class Keeper:
         self._to_utc_ms: float | None = None
         self._newest_utc_ms: float = -math.inf
         self._noticed: tuple[SessionKey, int] | None = None
+        self._turns = turns
+        self._has_turn = False
 
     @property
     def playing(self) -> bool:
@@ -218,11 +228,17 @@ class Keeper:
                     up_s = math.inf
                     self.state = KeeperState.REACHING
                     try:
+                        await self._take_turn()
                         await self._attach(lost)
                         self.state, up_s = KeeperState.UP, loop.time()
                         await self._stay(lost)
-                        self.problem = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
+                        if lost.is_set():
+                            why = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
+                        else:
+                            why = self._waits_for_turn()
+                        self.problem = why
                     except LinkError as error:
+                        self._learn_limit(error)
                         self._say(error)
                     except (StoreError, TimeoutError) as error:
                         _log.error("wearable=%s %s", self.name, error)
@@ -230,7 +246,10 @@ class Keeper:
                         _log.warning("wearable=%s %s", self.name, error)
                     finally:
                         self.state = KeeperState.WAITING
-                        await self._detach()
+                        try:
+                            await self._detach()
+                        finally:
+                            self._give_turn()
                     if loop.time() - up_s >= STABLE_S:
                         backoff_s = BACKOFF_FIRST_S
                     await asyncio.sleep(backoff_s * self._around.rng.uniform(0.5, 1.5))
@@ -238,11 +257,48 @@ class Keeper:
         finally:
             self.state = KeeperState.IDLE
 
+    async def _take_turn(self) -> None:
+        turns = self._turns
+        if turns is None:
+            return
+        if turns.is_full:
+            self._say(self._waits_for_turn())
+        await turns.take()
+        self._has_turn = True
+
+    def _learn_limit(self, error: LinkError) -> None:
+        if error.reason is LinkReason.FULL and self._turns is not None:
+            self._turns.learn()
+
+    def _give_turn(self) -> None:
+        if self._turns is not None and self._has_turn:
+            self._has_turn = False
+            self._turns.give()
+
+    def _waits_for_turn(self) -> LinkError:
+        limit = None if self._turns is None else self._turns.limit
+        return LinkError(
+            LinkReason.FULL,
+            f"{self.name} waits for its turn: the adapter carries {limit} links at once",
+        )
+
+    def _is_turn_over(self, up_s: float) -> bool:
+        """Whether others wait, and this one has had its time and has told what it had to."""
+        if self._turns is None or not self._turns.wanted or not self._records.empty():
+            return False
+        turn_s = PLAYING_TURN_S if self.playing else IDLE_TURN_S
+        return asyncio.get_running_loop().time() - up_s >= turn_s
+
     async def _stay(self, lost: asyncio.Event) -> None:
-        """Wait until the link is lost; raises LinkError for one that only seems to be there."""
+        """Wait until the link is lost or others need it.
+
+        Raises LinkError for one that only seems to be there.
+        """
         loop = asyncio.get_running_loop()
+        up_s = loop.time()
+        look_s = math.inf if self._turns is None else TURN_LOOK_S
         probe_s = loop.time() + PROBE_EVERY_S
-        while not lost.is_set():
+        while not lost.is_set() and not self._is_turn_over(up_s):
             if loop.time() >= probe_s:
                 await self._probe(PROBES_PLAYING if self.playing else PROBES_IDLE)
                 probe_s = loop.time() + PROBE_EVERY_S
@@ -251,7 +307,8 @@ class Keeper:
                 self.battery_pct = (await self._driver.status()).battery_pct
                 silent_s = 0.0
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(probe_s, loop.time() + SILENCE_S - silent_s)):
+                wait_s = min(probe_s - loop.time(), SILENCE_S - silent_s, look_s)
+                async with asyncio.timeout(wait_s):
                     await lost.wait()
 
     def _say(self, error: LinkError) -> None:

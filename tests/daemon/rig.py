@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tenuto.links.base import Link
     from tenuto.links.memory import MemoryBand
     from tenuto.skews import Skews
+    from tenuto.turns import Turns
 
 UTC_MS = 1_800_000_000_000
 
@@ -99,7 +100,11 @@ class Collector:
 
 @asynccontextmanager
 async def daemon_for(
-    path: Path, bands: Mapping[str, Link], *sinks: Any, skews: Skews | None = None
+    path: Path,
+    bands: Mapping[str, Link],
+    *sinks: Any,
+    skews: Skews | None = None,
+    turns: Turns | None = None,
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
@@ -116,7 +121,7 @@ async def daemon_for(
             skews=skews,
         )
         for name, link in bands.items():
-            daemon.add(name, None, BandDriver(link))
+            daemon.add(name, None, BandDriver(link), turns)
         task = asyncio.create_task(daemon.run(), name="daemon")
         try:
             yield daemon, store
