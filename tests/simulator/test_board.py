@@ -281,11 +281,14 @@ async def test_asyncio_is_the_boards_and_no_more(tmp_path: Path) -> None:
 
 
 @in_virtual_time
-async def test_randomness_is_repeatable_and_each_boards_own(tmp_path: Path) -> None:
-    async with board_with(tmp_path, "import os\nvalue = os.urandom(8)") as board:
-        value = board.load("program").value
-    async with board_with(tmp_path, "import os\nvalue = os.urandom(8)") as board:
-        assert board.load("program").value == value
+async def test_chance_is_repeatable_but_no_number_of_a_boot_comes_twice(tmp_path: Path) -> None:
+    program = "import os, random\nchance = random.random()\nboot = os.urandom(8)"
+    async with board_with(tmp_path, program) as board:
+        first = board.load("program")
+    async with board_with(tmp_path, program) as board:
+        second = board.load("program")
+    assert first.chance == second.chance
+    assert first.boot != second.boot, "a history would take one boot for the other"
 
 
 def test_a_firmware_that_is_not_there_is_told_of(tmp_path: Path) -> None:

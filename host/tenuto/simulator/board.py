@@ -22,6 +22,7 @@ import importlib.machinery
 import importlib.util
 import io
 import math
+import os
 import random
 import sysconfig
 import time
@@ -108,7 +109,8 @@ class SimulatedBoard:
         offset_ms: what the board's clock shows at power-up.
         i2c: the chips on its bus.
         modules: gives more built-in modules at each boot, or others in place of those here.
-        seed: of what `os.urandom` and `random` give.
+        seed: of what `random` gives; what `os.urandom` gives never comes again, or a history that
+            outlives the board would take one boot for another.
 
     Attributes:
         reset_reason: what the next boot gives for its reason, a name of CircuitPython's.
@@ -393,7 +395,7 @@ class SimulatedBoard:
             _module("busio", I2C=lambda *_pins, **_options: bus),
             _module(
                 "os",
-                urandom=self._random.randbytes,
+                urandom=os.urandom,
                 getenv=lambda _key, default=None: default,
                 uname=lambda: types.SimpleNamespace(
                     sysname=self._flavour, machine="simulated", release="10.0.0", version="10.0.0"
