@@ -210,8 +210,7 @@ def kill_daemons(folder: Path, times: int, rng: random.Random) -> int:
     (routines / "brief.toml").write_text(BRIEF)
     sessions = 0
     with world(folder, 1) as adapter:
-        toml = f'bluetooth.adapter = "{adapter}"\n{wearable("wrist", address(1))}'
-        configure(folder, toml)
+        configure(folder, f'bluetooth.adapter = "{adapter}"\n{wearable("wrist", address(1))}')
         kills = 0
         while kills < times:
             with tenuto_process("daemon", folder=folder) as daemon:
@@ -229,11 +228,11 @@ def kill_daemons(folder: Path, times: int, rng: random.Random) -> int:
                     daemon.process.kill()
                     daemon.process.wait(10)
                 kills += 1
-            _let_it_end(folder, toml, sessions)
+            _let_it_end(folder, sessions)
     return sessions
 
 
-def _let_it_end(folder: Path, toml: str, sessions: int) -> None:
+def _let_it_end(folder: Path, sessions: int) -> None:
     """Run a daemon until the history says that the last session has ended, and look at it."""
     path = folder / "history.db"
     with tenuto_process("daemon", folder=folder) as daemon:
@@ -247,6 +246,7 @@ def _let_it_end(folder: Path, toml: str, sessions: int) -> None:
             with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
                 ended = db.execute("SELECT reason FROM sessions").fetchall()
     assert ended == [("finished",)] * sessions, ended
+    toml = (folder / "tenuto.toml").read_text().partition("\n")[2]  # but for what `tenuto` adds
     told = tenuto("history", "check", folder=folder, toml=toml)
     assert told.returncode == 0, told.stdout + told.stderr
 
