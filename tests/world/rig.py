@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,7 @@ from tenuto.outlets import Outlet
 from tenuto.resources import Library, shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.keys import KeyStore
 from tests.daemon.rig import Collector, utc_ms
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ async def room(
     **world: Any,
 ) -> AsyncIterator[Room]:
     """`count` wearables named `band-1` and so on, in reach of one daemon."""
-    library = Library()
+    library, keys = Library(), KeyStore(None)
     async with AsyncExitStack() as stack:
         air = await stack.enter_async_context(World(seed=seed, **world))
         store = await stack.enter_async_context(Store(path))
@@ -84,7 +86,9 @@ async def room(
                 person=person if worn else None,
                 drift_ppm=drift_ppm,
             )
-            daemon.add(band.id, None, BandDriver(BleLink(adapter, band.address)))
+            keep = functools.partial(keys.put, band.id)
+            link = BleLink(adapter, band.address)
+            daemon.add(band.id, None, BandDriver(link, on_key=keep, utc_ms=utc_ms))
         task = asyncio.create_task(daemon.run(), name="daemon")
         try:
             yield Room(air, daemon, store, seen)
