@@ -93,7 +93,7 @@ async def rig(
     adapter = BleAdapter(air.radio())
     seen = Collector()
     link = BleLink(adapter, device.address)
-    async with daemon_for(path / "history.db", {"band": link}, seen) as (daemon, store):  # type: ignore[dict-item]  # any link will do
+    async with daemon_for(path / "history.db", {"band": link}, seen) as (daemon, store):
         made = Rig(air, device, daemon, store)
         made.seen = seen
         yield made
@@ -168,7 +168,7 @@ def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
         addresses = [f"C0:00:00:00:00:{number:02X}" for number in range(1, 13)]
         links = {address: BleLink(adapter, air.add(address).address) for address in addresses}
         absent = BleLink(adapter, "C0:00:00:00:00:99")
-        async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):  # type: ignore[arg-type]  # any link will do
+        async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):
             async with asyncio.timeout(30):
                 for address in addresses:
                     await daemon.keepers[address].connected.wait()
@@ -492,7 +492,7 @@ def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
 
         adapter = BleAdapter(open_radio)
         link = BleLink(adapter, device.address)
-        async with daemon_for(tmp_path / "history.db", {"band": link}) as (daemon, _):  # type: ignore[dict-item]  # any link will do
+        async with daemon_for(tmp_path / "history.db", {"band": link}) as (daemon, _):
             await connected(daemon)
             pulled.add(0)
             device.drop()
