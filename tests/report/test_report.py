@@ -21,7 +21,7 @@ from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
 from tests.history.sessions import Band, whole_session
 from tests.report.picture import PICTURE, draw
-from tests.report.played import accounts, month
+from tests.report.played import EVENING_MS, accounts, month, played
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,6 +197,17 @@ def test_bars_lie_on_the_lane_of_their_side_and_at_their_time(session: Report) -
     assert len(tops) == 2
     assert starts == sorted(starts)
     assert float(bars[0].get("width", 0)) == pytest.approx(30 * 2.7, abs=0.2)
+
+
+def test_no_system_is_only_the_rest_of_one(tmp_path: Path) -> None:
+    """The whole routine is a little longer than a wide system has room for."""
+    (told,) = accounts(tmp_path / "h.db", played(1, EVENING_MS))
+    report = session_report(told, zone=UTC)
+
+    assert told.duration_ms == 342_000
+    assert [picture.name for picture in report.pictures] == ["score-wide-1", "muscles"]
+    last = [float(e.get("x", 0)) for e in drawn(report, "quiet") if e.text == "5:00"]
+    assert 800 < max(last) < 960
 
 
 def test_on_a_phone_the_score_goes_on_in_systems_without_losing_a_hold(

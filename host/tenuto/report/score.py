@@ -56,11 +56,12 @@ class _Frame:
     from_ms: int
     to_ms: int
     width: float
+    px_per_s: float
     has_heart: bool
     has_intervals: bool
 
     def x(self, t_ms: float) -> float:
-        return _LEFT + (t_ms - self.from_ms) / 1000 * PX_PER_S
+        return _LEFT + (t_ms - self.from_ms) / 1000 * self.px_per_s
 
     @property
     def heart_y(self) -> float:
@@ -92,11 +93,12 @@ def score(told: Account, width: float, name: str) -> list[Picture]:
 
     name: begins the ids of the pictures.
     """
-    room_ms = max(10_000, int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000)
-    starts = _breaks(told, room_ms)
+    room_ms, starts = _layout(told, width)
+    px_per_s = (width - _LEFT - _RIGHT) / room_ms * 1000
+    has_heart, has_intervals = bool(told.samples), bool(told.intervals)
     pictures = []
     for index, from_ms in enumerate(starts):
-        frame = _Frame(from_ms, from_ms + room_ms, width, bool(told.samples), bool(told.intervals))
+        frame = _Frame(from_ms, from_ms + room_ms, width, px_per_s, has_heart, has_intervals)
         to_ms = starts[index + 1] if index + 1 < len(starts) else told.duration_ms
         title = "The session as a score"
         if len(starts) > 1:
@@ -106,6 +108,26 @@ def score(told: Account, width: float, name: str) -> list[Picture]:
         _draw(picture, told, frame, to_ms)
         pictures.append(picture)
     return pictures
+
+
+def _layout(told: Account, width: float) -> tuple[int, list[int]]:
+    """Give how much time a system has room for, and where each begins.
+
+    Drawn a little closer together where the last system would be no more than a rest of one.
+    """
+    usual_ms = max(10_000, int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000)
+    layouts = []
+    for tenths in (10, 11, 12, 13):
+        room_ms = usual_ms * tenths // 10
+        layouts.append((room_ms, _breaks(told, room_ms)))
+    return next(
+        (
+            (room_ms, starts)
+            for room_ms, starts in layouts
+            if len(starts) == 1 or told.duration_ms - starts[-1] >= room_ms // 3
+        ),
+        layouts[0],
+    )
 
 
 def _breaks(told: Account, room_ms: int) -> list[int]:
@@ -270,7 +292,7 @@ def _draw_cue(picture: Picture, x: float, y: float, cue: str) -> None:
 
 
 def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
-    step_s = next((s for s in _TICK_STEPS_S if s * PX_PER_S >= 48), _TICK_STEPS_S[-1])
+    step_s = next((s for s in _TICK_STEPS_S if s * frame.px_per_s >= 48), _TICK_STEPS_S[-1])
     y = frame.height - 4
     second = -(-frame.from_ms // (step_s * 1000)) * step_s
     while second * 1000 <= to_ms:
