@@ -206,7 +206,7 @@ def test_no_system_is_only_the_rest_of_one(tmp_path: Path) -> None:
 
     assert told.duration_ms == 342_000
     assert [picture.name for picture in report.pictures] == ["score-wide-1", "muscles"]
-    last = [float(e.get("x", 0)) for e in drawn(report, "quiet") if e.text == "5:00"]
+    last = [float(e.get("x", 0)) for e in drawn(report, "quiet") if e.text == "5:40"]
     assert 800 < max(last) < 960
 
 
