@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import signal
 import sqlite3
 from contextlib import ExitStack, closing
@@ -94,6 +95,44 @@ async def test_what_is_set_changes_the_next_start_and_is_remembered(
             assert device["firmware"] == device["latest_firmware"]
             assert 0 <= device["battery_pct"] <= 100
             assert 0 <= device["late_p99_ms"] <= 5
+
+
+@pytest.mark.slow
+async def test_a_broker_that_dies_in_mid_session_costs_no_event(
+    tmp_path: Path, mosquitto_broker: Callable[..., Broker]
+) -> None:
+    broker = mosquitto_broker()
+    address = address_of(broker)
+    events: list[dict[str, Any]] = []
+    with daemon(tmp_path, str(address)) as process:
+        async with dashboard(address) as board:
+            await board.until(online)
+            command = {"command": "start", "routine": "lower-back-short"}
+            assert (await board.ask(json.dumps(command), "simulated"))["ok"]
+            await board.until(hold)
+            # What the broker has acknowledged and not yet passed on dies with it.
+            await asyncio.sleep(0.1)
+            broker.kill()
+            events += board.all("tenuto/simulated/event")
+        await asyncio.sleep(1)  # 40 s of the session
+        broker.start()
+        async with dashboard(address) as board:
+            await board.until(lambda b: state(b) == "ended")
+            await board.until(lambda b: "session_finished" in b.now["tenuto/simulated/event"])
+            events += board.all("tenuto/simulated/event")
+            summary = "tenuto/simulated/summary"
+            await board.until(lambda b: b.json(summary)["last_reason"] == "finished")
+            assert online(board)
+            process.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(process.wait, 10)
+    told = [{k: v for k, v in event.items() if k != "late"} for event in events]
+    once = [event for number, event in enumerate(told) if event not in told[:number]]
+    assert [event["t_ms"] for event in once] == sorted(event["t_ms"] for event in once)
+    with closing(sqlite3.connect(tmp_path / "history.db")) as history:
+        # Heart beats are no events, and the wearable's own records begin before the session.
+        query = "SELECT count(*) FROM records WHERE kind IN (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13)"
+        (kept,) = history.execute(query).fetchone()
+    assert len([event for event in once if "link" not in event["event"]]) == kept
 
 
 @pytest.mark.slow

@@ -249,6 +249,36 @@ async def test_killing_the_broker_in_mid_session_loses_nothing(
         assert bridge.dropped == 0
 
 
+async def test_a_broker_that_dies_and_comes_back_holds_up_nothing_else_in_the_process(
+    tmp_path: Path, broker: Broker, address: BrokerAddress
+) -> None:
+    loop = asyncio.get_running_loop()
+    worst_s = 0.0
+
+    async def tick() -> None:
+        # As a driver does that buzzes by itself: it wants to run at its time.
+        nonlocal worst_s
+        while True:
+            due_s = loop.time() + 0.005
+            await asyncio.sleep(0.005)
+            worst_s = max(worst_s, loop.time() - due_s)
+
+    ticking = asyncio.create_task(tick())
+    async with (
+        Store(tmp_path / "h.db") as store,
+        running(make_bridge(address, table=store)) as bridge,
+    ):
+        await until(lambda: bridge.connected)
+        await asyncio.to_thread(broker.kill)
+        for _ in range(30):
+            await bridge.handle(whole_session())
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(broker.start)
+        await until(lambda: bridge.connected and not bridge._outbox.waits)
+    ticking.cancel()
+    assert worst_s < 0.25, "a slow machine is forgiven, a broker's time limits of seconds are not"
+
+
 async def test_a_daemon_that_is_killed_while_the_broker_is_away_loses_no_event(
     tmp_path: Path, broker: Broker, address: BrokerAddress
 ) -> None:
