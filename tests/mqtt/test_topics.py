@@ -8,19 +8,32 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tenuto import mqtt
+from tenuto.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.commands import EXTEND_MS_MAX, Command, Verb
+from tenuto.config import PASSWORD_VARIABLE
+from tenuto.device import DeviceState
 from tenuto.errors import InputError
+from tenuto.history.standing import standing
+from tenuto.history.store import OUTBOX_MAX
 from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
 from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_PER_S
 from tenuto.mqtt.topics import (
+    COMMAND_AGE_MAX_S,
     COMMAND_BYTES_MAX,
     BadCommandError,
     Bucket,
     Topics,
+    device_payload,
+    event_payload,
     parse_command,
     session_payload,
+    settings_payload,
+    summary_payload,
 )
+from tenuto.preferences import Preferences
 from tenuto.view import SessionView
+from tests.history.sessions import whole_session
 
 NOW_MS = 1_800_000_000_000.0
 README = Path(mqtt.__file__).with_name("README.md")
@@ -124,10 +137,35 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert [bucket.take(1e9) for _ in range(4)] == [True] * 3 + [False]
 
 
-def test_the_readme_names_every_field_command_and_limit() -> None:
+def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
     text = README.read_text(encoding="utf-8")
-    words = [*session_payload(SessionView()), *Verb]
+    words = [
+        *session_payload(SessionView()),
+        *device_payload(DeviceState(link="ble")),
+        *summary_payload(standing([], round(NOW_MS))),
+        *settings_payload(Preferences(), "lower-back"),
+        *(word for word in event_payload(whole_session()[0]) if word in ("utc", "session")),
+        "late",
+        *Verb,
+    ]
     for word in words:
         assert f"`{word}`" in text
-    for number in (COMMAND_BYTES_MAX, COMMAND_BURST, f"{COMMANDS_PER_S:g} a second"):
-        assert re.search(rf"\b{number}\b", text)
+    topics = Topics("tenuto")
+    named = [topics.bridge, topics.who, topics.instance, topics.of_person("anna", "summary")]
+    named += [topics.of("wrist", what) for what in (*RETAINED_OF_WEARABLE, "event", "heart")]
+    named += [topics.of("wrist", what) for what in ("command", "result", "hold_time/set")]
+    for topic in named:
+        assert f"`{topic}`" in text
+    for number in (
+        COMMAND_BYTES_MAX,
+        COMMAND_BURST,
+        OUTBOX_MAX,
+        f"{COMMANDS_PER_S:g} a second",
+        f"{COMMAND_AGE_MAX_S:g} s",
+        f"{STRENGTH_PCT[0]} to {STRENGTH_PCT[1]} %",
+        f"{HOLD_PCT[0]} to {HOLD_PCT[1]} %",
+    ):
+        assert re.search(rf"\b{number}", text)
+    for key in ("password_file", "ca_file", "certificate", "client_id", "keep_alive_s"):
+        assert f"`{key}`" in text
+    assert PASSWORD_VARIABLE in text
