@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from tenuto_core import auth, vocab
 from tenuto_core.auth import KEYS_MAX, TRIES_MAX, Challenge, Keyring
+from tenuto_core.sha256 import sha256 as own_sha256
 from tenuto_core.storage import Storage
 
 
@@ -60,6 +61,16 @@ def id_of(number: int) -> bytes:
 @given(st.binary(max_size=64), st.binary(max_size=200))
 def test_the_hmac_is_that_of_the_standard_library(secret: bytes, message: bytes) -> None:
     assert auth.hmac_sha256(sha256, secret, message) == hmac.digest(secret, message, "sha256")
+
+
+@given(st.binary(max_size=300))
+def test_the_digest_for_boards_without_one(data: bytes) -> None:
+    assert own_sha256(data) == sha256(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 54, 55, 56, 57, 63, 64, 65, 119, 120, 128, 1_000])
+def test_the_digest_at_the_ends_of_its_blocks(size: int) -> None:
+    assert own_sha256(b"x" * size) == sha256(b"x" * size)
 
 
 def test_a_known_vector() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,3 +211,19 @@ def test_nothing_is_allocated_between_due_and_motor_on(
     assert (taken, again) == ("bytes 0", "bytes 0")
     assert first == second
     assert int(first.split()[1]) > 60
+
+
+def test_the_digest_on_the_real_interpreter(
+    run_micropython: RunMicroPython, compiled: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "digest.py"
+    script.write_text(
+        "from tenuto_core.sha256 import sha256\n"
+        "for size in (0, 3, 55, 56, 64, 200):\n"
+        "    print(sha256(bytes(range(size))).hex())\n"
+    )
+
+    result = run_micropython(script, heap="64k", path=(compiled,))
+
+    expected = [sha256(bytes(range(size))).hexdigest() for size in (0, 3, 55, 56, 64, 200)]
+    assert result.stdout.split() == expected, result.stderr

@@ -16,7 +16,7 @@ import pytest
 from tenuto import firmware
 from tenuto.errors import InputError
 from tenuto.firmware import Bundle, InstallError, compare, install, make_bundle, read_board
-from tenuto.firmware.bundle import imported
+from tenuto.firmware.bundle import NOT_FOR_BOARDS, imported
 from tenuto.firmware.libraries import LOCKS, load_libraries, wanted
 from tests.firmware.rig import FIRMWARE, in_virtual_time, table
 
@@ -89,7 +89,7 @@ async def test_a_board_has_all_that_it_imports_while_it_runs() -> None:
                 continue
             name = module.__name__.replace(".", "/")
             loaded += [name]
-            if name.startswith("adafruit_bus_device"):
+            if name.startswith("adafruit_bus_device") or f"{name}.py" in NOT_FOR_BOARDS:
                 continue
             inside = {f"{name}.py", f"{name}/__init__.py"}
             inside |= {f"lib/{path}" for path in inside}
@@ -99,6 +99,8 @@ async def test_a_board_has_all_that_it_imports_while_it_runs() -> None:
 
 def test_what_nobody_imports_stays_at_home(bundle: Bundle) -> None:
     names = " ".join(bundle.files)
+    assert not NOT_FOR_BOARDS & bundle.files.keys()
+    assert own_files().keys() >= NOT_FOR_BOARDS
 
     assert "lib/asyncio/core.py" in bundle.files
     assert "lib/asyncio/event.py" in bundle.files, "the board's asyncio names it only in a table"

@@ -58,6 +58,10 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+NOT_FOR_BOARDS = frozenset({"tenuto_core/encode.py", "tenuto_core/names.py"})
+"""Words for people and the writer of plans: a host needs them, and a board has little memory."""
+
+
 def make_bundle(
     own: Mapping[str, bytes],
     libraries: Mapping[str, bytes],
@@ -96,7 +100,9 @@ def make_bundle(
     mine = {
         path: data
         for path, data in own.items()
-        if path.endswith(".py") and (not path.startswith("boards/") or _is_wanted(path, chosen))
+        if path.endswith(".py")
+        and path not in NOT_FOR_BOARDS
+        and (not path.startswith("boards/") or _is_wanted(path, chosen))
     }
     lib = {f"lib/{path}": data for path, data in closure(mine.values(), libraries).items()}
     order = sorted({**lib, **mine}, key=lambda path: (path == STARTED_LAST, path))
