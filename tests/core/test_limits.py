@@ -52,6 +52,14 @@ def test_a_plan_at_the_limit_is_taken_and_one_above_it_is_not() -> None:
         encode("x", ["a"], dense(14_900), STRONG)
 
 
+def test_each_minute_of_a_plan_is_looked_at() -> None:
+    calm = dense(40_000, 10)[:-1]
+
+    encode("x", ["a"], [*calm, *dense(15_000)], STRONG)
+    with pytest.raises(PlanError, match="step 14: the motor runs 13500 ms"):
+        encode("x", ["a"], [*calm, *dense(14_900)], STRONG)
+
+
 def test_the_band_itself_refuses_it_at_upload_whoever_wrote_it() -> None:
     """By bytes that no `encode` would have made."""
     good = encode("x", ["a"], dense(15_000), STRONG)
