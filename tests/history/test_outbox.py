@@ -43,6 +43,17 @@ async def test_a_full_outbox_lets_the_oldest_go_and_says_how_many(
         assert [item.id for item in await store.outbox_after(0, 10)] == [3, 4, 5]
 
 
+async def test_it_is_how_many_wait_that_counts_not_how_far_apart_their_ids_are(
+    tmp_path: Path,
+) -> None:
+    async with Store(tmp_path / "h.db") as store:
+        hours = [message(number * 3_600_000_000) for number in range(1, 25)]
+        for hour in hours:
+            assert await store.outbox_add([hour]) == 0
+
+        assert await store.outbox_after(0, 100) == hours
+
+
 async def test_a_history_of_version_1_is_brought_up_and_keeps_what_it_has(tmp_path: Path) -> None:
     path = tmp_path / "h.db"
     with closing(sqlite3.connect(path)) as db:

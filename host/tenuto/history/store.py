@@ -413,7 +413,9 @@ class Store:
                 [(item.id, item.utc_ms, item.topic, item.payload) for item in messages],
             )
             return db.execute(
-                "DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?", (OUTBOX_MAX,)
+                "DELETE FROM outbox WHERE id <="
+                " (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (OUTBOX_MAX,),
             ).rowcount
 
     def _outbox_remove(self, ids: Sequence[int]) -> None:
