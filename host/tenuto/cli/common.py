@@ -70,12 +70,21 @@ def make_setting(
     )
 
 
+class _ToStderr(logging.Handler):
+    """Writes to what `sys.stderr` is at the moment, which a live display may have taken over."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
 def log_to_stderr(level: int) -> None:
     """Send Tenuto's own log lines to standard error."""
     logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr
+        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", handlers=[_ToStderr()]
     )
     logging.getLogger("tenuto").setLevel(level)
+    # Its warnings are about what Tenuto notices itself and says in words for people.
+    logging.getLogger("bumble").setLevel(logging.ERROR)
 
 
 def history_file(config: Config) -> Path:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from cyclopts import App
 
 from tenuto.cli import before
-from tenuto.cli.common import ConfigFile, Speed, make_setting, parse_speed
+from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
 from tenuto.config import find_config
 
 app = App(name="run", help="Play a routine once and show it live.")
@@ -48,6 +49,7 @@ def run(
         timebase,
     )
 
+    log_to_stderr(logging.WARNING)
     settings = find_config(config)
     if not json and sys.stdout.isatty():
         before.tell(settings, routine, wearable)
