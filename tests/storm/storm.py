@@ -157,7 +157,9 @@ class Storm:
         names = list(self.weather.plans)
         routine = names[int(trouble.at_s * 1000) % 2] if verb is Verb.START else None
         by_ms = round(trouble.value) or 15_000
-        return Command(wearable=BAND, verb=verb, routine=routine, by_ms=by_ms, id=f"{trouble.at_s}")
+        # The same id would be the same request, which is obeyed once.
+        own_id = f"{trouble.at_s} {trouble.what}"
+        return Command(wearable=BAND, verb=verb, routine=routine, by_ms=by_ms, id=own_id)
 
     async def _calm_down(self) -> None:
         """Put everything in order, and stop what still plays."""
