@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""All measurements in turn: `python -m tests.bench.run_all [NAME ...]`.
+
+Writes what was measured to tests/bench/results.json, and as tables to tests/bench/RESULTS.md.
+Those that are not named keep what the file has of them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.bench import bench_device, bench_onset, bench_scale, bench_speed, bench_start
+from tests.bench.tools import Result, say
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+FOLDER = Path(__file__).parent
+ALL: dict[str, tuple[str, ModuleType]] = {
+    "onset": ("How far each cue is from its time", bench_onset),
+    "scale": ("Many wearables on one host", bench_scale),
+    "speed": ("Virtual time", bench_speed),
+    "start": ("Starting and resting", bench_start),
+    "device": ("On the device and over the air", bench_device),
+}
+NOTES = {
+    "onset": """
+Goal: (a), (b) and (c) within 5 ms at p99 and alike, (d) at least 20 times worse.
+The simulated board does its work in no time, so Tenuto's own rows show what the design adds, which
+is nothing; the row of the busy board shows what a board that is held up adds.
+Ratios are taken against the worst of Tenuto's rows, and 1 ms at least.
+`steady` forgives a constant lateness, which a sender could plan for.""",
+    "scale": """
+Goal: 500 on one core in real time without a late command, and at most twice the floor.
+The wearables' cores and their links run in the same process and are counted as Tenuto's.
+What is beyond the floor is the price of what the libraries do not do: records are decoded, followed
+step by step, and kept with a sync for each batch, which is small while little happens.""",
+    "speed": """
+Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty.
+A history on disk costs a hand-over to its thread and a sync for each record, because virtual time
+never waits and so no batch ever forms.""",
+    "start": """
+Goal: help within 3 times bare Python, a daemon at rest under 0.3 % of a core and 60 MB.
+Help takes what importing the library of the command line takes, and that of the terminal below it.""",
+    "device": """
+Goal: nothing allocated on the way from a cue's time to the motor.
+Tenuto sends more over the air in all, because the log and the heart come back; what it sends before
+the first cue is all that the cues need.""",
+}
+
+
+def machine() -> dict[str, Any]:
+    """Say on what it was measured."""
+    return {
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def show(results: dict[str, Result]) -> str:
+    """Give RESULTS.md."""
+    parts = [
+        "# Measurements\n\nMade by `make bench`. "
+        "Ratios within one table come from one run; times are those of the machine named below it."
+    ]
+    for name, (title, module) in ALL.items():
+        if name not in results:
+            continue
+        on = results[name]["machine"]
+        parts.append(
+            f"## {title}\n{NOTES[name]}\n\n{module.show(results[name]['result'])}\n\n"
+            f"{on['date']}, {on['cores']} cores ({on['processor']}), {on['system']}, "
+            f"Python {on['python']}, load {on['load']} before it began."
+        )
+    return "\n\n".join(parts) + "\n"
+
+
+def main(names: list[str]) -> None:
+    """Run those that are named, or all."""
+    logging.disable(logging.CRITICAL)
+    path = FOLDER / "results.json"
+    results: dict[str, Result] = json.loads(path.read_text()) if path.exists() else {}
+    for name in names or ALL:
+        on, module = machine(), ALL[name][1]
+        results[name] = {"machine": on, "result": module.measure()}
+        say(f"{ALL[name][0]}\n\n{module.show(results[name]['result'])}\n")
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        (FOLDER / "RESULTS.md").write_text(show(results))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
