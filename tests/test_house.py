@@ -154,10 +154,10 @@ def test_every_module_of_the_host_has_its_layer() -> None:
 
     assert modules - {"__init__"} <= set().union(*names), "name it in pyproject.toml, layers"
 
-    edges = next(line for line in names if "links" in line)
-    below_the_edges = set().union(*names[names.index(edges) + 1 :])
+    tools = next(line for line in names if "private" in line)
+    pure = set().union(*names[names.index(tools) + 1 :])
     held = {name.removeprefix("tenuto.") for name in purity["source_modules"]}
-    assert modules & below_the_edges == held, "name it in pyproject.toml, the pure modules"
+    assert modules & pure == held, "name it in pyproject.toml, the pure modules"
 
 
 def test_the_core_imports_nothing_that_a_board_lacks() -> None:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenuto.mqtt.discovery import Announced
 from tenuto.preferences import Preferences
+from tenuto.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _log = logging.getLogger(__name__)
 
@@ -98,20 +97,8 @@ class Memory:
         async with self._lock:
             text = json.dumps(self._data(), ensure_ascii=False, indent=1)
             try:
-                await asyncio.get_running_loop().run_in_executor(None, self._write, text)
+                await asyncio.get_running_loop().run_in_executor(
+                    None, write_private, self._path, text
+                )
             except OSError as error:
                 _log.warning("%s cannot be written: %s", self._path, error.strerror)
-
-    def _write(self, text: str) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # mkstemp makes it with mode 0600.
-        number, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
-        try:
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink()
-            raise

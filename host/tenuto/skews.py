@@ -10,10 +10,10 @@ import asyncio
 import json
 import logging
 import math
-import os
 from typing import TYPE_CHECKING
 
 from tenuto.clock import SKEW_PPM_MAX, SKEW_UNKNOWN_PPM, Skew
+from tenuto.private import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,11 +54,8 @@ class Skews:
             wearable: {"ppm": round(skew.ppm, 2), "sigma_ppm": round(skew.sigma_ppm, 2)}
             for wearable, skew in self._known.items()
         }
-        new = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_text(json.dumps(data, indent=1), encoding="utf-8")
-            new.replace(self._path)
+            write_private(self._path, json.dumps(data, indent=1))
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
 

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from tenuto.errors import InputError, TenutoError
+from tenuto.private import write_private
 
 if TYPE_CHECKING:
     from tenuto.app import Setting
@@ -114,19 +115,13 @@ def confirmed(question: str, *, yes: bool) -> bool:
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, wholly or not at all: it holds health data.
+def write_output(path: Path, data: bytes) -> None:
+    """Write a file that was asked for; only its owner may read it, for it holds health data.
 
     Raises:
         InputError: it cannot be written.
     """
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        new.replace(path)
+        write_private(path, data, make_folder=False)
     except OSError as error:
-        with suppress(OSError):
-            new.unlink()
         raise InputError(f"{path} cannot be written: {error.strerror}") from error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter, validators
 
 from tenuto import events
-from tenuto.cli.common import ConfigFile, confirmed, history_file, write_private
+from tenuto.cli.common import ConfigFile, confirmed, history_file, write_output
 from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
@@ -177,7 +177,7 @@ def export(
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     else:
-        write_private(output, data)
+        write_output(output, data)
         print(f"{output} is written", file=sys.stderr)
 
 

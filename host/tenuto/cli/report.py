@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, history_file, write_private
+from tenuto.cli.common import ConfigFile, history_file, write_output
 from tenuto.config import find_config
 from tenuto.errors import InputError
 
@@ -63,7 +63,7 @@ def report(
         sys.stdout.buffer.flush()
         return
     output = output or Path(f"tenuto-{name}.{form}")
-    write_private(output, data)
+    write_output(output, data)
     print(f"{output} is written: {made.title}", file=sys.stderr)
 
 

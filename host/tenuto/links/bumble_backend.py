@@ -23,7 +23,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import secrets
 import struct
 from collections import OrderedDict
@@ -59,6 +58,8 @@ from bumble.device import (
 from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
+
+from tenuto.private import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -147,16 +148,7 @@ class PrivateKeyStore(JsonKeyStore):
 
     async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
         """Write the file anew, in whole or not at all."""
-        path = Path(self.filename)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_name(path.name + ".tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as output:
-            os.fchmod(output.fileno(), 0o600)
-            json.dump(db, output, sort_keys=True, indent=4)
-            output.flush()
-            os.fsync(output.fileno())
-        temporary.replace(path)
+        write_private(Path(self.filename), json.dumps(db, sort_keys=True, indent=4))
 
 
 @dataclass(frozen=True, slots=True)

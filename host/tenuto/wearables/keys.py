@@ -3,18 +3,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 from tenuto.errors import TenutoError
+from tenuto.private import write_private
 from tenuto_core.auth import KEY_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MODE = 0o600
 
 
 class KeyStore:
@@ -58,16 +55,8 @@ class KeyStore:
         if self._path is None:
             return
         text = json.dumps({name: key.hex() for name, key in sorted(self._keys.items())}, indent=1)
-        new = self._path.with_name(self._path.name + ".new")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Made with its mode, so that there is no moment in which others could open it.
-            with contextlib.suppress(FileNotFoundError):
-                new.unlink()
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text + "\n")
-            new.replace(self._path)
+            write_private(self._path, text + "\n")
         except OSError as error:
             raise TenutoError(f"{self._path} cannot be written: {error}") from error
 
