@@ -7,7 +7,7 @@ Those that are not named keep what the file has of them.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import logging
 import os
@@ -48,7 +48,7 @@ A history on disk costs a hand-over to its thread and a sync for each record, be
 never waits and so no batch ever forms.""",
     "start": """
 Goal: help within 3 times bare Python, a daemon at rest under 0.3 % of a core and 60 MB.
-Help takes what importing the library of the command line takes, and that of the terminal below it.""",
+Help takes what importing the library of the command line takes, and the terminal's below it.""",
     "device": """
 Goal: nothing allocated on the way from a cue's time to the motor.
 Tenuto sends more over the air in all, because the log and the heart come back; what it sends before
@@ -56,10 +56,16 @@ the first cue is all that the cues need.""",
 }
 
 
+HEAD = """# Measurements
+
+Made by `make bench`.
+Ratios within one table come from one run; times are those of the machine named below it."""
+
+
 def machine() -> dict[str, Any]:
     """Say on what it was measured."""
     return {
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
@@ -70,10 +76,7 @@ def machine() -> dict[str, Any]:
 
 def show(results: dict[str, Result]) -> str:
     """Give RESULTS.md."""
-    parts = [
-        "# Measurements\n\nMade by `make bench`. "
-        "Ratios within one table come from one run; times are those of the machine named below it."
-    ]
+    parts = [HEAD]
     for name, (title, module) in ALL.items():
         if name not in results:
             continue
