@@ -364,3 +364,14 @@ def test_in_virtual_time_the_clock_stands_still_while_the_disk_works(path: Path)
             assert began_s == loop.time()
 
     timebase.run(main(), speed=math.inf)
+
+
+async def test_how_sure_a_time_is_is_kept_with_it(tmp_path: Path) -> None:
+    entries = [replace(entry, uncertainty_ms=7) for entry in whole_session()]
+    async with Store(tmp_path / "h.db") as store:
+        await store.add([*entries[:3], *whole_session()[3:]])
+        session = await store.session(1)
+
+    assert session is not None
+    sure = [item.uncertainty_ms for item in session.records]
+    assert sure == [7, 7, 7, *[None] * (len(sure) - 3)]

@@ -87,6 +87,9 @@ def show(
     print(words.printable(f"Session {row.id}, {_when(row)}, on {row.key.wearable}{wearer}"))
     for line in words.summary(summarize(event for event, _ in happened)):
         print(line)
+    sure = [r.uncertainty_ms for r in session.records if r.uncertainty_ms is not None]
+    if sure:
+        print(f"Times   right to within {max(sure)} ms, by the computer's clock")
     _print_score(account(session))
     print()
     _print_table(

@@ -42,7 +42,8 @@ _LINE_BYTES_MAX = 100_000
 
 _KEY = ("wearable", "boot_id", "seq")
 _SESSION = ("person", "plan_id", "routine", "started_utc_ms", "ended_utc_ms", "reason", "source")
-_RECORD = ("seq", "at_ms", "kind", "step", "a", "b", "c", "utc_ms")
+_MAY_LACK = frozenset({"uncertainty_ms"})
+_RECORD = ("seq", "at_ms", "kind", "step", "a", "b", "c", "utc_ms", "uncertainty_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +210,15 @@ def _take_record(db: sqlite3.Connection, item: dict[str, Any]) -> None:
     number = _session_of(db, item)
     if number is None:
         return
-    values = {name: item[name] for name in _RECORD}
+    values = {name: item.get(name) if name in _MAY_LACK else item[name] for name in _RECORD}
     for name, value in values.items():
+        if value is None and name in _MAY_LACK:
+            continue
         if not isinstance(value, int) or not 0 <= value < 1 << 63:
             raise ValueError(f"`{name}` is {value!r}, allowed is a whole number from 0 on")
     db.execute(
         f"INSERT INTO records (wearable, boot_id, session_id, {', '.join(_RECORD)})"  # noqa: S608
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (item["wearable"], item["boot_id"], number, *values.values()),
     )
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 BUSY_TIMEOUT_S = 5.0
@@ -66,10 +66,14 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record of the wearable's log and when it happened, ms since 1970 in UTC."""
+    """A record of the wearable's log and when it happened, ms since 1970 in UTC.
+
+    uncertainty_ms: how far from the truth that may be; None where it is not known.
+    """
 
     record: Record
     utc_ms: int
+    uncertainty_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,7 +466,7 @@ class Store:
             )
         if record is not None:
             self._db.execute(
-                "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
                 (
                     key.wearable,
@@ -476,6 +480,7 @@ class Store:
                     record.b,
                     record.c,
                     entry.utc_ms,
+                    entry.uncertainty_ms,
                 ),
             )
         elif event.seq is None:
@@ -589,7 +594,7 @@ class Store:
 
     def _load_one(self, row: SessionRow) -> StoredSession:
         records = self._db.execute(
-            "SELECT utc_ms, seq, at_ms, kind, step, a, b, c FROM records"
+            "SELECT utc_ms, uncertainty_ms, seq, at_ms, kind, step, a, b, c FROM records"
             " WHERE session_id = ? ORDER BY seq",
             (row.id,),
         )
@@ -603,7 +608,7 @@ class Store:
         return StoredSession(
             row,
             self._plan(row.plan_id),
-            tuple(StoredRecord(events.Record(*r[1:]), r[0]) for r in records),
+            tuple(StoredRecord(events.Record(*r[2:]), r[0], r[1]) for r in records),
             tuple(HostEvent(event_of(json.loads(data)), utc_ms) for utc_ms, data in noticed),
             tuple(ExerciseNote(name, kind, tuple(json.loads(text))) for name, kind, text in notes),
         )

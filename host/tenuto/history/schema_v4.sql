@@ -48,6 +48,7 @@ CREATE TABLE records (
     b          INTEGER NOT NULL,
     c          INTEGER NOT NULL,
     utc_ms     INTEGER NOT NULL,
+    uncertainty_ms INTEGER,              -- of utc_ms; NULL where not known
     PRIMARY KEY (wearable, boot_id, seq)
 ) STRICT, WITHOUT ROWID;
 
