@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Puts each fault of `mutants.toml` into a copy of the tree and runs the core's tests there.
+"""Puts each fault of `mutants.toml` into a copy of the tree and runs the tests that must notice it.
 
 `python tests/mutants/run.py [WORD ...]` takes the faults whose `what` has one of the words, or all.
 Prints each fault and the test that noticed it.  Exit status 1 if a fault survived.
@@ -26,12 +26,16 @@ TIMEOUT_S = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """One fault: in `file`, `new` stands where `old` is; what: the promise that it breaks."""
+    """One fault: in `file`, `new` stands where `old` is; what: the promise that it breaks.
+
+    tests: where it must be noticed; the core's tests if they are not said.
+    """
 
     what: str
     file: str
     old: str
     new: str
+    tests: tuple[str, ...] = TESTS
 
     def source(self, root: Path) -> str:
         """Give the file with the fault in it; raises ValueError if `old` is not there once."""
@@ -43,7 +47,8 @@ class Mutant:
 
 def mutants() -> list[Mutant]:
     """Give all that are in the table."""
-    return [Mutant(**entry) for entry in tomllib.loads(TABLE.read_text("utf-8"))["mutant"]]
+    table = tomllib.loads(TABLE.read_text("utf-8"))["mutant"]
+    return [Mutant(**{**entry, "tests": tuple(entry.get("tests", TESTS))}) for entry in table]
 
 
 def copy_tree(target: Path) -> None:
@@ -62,8 +67,8 @@ def copy_tree(target: Path) -> None:
         (target / ".parts").symlink_to(ROOT / ".parts")
 
 
-def run_tests(root: Path) -> tuple[bool, str]:
-    """Run the tests of a copy; gives whether they pass, and the first one that does not."""
+def run_tests(root: Path, tests: tuple[str, ...]) -> tuple[bool, str]:
+    """Run tests of a copy; gives whether they pass, and the first one that does not."""
     paths = (root, root / "core", root / "host")
     env = {
         **os.environ,
@@ -77,7 +82,7 @@ def run_tests(root: Path) -> tuple[bool, str]:
     options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
     try:
         result = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *TESTS],
+            [sys.executable, "-m", "pytest", *options, *tests],
             cwd=root,
             env=env,
             capture_output=True,
@@ -102,14 +107,15 @@ def try_all(chosen: list[Mutant]) -> list[Mutant]:
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         root = Path(folder)
         copy_tree(root)
-        passes, why = run_tests(root)
-        if not passes:
-            raise SystemExit(f"the tests do not pass without a fault: {why}")
+        for tests in dict.fromkeys(mutant.tests for mutant in chosen):
+            passes, why = run_tests(root, tests)
+            if not passes:
+                raise SystemExit(f"the tests do not pass without a fault: {why}")
         for number, mutant in enumerate(chosen, 1):
             path = root / mutant.file
             good = path.read_text(encoding="utf-8")
             path.write_text(mutant.source(root), encoding="utf-8")
-            survived, by = run_tests(root)
+            survived, by = run_tests(root, mutant.tests)
             path.write_text(good, encoding="utf-8")
             say(f"{number}/{len(chosen)} {mutant.what}: {'SURVIVED' if survived else by}")
             if survived:
