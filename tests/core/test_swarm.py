@@ -13,7 +13,7 @@ from tenuto_core.plan import MAX_STEP_MS, PlanError, Step
 from tests.core.oracle import Oracle
 from tests.core.rig import PATTERNS, Wrist, log_bytes
 
-SESSIONS = 5_000
+SESSIONS = 10_000
 INPUTS_MAX = 25
 SESSION_MS_MAX = 24 * 3_600_000
 
