@@ -299,7 +299,8 @@ class Ble:
     def _tune(self, now_ms):
         """Ask for a quick link while the host has much to do, and for a sparing one else.
 
-        In a session the host follows the log and the clock, which wants something in between.
+        Between holds the host follows the log and somebody may want to skip or to go back, which
+        wants something in between; in a hold there is nothing to do but to hold.
         """
         if now_ms - self._tuned_ms < SETTLE_MS:
             return
@@ -307,7 +308,7 @@ class Ble:
         asked_ms = self.peer.asked_ms
         if asked_ms is None or now_ms - asked_ms < BUSY_MS:
             wished_ms, packet_ms = FAST_MS, FAST_PACKET_MS
-        elif self._band.is_playing:
+        elif self._band.is_playing and not self._band.is_holding:
             wished_ms, packet_ms = SESSION_MS, SESSION_PACKET_MS
         else:
             wished_ms, packet_ms = SLOW_MS, SLOW_PACKET_MS

@@ -70,7 +70,7 @@ PAIRING_DONE = ((100, 150, 150), (100, 150, 0))
 PAIRING_OVER = menu.GOODBYE
 # After these the memory was lost but hardly any time; after others nobody knows how much.
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
-_UNHURRIED = (wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
+_UNHURRIED = (wire.CLOCK, wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
 _OPEN_TO_ALL = (wire.HELLO, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
 
@@ -204,6 +204,11 @@ class Band:
     def is_playing(self) -> bool:
         """Whether a session goes on or is set for later."""
         return self.player.state != IDLE
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a hold goes on just now."""
+        return self.player.state == RUNNING and self.player.in_hold
 
     def is_quiet(self, now_ms: int) -> bool:
         """Whether nothing is felt and nothing is due for `QUIET_MS`: time for what takes time."""
@@ -582,7 +587,7 @@ class Peer:
         if op == wire.HEART:  # once a second and worth no answer: the next one is soon here
             self._band.host_beat(values[0], tail, now_ms)
             return
-        if op not in _UNHURRIED and not (op == wire.CLOCK and self._band.is_playing):
+        if op not in _UNHURRIED:
             self.asked_ms = now_ms
         answer = self._handle(op, values, tail, now_ms)
         if answer is None:
