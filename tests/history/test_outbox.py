@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store, Waiting
-from tenuto.history.store import APPLICATION_ID
 
 if TYPE_CHECKING:
     import pytest
@@ -52,24 +49,3 @@ async def test_it_is_how_many_wait_that_counts_not_how_far_apart_their_ids_are(
             assert await store.outbox_add([hour]) == 0
 
         assert await store.outbox_after(0, 100) == hours
-
-
-async def test_a_history_of_version_1_is_brought_up_and_keeps_what_it_has(tmp_path: Path) -> None:
-    path = tmp_path / "h.db"
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript(Path(__file__).with_name("schema_v1.sql").read_text(encoding="utf-8"))
-        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        db.execute("PRAGMA user_version = 1")
-        db.execute(
-            "INSERT INTO sessions (wearable, boot_id, seq, started_utc_ms)"
-            " VALUES ('wrist', 1, 2, 3)"
-        )
-        db.commit()
-    async with Store(path) as store:
-        assert [row.key.wearable for row in await store.sessions()] == ["wrist"]
-        await store.outbox_add([message(1)])
-    with closing(sqlite3.connect(path)) as old, closing(sqlite3.connect(tmp_path / "n.db")) as new:
-        async with Store(tmp_path / "n.db"):
-            pass
-        tables = "SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
-        assert old.execute(tables).fetchall() == new.execute(tables).fetchall()
