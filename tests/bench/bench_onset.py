@@ -78,7 +78,7 @@ def planned() -> list[tuple[int, int]]:
 async def keep_busy(board: SimulatedBoard, dice: random.Random) -> None:
     """Let the board stand still now and then, as a garbage collection or a slow bus does."""
     while True:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(dice.uniform(0.004, 0.03))
         board.clock.block_ms(dice.uniform(0, BUSY_MS_MAX))
 
 
@@ -106,7 +106,8 @@ async def tenuto_errors(
             raise RuntimeError("the first entry of a session comes from the band's log")
         board = it.wearable.board
         start_ms = begun.at_ms + board.ticks_ms() - it.wearable.app._clock.now()
-        ups = [edge.t_ms - start_ms for edge in it.wearable.motor.edges if edge.on]
+        # What was felt before, such as the answer to a pairing, is none of the session's.
+        ups = [ms for e in it.wearable.motor.edges if e.on and (ms := e.t_ms - start_ms) > -1]
     errors, at = [], 0
     for planned_ms, pulses in planned():
         errors.append(ups[at] - planned_ms)
@@ -248,7 +249,9 @@ def measure() -> Result:
         folder = Path(name)
         work: dict[str, Coroutine[Any, Any, list[float]]] = {
             "(a) Tenuto, radio fine": _tenuto(folder, 0.0),
-            "(a) Tenuto, board busy for up to 4 ms every 50 ms": _tenuto(folder, 0.0, busy=True),
+            "(a) Tenuto, board held up for 0 to 4 ms 60 times a second": _tenuto(
+                folder, 0.0, busy=True
+            ),
             "(b) Tenuto, 10 % loss": _tenuto(folder, 0.1),
             "(b) Tenuto, 30 % loss": _tenuto(folder, 0.3),
             "(c) Tenuto, radio gone after play": _tenuto(folder, 0.0, gone=True),
@@ -263,7 +266,8 @@ def measure() -> Result:
         for loss, errors in timebase.run(automation_errors(folder)).items():
             rows.append(_row(f"(e) MQTT automation, 40 ms interval, {loss:.0%} loss", errors))
     # A clock of whole milliseconds cannot tell less than one from nothing.
-    base_ms = max(1.0, *(row["p99"] for row in rows if "Tenuto" in row["what"]))
+    plain = [row["p99"] for row in rows if "Tenuto" in row["what"] and "busy" not in row["what"]]
+    base_ms = max(1.0, *plain)
     for row in rows:
         row["ratio"] = round(max(row["p99"], 1.0) / base_ms, 1)
     return {"unit": "ms", "rows": rows, "base_ms": base_ms}
