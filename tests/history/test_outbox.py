@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store, Waiting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
