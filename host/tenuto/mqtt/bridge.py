@@ -515,7 +515,6 @@ class Bridge:
         try:
             await self._open_client(client)
             self._opened = True
-            await self._subscribe(client, self._topics.who, self._topics.instance)
             await self._serve(client, away=away)
         except (asyncio.CancelledError, _RivalError):
             # Without the farewell the broker would publish the last will.
@@ -551,7 +550,11 @@ class Bridge:
             task.result()
 
     async def _speak(self, client: aiomqtt.Client, *, away: bool) -> None:
-        """See that nobody else speaks here, then say all there is to say."""
+        """See that nobody else speaks here, then say all there is to say.
+
+        Beside `_receive`, which hears of a connection that ends; a subscription waits in vain then.
+        """
+        await self._subscribe(client, self._topics.who, self._topics.instance)
         await self._publish(client, _Message(self._topics.who, encode(self._me)))
         await asyncio.sleep(self._rival_wait_s)
         await self._subscribe(client, self._topics.bridge, *self._topics.incoming)
