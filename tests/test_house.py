@@ -37,9 +37,9 @@ NEVER_WRITTEN = {
             for pieces in (
                 ("pypi", ".org"),
                 ("files.python", "hosted.org"),
-                ("deb.", "debian.org"),
+                ("deb.debian", ".org"),
                 ("archive.", "ubuntu.com"),
-                ("registry.", "npmjs.org"),
+                ("registry.npmjs", ".org"),
             )
         )
     ),
