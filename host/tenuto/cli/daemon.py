@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
 from tenuto.config import find_config
 
-app = App(name="daemon", help="Stay, keep the wearables, start sessions on command by MQTT.")
+app = App(name="daemon")
 
 
 @app.default
@@ -23,10 +23,11 @@ def daemon(
     verbose: Annotated[bool, Parameter(negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
-    """Keep all wearables of the configuration until Ctrl-C or SIGTERM.
+    """Stay, keep the wearables, start sessions on command by MQTT.
 
+    It keeps all wearables of the configuration until Ctrl-C or SIGTERM.
     Sessions are started, paused and stopped by MQTT, by the button on the wearable or by `tenuto
-    run` beside it.  SIGHUP reads the configuration again and says what has changed.
+    run` beside it. SIGHUP reads the configuration again and says what has changed.
 
     Args:
         speed: how fast time passes, for simulated wearables

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
-app = App(name="doctor", help="Check that everything Tenuto needs is there, and say what to do.")
+app = App(name="doctor")
 
 
 @app.default
@@ -31,7 +31,9 @@ def doctor(
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
-    """Check everything that Tenuto needs. Ends with 1 if there is a problem, else with 0.
+    """Check that everything Tenuto needs is there, and say what to do.
+
+    It ends with 1 if there is a problem, else with 0.
 
     Args:
         as_json: print one JSON object a line, and nothing else

@@ -14,12 +14,14 @@ from tenuto.errors import LinkError, LinkReason
 if TYPE_CHECKING:
     from tenuto.app import Setting
 
-app = App(name="forget", help="Forget the pairing with a wearable.")
+app = App(name="forget")
 
 
 @app.default
 def forget(address: str, /, *, config: ConfigFile = None) -> int:
-    """Forget that this computer is paired with a wearable. The wearable itself still knows.
+    """Forget the pairing with a wearable.
+
+    That is on this computer; the wearable itself still knows.
 
     Args:
         address: its Bluetooth address, or its id in the configuration

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 LISTEN_S = 4.0
 
-app = App(name="pair", help="Pair with a wearable, so that it trusts this computer.")
+app = App(name="pair")
 
 
 @app.default
 def pair(address: str | None = None, /, *, config: ConfigFile = None) -> int:
-    """Pair with a wearable. Make it ready for pairing first, as its description says.
+    """Pair with a wearable, so that it trusts this computer.
+
+    Make it ready for pairing first, as its description says.
 
     Args:
         address: its Bluetooth address, or its id in the configuration; without it a Tenuto band

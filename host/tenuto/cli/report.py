@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 60.0
 Format = Literal["html", "svg", "png"]
 
-app = App(name="report", help="Show a session, a week or a month as a page or a picture.")
+app = App(name="report")
 
 
 @app.default
@@ -39,8 +39,9 @@ def report(
     person: str | None = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make one file that needs nothing else, to look at in a browser, to print or to show.
+    """Show a session, a week or a month as a page or a picture.
 
+    It makes one file that needs nothing else, to look at in a browser, to print or to show.
     It holds health data; only you may read the file.
 
     Args:

@@ -12,7 +12,7 @@ from tenuto.cli import before
 from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
 from tenuto.config import find_config
 
-app = App(name="run", help="Play a routine once and show it live.")
+app = App(name="run")
 
 
 @app.default
@@ -29,9 +29,9 @@ def run(
     seed: int | None = None,
     config: ConfigFile = None,
 ) -> int:
-    """Play a routine on a wearable and follow it to its end. Ctrl-C stops it.
+    """Play a routine once and show it live.
 
-    A wearable that already plays something is joined, not disturbed.
+    Ctrl-C stops it. A wearable that already plays something is joined, not disturbed.
 
     Args:
         routine: a routine's name, or a file that ends in .toml; without it the default one

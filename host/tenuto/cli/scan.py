@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tenuto.config import Config
     from tenuto.links.scan import Found
 
-app = App(name="scan", help="List the devices in reach by Bluetooth, and their use for Tenuto.")
+app = App(name="scan")
 
 
 @app.default
@@ -36,7 +36,9 @@ def scan(
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
-    """Listen for a while and list who is there: name, address, signal, what it can do.
+    """List the devices in reach by Bluetooth, and their use for Tenuto.
+
+    Each has its name, its address, how strong its signal is and what it can do.
 
     Args:
         seconds: how long to listen

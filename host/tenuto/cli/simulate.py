@@ -13,7 +13,7 @@ from cyclopts import App, Parameter, validators
 from tenuto.cli.common import log_to_stderr, parse_speed
 from tenuto.errors import InputError
 
-app = App(name="simulate", help="Be a simulated wearable, in a process of its own.")
+app = App(name="simulate")
 
 
 class Person(StrEnum):
@@ -41,8 +41,9 @@ def simulate(
     speed: str = "1",
     verbose: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Run simulated wearables until Ctrl-C, and let other programs meet them over TCP.
+    """Be a simulated wearable, in a process of its own.
 
+    It runs until Ctrl-C, and other programs meet it, or several of them, over TCP.
     In the configuration of the other Tenuto: `[bluetooth] adapter =
     "bumble:tcp-client:127.0.0.1:9000"` and a wearable with the address that is printed here.
     Any other program that speaks HCI (H4) over TCP meets them in the same way.

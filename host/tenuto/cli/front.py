@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""The commands, and the page that `tenuto` alone and `tenuto --help` print.
+
+Who asks what there is waits for no library: nothing is imported here but what Python has loaded
+anyway, `typing` and `dataclasses` included, each of which takes as long as Python itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tenuto import __version__
+
+COMMANDS = {
+    "Stretch": {
+        "run": "Play a routine once and show it live.",
+        "routines": "List routines, show what they do, check files.",
+    },
+    "Look back": {
+        "history": "List what was played, show it, export, delete, check.",
+        "report": "Show a session, a week or a month as a page or a picture.",
+    },
+    "Wearable": {
+        "scan": "List the devices in reach by Bluetooth, and their use for Tenuto.",
+        "pair": "Pair with a wearable, so that it trusts this computer.",
+        "forget": "Forget the pairing with a wearable.",
+        "firmware": "Put the firmware on a board, tell what is on it.",
+        "simulate": "Be a simulated wearable, in a process of its own.",
+    },
+    "This computer": {
+        "daemon": "Stay, keep the wearables, start sessions on command by MQTT.",
+        "doctor": "Check that everything Tenuto needs is there, and say what to do.",
+        "privacy": "Say what is stored where and what is published, and erase it.",
+    },
+}
+"""Group to name to summary, in the order in which people meet them.
+
+The command `run` is the object `app` of the module `tenuto.cli.run`, and so on.
+"""
+
+ABOUT = "Tenuto times stretches and holds by touch: stretch with your eyes closed."
+VERSION = f"tenuto {__version__}"
+HELP_WORDS, VERSION_WORDS = ("-h", "--help"), ("--version",)
+
+_EXAMPLES = {
+    "tenuto run": "play your default routine, at once",
+    "tenuto run lower-back --speed 20": "see it go by, on a simulated wearable",
+    "tenuto routines show lower-back": "what comes when, and what is felt",
+}
+_OPTIONS = {
+    "-h, --help": "this page; after a command, what that command takes",
+    "--version": "which version this is",
+    "--debug": "with any command: where in the program an error comes from",
+}
+_END = """\
+A timer, not medical advice: stretch to mild tension, never into pain.
+A long press on the wearable stops everything at once.
+More: `tenuto COMMAND --help`; README.md for a beginning, and config/tenuto.toml
+for every setting."""
+
+
+def answer(words: list[str]) -> str | None:
+    """Give what `tenuto WORDS` prints if it only asks what there is; None for all else."""
+    if not all(word in HELP_WORDS + VERSION_WORDS for word in words):
+        return None
+    if any(word in VERSION_WORDS for word in words):
+        return VERSION
+    return page(is_bold=_wants_bold())
+
+
+def page(*, is_bold: bool) -> str:
+    """Give the front page, at most 80 columns wide; `is_bold` marks its headings for a terminal."""
+    mark, end = ("\x1b[1m", "\x1b[0m") if is_bold else ("", "")
+    width = max(len(name) for group in COMMANDS.values() for name in group)
+    parts = [(heading, rows, width) for heading, rows in COMMANDS.items()]
+    parts += [
+        (heading, rows, max(map(len, rows)))
+        for heading, rows in (("Examples", _EXAMPLES), ("Options", _OPTIONS))
+    ]
+    blocks = [
+        "\n".join([f"{mark}{heading}{end}", *(f"  {a:{w}}  {b}" for a, b in rows.items())])
+        for heading, rows, w in parts
+    ]
+    return "\n\n".join([ABOUT, "Usage: tenuto COMMAND ...", *blocks, _END])
+
+
+def _wants_bold() -> bool:
+    """Tell whether standard output is a terminal that wants more than plain text."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return sys.stdout.isatty() and not is_plain

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""The commands, as the library of the command line knows them."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from tenuto.cli.front import ABOUT, COMMANDS, HELP_WORDS, VERSION, VERSION_WORDS
+
+app = App(
+    name="tenuto",
+    version=VERSION,
+    version_flags=VERSION_WORDS,
+    help=ABOUT,
+    help_flags=HELP_WORDS,
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+for _group, _commands in COMMANDS.items():
+    for _name in _commands:
+        # By its path, so that the rest is imported only by who needs it.
+        app.command(f"tenuto.cli.{_name}:app", name=_name, group=_group)
