@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenuto_core.plan import Plan
 
 
@@ -272,3 +274,23 @@ def to_json(event: Event) -> dict[str, Any]:
     """Give the JSON object of an event: `event`, `t_ms`, then its own fields."""
     own = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _HIDDEN}
     return {"event": event.name, "t_ms": own.pop("t_ms")} | own
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.name: kind
+    for kind in tuple(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and kind.name
+}
+
+
+def from_json(data: Mapping[str, Any]) -> Event:
+    """Make an event from its JSON form; its number is not part of that and stays None.
+
+    Raises:
+        KeyError: there is no such event.
+        TypeError, ValueError: it is no object, or has not the fields of its event.
+    """
+    given = dict(data)
+    kind = _KINDS[given.pop("event")]
+    own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return kind(**own)

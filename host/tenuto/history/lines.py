@@ -25,10 +25,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tenuto import events
 from tenuto.errors import InputError, Mistake
 
 from .mend import is_plan
-from .store import event_of, transaction
+from .store import transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -227,7 +228,7 @@ def _take_host_event(db: sqlite3.Connection, item: dict[str, Any]) -> None:
     number = _session_of(db, item)
     if number is None:
         return
-    event = event_of(item["event"])
+    event = events.from_json(item["event"])
     db.execute(
         "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",

@@ -24,7 +24,7 @@ from tenuto.session import plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
-from .store import Store, event_of, transaction
+from .store import Store, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -286,7 +286,7 @@ def _told_by_host(db: sqlite3.Connection, number: int | None) -> _Row | None:
     for utc_ms, data in db.execute(
         "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id", (number,)
     ):
-        event = event_of(json.loads(data))
+        event = events.from_json(json.loads(data))
         if isinstance(event, events.SessionEnded):
             return utc_ms, event.reason, event.source
     return None

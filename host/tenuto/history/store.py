@@ -609,7 +609,7 @@ class Store:
             row,
             self._plan(row.plan_id),
             tuple(StoredRecord(events.Record(*r[2:]), r[0], r[1]) for r in records),
-            tuple(HostEvent(event_of(json.loads(data)), utc_ms) for utc_ms, data in noticed),
+            tuple(HostEvent(events.from_json(json.loads(data)), at_ms) for at_ms, data in noticed),
             tuple(ExerciseNote(name, kind, tuple(json.loads(text))) for name, kind, text in notes),
         )
 
@@ -650,19 +650,6 @@ _ADVICE = (
     ("SQLITE_BUSY", "is held by another program: end that, or give [history] path another place"),
     ("SQLITE_IOERR", "cannot be read or written: check the disk"),
 )
-
-_EVENTS: dict[str, type[Event]] = {
-    kind.name: kind
-    for kind in vars(events).values()
-    if isinstance(kind, type) and issubclass(kind, events.Event) and kind.name
-}
-
-
-def event_of(data: dict[str, Any]) -> Event:
-    """Make an event from the JSON form of `events.to_json`."""
-    own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    kind: str = own.pop("event")
-    return _EVENTS[kind](**own)
 
 
 def _statements(script: str) -> list[str]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from tenuto import events
 from tenuto.errors import ControlError
 from tenuto.events import Entry, Record, SessionKey, SessionStarted
-from tenuto.history.store import event_of
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
         ControlError: it is none; the daemon may be of another version.
     """
     try:
-        event = replace(event_of(dict(data["event"])), seq=data["seq"])
+        event = replace(events.from_json(data["event"]), seq=data["seq"])
         if isinstance(event, SessionStarted) and data["plan"] is not None:
             event = replace(event, plan=Plan(b64decode(data["plan"])))
         record = data["record"]
