@@ -60,7 +60,8 @@ class Answer:
     """What became of a command.
 
     reason: `ok`, one of `tenuto_core.vocab.STATUSES`, or one of the host's own: `unknown_wearable`,
-    `unknown_routine`, `unreachable`, `bad_request`, `too_old`, `too_many`.  text: for a person.
+    `unknown_routine`, `unreachable`, `bad_request`, `too_old`, `too_many`, and `failed` where no
+    other says it.  text: for a person.
     """
 
     ok: bool
