@@ -21,29 +21,21 @@ from tenuto.device import DeviceState
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.history import HistorySink, Store
 from tenuto.history.days import times_held
-from tenuto.history.standing import Standings
 from tenuto.keeper import LinkState
 from tenuto.memory import Memory
-from tenuto.mqtt.announcer import SETTLE_S
-from tenuto.mqtt.bridge import FRESH_S, RIVAL_WAIT_S, Bridge, HomeAssistant
-from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
-from tenuto.mqtt.feed import Feed
 from tenuto.notify import ServiceManager
 from tenuto.outlets import Outlet
 from tenuto.progression import grown, grows, growths
 from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.skews import Skews
-from tenuto.terminal import choose_sink
 from tenuto.turns import Turns
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.keys import KeyStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-
-    from rich.console import Console
 
     from tenuto.adjust import Adjustment
     from tenuto.commands import Answer, Command, Preference
@@ -57,6 +49,8 @@ if TYPE_CHECKING:
     from tenuto.links.bluez_agent import Prompter
     from tenuto.links.scan import Found
     from tenuto.mqtt.address import BrokerAddress
+    from tenuto.mqtt.bridge import Bridge
+    from tenuto.mqtt.feed import Feed
     from tenuto.outlets import Sink
     from tenuto.progression import Growth
     from tenuto.routine import Routine
@@ -105,14 +99,13 @@ class Setting:
     """What holds for a whole run.
 
     speed: of the clock, `math.inf` for virtual time.  mqtt: whether MQTT is wanted in virtual time
-    as well.  console: standard output.  say: prints a line for a person, not on standard output.
+    as well.  say: prints a line for a person, not on standard output.
     reread: reads the configuration again, for the daemon.
     """
 
     config: Config
     speed: float
     mqtt: bool
-    console: Console
     say: Callable[[str], None]
     json: bool = False
     seed: int | None = None
@@ -196,6 +189,8 @@ class Host:
             return None
         address: BrokerAddress
         if mqtt.is_embedded:
+            from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
+
             broker = await self._stack.enter_async_context(EmbeddedBroker())
             address = broker.address
             self.broker_text = f"MQTT for this machine at {address}"
@@ -210,6 +205,17 @@ class Host:
     async def _build_bridge(self, wearables: Sequence[Wearable], history: Outlet) -> list[Outlet]:
         if self._broker is None:
             return []
+        # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
+        from tenuto.history.standing import Standings  # noqa: PLC0415
+        from tenuto.mqtt.announcer import SETTLE_S  # noqa: PLC0415
+        from tenuto.mqtt.bridge import (  # noqa: PLC0415
+            FRESH_S,
+            RIVAL_WAIT_S,
+            Bridge,
+            HomeAssistant,
+        )
+        from tenuto.mqtt.feed import Feed  # noqa: PLC0415
+
         mqtt, memory = self.config.mqtt, self.memory
         # What is a matter of moments for a person takes longer on a faster clock.
         pace = max(1.0, self.setting.speed)
@@ -558,8 +564,13 @@ async def play(
     clock = HostTime(setting.speed)
     gone = asyncio.Event()
     client = await daemon_of(setting)
+    # Here and not at the top: a daemon draws nothing.
+    from rich.console import Console  # noqa: PLC0415
+
+    from tenuto.terminal import choose_sink  # noqa: PLC0415
+
     screen = choose_sink(
-        setting.console,
+        Console(),
         json=setting.json,
         now_ms=lambda: round(clock.utc_ms()),
         speed=setting.speed,

@@ -8,14 +8,11 @@ firmware with one wearable and with fifty.
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
 
 from tenuto import timebase
 from tenuto.app import Setting, open_host
@@ -87,7 +84,6 @@ async def stack(
         ),
         speed=math.inf,
         mqtt=False,
-        console=Console(file=io.StringIO()),
         say=lambda _text: None,
         seed=1,
     )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -11,8 +10,6 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
 
 from tenuto import timebase
 from tenuto.app import Host, Setting, open_host
@@ -87,7 +84,6 @@ async def chain(path: Path, seed: int = 0) -> AsyncIterator[Chain]:
         config=Config(mqtt=Mqtt(url="off"), history=History(path=path)),
         speed=math.inf,
         mqtt=False,
-        console=Console(file=io.StringIO()),
         say=lambda _text: None,
         seed=seed,
     )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from tenuto.errors import InputError, TenutoError
 from tenuto.private import write_private
@@ -64,7 +63,6 @@ def make_setting(
         config=config,
         speed=speed,
         mqtt=mqtt,
-        console=Console(),
         say=lambda text: print(f"tenuto: {text}", file=sys.stderr),
         json=json,
         seed=seed,
