@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter, validators
 
 from tenuto import events
+from tenuto.cli import tables
 from tenuto.cli.common import ConfigFile, confirmed, history_file, write_output
 from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 30.0
 LONG_TIMEOUT_S = 600.0
 """For what goes through all of the history."""
-_RIGHT = frozenset({"id", "holds", "time", "bpm"})
 Number = Annotated[int, Parameter(name="ID")]
 
 app = App(name="history", help="List what was played, show it, export, delete, check.")
@@ -57,8 +57,10 @@ def list_sessions(
     if not sessions:
         print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
         return
-    head = ("id", "when", "routine", "wearable", "ended", "holds", "time", "bpm")
-    _print_table(head, [_row(session) for session in sessions])
+    _write_table(
+        ("!>id", "!when", "routine", "wearable", "ended", "!>holds", "!>time", "!>bpm"),
+        map(_row, sessions),
+    )
 
 
 @app.command
@@ -92,9 +94,9 @@ def show(
         print(f"Times   right to within {max(sure)} ms, by the computer's clock")
     _print_score(account(session))
     print()
-    _print_table(
-        ("at", "event", ""),
-        [(_clock(event.t_ms), event.name, _details(event)) for event, _ in happened],
+    _write_table(
+        ("!at", "!event", ""),
+        ((_clock(event.t_ms), event.name, _details(event)) for event, _ in happened),
     )
 
 
@@ -408,13 +410,8 @@ def _details(event: Event) -> str:
     )
 
 
-def _print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    lines = [head, *(tuple(map(words.printable, row)) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    for line in lines:
-        print("  ".join(_cells(line, head, widths)).rstrip())
-
-
-def _cells(line: tuple[str, ...], head: tuple[str, ...], widths: Sequence[int]) -> Iterable[str]:
-    for text, title, width in zip(line, head, widths, strict=True):
-        yield text.rjust(width) if title in _RIGHT else text.ljust(width)
+def _write_table(columns: Sequence[str], rows: Iterable[tuple[str, ...]]) -> None:
+    table = tables.table(*columns)
+    for row in rows:
+        table.add_row(*map(words.printable, row))
+    tables.write(table)

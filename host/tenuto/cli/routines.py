@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path  # noqa: TC003 - cyclopts reads it at run time
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
-from rich.console import Console
-from rich.table import Table
+from cyclopts import App
 from rich.text import Text
 
 from tenuto import haptics, routine
+from tenuto.cli import tables
+from tenuto.cli.common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
 from tenuto.compile import compile_routine, describe
 from tenuto.config import find_config
 from tenuto.errors import InputError
@@ -20,7 +20,8 @@ from tenuto.resources import Library
 from tenuto.schema import routine_schema
 
 if TYPE_CHECKING:
-    from rich.console import JustifyMethod, RenderableType
+    from rich.console import RenderableType
+    from rich.table import Table
 
     from tenuto.compile import CompiledPlan, ScoreRow
     from tenuto.haptics import Vocabulary
@@ -28,12 +29,7 @@ if TYPE_CHECKING:
 
 app = App(name="routines", help="List routines, show what they do, check files.")
 
-ConfigFile = Annotated[
-    Path | None, Parameter(name="--config", help="Configuration file to use instead of your own.")
-]
-
 _MS_PER_CELL = 100
-_PIPE_WIDTH = 1_000
 
 
 @app.default
@@ -42,7 +38,7 @@ def list_routines(*, config: ConfigFile = None) -> None:
     """List all routines, your own and those that come with Tenuto."""
     library = Library.of(find_config(config))
     vocabulary = library.vocabulary()
-    table = _table("name", ">exercises", ">duration", "description")
+    table = tables.table("name", ">exercises", ">duration", "description")
     for name in library.names():
         try:
             found = library.routine(name)
@@ -53,7 +49,7 @@ def list_routines(*, config: ConfigFile = None) -> None:
         else:
             count = str(len(found.exercises))
             table.add_row(Text(name, style="bold"), count, lasts, Text(found.description))
-    _write(table)
+    tables.write(table)
 
 
 @app.command
@@ -68,7 +64,7 @@ def show(name: str, /, *, config: ConfigFile = None) -> None:
     found = library.open(name)
     vocabulary = library.vocabulary()
     compiled = compile_routine(found, vocabulary)
-    _write(
+    tables.write(
         _heading(found),
         _score(compiled, _blocks()),
         Text(),
@@ -92,7 +88,7 @@ def check(file: Path, /, *files: Path, config: ConfigFile = None) -> None:
     prefixed = len(lines) > 1
     for path, (is_right, text) in zip((file, *files), lines, strict=True):
         prefix = f"{path}: " if prefixed and is_right else ""
-        _write(Text(prefix + text, style="green" if is_right else ""))
+        tables.write(Text(prefix + text, style="green" if is_right else ""))
     if not all(is_right for is_right, _ in lines):
         raise SystemExit(2)
 
@@ -100,7 +96,7 @@ def check(file: Path, /, *files: Path, config: ConfigFile = None) -> None:
 @app.command
 def schema() -> None:
     """Print the JSON Schema of routine files, for your editor."""
-    _write(Text(json.dumps(routine_schema(), indent=2)))
+    tables.write(Text(json.dumps(routine_schema(), indent=2)))
 
 
 def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
@@ -139,7 +135,9 @@ def _heading(found: Routine) -> Text:
 
 
 def _score(compiled: CompiledPlan, blocks: str) -> Table:
-    table = _table("!>at", "!>for", "step", "exercise", "!side", "!>cue at", "!cue", "felt as")
+    table = tables.table(
+        "!>at", "!>for", "step", "exercise", "!side", "!>cue at", "!cue", "felt as"
+    )
     for row in describe(compiled):
         style = "bold" if row.kind == "hold" else ""
         step: list[RenderableType] = [
@@ -173,44 +171,15 @@ def _exercise(row: ScoreRow) -> str:
 
 
 def _held(found: Routine) -> list[RenderableType]:
-    table = _table("muscle", ">left", ">right")
+    table = tables.table("muscle", ">left", ">right")
     for muscle, (left_ms, right_ms) in found.held_ms().items():
         table.add_row(Text(muscle), duration(left_ms), duration(right_ms))
     return [Text("\nHeld in all:"), table] if table.row_count else []
 
 
-def _table(*columns: str) -> Table:
-    """Make a table; `!` before a column: never folded, then `>`: aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        title = column.lstrip("!>")
-        justify: JustifyMethod = "right" if ">" in column else "left"
-        table.add_column(title, justify=justify, overflow="fold", no_wrap="!" in column)
-    return table
-
-
-def _console() -> Console:
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        # What reads a pipe wants whole lines, however wide the terminal behind it may be.
-        console.width = _PIPE_WIDTH
-    return console
-
-
 def _blocks() -> str:
     try:
-        haptics.BLOCKS.encode(_console().encoding)
+        haptics.BLOCKS.encode(tables.console().encoding)
     except UnicodeEncodeError:
         return haptics.ASCII_BLOCKS
     return haptics.BLOCKS
-
-
-def _write(*parts: RenderableType) -> None:
-    console = _console()
-    if console.is_terminal:
-        console.print(*parts, sep="\n")
-        return
-    with console.capture() as capture:
-        console.print(*parts, sep="\n")
-    lines = (line.rstrip() for line in capture.get().splitlines())
-    console.file.write("\n".join(lines) + "\n")

@@ -9,10 +9,9 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter, validators
-from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 
+from tenuto.cli import tables
 from tenuto.cli.common import ConfigFile, make_setting
 from tenuto.config import find_config
 from tenuto.terminal import words
@@ -20,6 +19,8 @@ from tenuto.terminal import words
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+
+    from rich.table import Table
 
     from tenuto.app import Setting
     from tenuto.config import Config
@@ -57,7 +58,7 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
     from tenuto.links.scan import ordered
 
     known: dict[str, Found] = {}
-    console = Console()
+    console = tables.console()
     is_live = not as_json and console.is_terminal and not console.is_dumb_terminal
     if not as_json and not is_live:
         print(f"tenuto: listening for {seconds:g} s", file=sys.stderr)
@@ -76,8 +77,7 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
             sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return 0
     if live is None and rows:
-        # A pipe has no width of its own.
-        Console(width=None if console.is_terminal else 160).print(_table(rows, setting.config))
+        tables.write(_table(rows, setting.config))
     for line in _remarks(known, rows, everything=everything):
         print(line)
     return 0
@@ -90,9 +90,7 @@ def _configured(config: Config) -> Mapping[str, str]:
 
 
 def _table(rows: list[Found], config: Config) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("what", "name", "address", "signal", "use"):
-        table.add_column(title, justify="right" if title == "signal" else "left")
+    table = tables.table("what", "name", "!address", "!>signal", "use")
     named = _configured(config)
     for one in rows:
         kind = one.kind
