@@ -115,6 +115,32 @@ def test_the_end_that_it_tells_is_the_end_that_comes(seen: Seen) -> None:
     assert told == view.ended
 
 
+def test_the_time_over_in_a_step_stands_still_in_a_pause_and_is_never_more_than_the_step(
+    seen: Seen,
+) -> None:
+    def now() -> tuple[int | None, int | None]:
+        utc_ms = UTC_MS + seen.band.now_ms
+        return seen.view.elapsed_ms(utc_ms), seen.view.left_ms(utc_ms)
+
+    seen.after(READY_MS + 5_000)
+    assert now() == (5_000, HOLD_MS - 5_000)
+    seen.band.do(vocab.PAUSE)
+    seen.after(7_000)
+    assert now() == (5_000, HOLD_MS - 5_000)
+    seen.band.do(vocab.RESUME)
+    seen.band.do(vocab.EXTEND, 4_000)
+    seen.after(1_000)
+    assert now() == (6_000, HOLD_MS - 2_000)
+    late_utc_ms = UTC_MS + seen.band.now_ms + PLAN_MS
+    assert (seen.view.elapsed_ms(late_utc_ms), seen.view.left_ms(late_utc_ms)) == (
+        HOLD_MS + 4_000,
+        0,
+    )
+    seen.band.do(vocab.STOP)
+    seen.after()
+    assert now() == (None, None)
+
+
 def test_a_step_that_waits_has_no_end_and_neither_has_the_session() -> None:
     band = Band(plan=make_plan(ready_waits=True))
     band.do(vocab.START)
@@ -136,7 +162,7 @@ def test_without_the_link_no_end_is_told(seen: Seen) -> None:
     view = seen.after(READY_MS)
     ends = view.step_ends
     view.apply(LinkLost(t_ms=READY_MS), UTC_MS)
-    assert (view.link_ok, view.step_ends) == (False, None)
+    assert (view.link_ok, view.step_ends, view.elapsed_ms(UTC_MS)) == (False, None, None)
 
     view.apply(LinkRestored(t_ms=READY_MS + 1), UTC_MS)
     assert (True, ends) == (view.link_ok, view.step_ends)
@@ -146,6 +172,7 @@ def test_after_lost_records_no_end_is_told_until_the_next_step(seen: Seen) -> No
     view = seen.after(READY_MS)
     view.apply(RecordsLost(t_ms=READY_MS, count=3), UTC_MS)
     assert (view.records_lost, view.step_ends, view.session_ends) == (3, None, None)
+    assert view.left_ms(UTC_MS) is None
 
     assert seen.after(HOLD_MS).step_ends is not None
 

@@ -83,6 +83,8 @@ class SessionView:
     step_started: Moment | None = None
     step_duration_ms: int | None = None
     """With its extensions, without its pauses."""
+    paused: Moment | None = None
+    """When the pause began that goes on."""
     last_cue: str | None = None
     last_cue_at: Moment | None = None
     bpm: int | None = None
@@ -126,6 +128,24 @@ class SessionView:
             return None
         return step_ends.later(self._rest_ms)
 
+    def elapsed_ms(self, now_utc_ms: int) -> int | None:
+        """Time over in this step, without pauses, at most `step_duration_ms`.
+
+        None while that is open: no step runs, link lost, or records lost since the step began.
+        """
+        if self._step_end is None or self.step_duration_ms is None or not self.link_ok:
+            return None
+        until_utc_ms = now_utc_ms if self.paused is None else self.paused.utc_ms
+        elapsed_ms = self.step_duration_ms - (self._step_end.utc_ms - until_utc_ms)
+        return min(max(0, elapsed_ms), self.step_duration_ms)
+
+    def left_ms(self, now_utc_ms: int) -> int | None:
+        """Time left in this step, if nobody intervenes; see `elapsed_ms`."""
+        elapsed_ms = self.elapsed_ms(now_utc_ms)
+        if elapsed_ms is None or self.step_duration_ms is None:
+            return None
+        return self.step_duration_ms - elapsed_ms
+
     def apply(self, event: events.Event, utc_ms: int) -> None:  # noqa: C901, PLR0912 - one case an event
         """Take the next event of the session, or the first one of the next session.
 
@@ -141,8 +161,10 @@ class SessionView:
                 self.last_cue, self.last_cue_at = event.cue, now
             case events.Paused():
                 self.state = State.PAUSED
+                self.paused = now
             case events.Resumed():
                 self.state = State.WAITING if self.waits_for else State.PLAYING
+                self.paused = None
                 self._shift_end(event.paused_ms)
             case events.Extended():
                 self.step_duration_ms = event.duration_ms
@@ -183,6 +205,7 @@ class SessionView:
     def _start_step(self, event: events.StepStarted, now: Moment) -> None:
         self.state = State.PLAYING
         self.waits_for = None
+        self.paused = None
         self.step = event.step
         self.kind = event.kind
         self.exercise = event.exercise

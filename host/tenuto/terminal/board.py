@@ -53,9 +53,6 @@ class Board:
         self.held: str | None = None
         self.link_lost_utc_ms: int | None = None
         self.wait_ends_utc_ms: int | None = None
-        self.paused_utc_ms: int | None = None
-        self._paused_ms = 0
-        """Pauses in the present step that are over."""
         self._events: list[Event] = []
 
     def apply(self, entry: Entry) -> None:  # noqa: C901 - one case an event
@@ -65,18 +62,12 @@ class Board:
         self._events.append(event)
         match event:
             case events.StepStarted():
-                self._paused_ms = 0
-                self.paused_utc_ms = None
                 self.wait_ends_utc_ms = None
             case events.StepEnded():
                 if event.kind == _HOLD:
                     self.held = event.exercise
                 self.wait_ends_utc_ms = None
-            case events.Paused():
-                self.paused_utc_ms = entry.utc_ms
             case events.Resumed():
-                self.paused_utc_ms = None
-                self._paused_ms += event.paused_ms
                 if self.wait_ends_utc_ms is not None:
                     self.wait_ends_utc_ms += event.paused_ms
             case events.Waiting():
@@ -117,25 +108,6 @@ class Board:
         """Whether the present step waits for no more than that the heart is below its limit."""
         return bool(self.limit_bpm) and not self.gate_bpm
 
-    def elapsed_ms(self, now_ms: int) -> int | None:
-        """Time in the present step, pauses left out, at `now_ms` UTC; None if it is not known.
-
-        It is not known while the wearable is out of reach, for somebody may have pressed.
-        """
-        view = self.view
-        if view.step_started is None or view.step_duration_ms is None or not view.link_ok:
-            return None
-        until_ms = now_ms if self.paused_utc_ms is None else self.paused_utc_ms
-        elapsed_ms = until_ms - view.step_started.utc_ms - self._paused_ms
-        return min(max(0, elapsed_ms), view.step_duration_ms)
-
-    def left_ms(self, now_ms: int) -> int | None:
-        """Time left in the present step, see `elapsed_ms`."""
-        elapsed_ms = self.elapsed_ms(now_ms)
-        if elapsed_ms is None or self.view.step_duration_ms is None:
-            return None
-        return self.view.step_duration_ms - elapsed_ms
-
     def done_share(self, now_ms: int) -> float | None:
         """Give which share of the holds is done, from 0 to 1; None if it is not known."""
         view = self.view
@@ -146,7 +118,7 @@ class Board:
             return 1.0 if over else None
         share = 0.0
         if view.kind == _HOLD and view.step_duration_ms:
-            share = (self.elapsed_ms(now_ms) or 0) / view.step_duration_ms
+            share = (view.elapsed_ms(now_ms) or 0) / view.step_duration_ms
         return (view.hold - 1 + share) / view.holds
 
     def t_ms(self, now_ms: int) -> int:

@@ -186,7 +186,7 @@ def _big_word(board: Board) -> str:
 def _big(board: Board, now_ms: int, width: int, scale: int, *, plain: bool) -> list[Text]:
     view = board.view
     word, number = _big_word(board), ""
-    left_ms = board.left_ms(now_ms)
+    left_ms = view.left_ms(now_ms)
     if view.state is State.PLAYING and left_ms is not None:
         seconds = -(-left_ms // 1_000)
         number = str(seconds) if seconds < 100 else words.clock(seconds * 1_000)
@@ -217,7 +217,7 @@ def _glyph_row(word: str, row: int, scale: int, *, plain: bool) -> str:
 
 def _bar(board: Board, now_ms: int, width: int, frame: Frame) -> Text:
     view = board.view
-    elapsed_ms, duration_ms = board.elapsed_ms(now_ms), view.step_duration_ms
+    elapsed_ms, duration_ms = view.elapsed_ms(now_ms), view.step_duration_ms
     if elapsed_ms is None or duration_ms is None:
         said = "time left not known"
         cells = max(0, width - len(said) - 2)
@@ -242,7 +242,7 @@ def _remark(board: Board, now_ms: int, width: int) -> Text:
     if board.link_lost_utc_ms is not None:
         return Text("out of reach: what you see here is old, the cues still come", CARE)
     if view.state is State.PAUSED:
-        since_ms = now_ms - (board.paused_utc_ms or now_ms)
+        since_ms = 0 if view.paused is None else now_ms - view.paused.utc_ms
         said = "paused: press to go on"
         longer = f"{said} (for {words.clock(since_ms)} so far)"
         return Text(longer if len(longer) <= width else said, CARE)
