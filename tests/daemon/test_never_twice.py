@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,7 @@ from tenuto_core import player, wire
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tenuto.daemon import Daemon
@@ -175,35 +178,56 @@ def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(tmp_pat
     run(scenario())
 
 
+@dataclass
+class Outage:
+    """A band that plays, and its host, between which there is nothing for the moment."""
+
+    band: MemoryBand
+    link: MemoryLink
+    daemon: Daemon
+    seen: Collector
+
+    def end(self) -> None:
+        """Let them hear each other again."""
+        self.link.reachable = True
+
+
+@asynccontextmanager
+async def outage(path: Path) -> AsyncIterator[Outage]:
+    """A session of NEW whose link went 20 s after its start, 5 s ago."""
+    band, seen = MemoryBand(RecordingMotor()), Collector()
+    link = MemoryLink(band)
+    async with daemon_for(path, {"band": link}, seen) as (daemon, _):
+        await connected(daemon)
+        assert (await daemon.submit(command(Verb.START))).ok
+        await asyncio.sleep(20)
+        link.reachable = False
+        link.drop()
+        await asyncio.sleep(5)
+        yield Outage(band, link, daemon, seen)
+
+
 @pytest.mark.parametrize("verb", [Verb.STOP, Verb.PAUSE])
 def test_a_stop_or_a_pause_is_delivered_when_the_wearable_is_back(
     tmp_path: Path, verb: Verb
 ) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(20)
-            link.reachable = False
-            link.drop()
-            await asyncio.sleep(5)
+        async with outage(tmp_path / "h.db") as it:
             loop = asyncio.get_running_loop()
             asked_s = loop.time()
-            answer = await daemon.submit(command(verb))
+            answer = await it.daemon.submit(command(verb))
             assert (answer.ok, answer.reason) == (False, "unreachable")
             assert loop.time() - asked_s < 0.1, "answered at once"
             assert f"the {verb.value} is delivered if" in answer.text
             await asyncio.sleep(40)
-            assert band.band.player.state == player.RUNNING
-            link.reachable = True
-            await connected(daemon)
+            assert it.band.band.player.state == player.RUNNING
+            it.end()
+            await connected(it.daemon)
             await asyncio.sleep(1)
             wanted = player.PAUSED if verb is Verb.PAUSE else player.IDLE
-            assert band.band.player.state == wanted
+            assert it.band.band.player.state == wanted
             await asyncio.sleep(60)
-            pauses = [e for e in seen.entries if isinstance(e.event, Paused)]
+            pauses = [e for e in it.seen.entries if isinstance(e.event, Paused)]
             assert len(pauses) == (verb is Verb.PAUSE)
 
     run(scenario())
@@ -212,20 +236,12 @@ def test_a_stop_or_a_pause_is_delivered_when_the_wearable_is_back(
 @pytest.mark.parametrize("verb", [Verb.SKIP, Verb.BACK, Verb.EXTEND, Verb.RESUME, Verb.START])
 def test_anything_else_is_not_delivered_later(tmp_path: Path, verb: Verb) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(20)
-            link.reachable = False
-            link.drop()
-            await asyncio.sleep(5)
-            answer = await daemon.submit(command(verb))
+        async with outage(tmp_path / "h.db") as it:
+            answer = await it.daemon.submit(command(verb))
             assert (answer.ok, answer.reason) == (False, "unreachable")
             assert "delivered" not in answer.text
-            link.reachable = True
-            assert (await seen.ended()).t_ms == Library().plan(NEW).plan.duration_ms
+            it.end()
+            assert (await it.seen.ended()).t_ms == Library().plan(NEW).plan.duration_ms
 
     run(scenario())
 
@@ -234,20 +250,12 @@ def test_a_stop_is_dropped_and_said_when_it_comes_too_late(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(20)
-            link.reachable = False
-            link.drop()
-            await asyncio.sleep(5)
-            await daemon.submit(command(Verb.STOP))
+        async with outage(tmp_path / "h.db") as it:
+            await it.daemon.submit(command(Verb.STOP))
             await asyncio.sleep(DELIVER_WITHIN_S + 1)
             assert "dropped=stop" in caplog.text
-            link.reachable = True
-            assert (await seen.ended()).reason == "finished"
+            it.end()
+            assert (await it.seen.ended()).reason == "finished"
 
     with caplog.at_level(logging.WARNING):
         run(scenario())
@@ -257,25 +265,17 @@ def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(20)
-            link.reachable = False
-            link.drop()
+        async with outage(tmp_path / "h.db") as it:
+            await it.daemon.submit(command(Verb.STOP))
+            it.band.press(900)  # the wearer stops by hand
             await asyncio.sleep(5)
-            await daemon.submit(command(Verb.STOP))
-            band.press(900)  # the wearer stops by hand
+            it.band.press(80)  # and begins anew
             await asyncio.sleep(5)
-            band.press(80)  # and begins anew
-            await asyncio.sleep(5)
-            link.reachable = True
-            await seen.until(
+            it.end()
+            await it.seen.until(
                 lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
             )
-            ends = [e.event.reason for e in seen.entries if isinstance(e.event, SessionEnded)]
+            ends = [e.event.reason for e in it.seen.entries if isinstance(e.event, SessionEnded)]
             assert ends == ["stopped", "finished"]
             assert "no longer plays that session" in caplog.text
 
@@ -285,19 +285,11 @@ def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
 
 def test_a_resume_takes_back_a_pause_that_waits(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(20)
-            link.reachable = False
-            link.drop()
-            await asyncio.sleep(5)
-            await daemon.submit(command(Verb.PAUSE))
-            await daemon.submit(command(Verb.RESUME))
-            link.reachable = True
-            await seen.ended()
-            assert not any(isinstance(e.event, Paused) for e in seen.entries)
+        async with outage(tmp_path / "h.db") as it:
+            await it.daemon.submit(command(Verb.PAUSE))
+            await it.daemon.submit(command(Verb.RESUME))
+            it.end()
+            await it.seen.ended()
+            assert not any(isinstance(e.event, Paused) for e in it.seen.entries)
 
     run(scenario())
