@@ -26,6 +26,11 @@ from tenuto.errors import LinkError, LinkReason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from typing import TypeAlias
+
+    from dbus_fast import DBusError
+
+    _Meaning: TypeAlias = tuple[type[BaseException], LinkReason | Callable[[Any], LinkReason]]
 
 ADVICE = {
     LinkReason.NOT_FOUND: "is it on, charged and near?",
@@ -113,8 +118,7 @@ _TEXTS: tuple[tuple[str, LinkReason], ...] = (
     (r"no answer|did not answer", LinkReason.TIMEOUT),
 )
 
-# bleak asserts that its connection to the bus is there, which a lost link may have closed already;
-# what dbus-fast itself raises passes through bleak.
+# bleak asserts that its connection to the bus is there, which a lost link may have closed already.
 _RAISED: tuple[type[Exception], ...] = (
     BleakError,
     OSError,
@@ -122,15 +126,11 @@ _RAISED: tuple[type[Exception], ...] = (
     TimeoutError,
     AssertionError,
 )
-if sys.platform == "linux":
-    from dbus_fast import AuthError, DBusError
-
-    _RAISED = (*_RAISED, AuthError, DBusError)
 
 
 def reason_of(error: BaseException) -> LinkReason:
     """Say what an error of bleak, of D-Bus or of the system means for a link."""
-    for kind, meaning in _MEANINGS:
+    for kind, meaning in (*_MEANINGS, *_meanings_of_bus()):
         if isinstance(error, kind):
             return meaning if isinstance(meaning, LinkReason) else meaning(error)
     # The connection to the bus broke in the middle of something: EOFError, "bad file descriptor".
@@ -156,7 +156,7 @@ def _of_bleak(error: BleakError) -> LinkReason:
 # No socket of the system bus: bleak lets it through as it is.
 _NO_SOCKET = LinkReason.NO_SERVICE if sys.platform == "linux" else LinkReason.NO_ADAPTER
 # The first that fits counts.
-_MEANINGS: tuple[tuple[type[BaseException], LinkReason | Callable[[Any], LinkReason]], ...] = (
+_MEANINGS: tuple[_Meaning, ...] = (
     (LinkError, lambda error: error.reason),
     (
         BleakGATTProtocolError,
@@ -177,8 +177,22 @@ _MEANINGS: tuple[tuple[type[BaseException], LinkReason | Callable[[Any], LinkRea
     (FileNotFoundError, _NO_SOCKET),
     (ConnectionRefusedError, _NO_SOCKET),
 )
-if sys.platform == "linux":
-    _MEANINGS = (*_MEANINGS, (AuthError, LinkReason.PERMISSION), (DBusError, _of_bus))
+
+
+def _meanings_of_bus() -> tuple[_Meaning, ...]:
+    """Give what dbus-fast raises and bleak lets through.
+
+    Without BlueZ nothing of the kind comes, and dbus-fast stays out of memory.
+    """
+    if "dbus_fast" not in sys.modules:
+        return ()
+    from dbus_fast import AuthError, DBusError  # noqa: PLC0415
+
+    return ((AuthError, LinkReason.PERMISSION), (DBusError, _of_bus))
+
+
+def _raised() -> tuple[type[BaseException], ...]:
+    return (*_RAISED, *(kind for kind, _ in _meanings_of_bus()))
 
 
 def link_error(error: BaseException, doing: str) -> LinkError:
@@ -200,5 +214,5 @@ async def link_errors(doing: str) -> AsyncIterator[None]:
     """Turn what bleak, D-Bus and the system raise inside into a LinkError; see `link_error`."""
     try:
         yield
-    except _RAISED as error:
+    except _raised() as error:
         raise link_error(error, doing) from error
