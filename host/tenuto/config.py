@@ -54,7 +54,7 @@ class _MqttUrl:
             return value
         if "://" not in value or not value.isprintable() or " " in value:
             raise ValueError(
-                'is not known, allowed is "embedded", "off", mqtt://... or mqtts://...'
+                'is not known, allowed is "embedded", "off", mqtt://..., mqtts://... or unix:///...'
             )
         try:
             BrokerAddress.parse(value)
@@ -63,7 +63,7 @@ class _MqttUrl:
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": "^(embedded|off|mqtts?://.+)$"}
+        return {"type": "string", "pattern": "^(embedded|off|mqtts?://.+|unix://.+)$"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ async def dashboard(
     async with aiomqtt.Client(
         address.host,
         address.port,
+        transport=address.transport,
         username=address.user,
         password=address.password,
         timeout=patience_s,

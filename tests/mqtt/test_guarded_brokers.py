@@ -16,6 +16,7 @@ from tenuto import mqtt
 from tenuto.errors import InputError
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import HomeAssistant
+from tenuto.mqtt.probe import probe
 from tenuto_core import vocab
 from tests.conftest import part
 from tests.history.sessions import Band
@@ -150,6 +151,44 @@ async def test_a_broker_that_asks_for_a_certificate_gets_one(
     )
     async with running(make_bridge(shown)) as bridge:
         await until(lambda: bridge.connected)
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_broker_by_its_socket_file(
+    tmp_path: Path, mosquitto_broker: StartBroker, protocol: str
+) -> None:
+    passwords = password_file(tmp_path, tenuto="a")
+    listener = f"password_file {passwords}\nlistener 0 {tmp_path}/mqtt.sock"
+    broker = mosquitto_broker(listener)
+    address = BrokerAddress.parse(f"unix://tenuto:a@{tmp_path}/mqtt.sock")
+    daemon = Daemon()
+    ours = make_bridge(replace(address, protocol=protocol), daemon.submit)
+    async with dashboard(address) as board, running(ours) as bridge:
+        await board.until(is_online)
+        assert (await board.ask("pause"))["ok"]
+        assert bridge.connected
+        broker.stop()
+        await until(lambda: not bridge.connected)
+        broker.start()
+        await until(lambda: bridge.connected)
+
+
+async def test_what_is_wrong_with_a_socket_file_is_told(
+    tmp_path: Path, mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    passwords = password_file(tmp_path, tenuto="a")
+    broker = mosquitto_broker(f"password_file {passwords}\nlistener 0 {tmp_path}/mqtt.sock")
+    address = BrokerAddress.parse(f"unix://tenuto:a@{tmp_path}/mqtt.sock")
+    assert await probe(address, 5) is None
+    wrong = BrokerAddress.parse(f"unix://tenuto:b@{tmp_path}/mqtt.sock")
+    assert "Not authorized" in str(await probe(wrong, 5))
+    broker.kill()  # which leaves the file
+    assert "refused" in str(await probe(address, 5))
+    (tmp_path / "mqtt.sock").unlink()
+    assert "No such file" in str(await probe(address, 5))
+    async with running(make_bridge(address)):
+        await until(lambda: "is away: [Errno 2] No such file or directory" in caplog.text)
+    assert f"broker=unix://{tmp_path}/mqtt.sock" in caplog.text
 
 
 async def test_files_that_are_no_certificates_are_told_at_once(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ README = Path(mqtt.__file__).with_name("README.md")
             BrokerAddress("10.0.0.1", 99, user="ada", password="p@ss/:"),  # noqa: S106
         ),
         ("mqtt://[fe80::1]:1883", BrokerAddress("fe80::1", 1883)),
+        ("unix:///run/mqtt.sock", BrokerAddress("/run/mqtt.sock", transport="unix")),
+        (
+            "unix://ada:p%40ss@/run/a%20b.sock",
+            BrokerAddress("/run/a b.sock", transport="unix", user="ada", password="p@ss"),  # noqa: S106
+        ),
     ],
 )
 def test_an_address_is_read(url: str, address: BrokerAddress) -> None:
@@ -60,8 +65,15 @@ def test_an_address_is_read(url: str, address: BrokerAddress) -> None:
 @pytest.mark.parametrize(
     "url,text",
     [
-        ("http://broker", "begin with mqtt:// or mqtts://"),
-        ("broker:1883", "begin with mqtt:// or mqtts://"),
+        ("http://broker", "begin with mqtt://, mqtts:// or unix://"),
+        ("broker:1883", "begin with mqtt://, mqtts:// or unix://"),
+        ("unix://", "its whole path, as in unix:///run"),
+        ("unix:///", "its whole path, as in unix:///run"),
+        ("unix://run/ada:s3cret@mqtt.sock", "its whole path"),
+        ("unix://ada:s3cret@host/run/mqtt.sock", "its whole path"),
+        ("unix://ada:s3cret@:1883/run/mqtt.sock", "its whole path"),
+        ("unix:///run/mqtt.sock?s3cret", "%3F"),
+        ("unix:///run/mqtt%00.sock", "its whole path"),
         ("mqtt://", "names no host"),
         ("mqtt://ada:s3cret@", "names no host"),
         ("mqtt://ada:s3cret@broker:port", "must be like"),
@@ -81,6 +93,7 @@ def test_an_address_shows_no_password() -> None:
 
     assert str(address) == "mqtts://[fe80::1]:8883"
     assert "s3cret" not in repr(address)
+    assert str(BrokerAddress.parse("unix://ada:s3cret@/run/a%20b")) == "unix:///run/a%20b"
 
 
 @pytest.mark.parametrize("base", ["", "/tenuto", "tenuto/", "a//b", "a/+", "#", "$SYS", "ü", "a b"])

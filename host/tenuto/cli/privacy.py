@@ -111,7 +111,7 @@ def _published(config: Config) -> Iterator[str]:
     address = mqtt.url_address
     where = "to programs on this computer"
     if address is not None:
-        where = f"to the broker at {address.host}:{address.port}"
+        where = f"to the broker at {address}"
     yield f"by MQTT, {where}, below {mqtt.base_topic}/: what is played, how it went, the battery"
     for person in config.people:
         heart = "with the heart rate" if person.publish_heart_rate else "without the heart rate"

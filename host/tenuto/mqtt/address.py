@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import quote, unquote, urlsplit
 
 from tenuto.errors import InputError
 
@@ -19,14 +19,17 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 class BrokerAddress:
     """A broker's address, and how to be let in.
 
-    tls: with the host name checked.  protocol: `5` or `3.1.1` where it is known, None to find out.
-    ca_file: certificate authorities in place of the system's.  certificate, certificate_key: what
-    this client shows of itself, and its key where that is in another file.  client_id: None for a
-    random one.  keepalive_s: a broker that is silent for so long is gone.
+    host, port: of the computer; with the transport `unix` the host is the path of a socket on this
+    computer, and the port means nothing.  tls: with the host name checked.  protocol: `5` or
+    `3.1.1` where it is known, None to find out.  ca_file: certificate authorities in place of the
+    system's.  certificate, certificate_key: what this client shows of itself, and its key where
+    that is in another file.  client_id: None for a random one.  keepalive_s: a broker that is
+    silent for so long is gone.
     """
 
     host: str
-    port: int
+    port: int = PORTS["mqtt"]
+    transport: Literal["tcp", "unix"] = "tcp"
     tls: bool = False
     user: str | None = None
     password: str | None = field(default=None, repr=False)
@@ -39,7 +42,9 @@ class BrokerAddress:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read `mqtt://[user[:password]@]host[:port]` or `mqtts://...`, percent-encoded.
+        """Read `mqtt://[user[:password]@]host[:port]`, `mqtts://...` or `unix:///path`.
+
+        All are percent-encoded; user and password go before the path too, as in `unix://ada@/path`.
 
         Raises:
             InputError: with what is wrong and what is allowed; the text never has the password.
@@ -49,10 +54,22 @@ class BrokerAddress:
             port = parts.port
         except ValueError:
             raise InputError(f"the broker's address must be like {_FORM}") from None
-        if parts.scheme not in PORTS:
+        if parts.scheme not in (*PORTS, "unix"):
             raise InputError(
-                f"the broker's address must begin with mqtt:// or mqtts://, as in {_FORM}"
+                f"the broker's address must begin with mqtt://, mqtts:// or unix://, as in {_FORM}"
             )
+        user = None if parts.username is None else unquote(parts.username)
+        password = None if parts.password is None else unquote(parts.password)
+        if parts.scheme == "unix":
+            path = unquote(parts.path)
+            # Without the null byte the system would take a part of the path for all of it.
+            is_clean = not (parts.hostname or parts.query or parts.fragment or "\0" in path)
+            if not is_clean or port is not None or not path.strip("/"):
+                raise InputError(
+                    f"the broker's address names a socket by its whole path, as in {_UNIX_FORM}; "
+                    "in it ? # % are %3F %23 %25"
+                )
+            return cls(path, transport="unix", user=user, password=password)
         if not parts.hostname:
             raise InputError(f"the broker's address names no host; it must be like {_FORM}")
         if parts.path.strip("/") or parts.query or parts.fragment:
@@ -64,14 +81,17 @@ class BrokerAddress:
             host=parts.hostname,
             port=PORTS[parts.scheme] if port is None else port,
             tls=parts.scheme == "mqtts",
-            user=None if parts.username is None else unquote(parts.username),
-            password=None if parts.password is None else unquote(parts.password),
+            user=user,
+            password=password,
         )
 
     def __str__(self) -> str:
         """Give the address as a URL, without user and password."""
+        if self.transport == "unix":
+            return f"unix://{quote(self.host)}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
 
 _FORM = "mqtt://user:password@host:1883"
+_UNIX_FORM = "unix:///run/mosquitto/mosquitto.sock"

@@ -26,7 +26,6 @@ import json
 import logging
 import os
 import socket
-import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -39,10 +38,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tenuto import events
 from tenuto.commands import Answer, Command, Preference
-from tenuto.errors import InputError, TenutoError
+from tenuto.errors import TenutoError
 from tenuto.view import SessionView
 
 from .announcer import Announcer
+from .client import make_client, tls_context
 from .discovery import (
     RETAINED_OF_PERSON,
     RETAINED_OF_WEARABLE,
@@ -67,6 +67,7 @@ from .topics import (
 
 if TYPE_CHECKING:
     import random
+    import ssl
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from tenuto.events import Entry
@@ -135,17 +136,6 @@ class _Ear(logging.Handler):
                 heard.set_result(text)
 
         self._loop.call_soon_threadsafe(tell)
-
-
-class _Socket(ssl.SSLSocket):
-    """Closed when its handshake fails; paho would leave it open."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as in ssl
-        try:
-            super().do_handshake(block)
-        except BaseException:
-            self.close()
-            raise
 
 
 class _RivalError(TenutoError):
@@ -297,7 +287,8 @@ class Bridge:
         if self._task is not None:
             return
         if self._address.tls and self._tls is None:
-            self._tls = await asyncio.get_running_loop().run_in_executor(None, self._make_tls)
+            loop = asyncio.get_running_loop()
+            self._tls = await loop.run_in_executor(None, tls_context, self._address)
         await self._outbox.open()
         self._closing = False
         self._help(self._outbox.keep_tidy(), "mqtt outbox")
@@ -634,20 +625,17 @@ class Bridge:
         if self._protocol is aiomqtt.ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = PACKET_BYTES_MAX
-        client = aiomqtt.Client(
-            self._address.host,
-            self._address.port,
-            username=self._address.user,
-            password=self._address.password,
+        client = make_client(
+            self._address,
+            timeout_s=self._connect_timeout_s,
+            tls=self._tls,
             identifier=self._client_id,
             protocol=self._protocol,
             will=aiomqtt.Will(self._topics.bridge, OFFLINE, qos=1, retain=True),
-            timeout=self._connect_timeout_s,
             keepalive=self._address.keepalive_s,
             **_clean_start(self._protocol),
             max_queued_incoming_messages=INCOMING_MAX,
             properties=properties,
-            tls_context=self._tls,
             logger=self._ear.logger,
         )
         client.pending_calls_threshold = WINDOW + 1
@@ -771,26 +759,6 @@ class Bridge:
     def _answer(self, wearable: str, word: str | None, answer: Answer) -> None:
         topic = f"{self._topics.base}/{wearable}/result"
         self._queue_message(topic, encode(answer_payload(word, answer)))
-
-    def _make_tls(self) -> ssl.SSLContext:
-        address = self._address
-        try:
-            context = ssl.create_default_context(cafile=address.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise InputError(f"{address.ca_file}: no certificate authority: {error}") from None
-        context.sslsocket_class = _Socket
-        if address.certificate is not None:
-            try:
-                # Without a password, or OpenSSL would ask the terminal for one.
-                context.load_cert_chain(
-                    address.certificate, address.certificate_key, password=lambda: ""
-                )
-            except (OSError, ssl.SSLError) as error:
-                raise InputError(
-                    f"{address.certificate}: no certificate with its key, or the key has a "
-                    f"password: {error}"
-                ) from None
-        return context
 
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}

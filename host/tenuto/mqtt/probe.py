@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING
 
 import aiomqtt
 
+from tenuto.errors import InputError
+
+from .client import make_client, tls_context
+
 if TYPE_CHECKING:
     from .address import BrokerAddress
 
@@ -22,27 +26,10 @@ _log.propagate = False
 async def probe(address: BrokerAddress, timeout_s: float) -> str | None:
     """Connect to a broker and leave again; returns what went wrong, None if nothing did."""
     try:
-        context = None
-        if address.tls:
-            context = ssl.create_default_context(cafile=address.ca_file)
-            if address.certificate is not None:
-                context.load_cert_chain(
-                    address.certificate, address.certificate_key, password=lambda: ""
-                )
-        async with (
-            asyncio.timeout(timeout_s),
-            aiomqtt.Client(
-                address.host,
-                address.port,
-                username=address.user,
-                password=address.password,
-                tls_context=context,
-                timeout=timeout_s,
-                logger=_log,
-            ),
-        ):
+        client = make_client(address, timeout_s=timeout_s, tls=tls_context(address), logger=_log)
+        async with asyncio.timeout(timeout_s), client:
             return None
     except TimeoutError:
         return f"no answer in {timeout_s:.0f} s"
-    except (aiomqtt.MqttError, OSError, ssl.SSLError) as error:
+    except (aiomqtt.MqttError, InputError, OSError, ssl.SSLError) as error:
         return str(error) or type(error).__name__
