@@ -8,6 +8,7 @@ import json
 import os
 import stat
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from bleak import BleakClient, BleakScanner
@@ -18,7 +19,12 @@ from bumble.keys import PairingKeys
 from bumble.transport import open_transport
 
 from tenuto import timebase
-from tenuto.links.bumble_backend import ATT_TIMEOUT_S, BumbleAdapter, PrivateKeyStore
+from tenuto.links.bumble_backend import (
+    ADDRESSES_KNOWN_MAX,
+    ATT_TIMEOUT_S,
+    BumbleAdapter,
+    PrivateKeyStore,
+)
 from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.controller import VirtualController, power_on_device
 from tenuto.simulator.radio import Happening, Radio, RadioEvent
@@ -93,6 +99,44 @@ async def test_a_malformed_advertisement_is_ignored() -> None:
             await asyncio.sleep(1)
         adapter = await world.adapter()
         await BleakScanner.discover(3, backend=adapter.scanner_backend)
+
+
+def report(address: hci.Address, data: bytes) -> bytes:
+    """What a controller says of a packet of somebody who may be asked for more."""
+    kind = hci.HCI_LE_Advertising_Report_Event.EventType.ADV_IND
+    heard = hci.HCI_LE_Advertising_Report_Event.Report(
+        event_type=kind, address_type=address.address_type, address=address, data=data, rssi=-50
+    )
+    return bytes(hci.HCI_LE_Advertising_Report_Event([heard]))
+
+
+@in_virtual_time
+async def test_nothing_grows_with_what_strangers_shout() -> None:
+    """Each from a new address, each with a service that nobody has."""
+    async with World() as world:
+        await world.add_wearable("band", firmware_dir=FIRMWARE)
+        adapter = await world.adapter()
+        async with BleakScanner(backend=adapter.scanner_backend) as scanner:
+            await asyncio.sleep(1)
+            services = len(core.UUID.UUIDS)
+            hear = adapter.device.host.on_packet
+            for number in range(2 * ADDRESSES_KNOWN_MAX):
+                address = hci.Address(f"C0:00:00:00:{number >> 8:02X}:{number & 0xFF:02X}")
+                for again in range(1 + number % 2):  # some say only what asks for a scan response
+                    service = (number * 2 + again).to_bytes(16, "little")
+                    hear(report(address, b"\x11\x07" + service + b"\x11\x21" + service))
+            device = adapter.device
+            assert len(core.UUID.UUIDS) == services
+            assert len(device.advertisement_accumulators) <= ADDRESSES_KNOWN_MAX
+            assert len(scanner.discovered_devices) <= ADDRESSES_KNOWN_MAX
+            await asyncio.sleep(5)
+            assert "band" in [device.name for device in scanner.discovered_devices]
+            (data,) = [
+                data
+                for _, data in scanner.discovered_devices_and_advertisement_data.values()
+                if data.service_uuids == [str(UUID(int=2 * number + again))]
+            ]
+            assert data.service_data == {str(UUID(int=2 * number + again)): b""}
 
 
 @in_virtual_time

@@ -25,11 +25,11 @@ import json
 import logging
 import secrets
 import struct
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import UUID
 
 from bleak.assigned_numbers import gatt_char_props_to_strs
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -82,30 +82,46 @@ OPEN_TIMEOUT_S = 10.0
 DISCONNECT_TIMEOUT_S = 10.0
 PACKETS_QUEUED_MAX = 32
 ADDRESSES_KNOWN_MAX = 1000
+"""Of each kind that is kept: anybody can shout from a new address with each packet."""
 
 _SECURITY_ERRORS = frozenset(
     {int(att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR), int(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)}
 )
 _CCCD_UUID = normalize_uuid_str("2902")
-_UUID_LISTS = (
-    AdvertisingData.Type.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.Type.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.Type.COMPLETE_LIST_OF_32_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.Type.INCOMPLETE_LIST_OF_32_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
-    AdvertisingData.Type.INCOMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS,
-)
-_SERVICE_DATA = (
-    AdvertisingData.Type.SERVICE_DATA_16_BIT_UUID,
-    AdvertisingData.Type.SERVICE_DATA_32_BIT_UUID,
-    AdvertisingData.Type.SERVICE_DATA_128_BIT_UUID,
-)
+_UUID_LISTS = {
+    AdvertisingData.Type.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS: 2,
+    AdvertisingData.Type.INCOMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS: 2,
+    AdvertisingData.Type.COMPLETE_LIST_OF_32_BIT_SERVICE_CLASS_UUIDS: 4,
+    AdvertisingData.Type.INCOMPLETE_LIST_OF_32_BIT_SERVICE_CLASS_UUIDS: 4,
+    AdvertisingData.Type.COMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS: 16,
+    AdvertisingData.Type.INCOMPLETE_LIST_OF_128_BIT_SERVICE_CLASS_UUIDS: 16,
+}
+_SERVICE_DATA = {
+    AdvertisingData.Type.SERVICE_DATA_16_BIT_UUID: 2,
+    AdvertisingData.Type.SERVICE_DATA_32_BIT_UUID: 4,
+    AdvertisingData.Type.SERVICE_DATA_128_BIT_UUID: 16,
+}
+
+
+def _uuid_text(data: bytes) -> str:
+    """Give a UUID of 2, 4 or 16 bytes, little-endian, as bleak writes it."""
+    text = data[::-1].hex()
+    return normalize_uuid_str(text if len(data) < 16 else str(UUID(text)))
 
 
 def _uuid(uuid: core.UUID) -> str:
-    return normalize_uuid_str(
-        uuid.to_hex_str("-").lower() if len(uuid.to_bytes()) == 16 else uuid.to_hex_str()
-    )
+    return _uuid_text(uuid.to_bytes())
+
+
+def _uuids(data: bytes, size: int) -> list[str]:
+    """Give the UUIDs of a list; an incomplete one at its end is no more than noise."""
+    return [_uuid_text(data[at : at + size]) for at in range(0, len(data) - size + 1, size)]
+
+
+def _service_data(data: bytes, size: int) -> tuple[str, bytes]:
+    if len(data) < size:
+        raise ValueError("service data without its service")
+    return _uuid_text(data[:size]), data[size:]
 
 
 def _plain(address: hci.Address) -> str:
@@ -335,7 +351,8 @@ class BumbleAdapter:
         self._is_scanning: bool | None = None  # None, or whether actively
         self._connect_lock = asyncio.Lock()  # a controller has one pending connection
         self._attempts: set[asyncio.Task[Connection]] = set()
-        self._known: OrderedDict[str, hci.Address] = OrderedDict()
+        self._known: dict[str, hci.Address] = {}
+        device.host.on("advertising_report", self._on_report)
         device.on(device.EVENT_ADVERTISEMENT, self._on_advertisement)
         device.on(device.EVENT_FLUSH, self._on_flush)
 
@@ -566,12 +583,15 @@ class BumbleAdapter:
         except TimeoutError as error:
             raise BleakError(f"the adapter did not answer in {HCI_TIMEOUT_S:g} s") from error
 
+    def _on_report(self, _report: object) -> None:
+        """Let bumble forget, which has an entry for each address since the scan began."""
+        _forget_oldest(self.device.advertisement_accumulators)
+
     def _on_advertisement(self, advertisement: Advertisement) -> None:
         name = _plain(advertisement.address)
+        self._known.pop(name, None)  # so that it is the newest again
         self._known[name] = advertisement.address
-        self._known.move_to_end(name)
-        if len(self._known) > ADDRESSES_KNOWN_MAX:
-            self._known.popitem(last=False)
+        _forget_oldest(self._known)
         for scanner in list(self._scanners):
             scanner.on_advertisement(advertisement)
 
@@ -583,6 +603,11 @@ class BumbleAdapter:
         self._is_scanning = None
         for link in list(self.links):
             link.end(None)
+
+
+def _forget_oldest(known: dict[Any, Any]) -> None:
+    while len(known) > ADDRESSES_KNOWN_MAX:
+        del known[next(iter(known))]
 
 
 def _is_cancelled() -> bool:
@@ -646,6 +671,7 @@ class BumbleScanner(BaseBleakScanner):
         device = self.create_or_update_device(
             address, address, heard.local_name, advertisement.address, heard
         )
+        _forget_oldest(self.seen_devices)
         self.call_detection_callbacks(device, heard)
 
 
@@ -659,13 +685,17 @@ def _parse(advertisement: Advertisement) -> AdvertisementData:
             int(company): bytes(value)
             for company, value in data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA)
         },
-        service_data={
-            _uuid(uuid): bytes(value)
-            for kind in _SERVICE_DATA
-            for uuid, value in data.get_all(kind)
-        },
+        # Raw, for bumble keeps each UUID that it makes for ever, and looks through all of them.
+        service_data=dict(
+            _service_data(value, size)
+            for kind, size in _SERVICE_DATA.items()
+            for value in data.get_all(kind, raw=True)
+        ),
         service_uuids=[
-            _uuid(u) for kind in _UUID_LISTS for uuids in data.get_all(kind) for u in uuids
+            uuid
+            for kind, size in _UUID_LISTS.items()
+            for value in data.get_all(kind, raw=True)
+            for uuid in _uuids(value, size)
         ],
         tx_power=data.get(AdvertisingData.Type.TX_POWER_LEVEL),
         rssi=advertisement.rssi,
