@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .ble import BleAdapter, Radio
+from .later import load_when_used
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -36,6 +37,8 @@ def open_adapter(name: str, bonds: Path, prompter: Prompter | None = None) -> Bl
     if name.startswith(_BUMBLE):
 
         async def open_radio() -> Radio:
+            # Ten megabytes that only pairing and private addresses need.
+            load_when_used("bumble.crypto")
             from .bumble_backend import BumbleAdapter  # noqa: PLC0415 - takes half a second
 
             return radio_of(await BumbleAdapter.open_transport(name.removeprefix(_BUMBLE), bonds))
