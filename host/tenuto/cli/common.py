@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import os
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from tenuto.errors import InputError, TenutoError
-from tenuto.private import write_private
 
 if TYPE_CHECKING:
     from tenuto.app import Setting
@@ -88,6 +86,8 @@ def log_to_stderr(level: int) -> None:
 
 def history_file(config: Config) -> Path:
     """Give the history's file, with all in it that a daemon knows so far."""
+    import asyncio
+
     from tenuto.control import find_daemon
 
     async def bring_up_to_date() -> None:
@@ -119,6 +119,8 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
+    from tenuto.private import write_private
+
     try:
         write_private(path, data, make_folder=False)
     except OSError as error:

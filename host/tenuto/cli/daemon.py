@@ -10,7 +10,6 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
-from tenuto.config import find_config
 
 app = App(name="daemon")
 
@@ -36,6 +35,7 @@ def daemon(
         config: as in all commands
     """
     from tenuto import app as tenuto_app, timebase
+    from tenuto.config import find_config
 
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     setting = replace(

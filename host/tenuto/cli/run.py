@@ -8,9 +8,7 @@ import sys
 
 from cyclopts import App
 
-from tenuto.cli import before
 from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
-from tenuto.config import find_config
 
 app = App(name="run")
 
@@ -44,14 +42,14 @@ def run(
         seed: make chance in the simulation repeatable
         config: as in all commands
     """
-    from tenuto import (
-        app as tenuto_app,
-        timebase,
-    )
+    from tenuto import app as tenuto_app, timebase
+    from tenuto.config import find_config
 
     log_to_stderr(logging.WARNING)
     settings = find_config(config)
     if not json and sys.stdout.isatty():
+        from tenuto.cli import before
+
         before.tell(settings, routine, wearable)
     setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
     return timebase.run(
