@@ -396,6 +396,31 @@ async def test_a_flood_is_limited_answered_once_and_lets_stop_through(
     assert "too many" in caplog.text
 
 
+async def test_a_room_that_starts_at_one_word_is_obeyed_to_the_last(
+    embedded: BrokerAddress,
+) -> None:
+    names = [f"band-{number}" for number in range(60)]
+    all_asked = asyncio.Event()
+    got: list[str] = []
+
+    async def submit(command: Command) -> Answer:
+        got.append(command.wearable)
+        if len(got) == len(names):
+            all_asked.set()
+        await all_asked.wait()  # an upload takes its time
+        return Answer(ok=True, reason="ok", text="done", id=command.id)
+
+    async with (
+        dashboard(embedded) as board,
+        running(make_bridge(embedded, submit, wearables=names)),
+    ):
+        await board.until(is_online)
+        await asyncio.gather(*(board.send("start", name) for name in names))
+        await board.until(lambda d: all(d.all(f"tenuto/{name}/result") for name in names))
+
+    assert sorted(got) == sorted(names)
+
+
 # --- brokers that misbehave
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenuto.commands import Answer, Command, Preference, Verb
@@ -21,7 +22,31 @@ _log = logging.getLogger(__name__)
 COMMAND_BURST = 10
 COMMANDS_PER_S = 2.0
 COMMANDS_AT_ONCE = 16
+"""Under way for one wearable, besides `stop`: a slow one holds up its own, and a room of a hundred
+starts at one word."""
 IDS_REMEMBERED = 256
+
+
+@dataclass(slots=True)
+class _Door:
+    """What one wearable takes.
+
+    under_way: of its commands, without `stop`.  dropped: in a row, for they were too many.
+    """
+
+    others: Bucket = field(default_factory=lambda: Bucket(COMMAND_BURST, COMMANDS_PER_S))
+    stops: Bucket = field(default_factory=lambda: Bucket(COMMAND_BURST, COMMANDS_PER_S))
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+    dropped: int = 0
+
+    def lets_in(self, now_s: float, *, is_stop: bool) -> bool:
+        """Tell whether one more may come in.
+
+        `stop` has a limit of its own, so that a flood of others cannot hold it up.
+        """
+        if is_stop:
+            return self.stops.take(now_s)
+        return self.others.take(now_s) and len(self.under_way) < COMMANDS_AT_ONCE
 
 
 class Inbox:
@@ -47,18 +72,13 @@ class Inbox:
         self._submit, self._prefer, self._answer = submit, prefer, answer
         self._utc_ms = utc_ms
         self._timeout_s = timeout_s
-        self._wearables: dict[str, None] = {}
-        self._limits: dict[tuple[str | None, bool], Bucket] = {}
+        self._doors: dict[str, _Door] = {}
+        self._nobody = _Door()
         self._ids: OrderedDict[tuple[str, str], Answer | None] = OrderedDict()
-        self._too_many = 0
 
     def set_wearables(self, wearables: Collection[str]) -> None:
         """Say which wearables may be asked from now on."""
-        self._wearables = dict.fromkeys(wearables)
-        keys = {(who, is_stop) for who in (*wearables, None) for is_stop in (False, True)}
-        self._limits = {
-            key: self._limits.get(key) or Bucket(COMMAND_BURST, COMMANDS_PER_S) for key in keys
-        }
+        self._doors = {who: self._doors.get(who) or _Door() for who in wearables}
 
     def take(self, wearable: str, what: str, payload: bytes, *, retained: bool) -> None:
         """Check what was asked; either start to obey it or refuse it.
@@ -77,9 +97,16 @@ class Inbox:
             word, request, refusal = error.word or word, error.id, error.answer
         if isinstance(asked, Command):
             word, request = asked.verb.value, asked.id
-        if not self._allows(wearable, asked):
-            self._too_many += 1
-            if self._too_many > 1:
+        # All wearables that do not exist share one.
+        door = self._doors.get(wearable, self._nobody)
+        is_stop = isinstance(asked, Command) and asked.verb is Verb.STOP
+        if door.lets_in(asyncio.get_running_loop().time(), is_stop=is_stop):
+            if door.dropped > 1:
+                _log.warning("mqtt commands dropped=%d too many", door.dropped)
+            door.dropped = 0
+        else:
+            door.dropped += 1
+            if door.dropped > 1:
                 return
             asked = None
             refusal = Answer(ok=False, reason="too_many", text=_TOO_MANY, id=request)
@@ -89,16 +116,17 @@ class Inbox:
             self._answer(wearable, word, refusal)
         elif request is None or not self._is_known(wearable, word, request):
             task = asyncio.create_task(self._obey(asked, word), name=f"mqtt {word}")
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            for tasks in (self.tasks,) if is_stop else (self.tasks, door.under_way):
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
 
     def _check(
         self, wearable: str, what: str, payload: bytes, *, retained: bool
     ) -> Command | Preference:
         if retained:
             raise _Refusal("bad_request", _RETAINED)
-        if wearable not in self._wearables:
-            known = ", ".join(self._wearables) or "none"
+        if wearable not in self._doors:
+            known = ", ".join(self._doors) or "none"
             raise _Refusal("unknown_wearable", f"unknown wearable, known are {known}")
         try:
             if what == "command":
@@ -107,23 +135,6 @@ class Inbox:
         except BadCommandError as error:
             reason = "too_old" if isinstance(error, TooOldError) else "bad_request"
             raise _Refusal(reason, str(error), error.word, error.id) from None
-
-    def _allows(self, wearable: str, asked: Command | Preference | None) -> bool:
-        """Tell whether the limit lets a message through, be it good or bad.
-
-        `stop` has a limit of its own, so that a flood of others cannot hold it up. All wearables
-        that do not exist share one.
-        """
-        is_stop = isinstance(asked, Command) and asked.verb is Verb.STOP
-        bucket = self._limits[wearable if wearable in self._wearables else None, is_stop]
-        if not bucket.take(asyncio.get_running_loop().time()):
-            return False
-        if asked is not None and not is_stop and len(self.tasks) >= COMMANDS_AT_ONCE:
-            return False
-        if self._too_many > 1:
-            _log.warning("mqtt commands dropped=%d too many", self._too_many)
-        self._too_many = 0
-        return True
 
     def _is_known(self, wearable: str, word: str | None, request: str) -> bool:
         """Tell whether a command came before; if it was answered, it is answered again."""
