@@ -325,6 +325,18 @@ async def test_an_unknown_wearable_is_refused_by_name(address: BrokerAddress) ->
     assert "wrist, waist" in answer["text"]
 
 
+async def test_what_was_never_asked_is_never_answered(address: BrokerAddress) -> None:
+    # amqtt gives who connects all that is retained of what anybody has subscribed to.
+    daemon = Daemon()
+    async with dashboard(address) as board:
+        for _ in range(2):
+            async with running(make_bridge(address, daemon.submit)):
+                await board.until(is_online)
+                assert (await board.ask("skip"))["ok"]
+            await board.until(lambda d: d.now[BRIDGE] == "offline")
+        assert len(board.all(RESULT)) == 2
+
+
 async def test_a_retained_command_is_ignored_and_said_so(address: BrokerAddress) -> None:
     daemon = Daemon()
     async with dashboard(address) as board:

@@ -113,6 +113,8 @@ def test_a_wearable_is_found_in_its_command_topic() -> None:
 
     assert topics.asked(topics.of("wrist", "command")) == ("wrist", "command")
     assert topics.asked(topics.of("wrist", "strength/set")) == ("wrist", "strength")
+    for other in ("session", "result", "set", "command/set/set", "", "a/command"):
+        assert topics.asked(topics.of("wrist", other)) is None, other
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))

@@ -725,9 +725,8 @@ class Bridge:
             elif self._home is not None and topic == f"{self._home.prefix}/status":
                 if message.payload == ONLINE and not message.retain:
                     self._help(self._answer_birth(), "mqtt birth")
-            else:
-                wearable, what = self._topics.asked(topic)
-                self._inbox.take(wearable, what, message.payload, retained=message.retain)
+            elif (asked := self._topics.asked(topic)) is not None:
+                self._inbox.take(*asked, message.payload, retained=message.retain)
 
     async def _meet(
         self, client: aiomqtt.Client, topic: str, payload: bytes, *, retained: bool

@@ -108,13 +108,18 @@ class Topics:
             )
         return f"{self.base}/person/{person}/{what}"
 
-    def asked(self, topic: str) -> tuple[str, str]:
-        """Give the wearable and what is asked of it for a topic that `incoming` matches.
+    def asked(self, topic: str) -> tuple[str, str] | None:
+        """Give the wearable and what is asked of it: `command`, or the name of a setting.
 
-        That is `command`, or the name of a setting.
+        None for a topic that `incoming` does not match: some brokers, amqtt 0.12 among them, give
+        a client what others have subscribed to.
         """
-        wearable, _, what = topic.removeprefix(f"{self.base}/").partition("/")
-        return wearable, what.removesuffix("/set")
+        wearable, *what = topic.removeprefix(f"{self.base}/").split("/")
+        if what == ["command"]:
+            return wearable, "command"
+        if len(what) == 2 and what[1] == "set":
+            return wearable, what[0]
+        return None
 
 
 # --- what goes out
