@@ -61,12 +61,15 @@ from bumble.transport import open_transport
 
 from tenuto.private import write_private
 
+from .quiet_bumble import QuietDevice, QuietHost
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from bleak.args import SizedBuffer
     from bleak.backends.client import NotifyCallback
     from bleak.backends.scanner import AdvertisementDataCallback
+    from bumble.host import DataPacketQueue
     from bumble.transport.common import Transport
 
 _T = TypeVar("_T")
@@ -394,7 +397,7 @@ class BumbleAdapter:
                 irk=secrets.token_bytes(16),
                 address_resolution_offload=True,
             )
-            device = Device.from_config_with_hci(config, transport.source, transport.sink)
+            device = QuietDevice(config=config, host=QuietHost(transport.source, transport.sink))
             device.pairing_config_factory = _just_works
             device.keystore = PrivateKeyStore(_plain(address), keystore_path)
             try:
@@ -849,12 +852,16 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(
                 f"{len(value)} bytes do not fit into one write without response of {room}"
             )
-        await link.run("flow control", self._wait_for_room(link))
-        await self._gatt(
-            link,
-            "write without response",
-            link.peer.gatt_client.write_value(characteristic.handle, value, with_response=False),
+        if self._full_queue(link):
+            await link.run("flow control", self._wait_for_room(link))
+        # Nothing answers it, so nothing is waited for: no task and no time limit.
+        command = att.ATT_Write_Command(
+            attribute_handle=characteristic.handle, attribute_value=value
         )
+        try:
+            link.peer.gatt_client.send_gatt_pdu(bytes(command))
+        except (core.BaseBumbleError, hci.HCI_Error) as error:
+            raise BleakError(f"write without response failed: {error}") from error
 
     async def write_gatt_descriptor(
         self, descriptor: BleakGATTDescriptor, data: SizedBuffer
@@ -974,10 +981,15 @@ class BumbleClient(BaseBleakClient):
         )
 
     @staticmethod
-    async def _wait_for_room(link: _Link) -> None:
-        """Let the radio catch up, so that what is on its way stays bounded."""
+    def _full_queue(link: _Link) -> DataPacketQueue | None:
+        """Give the queue to the radio if it holds enough, None while there is room."""
         queue = link.connection.device.host.get_data_packet_queue(link.connection.handle)
-        while queue is not None and queue.pending >= PACKETS_QUEUED_MAX:
+        return queue if queue is not None and queue.pending >= PACKETS_QUEUED_MAX else None
+
+    @classmethod
+    async def _wait_for_room(cls, link: _Link) -> None:
+        """Let the radio catch up, so that what is on its way stays bounded."""
+        while queue := cls._full_queue(link):
             flowed = asyncio.Event()
             queue.once("flow", flowed.set)
             await flowed.wait()

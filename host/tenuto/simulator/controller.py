@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, cast
 
 from bumble import controller as bumble_controller, hci, ll
 from bumble.core import PhysicalTransport
-from bumble.device import Device, DeviceConfiguration
-from bumble.host import Host
+from bumble.device import DeviceConfiguration
 from bumble.keys import KeyStore, MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 
+from tenuto.links.quiet_bumble import QuietDevice, QuietHost
 from tenuto.simulator.radio import LL_PAYLOAD_BYTES_MAX, Radio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bumble.device import Connection as DeviceConnection
+    from bumble.device import Connection as DeviceConnection, Device
 
 RSSI_DBM = -60
 ADVERTISING_JITTER_S = 0.010  # advDelay, Core Specification 6.0, Vol 6 Part B 4.4.2.2.1
@@ -475,24 +475,6 @@ class VirtualController(bumble_controller.Controller):
         self.radio.send_control(connection.self_address, connection.peer_address, update, on_sent)
 
 
-class _VirtualHost(Host):
-    """A bumble host without the formatting of every packet for its debug log."""
-
-    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        if self.snooper:
-            super().send_hci_packet(packet)
-        elif self.hci_sink:
-            self.hci_sink.on_packet(bytes(packet))
-
-    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        if self.snooper:
-            super().on_hci_packet(packet)
-        elif isinstance(packet, hci.HCI_AclDataPacket):
-            self.on_hci_acl_data_packet(packet)
-        elif isinstance(packet, hci.HCI_Event):
-            self.on_hci_event_packet(packet)
-
-
 class BoardFlash(MemoryKeyStore):
     """The bonds in a board's flash, with what each bonded peer has subscribed to.
 
@@ -559,13 +541,13 @@ async def power_on_device(
     """
     hci_address = hci.Address(address)
     controller = VirtualController(name, radio, hci_address)
-    host = _VirtualHost()
+    host = QuietHost()
     host.set_packet_sink(controller)
     controller.set_packet_sink(host)
     # The controller resolves private addresses itself; else every connect to a bonded peer would
     # begin with a scan of its own.
     config = DeviceConfiguration(name=name, address=hci_address, address_resolution_offload=True)
-    device = Device(config=config, host=host)
+    device = QuietDevice(config=config, host=host)
     device.pairing_config_factory = just_works(secure_connections=secure_connections)
     device.keystore = keystore if keystore is not None else MemoryKeyStore()
     await device.power_on()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: D102 - what bumble calls is documented there
+"""Bumble's host and device without what they do for a debug log that nobody reads.
+
+Bumble makes a text of each packet on each of its layers before it asks whether it is to be logged,
+which took a sixth of the time that a packet takes. Where somebody does log `bumble` at DEBUG, or a
+snooper is attached, everything is as bumble has it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+from bumble import att, hci
+from bumble.device import Device
+from bumble.host import Host
+
+_log = logging.getLogger("bumble")
+
+
+def _is_read() -> bool:
+    return _log.isEnabledFor(logging.DEBUG)
+
+
+class QuietHost(Host):
+    """A bumble host that makes no text of what passes through it."""
+
+    def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.snooper or _is_read():
+            super().send_hci_packet(packet)
+        elif self.hci_sink:
+            self.hci_sink.on_packet(bytes(packet))
+
+    def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
+        if self.snooper or _is_read():
+            super().on_hci_packet(packet)
+        elif isinstance(packet, hci.HCI_AclDataPacket):
+            self.on_hci_acl_data_packet(packet)
+        elif isinstance(packet, hci.HCI_Event):
+            self.on_hci_event_packet(packet)
+        else:
+            super().on_hci_packet(packet)
+
+
+class QuietDevice(Device):
+    """A bumble device that makes no text of the GATT packets which come often."""
+
+    def on_gatt_pdu(self, connection_handle: int, pdu: bytes) -> None:
+        connection = self.lookup_connection(connection_handle)
+        if connection is not None and pdu and not _is_read():
+            if pdu[0] == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION:
+                told = cast("att.ATT_Handle_Value_Notification", att.ATT_PDU.from_bytes(pdu))
+                connection.gatt_client.on_att_handle_value_notification(told)
+                return
+            if pdu[0] == att.Opcode.ATT_WRITE_COMMAND:
+                command = att.ATT_PDU.from_bytes(pdu)
+                connection.gatt_server.on_att_write_command(connection, command)
+                return
+        super().on_gatt_pdu(connection_handle, pdu)
