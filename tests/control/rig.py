@@ -41,11 +41,13 @@ muscles = ["back"]
 
 
 class Process:
-    """A running `tenuto ...`; what it says is read as it comes."""
+    """A running `tenuto ...`, or another module; what it says is read as it comes."""
 
-    def __init__(self, *arguments: str, folder: Path, **environ: str) -> None:
+    def __init__(
+        self, *arguments: str, folder: Path, module: str = "tenuto", **environ: str
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "tenuto", *arguments],
+            [sys.executable, "-u", "-m", module, *arguments],
             env=environment(folder) | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
