@@ -41,10 +41,16 @@ CAUSES = {
 }
 
 
-def reset_cause():
-    """Why the board started, as a number of `vocab`."""
+def reset_cause(noted=None):
+    """Why the board started, as a number of `vocab`.
+
+    noted: a name of `CAUSES` that was left word of before a reset by software, or None.
+    """
     reason = str(getattr(microcontroller.cpu, "reset_reason", ""))
-    return CAUSES.get(reason[reason.rfind(".") + 1 :], vocab.CAUSE_UNKNOWN)
+    reason = reason[reason.rfind(".") + 1 :]
+    if noted and reason == "SOFTWARE":
+        reason = noted
+    return CAUSES.get(reason, vocab.CAUSE_UNKNOWN)
 
 
 class App:
@@ -57,6 +63,7 @@ class App:
     (see `tenuto_core.sleep`).
     location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
     trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
+    noted_cause: see `reset_cause`.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class App:
         sleep=None,
         location=2,
         trust_bonds=False,
+        noted_cause=None,
     ):
         self._clock = Clock()
         now_ms = self._clock.now()
@@ -86,7 +94,7 @@ class App:
             now_ms,
             storage=storage,
             keyring=keyring,
-            cause=reset_cause(),
+            cause=reset_cause(noted_cause),
         )
         self._heart = heart
         self._beats = Beats()

@@ -24,14 +24,25 @@ import usb_cdc  # noqa: E402
 import parts  # noqa: E402
 import power  # noqa: E402
 
+NAME_BYTES_MAX = 26
 # Body Sensor Location (0x2A38).
 OTHER, WRIST = 0, 2
 
 
 def name():
-    """What people see: TENUTO_NAME of settings.toml, or one made of the chip's own number."""
+    """What people see: TENUTO_NAME of settings.toml, or one made of the chip's own number.
+
+    A longer one than fits the scan response is cut, or the band would not be heard at all.
+    """
     given = os.getenv("TENUTO_NAME")
-    return given or "Tenuto %02X%02X" % tuple(microcontroller.cpu.uid[-2:])
+    if not given:
+        return "Tenuto %02X%02X" % tuple(microcontroller.cpu.uid[-2:])
+    shown = str(given)
+    while len(shown.encode()) > NAME_BYTES_MAX:
+        shown = shown[:-1]
+    if shown != given:
+        print("TENUTO_NAME is too long, and cut to", repr(shown))
+    return shown
 
 
 def setting(key, values, otherwise):
@@ -45,13 +56,11 @@ def setting(key, values, otherwise):
     return otherwise
 
 
-def compose():
-    """Build everything.  Returns the application, its motor, and the watch over both."""
+def compose(i2c, motor):
+    """Build everything around the motor.  Returns the application and the watch over both."""
     from app import App  # noqa: PLC0415 - late, so that a fault in it finds the motor off
     from watch import Watch  # noqa: PLC0415
 
-    i2c = parts.make_bus(pins)
-    motor = parts.make_motor(pins, i2c)
     if getattr(motor, "needs_calibration", False):
         print("motor calibrated" if motor.calibrate() else "motor not calibrated")
     watch = Watch(motor)
@@ -77,8 +86,9 @@ def compose():
         sleep=(lambda: go_to_sleep(motor, heart, watch)) if pins.DEEP_SLEEP else None,
         location=setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST),
         trust_bonds=setting("TENUTO_TRUST_BONDS", {0: False, 1: True}, False),
+        noted_cause=power.noted_cause(),
     )
-    return app, motor, watch
+    return app, watch
 
 
 def go_to_sleep(motor, heart, watch):
@@ -109,13 +119,14 @@ elif parts.is_held(pins) and not power.was_woken():
 else:
     try:
         supervisor.runtime.autoreload = False
-        app, motor, watch = compose()
+        i2c = parts.make_bus(pins)
+        motor = parts.make_motor(pins, i2c)
+        app, watch = compose(i2c, motor)
         running = asyncio.run(main())
     except Exception as error:
-        motor_off(pins)
         print("ended by", repr(error))
-        # On a cable somebody wants to read this; on a wrist the band has to come back.
-        if supervisor.runtime.usb_connected:
+        # At a console somebody wants to read this; on a wrist the band has to come back.
+        if supervisor.runtime.usb_connected and usb_cdc.console:
             raise
         microcontroller.reset()
     finally:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Deep sleep until the button is pressed.
+"""Deep sleep until the button is pressed, and two notes in the memory that outlives a reset.
 
 The nRF52840's watchdog goes on in deep sleep and would end it after seconds, and nothing but its
-own reset stops it.  So there deep sleep takes a detour: a note in the memory that outlives a
-reset, no more food, the reset, and then sleep as the first thing that the new program does.
+own reset stops it.  So there deep sleep takes a detour: a note, no more food, the reset, and then
+sleep as the first thing that the new program does.
+
+The other note says why CircuitPython was in safe mode, from where it comes back by one more reset.
 """
 
 import alarm
@@ -12,6 +14,11 @@ import microcontroller
 # In `alarm.sleep_memory`, which outlives resets and wears not.
 _NOTE = b"zZ"
 _AT = 0
+_CAUSE_NOTE = b"c!"
+_CAUSE_AT = 2
+# As `microcontroller.ResetReason` calls them.
+WATCHDOG, BROWNOUT = "WATCHDOG", "BROWNOUT"
+_CAUSES = (WATCHDOG, BROWNOUT)
 
 
 def is_wanted():
@@ -21,6 +28,23 @@ def is_wanted():
         return False
     memory[_AT : _AT + 2] = b"\x00\x00"
     return True
+
+
+def note_cause(cause):
+    """Leave word of why there will be a reset: one of the names above."""
+    alarm.sleep_memory[_CAUSE_AT : _CAUSE_AT + 3] = _CAUSE_NOTE + bytes((_CAUSES.index(cause),))
+
+
+def noted_cause():
+    """What was left word of before this start, or None; asking clears the note."""
+    memory = alarm.sleep_memory
+    if not memory:
+        return None
+    noted = bytes(memory[_CAUSE_AT : _CAUSE_AT + 3])
+    memory[_CAUSE_AT : _CAUSE_AT + 3] = b"\x00\x00\x00"
+    if noted[:2] != _CAUSE_NOTE or noted[2] >= len(_CAUSES):
+        return None
+    return _CAUSES[noted[2]]
 
 
 def was_woken():

@@ -28,5 +28,7 @@ LED = {"kind": "pin", "pin": board.LED, "lit_high": True}
 # 100 kOhm to the battery and 100 kOhm to ground, on the board.
 BATTERY = {"kind": "divider", "pin": board.VOLTAGE_MONITOR, "ratio": 2.0}
 
+SERIAL_PORTS = 2
+
 # CircuitPython's deep sleep draws more here than waiting does (adafruit/circuitpython issue 5318).
 DEEP_SLEEP = False

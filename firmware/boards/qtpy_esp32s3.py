@@ -26,5 +26,8 @@ LED = {"kind": "neopixel", "pin": board.NEOPIXEL, "power": board.NEOPIXEL_POWER}
 # On the STEMMA QT cable too; Adafruit 5580.
 BATTERY = {"kind": "max17048"}
 
+# With the drive, two ports would be one endpoint too many (issue 10326).
+SERIAL_PORTS = 1
+
 # Bluetooth keeps this chip at 40 mA (issue 9626), and in deep sleep the board takes 0.1 mA.
 DEEP_SLEEP = True

@@ -42,5 +42,8 @@ BATTERY = None
 #   BATTERY = {"kind": "max17048"}
 #   BATTERY = {"kind": "divider", "pin": board.A6, "ratio": 2.0}
 
+# --- serial ports that USB has room for beside the drive: 2, on an ESP32-S3 or -S2 only 1
+SERIAL_PORTS = 2
+
 # --- whether deep sleep saves power: True on an ESP32, False on an nRF52840
 DEEP_SLEEP = False

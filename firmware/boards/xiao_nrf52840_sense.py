@@ -37,5 +37,7 @@ BATTERY = {
     "enable_level": False,
 }
 
+SERIAL_PORTS = 2
+
 # CircuitPython's deep sleep draws more here than waiting does (adafruit/circuitpython issue 5318).
 DEEP_SLEEP = False

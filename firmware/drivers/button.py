@@ -25,9 +25,18 @@ class KeypadButton:
         self._keys = keypad.Keys((pin,), value_when_pressed=pressed_high, interval=SCAN_S)
         self._event = keypad.Event()
         self._clock = Clock()
+        self._is_asleep = False
+
+    def sleep(self):
+        """Give the pin back, so that it can end a deep sleep; from now on there are no edges."""
+        if not self._is_asleep:
+            self._is_asleep = True
+            self._keys.deinit()
 
     def read(self):
         """The edges since the last call as a list of (pressed, at_ms), oldest first."""
+        if self._is_asleep:
+            return ()
         events = self._keys.events
         if not len(events):
             return ()

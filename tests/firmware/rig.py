@@ -103,10 +103,17 @@ class Table:
             if self.heart.is_measuring:
                 self.board.wake()
 
+    def bus(self) -> Any:
+        """The bus, as a driver is given it."""
+        board: Any = self.board.load("board")
+        busio: Any = self.board.load("busio")
+        return busio.I2C(board.SCL, board.SDA)
+
     async def start(self) -> None:
-        """Boot as a board does: boot.py, then code.py."""
+        """Boot as a board does: boot.py, USB, then code.py."""
         await self.boot()
         self.board.load("boot")
+        self.bench.plug_in()
         self.program = self.board.load("code")
         if self.program.running is not None:
             self.task = self.board.create_task(self.program.running, "code")

@@ -34,7 +34,7 @@ async def motor_on(it: Table, actuator: dict[str, Any], *, enable: str | None = 
         it.motor.enable(False)
         pin = board.load("digitalio").DigitalInOut(getattr(board.load("board"), enable))
         pin.switch_to_output(value=False)
-    i2c = board.load("busio").I2C(1, 2)
+    i2c = it.bus()
     motor = board.load("drivers.drv2605").Drv2605Motor(
         i2c, enable=pin, nvm=board.load("microcontroller").nvm, **actuator
     )
@@ -330,7 +330,7 @@ async def test_what_a_crash_left_running_is_stopped_by_boot(traffic: tuple[bytes
         assert it.motor.strength_pct > 0
         it.board.load("boot")
         assert it.motor.strength_pct == 0
-        assert it.bench.serial_ports == 2
+        assert {"console", "data"} <= it.bench.usb
 
 
 @in_virtual_time
@@ -340,4 +340,4 @@ async def test_boot_brings_the_drive_even_if_the_motor_is_gone() -> None:
         it.motor.refuse = 1000
         it.board.load("boot")
         assert any("motor:" in line for line in it.board.stdout)
-        assert it.bench.serial_ports == 2
+        assert {"console", "data"} <= it.bench.usb

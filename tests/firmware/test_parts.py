@@ -19,7 +19,7 @@ from tests.firmware.rig import Table, in_virtual_time, table
 async def sensor_on(it: Table) -> Any:
     await it.boot()
     board: Any = it.board
-    return board.load("drivers.max30102").Max30102(board.load("busio").I2C(1, 2))
+    return board.load("drivers.max30102").Max30102(it.bus())
 
 
 async def listen(sensor: Any, duration_s: float, every_s: float = 0.02) -> list[tuple]:
@@ -186,7 +186,7 @@ async def test_the_gauges_word_is_taken_within_0_to_100() -> None:
     async with table() as it:
         await it.boot()
         board: Any = it.board
-        gauge = board.load("drivers.battery").GaugeBattery(board.load("busio").I2C(1, 2))
+        gauge = board.load("drivers.battery").GaugeBattery(it.bus())
         for level_pct, told in ((0.0, 0), (42.4, 42), (100.0, 100), (104.2, 100)):
             it.gauge.level_pct = level_pct
             assert gauge.percent() == told

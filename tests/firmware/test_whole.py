@@ -10,7 +10,7 @@ import pytest
 
 from tenuto.resources import Library
 from tenuto.simulator.board import BoardReset
-from tenuto.simulator.pins import DeepSleep
+from tenuto.simulator.pins import USB_IN_ENDPOINTS_ESP32, DeepSleep
 from tenuto_core import vocab
 from tests.core.oracle import Oracle
 from tests.firmware.rig import Table, in_virtual_time, table
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 BOARDS: dict[str, dict[str, Any]] = {
     "feather_bluefruit_sense": {"button": "SWITCH"},
     "Seeed_XIAO_nRF52840_Sense": {"button": "D1"},
-    "adafruit_qtpy_esp32s3_nopsram": {"button": "BUTTON", "has_endless_watchdog": False},
+    "adafruit_qtpy_esp32s3_nopsram": {
+        "button": "BUTTON",
+        "has_endless_watchdog": False,
+        "in_endpoints_max": USB_IN_ENDPOINTS_ESP32,
+    },
 }
 FULL_SCALE = round(3000 / 21.59)
 
@@ -262,7 +266,7 @@ async def test_an_unknown_board_is_told_what_to_do_and_may_name_its_file() -> No
         with pytest.raises(ImportError, match=r"boards/template\.py"):
             it.board.load("code")
         it.board.load("boot")
-        assert it.bench.serial_ports == 2
+        assert it.bench.usb == {"console"}, "what it needs to be mended"
         it.bench.settings["TENUTO_BOARD"] = "feather_nrf52840_sense"
         it.bench.settings["TENUTO_NAME"] = "Anna"
         await it.board.stop()
@@ -270,7 +274,51 @@ async def test_an_unknown_board_is_told_what_to_do_and_may_name_its_file() -> No
         assert it.band.name == "Anna"
 
 
-@pytest.mark.parametrize("reason", ["watchdog", "hard fault", "brownout"])
+@pytest.mark.parametrize(
+    "board_id, given, offered",
+    [
+        ("feather_bluefruit_sense", {}, {"console", "data"}),
+        ("feather_bluefruit_sense", {"TENUTO_CONSOLE": 1}, {"console", "data"}),
+        ("adafruit_qtpy_esp32s3_nopsram", {}, {"data"}),
+        ("adafruit_qtpy_esp32s3_nopsram", {"TENUTO_CONSOLE": 1}, {"console"}),
+    ],
+)
+@in_virtual_time
+async def test_usb_offers_what_the_chip_has_endpoints_for(
+    board_id: str, given: dict[str, str | int], offered: set[str]
+) -> None:
+    """With one port too many CircuitPython goes into safe mode at each start."""
+    async with table(board_id, **BOARDS[board_id]) as it:
+        it.bench.settings.update(given)
+        await powered(it)
+        assert it.bench.usb == offered
+        assert it.program.running is not None
+
+
+@in_virtual_time
+async def test_without_a_console_an_error_ends_in_a_reset_on_a_cable_too() -> None:
+    board_id = "adafruit_qtpy_esp32s3_nopsram"
+    async with table(board_id, **BOARDS[board_id]) as it:
+        del it.board._i2c[it.motor.ADDRESS]
+        await it.boot()
+        it.board.load("boot")
+        it.board.load("supervisor").runtime.usb_connected = True
+        with pytest.raises(BoardReset):
+            it.board.load("code")
+
+
+@in_virtual_time
+async def test_a_name_that_is_too_long_is_cut_and_the_band_is_heard() -> None:
+    async with table() as it:
+        it.bench.settings["TENUTO_NAME"] = "Großmütterchens schönes Band"
+        await powered(it)
+        assert it.band.name == "Großmütterchens schönes"
+        assert any("too long" in line for line in it.board.stdout)
+        assert it.board.bleio.adapter.advertising
+        assert not [line for line in it.board.stdout if line.startswith("radio")]
+
+
+@pytest.mark.parametrize("reason", ["watchdog", "hard fault", "brownout", "something else"])
 @in_virtual_time
 async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_hang(
     reason: str,
@@ -280,7 +328,7 @@ async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_ha
         it.motor.write(b"\x01\x05")
         it.motor.write(b"\x02\x7f")
         it.board.load("supervisor").runtime.safe_mode_reason = reason
-        if reason == "brownout":
+        if reason == "something else":
             it.board.load("safemode")
         else:
             with pytest.raises(BoardReset):
@@ -288,11 +336,56 @@ async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_ha
         assert it.motor.strength_pct == 0
 
 
+@pytest.mark.parametrize(
+    "reason, cause, goes_on",
+    [
+        ("watchdog", vocab.CAUSE_WATCHDOG, True),
+        ("hard fault", vocab.CAUSE_SOFTWARE, True),
+        ("brownout", vocab.CAUSE_BROWNOUT, False),
+    ],
+)
+@in_virtual_time
+async def test_what_safe_mode_was_for_is_told_and_decides_whether_the_session_goes_on(
+    reason: str, cause: int, goes_on: bool
+) -> None:
+    """After an empty cell nobody knows how much time has passed; after a fault hardly any has."""
+    async with table() as it:
+        await powered(it)
+        compiled = lower_back()
+        tenuto: Any = it.board.load("tenuto_core.plan")
+        it.band.shelf.keep(compiled.plan_id, tenuto.Plan(bytearray(compiled.data)))
+        begin(it, compiled)
+        await asyncio.sleep(20)
+        it.bench.stop_watchdog()
+        await it.board.stop()
+        await it.boot()
+        it.board.load("supervisor").runtime.safe_mode_reason = reason
+        with pytest.raises(BoardReset):
+            it.board.load("safemode")
+        for again in (False, True):
+            await it.board.stop()
+            it.board.reset_reason = "SOFTWARE"
+            await it.start()
+            record = it.board.load("tenuto_core.log").unpack_record
+            told = [record(it.band.log.read(number, 1)) for number in range(it.band.log.next)]
+            assert told[0][1:4:2] == (vocab.BOOTED, vocab.CAUSE_SOFTWARE if again else cause)
+            if not again:
+                assert told[1][1:4:2] == (vocab.INTERRUPTED, int(goes_on))
+                assert it.band.is_playing == goes_on
+            it.program.running.close()
+
+
 @pytest.mark.parametrize("board_id", ["feather_bluefruit_sense", "adafruit_qtpy_esp32s3_nopsram"])
 @in_virtual_time
 async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_id: str) -> None:
+    """A board of somebody's own may want it on an nRF52840 too."""
     async with table(board_id, **BOARDS[board_id]) as it:
-        await powered(it)
+        await it.boot()
+        pins: Any = it.board.load("boards").load(board_id)
+        pins.DEEP_SLEEP = True
+        it.program = it.board.load("code")
+        assert it.program.pins.DEEP_SLEEP
+        it.task = it.board.create_task(it.program.running, "code")
         resets: list[asyncio.Task[None]] = []
 
         async def again() -> None:
@@ -301,15 +394,8 @@ async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_
                 await it.start()
 
         it.bench.on_bite = lambda: resets.append(asyncio.get_running_loop().create_task(again()))
-        power: Any = it.board.load("power")
-        if it.bench.has_endless_watchdog:
-            power.sleep(it.program.pins, it.program.watch)
-            assert not it.bench.is_asleep
-            await asyncio.sleep(4)
-            assert it.bench.bites == 1
-        else:
-            with pytest.raises(DeepSleep):
-                power.sleep(it.program.pins, it.program.watch)
+        await asyncio.sleep(300)
+        assert it.bench.bites == int(it.bench.has_endless_watchdog)
         await asyncio.gather(*resets)
         assert it.bench.is_asleep
         assert it.motor.is_resting

@@ -9,6 +9,7 @@ button, charges the battery, and sees what the firmware did with its outputs and
 from __future__ import annotations
 
 import asyncio
+import functools
 import types
 from collections import deque
 from dataclasses import dataclass
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 KEYPAD_EVENTS = 64
 SLEEP_MEMORY_BYTES = 256
 RAIL_VOLTS = 3.3
+USB_IN_ENDPOINTS = 8
+USB_IN_ENDPOINTS_ESP32 = 5
+"""That one for control included (ports/nordic and ports/espressif, mpconfigport.mk)."""
+
+
+class SafeMode(BaseException):  # like the reset: not an error, and not to be caught
+    """CircuitPython has refused to run `code.py`; it says why."""
 
 
 class DeepSleep(BaseException):  # like the reset: not an error, and not to be caught
@@ -46,6 +54,7 @@ class Bench:
         button: the pin with the button.
         pressed_level: the level of that pin while it is pressed.
         has_endless_watchdog: whether it cannot be stopped, as on the nRF52840.
+        in_endpoints_max: how many its USB has towards the host, that for control included.
 
     Attributes:
         volts: of analogue pins, by name.
@@ -57,7 +66,7 @@ class Bench:
         bites: how often the watchdog reset the board.
         is_asleep: whether it is in deep sleep.
         is_held: whether the button is down.
-        serial_ports: how many it offers over USB.
+        usb: what it offers over USB: "console", "data", "hid", "midi"; its drive always.
         on_bite: called when the watchdog resets the board.
         on_output: called with name and level whenever a digital output changes; None: floats.
     """
@@ -69,6 +78,7 @@ class Bench:
         button: str = "SWITCH",
         pressed_level: bool = False,
         has_endless_watchdog: bool = True,
+        in_endpoints_max: int = USB_IN_ENDPOINTS,
     ) -> None:
         self.board_id = board_id
         self.button = button
@@ -83,7 +93,9 @@ class Bench:
         self.bites = 0
         self.is_asleep = False
         self.is_held = False
-        self.serial_ports = 1
+        self.in_endpoints_max = in_endpoints_max
+        self.usb: set[str] = set()
+        self._claimed: set[str] = set()
         self.on_bite: Callable[[], None] = lambda: None
         self.on_output: Callable[[str, bool | None], None] = lambda _name, _level: None
         self._keys: list[Any] = []
@@ -118,6 +130,30 @@ class Bench:
             self.outputs[name] = level
         self.on_output(name, level)
 
+    def claim(self, pin: Pin) -> None:
+        """Take a pin, as whatever uses it does until it gives it back.
+
+        Raises:
+            ValueError: something else has it.
+        """
+        if pin.name in self._claimed:
+            raise ValueError(f"{pin.name} in use")
+        self._claimed.add(pin.name)
+
+    def release(self, pin: Pin) -> None:
+        """Give a pin back."""
+        self._claimed.discard(pin.name)
+
+    def plug_in(self) -> None:
+        """Have the board offer itself to a USB host, as it does after `boot.py`.
+
+        Raises:
+            SafeMode: it has too few endpoints for all that it wants to offer.
+        """
+        needed = 2 + sum(2 if kind in ("console", "data") else 1 for kind in self.usb)
+        if needed > self.in_endpoints_max:
+            raise SafeMode(f"USB devices need more endpoints than are available: {needed}")
+
     def modules(self, board: SimulatedBoard) -> Iterable[types.ModuleType]:
         """Give the modules for one boot; hand this to `SimulatedBoard`."""
         # All that held a pin is gone with the reset, and the pins float.
@@ -125,7 +161,10 @@ class Bench:
             self.drive(name, None)
         self.duty.clear()
         self._keys.clear()
+        self._claimed.clear()
         self.is_asleep = False
+        # A board with few endpoints leaves out what fits no more.
+        self.usb = {"console", "hid"} | ({"midi"} if self.in_endpoints_max > 5 else set())
         # Once stopped by its own bite the watchdog is off; any other reset leaves it running.
         if self._dog is None or self._dog.has_bitten or not self.has_endless_watchdog:
             self.stop_watchdog()
@@ -133,18 +172,21 @@ class Bench:
         bus = board.load("busio").I2C
         board.load("microcontroller").watchdog = self._dog  # type: ignore[attr-defined]
         board.load("supervisor").SafeModeReason = types.SimpleNamespace(  # type: ignore[attr-defined]
-            WATCHDOG="watchdog", HARD_FAULT="hard fault", USER="user"
+            WATCHDOG="watchdog", HARD_FAULT="hard fault", BROWNOUT="brownout", USER="user"
         )
         board.load("os").getenv = self.settings.get  # type: ignore[attr-defined]
         try:
             usb_cdc = board.load("usb_cdc")
         except ImportError:
-            usb_cdc = _module("usb_cdc", console=None, data=None)
-        usb_cdc.enable = self._enable_usb  # type: ignore[attr-defined]
+            usb_cdc = _module("usb_cdc", data=None)
+        usb_cdc.console = object()  # type: ignore[attr-defined]
+        usb_cdc.enable = functools.partial(self._enable_usb, usb_cdc)  # type: ignore[attr-defined]
         return (
             usb_cdc,
             _BoardModule(self.board_id),
-            _module("busio", I2C=_bus_class(bus())),
+            _module("usb_hid", disable=lambda: self.usb.discard("hid")),
+            _module("usb_midi", disable=lambda: self.usb.discard("midi")),
+            _module("busio", I2C=_bus_class(self, bus())),
             _module("digitalio", DigitalInOut=_bound(DigitalInOut, self), Pull=_Pull),
             _module("analogio", AnalogIn=_bound(AnalogIn, self)),
             _module("pwmio", PWMOut=_bound(PwmOut, self, board)),
@@ -155,7 +197,7 @@ class Bench:
                 "alarm",
                 sleep_memory=self._sleep_memory,
                 wake_alarm=self.wake_alarm,
-                pin=types.SimpleNamespace(PinAlarm=_PinAlarm),
+                pin=types.SimpleNamespace(PinAlarm=_bound(_PinAlarm, self)),
                 exit_and_deep_sleep_until_alarms=self._deep_sleep,
             ),
         )
@@ -174,8 +216,19 @@ class Bench:
     def register(self, keys: Keys) -> None:
         self._keys.append(keys)
 
-    def _enable_usb(self, *, console: bool = True, data: bool = False) -> None:
-        self.serial_ports = console + data
+    def forget_keys(self, keys: Keys) -> None:
+        self._keys.remove(keys)
+
+    def _enable_usb(
+        self,
+        usb_cdc: Any,  # noqa: ANN401
+        *,
+        console: bool = True,
+        data: bool = False,
+    ) -> None:
+        usb_cdc.console = object() if console else None
+        wanted = {"console": console, "data": data}
+        self.usb = self.usb - wanted.keys() | {kind for kind, is_on in wanted.items() if is_on}
 
     def _write_pixels(self, output: DigitalInOut, data: bytes) -> None:
         self.pixels.setdefault(output.pin.name, deque(maxlen=1000)).append(bytes(data))
@@ -210,12 +263,12 @@ def _bound(make: type, *first: Any) -> Callable[..., Any]:  # noqa: ANN401
     return lambda *arguments, **options: make(*first, *arguments, **options)
 
 
-def _bus_class(bus: Any) -> Callable[..., Any]:  # noqa: ANN401
+def _bus_class(bench: Bench, bus: Any) -> Callable[..., Any]:  # noqa: ANN401
     def make(scl: Pin, sda: Pin, *, frequency: int = 100_000) -> Any:  # noqa: ANN401
-        if scl == sda:
-            raise ValueError("SCL and SDA are one pin")
         del frequency
-        return _Bus(bus)
+        for pin in (scl, sda):
+            bench.claim(pin)
+        return _Bus(bench, bus, (scl, sda))
 
     return make
 
@@ -223,8 +276,10 @@ def _bus_class(bus: Any) -> Callable[..., Any]:  # noqa: ANN401
 class _Bus:
     """One use of the bus, which may be given back."""
 
-    def __init__(self, bus: Any) -> None:  # noqa: ANN401
+    def __init__(self, bench: Bench, bus: Any, pins: tuple[Pin, ...]) -> None:  # noqa: ANN401
+        self._bench = bench
         self._bus = bus
+        self._pins = pins
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._bus, name)
@@ -233,7 +288,12 @@ class _Bus:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.deinit()
+
+    def deinit(self) -> None:
         self._bus.unlock()
+        for pin in self._pins:
+            self._bench.release(pin)
 
 
 class _Pull:
@@ -242,12 +302,15 @@ class _Pull:
 
 
 class _PinAlarm:
-    def __init__(self, *, pin: Pin, value: bool, pull: bool = False) -> None:
+    def __init__(self, bench: Bench, *, pin: Pin, value: bool, pull: bool = False) -> None:
+        bench.claim(pin)
+        bench.release(pin)  # it only wants to find it free
         self.pin, self.value, self.pull = pin, value, pull
 
 
 class DigitalInOut:
     def __init__(self, bench: Bench, pin: Pin) -> None:
+        bench.claim(pin)
         self._bench = bench
         self.pin = pin
         self._is_output = False
@@ -261,6 +324,7 @@ class DigitalInOut:
     def deinit(self) -> None:
         if self._is_output:
             self._bench.drive(self.pin.name, None)
+        self._bench.release(self.pin)
 
     def switch_to_output(self, value: bool = False) -> None:  # noqa: FBT001, FBT002
         self._is_output = True
@@ -289,6 +353,7 @@ class AnalogIn:
     reference_voltage = RAIL_VOLTS
 
     def __init__(self, bench: Bench, pin: Pin) -> None:
+        bench.claim(pin)
         self._bench = bench
         self._pin = pin
 
@@ -308,6 +373,7 @@ class PwmOut:
         duty_cycle: int = 0,
         frequency: int = 500,
     ) -> None:
+        bench.claim(pin)
         self._bench = bench
         self._board = board
         self._name = pin.name
@@ -347,6 +413,9 @@ class Keys:
         (pin,) = pins
         if pin.name != bench.button or value_when_pressed != bench.pressed_level:
             raise TenutoError(f"the button is on {bench.button}, not on {pin.name}")
+        bench.claim(pin)
+        self._bench = bench
+        self._pins = pins
         self._board = board
         self._queue: deque[Event] = deque()
         self.overflowed = False
@@ -365,6 +434,11 @@ class Keys:
     def clear(self) -> None:
         self._queue.clear()
         self.overflowed = False
+
+    def deinit(self) -> None:
+        self._bench.forget_keys(self)
+        for pin in self._pins:
+            self._bench.release(pin)
 
     def on_change(self, pressed: bool) -> None:  # noqa: FBT001
         if not self._board.is_running:
