@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,6 +101,18 @@ def test_a_routine_is_called_as_its_file(tmp_path: Path) -> None:
         InputError, match=r"copy\.toml:1: `name` is 'original', allowed is .*'copy'"
     ):
         Library(routines_folder=tmp_path).routine("copy")
+
+
+def test_an_edited_file_counts_at_once_even_if_it_looks_as_before(tmp_path: Path) -> None:
+    library, file = Library(routines_folder=tmp_path), put(tmp_path, "own")
+    before, looks = library.plan("own"), file.stat()
+
+    file.write_text(file.read_text(encoding="utf-8").replace("mine", "ours"), encoding="utf-8")
+    os.utime(file, ns=(looks.st_atime_ns, looks.st_mtime_ns))
+
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (looks.st_size, looks.st_mtime_ns)
+    assert library.plan("own").plan_id != before.plan_id
+    assert [e.name for e in library.routine("own").exercises] == ["ours"]
 
 
 def test_an_own_vocabulary_changes_what_it_says_and_no_more(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from tenuto.routine import Routine
 
 _PACKAGE = Path(__file__).parent
+
+# A room that starts at one word reads the same files for each of its bands. What they hold decides,
+# so that an edited file counts at once; mistakes are found anew each time.
+_parse_routine = lru_cache(maxsize=32)(routine.parse)
+_parse_vocabulary = lru_cache(maxsize=8)(haptics.parse)
+_compile = lru_cache(maxsize=32)(compile_routine)
 
 
 def shipped(name: str) -> Path:
@@ -96,7 +102,7 @@ class Library:
     def routine(self, name: str) -> Routine:
         """Read a routine by its name; raises InputError if there is none, or if it is wrong."""
         path = self.path(name)
-        found = routine.load(path)
+        found = _parse_routine(document.read_bytes(path), str(path))
         if found.name != name:
             text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
             raise InputError([found.mistake(("name",), text)])
@@ -121,8 +127,8 @@ class Library:
 
     def vocabulary(self) -> Vocabulary:
         """Read the vocabulary; raises InputError if it is wrong."""
-        base = haptics.load(shipped("config") / "haptics.toml")
-        return base if self.haptics_file is None else haptics.load(self.haptics_file, base)
+        base = _vocabulary(shipped("config") / "haptics.toml", None)
+        return base if self.haptics_file is None else _vocabulary(self.haptics_file, base)
 
     def plan(self, name: str, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
         """Compile a routine by its name; raises InputError if it is not there, or is wrong."""
@@ -131,4 +137,8 @@ class Library:
     def compile(self, found: Routine, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
         """Compile a routine with the vocabulary; raises InputError if they do not fit."""
         vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
-        return compile_routine(adjust(found, adjustment), vocabulary)
+        return _compile(adjust(found, adjustment), vocabulary)
+
+
+def _vocabulary(path: Path, base: Vocabulary | None) -> Vocabulary:
+    return _parse_vocabulary(document.read_bytes(path), str(path), base)

@@ -221,3 +221,36 @@ async def test_home_assistants_birth_is_answered_after_a_moment(
             await board.until(lambda d: again <= {topic for topic, _, _ in d.seen[before:]})
             assert len(board.all(WRIST)) == 3
     assert BIRTH_DELAY_S[1] > BIRTH_DELAY_S[0] > 0
+
+
+@pytest.mark.slow
+async def test_a_new_routine_and_one_that_only_is_set_are_offered_and_nothing_is_sent_twice(
+    embedded: BrokerAddress,
+) -> None:
+    routines = ["lower-back"]
+    home = HomeAssistant(known=InMemory(), routines=lambda: list(routines), settle_s=0.02)
+
+    def offered(board: Any) -> list[list[str]]:
+        return [config["components"]["routine"]["options"] for config in board.all(WRIST)]
+
+    async with dashboard(embedded) as board:
+        await board.client.subscribe("homeassistant/#", qos=1)
+        bridge = make_bridge(embedded, home_assistant=home)
+        async with running(bridge):
+            await board.until(is_online)
+            await board.until(lambda d: len(offered(d)) == 2)
+
+            bridge.announce_anew()
+            routines.append("shoulders")
+            bridge.announce_anew()
+            await board.until(lambda d: len(offered(d)) == 4)
+
+            bridge.set_settings("wrist", {"routine": "of-long-ago"})
+            bridge.announce_anew()
+            await board.until(lambda d: len(offered(d)) == 6)
+
+    assert offered(board)[::2] == [
+        ["lower-back"],
+        ["lower-back", "shoulders"],
+        ["lower-back", "of-long-ago", "shoulders"],
+    ]

@@ -253,6 +253,7 @@ class Bridge:
             utc_ms=self._utc_ms,
             timeout_s=submit_timeout_s,
         )
+        self._offered: Sequence[str] | None = None
         self._retained: dict[str, bytes] = {}
         self._unsent: dict[str, None] = {}
         self._queue: deque[_Message] = deque()
@@ -361,6 +362,7 @@ class Bridge:
         self._wearables = {wearable.id: wearable for wearable in wearables}
         self._people = {person.id: person for person in people}
         self._inbox.set_wearables(self._views)
+        self._offered = None
 
     def wearable_online(self, wearable: str, online: bool) -> None:  # noqa: FBT001 - it is the news
         """Say whether a wearable is there; nothing for one that was removed."""
@@ -375,6 +377,7 @@ class Bridge:
     def set_settings(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Say what is set for a wearable; see `topics.settings_payload`."""
         self._retain_of(wearable, "settings", payload)
+        self._offered = None  # the routine that is set is among those that are offered
 
     def set_summary(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Say what the sessions on a wearable came to."""
@@ -582,7 +585,7 @@ class Bridge:
 
     def announce_anew(self) -> None:
         """See whether what Home Assistant is told has changed, such as the list of routines."""
-        if self.connected:
+        if self.connected and self._home is not None and self._home.routines() != self._offered:
             self._want_announcements()
 
     def _is_used(self, topic: str) -> bool:
@@ -593,16 +596,16 @@ class Bridge:
         if home is None or self._announcer is None:
             return
         wanted = []
+        self._offered = home.routines()
         if home.announce:
             for wearable in self._wearables.values():
-                names = self._routine_names(home, wearable.id)
+                names = self._routine_names(wearable.id, self._offered)
                 wanted.append(announce_wearable(self._topics, home.prefix, wearable, names))
             for person in self._people.values():
                 wanted.append(announce_person(self._topics, home.prefix, person))  # noqa: PERF401
         self._announcer.want(wanted)
 
-    def _routine_names(self, home: HomeAssistant, wearable: str) -> list[str]:
-        names = list(home.routines())
+    def _routine_names(self, wearable: str, names: Sequence[str]) -> Sequence[str]:
         settings = json.loads(self._retained.get(self._topics.of(wearable, "settings"), b"{}"))
         own = settings.get("routine")
         return names if own is None or own in names else sorted([*names, own])

@@ -120,12 +120,13 @@ class Feed:
             wearable, event = entry.session.wearable, entry.event
             if isinstance(event, SessionStarted):
                 self._late_ms.pop(wearable, None)
-                self._bridge.announce_anew()  # a routine file may be new
             elif isinstance(event, CueFired):
                 late = self._late_ms.setdefault(wearable, deque(maxlen=CUES_REMEMBERED))
                 late.append(event.late_ms)
             elif isinstance(event, SessionEnded):
                 self.refresh()
+        if any(isinstance(entry.event, SessionStarted) for entry in entries):
+            self._bridge.announce_anew()  # a routine file may be new
 
     async def close(self) -> None:
         """End."""
