@@ -18,6 +18,7 @@ from tenuto_core import auth, player, vocab, wire
 from tenuto_core.band import NO_PLAN_ID
 from tenuto_core.heart import RR_MAX
 from tenuto_core.log import RECORD_BYTES, unpack_record
+from tenuto_core.plan import MAX_BYTES
 
 from .base import Identity, Status
 
@@ -120,7 +121,8 @@ class BandDriver:
         self._on_lost: Callable[[], None] = lambda: None
         self._turn = asyncio.Lock()
         self._tag = 0
-        self._waiting: dict[int, asyncio.Future[_Answer]] = {}
+        self._waiting: dict[tuple[int, int], asyncio.Future[_Answer]] = {}
+        """By the op and the tag of what was asked."""
         self._records: Callable[[Sequence[Record]], bool] | None = None
         self._gap: Callable[[int, int], None] = lambda _first, _end: None
         self._next_seq = 0
@@ -360,10 +362,12 @@ class BandDriver:
         async with self._turn:
             values, _ = await self._exchange(wire.UPLOAD_BEGIN, plan_id, len(data), crc32(data))
             self._check(values[0], "the plan cannot be taken now")
-            received, in_vain = values[1], 0
+            received = furthest = values[1]
+            in_vain = 0
             while received < len(data):
-                before, received = received, await self._send_chunks(data, received)
-                in_vain = in_vain + 1 if received == before else 0
+                received = await self._send_chunks(data, received)
+                in_vain = in_vain + 1 if received <= furthest else 0
+                furthest = max(furthest, received)
                 if in_vain == TRIES:
                     raise LinkError(LinkReason.TIMEOUT, f"the upload to {self.name} gets stuck")
             values, tail = await self._exchange(wire.UPLOAD_COMMIT, plan_id)
@@ -377,7 +381,7 @@ class BandDriver:
         received, sent = start, start
         flying: list[asyncio.Future[_Answer]] = []
         try:
-            while received < len(data):
+            while sent < len(data) or flying:
                 while sent < len(data) and len(flying) < CHUNKS_IN_FLIGHT:
                     size = min(wire.MAX_FRAME, self._link.packet_bytes) - _CHUNK_HEADER
                     tail = data[sent : sent + size]
@@ -404,6 +408,10 @@ class BandDriver:
             if values[0] == vocab.NO_SUCH_PLAN:
                 return None
             self._check(values[0], "the plan cannot be read")
+            if values[1] > MAX_BYTES:
+                raise LinkError(
+                    LinkReason.PROTOCOL, f"{self.name} tells of a plan of {values[1]} bytes"
+                )
             data += tail
             if len(data) >= values[1] or not tail:
                 return data
@@ -451,8 +459,8 @@ class BandDriver:
         self._tag = self._tag % 255 + 1
         tag = self._tag
         waiting = asyncio.get_running_loop().create_future()
-        self._waiting[tag] = waiting
-        waiting.add_done_callback(lambda _: self._waiting.pop(tag, None))
+        self._waiting[op, tag] = waiting
+        waiting.add_done_callback(lambda _: self._waiting.pop((op, tag), None))
         try:
             await self._link.send(wire.encode(op, tag, *values, tail=tail))
         except BaseException:
@@ -475,7 +483,8 @@ class BandDriver:
         if op == wire.LOG:
             self._on_log(values[0], tail)
             return
-        waiting = self._waiting.get(tag)
+        asked = values[1] if op == wire.NOT_UNDERSTOOD else op ^ wire.ANSWER
+        waiting = self._waiting.get((asked, tag))
         if waiting is not None and not waiting.done():
             waiting.set_result((op, values, tail))
 
