@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TypeAlias
 
 Key: TypeAlias = "tuple[str | int, ...]"
 """Keys and, for elements of arrays, indices from 0, such as `("exercise", 2, "hold_s")`."""
 
-_BARE_END = frozenset(" \t\r\n=.,[]{}#'\"")
+_BARE = re.compile(r"""[^ \t\r\n=.,\[\]{}#'"]*""")
+_NUMBER = re.compile(r"[^,\]}#\r\n]*")
+_PLAIN = {'"': re.compile(r'[^"\\]+'), "'": re.compile(r"[^']+")}
+"""What a string has between the letters that may mean more."""
+_ANY = re.compile(r".", re.DOTALL)
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", "e": "\x1b"}
 _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 
@@ -24,7 +30,7 @@ class Lines:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
-        self._starts = [0] + [i + 1 for i, character in enumerate(text) if character == "\n"]
+        self._starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
         self._lines: dict[Key, int] = {}
         self._counts: dict[Key, int] = {}
         self._read_document()
@@ -48,6 +54,13 @@ class Lines:
 
     def _peek(self, length: int = 1) -> str:
         return self._text[self._at : self._at + length]
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        match = pattern.match(self._text, self._at)
+        if match is None:
+            return ""
+        self._at = match.end()
+        return match.group()
 
     def _skip(self, *, lines: bool) -> None:
         blanks = " \t\r\n" if lines else " \t"
@@ -109,10 +122,7 @@ class Lines:
             if self._peek() in ("'", '"'):
                 keys.append(self._read_string())
             else:
-                start = self._at
-                while (character := self._peek()) and character not in _BARE_END:
-                    self._at += 1
-                keys.append(self._text[start : self._at])
+                keys.append(self._take(_BARE))
             self._skip(lines=False)
             if self._peek() != ".":
                 return keys
@@ -132,8 +142,7 @@ class Lines:
                 self._skip_comma()
             self._at += 1
         else:
-            while (character := self._peek()) and character not in ",]}#\r\n":
-                self._at += 1
+            self._take(_NUMBER)
 
     def _read_array(self, path: Key) -> None:
         self._at += 1
@@ -171,8 +180,7 @@ class Lines:
             if character == "\\" and quotes[0] == '"':
                 parts.append(self._read_escape())
             else:
-                parts.append(character)
-                self._at += 1
+                parts.append(self._take(_PLAIN[quotes[0]]) or self._take(_ANY))
         return "".join(parts)
 
     def _read_escape(self) -> str:
