@@ -10,9 +10,11 @@ It is given its parts and knows nothing of pins:
 """
 
 import os
+from binascii import hexlify
 
 import microcontroller
 
+from air import Air
 from ble import Ble
 from clock import Clock
 from digest import sha256
@@ -62,6 +64,7 @@ class App:
     sleep: puts the board to deep sleep, or returns with nothing done; None where that saves nothing
     (see `tenuto_core.sleep`).
     location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
+    air: the `air.Air`, where it was made already, with name and location.
     trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
     noted_cause: see `reset_cause`.
     """
@@ -79,9 +82,11 @@ class App:
         cable=None,
         sleep=None,
         location=2,
+        air=None,
         trust_bonds=False,
         noted_cause=None,
     ):
+        air = air or Air(name, location)
         self._clock = Clock()
         now_ms = self._clock.now()
         boot_id = int.from_bytes(os.urandom(4), "little")
@@ -107,7 +112,9 @@ class App:
         self._collected_ms = now_ms
         self._active_ms = now_ms
         self.band.battery_pct = battery.percent()
-        self.ble = Ble(self.band, name, storage, location=location, trust_bonds=trust_bonds)
+        self.band.serial = hexlify(microcontroller.cpu.uid)
+        self.band.address = air.address + bytes(2)
+        self.ble = Ble(self.band, air, storage, trust_bonds=trust_bonds)
         self.usb = None
         if cable is not None:
             from cable import Cable  # noqa: PLC0415 - takes memory only where there is a cable

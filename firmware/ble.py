@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The wearable on the air: its GATT services and the packets of its one host.
+"""The wearable on the air: who is connected, and the packets of its one host.
 
 Two habits of CircuitPython's `_bleio` shape this file.  Nothing calls back, so everything is
 polled.  And a call that finds its queue full waits for the radio, which would hold back a cue: so
@@ -14,21 +14,10 @@ bonded while the wearer's pairing window is open.  A peer that is not, is sent a
 import os
 import struct
 
-import _bleio
-from adafruit_ble import BLERadio
-from adafruit_ble.advertising.standard import ProvideServicesAdvertisement
-from adafruit_ble.attributes import Attribute
-from adafruit_ble.characteristics import Characteristic, ComplexCharacteristic
-from adafruit_ble.services import Service
-from adafruit_ble.services.standard import BatteryService
-from adafruit_ble.services.standard.device_info import DeviceInfoService
-from adafruit_ble.uuid import StandardUUID, VendorUUID
-
+from air import PACKET_BYTES
 from tenuto_core import sleep, wire
 from tenuto_core.band import Peer
 
-FIRMWARE = "0.1.0"
-PACKET_BYTES = 244
 # Connection intervals that are asked for, and how often a packet is handed over at each: a little
 # less often than there are events, or the call would wait.
 FAST_MS, FAST_PACKET_MS = 15, 40
@@ -48,88 +37,6 @@ ADMIT_WITHIN_MS = 20_000
 BOND_STORE_BYTES = 32 * 1024
 BOND_BYTES = 128
 SUBSCRIPTION_BYTES = 64
-
-_UUID = "c6a1{:04x}-7f2d-4f0e-9d5b-2a4e7e6b1f10"
-_SECURE = Attribute.ENCRYPT_NO_MITM
-_NEVER = Attribute.NO_ACCESS
-
-
-class Packets(ComplexCharacteristic):
-    """A characteristic that is read or written packet by packet, never by its value."""
-
-    def __init__(self, *, packets, **kwargs):
-        self._packets = packets
-        super().__init__(**kwargs)
-
-    def bind(self, service):
-        """Called by adafruit_ble to make the thing that stands for this characteristic."""
-        return _bleio.PacketBuffer(super().bind(service), buffer_size=self._packets)
-
-
-class TenutoService(Service):
-    """Requests in, answers and log records out, and what the wearable is."""
-
-    uuid = VendorUUID(_UUID.format(0))
-    info = Characteristic(
-        uuid=VendorUUID(_UUID.format(1)),
-        properties=Characteristic.READ,
-        read_perm=_SECURE,
-        write_perm=_NEVER,
-        max_length=64,
-    )
-    inbox = Packets(
-        uuid=VendorUUID(_UUID.format(2)),
-        packets=8,
-        properties=Characteristic.WRITE | Characteristic.WRITE_NO_RESPONSE,
-        read_perm=_NEVER,
-        write_perm=_SECURE,
-        max_length=PACKET_BYTES,
-    )
-    outbox = Packets(
-        uuid=VendorUUID(_UUID.format(3)),
-        packets=1,
-        properties=Characteristic.NOTIFY,
-        read_perm=_SECURE,
-        write_perm=_NEVER,
-        max_length=PACKET_BYTES,
-    )
-
-
-class HeartRateService(Service):
-    """Heart Rate (0x180D), for every program that knows straps."""
-
-    uuid = StandardUUID(0x180D)
-    measurement = Characteristic(
-        uuid=StandardUUID(0x2A37),
-        properties=Characteristic.NOTIFY,
-        read_perm=_SECURE,
-        write_perm=_NEVER,
-        max_length=20,
-        initial_value=b"\x00\x00",
-    )
-    location = Characteristic(
-        uuid=StandardUUID(0x2A38),
-        properties=Characteristic.READ,
-        read_perm=_SECURE,
-        write_perm=_NEVER,
-        max_length=1,
-        fixed_length=True,
-        initial_value=b"\x00",
-    )
-
-
-class ImmediateAlertService(Service):
-    """Immediate Alert (0x1802): finds the band, for every program that knows the service."""
-
-    uuid = StandardUUID(0x1802)
-    level = Packets(
-        uuid=StandardUUID(0x2A06),
-        packets=2,
-        properties=Characteristic.WRITE_NO_RESPONSE,
-        read_perm=_NEVER,
-        write_perm=_SECURE,
-        max_length=1,
-    )
 
 
 def heart_rate_measurement(bpm, contact, rr):
@@ -172,27 +79,17 @@ class BondStore:
 class Ble:
     """Advertises while nobody is connected, then serves one host.
 
-    band: the `tenuto_core.band.Band`.  storage: see `tenuto_core.storage`.  location, trust_bonds:
-    see `App`.  All methods return at once.
+    band: the `tenuto_core.band.Band`.  air: an `air.Air`.  storage: see `tenuto_core.storage`.
+    trust_bonds: see `App`.  All methods return at once.
     peer: the host that is connected, or None.  due_ms: when `send` wants to be called next, or
     None.
     """
 
-    def __init__(self, band, name, storage, *, location, trust_bonds):
+    def __init__(self, band, air, storage, *, trust_bonds):
         self._band = band
-        self._radio = BLERadio()
-        self._radio.name = name
-        self._info = DeviceInfoService(
-            manufacturer="Tenuto", model_number="band", firmware_revision=FIRMWARE
-        )
-        self._battery = BatteryService()
-        self._heart = HeartRateService()
-        self._heart.location = bytes((location,))
-        self._alert = ImmediateAlertService()
-        self._tenuto = TenutoService()
+        self._air = air
         values, tail = band.hello()
-        self._tenuto.info = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
-        self._advertisement = ProvideServicesAdvertisement(self._tenuto, self._heart)
+        air.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
         self._interval_ms = None
         self._buffer = bytearray(PACKET_BYTES)
         self._trust_bonds = trust_bonds
@@ -215,19 +112,19 @@ class Ble:
     def receive(self, now_ms, active_ms):
         """Take in all that has come over the air.  active_ms: when the wearer last did a thing."""
         self._watch_connection(now_ms, active_ms)
-        size = self._tenuto.inbox.readinto(self._buffer)
+        size = self._air.inbox.readinto(self._buffer)
         while size:
             if self.peer:
                 self.peer.receive(bytes(self._buffer[:size]), now_ms)
-            size = self._tenuto.inbox.readinto(self._buffer)
-        size = self._alert.level.readinto(self._buffer)
+            size = self._air.inbox.readinto(self._buffer)
+        size = self._air.alert.readinto(self._buffer)
         while size:
             if self._is_admitted():
                 self._band.alert(self._buffer[0], now_ms)
-            size = self._alert.level.readinto(self._buffer)
+            size = self._air.alert.readinto(self._buffer)
 
     def _watch_connection(self, now_ms, active_ms):
-        connections = _bleio.adapter.connections
+        connections = self._air.connections
         connection = connections[0] if connections else None
         for another in connections[1:]:
             another.disconnect()
@@ -248,12 +145,12 @@ class Ble:
 
     def _advertise(self, idle_ms):
         interval_ms = sleep.interval_ms(idle_ms)
-        if self._radio.advertising:
+        if self._air.is_advertising:
             if interval_ms == self._interval_ms:
                 return
-            self._radio.stop_advertising()
+            self._air.stop_advertising()
         self._interval_ms = interval_ms
-        self._radio.start_advertising(self._advertisement, interval=interval_ms / 1000)
+        self._air.start_advertising(interval_ms)
 
     def _on_paired(self, now_ms):
         """The link is encrypted: by an old bond, or by one of a moment ago."""
@@ -276,7 +173,7 @@ class Ble:
 
     def _is_subscribed(self):
         try:
-            return self._tenuto.outbox.outgoing_packet_length > 0
+            return self._air.outbox.outgoing_packet_length > 0
         except (ValueError, RuntimeError):
             return False
 
@@ -328,7 +225,7 @@ class Ble:
         self.due_ms = None
         if self._band.battery_pct != self._battery_pct and self._band.battery_pct <= 100:
             self._battery_pct = self._band.battery_pct
-            self._battery.level = self._battery_pct
+            self._air.battery.value = bytes((self._battery_pct,))
         if self.peer is None:
             return
         self._tune(now_ms)
@@ -341,7 +238,7 @@ class Ble:
                 packet += frame
                 frame = self.peer.pull(room - len(packet), now_ms)
             if packet:
-                self._tenuto.outbox.write(packet)
+                self._air.outbox.write(packet)
                 self._next_packet_ms = now_ms + self._packet_ms
         if self.peer.has_more:
             self.due_ms = self._next_packet_ms
@@ -351,7 +248,7 @@ class Ble:
     def beat(self, bpm, contact, rr):
         """Notify a heart rate to whoever listens and is admitted."""
         if self._is_admitted():
-            self._heart.measurement = heart_rate_measurement(bpm, contact, rr)
+            self._air.measurement.value = heart_rate_measurement(bpm, contact, rr)
 
     def drop(self):
         """End the connection."""

@@ -27,5 +27,5 @@ usb_midi.disable()
 # one of them beside the drive, and with both it would not start at all: it gives the cable, or the
 # console where settings.toml asks for it.  A board without a file needs its console to be mended.
 has_both = pins is not None and pins.SERIAL_PORTS > 1
-has_console = has_both or pins is None or os.getenv("TENUTO_CONSOLE") == 1
+has_console = has_both or pins is None or str(os.getenv("TENUTO_CONSOLE")) == "1"
 usb_cdc.enable(console=has_console, data=has_both or not has_console)

@@ -50,15 +50,22 @@ def setting(key, values, otherwise):
     given = os.getenv(key)
     if given is None:
         return otherwise
-    if given in values:
-        return values[given]
-    print(key, "is", repr(given), "and must be one of", sorted(str(value) for value in values))
+    # CircuitPython gives a number as its digits, and has given it as a number.
+    if str(given) in values:
+        return values[str(given)]
+    print(key, "is", repr(given), "and must be one of", sorted(values))
     return otherwise
 
 
 def compose(i2c, motor):
     """Build everything around the motor.  Returns the application and the watch over both."""
-    from app import App  # noqa: PLC0415 - late, so that a fault in it finds the motor off
+    # Late, so that a fault finds the motor off; and the radio before all else, because making it
+    # takes memory for a moment.
+    from air import Air  # noqa: PLC0415
+
+    called = name()
+    air = Air(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
+    from app import App  # noqa: PLC0415
     from watch import Watch  # noqa: PLC0415
 
     if getattr(motor, "needs_calibration", False):
@@ -79,13 +86,13 @@ def compose(i2c, motor):
         heart=heart,
         button=parts.make_button(pins),
         battery=parts.make_battery(pins, i2c),
-        name=name(),
+        name=called,
+        air=air,
         alive=alive,
         led=parts.make_led(pins),
         cable=usb_cdc.data,
         sleep=(lambda: go_to_sleep(motor, heart, watch)) if pins.DEEP_SLEEP else None,
-        location=setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST),
-        trust_bonds=setting("TENUTO_TRUST_BONDS", {0: False, 1: True}, False),
+        trust_bonds=setting("TENUTO_TRUST_BONDS", {"0": False, "1": True}, False),
         noted_cause=power.noted_cause(),
     )
     return app, watch

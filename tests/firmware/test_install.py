@@ -82,7 +82,11 @@ async def test_a_board_has_all_that_it_imports_while_it_runs() -> None:
     """The proof that no library is missing: what the whole firmware really loaded."""
     bundle = make_bundle(own_files(), load_libraries(), board_id=FEATHER)
     async with table() as it:
-        await it.start()
+        await it.boot()
+        thrift: Any = it.board.load("thrift")
+        thrift.forget = lambda *_names: None
+        it.program = it.board.load("code")
+        it.board.create_task(it.program.running)
         loaded: list[str] = []
         for module in it.board._modules.values():
             if module.__spec__ is None or not module.__spec__.origin:
@@ -199,7 +203,16 @@ def test_the_users_settings_are_never_touched_and_advice_is_given(
 
     assert (drive / "settings.toml").read_text() == mine
     assert any("CIRCUITPY_BLE_WORKFLOW" in advice for advice in report.advice)
-    (drive / "settings.toml").write_text("CIRCUITPY_BLE_WORKFLOW = false\n")
+    assert any("CIRCUITPY_PYSTACK_SIZE = 3072" in advice for advice in report.advice)
+    settings = "CIRCUITPY_BLE_WORKFLOW = false\nCIRCUITPY_PYSTACK_SIZE = {}\n"
+    (drive / "settings.toml").write_text(settings.format(1536))
+    assert len(install(drive, bundle).advice) == 1
+    (drive / "settings.toml").write_text(settings.format(4096))
+    assert install(drive, bundle).advice == ()
+
+
+def test_the_settings_of_a_new_drive_need_no_advice(drive: Path, bundle: Bundle) -> None:
+    install(drive, bundle)
     assert install(drive, bundle).advice == ()
 
 

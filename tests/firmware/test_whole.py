@@ -429,7 +429,12 @@ async def test_left_alone_a_board_sleeps_where_that_saves_power(board_id: str) -
 
 @pytest.mark.parametrize(
     "given, location, complaint",
-    [({}, 2, None), ({"TENUTO_WORN": "waist"}, 0, None), ({"TENUTO_WORN": "ear"}, 2, "'ear'")],
+    [
+        ({}, 2, None),
+        ({"TENUTO_WORN": "waist", "TENUTO_TRUST_BONDS": 1}, 0, None),
+        ({"TENUTO_WORN": "ear", "TENUTO_TRUST_BONDS": 0}, 2, "'ear'"),
+        ({"TENUTO_TRUST_BONDS": 2}, 2, "'2'"),
+    ],
 )
 @in_virtual_time
 async def test_settings_are_obeyed_and_a_wrong_one_is_told(
@@ -438,7 +443,10 @@ async def test_settings_are_obeyed_and_a_wrong_one_is_told(
     async with table() as it:
         it.bench.settings.update(given)
         await powered(it)
-        assert it.program.app.ble._heart.location == bytes((location,))
+        uuid = it.board.bleio.UUID(0x2A38)
+        told = [made.value for made in it.program.app.ble._air.services if made.uuid == uuid]
+        assert told == [bytes((location,))]
+        assert it.program.app.ble._trust_bonds == (given.get("TENUTO_TRUST_BONDS") == 1)
         assert [complaint in line for line in it.board.stdout if complaint] == (
             [True] if complaint else []
         )

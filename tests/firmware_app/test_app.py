@@ -133,7 +133,7 @@ def test_a_whole_session_blocks_nothing_and_loses_nothing(flavour: str) -> None:
             await asyncio.sleep(3)
             assert [r.seq for r in records] == list(range(it.band.log.next))
             assert records[-1].kind == vocab.SESSION_ENDED
-            outbox, inbox = it.worn.app.ble._tenuto.outbox, it.worn.app.ble._tenuto.inbox
+            outbox, inbox = it.worn.app.ble._air.outbox, it.worn.app.ble._air.inbox
             assert (outbox.lost, inbox.dropped) == (0, 0)
             assert it.blocked == []
             assert not [line for line in it.worn.board.stdout if "radio" in line]
@@ -259,7 +259,7 @@ def test_three_plans_survive_a_reset_and_each_can_be_started(flavour: str) -> No
                 await host.command(Verb.STOP, compiled.plan_id)
             assert await host.read_plan(plan(NAMES[0]).plan_id) == plan(NAMES[0]).data
             # What is kept need not be sent again.
-            inbox = it.worn.app.ble._tenuto.inbox
+            inbox = it.worn.app.ble._air.inbox
             sizes: list[int] = []
             read = inbox.readinto
 

@@ -32,6 +32,7 @@ LABEL = "CIRCUITPY"
 MANIFEST = "tenuto.json"
 BOOT_OUT = "boot_out.txt"
 CIRCUITPYTHON_MIN = (10, 0, 0)
+PYSTACK_BYTES_MIN = 3072
 # What FAT gives to a file, and what it and CircuitPython need to breathe.
 CLUSTER_BYTES = 1024
 SPARE_BYTES = 32 * 1024
@@ -310,6 +311,12 @@ def _settle_settings(drive: Path, bundle: Bundle) -> tuple[str, ...]:
         advice.append(
             f"your {SETTINGS} does not have CIRCUITPY_BLE_WORKFLOW = false; without it "
             "CircuitPython itself advertises, and anybody may bond"
+        )
+    deep = re.search(r"^\s*CIRCUITPY_PYSTACK_SIZE\s*=\s*(\d+)", text, re.MULTILINE)
+    if deep is None or int(deep[1]) < PYSTACK_BYTES_MIN:
+        advice.append(
+            f"your {SETTINGS} should have CIRCUITPY_PYSTACK_SIZE = {PYSTACK_BYTES_MIN}; with less "
+            'the band may end with "pystack exhausted"'
         )
     named = re.search(rf"^\s*{BOARD_KEY}\s*=\s*\"(.*)\"", text, re.MULTILINE)
     if (named is None and not bundle.is_known) or (named and named[1] != bundle.board):

@@ -24,6 +24,7 @@ import io
 import math
 import os
 import random
+import sys
 import sysconfig
 import time
 import traceback
@@ -58,7 +59,7 @@ _STALLED_TICKS_MAX = 10_000
 _HOST_MODULES = frozenset(
     {
         *("__future__", "array", "binascii", "builtins", "collections", "errno", "gc", "hashlib"),
-        *("io", "json", "math", "re", "select", "struct", "sys", "traceback", "zlib"),
+        *("io", "json", "math", "re", "select", "struct", "traceback", "zlib"),
     }
 )
 """What CircuitPython has too, and what is the same here."""
@@ -207,6 +208,10 @@ class SimulatedBoard:
             "print": self._print,
         }
         self._modules = self._make_modules(self._device)
+        # What has been loaded is known to the program, which may give it up again.
+        self._modules["sys"] = _module(
+            "sys", implementation=sys.implementation, platform="simulated", modules=self._modules
+        )
         if self._more_modules is not None:
             self._modules |= {module.__name__: module for module in self._more_modules(self)}
 

@@ -174,7 +174,7 @@ class Bench:
         board.load("supervisor").SafeModeReason = types.SimpleNamespace(  # type: ignore[attr-defined]
             WATCHDOG="watchdog", HARD_FAULT="hard fault", BROWNOUT="brownout", USER="user"
         )
-        board.load("os").getenv = self.settings.get  # type: ignore[attr-defined]
+        board.load("os").getenv = self._getenv  # type: ignore[attr-defined]
         try:
             usb_cdc = board.load("usb_cdc")
         except ImportError:
@@ -229,6 +229,10 @@ class Bench:
         usb_cdc.console = object() if console else None
         wanted = {"console": console, "data": data}
         self.usb = self.usb - wanted.keys() | {kind for kind, is_on in wanted.items() if is_on}
+
+    def _getenv(self, key: str, default: str | None = None) -> str | None:
+        """Give a setting, a string whatever it is in the file."""
+        return str(self.settings[key]) if key in self.settings else default
 
     def _write_pixels(self, output: DigitalInOut, data: bytes) -> None:
         self.pixels.setdefault(output.pin.name, deque(maxlen=1000)).append(bytes(data))
