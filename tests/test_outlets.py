@@ -172,6 +172,47 @@ def test_flush_waits_for_the_batch_under_way_whatever_is_dropped_meanwhile() -> 
     virtual(main())
 
 
+def test_a_sink_to_which_calls_are_dear_gets_at_once_what_comes_within_a_moment() -> None:
+    async def main() -> None:
+        sink = Sink()
+        begin_s = asyncio.get_running_loop().time()
+        async with Outlet(sink, linger_s=0.25) as outlet:
+            for number in range(8):
+                outlet.put(entry(number))
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+
+        assert sink.calls == [[0, 1, 2], [3, 4, 5], [6, 7]]
+        waits_s = [round(at_s - begin_s, 3) for at_s in sink.at_s]
+        assert waits_s == [0.25, 0.55, 0.85]  # each counted from the first of its entries
+
+    virtual(main())
+
+
+def test_whoever_flushes_or_closes_or_has_a_batch_does_not_wait_for_more_to_come() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        sink = Sink()
+        begin_s = loop.time()
+        async with Outlet(sink, batch=3, linger_s=60) as outlet:
+            for number in range(4):
+                outlet.put(entry(number))
+            await asyncio.sleep(1)
+            assert sink.calls == [[0, 1, 2]]
+            outlet.put(entry(4))
+            assert await outlet.flush(5)
+            assert sink.numbers == list(range(5))
+            for number in range(5, 12):
+                outlet.put(entry(number))
+            assert await outlet.flush(5)
+            assert sink.numbers == list(range(12))
+            outlet.put(entry(12))
+        assert sink.numbers == list(range(13))
+        assert loop.time() == begin_s + 1
+
+    virtual(main())
+
+
 def test_closing_handles_what_waits_but_not_for_ever() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.daemon import Daemon
 from tenuto.device import DeviceState
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
-from tenuto.history import HistorySink, Store
+from tenuto.history import LINGER_S, HistorySink, Store
 from tenuto.history.days import times_held
 from tenuto.keeper import LinkState
 from tenuto.memory import Memory
@@ -64,7 +64,7 @@ SESSION_MARGIN_S = 900.0
 """How long after the plan's own end a session may still go on, for pauses and lost links."""
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
-HISTORY_BOUND = 4096
+HISTORY_BOUND, HISTORY_BATCH = 4096, 256
 PACE_MAX = 1000.0
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
@@ -147,7 +147,9 @@ class Host:
         self.store = await self._stack.enter_async_context(Store(config.history_path))
         skews = Skews(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
-        history = Outlet(HistorySink(self.store), bound=HISTORY_BOUND)
+        history = Outlet(
+            HistorySink(self.store), bound=HISTORY_BOUND, batch=HISTORY_BATCH, linger_s=LINGER_S
+        )
         await self._stack.enter_async_context(history)
         self._broker = await self._find_broker()
         outlets = [await self._stack.enter_async_context(Outlet(sink)) for sink in sinks]

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import traceback
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
 from tenuto.errors import TenutoError
@@ -79,6 +80,8 @@ class Outlet:
         sink: opened on entry, closed on exit.
         bound: entries that wait at most, besides the batch that is being handled.
         batch: entries handed to the sink at once, at most.
+        linger_s: how long the first entry waits for others, so that a sink to which each call is
+            dear gets them at once; a full batch, `flush` and the exit do not wait for it.
         handle_timeout_s: longest time for `open` and for each `handle`, then it is cancelled.
         close_timeout_s: on exit, longest time for what still waits, and again for `close`.
         on_dropped: called with the number of entries just lost; must not raise.
@@ -90,6 +93,7 @@ class Outlet:
         *,
         bound: int = 1024,
         batch: int = 64,
+        linger_s: float = 0.0,
         handle_timeout_s: float = 30.0,
         close_timeout_s: float = 2.0,
         on_dropped: Callable[[int], None] | None = None,
@@ -103,6 +107,7 @@ class Outlet:
         self._sink = sink
         self._bound = bound
         self._batch_max = batch
+        self._linger_s = linger_s
         self._handle_timeout_s = handle_timeout_s
         self._close_timeout_s = close_timeout_s
         self._on_dropped = on_dropped
@@ -111,6 +116,8 @@ class Outlet:
         self._count = 0
         self._burst = 0
         self._filled = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._flushes = 0
         self._settled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -131,6 +138,8 @@ class Outlet:
             self._drop(1)
         self._queue.append((self._count, entry))
         self._filled.set()
+        if len(self._queue) >= self._batch_max:
+            self._hurry.set()
 
     @property
     def room(self) -> int:
@@ -144,6 +153,8 @@ class Outlet:
             False if `timeout_s` passed first.
         """
         last = self._count
+        self._flushes += 1
+        self._hurry.set()
         try:
             async with asyncio.timeout(timeout_s):
                 while self._oldest() <= last:
@@ -151,6 +162,8 @@ class Outlet:
                     await self._settled.wait()
         except TimeoutError:
             return False
+        finally:
+            self._flushes -= 1
         return True
 
     async def __aenter__(self) -> Self:
@@ -206,6 +219,8 @@ class Outlet:
     async def _run(self) -> None:
         while True:
             await self._filled.wait()
+            if self._linger_s:
+                await self._linger()
             while self._queue and len(self._batch) < self._batch_max:
                 self._batch.append(self._queue.popleft())
             if not self._queue:
@@ -216,6 +231,15 @@ class Outlet:
             await self._handle_batch()
             self._batch.clear()
             self._settled.set()
+
+    async def _linger(self) -> None:
+        """Give others the time to come, unless somebody waits or a batch is full."""
+        if self._flushes or len(self._queue) >= self._batch_max:
+            return
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_s):
+                await self._hurry.wait()
 
     async def _handle_batch(self) -> None:
         entries = [entry for _, entry in self._batch]

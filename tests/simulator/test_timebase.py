@@ -89,6 +89,20 @@ def test_virtual_time_waits_for_a_thread_whose_caller_gave_up() -> None:
     timebase.run(main(), speed=math.inf)
 
 
+def test_in_virtual_time_a_side_thread_is_no_thread_and_in_real_time_it_is_one() -> None:
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        with timebase.SideThread("aside") as aside:
+            with pytest.raises(ZeroDivisionError):
+                await loop.run_in_executor(aside, lambda: 1 / 0)
+            worker = await loop.run_in_executor(aside, threading.get_ident)
+            assert worker == await loop.run_in_executor(aside, threading.get_ident)
+        return worker == threading.get_ident()
+
+    assert timebase.run(main(), speed=math.inf)
+    assert not timebase.run(main(), speed=1.0)
+
+
 def test_a_deadlock_says_which_task_waits_and_where_and_lets_it_clean_up() -> None:
     cleaned_up: list[str] = []
 

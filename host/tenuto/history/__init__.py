@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from .store import (
+    LINGER_S,
     ExerciseNote,
     HistorySink,
     HostEvent,
@@ -16,6 +17,7 @@ from .store import (
 from .summary import Summary, replay, summarize
 
 __all__ = [
+    "LINGER_S",
     "ExerciseNote",
     "HistorySink",
     "HostEvent",

@@ -5,10 +5,12 @@ The truth are the records, as the wearable logged them and by its own numbers, s
 record can come twice without harm. The rows of sessions are made from them on the way.
 
 Durability: the database is in WAL mode with `synchronous=FULL`, so a transaction that was
-committed survives a power cut. An outlet hands entries over as soon as the store is free again,
-ms after they happened, so what a power cut can take is well below a second. With
-`synchronous=NORMAL`, WAL may lose everything since the last checkpoint, at a row a second several
-minutes. One fsync for each batch is affordable, because it is not on the event loop.
+committed survives a power cut. An outlet hands entries over in batches, `LINGER_S` after the first
+of them came, so that one fsync serves them all: a few a second whoever plays, on a card that wears
+with each. What a power cut of this computer can take is what happened in that time, and of that
+only what the host itself noticed: the log on the wearable is read again from the first number that
+is not here. With `synchronous=NORMAL`, WAL may lose everything since the last checkpoint, at a row
+a second several minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import asyncio
 import json
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto import events
 from tenuto.errors import StoreError
+from tenuto.timebase import SideThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +40,10 @@ _T = TypeVar("_T")
 SCHEMA_VERSION = 4
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
+LINGER_S = 0.25
+"""How long an outlet gathers entries before the store is given them.  Half of the time after which
+a wearable is told that its records have arrived, so that they are on the disk by then, unless so
+many come at once that it is told sooner."""
 BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the database before that is an error."""
 CACHE_KIB = 16_384
@@ -152,7 +158,7 @@ class Store:
         self.path = Path(path)
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._executor: SideThread | None = None
 
     @property
     def is_open(self) -> bool:
@@ -163,7 +169,7 @@ class Store:
         """Open the file and bring its schema up to date; does nothing when open."""
         if self._executor is not None:
             return
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tenuto-history")
+        self._executor = SideThread("tenuto-history")
         try:
             await self._run(self._open)
         except BaseException:
