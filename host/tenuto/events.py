@@ -8,11 +8,12 @@ An `Entry` is an event with its address: which wearable, which person, which ses
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tenuto_core.plan import Plan
 
@@ -293,4 +294,30 @@ def from_json(data: Mapping[str, Any]) -> Event:
     given = dict(data)
     kind = _KINDS[given.pop("event")]
     own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return kind(**own)
+    event = kind(**own)
+    for f in fields(event):
+        value = getattr(event, f.name)
+        if f.name not in _HIDDEN and not _FITS[str(f.type)](value):
+            raise TypeError(f"`{f.name}` of {event.name} is {value!r}")
+    return event
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) < 1 << 63
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    # by how the fields above are declared
+    "int": _is_whole,
+    "str": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "bool": lambda value: isinstance(value, bool),
+    "tuple[float, ...]": lambda value: (
+        isinstance(value, tuple)
+        and all(type(one) in (int, float) and math.isfinite(one) for one in value)
+    ),
+}

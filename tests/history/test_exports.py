@@ -103,6 +103,11 @@ async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:
         assert [row.id for row in await store.sessions()] == [2]
 
 
+def swapped(lines: list[str], old: str, new: str) -> list[str]:
+    assert any(old in line for line in lines)
+    return [line.replace(old, new) for line in lines]
+
+
 @pytest.mark.parametrize(
     "change,text",
     [
@@ -119,6 +124,18 @@ async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:
             "the plan is damaged",
         ),
         (lambda lines: [lines[0], "x" * 200_000], "2: is longer"),
+        (lambda lines: [lines[0], "[" * 90_000], "2: is no JSON"),
+        (lambda lines: [*lines, '{"type": []}'], "`type` is []"),
+        (lambda lines: swapped(lines, '"wearable": "wrist"', '"wearable": {}'), "`wearable` is {}"),
+        (lambda lines: swapped(lines, '"seq": 0', f'"seq": {1 << 64}'), "`seq` is 18446744073"),
+        (lambda lines: swapped(lines, '"b": 0', f'"b": {1 << 32}'), "from 0 to 4294967295"),
+        (lambda lines: swapped(lines, '"link_lost"', '"link_cut"'), "lacks 'link_cut'"),
+        (lambda lines: swapped(lines, '"is_heard": true', '"is_heard": 1'), "`is_heard`"),
+        (
+            lambda lines: swapped(lines, '"link_lost"', '"heart", "bpm": 60, "rr_ms": [1e999]'),
+            "`rr_ms` of heart is (inf,)",
+        ),
+        (lambda lines: swapped(lines, '"plan_id": "', '"plan_id": "x'), "16 hexadecimal digits"),
         (lambda _: [], "is empty"),
     ],
 )

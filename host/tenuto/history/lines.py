@@ -22,8 +22,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto import events
 from tenuto.errors import InputError, Mistake
@@ -41,10 +42,45 @@ FORMAT = "tenuto_history"
 VERSION = 1
 _LINE_BYTES_MAX = 100_000
 
-_KEY = ("wearable", "boot_id", "seq")
-_SESSION = ("person", "plan_id", "routine", "started_utc_ms", "ended_utc_ms", "reason", "source")
+_Allowed: TypeAlias = "dict[str, str | int]"
+"""What a line has: text of a kind, or a whole number from 0 to that."""
+_U8, _U16, _U32 = 0xFF, 0xFFFF, 0xFFFFFFFF
+"""The largest numbers that a log has room for; see `tenuto_core.log`."""
+_UTC_MS = 253_402_300_799_999
+"""The last moment of the year 9999."""
+_TEXT = "text"
+_ID = "16 hexadecimal digits"
+_KEY: _Allowed = {"wearable": _TEXT, "boot_id": _U32, "seq": _U32}
+_SESSION: _Allowed = {
+    "person": _TEXT,
+    "plan_id": _ID,
+    "routine": _TEXT,
+    "started_utc_ms": _UTC_MS,
+    "ended_utc_ms": _UTC_MS,
+    "reason": _TEXT,
+    "source": _TEXT,
+}
+_OF: _Allowed = {"wearable": _TEXT, "boot_id": _U32, "session": _U32}
+_RECORD: _Allowed = {
+    "seq": _U32,
+    "at_ms": _U32,
+    "kind": _U8,
+    "step": _U8,
+    "a": _U16,
+    "b": _U32,
+    "c": _U32,
+    "utc_ms": _UTC_MS,
+    "uncertainty_ms": _U32,
+}
+_VALUES: dict[str, _Allowed] = {  # by the type of the line
+    "plan": {"plan_id": _ID, "routine": _TEXT, "data": _TEXT},
+    "exercise": {"plan_id": _ID, "name": _TEXT, "kind": _TEXT},
+    "session": {**_KEY, **_SESSION},
+    "record": {**_OF, **_RECORD},
+    "host_event": {**_OF, "utc_ms": _UTC_MS},
+}
 _MAY_LACK = frozenset({"uncertainty_ms"})
-_RECORD = ("seq", "at_ms", "kind", "step", "a", "b", "c", "utc_ms", "uncertainty_ms")
+_MAY_BE_NULL = frozenset(_SESSION) - {"started_utc_ms"} | _MAY_LACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +196,7 @@ def _take_line(db: sqlite3.Connection, line: str, *, is_first: bool) -> None:
         return
     try:
         item = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("is no JSON") from None
     kind = item.get("type") if isinstance(item, dict) else None
     if is_first:
@@ -169,10 +205,27 @@ def _take_line(db: sqlite3.Connection, line: str, *, is_first: bool) -> None:
         if item["version"] != VERSION:
             raise ValueError(f"has version {item['version']!r}, this Tenuto knows {VERSION}")
         return
-    take = _TAKERS.get(kind or "")
-    if take is None:
+    if not isinstance(kind, str) or (take := _TAKERS.get(kind)) is None:
         raise ValueError(f"`type` is {kind!r}, allowed is {', '.join(_TAKERS)}")
+    _check(kind, item)
     take(db, item)
+
+
+def _check(kind: str, item: dict[str, Any]) -> None:
+    """See that what a line has is what its names stand for; that it has them is seen later."""
+    for name, allowed in _VALUES[kind].items():
+        value = item.get(name)
+        is_left_out = value is None and (name in _MAY_BE_NULL or name not in item)
+        if not is_left_out and not _fits(value, allowed):
+            told = f"a whole number from 0 to {allowed}" if isinstance(allowed, int) else allowed
+            raise ValueError(f"`{name}` is {value!r}, allowed is {told}")
+
+
+def _fits(value: object, allowed: str | int) -> bool:
+    if isinstance(allowed, int):
+        return type(value) is int and 0 <= value <= allowed
+    is_id = allowed is _ID
+    return isinstance(value, str) and (not is_id or bool(re.fullmatch("[0-9a-f]{16}", value)))
 
 
 def _take_plan(db: sqlite3.Connection, item: dict[str, Any]) -> None:
@@ -212,11 +265,6 @@ def _take_record(db: sqlite3.Connection, item: dict[str, Any]) -> None:
     if number is None:
         return
     values = {name: item.get(name) if name in _MAY_LACK else item[name] for name in _RECORD}
-    for name, value in values.items():
-        if value is None and name in _MAY_LACK:
-            continue
-        if not isinstance(value, int) or not 0 <= value < 1 << 63:
-            raise ValueError(f"`{name}` is {value!r}, allowed is a whole number from 0 on")
     db.execute(
         f"INSERT INTO records (wearable, boot_id, session_id, {', '.join(_RECORD)})"  # noqa: S608
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
