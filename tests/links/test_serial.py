@@ -9,7 +9,7 @@ import random
 import subprocess
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,7 @@ from tests.control.rig import configure, tenuto_process, user
 from tests.daemon.rig import Collector, connected, daemon_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
     from pathlib import Path
 
     from tenuto.simulator import SimulatedWearable
@@ -67,6 +67,16 @@ def other_device(says: bytes = b"") -> Iterator[str]:
         os.close(slave)
 
 
+def within(limit_s: float, scenario: Coroutine[Any, Any, None]) -> None:
+    """Run a scenario in real time, which must not go on for ever."""
+
+    async def limited() -> None:
+        async with asyncio.timeout(limit_s):
+            await scenario
+
+    asyncio.run(limited())
+
+
 async def refused(link: SerialLink) -> LinkError:
     with pytest.raises(LinkError) as caught:
         await link.connect(lambda _: None, lambda: None)
@@ -90,7 +100,7 @@ def test_a_port_where_nobody_answers_and_one_where_somebody_else_does() -> None:
             assert error.reason is LinkReason.PROTOCOL
             assert "console" in str(error)
 
-    asyncio.run(scenario())
+    within(60, scenario())
 
 
 @pytest.mark.usefixtures("hasty")
@@ -109,7 +119,7 @@ def test_auto_finds_the_band_among_others() -> None:
             error = await refused(SerialLink(AUTO, ports=list))
             assert error.reason is LinkReason.NOT_FOUND
 
-    asyncio.run(scenario())
+    within(60, scenario())
 
 
 def test_the_likeliest_port_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +167,7 @@ def test_a_port_that_another_program_holds() -> None:
             assert second.reason is LinkReason.BUSY, "ours keeps others away, too"
             await driver.disconnect()
 
-    asyncio.run(scenario())
+    within(60, scenario())
 
 
 def test_a_port_that_is_not_there_or_not_allowed() -> None:
@@ -169,8 +179,10 @@ def test_a_port_that_is_not_there_or_not_allowed() -> None:
         error = await refused(SerialLink("x", forbidden))
         assert error.reason is LinkReason.PERMISSION
         assert "dialout" in str(error)
+        for no_port in (os.devnull, __file__):
+            assert no_port in str(await refused(SerialLink(no_port)))
 
-    asyncio.run(scenario())
+    within(60, scenario())
 
 
 def test_garbage_and_half_frames_cost_no_more_than_themselves() -> None:
@@ -189,7 +201,37 @@ def test_garbage_and_half_frames_cost_no_more_than_themselves() -> None:
                 assert (await driver.status()).state == "idle"
             await driver.disconnect()
 
-    asyncio.run(scenario())
+    within(60, scenario())
+
+
+def test_a_band_that_takes_no_bytes_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program may have ended, or hang; other wearables of the same daemon go on."""
+    import termios
+
+    monkeypatch.setattr(serial, "SEND_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(serial, "CLOSE_TIMEOUT_S", 0.3)
+
+    async def scenario() -> None:
+        async with cabled() as (_, pty):
+            link = SerialLink(pty.path)
+            await link.connect(lambda _: None, lambda: None)
+            termios.tcflow(pty.terminal, termios.TCOOFF)
+
+            async def flood() -> None:
+                for _ in range(1_000):
+                    await link.send(bytes(200))
+
+            with pytest.raises(LinkError) as refusal:
+                await flood()
+            assert refusal.value.reason is LinkReason.TIMEOUT
+            await link.disconnect()
+            termios.tcflow(pty.terminal, termios.TCOON)
+            driver = BandDriver(link)
+            await driver.connect(lambda: None)
+            assert (await driver.status()).state == "idle"
+            await driver.disconnect()
+
+    within(30, scenario())
 
 
 def test_pulled_out_and_plugged_in_again_in_mid_session(tmp_path: Path) -> None:
@@ -229,7 +271,7 @@ def test_pulled_out_and_plugged_in_again_in_mid_session(tmp_path: Path) -> None:
                 seqs = [item.record.seq for item in stored.records]
                 assert seqs == list(range(seqs[0], seqs[-1] + 1))
 
-    asyncio.run(scenario())
+    within(60, scenario())
 
 
 def test_tenuto_run_by_cable() -> None:

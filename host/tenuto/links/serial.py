@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -56,18 +57,18 @@ class Writer(Protocol):
     async def wait_closed(self) -> None:
         """Wait until it is closed."""
 
+    def give_up(self) -> None:
+        """Close it at once; what the other end has not taken is lost."""
+
 
 OpenPort: TypeAlias = "Callable[[], Awaitable[tuple[asyncio.StreamReader, Writer]]]"
 
 
 def _opener(port: str) -> OpenPort:
     async def open_port() -> tuple[asyncio.StreamReader, Writer]:
-        import serial_asyncio_fast  # noqa: PLC0415 - only who has a cable needs it
+        from .port import open_streams  # noqa: PLC0415 - only who has a cable needs it
 
-        reader, writer = await serial_asyncio_fast.open_serial_connection(
-            url=port, baudrate=BAUD, exclusive=True
-        )
-        return reader, writer
+        return await open_streams(port, BAUD)
 
     return open_port
 
@@ -123,14 +124,14 @@ class SerialLink:
         if self._was_missing:
             await self._wait_for_plug()
         try:
-            reader, writer, unpacker = await self._find()
+            port = await self._find()
         except LinkError as error:
             self._was_missing = error.reason is LinkReason.NOT_FOUND
             raise
         self._was_missing = False
-        self._writer = writer
+        self._writer = port.writer
         self._reading = asyncio.create_task(
-            self._read(reader, writer, unpacker, on_packet, on_lost), name=f"read {self.name}"
+            self._read(port, on_packet, on_lost), name=f"read {self.name}"
         )
 
     async def _wait_for_plug(self) -> None:
@@ -147,7 +148,7 @@ class SerialLink:
             return bool(self._ports())
         return not self._port.startswith("/") or Path(self._port).exists()
 
-    async def _find(self) -> tuple[asyncio.StreamReader, Writer, Unpacker]:
+    async def _find(self) -> _Open:
         """Open the port on which a band answers."""
         if self._port != AUTO or self._open_port is not None:
             return await _open(self._port, self._open_port or _opener(self._port))
@@ -161,31 +162,20 @@ class SerialLink:
             else:
                 self.name = port
                 return found
-        if not problems:
-            raise LinkError(
-                LinkReason.NOT_FOUND, "no board is plugged in; a cable for charging alone is no use"
-            )
-        # A port that is held by another program is the likeliest to be the one.
-        told = next((one for one in problems if one.reason is LinkReason.BUSY), problems[0])
-        raise LinkError(told.reason, "; ".join(str(problem) for problem in problems))
+        raise _no_band(problems)
 
     async def _read(
-        self,
-        reader: asyncio.StreamReader,
-        writer: Writer,
-        unpacker: Unpacker,
-        on_packet: Callable[[bytes], None],
-        on_lost: Callable[[], None],
+        self, port: _Open, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
     ) -> None:
         try:
-            while data := await reader.read(READ_BYTES):
-                for packet in unpacker.feed(data):
+            while data := await port.reader.read(READ_BYTES):
+                for packet in port.unpacker.feed(data):
                     on_packet(packet)
         except OSError as error:
             _log.info("link=%s %s", self.name, error)
-        if self._writer is writer:
+        if self._writer is port.writer:
             self._writer = self._reading = None
-            await _close(writer)
+            await _close(port.writer)
             on_lost()
 
     async def send(self, packet: bytes) -> None:
@@ -208,12 +198,53 @@ class SerialLink:
         reading, self._reading = self._reading, None
         if reading is not None:
             reading.cancel()
-            await asyncio.wait({reading})
+            await asyncio.wait({reading}, timeout=CLOSE_TIMEOUT_S)
         if writer is not None:
             await _close(writer)
 
 
-async def _open(name: str, open_port: OpenPort) -> tuple[asyncio.StreamReader, Writer, Unpacker]:
+async def bands_on(ports: Sequence[str]) -> dict[str, str]:
+    """Give those of these ports on which a band answers, each with the band's name.
+
+    Raises:
+        LinkError: none does.
+    """
+    found, problems = dict[str, str](), list[LinkError]()
+    for port in ports:
+        try:
+            opened = await _open(port, _opener(port))
+        except LinkError as error:
+            problems.append(error)
+        else:
+            found[port] = opened.band
+            await _close(opened.writer)
+    if not found:
+        raise _no_band(problems)
+    return found
+
+
+def _no_band(problems: Sequence[LinkError]) -> LinkError:
+    """Say why no port has a band on it."""
+    if not problems:
+        return LinkError(
+            LinkReason.NOT_FOUND, "no board is plugged in; a cable for charging alone is no use"
+        )
+    # A port that is held by another program is the likeliest to be the one.
+    told = next((one for one in problems if one.reason is LinkReason.BUSY), problems[0])
+    return LinkError(told.reason, "; ".join(str(problem) for problem in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A port with a band on it.  band: what that calls itself."""
+
+    reader: asyncio.StreamReader
+    writer: Writer
+    unpacker: Unpacker
+    band: str
+
+
+async def _open(name: str, open_port: OpenPort) -> _Open:
     """Open a port and see that a band answers on it.
 
     Raises:
@@ -228,19 +259,20 @@ async def _open(name: str, open_port: OpenPort) -> tuple[asyncio.StreamReader, W
         raise LinkError(_reason(error), f"{name} cannot be opened: {_why(error)}") from error
     unpacker = Unpacker(PACKET_BYTES)
     try:
-        await _greet(name, reader, writer, unpacker)
+        band = await _greet(name, reader, writer, unpacker)
     except OSError as error:
         await _close(writer)
         raise LinkError(LinkReason.LOST, f"{name}: {_why(error)}") from error
     except BaseException:
         await _close(writer)
         raise
-    return reader, writer, unpacker
+    return _Open(reader, writer, unpacker, band)
 
 
 async def _greet(
     name: str, reader: asyncio.StreamReader, writer: Writer, unpacker: Unpacker
-) -> None:
+) -> str:
+    """Say hello until a band answers; gives its name."""
     heard = 0
     for _ in range(GREETINGS):
         # Whatever the port had from before ends with this zero, and the first packet is whole.
@@ -252,8 +284,10 @@ async def _greet(
                     if not data:
                         raise LinkError(LinkReason.LOST, f"{name} was unplugged")
                     heard += len(data)
-                    if any(map(_is_hello, unpacker.feed(data))):
-                        return
+                    names = [_hello(packet) for packet in unpacker.feed(data)]
+                    band = next((name for name in names if name is not None), None)
+                    if band is not None:
+                        return band
         except TimeoutError:
             continue
     if heard:
@@ -267,13 +301,15 @@ async def _greet(
     )
 
 
-def _is_hello(packet: bytes) -> bool:
+def _hello(packet: bytes) -> str | None:
+    """Give the name of the band that greets in a packet, None where none does."""
     try:
-        return any(
-            wire.decode(frame)[0] == wire.HELLO | wire.ANSWER for frame in wire.split(packet)
-        )
+        for op, _, _, tail in map(wire.decode, wire.split(packet)):
+            if op == wire.HELLO | wire.ANSWER:
+                return tail.decode(errors="replace")
     except wire.WireError:
-        return False
+        pass
+    return None
 
 
 def _why(error: OSError) -> str:
@@ -287,8 +323,15 @@ def _why(error: OSError) -> str:
 
 async def _close(writer: Writer) -> None:
     writer.close()
+    closing = asyncio.create_task(writer.wait_closed(), name="close a port")
     try:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await writer.wait_closed()
-    except (OSError, TimeoutError) as error:
-        _log.debug("closing: %s", error)
+        closed, _ = await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S)
+        if not closed:
+            # Held on to, it would be a port that another program has open, the next time.
+            _log.info("closing a port that takes no bytes")
+            writer.give_up()
+            await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_S)
+    finally:
+        closing.cancel()
+    if closing.done() and not closing.cancelled() and closing.exception() is not None:
+        _log.debug("closing: %s", closing.exception())

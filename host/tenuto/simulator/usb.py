@@ -155,6 +155,10 @@ class CableWriter:
     async def wait_closed(self) -> None:
         """Wait for nothing."""
 
+    def give_up(self) -> None:
+        """Close the host's end."""
+        self._cable.unplug()
+
 
 class Pty:
     """A pseudo terminal whose other end, `path`, a program opens like a serial port."""
@@ -189,6 +193,11 @@ class Pty:
         self._cable.unplug()
         os.close(self._master)
         os.close(self._slave)
+
+    @property
+    def terminal(self) -> int:
+        """The file descriptor of the end at `path`."""
+        return self._slave
 
     @property
     def unread(self) -> int:
