@@ -19,7 +19,8 @@ from bumble.host import Host
 _log = logging.getLogger("bumble")
 
 
-def _is_read() -> bool:
+def is_logged() -> bool:
+    """Tell whether somebody wants to read bumble's debug log."""
     return _log.isEnabledFor(logging.DEBUG)
 
 
@@ -27,13 +28,13 @@ class QuietHost(Host):
     """A bumble host that makes no text of what passes through it."""
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        if self.snooper or _is_read():
+        if self.snooper or is_logged():
             super().send_hci_packet(packet)
         elif self.hci_sink:
             self.hci_sink.on_packet(bytes(packet))
 
     def on_hci_packet(self, packet: hci.HCI_Packet) -> None:
-        if self.snooper or _is_read():
+        if self.snooper or is_logged():
             super().on_hci_packet(packet)
         elif isinstance(packet, hci.HCI_AclDataPacket):
             self.on_hci_acl_data_packet(packet)
@@ -48,7 +49,7 @@ class QuietDevice(Device):
 
     def on_gatt_pdu(self, connection_handle: int, pdu: bytes) -> None:
         connection = self.lookup_connection(connection_handle)
-        if connection is not None and pdu and not _is_read():
+        if connection is not None and pdu and not is_logged():
             if pdu[0] == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION:
                 told = cast("att.ATT_Handle_Value_Notification", att.ATT_PDU.from_bytes(pdu))
                 connection.gatt_client.on_att_handle_value_notification(told)

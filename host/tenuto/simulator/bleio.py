@@ -21,10 +21,11 @@ import asyncio
 import math
 import types
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bumble import att, core, device as bumble_device, gatt, hci
+from bumble import att, core, device as bumble_device, gatt, gatt_server, hci
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -594,7 +595,8 @@ class PacketBuffer(_Buffer):
         self._peer: bumble_device.Connection | None = None
         self._pending = bytearray()
         self._overrun: deque[bytes] = deque()
-        self._is_sending = False
+        self._next_s = -math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self.dropped = 0
         self.lost = 0
         super().__init__(characteristic)
@@ -644,7 +646,7 @@ class PacketBuffer(_Buffer):
             count += len(header)
             self._pending += header
         self._pending += data
-        if not self._is_sending:
+        if self._timer is None:
             self._send_next()
         return count
 
@@ -686,7 +688,8 @@ class PacketBuffer(_Buffer):
         return connection
 
     def _send_next(self) -> None:
-        self._is_sending = False
+        """Send what is pending, or have that done when the packet before it has had its turn."""
+        self._timer = None
         if self._attached is None:
             return
         connection = self._connection()
@@ -694,18 +697,17 @@ class PacketBuffer(_Buffer):
             self._pending.clear()
             self._overrun.clear()
             return
-        if self._overrun:
-            packet = self._overrun.popleft()
-        else:
-            packet = bytes(self._pending)
-            self._pending.clear()
-        if not packet:
-            return
-        self._is_sending = True
-        connection._send(self._characteristic, packet, indicate=self._indicates)
-        asyncio.get_running_loop().call_later(
-            connection.connection_interval / 1000, self._send_next
-        )
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._next_s:
+            if self._overrun:
+                packet = self._overrun.popleft()
+            else:
+                packet = bytes(self._pending)
+                self._pending.clear()
+            self._next_s = loop.time() + connection.connection_interval / 1000
+            connection._send(self._characteristic, packet, indicate=self._indicates)
+        if self._pending or self._overrun:
+            self._timer = loop.call_at(self._next_s, self._send_next)
 
 
 class Connection:
@@ -874,20 +876,34 @@ class Adapter:
         self._is_stopping = False
         device.gatt_server.max_mtu = flavour.att_mtu
         flash.bonds_max = flavour.bonds_max
-        # A subscription needs the encryption that a read needs.
-        plain_write = device.gatt_server.write_cccd
+        self._adapt(device.gatt_server)
+        device.on(device.EVENT_CONNECTION, self._on_connection)
+        return self
 
-        def write_cccd(
+    def _adapt(self, server: gatt_server.Server) -> None:
+        """Have bumble's server do as the board's."""
+        plain_subscribe, plain_write = server.write_cccd, server.on_att_write_command
+
+        def subscribe(
             bearer: att.Bearer, characteristic: gatt.Characteristic[Any], value: bytes
         ) -> None:
+            # It needs the encryption that a read needs.
             own = self._by_handle.get(characteristic.handle)
             if own is not None and isinstance(bearer, bumble_device.Connection):
                 own._check_subscription(bearer)
-            plain_write(bearer, characteristic, value)
+            plain_subscribe(bearer, characteristic, value)
 
-        device.gatt_server.write_cccd = write_cccd  # type: ignore[method-assign]
-        device.on(device.EVENT_CONNECTION, self._on_connection)
-        return self
+        def write(bearer: att.Bearer, request: att.ATT_Write_Command) -> None:
+            # Bumble makes a task for each, and calls out about those that are refused.
+            own = self._by_handle.get(request.attribute_handle)
+            if own is None or not isinstance(bearer, bumble_device.Connection):
+                plain_write(bearer, request)
+                return
+            with suppress(att.ATT_Error):
+                own._on_write(bearer, request.attribute_value)
+
+        server.write_cccd = subscribe  # type: ignore[method-assign]
+        server.on_att_write_command = write
 
     @property
     def enabled(self) -> bool:

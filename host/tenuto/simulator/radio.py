@@ -25,7 +25,7 @@ import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from bumble import hci, ll
 from bumble.core import PhysicalTransport
@@ -48,6 +48,8 @@ _TRANSMIT_WINDOW_DELAY_S = 1.25e-3
 _ESTABLISH_EVENTS = 6  # a link on which nothing was heard so long was never established
 _CONTROL_PDU_BYTES = 12
 _EPSILON_S = 1e-9
+
+_Route: TypeAlias = tuple[hci.Address, hci.Address]
 
 
 class Happening(StrEnum):
@@ -133,6 +135,12 @@ class _Link:
             self._loop.time() + _TRANSMIT_WINDOW_DELAY_S + radio.random.random() * interval_s
         )
         self._heard_s = self._loop.time()
+
+    @property
+    def routes(self) -> tuple[_Route, _Route]:
+        """From whom to whom, for each direction."""
+        central, peripheral = self.addresses
+        return (central, peripheral), (peripheral, central)
 
     @property
     def is_silent(self) -> bool:
@@ -234,6 +242,9 @@ class _Link:
                 self._heard_s = now
                 if offset_s:
                     self._loop.call_at(now + offset_s, self._deliver, direction, pdu)
+                elif pdu.is_data:
+                    # Not here, or the answer would still catch this connection event.
+                    self._loop.call_soon(self._deliver, direction, pdu)
                 else:
                     self._deliver(direction, pdu)
                 if not self.is_alive:
@@ -333,7 +344,7 @@ class Radio(LocalLink):
         self.on_event: Callable[[RadioEvent], None] | None = None
         # Bumble's own set is in the order of memory addresses, which differs from run to run.
         self._in_order: list[VirtualController] = []
-        self._links: dict[tuple[str, str], tuple[_Link, int]] = {}
+        self._links: dict[_Route, tuple[_Link, int]] = {}
         self._statistics: dict[tuple[str, str], LinkStatistics] = {}
         self._silences: Counter[str | None] = Counter()
 
@@ -404,9 +415,9 @@ class Radio(LocalLink):
 
     def forget_link(self, link: _Link) -> None:
         """Take a link that ended out of the tables."""
-        for key in self._keys(link):
-            if self._links.get(key, (None, 0))[0] is link:
-                del self._links[key]
+        for route in link.routes:
+            if self._links.get(route, (None, 0))[0] is link:
+                del self._links[route]
 
     def abandon(self, controller: VirtualController) -> None:
         """Let a controller vanish: its peers hear nothing more and time out."""
@@ -415,11 +426,6 @@ class Radio(LocalLink):
                 link.abandon()
         if controller in self._in_order:
             self.remove_controller(controller)
-
-    @staticmethod
-    def _keys(link: _Link) -> tuple[tuple[str, str], tuple[str, str]]:
-        central, peripheral = map(str, link.addresses)
-        return (central, peripheral), (peripheral, central)
 
     def _links_of(self, address: str) -> list[_Link]:
         return [
@@ -485,7 +491,7 @@ class Radio(LocalLink):
             data: the packet.
             on_sent: called when the receiver has it.
         """
-        found = self._links.get((str(source), str(destination)))
+        found = self._links.get((source, destination))
         if found is None:
             return
         link, direction = found
@@ -509,7 +515,7 @@ class Radio(LocalLink):
         on_sent: Callable[[], None] | None = None,
     ) -> None:
         """Send a packet of the link layer itself, in order with the data; see `send_data`."""
-        found = self._links.get((str(source), str(destination)))
+        found = self._links.get((source, destination))
         if found is None:
             return
         link, direction = found
@@ -536,15 +542,11 @@ class Radio(LocalLink):
                 hci.HCI_ErrorCode.CONNECTION_FAILED_TO_BE_ESTABLISHED_ERROR,
             )
             return
-        for stale in [f[0] for k in (0, 1) if (f := self._links.get(_pair(addresses, k)))]:
-            stale.close()
         link = _Link(self, (central, peripheral), addresses, interval_s, supervision_s)
-        for direction in (0, 1):
-            self._links[_pair(addresses, direction)] = (link, direction)
+        for stale in [found[0] for route in link.routes if (found := self._links.get(route))]:
+            stale.close()
+        for direction, route in enumerate(link.routes):
+            self._links[route] = (link, direction)
         link.statistics.connections += 1
         self.report(Happening.CONNECTED, str(addresses[0]), str(addresses[1]), 0)
         peripheral.on_ll_advertising_pdu(request)
-
-
-def _pair(addresses: tuple[Any, Any], direction: int) -> tuple[str, str]:
-    return str(addresses[direction]), str(addresses[1 - direction])
