@@ -2,7 +2,8 @@
 """`python -m tests.storm`: storms without end, or for so many seeds, or one again.
 
 --seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
-`radio`, the whole stack, or `memory`.  --only N,N: play only these troubles of the first seed.
+`radio`, the whole stack; `broker`, without radio and board; or `memory`, without the broker too.
+--only N,N: play only these troubles of the first seed.
 A failure prints its seed and the fewest troubles that still show it.
 """
 
@@ -18,7 +19,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
-from tests.storm.storm import play
+from tests.storm.storm import ROOMS, play
 from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--from", type=int, dest="first", default=None)
-    parser.add_argument("--room", choices=("radio", "memory"), default="radio")
+    parser.add_argument("--room", choices=tuple(ROOMS), default="radio")
     parser.add_argument("--only", default=None)
     parser.add_argument("--keep-going", action="store_true")
     args = parser.parse_args()

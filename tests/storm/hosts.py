@@ -1,69 +1,45 @@
 # SPDX-License-Identifier: MIT
-"""A host in a storm: what `tenuto daemon` is made of, with a disk and a broker that fail on cue."""
+"""A host in a storm: what `tenuto daemon` is made of, with a disk that fails on cue."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenuto.commands import Answer, Command, Verb
+from tenuto.commands import Answer, Command
 from tenuto.daemon import Daemon
 from tenuto.errors import InputError, TenutoError
-from tenuto.history import HistorySink, Store
+from tenuto.history import LINGER_S, HistorySink, Store
 from tenuto.keeper import RECORDS_WAITING_MAX
-from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import Bridge
 from tenuto.outlets import Outlet
+from tenuto.view import SessionView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tenuto.compile import CompiledPlan
     from tenuto.events import Entry
+    from tenuto.keeper import Keeper
+    from tests.storm.mqtt import Mqtt, Post
     from tests.storm.rooms import Room
     from tests.storm.weather import Weather
 
+_T = TypeVar("_T")
 BAND = "band"
 BOUND = 256
-DAY_MS = 86_400_000
 UTC_MS = 1_800_000_000_000
 
 
-class Broker:
-    """The bridge as a sink, to a broker that at times takes long or takes nothing."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry that went to all sinks; may_be_lost: the host ended before it was safe anywhere."""
 
-    name = "mqtt"
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.bridge = Bridge(
-            BrokerAddress("127.0.0.1", 9),
-            wearables=[BAND],
-            submit=host.submit,
-            rng=random.Random(1),
-            utc_ms=host.utc_ms,
-        )
-
-    async def open(self) -> None:
-        pass
-
-    async def handle(self, entries: Sequence[Entry]) -> None:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._host.broker_dead_until_s - loop.time()))
-        if loop.time() < self._host.broker_slow_until_s:
-            await asyncio.sleep(0.5)
-        await self.bridge.handle(entries)
-
-    async def close(self) -> None:
-        pass
-
-    def session(self) -> Any:
-        """Give what MQTT says of the present session."""
-        return json.loads(self.bridge._retained[f"tenuto/{BAND}/session"])
+    entry: Entry
+    may_be_lost: bool
 
 
 class Collector:
@@ -71,14 +47,22 @@ class Collector:
 
     name = "collector"
 
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.told: list[Told] = []
+
+    @property
+    def entries(self) -> list[Entry]:
+        """What came."""
+        return [one.entry for one in self.told]
 
     async def open(self) -> None:
         pass
 
     async def handle(self, entries: Sequence[Entry]) -> None:
-        self.entries += entries
+        # What the full disk did not take survives no end of the host's.
+        is_full = asyncio.get_running_loop().time() < self._host.disk_full_until_s
+        self.told += [Told(entry, may_be_lost=is_full) for entry in entries]
 
     async def close(self) -> None:
         pass
@@ -87,26 +71,75 @@ class Collector:
 class Host:
     """One host, which may be killed and started again on the same history.
 
-    asked: each command with its answer, in order.
+    asked: each command with its answer, in order.  submitted: each with the time, whatever became
+    of it.  base: of its topics.
     """
 
-    def __init__(self, name: str, room: Room, weather: Weather, folder: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        room: Room,
+        mqtt: Mqtt,
+        weather: Weather,
+        *,
+        folder: Path,
+        base: str = "tenuto",
+    ) -> None:
         self.name = name
+        self.base = base
         self.path = folder / f"{name}.db"
         self.asked: list[tuple[Command, Answer]] = []
-        self.broker_dead_until_s = self.broker_slow_until_s = self.disk_full_until_s = 0.0
-        self.clock_ms = 0.0
+        self.submitted: list[tuple[float, Command]] = []
+        self.disk_full_until_s = 0.0
         self.is_up = False
         self.widest: dict[str, int] = {}
+        self.maybe_keeper: Keeper | None = None
+        self.post: Post
+        self._mqtt = mqtt
+        self._clock_ms = [(0.0, 0.0)]
+        self._told: list[Told] = []
+        self._dropped = 0
         self._room = room
         self._weather = weather
-        self._rng = random.Random(f"{weather.seed}/{name}")
+        self.rng = random.Random(f"{weather.seed}/{name}")
         self._loop = asyncio.get_running_loop()
         self._requests: set[asyncio.Task[None]] = set()
 
+    @property
+    def keeper(self) -> Keeper:
+        """Who keeps the band, once it was started."""
+        assert self.maybe_keeper is not None
+        return self.maybe_keeper
+
+    # --- its clock
+
     def utc_ms(self) -> float:
         """Give this host's wall clock."""
-        return UTC_MS + self._loop.time() * 1000 + self.clock_ms
+        return self.utc_ms_at(self._loop.time())
+
+    def true_utc_ms(self) -> float:
+        """Give what a clock shows that nobody sets."""
+        return UTC_MS + self._loop.time() * 1000
+
+    def utc_ms_at(self, at_s: float) -> float:
+        """Give what its wall clock showed at a time of the loop's."""
+        set_ms = next(by_ms for since_s, by_ms in reversed(self._clock_ms) if since_s <= at_s)
+        return UTC_MS + at_s * 1000 + set_ms
+
+    def set_clock(self, by_ms: float) -> None:
+        """Set the wall clock by so much."""
+        self._clock_ms.append((self._loop.time(), self._clock_ms[-1][1] + by_ms))
+
+    @property
+    def clock_was_set(self) -> bool:
+        """Whether somebody ever did."""
+        return len(self._clock_ms) > 1
+
+    # --- its life
+
+    def routines(self) -> list[str]:
+        """Give the names of what it can play."""
+        return list(self._weather.plans)
 
     def _compile(self, _wearable: str, routine: str | None) -> CompiledPlan:
         if routine not in self._weather.plans:
@@ -117,20 +150,15 @@ class Host:
         """Start it."""
         self.store = Store(self.path)
         await self.store.open()
-        keep = self.store._add
-
-        def add(entries: Sequence[Entry]) -> None:
-            if self._loop.time() < self.disk_full_until_s:
-                raise sqlite3.OperationalError("database or disk is full")
-            keep(entries)
-
-        self.store._add = add  # type: ignore[method-assign]
-        self.broker, self.screen = Broker(self), Collector()
-        self.outlets = [
-            Outlet(HistorySink(self.store), bound=BOUND),
-            Outlet(self.broker, bound=BOUND),
-            Outlet(self.screen, bound=BOUND),
-        ]
+        self.store._add = self._while_there_is_room(self.store._add)  # type: ignore[assignment]
+        self.store._outbox_add = self._while_there_is_room(  # type: ignore[assignment]
+            self.store._outbox_add
+        )
+        self.maybe_keeper = None
+        self.screen = Collector(self)
+        self.outlets = [Outlet(HistorySink(self.store), bound=BOUND, linger_s=LINGER_S)]
+        self.post = self._mqtt.post(self)
+        self.outlets += [Outlet(sink, bound=BOUND) for sink in (*self.post.sinks, self.screen)]
         for outlet in self.outlets:
             await outlet.__aenter__()
         self.daemon = Daemon(
@@ -139,12 +167,22 @@ class Host:
             outlets=self.outlets[1:],
             compile_routine=self._compile,
             utc_ms=self.utc_ms,
-            rng=self._rng,
-            on_link=lambda _name, _state: None,
+            rng=self.rng,
+            on_link=self.post.on_link,
         )
-        self.keeper = self.daemon.add(BAND, None, await self._room.driver(self.name, self.utc_ms))
+        self.maybe_keeper = self.daemon.add(
+            BAND, None, await self._room.driver(self.name, self.utc_ms)
+        )
         self._task = asyncio.create_task(self.daemon.run(), name=f"daemon {self.name}")
         self.is_up = True
+
+    def _while_there_is_room(self, write: Callable[[Any], _T]) -> Callable[[Any], _T]:
+        def attempt(rows: Any) -> _T:
+            if self._loop.time() < self.disk_full_until_s:
+                raise sqlite3.OperationalError("database or disk is full")
+            return write(rows)
+
+        return attempt
 
     async def stop(self, *, kill: bool) -> None:
         """End it, with or without a chance to put away what it holds."""
@@ -153,7 +191,7 @@ class Host:
         self.is_up = False
         for request in list(self._requests):
             request.cancel()
-        by_mqtt = list(self.broker.bridge._inbox.tasks)
+        by_mqtt = self.post.busy()
         for task in by_mqtt:
             task.cancel()
         await asyncio.gather(*self._requests, *by_mqtt, return_exceptions=True)
@@ -161,22 +199,65 @@ class Host:
             for outlet in self.outlets:
                 assert outlet._task is not None
                 outlet._task.cancel()
+            await self.post.cut()
+        await self._end_daemon()
+        if kill:
+            self._note_losses()
+        for outlet in self.outlets:
+            if kill:
+                outlet._queue.clear()
+                outlet._batch.clear()
+            await outlet.__aexit__(None, None, None)
+        self._dropped += self._dropped_now()
+        self._told += self.screen.told
+        await self._room.leave(self.name)
+        await self.store.close()
+
+    async def _end_daemon(self) -> None:
         self._task.cancel()
         await asyncio.wait({self._task}, timeout=60)
         if not self._task.done():
             raise AssertionError(f"{self.name}: the daemon does not end")
         if not self._task.cancelled() and self._task.exception() is not None:
             raise AssertionError(f"{self.name}: the daemon died") from self._task.exception()
-        for outlet in self.outlets:
-            if kill:
-                outlet._queue.clear()
-                outlet._batch.clear()
-            await outlet.__aexit__(None, None, None)
-        await self._room.leave(self.name)
-        await self.store.close()
+
+    def _note_losses(self) -> None:
+        """Note what a host that is killed has not given to all its sinks."""
+        collector, mqtt = self.outlets[-1], self.outlets[1]
+        waiting = [entry for _, entry in (*collector._batch, *collector._queue)]
+        lost = {id(entry) for _, entry in (*mqtt._batch, *mqtt._queue)}
+        told = [*self.screen.told, *(Told(entry, may_be_lost=False) for entry in waiting)]
+        self.screen.told = [
+            Told(one.entry, one.may_be_lost or id(one.entry) in lost) for one in told
+        ]
+
+    # --- what it told
+
+    def view(self) -> SessionView:
+        """Give what a screen of its own would show."""
+        view = SessionView()
+        for entry in self.screen.entries:
+            view.apply(entry.event, entry.utc_ms)
+        return view
+
+    def told(self) -> list[Told]:
+        """Give all entries of all its lives; as long as it lives nothing is lost."""
+        present = self.screen.told if self.is_up else []
+        return [*self._told, *(replace(one, may_be_lost=False) for one in present)]
+
+    @property
+    def dropped(self) -> int:
+        """Events that did not get to the broker and were counted, in all its lives."""
+        return self._dropped + (self._dropped_now() if self.is_up else 0)
+
+    def _dropped_now(self) -> int:
+        return self.outlets[1].dropped + self.post.dropped
+
+    # --- what it is asked
 
     async def submit(self, command: Command) -> Answer:
         """Ask and note the answer."""
+        self.submitted.append((self._loop.time(), command))
         try:
             answer = await self.daemon.submit(command)
         except asyncio.CancelledError:
@@ -199,23 +280,12 @@ class Host:
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
 
-    def ask_by_mqtt(self, command: Command) -> None:
-        """Ask as Home Assistant does, by a message that its broker delivers twice."""
-        if self.is_up:
-            asked: dict[str, Any] = {"command": command.verb.value, "id": command.id}
-            if command.verb is Verb.START:
-                asked["routine"] = command.routine
-            if command.verb is Verb.EXTEND:
-                asked["by_s"] = command.by_ms // 1000
-            payload = json.dumps(asked).encode()
-            for _ in range(2):
-                self.broker.bridge._inbox.take(BAND, "command", payload, retained=False)
-
     def measure(self) -> None:
         """Note how full every queue is."""
         if not self.is_up:
             return
         sizes = {f"outlet {outlet.name}": len(outlet._queue) for outlet in self.outlets}
+        sizes |= self.post.sizes()
         sizes["records"] = self.keeper._records.qsize()
         sizes["waiting"] = len(getattr(self.keeper._driver, "_waiting", ()))
         for name, size in sizes.items():

@@ -11,7 +11,7 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tenuto.events import Record
 from tenuto.links.ble import BleAdapter, BleLink
@@ -293,6 +293,3 @@ class MemoryRoom:
     def complaints(self) -> list[str]:
         """Give what went wrong inside."""
         return []
-
-
-ROOMS: dict[str, Any] = {"radio": RadioRoom, "memory": MemoryRoom}

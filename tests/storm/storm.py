@@ -15,24 +15,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenuto import timebase
 from tenuto.commands import Command, Verb
+from tenuto.view import State
 from tenuto_core import vocab
 from tests.core.oracle import LONGEST_PAUSE_MS, Oracle
 from tests.core.rig import FOLLOWING_PCT, PATTERNS
+from tests.storm import sealed
 from tests.storm.hosts import BAND, BOUND, BOUNDS, Host
-from tests.storm.rooms import ROOMS
-from tests.storm.weather import CALM_S, Trouble, Weather, What
+from tests.storm.mqtt import BASE, RIVAL, RealMqtt, StandIn
+from tests.storm.rooms import MemoryRoom, RadioRoom
+from tests.storm.weather import CALM_S, MQTT_TROUBLES, Trouble, Weather, What
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from tenuto.events import Record
     from tenuto_core.plan import Step
+    from tests.storm.mqtt import Mqtt
     from tests.storm.rooms import Life, Room
 
 LATE_MS_MAX = 5.0
 """How far an edge may be from its time on the wearable's clock."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own
+"""Where writing costs nothing: it is no power cut that is played here."""
 CUE_PCTS = range(10, 10 + len(PATTERNS))
 LONGEST_ON_MS = {pattern[0][0]: pattern[0][1] for pattern in PATTERNS} | {FOLLOWING_PCT: 80}
 
@@ -55,9 +60,10 @@ class Storm:
     trace: what happened, for comparing two runs.
     """
 
-    def __init__(self, weather: Weather, room: Room, folder: Path) -> None:
+    def __init__(self, weather: Weather, room: Room, mqtt: Mqtt, folder: Path) -> None:
         self.weather = weather
         self.room = room
+        self.mqtt = mqtt
         self.folder = folder
         self.hosts: list[Host] = []
         self._loop = asyncio.get_running_loop()
@@ -74,6 +80,7 @@ class Storm:
     async def play(self) -> None:
         """Play it to its end and check everything."""
         await self.room.open(self.weather)
+        await self.mqtt.open(self.folder)
         try:
             await self._add_host("first")
             await self._go_through()
@@ -85,12 +92,13 @@ class Storm:
             await asyncio.gather(*self._helpers, return_exceptions=True)
             for host in self.hosts:
                 await host.stop(kill=False)
+            await self.mqtt.close()
             await self.room.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks were left behind: {sorted(t.get_name() for t in left)}"
 
-    async def _add_host(self, name: str) -> Host:
-        host = Host(name, self.room, self.weather, self.folder)
+    async def _add_host(self, name: str, base: str = BASE) -> Host:
+        host = Host(name, self.room, self.mqtt, self.weather, folder=self.folder, base=base)
         self.hosts.append(host)
         await host.start()
         return host
@@ -115,40 +123,40 @@ class Storm:
         if what is What.COMMAND:
             host.ask(self._command(trouble))
         elif what is What.MQTT:
-            host.ask_by_mqtt(self._command(trouble))
+            self.mqtt.ask(host, self._command(trouble), at=trouble.at_s % 1 < 0.5)
         elif what is What.PRESS:
             room.press(value)
         elif what is What.RACE:
             room.press(80.0)
-            host.ask_by_mqtt(self._command(trouble))
+            self.mqtt.ask(host, self._command(trouble))
         elif what is What.SILENCE:
             room.silence(value)
         elif what is What.DROP:
             room.drop()
         elif what is What.LOSS:
             room.set_loss(value)
-        elif what is What.BROKER_DEAD:
-            host.broker_dead_until_s = now_s + value
-        elif what is What.BROKER_SLOW:
-            host.broker_slow_until_s = now_s + value
+        elif what in MQTT_TROUBLES:
+            await self.mqtt.happen(trouble, host)
         elif what is What.DISK_FULL:
             host.disk_full_until_s = now_s + value
         elif what is What.CLOCK_STEP:
-            host.clock_ms += value
+            host.set_clock(value)
         elif what is What.BATTERY:
             room.set_battery(value)
         elif what is What.RESET:
             await room.reset(trouble.word)
         elif what is What.KILL_HOST:
             await host.stop(kill=trouble.word == "kill")
-            await asyncio.sleep(value)
+            await asyncio.sleep(value / 2)
+            self.mqtt.ask_in_vain(f"in vain {trouble.at_s}")
+            await asyncio.sleep(value / 2)
             await host.start()
         elif not self._has_rival:
             self._has_rival = True
-            self._later("rival", self._rival(value))
+            self._later("rival", self._rival(value, RIVAL if "own" in trouble.word else BASE))
 
-    async def _rival(self, for_s: float) -> None:
-        host = await self._add_host("rival")
+    async def _rival(self, for_s: float, base: str) -> None:
+        host = await self._add_host(RIVAL, base)
         await asyncio.sleep(for_s)
         await host.stop(kill=True)
 
@@ -164,13 +172,16 @@ class Storm:
     async def _calm_down(self) -> None:
         """Put everything in order, and stop what still plays."""
         self.room.set_loss(0.0)
+        self.mqtt.calm_down()
         if self._helpers:
             await asyncio.wait(self._helpers)
         await asyncio.sleep(CALM_S)
-        assert self.host.keeper.connected.is_set(), f"not connected: {self.host.keeper.problem}"
-        if self.host.keeper.playing:  # paused by somebody
+        keeper = self.host.keeper
+        assert keeper.connected.is_set(), f"not connected: {keeper.problem}"
+        if keeper.playing:  # paused by somebody
             answer = await self.host.submit(Command(wearable=BAND, verb=Verb.STOP))
             assert answer.ok, answer
+        await self.mqtt.ask_in_calm(self.host)
         await asyncio.sleep(10)
         for outlet in self.host.outlets:
             assert await outlet.flush(60), f"{outlet.name} does not get done"
@@ -187,6 +198,8 @@ class Storm:
             await self._check_history(host, lives)
         self._check_commands(lives)
         self._check_agreement(lives[-1])
+        await self.mqtt.check(self.hosts)
+        self.trace += self.mqtt.trace
         self._check_bounds()
         assert self.room.complaints() == []
 
@@ -309,17 +322,18 @@ class Storm:
         host, band = self.host, self.room.band()
         assert band.player.state == 0, "the wearable still plays"
         assert not host.keeper.playing, "the host thinks that it plays"
-        said = host.broker.session()
-        assert said["state"] in ("idle", "ended"), f"MQTT says {said['state']}"
+        view = host.view()
+        assert view.state in (State.IDLE, State.ENDED), f"the screen says {view.state}"
         ends = [r for r in present.records if r.kind == vocab.SESSION_ENDED]
-        if ends and said["state"] == "ended":
-            assert said["reason"] == vocab.END_REASONS[ends[-1].a & 0xFF]
+        if ends and view.state is State.ENDED:
+            assert view.reason == vocab.END_REASONS[ends[-1].a & 0xFF]
         assert band.due_ms is None, "something is due although nothing happens"
 
     def _check_bounds(self) -> None:
         for host in self.hosts:
             for name, widest in host.widest.items():
-                assert widest <= BOUNDS.get(name, BOUND), f"{name} grew to {widest}"
+                limit = (BOUNDS | self.mqtt.limits).get(name, BOUND)
+                assert widest <= limit, f"{name} grew to {widest}"
 
 
 def _take_up(oracle: Oracle, paused: Record) -> None:
@@ -379,16 +393,25 @@ def _apply(session: Session, record: Record) -> None:
     oracle.advance(at_ms)
 
 
+ROOMS: dict[str, tuple[Callable[[], Room], Callable[[], Mqtt]]] = {
+    "radio": (RadioRoom, RealMqtt),
+    "broker": (MemoryRoom, RealMqtt),
+    "memory": (MemoryRoom, StandIn),
+}
+"""All there is; without radio and board; without the broker too, which is twenty times as fast."""
+
+
 def play(weather: Weather, room: str = "radio") -> Storm:
     """Play a weather in a fresh room; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="storm-"))
+    folder = Path(tempfile.mkdtemp(prefix="storm-", dir=MEMORY if MEMORY.is_dir() else None))
 
     async def main() -> Storm:
-        storm = Storm(weather, ROOMS[room](), folder)
+        place, mqtt = ROOMS[room]
+        storm = Storm(weather, place(), mqtt(), folder)
         await storm.play()
         return storm
 
     try:
-        return timebase.run(main(), speed=math.inf)
+        return sealed.run(main(), weather.seed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

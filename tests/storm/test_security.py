@@ -17,6 +17,7 @@ from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto_core import vocab, wire
 from tests.simulator.rig import HEART_RATE, in_virtual_time
 from tests.storm.hosts import BAND, Host
+from tests.storm.mqtt import StandIn
 from tests.storm.rooms import RadioRoom
 from tests.storm.weather import Weather, forecast
 
@@ -32,7 +33,7 @@ async def owned(tmp_path: Path) -> AsyncIterator[tuple[RadioRoom, list[bytes]]]:
     weather = Weather(3, 0.0, 0.0, forecast(3).plans, ())
     await room.open(weather)
     try:
-        host = Host("owner", room, weather, tmp_path)
+        host = Host("owner", room, StandIn(), weather, folder=tmp_path)
         await host.start()
         link: Any = host.keeper._driver._link  # type: ignore[attr-defined]
         send = link.send

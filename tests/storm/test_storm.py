@@ -19,6 +19,7 @@ from tests.core.rig import Host, Wrist
 from tests.storm import storm
 from tests.storm.__main__ import report, shrink, some
 from tests.storm.hosts import BAND, Host as StormHost
+from tests.storm.mqtt import StandIn
 from tests.storm.rooms import MemoryRoom
 from tests.storm.storm import play
 from tests.storm.weather import Weather, What, forecast
@@ -26,13 +27,12 @@ from tests.storm.weather import Weather, What, forecast
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORMS = {"radio": 30, "memory": 150}
-ROOMS = ["radio", "memory"]
+STORMS = {"radio": 22, "broker": 30, "memory": 130}
 SESSIONS_FOR_MEMORY = 10_000
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", STORMS)
 def test_every_promise_is_kept_in_every_storm(room: str) -> None:
     base = random.randrange(1 << 30)  # of pytest-randomly's seed, which pytest prints
     print(f"storms from seed {base}")  # noqa: T201 - pytest shows it when it is wanted
@@ -49,7 +49,7 @@ def test_every_promise_is_kept_in_every_storm(room: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("room", STORMS)
 def test_a_seed_gives_the_same_storm_again(room: str) -> None:
     for seed in (7, 8, 9):
         assert play(forecast(seed), room).trace == play(forecast(seed), room).trace
@@ -64,7 +64,7 @@ def test_every_trouble_is_drawn_and_every_seed_differs() -> None:
 @pytest.mark.slow
 def test_a_failure_is_shrunk_to_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storm, "LATE_MS_MAX", -1.5)  # a promise that nobody can keep
-    weather = forecast(5)
+    weather = forecast(6)
     left = shrink(weather, "memory")
     assert len(left) == 1
     assert weather.troubles[left[0]].what in (What.COMMAND, What.MQTT, What.PRESS, What.RACE)
@@ -104,7 +104,7 @@ def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
     async def main() -> None:
         room = MemoryRoom()
         await room.open(weather)
-        host = StormHost("first", room, weather, tmp_path)
+        host = StormHost("first", room, StandIn(), weather, folder=tmp_path)
         await host.start()
         await asyncio.sleep(10)
         for number in range(200):
@@ -115,7 +115,7 @@ def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
             await asyncio.sleep(6)
             room.press(950)
             await asyncio.sleep(70)
-            host.screen.entries.clear()
+            host.screen.told.clear()
             room._motor.edges.clear()
             if number in (50, 199):
                 gc.collect()

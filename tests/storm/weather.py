@@ -33,6 +33,11 @@ class What(StrEnum):
     LOSS = "loss"
     BROKER_DEAD = "broker_dead"
     BROKER_SLOW = "broker_slow"
+    BROKER_CUT = "broker_cut"
+    BROKER_RESTART = "broker_restart"
+    LEFT = "left"
+    SETTING = "setting"
+    BIRTH = "birth"
     DISK_FULL = "disk_full"
     CLOCK_STEP = "clock_step"
     BATTERY = "battery"
@@ -45,7 +50,8 @@ class What(StrEnum):
 class Trouble:
     """One thing that happens.
 
-    at_s: since the storm began.  value: what it takes, see `Storm`.  word: of a command.
+    at_s: since the storm began.  value: what it takes, see `Storm` and `RealMqtt`.  word: of a
+    command, or which of its kinds it is.
     """
 
     at_s: float
@@ -54,7 +60,7 @@ class Trouble:
     word: str = ""
 
     def __str__(self) -> str:
-        return f"{self.at_s:.3f} s {self.what} {self.word}{self.value:g}"
+        return f"{self.at_s:.3f} s {self.what} {self.word} {self.value:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +104,32 @@ def _plan(name: str, rng: random.Random) -> CompiledPlan:
 
 
 _OFTEN = (What.COMMAND,) * 5 + (What.MQTT,) * 4 + (What.PRESS,) * 5 + (What.RACE,) * 2
+MQTT_TROUBLES = (
+    What.BROKER_DEAD,
+    What.BROKER_SLOW,
+    What.BROKER_CUT,
+    What.BROKER_RESTART,
+    What.LEFT,
+    What.SETTING,
+    What.BIRTH,
+)
+_WORDS = {
+    What.RESET: ("POWER_ON", "SOFTWARE", "WATCHDOG", "BROWNOUT"),
+    What.KILL_HOST: ("kill", "end"),
+    What.RIVAL: ("same base", "own base"),
+    What.BROKER_DEAD: ("refuses", "silent"),
+    What.BROKER_SLOW: ("0.05", "0.5", "2"),
+    What.BROKER_CUT: ("up", "down", "up, told late", "down, told late"),
+    What.BROKER_RESTART: ("keeps", "forgets"),
+    What.SETTING: ("strength", "hold_time"),
+}
 _COMMANDS = ("start", "start", "pause", "resume", "skip", "back", "extend", "stop")
 
 
 def _trouble(rng: random.Random, at_s: float) -> Trouble:
-    what = rng.choice(_OFTEN if rng.random() < 0.6 else tuple(What))
-    value, word = 0.0, ""
+    drawn = rng.random()
+    what = rng.choice(_OFTEN if drawn < 0.55 else MQTT_TROUBLES if drawn < 0.7 else tuple(What))
+    value, word = 0.0, rng.choice(_WORDS.get(what, ("",)))
     if what in (What.COMMAND, What.MQTT, What.RACE):
         word = rng.choice(_COMMANDS)
         value = rng.choice((1_000, 5_000, 700_000)) if word == "extend" else 0.0
@@ -111,17 +137,18 @@ def _trouble(rng: random.Random, at_s: float) -> Trouble:
         value = rng.choice((80.0, 80.0, 80.0, 950.0))
     elif what in (What.SILENCE, What.BROKER_DEAD, What.BROKER_SLOW, What.DISK_FULL, What.RIVAL):
         value = rng.choice((0.2, 3.0, rng.uniform(5, 70)))
+    elif what is What.BROKER_CUT:
+        value = round(rng.choice((0, 0, rng.randint(0, 9), rng.randint(0, 60))) + rng.random(), 3)
     elif what is What.LOSS:
         value = rng.choice((0.0, 0.1, 0.3, 0.5))
     elif what is What.CLOCK_STEP:
         value = rng.choice((-86_400_000.0, -5_000.0, 3_600_000.0))
     elif what is What.BATTERY:
         value = float(rng.randint(0, 20))
-    elif what is What.RESET:
-        word = rng.choice(("POWER_ON", "SOFTWARE", "WATCHDOG", "BROWNOUT"))
-    elif what is What.KILL_HOST:
+    elif what is What.SETTING:
+        value = float(rng.randint(40, 160))
+    elif what in (What.KILL_HOST, What.BROKER_RESTART):
         value = rng.choice((0.5, 10.0, 40.0))
-        word = rng.choice(("kill", "end"))
     return Trouble(round(at_s, 3), what, value, word)
 
 

@@ -30,7 +30,8 @@ class MemoryBand:
         self._start_s = self._loop.time()
         self.band = Band(motor, boot_id, name, 0)
         self._timer: asyncio.TimerHandle | None = None
-        self.links: set[MemoryLink] = set()
+        # In the order in which they came, unlike a set, so that a seed always gives the same.
+        self.links: dict[MemoryLink, None] = {}
 
     @property
     def now_ms(self) -> int:
@@ -96,7 +97,7 @@ class MemoryLink:
             raise LinkError(LinkReason.NOT_FOUND, f"{self.name} is out of reach")
         self.peer = Peer(self._band.band)
         self._on_packet, self._on_lost = on_packet, on_lost
-        self._band.links.add(self)
+        self._band.links[self] = None
 
     async def send(self, packet: bytes) -> None:
         """See `Link`."""
@@ -121,13 +122,13 @@ class MemoryLink:
     async def disconnect(self) -> None:
         """See `Link`."""
         self._on_packet = None
-        self._band.links.discard(self)
+        self._band.links.pop(self, None)
 
     def drop(self) -> None:
         """Break the link, as a radio does."""
         if self._on_packet is not None:
             self._on_packet = None
-            self._band.links.discard(self)
+            self._band.links.pop(self, None)
             self._on_lost()
 
     def pump(self, now_ms: int) -> None:
