@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenuto import events
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tenuto_core.plan import Plan, Step
 
 
@@ -197,9 +200,7 @@ class SessionView:
         )
         if event.plan is not None:
             fresh.steps = event.plan.steps
-            fresh.holds = sum(
-                event.plan.step(number).kind == vocab.HOLD for number in range(event.plan.steps)
-            )
+            fresh.holds = sum(step.kind == vocab.HOLD for step in _steps(event.plan))
         self._become(fresh)
 
     def _start_step(self, event: events.StepStarted, now: Moment) -> None:
@@ -218,11 +219,11 @@ class SessionView:
         plan = self._plan
         if plan is None or event.step >= plan.steps:
             return
-        steps = [plan.step(number) for number in range(plan.steps)]
+        steps = _steps(plan)
         self.reps = steps[event.step].reps or None
         self._look_ahead(plan, steps, event.step)
 
-    def _look_ahead(self, plan: Plan, steps: list[Step], present: int) -> None:
+    def _look_ahead(self, plan: Plan, steps: Sequence[Step], present: int) -> None:
         holds = [number for number, step in enumerate(steps) if step.kind == vocab.HOLD]
         to_come = [number for number in holds if number >= present]
         if to_come:
@@ -267,5 +268,11 @@ class SessionView:
         """Tell whether a step has no end of its own, as far as the plan is known."""
         if self._plan is None or number >= self._plan.steps:
             return False
-        step = self._plan.step(number)
+        step = _steps(self._plan)[number]
         return bool(step.self_paced or step.gate_bpm)
+
+
+@lru_cache(maxsize=32)
+def _steps(plan: Plan) -> tuple[Step, ...]:
+    """Give the steps of a plan; reading them out of its bytes takes longer than all the rest."""
+    return tuple(map(plan.step, range(plan.steps)))

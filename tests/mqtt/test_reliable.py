@@ -299,14 +299,16 @@ async def test_a_daemon_that_is_killed_while_the_broker_is_away_loses_no_event(
 
 
 async def test_a_history_that_cannot_be_written_holds_no_event_up(
-    tmp_path: Path, address: BrokerAddress, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, broker: Broker, address: BrokerAddress, caplog: pytest.LogCaptureFixture
 ) -> None:
+    broker.stop()
     store = Store(tmp_path / "h.db")
-    async with store, dashboard(address) as board, running(make_bridge(address, table=store)) as b:
-        await board.until(is_online)
+    async with store, running(make_bridge(address, table=store)) as bridge:
         await store.close()
-        await b.handle(whole_session())
-        await board.until(lambda d: len(d.all(EVENT)) == 26)
+        await bridge.handle(whole_session())
+        broker.start()
+        async with dashboard(address) as board:
+            await board.until(lambda d: len(d.all(EVENT)) == 26)
     assert "outbox" in caplog.text
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from tenuto import mqtt
+from tenuto import events, mqtt
 from tenuto.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.commands import EXTEND_MS_MAX, Command, Verb
 from tenuto.config import PASSWORD_VARIABLE
@@ -21,6 +21,7 @@ from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_PER_S
 from tenuto.mqtt.topics import (
     COMMAND_AGE_MAX_S,
     COMMAND_BYTES_MAX,
+    NOT_OF_THE_SESSION,
     BadCommandError,
     Bucket,
     Topics,
@@ -184,3 +185,14 @@ def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
     for key in ("password_file", "ca_file", "certificate", "client_id", "keep_alive_s"):
         assert f"`{key}`" in text
     assert PASSWORD_VARIABLE in text
+
+
+def test_what_is_not_of_the_session_leaves_what_is_told_of_it_as_it_was() -> None:
+    view, seen = SessionView(), set()
+    for entry in whole_session():
+        before = session_payload(view)
+        view.apply(entry.event, entry.utc_ms)
+        if type(entry.event) in NOT_OF_THE_SESSION:
+            seen.add(type(entry.event))
+            assert session_payload(view) == before
+    assert {events.CueFired, events.HeartBeat} <= seen

@@ -54,6 +54,7 @@ from .inbox import Inbox
 from .outbox import Outbox
 from .topics import (
     EVENTS_OF_THE_HEART,
+    NOT_OF_THE_SESSION,
     OFFLINE,
     ONLINE,
     Topics,
@@ -292,7 +293,7 @@ class Bridge:
             self._tls = await loop.run_in_executor(None, tls_context, self._address)
         await self._outbox.open()
         self._closing = False
-        self._help(self._outbox.keep_tidy(), "mqtt outbox")
+        self._help(self._outbox.run(), "mqtt outbox")
         self._task = asyncio.create_task(self._run(), name="mqtt bridge")
 
     async def handle(self, entries: Sequence[Entry]) -> None:
@@ -303,12 +304,13 @@ class Bridge:
         known = [entry for entry in entries if entry.session.wearable in self._views]
         for entry in known:
             self._views[entry.session.wearable].apply(entry.event, entry.utc_ms)
-        for wearable in {entry.session.wearable for entry in known}:
+        changed = (entry for entry in known if type(entry.event) not in NOT_OF_THE_SESSION)
+        for wearable in {entry.session.wearable for entry in changed}:
             self._retain_session(wearable)
-        lasting = [message for entry in known if (message := self._tell(entry)) is not None]
-        waiting = self._outbox.hold(lasting)
+        self._outbox.hold([told for entry in known if (told := self._tell(entry)) is not None])
         self._stir()
-        await self._outbox.keep(waiting)
+        if not self.connected or self._outbox.is_full:
+            await self._outbox.keep()
 
     async def close(self) -> None:
         """Say goodbye if the broker listens, within `DRAIN_S`, and disconnect."""
@@ -335,7 +337,7 @@ class Bridge:
                 # The polite way out takes too long; without it the broker publishes the last will.
                 task.cancel()
                 await asyncio.wait({task}, timeout=LEAVE_S)
-        await self._outbox.tidy()
+        await self._outbox.close()
 
     # --- who there is
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Messages that must arrive, each at least once and in order, however long the broker is away.
 
-The table in the history is the truth, and the newest of it is also here. Ids grow with time, so
-that two processes that share a history never give the same one. A message may be sent before the
-table has it: table and removal go through one thread, in order, so the removal comes after.
+A broker that is there has a message within a moment, and then the disk need not know of it: only
+what still waits after `KEEP_AFTER_S` goes into the table in the history, where it survives a
+restart, and all at once while the broker is away. Ids grow with time, so that two processes that
+share a history never give the same one. The broker may have a message while the table takes it:
+both that and its removal go through one thread, in order, so the removal comes after.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 HELD_MAX = 512
 """Messages in memory; what is more waits in the table alone."""
-REMOVE_AFTER_S = 0.5
+UNKEPT_MAX = 256
+"""Messages that may be on no disk yet."""
+KEEP_AFTER_S = 0.5
 
 
 class Table(Protocol):
@@ -59,8 +63,9 @@ class Outbox:
         self._utc_ms = utc_ms
         self._held: deque[Waiting] = deque()
         self._flying: dict[int, Waiting] = {}
+        self._unkept: dict[int, Waiting] = {}
         self._gone: list[int] = []
-        self._has_gone = asyncio.Event()
+        self._stir = asyncio.Event()
         self._last_id = 0
         self._last_taken = 0
         self._more = False
@@ -77,24 +82,36 @@ class Outbox:
         """Whether something is still to be sent or acknowledged."""
         return bool(self._held or self._flying or self._more)
 
-    def hold(self, messages: Sequence[tuple[str, bytes, int]]) -> list[Waiting]:
-        """Add messages as (topic, payload, ms since 1970); they can be taken at once.
+    @property
+    def is_full(self) -> bool:
+        """Whether `keep` has to be called before more is added."""
+        return len(self._unkept) >= UNKEPT_MAX
 
-        Give what comes back to `keep`.
-        """
-        waiting = [
-            Waiting(self._next_id(), utc_ms, topic, payload) for topic, payload, utc_ms in messages
-        ]
-        for item in waiting:
+    def hold(self, messages: Sequence[tuple[str, bytes, int]]) -> None:
+        """Add messages as (topic, payload, ms since 1970); they can be taken at once."""
+        for topic, payload, utc_ms in messages:
+            item = Waiting(self._next_id(), utc_ms, topic, payload)
+            if self._table is not None:
+                self._unkept[item.id] = item
+                self._stir.set()
             self._hold(item)
-        return waiting
 
-    async def keep(self, waiting: Sequence[Waiting]) -> None:
-        """Put messages into the table; one that fails costs no more than their survival."""
+    async def keep(self) -> None:
+        """Put all that waits into the table."""
+        await self._keep_up_to(self._last_id)
+
+    async def _keep_up_to(self, last_id: int) -> None:
+        """Put the older messages into the table; a failure costs no more than their survival."""
+        waiting = {number: item for number, item in self._unkept.items() if number <= last_id}
         if self._table is None or not waiting:
             return
+        for number in waiting:
+            del self._unkept[number]
         try:
-            dropped = await self._table.outbox_add(waiting)
+            dropped = await self._table.outbox_add(list(waiting.values()))
+        except asyncio.CancelledError:
+            self._unkept = waiting | self._unkept
+            raise
         except StoreError as error:
             if not self._failing:
                 _log.warning("mqtt outbox: %s", error)
@@ -134,36 +151,47 @@ class Outbox:
         return item
 
     async def _refill(self, table: Table) -> None:
+        await self.keep()
         try:
             rows = await table.outbox_after(self._last_taken, HELD_MAX)
         except StoreError as error:
             _log.warning("mqtt outbox: %s", error)
             rows = []
         self._held.extend(rows)
-        # What came meanwhile went into the table only; without rows there is nothing to come.
-        self._more = bool(rows) and rows[-1].id < self._last_id
+        # What came meanwhile goes into the table only; without rows nothing else is to come.
+        self._more = bool(self._unkept) or (bool(rows) and rows[-1].id < self._last_id)
 
     def arrived(self, item: Waiting) -> None:
         """Note that the broker has a message."""
-        if self._flying.pop(item.id, None) is not None:
+        if self._flying.pop(item.id, None) is None or self._unkept.pop(item.id, None) is not None:
+            return
+        if self._table is not None:
             self._gone.append(item.id)
-            self._has_gone.set()
+            self._stir.set()
 
     def give_back(self) -> None:
         """Note that nobody knows what became of all that was taken and has not arrived."""
         self._held.extendleft(reversed(self._flying.values()))
         self._flying.clear()
 
-    async def keep_tidy(self) -> None:
-        """Remove what has arrived from the table, in batches, until cancelled."""
+    async def run(self) -> None:
+        """Keep what waits for long, and remove what has arrived, in batches, until cancelled."""
         while True:
-            await self._has_gone.wait()
-            await asyncio.sleep(REMOVE_AFTER_S)
-            await self.tidy()
+            await self._stir.wait()
+            self._stir.clear()
+            newest = self._last_id
+            await asyncio.sleep(KEEP_AFTER_S)
+            await self._keep_up_to(newest)
+            await self._tidy()
+            if self._unkept:
+                self._stir.set()
 
-    async def tidy(self) -> None:
-        """Remove from the table what has arrived so far."""
-        self._has_gone.clear()
+    async def close(self) -> None:
+        """Leave the table as the next run is to find it."""
+        await self.keep()
+        await self._tidy()
+
+    async def _tidy(self) -> None:
         gone, self._gone = self._gone, []
         if self._table is None or not gone:
             return

@@ -182,6 +182,8 @@ def event_type(event: Event) -> str:
 
 EVENTS_OF_THE_HEART = frozenset({events.HeartBeat, events.HeartSensor})
 """These go to `heart`, if they go out at all."""
+NOT_OF_THE_SESSION = EVENTS_OF_THE_HEART | {events.CueFired}
+"""These leave `session_payload` as it was."""
 _MORE_TYPES = ("hold_started", "hold_ended", "switch_sides")
 EVENT_TYPES = (
     *(
