@@ -231,7 +231,7 @@ class FakeClient(BaseBleakClient):
         self.peer = Peer(device.band.band)
         device.client = self
         self._connected = True
-        device.band.links.add(self)  # type: ignore[arg-type]  # all that a band asks of a link
+        device.band.links[self] = None  # type: ignore[index]  # all that a band asks of a link
 
     def _discover(self) -> BleakGATTServiceCollection:
         services = BleakGATTServiceCollection()
@@ -259,7 +259,7 @@ class FakeClient(BaseBleakClient):
             self.services = None
             self._notify = None
             self.device.client = None
-            self.device.band.links.discard(self)
+            self.device.band.links.pop(self, None)  # type: ignore[call-overload]
             if self._disconnected_callback is not None:
                 self._disconnected_callback()
 
