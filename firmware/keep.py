@@ -5,6 +5,9 @@ The plans lie one after the other: place u8 + 1, length u16, CRC-32 of the conte
 byte that is no place ends them.  One more plan means that all of them are written anew, which only
 happens while nothing is played.  With the usual 8 KiB there is room for four plans of 1.7 kB; a
 larger one takes the place of older ones, and one that does not fit at all is played but not kept.
+
+The keys lie in two places that no loss of power reaches at once, written one after the other: a
+band without a battery loses its power with the very cable over which it is given a key.
 """
 
 import struct
@@ -24,6 +27,12 @@ class Keep(Storage):
 
     def __init__(self, nvm):
         self._nvm = nvm
+        if nvm:
+            keys = nvm_slots.KEYS
+            self._copy = nvm_slots.copy(keys, len(nvm))
+            held = nvm_slots.read(nvm, keys) or nvm_slots.read(nvm, self._copy)
+            if held:
+                self.save("keys", held)
 
     def load(self, name, start=0, end=None):
         """See `Storage`."""
@@ -41,6 +50,8 @@ class Keep(Storage):
             return False
         if name in _SLOTS:
             nvm_slots.write(self._nvm, _SLOTS[name], head + bytes(data))
+            if name == "keys":
+                nvm_slots.write(self._nvm, self._copy, head + bytes(data))
             return True
         place = int(name[4:])
         kept = [(other, at, size) for other, at, size in self._all() if other != place]
@@ -48,7 +59,7 @@ class Keep(Storage):
         size = len(head) + len(data)
         if size:
             total += _HEAD_BYTES + size
-        room = len(self._nvm) - nvm_slots.PLANS_AT
+        room = self._copy[0] - nvm_slots.PLANS_AT
         if total + 1 > room:
             return False
         area = bytearray(total + 1)
@@ -74,7 +85,7 @@ class Keep(Storage):
     def _all(self):
         """(place, where its content lies, size) of each plan."""
         found = []
-        at, end = nvm_slots.PLANS_AT, len(self._nvm)
+        at, end = nvm_slots.PLANS_AT, self._copy[0]
         while at + _HEAD_BYTES <= end:
             place, size, checksum = struct.unpack(_HEAD, bytes(self._nvm[at : at + _HEAD_BYTES]))
             at += _HEAD_BYTES

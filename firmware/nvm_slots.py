@@ -8,7 +8,8 @@ The nRF52840 keeps these bytes in flash: an assignment erases and rewrites a pag
 blocks for about 90 ms and which the flash stands 10,000 times (nRF52840 Product Specification,
 NVMC).  So a slot is written in one assignment, only when its content changes, and never while a
 cue may be due.  A loss of power in the midst of it can take the other slots of the page along,
-which their checksums then say.
+which their checksums then say.  What must not get lost in that way lies in a second place as well,
+in the last page.
 
 The module is not called `nvm` because CircuitPython has a built-in of that name.
 """
@@ -21,10 +22,15 @@ JOURNAL = (32, 48, 1)  # tenuto_core/journal.py
 KEYS = (96, 80, 1)  # tenuto_core/auth.py
 BONDS = (176, 16, 1)  # ble.py
 SLOTS = (CALIBRATION, JOURNAL, KEYS, BONDS)
-# From here to the end the plans lie, see keep.py.
+# From here to what `copy` gives the plans lie, see keep.py.
 PLANS_AT = 1024
 
 _OVERHEAD = 6
+
+
+def copy(slot: tuple[int, int, int], nvm_bytes: int) -> tuple[int, int, int]:
+    """The second place of a slot, at the end of so many bytes; there is room for one of them."""
+    return (nvm_bytes - slot[1], slot[1], slot[2])
 
 
 def capacity(slot: tuple[int, int, int]) -> int:

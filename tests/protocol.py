@@ -51,6 +51,7 @@ def _sha256(data: bytes) -> bytes:
 
 HOST_NONCE, BAND_NONCE = bytes(range(0x10, 0x20)), bytes(range(0x20, 0x30))
 KEY_ID = auth.key_id(_sha256, KEY)
+ADDRESS = bytes.fromhex("06 00 00 00 00 c0 00 00")
 FEATURES = wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME | wire.FEATURE_KEYS
 RECORD = bytes.fromhex("881300000501020000000000" + "00000000")
 A = wire.ANSWER
@@ -106,8 +107,20 @@ FRAMES: dict[int, tuple[str, int, tuple[int | bytes, ...], bytes]] = {
         (0, auth.band_proof(_sha256, KEY, HOST_NONCE, BAND_NONCE)),
         b"",
     ),
-    wire.KEY_SET: ("A new key: by cable, or in the pairing window.", 8, (KEY,), b""),
+    wire.KEY_SET: (
+        "A new key: by cable, or in the pairing window.  It takes the place of one proven.",
+        8,
+        (KEY,),
+        b"",
+    ),
     wire.KEY_SET | A: ("", 8, (0, KEY_ID), b""),
+    wire.IDENTITY: ("Which band are you?  Anybody may ask.", 9, (), b""),
+    wire.IDENTITY | A: (
+        "The tail is its serial number, as Device Information tells it.",
+        9,
+        (0, ADDRESS),
+        b"c00000000006",
+    ),
     wire.UPLOAD_BEGIN: (
         "A plan is to come.  What has already come of the same one is kept.",
         16,
@@ -204,6 +217,7 @@ MEANINGS = {
     "nonce": "random bytes",
     "proof": "HMAC-SHA256",
     "key": "random bytes",
+    "address": "Bluetooth address in 6 bytes, as the radio sends it, and two of 0",
     "size": "of the plan in bytes",
     "crc": "CRC-32 (IEEE) of its bytes",
     "received": "bytes that are there, from the beginning",
@@ -273,8 +287,10 @@ FEATURE_TEXTS = {
     "FEATURE_TIME": "`time_set`",
     "FEATURE_KEYS": "`challenge`, `proof`, `key_set`",
     "FEATURE_HEART": "`heart`",
+    "FEATURE_IDENTITY": "`identity`",
     "FEATURE_LOCKED": "on this connection: not admitted; a proof is needed",
     "FEATURE_OPEN": "on this connection: a key is taken just now",
+    "FEATURE_CABLE_ONLY": "on this connection: no key is taken at any time, only by cable",
 }
 
 

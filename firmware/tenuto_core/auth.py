@@ -3,7 +3,8 @@
 
 A key is 16 random bytes that a host makes and hands over once: by cable at any time, over the air
 only in the minute after the wearer's gesture, and no longer once there is a key that came by
-cable, for a pairing over the air can be overheard.  A key itself is never sent again.
+cable, for a pairing over the air can be overheard.  A key itself is never sent again.  A host that
+proves one and hands over another has the new one in the place of the old.
 
 On each connection the host sends the key's id and 16 random bytes, gets 16 random bytes, and sends
 HMAC-SHA256 (RFC 2104) of both under the key; it gets such a proof in return.  The random bytes of
@@ -90,10 +91,22 @@ class Keyring:
         """Whether new keys are taken by cable only, because one came that way."""
         return any(known[0] == _CABLE for known in self._keys)
 
-    def add(self, key: bytes, by_cable: bool) -> tuple[int, bytes]:
-        """Take a key; gives a status and the key's id.  Those that came over the air go then."""
+    def id_of(self, key: bytes) -> bytes | None:
+        """The id of a key that is one of them, or None."""
+        for _, own_id, known in self._keys:
+            if known == key:
+                return own_id
+        return None
+
+    def add(self, key: bytes, by_cable: bool, instead: bytes | None = None) -> tuple[int, bytes]:
+        """Take a key; gives a status and the key's id.
+
+        When one comes by cable, all that came over the air go.  instead: a key that goes as well,
+        or None.
+        """
         if self.only_by_cable and not by_cable:
             return NOT_OPEN, bytes(ID_BYTES)
+        self._keys = [known for known in self._keys if known[2] != instead]
         own_id = self._put(_CABLE if by_cable else _AIR, key)
         data = bytes((_VERSION,))
         for kind, _, known in self._keys:
@@ -121,7 +134,7 @@ class Keyring:
 
 
 class Challenge:
-    """One connection's way to trust.  proven: whether it got there."""
+    """One connection's way to trust.  proven: the key that the host has shown to have, or None."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -129,7 +142,7 @@ class Challenge:
         self._host_nonce = b""
         self._band_nonce = b""
         self._wrong = 0
-        self.proven = False
+        self.proven: bytes | None = None
 
     def begin(self, wanted_id: bytes, host_nonce: bytes) -> tuple[int, bytes]:
         """The host names a key; gives a status and the wearable's random bytes.
@@ -158,7 +171,7 @@ class Challenge:
             for index in range(PROOF_BYTES):  # all of them, so that time tells nothing
                 differences |= wanted[index] ^ proof[index]
             if not differences:
-                self.proven = True
+                self.proven = key
                 return OK, own
         self._wrong += 1
         return NOT_PROVEN, bytes(PROOF_BYTES)

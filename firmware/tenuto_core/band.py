@@ -71,7 +71,7 @@ PAIRING_OVER = menu.GOODBYE
 # After these the memory was lost but hardly any time; after others nobody knows how much.
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
 _UNHURRIED = (wire.CLOCK, wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
-_OPEN_TO_ALL = (wire.HELLO, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
+_OPEN_TO_ALL = (wire.HELLO, wire.IDENTITY, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
 
 def _due(*times: int | None) -> int | None:
@@ -85,10 +85,12 @@ class Band:
     motor: see `buzzer`.  boot_id: 32 bits that differ from boot to boot, so that a host knows a
     new clock and a new log when it meets them.  name: for people, at most 32 bytes.
     storage: see `storage`; None to keep nothing.  keyring: see `auth`; None to obey every peer.
-    cause: why the device started, a number of `vocab`.
+    cause: why the device started, a number of `vocab`.  log: where it was made before, instead of
+    one of `log_records`.
     Attributes that the application keeps up to date: battery_pct: 0 to 100, or 255 where it is not
     known; is_followed: whether a host fetches the log; bonds_pct: how full the store of bonds may
-    be, 255 where that is not known.
+    be, 255 where that is not known; serial, address: what tells this band from all others on every
+    link, see `wire.IDENTITY` and PROTOCOL.md; an empty serial to tell neither.
     """
 
     def __init__(
@@ -101,15 +103,18 @@ class Band:
         storage: Storage | None = None,
         keyring: Keyring | None = None,
         cause: int = CAUSE_UNKNOWN,
+        log: Log | None = None,
     ) -> None:
         self.boot_id = boot_id
         self.name = name
         self.battery_pct = 255
         self.bonds_pct = 255
+        self.serial = b""
+        self.address = bytes(8)
         self.is_followed = True
         self.cause = cause
         self.keyring = keyring
-        self.log = Log(log_records)
+        self.log = Log(log_records) if log is None else log
         self.buzzer = Buzzer(motor)
         self.player = Player(self.log, self.buzzer)
         self.button = Button()
@@ -363,6 +368,8 @@ class Band:
         features |= wire.FEATURE_HEART
         if self.keyring is not None:
             features |= wire.FEATURE_KEYS
+        if self.serial:
+            features |= wire.FEATURE_IDENTITY
         capacity = self.log.capacity
         values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, capacity, features)
         return values, self.name.encode()
@@ -538,16 +545,16 @@ class Peer:
 
     frame_bytes: the largest frame, without its length byte, that the link can carry just now.
     by_cable: whether the link is a cable, which needs no proof and may bring a key.
-    is_trusted: whether it is obeyed; the application may set it, see `admit`.
     asked_ms: when it last asked for something that wants a quick link, None before.
     """
 
     def __init__(self, band: Band, by_cable: bool = False) -> None:
         self._band = band
         self.by_cable = by_cable
-        self.is_trusted = by_cable or band.keyring is None
         self.asked_ms: int | None = None
         self._challenge: Challenge | None = None
+        self._key: bytes | None = None
+        self._is_let_in = False
         self._answers: list[bytes] = []
         self._streaming = False
         self._sent = 0
@@ -603,6 +610,8 @@ class Peer:
     ) -> tuple[tuple, bytes] | None:
         band = self._band
         if op == wire.HELLO:
+            if self.by_cable:  # another program, maybe: nobody proves anything for it
+                self._challenge = self._key = None
             return band.hello(self._features(now_ms))
         if op == wire.STATE:
             return band.state(now_ms)
@@ -627,6 +636,8 @@ class Peer:
             return band.stats(now_ms)
         if op == wire.PLAN_LIST:
             return band.plan_list(values[0])
+        if op == wire.IDENTITY and band.serial:
+            return (OK, band.address), band.serial
         if band.keyring is not None:
             return self._handle_keys(op, values, now_ms, band.keyring)
         return None
@@ -638,6 +649,16 @@ class Peer:
 
     # --- trust
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it is obeyed: as long as the key that it has shown is one of the band's."""
+        keyring = self._band.keyring
+        if self.by_cable or keyring is None:
+            return True
+        if self._key is not None and keyring.id_of(self._key) is not None:
+            return True
+        return self._is_let_in and not keyring.only_by_cable
+
     def _takes_keys(self, now_ms: int) -> bool:
         keyring = self._band.keyring
         if keyring is None:
@@ -646,35 +667,46 @@ class Peer:
 
     def _features(self, now_ms: int) -> int:
         features = 0 if self.is_trusted else wire.FEATURE_LOCKED
-        return features | (wire.FEATURE_OPEN if self._takes_keys(now_ms) else 0)
+        if self._takes_keys(now_ms):
+            return features | wire.FEATURE_OPEN
+        keyring = self._band.keyring
+        is_shut = keyring is not None and keyring.only_by_cable
+        return features | (wire.FEATURE_CABLE_ONLY if is_shut else 0)
 
     def admit(self, now_ms: int) -> None:
         """The link is bonded; in the pairing window that is enough, for this connection."""
         if self._takes_keys(now_ms):
-            self.is_trusted = True
+            self._is_let_in = True
 
     def _handle_keys(
         self, op: int, values: tuple, now_ms: int, keyring: Keyring
     ) -> tuple[tuple, bytes] | None:
         if op == wire.KEY_SET:
-            if not self._takes_keys(now_ms):
-                return (NOT_OPEN, NO_PLAN_ID), b""
-            if not self._band.is_quiet(now_ms):
-                return (BUSY, NO_PLAN_ID), b""
-            answer = keyring.add(values[0], self.by_cable)
-            if answer[0] == OK:
-                self.is_trusted = True
-                self._band.close_pairing(PAIRING_DONE, now_ms)
-            return answer, b""
+            return self._key_set(values[0], now_ms, keyring), b""
         if self._challenge is None:
             self._challenge = Challenge(keyring)
         if op == wire.CHALLENGE:
             return self._challenge.begin(values[0], values[1]), b""
         if op == wire.PROOF:
             answer = self._challenge.prove(values[0], self._band.is_quiet(now_ms))
-            self.is_trusted = self.is_trusted or self._challenge.proven
+            self._key = self._challenge.proven or self._key
             return answer, b""
         return None
+
+    def _key_set(self, key: bytes, now_ms: int, keyring: Keyring) -> tuple[int, bytes]:
+        known_id = keyring.id_of(key) if key == self._key else None
+        if known_id is not None:  # asked again, for the answer was lost
+            return OK, known_id
+        if not self._takes_keys(now_ms):
+            return NOT_OPEN, NO_PLAN_ID
+        if not self._band.is_quiet(now_ms):
+            return BUSY, NO_PLAN_ID
+        answer = keyring.add(key, self.by_cable, self._key)
+        if answer[0] == OK:
+            self._key = key
+            self._challenge = None  # guesses at other keys do not count for this one
+            self._band.close_pairing(PAIRING_DONE, now_ms)
+        return answer
 
     def _answer(self, frame: bytes) -> None:
         # A host that asks faster than it listens loses answers, oldest first, and asks again.

@@ -19,7 +19,7 @@ MIN_FRAME = 64
 """A link that cannot carry frames of this size is of no use."""
 
 HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
-CHALLENGE, PROOF, KEY_SET = 0x06, 0x07, 0x08
+CHALLENGE, PROOF, KEY_SET, IDENTITY = 0x06, 0x07, 0x08, 0x09
 UPLOAD_BEGIN, UPLOAD_CHUNK, UPLOAD_COMMIT, PLAN_READ, PLAN_LIST = 0x10, 0x11, 0x12, 0x13, 0x14
 COMMAND, HEART = 0x20, 0x21
 LOG_READ, LOG_ACK = 0x30, 0x31
@@ -28,11 +28,12 @@ LOG = 0xB2
 NOT_UNDERSTOOD = 0xFF
 
 FEATURE_PLANS, FEATURE_STATS, FEATURE_TIME, FEATURE_KEYS = 0x01, 0x02, 0x04, 0x08
-FEATURE_HEART = 0x10
+FEATURE_HEART, FEATURE_IDENTITY = 0x10, 0x20
 """What the band knows: several plans; statistics; UTC; keys and their challenge; beats of a strap
-that the host hears."""
-FEATURE_LOCKED, FEATURE_OPEN = 0x100, 0x200
-"""How it stands on this connection: it obeys only after a proof; it takes a key just now."""
+that the host hears; which band it is."""
+FEATURE_LOCKED, FEATURE_OPEN, FEATURE_CABLE_ONLY = 0x100, 0x200, 0x400
+"""How it stands on this connection: it obeys only after a proof; it takes a key just now; it takes
+no key here at any time, only by cable."""
 NO_UTC = 0
 
 _BYTES = 8
@@ -65,6 +66,8 @@ _LAYOUTS = {
     PROOF | ANSWER: "proof_answer status:1 proof:32",
     KEY_SET: "key_set key:16",
     KEY_SET | ANSWER: "key_set_answer status:1 key_id:8",
+    IDENTITY: "identity",
+    IDENTITY | ANSWER: "identity_answer status:1 address:8 +",
     PLAN_LIST: "plan_list place:1",
     PLAN_LIST | ANSWER: "plan_list_answer status:1 places:1 place:1 plan_id:8 size:2 +",
     UPLOAD_BEGIN: "upload_begin plan_id:8 size:2 crc:4",

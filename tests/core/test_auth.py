@@ -91,7 +91,7 @@ def proven(keyring: Keyring, number: int) -> bool:
         assert own != proof
     else:
         assert (status, own) == (vocab.NOT_PROVEN, bytes(32))
-    return challenge.proven
+    return challenge.proven is not None
 
 
 def test_who_has_a_key_is_let_in_and_nobody_else() -> None:
@@ -196,6 +196,20 @@ def test_a_key_by_cable_ends_the_keys_of_the_air() -> None:
         assert not proven(same, 3)
     assert keyring.add(key(4), by_cable=True)[0] == vocab.OK
     assert proven(keyring, 2)
+
+
+def test_a_key_in_the_place_of_another_costs_nobody_else_theirs() -> None:
+    keyring = ring()
+    keyring.add(key(1), by_cable=True)
+    mine = key(2)
+    keyring.add(mine, by_cable=True)
+    for number in range(3, 3 + 2 * KEYS_MAX):
+        keyring.add(key(number), by_cable=True, instead=mine)
+        mine = key(number)
+
+    assert keyring.count == 2
+    assert proven(keyring, 1)
+    assert proven(keyring, 2 + 2 * KEYS_MAX)
 
 
 @pytest.mark.parametrize(
