@@ -36,6 +36,7 @@ from tenuto.wearables.keys import KeyStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tenuto.adjust import Adjustment
     from tenuto.commands import Answer, Command, Preference
@@ -44,8 +45,7 @@ if TYPE_CHECKING:
     from tenuto.control import Client
     from tenuto.events import SessionEnded
     from tenuto.keeper import Keeper
-    from tenuto.links.base import Link
-    from tenuto.links.ble import BleAdapter, Paired
+    from tenuto.links.ble import BleAdapter
     from tenuto.links.bluez_agent import Prompter
     from tenuto.links.scan import Found
     from tenuto.mqtt.address import BrokerAddress
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from tenuto.simulator.faults import OrderedSilence
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
+    from tenuto.wearables.pairing import Forgotten, Paired
 
 _log = logging.getLogger(__name__)
 
@@ -132,6 +133,7 @@ class Host:
         self._outlets: list[Outlet] = []
         self._drivers: dict[str, BandDriver] = {}
         self._reloading = asyncio.Lock()
+        self._keys = KeyStore(_keys_file(setting.config))
         self._broker: BrokerAddress | None = None
         self.memory = Memory(setting.config.state_path)
         self.broker_text = ""
@@ -304,7 +306,12 @@ class Host:
 
             if wearable.port is None:
                 raise InputError(f"wearable {wearable.id!r}: a link by cable needs a port")
-            return BandDriver(SerialLink(wearable.port), utc_ms=self.time.utc_ms)
+            return BandDriver(
+                SerialLink(wearable.port),
+                keys=self._keys.of(wearable.id),
+                by_cable=True,
+                utc_ms=self.time.utc_ms,
+            )
         if wearable.link == "simulated":
             from tenuto.simulator.world import World  # noqa: PLC0415
 
@@ -322,21 +329,12 @@ class Host:
                     person=_person("after-run", self._rng.getrandbits(32)),
                 )
             link = BleLink(self._adapters["simulated"], simulated.address)
-            return self._band_driver(wearable, link, KeyStore(None))
-        keys = KeyStore(self.config.own.data / "keys.json")
-        return self._band_driver(
-            wearable, BleLink(self.adapter(wearable.adapter), wearable.address), keys
-        )
-
-    def _band_driver(self, wearable: Wearable, link: Link, keys: KeyStore) -> BandDriver:
-        def keep(key: bytes) -> None:
-            try:
-                keys.put(wearable.id, key)
-            except TenutoError as error:
-                _log.error("wearable=%s %s", wearable.id, error)
-
-        key = keys.get(wearable.id)
-        return BandDriver(link, key=key, on_key=keep, utc_ms=self.time.utc_ms)
+            keys = KeyStore(None)
+        else:
+            link = BleLink(self.adapter(wearable.adapter), wearable.address)
+            keys = self._keys
+        own = keys.of(wearable.id, wearable.address)
+        return BandDriver(link, keys=own, utc_ms=self.time.utc_ms)
 
     def _turns_of(self, wearable: Wearable) -> Turns | None:
         if wearable.link != "ble":
@@ -401,16 +399,17 @@ class Host:
             adapter=self.adapter,
             prompting=_prompting,
             hands_off=self.hands_off,
-            address_of=lambda text: address_of(self.config, text),
+            keys=self._keys,
+            wearables=lambda: self.config.wearables,
         )
 
     @asynccontextmanager
-    async def hands_off(self, address: str) -> AsyncIterator[None]:
-        """Let go of the wearable at an address while inside; others may use it then."""
+    async def hands_off(self, concerns: Callable[[Wearable], bool]) -> AsyncIterator[None]:
+        """Let go of the wearables that this concerns while inside; others may use them then."""
         names = [
             wearable.id
             for wearable in self.config.wearables
-            if wearable.id in self.daemon.keepers and _same(wearable.address, address)
+            if wearable.id in self.daemon.keepers and concerns(wearable)
         ]
         for name in names:
             await self.daemon.remove(name)
@@ -510,14 +509,8 @@ def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, 
     return present, list(growths(routine, present, times))
 
 
-def address_of(config: Config, text: str) -> str:
-    """Give the Bluetooth address that a person means, by itself or by the wearable that has it."""
-    named = next((w.address for w in config.wearables if w.id == text), None)
-    return named or text
-
-
-def _same(one: str | None, other: str) -> bool:
-    return one is not None and one.upper() == other.upper()
+def _keys_file(config: Config) -> Path:
+    return config.own.data / "keys.json"
 
 
 @asynccontextmanager
@@ -701,19 +694,49 @@ async def listen(setting: Setting, seconds: float) -> AsyncIterator[list[Found]]
             yield [Found.from_json(one) for one in item["found"]]
 
 
-async def pair_with(setting: Setting, address: str, prompter: Prompter) -> Paired:
-    """Bond with the device at an address; `prompter` answers what the pairing asks.
+async def pair_with(setting: Setting, text: str, prompter: Prompter) -> Paired:
+    """Pair with a wearable, by its id or its address; `prompter` answers what the pairing asks.
 
     Raises:
+        InputError: the wearable has no Bluetooth.
         LinkError: it did not work.
     """
-    from tenuto.links.ble import Paired, pair  # noqa: PLC0415 - bleak takes its time
+    from tenuto.wearables.pairing import over_air, pair_over_air  # noqa: PLC0415 - few need it
 
+    target = over_air(setting.config.wearables, text)
     client = await daemon_of(setting)
     if client is None:
+        keys = KeyStore(_keys_file(setting.config))
         async with _own_adapter(setting, prompter) as adapter:
-            return await pair(adapter, address)
-    async with client.talk("pair", address=address) as talk:
+            return await pair_over_air(target, adapter, keys, prompter.show)
+    return await _paired_by(client, prompter, "pair", address=text)
+
+
+async def pair_on_cable(setting: Setting, text: str | None, prompter: Prompter) -> Paired:
+    """Give a key to the band on a cable.
+
+    text: its port or its id in the configuration; None for the only one.
+
+    Raises:
+        InputError: there are several, or it is another one than the one that is meant.
+        LinkError: it did not work.
+    """
+    from tenuto.wearables.pairing import by_cable, pair_by_cable  # noqa: PLC0415 - few need it
+
+    target = by_cable(setting.config.wearables, text)
+    client = await daemon_of(setting)
+    if client is None:
+        return await pair_by_cable(target, KeyStore(_keys_file(setting.config)), prompter.show)
+    return await _paired_by(client, prompter, "pair_by_cable", port=text)
+
+
+async def _paired_by(
+    client: Client, prompter: Prompter, request: str, **arguments: str | None
+) -> Paired:
+    """Have the daemon pair."""
+    from tenuto.wearables.pairing import Paired  # noqa: PLC0415 - few need it
+
+    async with client.talk(request, **arguments) as talk:
         async for item in talk:
             if "show" in item:
                 prompter.show(str(item["show"]))
@@ -722,18 +745,20 @@ async def pair_with(setting: Setting, address: str, prompter: Prompter) -> Paire
         return Paired(**talk.result)
 
 
-async def forget_bond(setting: Setting, address: str) -> None:
-    """Forget the bond with the device at an address.
+async def forget_wearable(setting: Setting, text: str) -> Forgotten:
+    """Forget the bond with a wearable and its key, by its id or its address.
 
     Raises:
-        LinkError: it did not work; NOT_FOUND if nothing is known of it.
+        LinkError: it did not work.
     """
+    from tenuto.wearables.pairing import Forgotten, any_of, forget  # noqa: PLC0415 - few need it
+
     client = await daemon_of(setting)
     if client is not None:
-        await client.ask("forget", address=address)
-        return
+        return Forgotten(**await client.ask("forget", address=text))
     async with _own_adapter(setting, None) as adapter:
-        await adapter.unpair(address)
+        target = any_of(setting.config.wearables, text)
+        return await forget(target, adapter, KeyStore(_keys_file(setting.config)))
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from tenuto.links.serial import SerialLink
 from tenuto.resources import Library, shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.base import Identity
+from tenuto.wearables.keys import BandKeys, KeyStore
 from tests.simulator.rig import client_of
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Room:
         self.worn = worn
         self.radio = radio
         self.adapter = BleAdapter(radio_of(radio), name="host")
-        self.key: bytes | None = None
+        self.keys = KeyStore(None)
 
     @property
     def band(self) -> Band:
@@ -71,15 +73,17 @@ class Room:
 
     def host(self, **options: Any) -> BandDriver:
         """The band's own host, with the key that it was given so far."""
-
-        def keep(key: bytes) -> None:
-            self.key = key
-
-        options = {"key": self.key, "on_key": keep, "utc_ms": utc_ms} | options
-        return BandDriver(BleLink(self.adapter, self.worn.address), **options)
+        given: dict[str, Any] = {"keys": self.keys.of("band"), "utc_ms": utc_ms}
+        return BandDriver(BleLink(self.adapter, self.worn.address), **given | options)
 
     def cabled(self, **options: Any) -> BandDriver:
-        return BandDriver(SerialLink("cable", self.worn.cable.open), **options)
+        """A host that has a cable to it."""
+        return BandDriver(SerialLink("cable", self.worn.cable.open), by_cable=True, **options)
+
+    @property
+    def key(self) -> bytes | None:
+        """The key that this room's host has of the band."""
+        return key_in(self.keys, self.worn)
 
     async def stranger(self) -> BleakClient:
         """Somebody with another radio, connected and no more."""
@@ -106,6 +110,13 @@ class Room:
         assert self.key is not None
         return host
 
+    async def pair_by_cable(self, keys: BandKeys | None = None) -> None:
+        """Give the band a key by cable, from this room's host or from another."""
+        host = self.cabled(keys=self.keys.of("band") if keys is None else keys)
+        await host.connect(lambda: None)
+        await host.provision()
+        await host.disconnect()
+
     def pulses(self, since: int = 0) -> list[tuple[int, int]]:
         """What was felt from edge number `since` on: (strength, ms) each."""
         felt, on = [], None
@@ -118,6 +129,19 @@ class Room:
     def kinds(self) -> list[int]:
         log = self.band.log
         return [log.read(n, 1)[4] for n in range(log.first, log.next)]
+
+
+def key_in(keys: KeyStore, worn: SimulatedWearable) -> bytes | None:
+    """The key of a band that a host tries first."""
+    band = Identity("any", 0, 0, serial=worn.app.band.serial.decode())
+    return next(iter(keys.of().held(band)), None)
+
+
+def keys_with(key: bytes, name: str = "band") -> BandKeys:
+    """What a host has that got a key from anywhere."""
+    keys = KeyStore(None).of(name)
+    keys.offer(Identity("any", 0, 0), key, by_cable=False)
+    return keys
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
-from tests.firmware_app.rig import follow, plan, room, run, start, until
+from tests.firmware_app.rig import follow, keys_with, plan, room, run, start, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class Recorded:
 def test_a_band_of_the_first_release_is_asked_for_nothing_that_it_does_not_know() -> None:
     async def scenario() -> None:
         link = Recorded()
-        host = BandDriver(link, key=bytes(16), on_key=lambda _: None, utc_ms=lambda: 1.8e12)
+        host = BandDriver(link, keys=keys_with(bytes(16)), utc_ms=lambda: 1.8e12)
 
         identity = await host.connect(lambda: None)
         status = await host.status()
@@ -102,7 +102,7 @@ def test_a_host_of_the_first_release_plays_on_a_band_that_is_not_locked() -> Non
 
     async def scenario() -> None:
         async with room() as it:
-            for host in (it.cabled(), it.host(on_key=None, utc_ms=None)):
+            for host in (it.cabled(), it.host(keys=None, utc_ms=None)):
                 it.gesture()
                 await asyncio.sleep(3)
                 await host.connect(lambda: None)

@@ -12,8 +12,19 @@ from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto.simulator import VirtualPerson
+from tenuto.wearables.keys import KeyStore
 from tenuto_core import auth, vocab, wire
-from tests.firmware_app.rig import ALERT, HEART_RATE, LOCATION, plan, room, run, start, until
+from tests.firmware_app.rig import (
+    ALERT,
+    HEART_RATE,
+    LOCATION,
+    keys_with,
+    plan,
+    room,
+    run,
+    start,
+    until,
+)
 
 HELLO = wire.encode(wire.HELLO, 1)
 
@@ -174,7 +185,7 @@ def test_a_host_that_was_let_in_comes_back_by_its_key() -> None:
             host = await it.pair()
             await host.disconnect()
             await asyncio.sleep(90)
-            again = it.host(on_key=None)
+            again = it.host()
             await again.connect(lambda: None)
             assert (await again.status()).state == "idle"
             await again.disconnect()
@@ -191,7 +202,7 @@ def test_a_wrong_key_does_not_open_and_is_not_tried_for_ever() -> None:
         async with room() as it:
             await (await it.pair()).disconnect()
             await asyncio.sleep(70)
-            impostor = it.host(key=bytes(16), on_key=None)
+            impostor = it.host(keys=keys_with(bytes(16)))
             with pytest.raises(LinkError) as refused:
                 await impostor.connect(lambda: None)
             assert refused.value.reason is LinkReason.NOT_PAIRED
@@ -204,22 +215,21 @@ def test_a_key_by_cable_ends_what_came_over_the_air() -> None:
         async with room() as it:
             host = await it.pair()
             old = it.key
+            assert old is not None
             await host.disconnect()
-            cabled = it.cabled()
-            await cabled.connect(lambda: None)
-            key = bytes(range(16))
-            await cabled.provision(key)
-            await cabled.disconnect()
+            await it.pair_by_cable()
+            assert it.key != old
             # The window takes no key over the air any more, and the old one is gone.
             it.gesture()
             await asyncio.sleep(3)
-            with pytest.raises(LinkError) as refused:
-                await it.host(key=old).connect(lambda: None)
-            assert refused.value.reason is LinkReason.NOT_PAIRED
+            for keys in (keys_with(old), KeyStore(None).of("band")):
+                with pytest.raises(LinkError, match="by cable only") as refused:
+                    await it.host(keys=keys).connect(lambda: None)
+                assert refused.value.reason is LinkReason.REFUSED
             await asyncio.sleep(25)
-            it.key = key
-            host = it.host(on_key=None)
+            host = it.host()
             await host.connect(lambda: None)
+            assert not host.is_new
             await start(host, plan())
             assert (await host.stats()).keys == 1
 
@@ -317,7 +327,8 @@ def test_a_command_needs_trust_even_where_the_plan_is_known() -> None:
             host = await it.pair()
             compiled = plan()
             await host.upload(compiled.plan_id, compiled.data)
-            it.worn.app.ble.peer.is_trusted = False
+            # Somebody else's cable: whatever came over the air is void at once.
+            await it.pair_by_cable(KeyStore(None).of("other"))
             with pytest.raises(RefusedError) as refused:
                 await host.command(Verb.START, compiled.plan_id)
             assert refused.value.reason == "not_proven"

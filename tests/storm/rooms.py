@@ -20,6 +20,7 @@ from tenuto.links.open import radio_of
 from tenuto.resources import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.keys import BandKeys, KeyStore
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
@@ -85,7 +86,7 @@ class RadioRoom:
         self._stack = AsyncExitStack()
         self._adapters: dict[str, BumbleAdapter] = {}
         self._links: dict[str, BleAdapter] = {}
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[str, BandKeys] = {}
         self._first_edge = 0
 
     async def open(self, weather: Weather) -> None:
@@ -109,12 +110,9 @@ class RadioRoom:
         if host not in self._adapters:
             self._adapters[host] = await self._world.adapter(host)
         self._links[host] = BleAdapter(radio_of(self._adapters[host]), name=host)
-
-        def keep(key: bytes) -> None:
-            self._keys[host] = key
-
+        keys = self._keys.setdefault(host, KeyStore(None).of(host))
         link = BleLink(self._links[host], self._wearable.address)
-        return BandDriver(link, key=self._keys.get(host), on_key=keep, utc_ms=utc_ms)
+        return BandDriver(link, keys=keys, utc_ms=utc_ms)
 
     async def leave(self, host: str) -> None:
         """Let go of what a host had."""

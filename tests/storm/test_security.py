@@ -14,6 +14,7 @@ from bleak.exc import BleakError
 
 from tenuto.commands import Command, Verb
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
+from tenuto.wearables.base import Identity
 from tenuto_core import vocab, wire
 from tests.simulator.rig import HEART_RATE, in_virtual_time
 from tests.storm.hosts import BAND, Host
@@ -159,7 +160,8 @@ async def test_no_key_is_in_the_logs(tmp_path: Path, caplog: pytest.LogCaptureFi
     @in_virtual_time
     async def scenario() -> None:
         async with owned(tmp_path) as (room, _):
-            keys.extend(room._keys.values())
+            band = Identity("any", 0, 0, serial=room.band().serial.decode())
+            keys.extend(key for host in room._keys.values() for key in host.held(band))
 
     await asyncio.to_thread(scenario)
     said = "\n".join(

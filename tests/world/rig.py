@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import math
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,9 +85,9 @@ async def room(
                 person=person if worn else None,
                 drift_ppm=drift_ppm,
             )
-            keep = functools.partial(keys.put, band.id)
             link = BleLink(adapter, band.address)
-            daemon.add(band.id, None, BandDriver(link, on_key=keep, utc_ms=utc_ms))
+            driver = BandDriver(link, keys=keys.of(band.id), utc_ms=utc_ms)
+            daemon.add(band.id, None, driver)
         task = asyncio.create_task(daemon.run(), name="daemon")
         try:
             yield Room(air, daemon, store, seen)

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto forget`: end the bond with a wearable on this computer."""
+"""`tenuto forget`: end the bond with a wearable on this computer, and forget its key."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from tenuto.cli.common import ConfigFile, make_setting
 from tenuto.config import find_config
-from tenuto.errors import LinkError, LinkReason
 
 if TYPE_CHECKING:
     from tenuto.app import Setting
@@ -18,32 +20,45 @@ app = App(name="forget")
 
 
 @app.default
-def forget(address: str, /, *, config: ConfigFile = None) -> int:
+def forget(
+    wearable: str,
+    /,
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
     """Forget the pairing with a wearable.
 
-    That is on this computer; the wearable itself still knows.
+    That is the bond and, of a Tenuto band, its key. The wearable itself still knows this computer.
 
     Args:
-        address: its Bluetooth address, or its id in the configuration
+        wearable: its Bluetooth address, or its id in the configuration
+        as_json: print one JSON object, and nothing else
         config: as in all commands
     """
     from tenuto import timebase
 
-    return timebase.run(_forget(make_setting(find_config(config), 1.0), address))
+    setting = make_setting(find_config(config), 1.0)
+    return timebase.run(_forget(setting, wearable, as_json=as_json))
 
 
-async def _forget(setting: Setting, address: str) -> int:
-    from tenuto.app import address_of, forget_bond
+async def _forget(setting: Setting, wanted: str, *, as_json: bool) -> int:
+    from tenuto.app import forget_wearable
+    from tenuto.wearables.pairing import any_of
 
-    meant = address_of(setting.config, address)
-    try:
-        await forget_bond(setting, meant)
-    except LinkError as error:
-        if error.reason is not LinkReason.NOT_FOUND:
-            raise
+    forgotten = await forget_wearable(setting, wanted)
+    target = any_of(setting.config.wearables, wanted)
+    meant = target.address or wanted
+    if as_json:
+        told = {"address": target.address, **asdict(forgotten)}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return 0
+    what = [name for name, was in (("bond", forgotten.bond), ("key", forgotten.key)) if was]
+    if not what:
         print(f"This computer knew nothing of {meant}.")
         return 0
-    print(f"Forgotten: {meant}. Have the wearable forget this computer too, or pair again.")
-    if any((w.address or "").upper() == meant.upper() for w in setting.config.wearables):
-        print("It is still in the configuration: Tenuto pairs again when it is reached.")
+    print(f"Forgotten: the {' and the '.join(what)} of {meant}.")
+    print("Have the wearable forget this computer too, or pair again.")
+    if target.names and target.address is not None:
+        print("It is still in the configuration; Tenuto reaches it and is not let in any more.")
     return 0

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto pair`: bond with a wearable, so that it trusts this computer."""
+"""`tenuto pair`: have a wearable trust this computer, over the air or by cable."""
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from tenuto.cli.common import ConfigFile, make_setting
 from tenuto.cli.prompt import Terminal
@@ -15,8 +17,12 @@ from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.terminal import words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tenuto.app import Setting
+    from tenuto.config import Wearable
     from tenuto.links.scan import Found
+    from tenuto.wearables.pairing import Paired
 
 LISTEN_S = 4.0
 
@@ -24,41 +30,101 @@ app = App(name="pair")
 
 
 @app.default
-def pair(address: str | None = None, /, *, config: ConfigFile = None) -> int:
+def pair(
+    wearable: str | None = None,
+    /,
+    *,
+    cable: Annotated[bool, Parameter(name="--cable", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
     """Pair with a wearable, so that it trusts this computer.
 
-    Make it ready for pairing first, as its description says.
+    A Tenuto band lets a computer in over the air when its wearer presses its button twice and once
+    more for a second, until it buzzes long, short, long. Do that before, or when you are asked to.
+
+    By cable it needs no gesture, and nobody can listen: with --cable the band gets a key of its
+    own, which it asks for from then on over Bluetooth too. Whoever was let in over the air, this
+    computer included, is not let in by that any more.
+
+    Other devices are made ready for pairing as their description says.
 
     Args:
-        address: its Bluetooth address, or its id in the configuration; without it a Tenuto band
-            that is in reach
+        wearable: its Bluetooth address, or its id in the configuration; without it a Tenuto band
+            that is in reach. With --cable its serial port, or its id; without it the band on the
+            cable
+        cable: by USB cable, instead of over the air
+        as_json: print one JSON object, and nothing else
         config: as in all commands
     """
     from tenuto import timebase
 
     setting = make_setting(find_config(config), 1.0)
-    return timebase.run(_pair(setting, address))
+    return timebase.run(_pair(setting, wearable, cable=cable, as_json=as_json))
 
 
-async def _pair(setting: Setting, address: str | None) -> int:
-    from tenuto.app import address_of, pair_with
+async def _pair(setting: Setting, wanted: str | None, *, cable: bool, as_json: bool) -> int:
+    from tenuto.app import pair_on_cable, pair_with
 
     terminal = Terminal()
-    if address is None:
-        address = await _choose(setting, terminal)
-    meant = address_of(setting.config, address)
-    terminal.show(f"pairing with {meant}")
-    paired = await pair_with(setting, meant, terminal)
-    name = words.printable(paired.name or paired.address)
-    firmware = f", firmware {words.printable(paired.firmware)}" if paired.firmware else ""
-    print(f"Paired with {name} at {paired.address}{firmware}.")
-    known = [w.id for w in setting.config.wearables if (w.address or "").upper() == meant.upper()]
-    if known:
-        print(f"It is {known[0]!r} in the configuration.")
-    elif paired.is_tenuto:
-        print("To use it, put this into your tenuto.toml:")
-        print(f'\n[[wearable]]\nid = "band"\nlink = "ble"\naddress = "{paired.address}"')
+    if cable:
+        paired = await pair_on_cable(setting, wanted, terminal)
+    else:
+        if wanted is None:
+            wanted = await _choose(setting, terminal)
+        terminal.show(f"pairing with {wanted}")
+        paired = await pair_with(setting, wanted, terminal)
+    known = _configured(setting, paired)
+    if as_json:
+        told = asdict(paired) | {"wearable": known.id if known else None}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        return 0
+    for line in _report(paired, known):
+        print(line)
     return 0
+
+
+def _configured(setting: Setting, paired: Paired) -> Wearable | None:
+    """Find it in the configuration, by how it is reached from now on."""
+    address = (paired.address or "").upper()
+    for wearable in setting.config.wearables:
+        if address and (wearable.address or "").upper() == address:
+            return wearable
+    for wearable in setting.config.wearables:
+        if wearable.port is not None and wearable.port in (paired.port, "auto"):
+            return wearable
+    return None
+
+
+def _report(paired: Paired, known: Wearable | None) -> Iterator[str]:
+    """Say what has happened, and what to do next."""
+    name = words.printable(paired.name or paired.address or "the band")
+    where = f" at {paired.address}" if paired.address else ""
+    firmware = f", firmware {words.printable(paired.firmware)}" if paired.firmware else ""
+    yield f"Paired with {name}{where}{firmware}{' by cable' if paired.port else ''}."
+    if paired.port is not None:
+        yield "It has a key from this computer now, which was tried and is good: over Bluetooth it"
+        yield "obeys only who has such a key, and you need no gesture."
+        yield "All keys that came over the air are gone: pair other computers by cable too."
+    elif paired.is_tenuto and not paired.is_new:
+        yield "It knew this computer already."
+    if known is not None:
+        yield f"It is {known.id!r} in the configuration, and there is nothing more to do."
+    elif paired.is_tenuto:
+        yield from _lines(paired)
+
+
+def _lines(paired: Paired) -> Iterator[str]:
+    """Say what to write into the configuration."""
+    yield "To use it, put this into your tenuto.toml:"
+    if paired.address is not None:
+        hidden = paired.port is not None and sys.platform == "darwin"
+        remark = "  # on macOS: the address that `tenuto scan` shows" if hidden else ""
+        yield f'\n[[wearable]]\nid = "band"\nlink = "ble"\naddress = "{paired.address}"{remark}'
+    if paired.port is not None:
+        if paired.address is not None:
+            yield "\nOr this, to use it by cable alone:"
+        yield '\n[[wearable]]\nid = "band"\nlink = "serial"\nport = "auto"'
 
 
 async def _choose(setting: Setting, terminal: Terminal) -> str:

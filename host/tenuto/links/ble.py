@@ -602,14 +602,16 @@ class BleLink:
     """A `Link` to the Tenuto service of one wearable.
 
     address: as the platform writes it, or None for the first Tenuto wearable that is heard.
+    by_hand: a person takes part in the pairing, if there is one.
     """
 
-    def __init__(self, adapter: BleAdapter, address: str | None) -> None:
+    def __init__(self, adapter: BleAdapter, address: str | None, *, by_hand: bool = False) -> None:
         self.name = address or "the nearest Tenuto wearable"
         self.firmware: str | None = None
         self.rssi_dbm: int | None = None
         self._adapter = adapter
         self._address = address
+        self._by_hand = by_hand
         self._client: BleakClient | None = None
         self._inbox: BleakGATTCharacteristic | None = None
 
@@ -678,7 +680,7 @@ class BleLink:
     ) -> None:
         if not has_tenuto(client):
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
-        await secure(client, sighting, self._adapter)
+        await secure(client, sighting, self._adapter, by_hand=self._by_hand)
         self.firmware = await read_firmware(client)
         self.rssi_dbm = sighting.found.rssi_dbm
         async with link_errors("subscribing"):
@@ -720,8 +722,8 @@ class BleLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """What was paired with."""
+class Bonded:
+    """What this computer has a bond with now."""
 
     address: str
     name: str | None
@@ -729,7 +731,7 @@ class Paired:
     is_tenuto: bool
 
 
-async def pair(adapter: BleAdapter, address: str) -> Paired:
+async def pair(adapter: BleAdapter, address: str) -> Bonded:
     """Bond with the device at an address, with the adapter's agent answering.
 
     Raises:
@@ -745,7 +747,7 @@ async def pair(adapter: BleAdapter, address: str) -> Paired:
                 async with adapter.agent(sighting.device.address):
                     await _pair(client, PAIR_BY_HAND_TIMEOUT_S)
             firmware = await read_firmware(client)
-            return Paired(client.address, sighting.found.name, firmware, is_tenuto)
+            return Bonded(client.address, sighting.found.name, firmware, is_tenuto)
         except LinkError as error:
             if is_last or error.reason is not LinkReason.BOND_LOST:
                 raise

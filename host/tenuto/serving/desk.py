@@ -7,6 +7,7 @@ import asyncio
 import os
 from base64 import b64decode
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto import __version__
@@ -14,6 +15,7 @@ from tenuto.commands import Command, Verb
 from tenuto.compile import CompiledPlan
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
 from tenuto.outlets import Outlet
+from tenuto.wearables import pairing
 from tenuto_core.plan import Plan, PlanError
 
 from .follow import OneSession, begin, reach, so_far
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from tenuto.config import Wearable
     from tenuto.control import Conversation
     from tenuto.daemon import Daemon
     from tenuto.events import Entry
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     from tenuto.keeper import Keeper
     from tenuto.links.ble import BleAdapter
     from tenuto.links.bluez_agent import Prompter
+    from tenuto.wearables.keys import KeyStore
+    from tenuto.wearables.pairing import Target
 
 SESSION_MARGIN_S = 900.0
 FLUSH_TIMEOUT_S = 5.0
@@ -51,8 +56,9 @@ class Desk:
         facts: what `status` tells besides.
         adapter: gives the radio to scan and pair with.
         prompting: gives the context in which a person answers what pairings on it ask.
-        hands_off: gives the context in which no keeper uses the wearable at an address.
-        address_of: gives the address that a person means, who may have named a wearable.
+        hands_off: gives the context in which no keeper uses the wearables of this kind.
+        keys: of this computer.
+        wearables: those of the configuration.
     """
 
     def __init__(
@@ -65,8 +71,9 @@ class Desk:
         facts: Callable[[], Mapping[str, Any]],
         adapter: Callable[[], BleAdapter],
         prompting: Callable[[BleAdapter, Prompter], AbstractAsyncContextManager[None]],
-        hands_off: Callable[[str], AbstractAsyncContextManager[None]],
-        address_of: Callable[[str], str],
+        hands_off: Callable[[Callable[[Wearable], bool]], AbstractAsyncContextManager[None]],
+        keys: KeyStore,
+        wearables: Callable[[], Sequence[Wearable]],
     ) -> None:
         self._daemon = daemon
         self._store = store
@@ -76,7 +83,8 @@ class Desk:
         self._adapter = adapter
         self._prompting = prompting
         self._hands_off = hands_off
-        self._address_of = address_of
+        self._keys = keys
+        self._wearables = wearables
 
     def handlers(self) -> Mapping[str, Handler]:
         """Give what answers each request, by its name."""
@@ -86,6 +94,7 @@ class Desk:
             "run": self.run,
             "scan": self.scan,
             "pair": self.pair,
+            "pair_by_cable": self.pair_by_cable,
             "forget": self.forget,
         }
 
@@ -178,32 +187,37 @@ class Desk:
         return {}
 
     async def pair(self, talk: Conversation) -> dict[str, Any]:
-        """Bond with a device, the client's person answering."""
-        from tenuto.links.ble import pair  # noqa: PLC0415 - bleak takes its time
+        """Pair with a device over the air, the client's person answering."""
+        target = pairing.over_air(self._wearables(), _wanted(talk))
+        adapter, person = self._adapter(), _Person(talk)
+        async with self._hands_off(_is_one_of(target)), self._prompting(adapter, person):
+            paired = await pairing.pair_over_air(target, adapter, self._keys, person.show)
+        return asdict(paired)
 
-        address = self._meant(talk)
-        adapter = self._adapter()
-        async with self._hands_off(address), self._prompting(adapter, _Person(talk)):
-            paired = await pair(adapter, address)
-        return {
-            "address": paired.address,
-            "name": paired.name,
-            "firmware": paired.firmware,
-            "is_tenuto": paired.is_tenuto,
-        }
+    async def pair_by_cable(self, talk: Conversation) -> dict[str, Any]:
+        """Give the band on a cable a key."""
+        target = pairing.by_cable(self._wearables(), talk.text("port"))
+        async with self._hands_off(lambda wearable: wearable.link == "serial"):
+            paired = await pairing.pair_by_cable(target, self._keys, _Person(talk).show)
+        return asdict(paired)
 
     async def forget(self, talk: Conversation) -> dict[str, Any]:
-        """Forget the bond with a device."""
-        address = self._meant(talk)
-        async with self._hands_off(address):
-            await self._adapter().unpair(address)
-        return {"address": address}
+        """Forget the bond with a device, and the key of a band."""
+        target = pairing.any_of(self._wearables(), _wanted(talk))
+        async with self._hands_off(_is_one_of(target)):
+            forgotten = await pairing.forget(target, self._adapter(), self._keys)
+        return asdict(forgotten)
 
-    def _meant(self, talk: Conversation) -> str:
-        address = talk.text("address")
-        if not address:
-            raise ControlError("`address` is missing")
-        return self._address_of(address)
+
+def _wanted(talk: Conversation) -> str:
+    text = talk.text("address")
+    if not text:
+        raise ControlError("`address` is missing")
+    return text
+
+
+def _is_one_of(target: Target) -> Callable[[Wearable], bool]:
+    return lambda wearable: wearable.id in target.names
 
 
 def _told(keeper: Keeper) -> dict[str, Any]:

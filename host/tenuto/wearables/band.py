@@ -8,7 +8,7 @@ import logging
 import math
 import secrets
 from binascii import crc32
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from tenuto.commands import Verb
     from tenuto.links.base import Link
 
+    from .keys import BandKeys
+
 _log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 2.0
@@ -44,12 +46,18 @@ BUSY_TRIES = 10
 BUSY_AFTER_S = 0.4
 BONDS_PCT_MAX = 80
 OLDEST_PROTOCOL = 1
+GESTURE = "press its button twice and once more for a second, until it buzzes long, short, long"
 _STATS_ANSWER = wire.STATS | wire.ANSWER
 _CHUNK_HEADER = 4
 
 
 def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
+
+
+def _address(told: bytes) -> str | None:
+    """Read the address of `identity_answer`."""
+    return told[5::-1].hex(":").upper() if any(told) else None
 
 
 _Answer: TypeAlias = tuple[int, tuple[Any, ...], bytes]
@@ -99,24 +107,32 @@ class BandDriver:
     Requests go one at a time.  Each is repeated up to `TRIES` times when its answer is missing,
     which is safe because the band answers a repeated request without doing it again.
 
-    key: the 16 bytes that the band was given by this host, None before.  on_key: keeps a new one,
-    which is made where the band's wearer lets this host in; None to make none.  utc_ms: UTC of now
-    in ms since 1970, for the band; None to tell it nothing.
+    keys: those that this host has handed to the band, None to have none; over the air it gets one
+    where its wearer lets this host in.  by_cable: whether the link is a cable, where it gets one by
+    `provision` alone.  on_wait: called when the wearer is waited for.  utc_ms: UTC of now in ms
+    since 1970, for the band; None to tell it nothing.
+
+    Attributes:
+        is_new: whether the band got a key when it was reached last.
     """
 
     def __init__(
         self,
         link: Link,
         *,
-        key: bytes | None = None,
-        on_key: Callable[[bytes], None] | None = None,
+        keys: BandKeys | None = None,
+        by_cable: bool = False,
+        on_wait: Callable[[], None] | None = None,
         utc_ms: Callable[[], float] | None = None,
     ) -> None:
         self.name = link.name
         self._link = link
-        self._key = key
-        self._on_key = on_key
+        self._keys = keys
+        self._by_cable = by_cable
+        self._on_wait = on_wait or self._log_wait
         self._utc_ms = utc_ms
+        self._identity: Identity | None = None
+        self.is_new = False
         self.features = 0
         self._on_lost: Callable[[], None] = lambda: None
         self._turn = asyncio.Lock()
@@ -153,7 +169,19 @@ class BandDriver:
                     f"{self.name} speaks protocol {protocol}, this host {wire.VERSION}: "
                     "update the older of the two",
                 )
-            await self._gain_trust()
+            identity = Identity(
+                tail.decode(errors="replace"), boot_id, plan_bytes, firmware=self._link.firmware
+            )
+            if self.features & wire.FEATURE_IDENTITY:
+                (_, address), serial = await self._ask(wire.IDENTITY)
+                identity = replace(
+                    identity,
+                    serial=serial.decode("ascii", errors="replace") or None,
+                    address=_address(address),
+                )
+            self._identity = identity
+            self.is_new = False
+            await self._gain_trust(identity)
             await self._care()
         except RefusedError as error:
             await self.disconnect()
@@ -161,35 +189,57 @@ class BandDriver:
         except BaseException:
             await self.disconnect()
             raise
-        return Identity(
-            tail.decode(errors="replace"), boot_id, plan_bytes, firmware=self._link.firmware
-        )
+        return identity
 
-    async def _gain_trust(self) -> None:
-        """Prove the key, or hand over a new one where the wearer lets that happen."""
+    async def _gain_trust(self, identity: Identity) -> None:
+        """Prove a key, or hand over a new one where the wearer lets that happen."""
         if not self.features & wire.FEATURE_KEYS:
             return
-        if self.features & wire.FEATURE_LOCKED and self._key is not None:
-            if await self._prove(self._key):
+        pairs = self._keys is not None and not self._by_cable
+        if self.features & wire.FEATURE_LOCKED or (pairs and self.features & wire.FEATURE_OPEN):
+            if await self._prove_any(identity):
                 return
-            _log.warning("wearable=%s does not know this host's key", self.name)
-            self._key = None
+            if pairs and self._keys is not None and self._keys.came_by_cable(identity):
+                # Or whoever is heard at this address could have the key replaced by one of theirs.
+                raise LinkError(
+                    LinkReason.REFUSED,
+                    f"{self.name} does not know the key that it was given by cable: give it "
+                    "another one by cable, or have this computer forget it",
+                )
         for attempt in range(OPEN_TRIES):
-            if self.features & wire.FEATURE_OPEN and self._key is None and self._on_key:
-                await self.provision(secrets.token_bytes(auth.KEY_BYTES))
+            if pairs and self.features & wire.FEATURE_OPEN:
+                await self.provision()
                 return
             if not self.features & wire.FEATURE_LOCKED:
                 return
+            if self.features & wire.FEATURE_CABLE_ONLY:
+                raise LinkError(
+                    LinkReason.REFUSED,
+                    f"{self.name} does not know this computer and takes keys by cable only: "
+                    "plug it in and run `tenuto pair --cable`",
+                )
             if attempt == 0:
-                _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)
+                self._on_wait()
             await asyncio.sleep(OPEN_EVERY_S)
             values, _ = await self._ask(wire.HELLO)
             self.features = values[6]
-        raise LinkError(
-            LinkReason.NOT_PAIRED,
-            f"{self.name} does not know this host: press its button twice and once more for a "
-            "second, until it buzzes long, short, long",
-        )
+        raise LinkError(LinkReason.NOT_PAIRED, f"{self.name} does not know this host: {GESTURE}")
+
+    def _log_wait(self) -> None:
+        _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)
+
+    async def _prove_any(self, identity: Identity) -> bool:
+        """Prove one of the keys that the band may have."""
+        keys = self._keys
+        held = [] if keys is None else keys.held(identity)
+        for key in held:
+            if await self._prove(key):
+                if keys is not None:
+                    keys.settle(identity, key)
+                return True
+        if held:
+            _log.warning("wearable=%s does not know this host's key", self.name)
+        return False
 
     async def _prove(self, key: bytes) -> bool:
         host_nonce = secrets.token_bytes(auth.NONCE_BYTES)
@@ -210,21 +260,36 @@ class BandDriver:
             )
         return True
 
-    async def provision(self, key: bytes) -> None:
-        """Hand the band a key of 16 bytes: by cable, or where its wearer lets that happen.
+    async def provision(self) -> None:
+        """Make a key, hand it to the band, and see that it has it.
 
-        From then on a link over the air needs it.  A key that comes by cable takes the place of all
-        that came over the air.
+        From then on a link over the air needs a key.  It takes the place of the one that this host
+        has handed over before, and if it comes by cable of all that came over the air.
+
+        The key is kept before it goes and until the band has proven it, beside the one before, so
+        that a link that breaks in the midst leaves one that is good.
 
         Raises:
             LinkError: the link broke, or the key cannot be kept on this host.
             RefusedError: the band takes no key just now; nothing changed.
         """
-        values = await self._ask_when_quiet(wire.KEY_SET, key)
-        self._check(values[0], f"{self.name} takes no key")
-        self._key = key
-        if self._on_key is not None:
-            self._on_key(key)
+        keys, identity = self._keys, self._identity
+        if keys is None or identity is None:
+            raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
+        if self._by_cable:
+            await self._prove_any(identity)  # it will be replaced
+        key = secrets.token_bytes(auth.KEY_BYTES)
+        keys.offer(identity, key, by_cable=self._by_cable)
+        try:
+            values = await self._ask_when_quiet(wire.KEY_SET, key)
+            self._check(values[0], f"{self.name} takes no key")
+        except RefusedError:
+            keys.withdraw(identity)
+            raise
+        if not await self._prove(key):
+            raise LinkError(LinkReason.PROTOCOL, f"{self.name} took a key and does not know it")
+        keys.settle(identity, key)
+        self.is_new = True
 
     async def _ask_when_quiet(self, op: int, *values: int | bytes) -> tuple[Any, ...]:
         """Ask for something that the band does between two cues only."""

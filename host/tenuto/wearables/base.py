@@ -18,13 +18,16 @@ class Identity:
     """Who answered.
 
     boot_id: differs from boot to boot; with it the log's numbers and the clock begin anew.
-    firmware: its version, None where it does not tell.
+    firmware: its version.  serial: its number, the same on every link.  address: of its radio, such
+    as `C0:00:00:00:00:01`.  Each is None where it does not tell.
     """
 
     name: str
     boot_id: int
     plan_bytes_max: int
     firmware: str | None = None
+    serial: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
