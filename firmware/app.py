@@ -66,7 +66,7 @@ class App:
     location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
     air: the `air.Air`, where it was made already, with name and location.
     trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
-    noted_cause: see `reset_cause`.
+    noted_cause: see `reset_cause`.  log: the `tenuto_core.log.Log`, where it was made already.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class App:
         air=None,
         trust_bonds=False,
         noted_cause=None,
+        log=None,
     ):
         air = air or Air(name, location)
         self._clock = Clock()
@@ -100,6 +101,7 @@ class App:
             storage=storage,
             keyring=keyring,
             cause=reset_cause(noted_cause),
+            log=log,
         )
         self._heart = heart
         self._beats = Beats()
@@ -109,6 +111,7 @@ class App:
         self._alive = alive or (lambda: None)
         self._led = led
         self._sleep = sleep
+        self._complaint = None
         self._collected_ms = now_ms
         self._active_ms = now_ms
         self.band.battery_pct = battery.percent()
@@ -167,7 +170,7 @@ class App:
             band.advance(now_ms)
             self.ble.send(now_ms)
         except Exception as error:  # noqa: BLE001 - whatever the radio does, the player must live on
-            print("radio:", repr(error))
+            self._complain("radio", error)
             self.ble.drop()
         if self.usb is not None:
             try:
@@ -175,11 +178,18 @@ class App:
                 band.advance(now_ms)
                 self.usb.send(now_ms)
             except Exception as error:  # noqa: BLE001 - likewise
-                print("cable:", repr(error))
+                self._complain("cable", error)
         peers = (self.ble.peer, None if self.usb is None else self.usb.peer)
         band.is_followed = any(peer is not None and peer.is_following for peer in peers)
         if band.is_playing or peers != (None, None):
             self._active_ms = now_ms
+
+    def _complain(self, link, error):
+        """Print what went wrong, once, however often it does."""
+        complaint = link + ": " + repr(error)
+        if complaint != self._complaint:
+            self._complaint = complaint
+            print(complaint)
 
     def _rest(self, now_ms):
         """What has time: the journal, garbage, the light, sleep."""

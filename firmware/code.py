@@ -2,8 +2,10 @@
 # ruff: noqa: A005 - CircuitPython wants this name
 """The composition root: a board's pins, the drivers, the application, and who guards them.
 
-Order matters here: the motor is off before anything is imported that could fail, and the watchdog
-runs before the first pulse can.
+Order matters here.  The motor is off before anything is imported that could fail, and the watchdog
+runs before the first pulse can.  And what takes most memory while it is loaded comes first, when
+there is most: compiling a module takes several times what is left of it, and `adafruit_ble` goes
+when it has done its work.
 """
 
 import board
@@ -14,15 +16,14 @@ from motor_off import motor_off
 pins = boards.load(board.board_id)
 motor_off(pins)
 
-import asyncio  # noqa: E402
 import os  # noqa: E402
 
 import microcontroller  # noqa: E402
 import supervisor  # noqa: E402
 import usb_cdc  # noqa: E402
 
-import parts  # noqa: E402
 import power  # noqa: E402
+from thrift import forget, load  # noqa: E402
 
 NAME_BYTES_MAX = 26
 # Body Sensor Location (0x2A38).
@@ -57,14 +58,9 @@ def setting(key, values, otherwise):
     return otherwise
 
 
-def compose(i2c, motor):
+def compose(called, log, air, i2c, motor):
     """Build everything around the motor.  Returns the application and the watch over both."""
-    # Late, so that a fault finds the motor off; and the radio before all else, because making it
-    # takes memory for a moment.
-    from air import Air  # noqa: PLC0415
-
-    called = name()
-    air = Air(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
+    import parts  # noqa: PLC0415 - forgotten after this
     from app import App  # noqa: PLC0415
     from watch import Watch  # noqa: PLC0415
 
@@ -94,6 +90,7 @@ def compose(i2c, motor):
         sleep=(lambda: go_to_sleep(motor, heart, watch)) if pins.DEEP_SLEEP else None,
         trust_bonds=setting("TENUTO_TRUST_BONDS", {"0": False, "1": True}, False),
         noted_cause=power.noted_cause(),
+        log=log,
     )
     return app, watch
 
@@ -121,14 +118,33 @@ async def main():
 app = motor = watch = running = None
 if power.is_wanted():
     power.until_pressed(pins)
-elif parts.is_held(pins) and not power.was_woken():
+elif power.is_held(pins) and not power.was_woken():
     print("safe mode: the button was held at the start; press reset to leave it")
 else:
     try:
         supervisor.runtime.autoreload = False
+        from tenuto_core.log import Log
+
+        log = Log()
+        called = name()
+        from air import Air
+
+        air = Air(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
+        load("asyncio", "drivers.motor")
+        load("drivers.battery", "drivers.button", "drivers.led", "parts")
+        import asyncio
+
+        import parts
+
         i2c = parts.make_bus(pins)
         motor = parts.make_motor(pins, i2c)
-        app, watch = compose(i2c, motor)
+        load("tenuto_core.plan", "tenuto_core.player", "tenuto_core.auth", "tenuto_core.wire")
+        load("tenuto_core.menu", "tenuto_core.plans", "tenuto_core.band")
+        load("drivers.ppg", "ble", "cable", "keep", "app")
+        app, watch = compose(called, log, air, i2c, motor)
+        # All that was needed to begin.
+        del parts, boards, motor_off
+        forget("parts", "boards", "motor_off")
         running = asyncio.run(main())
     except Exception as error:
         print("ended by", repr(error))

@@ -7,7 +7,7 @@ a broken sensor still times a hold.
 
 import busio
 import microcontroller
-from digitalio import DigitalInOut, Pull
+from digitalio import DigitalInOut
 
 from drivers.battery import DividerBattery, GaugeBattery, NoBattery
 from drivers.button import KeypadButton
@@ -99,13 +99,6 @@ def make_led(pins):
         return StatusLed(PixelLight(neopixel_write, _output(led["pin"], False), power))
     output = _output(led["pin"], not led["lit_high"])
     return StatusLed(PinLight(output, lit_high=led["lit_high"]))
-
-
-def is_held(pins):
-    """Whether the button is down just now."""
-    with DigitalInOut(pins.BUTTON) as button:
-        button.switch_to_input(pull=Pull.DOWN if pins.BUTTON_PRESSED else Pull.UP)
-        return button.value == pins.BUTTON_PRESSED
 
 
 def _output(pin, level):

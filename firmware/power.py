@@ -10,6 +10,7 @@ The other note says why CircuitPython was in safe mode, from where it comes back
 
 import alarm
 import microcontroller
+from digitalio import DigitalInOut, Pull
 
 # In `alarm.sleep_memory`, which outlives resets and wears not.
 _NOTE = b"zZ"
@@ -45,6 +46,13 @@ def noted_cause():
     if noted[:2] != _CAUSE_NOTE or noted[2] >= len(_CAUSES):
         return None
     return _CAUSES[noted[2]]
+
+
+def is_held(pins):
+    """Whether the button is down just now."""
+    with DigitalInOut(pins.BUTTON) as button:
+        button.switch_to_input(pull=Pull.DOWN if pins.BUTTON_PRESSED else Pull.UP)
+        return button.value == pins.BUTTON_PRESSED
 
 
 def was_woken():

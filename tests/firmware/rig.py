@@ -48,7 +48,9 @@ class Table:
 
     FETCH_S = 0.1
 
-    def __init__(self, bench: Bench, skin: Skin, *, calibrates: bool = True) -> None:
+    def __init__(
+        self, bench: Bench, skin: Skin, *, calibrates: bool = True, firmware: Path = FIRMWARE
+    ) -> None:
         self.bench = bench
         self.skin = skin
         self.booted_ms = 0.0
@@ -64,7 +66,7 @@ class Table:
             Radio(),
             "band",
             "C0:00:00:00:00:01",
-            firmware_dir=FIRMWARE,
+            firmware_dir=firmware,
             flavour=flavour_of(bench.board_id),
             i2c={chip.ADDRESS: chip for chip in (self.motor, self.heart, self.gauge)},
             modules=bench.modules,
@@ -133,10 +135,11 @@ async def table(
     *,
     skin: Skin | None = None,
     calibrates: bool = True,
+    firmware: Path = FIRMWARE,
     **bench: Any,
 ) -> AsyncIterator[Table]:
     """A table whose board has no power yet."""
-    it = Table(Bench(board_id, **bench), skin or Skin(62), calibrates=calibrates)
+    it = Table(Bench(board_id, **bench), skin or Skin(62), calibrates=calibrates, firmware=firmware)
     try:
         yield it
     finally:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.document import nearest, quoted
 from tenuto.errors import InputError
+from tenuto.firmware.slim import slim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -104,6 +105,7 @@ def make_bundle(
         and path not in NOT_FOR_BOARDS
         and (not path.startswith("boards/") or _is_wanted(path, chosen))
     }
+    mine = slim(mine)
     lib = {f"lib/{path}": data for path, data in closure(mine.values(), libraries).items()}
     order = sorted({**lib, **mine}, key=lambda path: (path == STARTED_LAST, path))
     files = {path: (lib.get(path) or mine.get(path) or b"") for path in order}
