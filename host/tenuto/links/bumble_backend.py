@@ -61,7 +61,7 @@ from bumble.transport import open_transport
 
 from tenuto.private import write_private
 
-from .quiet_bumble import QuietDevice, QuietHost
+from .quiet_bumble import QuietDevice, QuietHost, write_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -855,11 +855,8 @@ class BumbleClient(BaseBleakClient):
         if self._full_queue(link):
             await link.run("flow control", self._wait_for_room(link))
         # Nothing answers it, so nothing is waited for: no task and no time limit.
-        command = att.ATT_Write_Command(
-            attribute_handle=characteristic.handle, attribute_value=value
-        )
         try:
-            link.peer.gatt_client.send_gatt_pdu(bytes(command))
+            link.peer.gatt_client.send_gatt_pdu(write_command(characteristic.handle, value))
         except (core.BaseBumbleError, hci.HCI_Error) as error:
             raise BleakError(f"write without response failed: {error}") from error
 

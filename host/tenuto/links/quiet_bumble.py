@@ -10,13 +10,16 @@ snooper is attached, everything is as bumble has it.
 from __future__ import annotations
 
 import logging
-from typing import cast
+import struct
 
 from bumble import att, hci
 from bumble.device import Device
 from bumble.host import Host
 
 _log = logging.getLogger("bumble")
+
+_OFTEN = (int(att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION), int(att.Opcode.ATT_WRITE_COMMAND))
+_HEADER = struct.Struct("<BH")  # of both: opcode and attribute handle
 
 
 def is_logged() -> bool:
@@ -45,17 +48,29 @@ class QuietHost(Host):
 
 
 class QuietDevice(Device):
-    """A bumble device that makes no text of the GATT packets which come often."""
+    """A bumble device that takes the GATT packets which come often by the short way."""
 
     def on_gatt_pdu(self, connection_handle: int, pdu: bytes) -> None:
         connection = self.lookup_connection(connection_handle)
-        if connection is not None and pdu and not is_logged():
-            if pdu[0] == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION:
-                told = cast("att.ATT_Handle_Value_Notification", att.ATT_PDU.from_bytes(pdu))
+        kind = pdu[0] if len(pdu) >= _HEADER.size else None
+        if connection is not None and kind in _OFTEN and not is_logged():
+            _, attribute = _HEADER.unpack_from(pdu)
+            value = pdu[_HEADER.size :]
+            if kind == att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION:
+                told = att.ATT_Handle_Value_Notification(attribute, value)
                 connection.gatt_client.on_att_handle_value_notification(told)
-                return
-            if pdu[0] == att.Opcode.ATT_WRITE_COMMAND:
-                command = att.ATT_PDU.from_bytes(pdu)
+            else:
+                command = att.ATT_Write_Command(attribute, value)
                 connection.gatt_server.on_att_write_command(connection, command)
-                return
-        super().on_gatt_pdu(connection_handle, pdu)
+        else:
+            super().on_gatt_pdu(connection_handle, pdu)
+
+
+def write_command(attribute: int, value: bytes) -> bytes:
+    """Make the packet of a write without response, Core Specification Vol 3 Part F 3.4.5.3."""
+    return _HEADER.pack(att.Opcode.ATT_WRITE_COMMAND, attribute) + value
+
+
+def notification(attribute: int, value: bytes) -> bytes:
+    """Make the packet of a notification, Core Specification Vol 3 Part F 3.4.7.1."""
+    return _HEADER.pack(att.Opcode.ATT_HANDLE_VALUE_NOTIFICATION, attribute) + value

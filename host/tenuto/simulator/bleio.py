@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bumble import att, core, device as bumble_device, gatt, gatt_server, hci
 
+from tenuto.links.quiet_bumble import notification
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -814,11 +816,9 @@ class Connection:
                 "indicate", server.indicate_subscriber(self._bumble, characteristic._bumble, data)
             )
         else:
-            notification = att.ATT_Handle_Value_Notification(
-                attribute_handle=characteristic._bumble.handle,
-                attribute_value=data[: self._bumble.att_mtu - 3],
-            )
-            server.send_gatt_pdu(self._bumble, bytes(notification))
+            value = data[: self._bumble.att_mtu - 3]
+            packet = notification(characteristic._bumble.handle, value)
+            server.send_gatt_pdu(self._bumble, packet)
 
 
 class Adapter:

@@ -17,7 +17,7 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, cast
 
-from bumble import controller as bumble_controller, hci, ll
+from bumble import att, controller as bumble_controller, hci, ll
 from bumble.core import PhysicalTransport
 from bumble.device import DeviceConfiguration
 from bumble.keys import KeyStore, MemoryKeyStore, PairingKeys
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 RSSI_DBM = -60
 ADVERTISING_JITTER_S = 0.010  # advDelay, Core Specification 6.0, Vol 6 Part B 4.4.2.2.1
 ACL_BUFFERS = 8
+_ATT_CHANNEL = att.ATT_CID.to_bytes(2, "little")
 
 _Report = hci.HCI_LE_Extended_Advertising_Report_Event.Report
 _EventType = hci.HCI_LE_Extended_Advertising_Report_Event.EventType
@@ -183,7 +184,11 @@ class _NearHost(QuietHost):
     """A bumble host in the process of its controller: data pass between them without HCI.
 
     That saves two thirds of their way; commands and events take the whole of it.
+
+    on_att: takes what comes on ATT's channel of a connection.
     """
+
+    on_att: Callable[[int, bytes], None] | None = None
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         controller = self.hci_sink
@@ -194,7 +199,11 @@ class _NearHost(QuietHost):
 
     def on_data(self, connection_handle: int, pdu: bytes) -> None:
         connection = self.connections.get(connection_handle)
-        if connection is not None:
+        if connection is None:
+            return
+        if self.on_att is not None and pdu[2:4] == _ATT_CHANNEL:
+            self.on_att(connection_handle, pdu[4:])
+        else:
             connection.on_acl_pdu(pdu)
 
     def on_sent(self, connection_handle: int, fragments: int) -> None:
@@ -595,6 +604,7 @@ async def power_on_device(
     # begin with a scan of its own.
     config = DeviceConfiguration(name=name, address=hci_address, address_resolution_offload=True)
     device = QuietDevice(config=config, host=host)
+    host.on_att = device.on_gatt_pdu
     device.pairing_config_factory = just_works(secure_connections=secure_connections)
     device.keystore = keystore if keystore is not None else MemoryKeyStore()
     await device.power_on()
