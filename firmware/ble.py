@@ -16,7 +16,7 @@ import struct
 
 from air import PACKET_BYTES
 from tenuto_core import sleep, wire
-from tenuto_core.band import Peer
+from tenuto_core.peer import Peer
 
 # Connection intervals that are asked for, and how often a packet is handed over at each: a little
 # less often than there are events, or the call would wait.

@@ -4,8 +4,8 @@
 Whoever holds the cable holds the band, so a host on it needs no proof.
 """
 
-from tenuto_core.band import Peer
 from tenuto_core.cobs import Unpacker, pack
+from tenuto_core.peer import Peer
 
 PACKET_BYTES = 244
 READ_BYTES = 256

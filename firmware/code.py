@@ -139,7 +139,7 @@ else:
         i2c = parts.make_bus(pins)
         motor = parts.make_motor(pins, i2c)
         load("tenuto_core.plan", "tenuto_core.player", "tenuto_core.auth", "tenuto_core.wire")
-        load("tenuto_core.menu", "tenuto_core.plans", "tenuto_core.band")
+        load("tenuto_core.plans", "tenuto_core.answers", "tenuto_core.band", "tenuto_core.peer")
         load("drivers.ppg", "ble", "cable", "keep", "app")
         app, watch = compose(called, log, air, i2c, motor)
         # All that was needed to begin.

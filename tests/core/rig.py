@@ -8,9 +8,10 @@ Runs on CPython and on MicroPython, so that both can be given the same sessions.
 from binascii import crc32
 
 from tenuto_core import buzzer, vocab, wire
-from tenuto_core.band import Band, Peer
+from tenuto_core.band import Band
 from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, Log, unpack_record
+from tenuto_core.peer import Peer
 from tenuto_core.plan import Plan, Step
 
 BOOT_MS = 1_000

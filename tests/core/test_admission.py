@@ -10,7 +10,8 @@ import pytest
 
 from tenuto_core import auth, vocab, wire
 from tenuto_core.auth import KEYS_MAX, TRIES_MAX, Keyring
-from tenuto_core.band import PAIRING_MS, Peer
+from tenuto_core.band import PAIRING_MS
+from tenuto_core.peer import Peer
 from tenuto_core.storage import Storage
 from tests.core.rig import Host, Wrist
 

@@ -11,16 +11,11 @@ from hypothesis import given, strategies as st
 
 from tenuto_core import vocab, wire
 from tenuto_core.alert import GAP_MS_MAX
-from tenuto_core.band import (
-    ANSWERS_MAX,
-    LOG_FRAMES_IN_FLIGHT,
-    LOG_RESEND_MS,
-    NO_PLAN_ID,
-    Band,
-    Peer,
-)
+from tenuto_core.answers import NO_PLAN_ID
+from tenuto_core.band import Band
 from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, unpack_record
+from tenuto_core.peer import ANSWERS_MAX, LOG_FRAMES_IN_FLIGHT, LOG_RESEND_MS, Peer
 from tenuto_core.plan import MAX_BYTES, Plan, Step
 from tenuto_core.player import IDLE, RUNNING, STATES
 from tests.core.rig import (

@@ -33,7 +33,7 @@ from tenuto.session import Tracker
 from tenuto.wearables.band import BandDriver
 from tenuto_core import cobs, vocab, wire
 from tenuto_core.auth import Keyring
-from tenuto_core.band import ANSWERS_MAX, Peer
+from tenuto_core.peer import ANSWERS_MAX, Peer
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 from tenuto_core.plan import MAX_BYTES, Plan, PlanError

@@ -32,7 +32,7 @@ from tenuto.links.ble import (
 )
 from tenuto.links.memory import MemoryBand
 from tenuto.links.scan import HEART_RATE
-from tenuto_core.band import Peer
+from tenuto_core.peer import Peer
 from tests.daemon.rig import RecordingMotor
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dbus_fast.aio import MessageBus
 
 from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto.links.memory import MemoryBand
-from tenuto_core.band import Peer
+from tenuto_core.peer import Peer
 from tests.daemon.rig import RecordingMotor
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto_core import wire
-from tenuto_core.band import Band, Peer
+from tenuto_core.band import Band
+from tenuto_core.peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.events import Record
 from tenuto_core import auth, player, vocab, wire
-from tenuto_core.band import NO_PLAN_ID
+from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.heart import RR_MAX
 from tenuto_core.log import RECORD_BYTES, unpack_record
 from tenuto_core.plan import MAX_BYTES
