@@ -482,9 +482,13 @@ class Host:
                 raise task.exception() from None  # type: ignore[misc]  # it is not None
             raise
         finally:
+            was_running = not task.done()
             task.remove_done_callback(over)
             task.cancel()
-            await asyncio.wait({task}, timeout=STOP_TIMEOUT_S)
+            ended, _ = await asyncio.wait({task}, timeout=STOP_TIMEOUT_S)
+            if was_running and ended and not task.cancelled() and task.exception() is not None:
+                # On Python 3.11 an error that comes with a cancellation takes its place.
+                _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
 
 
 @asynccontextmanager
