@@ -195,13 +195,20 @@ async def test_a_serial_port(tmp_path: Path) -> None:
     assert (await only(patient(config), "permissions")).level is Level.OK
     denied = patient(config, may_use=lambda _path: False)
     assert "dialout" in str((await only(denied, "permissions")).advice)
+    config = configured(tmp_path, '[[wearable]]\nid = "a"\nlink = "serial"\nport = "auto"\n')
+    found = await only(patient(config, ports=list), "permissions")
+    assert (found.level, "no board" in found.text) == (Level.PROBLEM, True)
+    found = await only(patient(config, ports=lambda: [str(port)]), "permissions")
+    assert (found.level, str(port) in found.text) == (Level.OK, True)
+    assert (await only(patient(config, ports=lambda: ["COM3"]), "permissions")).level is Level.OK
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such modes")
 async def test_private_files_that_others_may_read(tmp_path: Path) -> None:
     config = configured(tmp_path, 'history.path = "history.db"\n')
     (tmp_path / "data").mkdir()
-    for path in (config.history_path, tmp_path / "data" / "bonds.json"):
+    private = [tmp_path / "data" / name for name in ("bonds.json", "keys.json")]
+    for path in (config.history_path, *private):
         path.touch()
         path.chmod(0o644)
         found = await only(patient(config), "permissions")

@@ -18,6 +18,7 @@ from tenuto import __version__
 from tenuto.errors import LinkError, TenutoError
 from tenuto.history import Store
 from tenuto.history.mend import check as look_through
+from tenuto.links.serial import AUTO
 from tenuto.mqtt.probe import probe
 from tenuto.resources import Library, shipped
 
@@ -198,9 +199,10 @@ async def permissions(patient: Patient) -> _Found:
                 "`sudo usermod -aG bluetooth $USER`, then log in again",
             )
     for wearable in config.wearables:
-        if wearable.port is not None and not re.fullmatch(r"(?i)com\d+", wearable.port):
+        if wearable.port is not None:
             found += _port(patient, wearable.id, wearable.port)
-    for path in (config.history_path, config.own.data / "bonds.json"):
+    private = ("bonds.json", "keys.json")
+    for path in (config.history_path, *(config.own.data / name for name in private)):
         if path.exists() and _is_open_to_others(path):
             found += _warning(f"others may read {path}, which is private", f"chmod 600 {path}")
     return found
@@ -209,6 +211,16 @@ async def permissions(patient: Patient) -> _Found:
 def _port(patient: Patient, name: str, port: str) -> _Found:
     from pathlib import Path  # noqa: PLC0415 - only here
 
+    if port == AUTO:
+        found = patient.ports()
+        if not found:
+            return _problem(
+                f"wearable {name!r}: no board is plugged in",
+                "is it on, and is the cable one for data and not for charging alone?",
+            )
+        port = found[0]  # where the band is most likely
+    if re.fullmatch(r"(?i)com\d+", port):
+        return _ok(f"wearable {name!r}: {port}")
     path = Path(port)
     if not path.exists():
         return _problem(f"wearable {name!r}: there is no {port}", "is it plugged in and on?")

@@ -13,8 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenuto.links.serial import board_ports
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tenuto.config import Config
     from tenuto.errors import InputError
@@ -96,7 +98,7 @@ class Patient:
     itself, None if none runs; see `tenuto.serving.Desk.status`.  adapter: opens the radio that the
     configuration names; only called while no daemon runs.  is_clock_set: whether the system's
     clock is set by another one, None where that cannot be known.  may_use: whether a file or a
-    device may be read and written.
+    device may be read and written.  ports: serial ports of boards that may be bands.
     """
 
     config: Config | None
@@ -110,6 +112,7 @@ class Patient:
     is_clock_set: Callable[[], bool | None] = is_clock_set
     utc_s: Callable[[], float] = time.time
     may_use: Callable[[Path], bool] = lambda path: os.access(path, os.R_OK | os.W_OK)
+    ports: Callable[[], Sequence[str]] = board_ports
 
     @property
     def uses_bluetooth(self) -> bool:
