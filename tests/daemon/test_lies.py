@@ -94,3 +94,13 @@ def test_a_plan_that_is_larger_than_any_is_not_fetched() -> None:
     )
     assert error.reason is LinkReason.PROTOCOL
     assert "60000" in str(error)
+
+
+def test_a_plan_in_pieces_of_a_byte_is_not_waited_for() -> None:
+    error = told_by(
+        wire.PLAN_READ,
+        lambda tag: wire.encode(wire.PLAN_READ | wire.ANSWER, tag, vocab.OK, 8_000, 0, tail=b"x"),
+        lambda driver: driver.read_plan(b"some one"),
+    )
+    assert error.reason is LinkReason.PROTOCOL
+    assert "crumbs" in str(error)

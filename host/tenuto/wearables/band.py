@@ -49,6 +49,8 @@ OLDEST_PROTOCOL = 1
 GESTURE = "press its button twice and once more for a second, until it buzzes long, short, long"
 _STATS_ANSWER = wire.STATS | wire.ANSWER
 _CHUNK_HEADER = 4
+_PLAN_PIECES_MAX = MAX_BYTES // (wire.MIN_FRAME - 7) + 1
+"""Each but the last fills a frame, of which the answer's head takes 7 bytes."""
 
 
 def _digest(data: bytes) -> bytes:
@@ -468,7 +470,7 @@ class BandDriver:
     async def read_plan(self, plan_id: bytes) -> bytes | None:
         """Fetch the plan that the band has; see `base.Driver`."""
         data = b""
-        while True:
+        for _ in range(_PLAN_PIECES_MAX):
             values, tail = await self._ask(wire.PLAN_READ, plan_id, len(data))
             if values[0] == vocab.NO_SUCH_PLAN:
                 return None
@@ -480,6 +482,7 @@ class BandDriver:
             data += tail
             if len(data) >= values[1] or not tail:
                 return data
+        raise LinkError(LinkReason.PROTOCOL, f"{self.name} sends its plan in crumbs")
 
     async def command(
         self, verb: Verb, plan_id: bytes, arg: int = 0, command_id: int | None = None
