@@ -19,6 +19,11 @@ from tenuto.app import Setting, pair_on_cable
 from tenuto.config import find_config
 from tenuto.control import is_possible
 from tenuto.errors import InputError, LinkError
+from tenuto.resources import shipped
+from tenuto.simulator import World
+from tenuto.wearables.base import Identity
+from tenuto.wearables.keys import KeyStore
+from tenuto.wearables.pairing import Target, pair_by_cable
 from tests.chain.rig import json_lines, tenuto
 from tests.control.rig import Process, address, configure, tenuto_process, user, wearable
 from tests.links.test_serial import ONE_HOLD
@@ -275,6 +280,29 @@ def test_beside_a_daemon_that_has_the_band_on_the_air(room: Room) -> None:
         said = daemon.rest()
         for key in (*before, *after):
             assert key not in said
+
+
+def test_a_band_with_an_older_firmware(tmp_path: Path) -> None:
+    """One that does not tell which it is goes by its name; one that knows no keys has to be new."""
+    store, shown = KeyStore(tmp_path / "keys.json"), list[str]()
+
+    async def scenario() -> None:
+        async with World(seed=1) as world:
+            band = await world.add_wearable("band", firmware_dir=shipped("firmware"))
+            band.app.band.serial = b""
+            async with band.cable.pty() as pty:
+                with pytest.raises(LinkError, match="which band"):
+                    await pair_by_cable(Target(port=pty.path), store, shown.append)
+                anna = Target(address=band.address, port=pty.path, names=("anna",))
+                await pair_by_cable(anna, store, shown.append)
+                (key,) = store.of("anna").held(Identity("any", 0, 0))
+                assert key
+                band.app.band.keyring = None
+                with pytest.raises(LinkError, match="firmware install"):
+                    await pair_by_cable(anna, store, shown.append)
+                assert store.of("anna").held(Identity("any", 0, 0)) == [key]
+
+    asyncio.run(scenario())
 
 
 def test_the_only_band_is_found_and_of_several_one_has_to_be_named(

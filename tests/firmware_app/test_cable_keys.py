@@ -76,6 +76,26 @@ def test_hosts_with_a_key_each_by_cable_leave_each_other_in() -> None:
     run(scenario())
 
 
+def test_a_key_that_comes_while_a_session_plays_disturbs_no_cue() -> None:
+    async def felt(*, with_cable: bool) -> list[tuple[int, int]]:
+        async with room() as it:
+            host = await it.pair()
+            await asyncio.sleep(61)
+            first = len(it.worn.motor.edges)
+            await start(host, plan())
+            await until(lambda: it.band.player.number == 1)
+            for _ in range(3 if with_cable else 0):
+                await it.pair_by_cable()
+                await asyncio.sleep(0.7)
+            await until(lambda: not it.band.is_playing)
+            return it.pulses(first)
+
+    async def both() -> None:
+        assert await felt(with_cable=True) == await felt(with_cable=False)
+
+    run(both())
+
+
 def test_a_stolen_bond_without_the_key_does_nothing() -> None:
     """The thief has this host's radio and its bonds, and knows the key that went over the air."""
 
