@@ -13,6 +13,7 @@ from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, Log, unpack_record
 from tenuto_core.peer import Peer
 from tenuto_core.plan import Plan, Step
+from tenuto_core.storage import Storage
 
 BOOT_MS = 1_000
 STEPS_MAX = 100_000
@@ -122,6 +123,26 @@ class Motor(buzzer.Motor):
     def cues(self) -> list[tuple[int, int]]:
         """The cues that were felt: (at_ms, cue)."""
         return [(ms, pct - 10) for ms, pct in self.edges if pct not in (OFF, FOLLOWING_PCT)]
+
+
+class Memory(Storage):
+    """Keeps everything that is given to it; held: what it has; room: bytes that fit."""
+
+    def __init__(self, held: dict[str, bytes] | None = None, room: int = 1 << 20) -> None:
+        self.held = {} if held is None else held
+        self.room = room
+
+    def load(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        """As `storage` wants it."""
+        return self.held.get(name, b"")[start:end]
+
+    def save(self, name: str, data: bytes | bytearray, head: bytes = b"") -> bool:
+        """As `storage` wants it."""
+        others = sum(len(held) for other, held in self.held.items() if other != name)
+        if others + len(head) + len(data) > self.room:
+            return False
+        self.held[name] = head + bytes(data)
+        return True
 
 
 class Wrist:

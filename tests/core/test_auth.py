@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
@@ -12,25 +13,10 @@ from hypothesis import given, strategies as st
 from tenuto_core import auth, vocab
 from tenuto_core.auth import KEYS_MAX, TRIES_MAX, Challenge, Keyring
 from tenuto_core.sha256 import sha256 as own_sha256
-from tenuto_core.storage import Storage
+from tests.core.rig import Memory
 
-
-class Memory(Storage):
-    """Keeps everything; room: bytes of plans that fit."""
-
-    def __init__(self, room: int = 1 << 20) -> None:
-        self.held: dict[str, bytes] = {}
-        self.room = room
-
-    def load(self, name: str, start: int = 0, end: int | None = None) -> bytes:
-        return self.held.get(name, b"")[start:end]
-
-    def save(self, name: str, data: bytes | bytearray, head: bytes = b"") -> bool:
-        others = sum(len(held) for other, held in self.held.items() if other != name)
-        if others + len(head) + len(data) > self.room:
-            return False
-        self.held[name] = head + bytes(data)
-        return True
+if TYPE_CHECKING:
+    from tenuto_core.storage import Storage
 
 
 def sha256(data: bytes) -> bytes:

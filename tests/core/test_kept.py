@@ -15,8 +15,7 @@ from tenuto_core.plan import Plan, Step
 from tenuto_core.plans import PLACES, Shelf
 from tenuto_core.player import STATES
 from tenuto_core.sleep import AWAKE_MS, EMPTY_PCT, FAST_MS, interval_ms, may_sleep
-from tests.core.rig import PATTERNS, Host, Wrist, plan_id_of, score_bytes
-from tests.core.test_auth import Memory
+from tests.core.rig import PATTERNS, Host, Memory, Wrist, plan_id_of, score_bytes
 
 
 def small(name: str, steps: int = 1) -> bytes:

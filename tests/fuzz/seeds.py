@@ -5,19 +5,23 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import struct
-from pathlib import Path
+from base64 import b64encode
+from hashlib import sha256
 
 from tenuto.heart import Measurement
 from tenuto.links.scan import TENUTO
 from tenuto.resources import shipped
 from tenuto_core import cobs, vocab, wire
-from tenuto_core.log import RECORD_BYTES
+from tenuto_core.encode import encode
+from tenuto_core.log import RECORD_BYTES, unpack_record
+from tenuto_core.plan import Step
 from tests.core.rig import Wrist, log_bytes, plan_id_of
+from tests.fuzz.corpus import FAILED, WORTHY, read
 from tests.fuzz.targets import PLAN, joined
 
-CORPUS = Path(__file__).with_name("corpus")
-"""Inputs that were once worth something: those that failed, and those that reached new code."""
+NOW_UTC_MS = 1_800_000_000_000
 
 
 def _frame(op: int, rng: random.Random) -> bytes:
@@ -31,6 +35,15 @@ def _frame(op: int, rng: random.Random) -> bytes:
         )
     tail = rng.randbytes(rng.randint(0, 40)) if wire.FRAMES[op][2] else b""
     return wire.encode(op, rng.randrange(256), *values, tail=tail)
+
+
+def _lived(rng: random.Random, requests: list[int]) -> bytes:
+    """Give packets with pauses, presses and beats among them; see `targets.live`."""
+    told = b""
+    for op in rng.choices(requests, k=3):
+        told += joined([_frame(op, rng)])
+        told += bytes(rng.choices(range(wire.MAX_FRAME + 1, 256), k=rng.randrange(3)))
+    return told
 
 
 def _played() -> bytes:
@@ -47,8 +60,67 @@ def _structure(kind: int, value: bytes) -> bytes:
     return bytes((len(value) + 1, kind)) + value
 
 
+def _exported() -> bytes:
+    """Give a history of one short session, with one record of each kind it has."""
+    head = {"type": "tenuto_history", "version": 1}
+    of = {"wearable": "wrist", "boot_id": 1, "session": 2}
+    plan_id = sha256(PLAN).hexdigest()[:16]
+    more = {"routine": "bench", "person": "ada", "reason": None, "source": None}
+    session = {"type": "session", "wearable": "wrist", "boot_id": 1, "seq": 2, "plan_id": plan_id}
+    session |= {"started_utc_ms": NOW_UTC_MS, "ended_utc_ms": None, **more}
+    plan = {"type": "plan", "plan_id": plan_id, "routine": "bench"}
+    exercise = {"type": "exercise", "plan_id": plan_id, "name": "first", "kind": "stretch"}
+    event = {"event": "heart", "t_ms": 5, "bpm": 60, "rr_ms": [800.0], "sensor": "strap"}
+    told = [
+        head,
+        plan | {"data": b64encode(PLAN).decode()},
+        exercise | {"muscles": ["back"]},
+        session,
+        {"type": "host_event", **of, "utc_ms": NOW_UTC_MS, "event": event},
+    ]
+    log = _played()
+    for seq, at in enumerate(range(RECORD_BYTES, 8 * RECORD_BYTES, RECORD_BYTES), 2):
+        fields = dict(zip(_FIELDS, unpack_record(log, at), strict=True))
+        told.append({"type": "record", **of, "seq": seq, "utc_ms": NOW_UTC_MS, **fields})
+    return "\n".join(map(json.dumps, told)).encode()
+
+
+_FIELDS = ("at_ms", "kind", "step", "a", "b", "c")
+_ROUTINE = b"""name = "a"
+description = "b"
+safety = "c"
+[[exercise]]
+name = "d"
+how = "e"
+muscles = ["back"]
+sides = "each"
+hold_s = 20
+"""
+_CONFIG = b"""[mqtt]
+url = "mqtt://a:1883"
+[history]
+path = "~/h.db"
+[[person]]
+id = "ada"
+[[wearable]]
+id = "wrist"
+link = "ble"
+address = "C0:00:00:00:00:01"
+"""
+
+
+def _shipped(pattern: str) -> list[bytes]:
+    """Give what Tenuto comes with, without its comments and cut into tables: short is quick."""
+    found = []
+    for path in sorted(shipped("config").glob(pattern)):
+        text = re.sub(r"(?m)^#.*\n|^\n|[ ]+#.*$", "", path.read_text())
+        head, *tables = re.split(r"(?m)^(?=\[)", text)
+        found += [(head + table).encode() for table in tables]
+    return found
+
+
 def seeds(name: str) -> list[bytes]:
-    """Give good inputs of a target, and what the corpus has for it."""
+    """Give good inputs of a target, and what is kept for it."""
     rng = random.Random(name)
     requests = [op for op in wire.FRAMES if not op & wire.ANSWER]
     log = _played()
@@ -56,14 +128,24 @@ def seeds(name: str) -> list[bytes]:
         wire.encode(wire.LOG, 0, at // RECORD_BYTES, tail=log[at : at + 10 * RECORD_BYTES])
         for at in range(0, len(log), 10 * RECORD_BYTES)
     ]
-    some = [joined(_frame(op, rng) for op in rng.choices(requests, k=6)) for _ in range(20)]
+    some = [_lived(rng, requests) for _ in range(20)]
     found: list[bytes] = {
         "frames": some,
         "stranger": some,
-        "plans": [PLAN, PLAN[:-4]],
-        "uploads": [joined(PLAN[at : at + 200] for at in range(0, len(PLAN), 200))],
+        "flash": [
+            joined((plan_id_of(_SMALL) + bytes(4) + _SMALL, b"\x01" + bytes(17), _JOURNAL)),
+            joined((b"", b"", _JOURNAL)),
+        ],
+        "plans": [PLAN[:-4], _SMALL[:-4]],
+        "uploads": [
+            bytes((len(_SMALL),)) + joined((_SMALL,)),
+            bytes((len(_SMALL),)) + joined((_SMALL[:90], _SMALL[90:])),
+        ],
+        "answers": [
+            bytes((what,)) + joined((_HELLO, b"\x00\x01" + bytes(40))) for what in range(8)
+        ],
         "driver": [joined(bytes((len(frame),)) + frame for frame in logs)],
-        "records": [log],
+        "records": [log[: 30 * RECORD_BYTES], log[-20 * RECORD_BYTES :]],
         "heart": [
             bytes(Measurement(72, contact=True, rr_1024=(800, 810))),
             bytes(Measurement(300, energy_kj=12)),
@@ -73,19 +155,44 @@ def seeds(name: str) -> list[bytes]:
             + _structure(0x07, bytes.fromhex(TENUTO.replace("-", ""))[::-1])
             + _structure(0x09, b"Tenuto"),
             _structure(0x03, struct.pack("<H", 0x180D)) + _structure(0xFF, b"\x59\x00abc"),
-        ],
-        "toml": [path.read_bytes() for path in sorted(shipped("config").rglob("*.toml"))],
-        "mqtt": [
-            b"start",
-            json.dumps({"command": "extend", "by_s": 15, "id": "a"}).encode(),
-            b'{"command": "start", "routine": "lower-back", "at": "2027-01-15T08:00:00Z"}',
-            b"120",
-            b"mqtts://user:word@host:8883",
+            _structure(0x21, bytes(16) + b"x") + _structure(0x0A, b"\x04"),
         ],
         "stream": [joined([cobs.pack(frame) for frame in logs[:3]])],
+        "routine": [_ROUTINE, *_shipped("routines/*.toml")],
+        "haptics": _shipped("haptics.toml"),
+        "config": [_CONFIG, *_shipped("tenuto.toml")],
+        "imports": [_exported()],
+        "mqtt": _MESSAGES,
+        "inbox": [
+            joined(b"xwrist/command\x00" + message for message in _MESSAGES),
+            joined(topic + b"\x00" + word for topic, word in _SETTINGS),
+        ],
         "control": [b'{"op": "status"}\n'],
     }[name]
-    kept = CORPUS / name
-    return (
-        found + [path.read_bytes() for path in sorted(kept.glob("*"))] if kept.exists() else found
-    )
+    return found + read(WORTHY, name) + read(FAILED, name)
+
+
+_HELLO = b"\x00\x01\x01\x00\x00\x00\x00\x20\xf3\x00\x04\x1f\x01band"
+_MESSAGES = [
+    b"start",
+    json.dumps({"command": "extend", "by_s": 15, "id": "a"}).encode(),
+    b'{"command": "start", "routine": "lower-back", "at": "2027-01-15T08:00:00Z"}',
+    b"120",
+    b"mqtts://user:word@host:8883",
+]
+_SETTINGS = [
+    (b"xwaist/strength/set", b"120"),
+    (b"xwrist/halfway/set", b"OFF"),
+    (b"rwrist/command", b"stop"),
+    (b"xnobody/command", b"stop"),
+]
+_SMALL = encode(
+    "B",
+    ("a",),
+    [
+        Step(vocab.HOLD, 9_000, ((0, False, 1), (0, True, 3)), exercise=0, side=1, rep=1, reps=1),
+        Step(vocab.DONE, 0),
+    ],
+    (((80, 100, 0),),) * len(vocab.CUES),
+)
+_JOURNAL = bytes((1, 1, 1, 0)) + struct.pack("<II8sII", 5, 3, plan_id_of(_SMALL), 9_000, 0)
