@@ -13,6 +13,7 @@ from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto.simulator import VirtualPerson
 from tenuto.wearables.keys import KeyStore
+from tenuto.wearables.pairing import Forgotten, Target, forget, pair_over_air
 from tenuto_core import auth, vocab, wire
 from tests.firmware_app.rig import (
     ALERT,
@@ -175,6 +176,34 @@ def test_in_the_window_any_bonded_program_may_read_the_heart_rate() -> None:
             count = len(rates)
             await asyncio.sleep(5)
             assert len(rates) == count
+
+    run(scenario())
+
+
+def test_who_pairs_may_make_the_gesture_when_asked_and_needs_one_only() -> None:
+    async def scenario() -> None:
+        async with room() as it:
+            loop, shown = asyncio.get_running_loop(), list[str]()
+            loop.call_later(40, it.gesture)
+            target = Target(it.worn.address)
+            paired = await pair_over_air(target, it.adapter, it.keys, shown.append)
+            assert paired.is_new
+            assert len(shown) == 1
+            assert "long, short, long" in shown[0]
+            assert it.key is not None
+            await asyncio.sleep(61)
+            again = await pair_over_air(target, it.adapter, it.keys, shown.append)
+            assert not again.is_new
+            assert len(shown) == 1
+
+            # Nobody presses anything: it ends, and this host has no key.
+            assert await forget(target, it.adapter, it.keys) == Forgotten(bond=True, key=True)
+            began_s = loop.time()
+            with pytest.raises(LinkError) as refused:
+                await pair_over_air(target, it.adapter, it.keys, shown.append)
+            assert refused.value.reason is LinkReason.NOT_PAIRED
+            assert loop.time() - began_s < 150
+            assert it.key is None
 
     run(scenario())
 

@@ -8,7 +8,6 @@ gesture, in which it bonds as well: see firmware/PROTOCOL.md.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from .base import Identity
     from .keys import KeyStore
-
-_log = logging.getLogger(__name__)
 
 GESTURE_TIMEOUT_S = 90.0
 """For a person who reads what to do, finds the button and does it, perhaps twice."""
@@ -78,13 +75,11 @@ def over_air(wearables: Sequence[Wearable], text: str) -> Target:
     Raises:
         InputError: it has no Bluetooth.
     """
-    named = _configured(wearables, text)
-    if not named:
-        return Target(text)
-    if named[0].address is None:
-        how = "tenuto pair --cable " + text if named[0].link == "serial" else "nothing to pair"
+    target = any_of(wearables, text)
+    if target.address is None:
+        how = f"tenuto pair --cable {text}" if target.port else "there is nothing to pair"
         raise InputError(f"{text!r} is not reached by Bluetooth: {how}")
-    return Target(named[0].address, names=tuple(one.id for one in named))
+    return target
 
 
 def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
@@ -99,11 +94,11 @@ def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
             listed = ", ".join(f"{one.id} on {one.port}" for one in cabled)
             raise InputError(f"several wearables go by cable: {listed}; name the one that is meant")
         return Target(port=cabled[0].port, names=(cabled[0].id,)) if cabled else Target()
-    named = _configured(wearables, text)
-    if any(one.link == "simulated" for one in named):
+    target = any_of(wearables, text)
+    if target.names and target.address is None and target.port is None:
         raise InputError(f"{text!r} is simulated and has no cable")
-    if named:
-        return Target(named[0].address, named[0].port, tuple(one.id for one in named))
+    if target.names:
+        return target
     if "/" not in text and not text.upper().startswith("COM") and text != AUTO:
         known = ", ".join(repr(one.id) for one in wearables) or "none"
         raise InputError(
@@ -115,18 +110,12 @@ def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
 
 def any_of(wearables: Sequence[Wearable], text: str) -> Target:
     """Find the wearable that is meant by an id or an address, whatever it is reached by."""
-    named = _configured(wearables, text)
-    if not named:
-        return Target(text)
-    return Target(named[0].address, named[0].port, tuple(one.id for one in named))
-
-
-def _configured(wearables: Sequence[Wearable], text: str) -> list[Wearable]:
-    """Give the wearables that are meant; the same one may have several entries."""
-    named = [one for one in wearables if one.id == text]
-    address = named[0].address if named else text
-    same = [one for one in wearables if address and (one.address or "").upper() == address.upper()]
-    return same or named
+    named = next((one for one in wearables if one.id == text), None)
+    address = text if named is None else named.address
+    if named is not None and address is None:
+        return Target(port=named.port, names=(named.id,))
+    same = [one for one in wearables if (one.address or "").upper() == (address or "").upper()]
+    return Target(address, names=tuple(one.id for one in same))
 
 
 async def pair_over_air(
