@@ -11,6 +11,7 @@ import struct
 
 RECORD_BYTES = 16
 _RECORD = "<IBBHII"
+_RECORD_IN_HALVES = "<HHBBHII"
 
 
 def unpack_record(data: bytes | bytearray, offset: int = 0) -> tuple[int, int, int, int, int, int]:
@@ -41,10 +42,13 @@ class Log:
     def append(self, at_ms: int, kind: int, step: int, a: int = 0, b: int = 0, c: int = 0) -> int:
         """Add a record and return its number; values too large for their field are cut to it."""
         struct.pack_into(
-            _RECORD,
+            _RECORD_IN_HALVES,
             self._ring,
             self.next % self.capacity * RECORD_BYTES,
-            at_ms & 0xFFFFFFFF,
+            # A board's small integers have 31 bits: a mask of 32 would be taken from the heap, on
+            # the way from a cue's time to the motor.
+            at_ms & 0xFFFF,
+            at_ms >> 16 & 0xFFFF,
             kind,
             step,
             min(a, 0xFFFF),
