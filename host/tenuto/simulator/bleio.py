@@ -1064,7 +1064,10 @@ class Adapter:
         self._by_handle.update((c._bumble.handle, c) for c in service._characteristics)
 
     def _find(self, bumble: bumble_device.Connection) -> Connection | None:
-        return next((c for c in self._connections if c._bumble is bumble and c.connected), None)
+        for connection in self._connections:
+            if connection._bumble is bumble and connection.connected:
+                return connection
+        return None
 
     def _is_bonded(self, bumble: bumble_device.Connection) -> bool:
         return str(bumble.peer_address) in self._flash.all_keys

@@ -29,7 +29,6 @@ import sysconfig
 import time
 import traceback
 import types
-import weakref
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -162,7 +161,7 @@ class SimulatedBoard:
         self._activity = 0
         self._sleepers: set[_Sleeper] = set()
         self.on_reset: Callable[[], None] | None = None
-        self._seen: weakref.WeakKeyDictionary[asyncio.Task[Any], int] = weakref.WeakKeyDictionary()
+        self._seen: dict[asyncio.Task[Any], int] = {}
         self._stalled_ticks = 0
 
     # -- life
@@ -297,6 +296,8 @@ class SimulatedBoard:
                 self._sleepers.discard(sleeper)
                 sleeper.close()
         if task is not None:
+            if task not in self._seen:
+                task.add_done_callback(self._seen.pop)
             self._seen[task] = self._activity
 
     # -- modules

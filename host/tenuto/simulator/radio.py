@@ -222,38 +222,50 @@ class _Link:
         if self.is_silent:
             return  # the end of the silence schedules the next event
         now = self._loop.time()
+        first, failed = self._transmit(now)
+        if not self.is_alive:
+            return
+        if failed and now - self._heard_s >= self.supervision_s:
+            self._on_timeout()
+            return
+        self._schedule_event()
+        # Only now, or its answer would still catch this event.
+        if first is not None:
+            self._deliver(*first)
+
+    def _transmit(self, now: float) -> tuple[tuple[int, _Pdu] | None, bool]:
+        """Put on the air what one event has time for.
+
+        Returns:
+            Direction and packet of the data that are to be delivered at once, if there are any;
+            whether a transmission failed.
+        """
         budget_s = self.interval_s - _GAP_S
         offset_s = 0.0
-        failed = False
-        for direction in (0, 1):
-            queue = self._queues[direction]
-            while queue and not failed:
+        first: tuple[int, _Pdu] | None = None
+        for direction, queue in enumerate(self._queues):
+            while queue:
                 pdu = queue[0]
                 air_s = pdu.air_s
                 if offset_s and offset_s + air_s > budget_s:
                     break
                 if self.radio.loss and self.radio.random.random() < self.radio.loss:
                     # Neither side can tell what the other has heard: the event is over.
-                    failed = True
                     self.statistics.retransmissions += 1
                     self._report(Happening.REPEATED, direction, pdu)
-                    break
+                    return first, True
                 queue.popleft()
                 self._heard_s = now
                 if offset_s:
                     self._loop.call_at(now + offset_s, self._deliver, direction, pdu)
                 elif pdu.is_data:
-                    # Not here, or the answer would still catch this connection event.
-                    self._loop.call_soon(self._deliver, direction, pdu)
+                    first = direction, pdu
                 else:
                     self._deliver(direction, pdu)
                 if not self.is_alive:
-                    return
+                    return None, False
                 offset_s += air_s
-        if failed and now - self._heard_s >= self.supervision_s:
-            self._on_timeout()
-            return
-        self._schedule_event()
+        return first, False
 
     def _deliver(self, direction: int, pdu: _Pdu) -> None:
         if not self.is_alive:
