@@ -150,7 +150,10 @@ class Host:
         skews = Skews(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
         history = Outlet(
-            HistorySink(self.store), bound=HISTORY_BOUND, batch=HISTORY_BATCH, linger_s=LINGER_S
+            HistorySink(self.store, self._keep_messages),
+            bound=HISTORY_BOUND,
+            batch=HISTORY_BATCH,
+            linger_s=LINGER_S,
         )
         await self._stack.enter_async_context(history)
         self._broker = await self._find_broker()
@@ -186,6 +189,10 @@ class Host:
                 rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
             )
             keeper.wear(strap.run)
+
+    async def _keep_messages(self) -> None:
+        if self.bridge is not None:
+            await self.bridge.keep()
 
     async def _find_broker(self) -> BrokerAddress | None:
         mqtt = self.config.mqtt

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto import timebase
+from tenuto.history import HistorySink, Store
 from tenuto.mqtt.outbox import HELD_MAX, KEEP_AFTER_S, Outbox
+from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
+    from pathlib import Path
 
     from tenuto.history import Waiting
 
@@ -56,7 +59,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     timebase.run(scenario, speed=math.inf)
 
 
-def outbox(table: Table) -> Outbox:
+def outbox(table: Table | Store) -> Outbox:
     loop = asyncio.get_running_loop()
     return Outbox(table, lambda: 1e12 + loop.time() * 1000)
 
@@ -171,5 +174,23 @@ def test_more_than_memory_holds_comes_in_order_also_while_it_is_still_being_writ
         keeping.cancel()
         assert got == [b"{%d}" % number for number in range(count)]
         assert table.rows == {}
+
+    run(scenario())
+
+
+def test_what_the_history_has_when_it_is_killed_the_next_run_has_for_the_broker(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with Store(tmp_path / "history.db") as store:
+            box = outbox(store)
+            box.hold([message(1), message(2)])
+            assert await box.take() is not None  # the broker is slow to say that it has it
+            await HistorySink(store, box.keep).handle(whole_session())
+            # No run, no close: this is where it is killed.
+        async with Store(tmp_path / "history.db") as store:
+            later = outbox(store)
+            await later.open()
+            assert [await send(later, 0.01), await send(later, 0.01)] == [b"{1}", b"{2}"]
 
     run(scenario())

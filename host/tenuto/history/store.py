@@ -30,7 +30,7 @@ from tenuto.errors import StoreError
 from tenuto.timebase import SideThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import TracebackType
 
     from tenuto.events import Entry, Event, Record, SessionKey
@@ -621,12 +621,19 @@ class Store:
 
 
 class HistorySink:
-    """The sink that keeps everything; opens the store where that has not been done."""
+    """The sink that keeps everything; opens the store where that has not been done.
+
+    Args:
+        store: where to.
+        first: awaited before entries are kept: once they are, a later run never reads them from
+            the wearable again, so what others still have to do about them must be on disk too.
+    """
 
     name = "history"
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, first: Callable[[], Awaitable[None]] | None = None) -> None:
         self.store = store
+        self._first = first
         self._opened_here = False
 
     async def open(self) -> None:
@@ -637,6 +644,8 @@ class HistorySink:
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Keep entries in one transaction."""
+        if self._first is not None:
+            await self._first()
         await self.store.add(entries)
 
     async def close(self) -> None:

@@ -312,6 +312,10 @@ class Bridge:
         if not self.connected or self._outbox.is_full:
             await self._outbox.keep()
 
+    async def keep(self) -> None:
+        """Put the events that the broker does not have yet where they survive a restart."""
+        await self._outbox.keep()
+
     async def close(self) -> None:
         """Say goodbye if the broker listens, within `DRAIN_S`, and disconnect."""
         task, self._task = self._task, None

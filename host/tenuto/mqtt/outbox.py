@@ -4,7 +4,8 @@
 A broker that is there has a message within a moment, and then the disk need not know of it: only
 what still waits after `KEEP_AFTER_S` goes into the table in the history, where it survives a
 restart, and all at once while the broker is away. Ids grow with time, so that two processes that
-share a history never give the same one. The broker may have a message while the table takes it:
+share a history never give the same one. The history has `keep` called before it keeps an event, so
+that one which it has is never missing here. The broker may have a message while the table takes it:
 both that and its removal go through one thread, in order, so the removal comes after.
 """
 
