@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
-import shutil
+import select
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from tenuto.history import Store
 from tenuto.history.mend import check
 from tests.chain.rig import TIMEOUT_S, environment, tenuto
 from tests.control.rig import address, configure, tenuto_process, wearable, world
+from tests.crash.power import cut, remove
 
 if TYPE_CHECKING:
     import random
@@ -43,11 +45,12 @@ SESSION_S = 90.0
 
 @dataclass
 class Acknowledged:
-    """What the writer said last: whole sessions, records in all, bytes of the write-ahead log."""
+    """What the writer said last: whole sessions, records in all, and how far its log is."""
 
     sessions: int = 0
     records: int = 0
-    wal_bytes: int = 0
+    wal_salt: int = 0
+    wal_frames: int = 0
 
 
 class Writer:
@@ -57,7 +60,7 @@ class Writer:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.writer", str(path)],
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # so that what was not read yet is in the pipe, where it can be seen
             env=environment(path.parent),
         )
         self.last = Acknowledged()
@@ -66,7 +69,7 @@ class Writer:
     def line(self) -> str:
         """Read the next line, and note what it says."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self.process.stdout.readline().decode()
         if line.startswith("ACK") and line.endswith("\n"):
             self.last = Acknowledged(*map(int, line.split()[1:]))
         self.failures += line.startswith("FAILED")
@@ -79,6 +82,14 @@ class Writer:
             if not line:
                 raise AssertionError(f"the writer ended: {self.process.wait()}")
             times -= line.startswith("ACK")
+
+    def stop(self) -> None:
+        """Let it stand still, wherever it is, and read all that it has said until then."""
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            self.line()
 
     def drain(self) -> None:
         """Read all that it said before it ended."""
@@ -147,23 +158,12 @@ def cut_the_power(folder: Path, times: int, rng: random.Random) -> None:
         for number in range(times):
             running.until_acknowledged(rng.randint(1, 4))
             time.sleep(rng.uniform(0, 0.004))
-            running.process.send_signal(signal.SIGSTOP)
-            told = running.last
-            copy = folder / f"copy-{number}.db"
-            for end in ("", "-wal"):  # never the shared memory: it does not survive
-                shutil.copy(f"{path}{end}", f"{copy}{end}")
-            running.process.send_signal(signal.SIGCONT)
-            wal = copy.with_name(copy.name + "-wal")
-            size = wal.stat().st_size
-            if size > told.wal_bytes:
-                keep = rng.randint(told.wal_bytes, size)
-                with wal.open("r+b") as file:
-                    file.truncate(keep)
-                    file.seek(rng.randint(told.wal_bytes, keep))
-                    file.write(rng.randbytes(max(0, keep - file.tell())))  # a torn write
+            running.stop()
+            told, copy = running.last, folder / f"copy-{number}.db"
+            cut(path, copy, (told.wal_salt, told.wal_frames), rng)
             see_that_it_holds(copy, told)
-            for end in ("", "-wal", "-shm"):
-                copy.with_name(copy.name + end).unlink(missing_ok=True)
+            remove(copy)
+            running.process.send_signal(signal.SIGCONT)
 
 
 def fill_the_disk(folder: Path) -> None:

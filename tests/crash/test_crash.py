@@ -3,16 +3,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto import timebase
+from tenuto.commands import Command, Verb
 from tenuto.control import is_possible
 from tenuto.errors import StoreError
 from tenuto.history import Store
+from tenuto.history.account import account
+from tenuto.history.mend import check
+from tenuto.history.openmhealth import data_points
+from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.resources import Library
 from tests.control.rig import user
 from tests.crash.kills import cut_the_power, fill_the_disk, kill_daemons, kill_writers
+from tests.daemon import rig
+from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, log_of
 from tests.history.sessions import eventful_session
 
 if TYPE_CHECKING:
@@ -20,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tenuto.history import StoredSession
+
+ROUTINE = "lower-back-short"
+DAY_MS = 86_400_000
 pytestmark = pytest.mark.slow
 
 
@@ -66,6 +81,43 @@ async def test_a_history_that_may_not_be_written_for_a_while(tmp_path: Path) -> 
         assert stored is not None
         records = [entry.record for entry in entries if entry.record is not None]
         assert [item.record for item in stored.records] == records
+
+
+def test_a_daemon_that_comes_back_with_its_clock_a_day_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is one, whole and as long as it was; only its own clock says how long."""
+    path = tmp_path / "h.db"
+
+    async def scenario() -> StoredSession:
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(path, {"band": MemoryLink(band)}) as (daemon, _):
+            await connected(daemon)
+            await daemon.submit(Command(wearable="band", verb=Verb.START, routine=ROUTINE))
+            await asyncio.sleep(40)
+        monkeypatch.setattr(rig, "UTC_MS", rig.UTC_MS - DAY_MS)
+        await asyncio.sleep(20)
+        async with daemon_for(path, {"band": MemoryLink(band)}, seen) as (daemon, store):
+            await seen.ended()
+            await asyncio.sleep(1)
+            assert (await check(store)).is_sound
+            (row,) = await store.sessions()
+            session = await store.session(row.id)
+            assert session is not None
+            assert [item.record for item in session.records] == [
+                record for record in log_of(band) if record.seq >= row.key.seq
+            ]
+            return session
+
+    session = timebase.run(scenario(), speed=math.inf)
+    told = account(session)
+    assert session.row.reason == "finished"
+    assert told.duration_ms == Library().plan(ROUTINE).plan.duration_ms
+    assert session.row.ended_utc_ms is not None
+    assert session.row.ended_utc_ms < session.row.started_utc_ms
+    for point in data_points(told):
+        interval = point["body"]["effective_time_frame"].get("time_interval")
+        assert interval is None or interval["start_date_time"] < interval["end_date_time"]
 
 
 async def test_a_history_is_synced_before_it_says_that_it_has_something(tmp_path: Path) -> None:

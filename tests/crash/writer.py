@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`python -m tests.crash.writer PATH`: writes sessions into a history until it is killed.
 
-Says `ACK sessions records bytes` once a batch is kept: how many sessions have all their records
-there, how many records it was in all, and how long the write-ahead log is.  Says `FAILED` for a
-batch that was not taken, and tries it again, as an outlet does.
+Says `ACK sessions records salt frames` once a batch is kept: how many sessions have all their
+records there, how many records it was in all, and how far the write-ahead log is, see `power`.
+Says `FAILED` for a batch that was not taken, and tries it again, as an outlet does.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from pathlib import Path
 
 from tenuto.errors import StoreError
 from tenuto.history import Store
+from tests.crash.power import WalIndex
 from tests.history.sessions import eventful_session
 
 BATCH = 7
 RETRY_S = 0.05
+CHECKPOINT_PAGES = 50
+"""A twentieth of what it is, so that many a power cut comes in the middle of one."""
 
 
 def say(text: str) -> None:
@@ -28,9 +31,9 @@ def say(text: str) -> None:
 
 async def write(path: Path) -> None:
     """Write for ever."""
-    wal = path.with_name(path.name + "-wal")
     records = 0
     async with Store(path) as store:
+        await store.work(lambda db: db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"))
         before = len(await store.sessions())
         for number in count(before):
             entries = eventful_session(boot_id=number + 1)
@@ -46,7 +49,8 @@ async def write(path: Path) -> None:
                         break
                 records += sum(entry.record is not None for entry in batch)
                 done = number - before + (at + BATCH >= len(entries))
-                say(f"ACK {done} {records} {wal.stat().st_size}")
+                index = WalIndex.of(path)
+                say(f"ACK {done} {records} {index.salt} {index.frames}")
 
 
 if __name__ == "__main__":
