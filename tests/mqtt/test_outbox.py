@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto import timebase
+from tenuto.errors import StoreError
 from tenuto.history import HistorySink, Store
 from tenuto.mqtt.outbox import HELD_MAX, KEEP_AFTER_S, Outbox
 from tests.history.sessions import whole_session
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 class Table:
     """As the history's, with a disk that takes its time.
 
-    written: how many were ever put there.
+    written: how many were ever put there.  is_full, is_unreadable: as the disk under it may be.
     """
 
     def __init__(self, takes_s: float = 0.01) -> None:
         self.rows: dict[int, Waiting] = {}
         self.written = 0
+        self.is_full = self.is_unreadable = False
         self._takes_s = takes_s
         self._disk = asyncio.Lock()
 
@@ -39,6 +41,8 @@ class Table:
     async def outbox_add(self, messages: Sequence[Waiting]) -> int:
         async with self._disk:
             await asyncio.sleep(self._takes_s)
+            if self.is_full:
+                raise StoreError("full")
             self.written += len(messages)
             self.rows |= {item.id: item for item in messages}
         return 0
@@ -46,6 +50,8 @@ class Table:
     async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
         async with self._disk:
             await asyncio.sleep(self._takes_s)
+            if self.is_unreadable:
+                raise StoreError("locked")
             return [item for number, item in sorted(self.rows.items()) if number > last_id][:limit]
 
     async def outbox_remove(self, ids: Sequence[int]) -> None:
@@ -174,6 +180,91 @@ def test_more_than_memory_holds_comes_in_order_also_while_it_is_still_being_writ
         keeping.cancel()
         assert got == [b"{%d}" % number for number in range(count)]
         assert table.rows == {}
+
+    run(scenario())
+
+
+def test_a_run_that_finds_messages_and_a_full_disk_loses_none_of_its_own() -> None:
+    async def scenario() -> None:
+        table = Table()
+        before = outbox(table)
+        before.hold([message(1), message(2)])
+        await before.close()
+
+        box = outbox(table)
+        await box.open()
+        keeping = asyncio.create_task(box.run())
+        table.is_full = True
+        box.hold([message(3)])
+        await asyncio.sleep(3 * KEEP_AFTER_S)
+        box.hold([message(4)])
+        assert await send(box, 0.0) == b"{1}"
+        table.is_full = False
+        await asyncio.sleep(2 * KEEP_AFTER_S)
+        box.hold([message(5)])
+        assert [await send(box, 0.0) for _ in range(4)] == [b"{%d}" % n for n in (2, 3, 4, 5)]
+        assert not box.waits
+        await asyncio.sleep(2 * KEEP_AFTER_S)
+        keeping.cancel()
+        assert (table.rows, box.dropped) == ({}, 0)
+
+    run(scenario())
+
+
+def test_what_neither_memory_nor_a_full_disk_takes_is_counted() -> None:
+    async def scenario() -> None:
+        table = Table()
+        box = outbox(table)
+        table.is_full = True
+        count = 4 * HELD_MAX
+        for number in range(count):
+            box.hold([message(number)])
+            if box.is_full:
+                await box.keep()
+        got = []
+        while box.waits:
+            got.append(int((await send(box, 0.0))[1:-1]))
+        assert got == sorted(got)
+        assert got[:HELD_MAX] == list(range(HELD_MAX))
+        assert got[-1] == count - 1
+        assert len(got) + box.dropped == count
+
+    run(scenario())
+
+
+def test_a_table_that_cannot_be_read_for_a_while_keeps_what_it_has_and_its_order() -> None:
+    async def scenario() -> None:
+        table = Table()
+        before = outbox(table)
+        before.hold([message(1), message(2)])
+        await before.close()
+
+        box = outbox(table)
+        await box.open()
+        table.is_unreadable = True
+        assert await box.take() is None
+        assert box.waits
+        box.hold([message(3)])
+        assert await box.take() is None
+        table.is_unreadable = False
+        assert [await send(box, 0.0) for _ in range(3)] == [b"{1}", b"{2}", b"{3}"]
+
+    run(scenario())
+
+
+def test_what_arrives_while_the_disk_is_found_full_is_not_written_afterwards() -> None:
+    async def scenario() -> None:
+        table = Table(takes_s=0.2)
+        box = outbox(table)
+        keeping = asyncio.create_task(box.run())
+        table.is_full = True
+        box.hold([message(1)])
+        await send(box, KEEP_AFTER_S + 0.1)
+        await asyncio.sleep(0.2)
+        table.is_full = False
+        await asyncio.sleep(4 * KEEP_AFTER_S)
+        keeping.cancel()
+        assert (table.written, table.rows) == (0, {})
 
     run(scenario())
 

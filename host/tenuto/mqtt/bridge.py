@@ -89,6 +89,7 @@ STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off begins anew."""
 SHORT_MAX = 4
 """Connections in a row that did not last: somebody else is being connected in their place."""
+OUTBOX_RETRY_S = 1.0
 DRAIN_S = 1.0
 LEAVE_S = 0.3
 INCOMING_MAX = 256
@@ -688,9 +689,13 @@ class Bridge:
                     task = asyncio.create_task(work, name="mqtt publish")
                     task.add_done_callback(lambda _: self._wake.set())
                     sending.add(task)
-                if not sending and not self._outbox.waits:
+                # What the outbox could not give just now is asked for again.
+                again_s = None if sending or not self._outbox.waits else OUTBOX_RETRY_S
+                if not sending and again_s is None:
                     self._all_sent.set()
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(again_s):
+                        await self._wake.wait()
         finally:
             for task in sending:
                 task.cancel()

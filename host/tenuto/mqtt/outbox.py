@@ -6,7 +6,8 @@ what still waits after `KEEP_AFTER_S` goes into the table in the history, where 
 restart, and all at once while the broker is away. Ids grow with time, so that two processes that
 share a history never give the same one. The history has `keep` called before it keeps an event, so
 that one which it has is never missing here. The broker may have a message while the table takes it:
-both that and its removal go through one thread, in order, so the removal comes after.
+both that and its removal go through one thread, in order, so the removal comes after. While the
+disk is full or the table cannot be read, messages wait in memory, and each is tried again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 HELD_MAX = 512
 """Messages in memory; what is more waits in the table alone."""
 UNKEPT_MAX = 256
-"""Messages that may be on no disk yet."""
+"""Messages that may be on no disk yet, where the disk takes them."""
 KEEP_AFTER_S = 0.5
 
 
@@ -65,6 +66,7 @@ class Outbox:
         self._held: deque[Waiting] = deque()
         self._flying: dict[int, Waiting] = {}
         self._unkept: dict[int, Waiting] = {}
+        self._writing: dict[int, Waiting] = {}
         self._gone: list[int] = []
         self._stir = asyncio.Event()
         self._last_id = 0
@@ -102,24 +104,50 @@ class Outbox:
         await self._keep_up_to(self._last_id)
 
     async def _keep_up_to(self, last_id: int) -> None:
-        """Put the older messages into the table; a failure costs no more than their survival."""
+        """Put the older messages into the table, in order, or none of them."""
         waiting = {number: item for number, item in self._unkept.items() if number <= last_id}
         if self._table is None or not waiting:
             return
         for number in waiting:
             del self._unkept[number]
+        self._writing |= waiting
         try:
             dropped = await self._table.outbox_add(list(waiting.values()))
-        except asyncio.CancelledError:
-            self._unkept = waiting | self._unkept
-            raise
-        except StoreError as error:
-            if not self._failing:
-                _log.warning("mqtt outbox: %s", error)
-            self._failing = True
+        except (asyncio.CancelledError, StoreError) as error:
+            # Those that have arrived meanwhile are no longer among those being written.
+            self._unkept = {
+                number: item for number, item in waiting.items() if number in self._writing
+            } | self._unkept
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            self._say(error)
+            self._let_go()
         else:
             self._failing = False
             self._drop(dropped)
+        finally:
+            for number in waiting:
+                self._writing.pop(number, None)
+
+    def _say(self, error: BaseException) -> None:
+        """Log the first failure of a row."""
+        if not self._failing:
+            _log.warning("mqtt outbox: %s", error)
+        self._failing = True
+
+    def _let_go(self) -> None:
+        """Give up the oldest of what the table does not take, when it is more than memory holds.
+
+        That costs those that are to be sent soon no more than their survival.
+        """
+        surplus = len(self._unkept) - HELD_MAX
+        if surplus <= 0:
+            return
+        soon = {item.id for item in (*self._held, *self._flying.values())}
+        oldest = list(self._unkept)[:surplus]
+        for number in oldest:
+            del self._unkept[number]
+        self._drop(sum(number not in soon for number in oldest))
 
     def _next_id(self) -> int:
         self._last_id = max(self._last_id + 1, round(self._utc_ms() * 1000))
@@ -141,7 +169,10 @@ class Outbox:
         self.dropped += count
 
     async def take(self) -> Waiting | None:
-        """Give the next message to send; None if there is none now."""
+        """Give the next message to send; None if there is none, or if the table cannot be read now.
+
+        Then `waits` is true though nothing is on its way.
+        """
         if not self._held and self._more and self._table is not None:
             await self._refill(self._table)
         if not self._held:
@@ -156,16 +187,23 @@ class Outbox:
         try:
             rows = await table.outbox_after(self._last_taken, HELD_MAX)
         except StoreError as error:
-            _log.warning("mqtt outbox: %s", error)
-            rows = []
-        self._held.extend(rows)
-        # What came meanwhile goes into the table only; without rows nothing else is to come.
-        self._more = bool(self._unkept) or (bool(rows) and rows[-1].id < self._last_id)
+            self._say(error)
+            return
+        self._failing = False
+        self._more = len(rows) == HELD_MAX
+        last_id = rows[-1].id if self._more else self._last_id
+        # What the table has not got yet, or does not take.
+        beside = {**self._writing, **self._unkept}
+        found = {row.id: row for row in rows} | {
+            number: item for number, item in beside.items() if self._last_taken < number <= last_id
+        }
+        self._held.extend(found[number] for number in sorted(found))
 
     def arrived(self, item: Waiting) -> None:
         """Note that the broker has a message."""
         if self._flying.pop(item.id, None) is None or self._unkept.pop(item.id, None) is not None:
             return
+        self._writing.pop(item.id, None)
         if self._table is not None:
             self._gone.append(item.id)
             self._stir.set()
