@@ -23,6 +23,8 @@ from tenuto_core import sleep, vocab
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
 from tenuto_core.heart import Beats
+from tenuto_core.plan import MAX_BYTES
+from thrift import free_bytes
 
 # Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
 # It must not go into connection intervals: time stamps that keep step with the radio would hide how
@@ -30,6 +32,8 @@ from tenuto_core.heart import Beats
 POLL_MS = 21
 BATTERY_EVERY_MS = 60_000
 COLLECT_EVERY_MS = 1_000
+# One is played, one comes, and something has to be left over.
+PLANS_IN_MEMORY = 3
 LOW_BATTERY_PCT = 15
 
 # `microcontroller.ResetReason` by its names.
@@ -123,6 +127,8 @@ class App:
             from cable import Cable  # noqa: PLC0415 - takes memory only where there is a cable
 
             self.usb = Cable(self.band, cable)
+        self.band.plan_bytes = min(MAX_BYTES, free_bytes() // PLANS_IN_MEMORY)
+        self.ble.introduce()
 
     async def main(self):
         """Run for ever; whatever happens, the motor is off when this ends."""

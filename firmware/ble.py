@@ -88,8 +88,6 @@ class Ble:
     def __init__(self, band, air, storage, *, trust_bonds):
         self._band = band
         self._air = air
-        values, tail = band.hello()
-        air.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
         self._interval_ms = None
         self._buffer = bytearray(PACKET_BYTES)
         self._trust_bonds = trust_bonds
@@ -106,6 +104,11 @@ class Ble:
         self._battery_pct = None
         self.peer = None
         self.due_ms = None
+
+    def introduce(self):
+        """Put into the characteristic `info` what the band is."""
+        values, tail = self._band.hello()
+        self._air.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
 
     # --- who is there
 

@@ -23,9 +23,11 @@ import supervisor  # noqa: E402
 import usb_cdc  # noqa: E402
 
 import power  # noqa: E402
-from thrift import forget, load  # noqa: E402
+from thrift import forget, free_bytes, load  # noqa: E402
 
 NAME_BYTES_MAX = 26
+# Records of 16 bytes, in one piece; half as many where all that is loaded later needs the room.
+LOG_RECORDS, FREE_BYTES_MIN = 1024, 128_000
 # Body Sensor Location (0x2A38).
 OTHER, WRIST = 0, 2
 
@@ -125,26 +127,25 @@ else:
         supervisor.runtime.autoreload = False
         from tenuto_core.log import Log
 
-        log = Log()
+        log = Log(LOG_RECORDS if free_bytes() > FREE_BYTES_MIN else LOG_RECORDS // 2)
         called = name()
         from air import Air
 
         air = Air(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
-        load("asyncio", "drivers.motor")
-        load("drivers.battery", "drivers.button", "drivers.led", "parts")
+        load("tenuto_core.player", "asyncio", "drivers.drv2605", "parts")
         import asyncio
 
         import parts
 
         i2c = parts.make_bus(pins)
         motor = parts.make_motor(pins, i2c)
-        load("tenuto_core.plan", "tenuto_core.player", "tenuto_core.auth", "tenuto_core.wire")
-        load("tenuto_core.plans", "tenuto_core.answers", "tenuto_core.band", "tenuto_core.peer")
-        load("drivers.ppg", "ble", "cable", "keep", "app")
+        load("tenuto_core.auth", "tenuto_core.wire", "tenuto_core.plans", "tenuto_core.answers")
+        load("tenuto_core.band", "tenuto_core.peer", "ble", "app")
         app, watch = compose(called, log, air, i2c, motor)
         # All that was needed to begin.
         del parts, boards, motor_off
         forget("parts", "boards", "motor_off")
+        print("ready,", free_bytes(), "bytes of memory left")
         running = asyncio.run(main())
     except Exception as error:
         print("ended by", repr(error))

@@ -4,6 +4,15 @@
 import gc
 import sys
 
+# On a PC.
+PLENTY = 1 << 30
+
+
+def free_bytes():
+    """How much memory is left, as far as that can be known."""
+    collect()
+    return gc.mem_free() if hasattr(gc, "mem_free") else PLENTY
+
 
 def load(*names):
     """Import modules one by one, and take away after each what compiling it has left.

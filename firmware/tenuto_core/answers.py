@@ -54,6 +54,7 @@ class Answers:
     _journal: Journal
 
     def __init__(self) -> None:
+        self.plan_bytes = MAX_BYTES
         self._staged: bytearray | None = None
         self._staged_id: bytes | None = None
         self._staged_crc = 0
@@ -88,8 +89,8 @@ class Answers:
         if self.serial:
             features |= wire.FEATURE_IDENTITY
         capacity = self.log.capacity
-        values = (OK, wire.VERSION, self.boot_id, MAX_BYTES, wire.MAX_FRAME, capacity, features)
-        return values, self.name.encode()
+        sizes = (self.plan_bytes, wire.MAX_FRAME, capacity)
+        return (OK, wire.VERSION, self.boot_id) + sizes + (features,), self.name.encode()
 
     def utc(self, at_ms: int) -> tuple[int, int]:
         """UTC of a moment of the band's clock in s and ms, (`wire.NO_UTC`, 0) if not known."""
@@ -162,7 +163,7 @@ class Answers:
             return (OK, size), b""
         if self.player.state != IDLE:
             return (BUSY, 0), b""
-        if not 1 <= size <= MAX_BYTES or plan_id == NO_PLAN_ID:
+        if not 1 <= size <= self.plan_bytes or plan_id == NO_PLAN_ID:
             return (OUT_OF_RANGE, 0), b""
         same = plan_id == self._staged_id and crc == self._staged_crc
         if self._staged is None or not same or len(self._staged) != size:

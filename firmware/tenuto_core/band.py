@@ -62,8 +62,9 @@ class Band(Answers):
     one of `log_records`.
     Attributes that the application keeps up to date: battery_pct: 0 to 100, or 255 where it is not
     known; is_followed: whether a host fetches the log; bonds_pct: how full the store of bonds may
-    be, 255 where that is not known; serial, address: what tells this band from all others on every
-    link, see `wire.IDENTITY` and PROTOCOL.md; an empty serial to tell neither.
+    be, 255 where that is not known; plan_bytes: the largest plan that there is memory for; serial,
+    address: what tells this band from all others on every link, see `wire.IDENTITY` and
+    PROTOCOL.md; an empty serial to tell neither.
     """
 
     def __init__(

@@ -122,6 +122,18 @@ def test_a_plan_comes_in_chunks_of_any_size(chunk: int) -> None:
     assert command(host, vocab.START, 1) == (vocab.OK, "running")
 
 
+def test_a_band_that_is_short_of_memory_says_so_and_takes_no_larger_plan() -> None:
+    wrist = Wrist()
+    wrist.band.plan_bytes = len(DATA) - 1
+    host = Host(wrist)
+    (_, _, _, plan_bytes, *_), _ = host.ask(wire.HELLO)
+    assert plan_bytes == len(DATA) - 1
+    values, _ = host.ask(wire.UPLOAD_BEGIN, plan_id_of(DATA), len(DATA), crc_of(DATA))
+    assert values == (vocab.OUT_OF_RANGE, 0)
+    wrist.band.plan_bytes = len(DATA)
+    assert host.ask(wire.UPLOAD_BEGIN, plan_id_of(DATA), len(DATA), crc_of(DATA))[0] == (0, 0)
+
+
 def test_the_largest_plan() -> None:
     wrist, host = linked(None)
     name = "n" * 48

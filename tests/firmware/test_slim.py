@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,10 +85,12 @@ def test_constants_stand_where_they_are_used_and_nothing_else_changes(
         "package/user.py": USER,
         "package/beside.py": BESIDE,
     }
+    for name in ("numbers_of", "package", "package.user", "package.beside"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     slimmed = slim(sources)
     for gone in (b"ONE", b"LIMIT", b"WAIT_MS", b"A thing", b"Not for", b": int", b"later", b"->"):
         assert not any(gone in data for data in slimmed.values()), gone
-    for kept in (b"NAMES", b"HALF", b"SET", b"LOCAL"):
+    for kept in (b"NAMES", b"HALF", b"SET"):
         assert kept in slimmed["package/user.py"], kept
     assert run(slimmed, tmp_path, monkeypatch) == (
         9 + 10 + 2 + 2 + 5,
@@ -98,6 +101,89 @@ def test_constants_stand_where_they_are_used_and_nothing_else_changes(
         8,
         None,
     )
+
+
+NAMES = b"""
+_TABLE = {"go": "_go", "_stay": 1}
+
+
+def _twice(value):
+    doubled = value * 2
+    return doubled
+
+
+class _Base:
+    _shared = 1
+
+    def __init__(self, start):
+        self._start = start
+        self.open = 0
+
+    def _go(self, by):
+        try:
+            reached = self._start + _twice(by)
+            return [reached + step + self._shared for step in range(2)]
+        except ValueError as error:
+            raise TypeError from error
+
+
+class Heir(_Base):
+    def _more(self):
+        return self._go(1) + super()._go(2)
+
+    def all(self):
+        def inner(added):
+            return added + self._start + outer
+
+        outer = 5
+        return getattr(Heir, _TABLE["go"])(self, 3), self._more(), inner(1), list(_TABLE)
+
+
+class Stranger:
+    def __init__(self, other):
+        self._other = other
+        self._seen = other._seen_by_all
+
+    def look(self):
+        return self._other.all(), self._seen
+
+
+class Shown:
+    def __init__(self):
+        self._seen_by_all = 7
+        self._hidden = 8
+
+    def all(self):
+        return self._hidden
+"""
+NAMES_USER = b"""
+from named import Heir, Shown, Stranger
+RESULT = Heir(10).all(), Stranger(Shown()).look(), Heir(1).open
+"""
+
+
+def test_private_names_are_short_and_mean_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = {"named.py": NAMES, "package/user.py": NAMES_USER, "package/__init__.py": b""}
+    for name in ("named", "package", "package.user"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    slimmed = slim(sources)
+    for gone in (
+        b"_twice",
+        b"_start",
+        b"_go",
+        b"_more",
+        b"_hidden",
+        b"_shared",
+        b"_Base",
+        b"reached",
+    ):
+        assert gone not in slimmed["named.py"], gone
+    for kept in (b"_seen_by_all", b"_stay", b"open", b"Heir", b"value", b"by"):
+        assert kept in slimmed["named.py"], kept
+    wanted = ([17, 18], [13, 14, 15, 16], 16, ["go", "_stay"]), (8, 7), 0
+    assert run(slimmed, tmp_path, monkeypatch) == wanted
 
 
 def test_what_a_maker_may_change_is_as_it_was_written() -> None:

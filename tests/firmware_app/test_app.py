@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto.commands import Verb
-from tenuto.errors import LinkError, LinkReason
+from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.serial import SerialLink
 from tenuto.simulator import VirtualPerson
 from tenuto.simulator.usb import HELD_BYTES_MAX, UsbCable
@@ -117,6 +117,32 @@ def test_advertising_backs_off_and_a_press_makes_it_quick_again() -> None:
             await asyncio.sleep(5)
             assert max(gaps(found)) < 0.2
             assert it.blocked == []
+
+    run(scenario())
+
+
+def test_a_plan_that_a_band_has_no_memory_for_is_refused_with_both_sizes() -> None:
+    async def scenario() -> None:
+        async with room() as it:
+            it.worn.app.band.plan_bytes = 900
+            host = await it.pair()
+            compiled = plan("lower-back")
+            with pytest.raises(RefusedError, match=rf"{len(compiled.data)} bytes.*900.*shorter"):
+                await host.upload(compiled.plan_id, compiled.data)
+            assert it.worn.app.band.player.plan is None
+
+    run(scenario())
+
+
+def test_what_goes_wrong_again_and_again_is_told_once() -> None:
+    async def scenario() -> None:
+        async with room() as it:
+            it.worn.app.ble.receive = lambda *_: 1 / 0
+            it.worn.board.wake()
+            await asyncio.sleep(5)
+            assert [line for line in it.worn.board.stdout if "radio" in line] == [
+                "radio: ZeroDivisionError('division by zero')"
+            ]
 
     run(scenario())
 

@@ -8,6 +8,9 @@
 # is needed. They start with the loader and libraries that came with them, so a package from another
 # release works too: Debian 12 has no MicroPython, so there it is taken from Debian 13.
 #
+# MicroPython comes a second time, as micropython32: with pointers of 32 bits, as boards have them, it
+# tells how much of a board's memory the firmware needs. Only an x86-64 system can run that.
+#
 # Always exits with 0. What could not be had has its reason in .parts/NAME.reason; the tests that
 # need it are then skipped with that reason, or fail where CI=true.
 set -eu
@@ -54,6 +57,14 @@ mirror_of() {
 fetch() {
     name=$1 suite=$2
     shift 2
+    package=${name%32} architecture=$(dpkg --print-architecture)
+    if [ "$package" != "$name" ]; then
+        if [ "$architecture" != amd64 ]; then
+            echo "$name runs on an x86-64 system only"
+            return 1
+        fi
+        architecture=i386
+    fi
 
     mirror=$(mirror_of "$codename" | head -n 1)
     if [ -z "$mirror" ]; then
@@ -87,8 +98,9 @@ Dir::State "$new/apt/state";
 Dir::State::status "$new/apt/state/status";
 Dir::State::lists "$new/apt/state/lists";
 Dir::Cache "$new/apt/cache";
+APT::Architecture "$architecture";
 #clear APT::Architectures;
-APT::Architectures { "$(dpkg --print-architecture)"; };
+APT::Architectures { "$architecture"; };
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
 #clear APT::Update::Post-Invoke-Success;
@@ -108,9 +120,9 @@ CONF
         echo "the list of packages of $mirror $suite could not be fetched (see .parts/$name.log)"
         return 1
     fi
-    packages=$($apt --simulate --no-install-recommends install "$name" 2>>"$log" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+    packages=$($apt --simulate --no-install-recommends install "$package" 2>>"$log" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
     if [ -z "$packages" ]; then
-        echo "$suite has no package $name that can be unpacked here (see .parts/$name.log)"
+        echo "$suite has no package $package that can be unpacked here (see .parts/$name.log)"
         return 1
     fi
     # shellcheck disable=SC2086 # one word for each package
@@ -148,7 +160,8 @@ START
         chmod +x "$wrapper"
     done
 
-    if ! "$new/bin/$name" "$@" 2>&1 </dev/null | grep -q "$name"; then
+    [ "$package" = "$name" ] || mv "$new/bin/$package" "$new/bin/$name"
+    if ! "$new/bin/$name" "$@" 2>&1 </dev/null | grep -q "$package"; then
         echo "the unpacked $name does not start"
         return 1
     fi
@@ -192,5 +205,6 @@ with_micropython=$codename
 
 provide mosquitto "$codename" -h &
 provide micropython "$with_micropython" -c 'print("micropython")' &
+provide micropython32 "$with_micropython" -c 'print("micropython")' &
 provide dbus-daemon "$codename" --help &
 wait

@@ -2,15 +2,21 @@
 """Makes the firmware's modules smaller for a board. Pure: sources in, sources out.
 
 A board compiles what is on its drive into its memory, and an nRF52840 has about 140 kB of it. So
-what only people and type checkers read stays at home, and each constant stands where it is used:
-its name, the line that makes it and the entry in the module that imports it take 60 bytes, and
-there are three hundred of them. Nothing else is changed; libraries are not touched.
+
+- what only people and type checkers read stays at home;
+- each constant stands where it is used: its name, the line that makes it and the entry in each
+  module that imports it take 60 bytes, and there are three hundred of them;
+- private names and those of local variables are short, and the same in classes and functions that
+  have nothing to do with each other, because an interpreter keeps every name once, for ever.
+
+Nothing else is changed; libraries are not touched.
 """
 
 from __future__ import annotations
 
 import ast
 import operator
+import string
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,6 +26,8 @@ if TYPE_CHECKING:
 
 AS_WRITTEN = frozenset({"boot.py", "code.py", "safemode.py"})
 """What a maker may want to read and change on the drive, with all of `boards/`."""
+WITH_FOREIGN_BASES = frozenset({"gatt.py"})
+"""Its classes derive from those of a library, whose private names nobody here knows."""
 
 _HEAD = (
     "# SPDX-License-Identifier: MIT\n"
@@ -49,8 +57,11 @@ def slim(sources: Mapping[str, bytes]) -> dict[str, bytes]:
         _collect(path, made, constants, changed)
     slimmed = dict(sources)
     for path, tree in made.items():
-        tree = _Inline(path, constants).visit(tree)  # noqa: PLW2901 - the same, but smaller
-        tree = _Strip(constants[_module_of(path)]).visit(tree)  # noqa: PLW2901
+        _Inline(path, constants).visit(tree)
+        _Strip(constants[_module_of(path)]).visit(tree)
+    kept = [ast.parse(data) for path, data in sources.items() if _is_kept(path)]
+    _shorten(made, kept)
+    for path, tree in made.items():
         text = ast.unparse(ast.fix_missing_locations(tree))
         slimmed[path] = f"{_HEAD.format(path)}{text}\n".encode()
     return slimmed
@@ -275,3 +286,168 @@ def _is_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
+
+
+# --- private names
+
+
+def _shorten(made: Mapping[str, ast.Module], kept: Iterable[ast.Module]) -> None:
+    """Give private names short ones."""
+    foreign = {name for tree in (*made.values(), *kept) for name in _used_from_outside(tree)}
+    families = _families(made)
+    short: dict[str, dict[str, str]] = {}
+    for path, tree in made.items():
+        if path in WITH_FOREIGN_BASES:
+            continue
+        own = {name for node in tree.body for name in _defined(node)} - foreign
+        module = dict(zip(sorted(own), _short_names(), strict=False))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                names = short.setdefault(families[node.name], {})
+                fresh = sorted(set(_attributes(node)) - foreign - names.keys())
+                for name, new in zip(fresh, _short_names(len(names)), strict=False):
+                    names[name] = new
+        _Rename(module, {name: short[families[name]] for name in _classes(tree)}).visit(tree)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and len(name) > 1
+
+
+def _short_names(start: int = 0) -> Iterator[str]:
+    letters = [f"_{letter}" for letter in string.ascii_letters]
+    two = [f"{name}{letter}" for name in letters for letter in string.ascii_letters]
+    return iter((letters + two)[start:])
+
+
+def _classes(tree: ast.AST) -> Iterator[str]:
+    return (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def _is_self(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("self", "cls", "super()")
+
+
+def _used_from_outside(tree: ast.Module) -> Iterator[str]:
+    """Private names that something else than their own object or module asks for."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and not _is_self(node.value):
+            yield node.attr
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                yield from alias.name.split(".")
+
+
+def _families(made: Mapping[str, ast.Module]) -> dict[str, str]:
+    """Which classes have a common ancestor or heir: name of the class -> name of the family."""
+    family = {name: name for tree in made.values() for name in _classes(tree)}
+    for tree in made.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                for base in node.bases:
+                    other = family.get(ast.unparse(base).rpartition(".")[2])
+                    if other is not None:
+                        mine = family[node.name]
+                        family = {n: other if f == mine else f for n, f in family.items()}
+    return family
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    """Private names that a line of a module or of a class gives something."""
+    names: list[str] = []
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        names = [node.name]
+    elif isinstance(node, ast.Assign):
+        names = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    return filter(_is_private, names)
+
+
+def _attributes(tree: ast.ClassDef) -> Iterator[str]:
+    """Private names that a class and its objects have."""
+    for node in tree.body:
+        yield from _defined(node)
+    for inner in ast.walk(tree):
+        if isinstance(inner, ast.Attribute) and _is_self(inner.value) and _is_private(inner.attr):
+            yield inner.attr
+
+
+def _shorten_locals(function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    """Give the variables of a function short names, and of the functions in it."""
+    stored: set[str] = set()
+    others: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            (others if isinstance(node.ctx, ast.Load) else stored).add(node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            stored.add(node.name)
+        elif isinstance(node, ast.arg):
+            others.add(node.arg)
+        elif isinstance(node, ast.Global | ast.Nonlocal | ast.Import | ast.ImportFrom):
+            return  # a name from elsewhere, or one that is seen elsewhere
+    arguments = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    own = sorted(stored - arguments)
+    free = [letter for letter in string.ascii_letters if letter not in others | stored]
+    short = dict(zip(own, free, strict=False))
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name):
+            node.id = short.get(node.id, node.id)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            node.name = short.get(node.name, node.name)
+
+
+class _Rename(ast.NodeTransformer):
+    """Puts the short names in.
+
+    Args:
+        module: old name -> new one, of the module.
+        classes: name of a class -> old name -> new one, of its objects.
+    """
+
+    def __init__(self, module: Mapping[str, str], classes: Mapping[str, Mapping[str, str]]) -> None:
+        self._module = module
+        self._classes = classes
+        self._own: Mapping[str, str] = {}
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        around, self._own = self._own, self._classes[node.name]
+        for line in node.body:
+            if isinstance(line, ast.FunctionDef | ast.AsyncFunctionDef):
+                line.name = self._own.get(line.name, line.name)
+            elif isinstance(line, ast.Assign):
+                for target in line.targets:
+                    if isinstance(target, ast.Name):
+                        target.id = self._own.get(target.id, target.id)
+        self.generic_visit(node)
+        self._own = around
+        node.name = self._module.get(node.name, node.name)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._function(node)
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        if not self._own:
+            node.name = self._module.get(node.name, node.name)
+        self.generic_visit(node)
+        _shorten_locals(node)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._module.get(node.id, node.id)
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if _is_self(node.value):
+            node.attr = self._own.get(node.attr, node.attr)
+        return self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """A method may be asked for by its name, as `player.TABLE` does."""
+        if isinstance(node.value, str) and _is_private(node.value):
+            found = {names[node.value] for names in self._classes.values() if node.value in names}
+            if len(found) == 1:
+                node.value = found.pop()
+        return node
