@@ -41,9 +41,10 @@ SCHEMA_VERSION = 4
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 LINGER_S = 0.25
-"""How long an outlet gathers entries before the store is given them.  Half of the time after which
-a wearable is told that its records have arrived, so that they are on the disk by then, unless so
-many come at once that it is told sooner."""
+"""How long an outlet gathers entries before the store is given them.  Far less than it takes until
+a wearable is told that a lone record has arrived, so that it is on the disk by then.  Of many at
+once the last may be a moment late; but a wearable keeps what it was told of until it needs the
+room or, minutes after a link, sleeps."""
 BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the database before that is an error."""
 CACHE_KIB = 16_384
