@@ -582,6 +582,7 @@ class BandDriver:
 
     async def _read_log(self, from_seq: int) -> None:
         self._next_seq = self._acked_seq = from_seq
+        self._unacked_frames = 0
         values, _ = await self._ask(wire.LOG_READ, from_seq)
         self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
 
