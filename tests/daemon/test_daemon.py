@@ -20,6 +20,7 @@ from tenuto.events import (
     StepStarted,
 )
 from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto_core import wire
 from tests.daemon.rig import (
     Collector,
     RecordingMotor,
@@ -76,6 +77,43 @@ def test_a_session_is_kept_with_every_record(tmp_path: Path) -> None:
             assert [h.duration_ms for h in holds if h.kind == "hold"] == [30_000] * 9
 
     run(scenario())
+
+
+def test_records_cross_the_air_once_and_are_acknowledged_by_the_handful(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        frames: list[bytes] = []
+        acks: list[bytes] = []
+
+        def note(direction: str, packet: bytes) -> bool:
+            if direction == "up":
+                acks.extend([packet] if packet[0] == wire.LOG_ACK else [])
+            else:
+                frames.extend(frame for frame in wire.split(packet) if frame[0] == wire.LOG)
+            return False
+
+        band, seen = MemoryBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band, lose=note)}, seen) as (
+            daemon,
+            _,
+        ):
+            beats = asyncio.create_task(beat_each_second(band))
+            await play_through(daemon, seen)
+            beats.cancel()
+            await asyncio.sleep(5)
+        sent = [wire.decode(frame)[2][0] for frame in frames]
+        assert sorted(set(sent)) == sent
+        assert len(frames) > LOWER_BACK_MS // 1000
+        assert len(acks) < 0.7 * len(frames)
+        assert not band.band.has_unread
+
+    run(scenario())
+
+
+async def beat_each_second(band: MemoryBand) -> None:
+    while True:
+        await asyncio.sleep(0.97)
+        band.band.beat(70, (), band.now_ms)
+        band.poke()
 
 
 @pytest.mark.parametrize("seed", range(20))
