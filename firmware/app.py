@@ -172,16 +172,16 @@ class App:
         try:
             if measured:
                 self.ble.beat(*measured)
-            self.ble.receive(now_ms, self._active_ms)
-            band.advance(now_ms)
+            if self.ble.receive(now_ms, self._active_ms) or measured:
+                band.advance(now_ms)
             self.ble.send(now_ms)
         except Exception as error:  # noqa: BLE001 - whatever the radio does, the player must live on
             self._complain("radio", error)
             self.ble.drop()
         if self.usb is not None:
             try:
-                self.usb.receive(now_ms)
-                band.advance(now_ms)
+                if self.usb.receive(now_ms):
+                    band.advance(now_ms)
                 self.usb.send(now_ms)
             except Exception as error:  # noqa: BLE001 - likewise
                 self._complain("cable", error)

@@ -113,18 +113,25 @@ class Ble:
     # --- who is there
 
     def receive(self, now_ms, active_ms):
-        """Take in all that has come over the air.  active_ms: when the wearer last did a thing."""
+        """Take in all that has come over the air, and tell whether anything has.
+
+        active_ms: when the wearer last did a thing.
+        """
         self._watch_connection(now_ms, active_ms)
+        came = False
         size = self._air.inbox.readinto(self._buffer)
         while size:
+            came = True
             if self.peer:
                 self.peer.receive(bytes(self._buffer[:size]), now_ms)
             size = self._air.inbox.readinto(self._buffer)
         size = self._air.alert.readinto(self._buffer)
         while size:
+            came = True
             if self._is_admitted():
                 self._band.alert(self._buffer[0], now_ms)
             size = self._air.alert.readinto(self._buffer)
+        return came
 
     def _watch_connection(self, now_ms, active_ms):
         connections = self._air.connections
@@ -157,14 +164,13 @@ class Ble:
 
     def _on_paired(self, now_ms):
         """The link is encrypted: by an old bond, or by one of a moment ago."""
-        is_subscribed = self._is_subscribed()
         if not self._was_paired:
             self._was_paired = True
             # What is subscribed by now came from the bond; who bonds anew has yet to subscribe.
-            self._was_subscribed = is_subscribed
-            if not is_subscribed:
+            self._was_subscribed = self._is_subscribed()
+            if not self._was_subscribed:
                 self._count_bond(1, 0)
-        elif is_subscribed and not self._was_subscribed:
+        elif not self._was_subscribed and self._is_subscribed():
             self._was_subscribed = True
             self._count_bond(0, 1)
         if not self.peer.is_trusted:

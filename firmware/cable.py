@@ -29,15 +29,15 @@ class Cable:
         self.due_ms = None
 
     def receive(self, now_ms):
-        """Take in what has come."""
+        """Take in what has come, and tell whether anything has."""
         if not self._serial.connected:
             self.peer = None
             self._pending = b""
-            return
+            return False
         if self.peer is None:
             self.peer = Peer(self._band, True)
             self._unpacker = Unpacker(PACKET_BYTES)
-        waiting = self._serial.in_waiting
+        came = waiting = self._serial.in_waiting
         while waiting:
             data = self._serial.read(min(waiting, READ_BYTES))
             if not data:
@@ -45,6 +45,7 @@ class Cable:
             for packet in self._unpacker.feed(data):
                 self.peer.receive(packet, now_ms)
             waiting -= len(data)
+        return came > 0
 
     def send(self, now_ms):
         """Hand over as much as the port takes."""
