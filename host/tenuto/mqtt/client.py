@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import socket
 import ssl
@@ -25,6 +26,31 @@ class _TlsSocket(ssl.SSLSocket):
         except BaseException:
             self.close()
             raise
+
+
+class _PromptClient(aiomqtt.Client):
+    """Neither holds back what it sends nor makes the broker hold back what it answers.
+
+    By Nagle's algorithm a small packet waits until TCP on the other side has acknowledged the one
+    before, and TCP waits 40 ms for something that the acknowledgement could go with. Mosquitto has
+    the algorithm on unless told otherwise, so its answers to what came together took 40 ms each;
+    it is up to this side to acknowledge them at once. Linux has to be asked for that again and
+    again; other systems cannot be asked.
+    """
+
+    async def publish(self, /, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
+        """See `aiomqtt.Client.publish`."""
+        await super().publish(*args, **more)
+        connection = self._client.socket()
+        if _QUICK_ACK is None or not isinstance(connection, socket.socket):
+            return
+        if connection.family in _INTERNET:
+            with contextlib.suppress(OSError):  # it may just have been closed
+                connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
+
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
 
 def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
@@ -69,7 +95,8 @@ def make_client(
         tls: from `tls_context`.
         more: see `aiomqtt.Client`.
     """
-    client = aiomqtt.Client(
+    is_unix = address.transport == "unix"
+    client = _PromptClient(
         address.host,
         address.port,
         transport=address.transport,
@@ -77,9 +104,10 @@ def make_client(
         password=address.password,
         timeout=timeout_s,
         tls_context=tls,
+        socket_options=() if is_unix else ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         **more,
     )
-    if address.transport == "unix":
+    if is_unix:
         paho = client._client  # noqa: SLF001 - there is no public way
         paho._create_unix_socket_connection = functools.partial(  # type: ignore[method-assign]  # noqa: SLF001
             _connect_unix, address.host, timeout_s
