@@ -214,6 +214,11 @@ class RunMicroPython(Protocol):
 @pytest.fixture(scope="session")
 def run_micropython(micropython: Path) -> RunMicroPython:
     """A function that runs a script on the real MicroPython."""
+    return runner_of(micropython)
+
+
+def runner_of(program: Path) -> RunMicroPython:
+    """Give a function that runs a script on a MicroPython."""
 
     def run(
         script: Path,
@@ -223,7 +228,7 @@ def run_micropython(micropython: Path) -> RunMicroPython:
         timeout_s: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [micropython, "-X", f"heapsize={heap}", script, *args],
+            [program, "-X", f"heapsize={heap}", script, *args],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
