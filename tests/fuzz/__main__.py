@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import logging
+import os
 import random
 import re
 import secrets
@@ -137,6 +138,7 @@ class Guided:
         ]
         done = subprocess.run(
             [self._command, *options, *arguments],
+            env={**os.environ, "TMPDIR": str(self._folder)},  # libFuzzer ends without cleaning up
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

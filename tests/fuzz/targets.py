@@ -371,7 +371,7 @@ def answers(data: bytes) -> None:
             driver.clock,
             driver.kept_plans,
             lambda: driver.read_plan(b"otherone"),
-            lambda: driver.upload(b"otherone", PLAN[:300]),
+            lambda: driver.upload(b"otherone", PLAN[:60]),
             lambda: driver.command(Verb.START, b"otherone"),
             lambda: driver.follow(0, lambda _: True, lambda _first, _end: None),
         )
