@@ -7,7 +7,7 @@ SCL = board.SCL
 SDA = board.SDA
 
 # A linear resonant actuator of 8 mm for 1.8 V RMS and 235 Hz, such as Vybronics VG0832013D.  An LRA
-# needs 10 to 20 ms until it is felt (TDK, haptics comparison table).
+# needs 10 to 20 ms until it is felt (TDK, as on the reference board); 15 is the middle.
 MOTOR = {
     "driver": "drv2605",
     "kind": "lra",
