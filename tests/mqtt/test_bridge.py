@@ -643,6 +643,24 @@ async def test_an_mqtt_5_broker_is_spoken_to_in_mqtt_5_and_an_old_one_in_its_own
         await board.until(is_online)
 
 
+async def test_a_broker_that_closes_the_connection_without_a_word_is_soon_tried_again(
+    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1000))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", unused_tcp_port)
+    async with server, running(make_bridge(BrokerAddress("127.0.0.1", unused_tcp_port))):
+        # Within the 5 s of `until`, though a connection may take 10.
+        await until(lambda: len(asked) == 4)
+    assert "is away: it closed the connection without a word" in caplog.text
+    # What does not know MQTT 5 may say so in this way: either is tried in turn.
+    assert [packet[8] for packet in asked] == [5, 4, 5, 4]
+
+
 async def test_a_bridge_whose_broker_ends_in_the_same_moment_ends_too(
     unused_tcp_port_factory: Callable[[], int],
 ) -> None:

@@ -128,9 +128,22 @@ class _Ear(logging.Handler):
         self._heard = self._loop.create_future()
         return self._heard
 
+    def follow(self, client: aiomqtt.Client) -> None:
+        """Hear of it too when the connection is closed, which aiomqtt tells nobody who connects."""
+        paho = client._client  # noqa: SLF001 - there is no public way
+        on_close: Any = paho.on_socket_close
+
+        def hear(*args: Any) -> None:  # noqa: ANN401
+            on_close(*args)
+            self._tell(_CLOSED)
+
+        paho.on_socket_close = hear
+
     def emit(self, record: logging.LogRecord) -> None:
         """Take a log line, from whatever thread."""
-        text = record.getMessage()
+        self._tell(record.getMessage())
+
+    def _tell(self, text: str) -> None:
         heard = self._heard
 
         def tell() -> None:
@@ -454,7 +467,8 @@ class Bridge:
         lasting = await self._outbox.take()
         if lasting is None:
             return None
-        late = self._utc_ms() - lasting.utc_ms > self._fresh_s * 1000
+        # What seems to be still to come happened before the clock was set back, who knows when.
+        late = abs(self._utc_ms() - lasting.utc_ms) > self._fresh_s * 1000
         return _Message(lasting.topic, mark_late(lasting.payload, late=late)), lasting
 
     # --- the connection
@@ -649,6 +663,7 @@ class Bridge:
             logger=self._ear.logger,
         )
         client.pending_calls_threshold = WINDOW + 1
+        self._ear.follow(client)
         return client
 
     async def _open_client(self, client: aiomqtt.Client) -> None:
@@ -658,6 +673,8 @@ class Bridge:
         try:
             either: set[asyncio.Future[Any]] = {opening, broken}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            # The one who waits may be about to hear more of why.
+            await asyncio.wait({opening}, timeout=LEAVE_S / 2)
             if opening.done():
                 await opening
                 return
@@ -779,6 +796,7 @@ _TOLD_APART = (
     "mqtt broker=%s ends the connection again and again: has another client the id %r too? "
     "Give each its own [mqtt] client_id, or none"
 )
+_CLOSED = "it closed the connection without a word"
 _UNSUPPORTED_PROTOCOL = 132
 _TAKEN_OVER = 142
 _SUBSCRIPTION_FAILED = 128
@@ -801,7 +819,8 @@ def _code(error: BaseException) -> int | None:
 
 
 def _is_silence(error: BaseException) -> bool:
-    return isinstance(error, aiomqtt.MqttError) and str(error) == "Operation timed out"
+    """Whether the broker said nothing at all, before or without closing the connection."""
+    return isinstance(error, aiomqtt.MqttError) and str(error) in ("Operation timed out", _CLOSED)
 
 
 def _cause(client: aiomqtt.Client) -> BaseException | None:
