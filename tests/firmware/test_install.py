@@ -40,7 +40,7 @@ def libraries() -> dict[str, bytes]:
     return load_libraries()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bundle(libraries: dict[str, bytes]) -> Bundle:
     return make_bundle(own_files(), libraries, board_id=FEATHER)
 
@@ -228,6 +228,69 @@ def test_a_file_that_somebody_changed_is_kept_beside_the_new_one(
     assert report.saved == ("boards/feather_nrf52840_sense.py.bak",)
     assert (drive / report.saved[0]).read_text() == "# my own pins\n"
     assert compare(drive, bundle).is_current
+
+
+def test_what_was_there_before_tenuto_is_kept(drive: Path, bundle: Bundle) -> None:
+    """The board may have been something else until today, and its program may have no copy."""
+    (drive / "code.py").write_text("print('a year of work')\n")
+    (drive / "watch.py").write_text("# my wrist watch\n")
+    theirs = drive / "lib/adafruit_ble/__init__.py"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("# an older release\n")
+    result = tenuto("install", "--drive", str(drive))
+
+    assert result.returncode == 0
+    assert "What you had in code.py is now in code.py.bak." in result.stdout
+    assert (drive / "code.py.bak").read_text() == "print('a year of work')\n"
+    assert (drive / "watch.py.bak").read_text() == "# my wrist watch\n"
+    assert not theirs.with_name("__init__.py.bak").exists(), "PyPI has that"
+    assert compare(drive, bundle).is_current
+    (drive / "code.py").write_text("# and now I changed yours\n")
+    install(drive, bundle)
+    assert (drive / "code.py.bak").read_text() == "print('a year of work')\n"
+    assert (drive / "code.py.bak2").read_text() == "# and now I changed yours\n"
+
+
+def test_what_circuitpython_itself_put_there_is_not_kept(drive: Path, bundle: Bundle) -> None:
+    (drive / "code.py").write_text('print("Hello World!")\n')
+
+    assert install(drive, bundle).saved == ()
+
+
+def test_a_board_of_ones_own_is_installed_by_its_name_in_the_settings(drive: Path) -> None:
+    """The template's way: a file on the drive, and its name in the settings."""
+    pins = (FIRMWARE / "boards/template.py").read_text()
+    (drive / "boot_out.txt").write_text(BOOT_OUT.format(version="10.3.1", board_id="nice_nano"))
+    (drive / "settings.toml").write_text('TENUTO_BOARD = "my_board"\n')
+    (drive / "boards").mkdir()
+    result = tenuto("install", "--drive", str(drive))
+    assert result.returncode == 2
+    assert "no file in boards/ is for the board 'nice_nano'" in result.stderr
+
+    (drive / "boards/my_board.py").write_text(pins)
+    result = tenuto("install", "--drive", str(drive))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "boards/my_board.py" in result.stdout
+    assert "TENUTO_BOARD" not in result.stdout
+    assert (drive / "boards/my_board.py").read_text() == pins
+    (drive / "boards/my_board.py").write_text(pins + "HEART = False\n")
+    assert tenuto("status", "--drive", str(drive)).returncode == 0
+    (drive / "boards/my_board.py").write_text("SCL = board.\n")
+    result = tenuto("status", "--drive", str(drive))
+    assert result.returncode == 2
+    assert "boards/my_board.py on the drive is no Python, line 1" in result.stderr
+
+
+def test_room_for_what_is_kept_is_counted(
+    drive: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(drive, bundle)
+    (drive / "watch.py").write_bytes(b"#" * 100_000)
+    usage = shutil.disk_usage(drive)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=30_000))
+
+    with pytest.raises(InstallError, match="Nothing was changed"):
+        install(drive, bundle)
 
 
 def test_what_an_older_version_left_is_taken_away_and_nothing_else(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,11 @@ Drive = Annotated[
 ]
 Board = Annotated[
     str | None,
-    Parameter(name="--board", help="A file of boards/; without it the one for this board."),
+    Parameter(
+        name="--board",
+        help="A file of boards/; without it the one that settings.toml on the drive names, or the "
+        "one for this board.",
+    ),
 ]
 
 
@@ -52,7 +57,7 @@ def install(*, drive: Drive = None, board: Board = None) -> None:
 
         report = firmware.install(where, bundle, show)
     for path in report.saved:
-        print(f"You had changed {path.removesuffix('.bak')}; your version is now {path}.")
+        print(f"What you had in {re.sub(r'[.]bak[0-9]*$', '', path)} is now in {path}.")
     if report.written:
         print(
             f"Wrote {len(report.written)} files and checked all {len(bundle.files)}: "
@@ -112,6 +117,13 @@ def _prepare(drive: Path | None, board: str | None) -> tuple[Path, BoardInfo, Bu
         for path in folder.rglob("*")
         if path.suffix in (".py", ".toml") and path.is_file()
     }
+    named = firmware.board_of_settings(where) if board is None else None
+    if named is not None:
+        name, pins = named
+        if pins is not None:
+            # Somebody's own board, whose pins are only there.
+            own.setdefault(f"boards/{name}.py", pins)
+        board = name if f"boards/{name}.py" in own else None
     bundle = firmware.make_bundle(
         own, firmware.load_libraries(), board_id=info.board_id, board=board
     )

@@ -9,6 +9,7 @@ beside its place and then moved there.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -33,6 +34,9 @@ MANIFEST = "tenuto.json"
 BOOT_OUT = "boot_out.txt"
 CIRCUITPYTHON_MIN = (10, 0, 0)
 PYSTACK_BYTES_MIN = 3072
+LIBRARY_FOLDER = "lib/"
+FROM_THE_FACTORY = b'print("Hello World!")'
+"""What CircuitPython itself writes into a `code.py` on a drive that has none."""
 # What FAT gives to a file, and what it and CircuitPython need to breathe.
 CLUSTER_BYTES = 1024
 SPARE_BYTES = 32 * 1024
@@ -59,7 +63,7 @@ class Comparison:
     is_complete: whether that installation came to its end.
     missing, different: files of the bundle that are not there, or not so.
     left_over: files that an older version put there and that are needed no more.
-    by_hand: files that somebody changed since they were installed.
+    by_hand: files that somebody changed since they were installed, or that are somebody else's.
     """
 
     installed: str | None
@@ -162,6 +166,36 @@ def read_board(drive: Path) -> BoardInfo:
     return BoardInfo(board[1], (major, minor, patch), version[4].strip())
 
 
+def board_of_settings(drive: Path) -> tuple[str, bytes | None] | None:
+    """Give the file of `boards/` that the settings on a drive name, with its content there.
+
+    None if they name none; the content is None if the drive has no such file.
+
+    Raises:
+        InstallError: the drive cannot be read.
+        InputError: the file there is no Python.
+    """
+    with _told("read"):
+        name = _named_board((_read(drive, SETTINGS) or b"").decode("utf-8", errors="replace"))
+        pins = _read(drive, f"boards/{name}.py") if name else None
+    if name is None:
+        return None
+    try:
+        ast.parse(pins or b"")
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise InputError(
+            f"boards/{name}.py on the drive is no Python{line}: "
+            f"{getattr(error, 'msg', None) or error}"
+        ) from error
+    return name, pins
+
+
+def _named_board(settings: str) -> str | None:
+    named = re.search(rf"^\s*{BOARD_KEY}\s*=\s*\"(\w+)\"", settings, re.MULTILINE)
+    return named[1] if named else None
+
+
 # --- comparing
 
 
@@ -181,7 +215,7 @@ def compare(drive: Path, bundle: Bundle) -> Comparison:
                 missing.append(path)
             elif there != data:
                 different.append(path)
-                if path in before and sha256(there) not in before[path]:
+                if _is_precious(path, there, before.get(path)):
                     by_hand.append(path)
         left_over = [
             p for p in sorted(before) if p not in bundle.files and _read(drive, p) is not None
@@ -194,6 +228,13 @@ def compare(drive: Path, bundle: Bundle) -> Comparison:
         left_over=tuple(left_over),
         by_hand=tuple(by_hand),
     )
+
+
+def _is_precious(path: str, data: bytes, installed: list[str] | None) -> bool:
+    """Whether a file is somebody's own work, which no package index has."""
+    if installed is not None:
+        return sha256(data) not in installed
+    return not path.startswith(LIBRARY_FOLDER) and data.strip() != FROM_THE_FACTORY
 
 
 def _read_manifest(drive: Path) -> dict[str, Any]:
@@ -232,7 +273,7 @@ def install(
     """Bring a drive to what a bundle says, and check it by reading it back.
 
     The user's `settings.toml` is never changed. A file of the firmware that somebody changed by
-    hand is kept as `<name>.bak`.
+    hand, and one of the same name that was there before, is kept as `<name>.bak`.
 
     Args:
         drive: the drive's folder.
@@ -263,8 +304,9 @@ def install(
                 to_write.append(STARTED_LAST)
                 total += len(bundle.files[STARTED_LAST])
             for path in comparison.by_hand:
-                os.replace(drive / path, drive / f"{path}.bak")  # noqa: PTH105  replaces on Windows too
-                saved.append(f"{path}.bak")
+                kept = _free_name(drive, f"{path}.bak")
+                (drive / path).rename(drive / kept)
+                saved.append(kept)
             (drive / STARTED_LAST).unlink(missing_ok=True)
         for path in comparison.left_over:
             (drive / path).unlink(missing_ok=True)
@@ -285,13 +327,23 @@ def install(
     )
 
 
+def _free_name(drive: Path, path: str) -> str:
+    """A name that no file has: the path, or the path and a number."""
+    name, number = path, 1
+    while (drive / name).exists():
+        number += 1
+        name = f"{path}{number}"
+    return name
+
+
 def _check_space(drive: Path, bundle: Bundle, to_write: list[str], now: Comparison) -> None:
     def room(size: int) -> int:
         return -(-size // CLUSTER_BYTES) * CLUSTER_BYTES
 
     with _told("read"):
         needed = sum(room(len(bundle.files[path])) for path in to_write) + SPARE_BYTES
-        freed = sum(room((drive / p).stat().st_size) for p in (*now.different, *now.left_over))
+        goes = ({*now.different} - {*now.by_hand}) | {*now.left_over}
+        freed = sum(room((drive / path).stat().st_size) for path in goes)
         free = shutil.disk_usage(drive).free
     if free + freed < needed:
         raise InstallError(
@@ -318,8 +370,8 @@ def _settle_settings(drive: Path, bundle: Bundle) -> tuple[str, ...]:
             f"your {SETTINGS} should have CIRCUITPY_PYSTACK_SIZE = {PYSTACK_BYTES_MIN}; with less "
             'the band may end with "pystack exhausted"'
         )
-    named = re.search(rf"^\s*{BOARD_KEY}\s*=\s*\"(.*)\"", text, re.MULTILINE)
-    if (named is None and not bundle.is_known) or (named and named[1] != bundle.board):
+    named = _named_board(text)
+    if named != bundle.board and (named or not bundle.is_known):
         advice.append(
             f'put {BOARD_KEY} = "{bundle.board}" into your {SETTINGS}, or the board will not '
             "find its pins"

@@ -111,6 +111,7 @@ def _collect(
     tree = made[path]
     paths = {_module_of(other): other for other in made}
     known: Constants = {}
+    stores = _stores(tree)
     for node in tree.body:
         if isinstance(node, ast.ImportFrom):
             base = _base_of(path, node)
@@ -124,7 +125,7 @@ def _collect(
         target, value = _assigned(node)
         if target is not None and value is not None:
             for name, number in _named(target, value, known | found):
-                if name.isupper() and name not in changed and _stores(tree)[name] == 1:
+                if name.isupper() and name not in changed and stores[name] == 1:
                     found[name] = number
 
 
@@ -325,7 +326,9 @@ def _classes(tree: ast.AST) -> Iterator[str]:
 
 
 def _is_self(node: ast.expr) -> bool:
-    return ast.unparse(node) in ("self", "cls", "super()")
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "super"
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
 
 
 def _used_from_outside(tree: ast.Module) -> Iterator[str]:
