@@ -29,5 +29,6 @@ BATTERY = {"kind": "max17048"}
 # With the drive, two ports would be one endpoint too many (issue 10326).
 SERIAL_PORTS = 1
 
-# Bluetooth keeps this chip at 40 mA (issue 9626), and in deep sleep the board takes 0.1 mA.
+# Awake this chip takes some 40 mA, asleep the board should take 0.1 mA (issue 9626, which also has
+# boards that stay awake; the bring-up list says to measure).
 DEEP_SLEEP = True

@@ -58,6 +58,18 @@ def test_a_picture_shows_the_pins_of_the_board() -> None:
         assert pin in picture
 
 
+def test_a_picture_tells_what_is_to_be_wired_from_what_is_there() -> None:
+    """A dot is where somebody solders or plugs; what the board has is a dashed line without one."""
+    wires = {"feather_nrf52840_sense": 4 + 4 + 1, "xiao_nrf52840_sense": 4 + 4 + 3}
+    wires["qtpy_esp32s3"] = 4 + 4 + 4 + 1
+    for name, count in wires.items():
+        picture = wiring.pictures()[f"{name}.svg"]
+        assert picture.count("<polyline") == count, name
+        assert picture.count("stroke-dasharray") == picture.count("on the board</text>"), name
+        assert "LiPo cell" in picture
+        assert "<title>How the " in picture
+
+
 def test_every_file_of_the_firmware_is_in_the_readme() -> None:
     for path in FIRMWARE.glob("*.py"):
         assert f"`{path.name}`" in README, path.name

@@ -37,12 +37,13 @@ class Current:
 NRF_IDLE = Current(
     "nRF52840, CircuitPython between polls",
     0.5,
-    "measured on a Feather nRF52840 Express, adafruit/circuitpython issue 5318",
+    "measured on a Feather nRF52840 Express with a cheap multimeter, adafruit/circuitpython "
+    "issue 5318",
 )
 NRF_DEEP = Current(
     "nRF52840, CircuitPython's deep sleep",
     1.1,
-    "the same issue: over twice as much as between polls",
+    "the same issue: over twice as much as between polls; 1.1 is assumed for that",
 )
 NRF_SESSION = Current(
     "nRF52840, connected, main loop at 50 Hz",
@@ -53,12 +54,14 @@ NRF_SESSION = Current(
 ESP_BLE = Current(
     "ESP32-S3 at 240 MHz with Bluetooth on",
     40.0,
-    "adafruit/circuitpython issue 9626; CircuitPython has no automatic light sleep, issue 9463",
+    "assumed: adafruit/circuitpython issue 9626 has 40 mA for an S3 awake at 240 MHz, not for one "
+    "with Bluetooth on; CircuitPython has no automatic light sleep, issue 9463",
 )
 ESP_DEEP = Current(
     "ESP32-S3 board in deep sleep",
     0.1,
-    "Adafruit's low-power guideline for ESP32-S3 boards; issue 9626 says when it is not reached",
+    "Adafruit's guideline for ESP32-S3 boards, hoped for: by issue 9626 some of those with 8 MB of "
+    "flash, as this one, stay awake at 40 mA after Bluetooth",
 )
 MOTOR = Current("coin motor at 3 V", 60.0, "Adafruit, product 1201")
 DRIVER_REST = Current("DRV2605L in standby", 0.007, "maximum, TI E2E thread 1600930")

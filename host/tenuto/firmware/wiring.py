@@ -25,6 +25,12 @@ BOARD_TITLES = {
     "qtpy_esp32s3": "Adafruit QT Py ESP32-S3 (no PSRAM)",
 }
 SUPPLY_NAMES = {"xiao_nrf52840_sense": "3V3"}
+CELLS = {
+    "feather_nrf52840_sense": ("BAT", "LiPo cell, in the board's socket"),
+    "xiao_nrf52840_sense": ("BAT+, BAT-", "LiPo cell, soldered under the board"),
+    "qtpy_esp32s3": ("5V", "USB; or a LiPo cell through the MAX17048 and a LiPo BFF"),
+}
+"""Where the power comes in, by the board's own print: no pin of CircuitPython."""
 
 
 @dataclass
@@ -58,7 +64,14 @@ class Svg:
         for x, y in (points[0], points[-1]):
             self.parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
 
-    def render(self) -> str:
+    def trace(self, x: int, y: int, width: int) -> None:
+        """Draw what the board has already, and nobody has to wire."""
+        self.parts.append(
+            f'<path d="M{x} {y}h{width}" stroke="#95a5a6" stroke-width="1.5" '
+            'stroke-dasharray="4 4"/>'
+        )
+
+    def render(self, title: str) -> str:
         """Give the whole file."""
         style = (
             "text{font:13px sans-serif;fill:#17202a}.title{font-weight:bold;font-size:15px}"
@@ -67,7 +80,8 @@ class Svg:
         body = "\n".join(self.parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
-            f'width="{WIDTH}" height="{self.height}">\n'
+            f'width="{WIDTH}" height="{self.height}" role="img">\n'
+            f"<title>{title}</title>\n"
             f"<!-- Made by python -m tenuto.firmware.wiring; SPDX-License-Identifier: MIT -->\n"
             f"<style>{style}</style>\n"
             f'<rect width="100%" height="100%" fill="#fdfefe"/>\n{body}\n</svg>\n'
@@ -112,7 +126,8 @@ def draw(pins: Pins) -> str:
     join them; what is on pins of its own is below.
     """
     svg = Svg()
-    svg.text(PAD, 26, BOARD_TITLES.get(pins.name, pins.name), "title")
+    name = BOARD_TITLES.get(pins.name, pins.name)
+    svg.text(PAD, 26, name, "title")
     supply = SUPPLY_NAMES.get(pins.name, "3V")
     bus = [(supply, "3V"), ("GND", "GND"), (pins.values["SDA"], "SDA"), (pins.values["SCL"], "SCL")]
     motor, battery = pins.values["MOTOR"], pins.values["BATTERY"] or {}
@@ -143,13 +158,16 @@ def draw(pins: Pins) -> str:
                 svg.wire([(x, part_top - 18), (x, part_top)], COLOURS[wire])
         part_top += height + 18
     y = max(y, part_top) + PAD
-    for pin, text, detail in own:
+    for pin, text, is_there in own:
         svg.text(left + 190, y + 4, pin, "right")
-        svg.wire([(left + 200, y), (right, y)], COLOURS[""])
-        svg.text(right + 10, y + 4, f"{text}, {detail}" if detail else text)
+        if is_there:
+            svg.trace(left + 200, y, right - left - 200)
+        else:
+            svg.wire([(left + 200, y), (right, y)], COLOURS[""])
+        svg.text(right + 10, y + 4, text, "small" if is_there else "")
         y += ROW
     svg.box(left, top, 200, y - top)
-    return svg.render()
+    return svg.render(f"How the {name} is wired")
 
 
 def _motor_text(motor: dict[str, Any]) -> str:
@@ -157,20 +175,25 @@ def _motor_text(motor: dict[str, Any]) -> str:
     return f"{kind} of {motor['rated_mv'] / 1000:g} V on its two pads"
 
 
-def _own_pins(pins: Pins) -> list[tuple[str, str, str]]:
+def _own_pins(pins: Pins) -> list[tuple[str, str, bool]]:
+    """The pins beside the bus: name, what is on it, whether the board has that already."""
     values = pins.values
     own = []
     enable = values["MOTOR"].get("enable")
     if enable:
-        own.append((enable, "EN of the DRV2605L", "and 100 kOhm from there to ground"))
-    on_board = values["BUTTON"] in ("SWITCH", "BUTTON")
-    button = "button on the board" if on_board else "push button, other leg to GND"
-    own.append((values["BUTTON"], button, ""))
+        text = "EN of the DRV2605L, and 100 kOhm from there to GND"
+        own.append((enable, text, False))
+    if values["BUTTON"] in ("SWITCH", "BUTTON"):
+        own.append((values["BUTTON"], "button, on the board", True))
+    else:
+        own.append((values["BUTTON"], "push button, its other leg to GND", False))
+    if pins.name in CELLS:
+        own.append((*CELLS[pins.name], False))
     battery = values["BATTERY"] or {}
     if battery.get("kind") == "divider":
-        own.append((battery["pin"], "battery's divider, on the board", ""))
+        own.append((battery["pin"], "the battery's divider, on the board", True))
     if values["LED"]:
-        own.append((values["LED"]["pin"], "light, on the board", ""))
+        own.append((values["LED"]["pin"], "light, on the board", True))
     return own
 
 
