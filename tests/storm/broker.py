@@ -173,54 +173,71 @@ class Line:
         self._calls: dict[_Call, None] = {}  # in order, unlike a set
         self._clear = asyncio.Event()
         self._clear.set()
-        self._silent_until_s = self._refused_until_s = self._slow_until_s = 0.0
+        self._is_refused = False
         self._delay_s = 0.0
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._ends: dict[str, asyncio.TimerHandle] = {}
         broker.lines.append(self)
 
     # --- what befalls it
 
     def refuse(self, for_s: float) -> None:
         """Break what there is, and take no calls for a while."""
-        self._refused_until_s = max(self._refused_until_s, self._loop.time() + for_s)
+        self._is_refused = True
         self.deafen()
         self.break_off()
-        self._at(self._refused_until_s, self.listen)
+        self._after("refuse", for_s, self._accept_again)
 
     def silence(self, for_s: float) -> None:
         """Hold everything back for a while; who calls is let in, and hears nothing either."""
-        self._silent_until_s = max(self._silent_until_s, self._loop.time() + for_s)
         self._clear.clear()
-        self._at(self._silent_until_s, self._speak_again)
+        self._after("silence", for_s, self._clear.set)
+
+    def vanish(self, linger_s: float) -> None:
+        """Let all connections lead nowhere from now on: nobody closes them, nobody answers."""
+        for call in list(self._calls):
+            call.vanish(linger_s)
 
     def slow_down(self, for_s: float, delay_s: float) -> None:
         """Let each packet take so long for a while, one after the other."""
-        self._slow_until_s = max(self._slow_until_s, self._loop.time() + for_s)
         self._delay_s = delay_s
+        self._after("slow", for_s, self._hurry_again)
 
     def break_off(self, linger_s: float = 0.0) -> None:
         """Break all connections now; the broker hears of it after so long."""
         for call in list(self._calls):
             call.break_off(linger_s)
 
-    def _speak_again(self) -> None:
-        if self._loop.time() >= self._silent_until_s:
-            self._clear.set()
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is in the way of anybody."""
+        is_held = not self._clear.is_set() or self._delay_s or self._is_refused
+        return self.broker.is_up and not is_held and not any(c.is_gone for c in self._calls)
 
-    def _at(self, at_s: float, do: Callable[[], None]) -> None:
-        def act() -> None:
-            self._timers.discard(timer)
-            do()
+    def _accept_again(self) -> None:
+        self._is_refused = False
+        self.listen()
 
-        timer = self._loop.call_at(at_s, act)
-        self._timers.add(timer)
+    def _hurry_again(self) -> None:
+        self._delay_s = 0.0
+
+    def _after(self, what: str, for_s: float, do: Callable[[], None]) -> None:
+        """End a trouble after so long, or when an earlier one of its kind ends, if that is later.
+
+        Its end is the timer and not a time: a timer may come a rounding error early.
+        """
+        end_s = self._loop.time() + for_s
+        before = self._ends.get(what)
+        if before is not None:
+            if before.when() > end_s:
+                return
+            before.cancel()
+        self._ends[what] = self._loop.call_at(end_s, do)
 
     # --- taking calls
 
     def listen(self) -> None:
         """Take calls, unless something keeps it from that."""
-        is_refused = self._loop.time() < self._refused_until_s
-        if self._listening is not None or is_refused or not self.broker.is_up:
+        if self._listening is not None or self._is_refused or not self.broker.is_up:
             return
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.setblocking(False)
@@ -255,8 +272,8 @@ class Line:
     async def close(self) -> None:
         """End it for good."""
         self.deafen()
-        for timer in self._timers:
-            timer.cancel()
+        for end in self._ends.values():
+            end.cancel()
         await self.hang_up()
         self.broker.lines.remove(self)
 
@@ -264,7 +281,7 @@ class Line:
 
     async def pass_along(self) -> None:
         """Wait for as long as a packet has to."""
-        if self._loop.time() < self._slow_until_s:
+        if self._delay_s:
             await asyncio.sleep(self._delay_s)
         await self._clear.wait()
 
@@ -284,6 +301,7 @@ class _Call:
         self._serving: asyncio.Task[None] | None = None
         self._whole: asyncio.Task[None] | None = None
         self._linger: asyncio.TimerHandle | None = None
+        self.is_gone = False
 
     def begin(self, over: Callable[[], object]) -> None:
         """Begin; calls back when all of it is over."""
@@ -305,8 +323,9 @@ class _Call:
         try:
             await asyncio.wait({self._serving})
             self._hang_up()
-            # What it said last still has its way to go, if there is somebody who listens.
-            await asyncio.wait(self._ways[2:])
+            # What it said last still has its way to go, if there is somebody who listens; where
+            # nothing comes through any more it is for the client to notice.
+            await asyncio.wait(self._ways[:1] if self.is_gone else self._ways[2:])
         finally:
             for way in self._ways:
                 way.cancel()
@@ -324,6 +343,14 @@ class _Call:
             linger_s = 0.0
         self._linger = self._loop.call_later(linger_s, self._to_broker.feed_eof)
 
+    def vanish(self, linger_s: float) -> None:
+        """Let nothing through any more; the broker gives it up after so long."""
+        if self._linger is None:
+            self.is_gone = True
+            for way in self._ways[1:]:
+                way.cancel()
+            self._linger = self._loop.call_later(linger_s, self._to_broker.feed_eof)
+
     async def end(self) -> None:
         """Wait until it is over."""
         if self._whole is not None:
@@ -335,6 +362,8 @@ class _Call:
         came = bytearray()
         with contextlib.suppress(OSError):
             while data := await self._loop.sock_recv(self._connection, READ_BYTES):
+                if self.is_gone:
+                    continue
                 came += data
                 for packet in take_packets(came):
                     await self._up.put((self._loop.time(), packet))
@@ -365,6 +394,8 @@ class _Call:
         self._put_down(None)
 
     def _put_down(self, item: bytes | None) -> None:
+        if self.is_gone:
+            return
         try:
             self._down.put_nowait(item)
         except asyncio.QueueFull:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.commands import Answer, Command
@@ -34,35 +33,19 @@ BOUND = 256
 UTC_MS = 1_800_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """An entry that went to all sinks; may_be_lost: the host ended before it was safe anywhere."""
-
-    entry: Entry
-    may_be_lost: bool
-
-
 class Collector:
     """Keeps what the screen would get."""
 
     name = "collector"
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.told: list[Told] = []
-
-    @property
-    def entries(self) -> list[Entry]:
-        """What came."""
-        return [one.entry for one in self.told]
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
 
     async def open(self) -> None:
         pass
 
     async def handle(self, entries: Sequence[Entry]) -> None:
-        # What the full disk did not take survives no end of the host's.
-        is_full = asyncio.get_running_loop().time() < self._host.disk_full_until_s
-        self.told += [Told(entry, may_be_lost=is_full) for entry in entries]
+        self.entries += entries
 
     async def close(self) -> None:
         pass
@@ -72,7 +55,8 @@ class Host:
     """One host, which may be killed and started again on the same history.
 
     asked: each command with its answer, in order.  submitted: each with the time, whatever became
-    of it.  base: of its topics.
+    of it.  base: of its topics.  unheard: entries that its bridge had not been given when it was
+    killed.
     """
 
     def __init__(
@@ -97,7 +81,8 @@ class Host:
         self.post: Post
         self._mqtt = mqtt
         self._clock_ms = [(0.0, 0.0)]
-        self._told: list[Told] = []
+        self._told: list[Entry] = []
+        self.unheard: list[Entry] = []
         self._dropped = 0
         self._room = room
         self._weather = weather
@@ -155,9 +140,10 @@ class Host:
             self.store._outbox_add
         )
         self.maybe_keeper = None
-        self.screen = Collector(self)
-        self.outlets = [Outlet(HistorySink(self.store), bound=BOUND, linger_s=LINGER_S)]
+        self.screen = Collector()
         self.post = self._mqtt.post(self)
+        history = HistorySink(self.store, self.post.keep)
+        self.outlets = [Outlet(history, bound=BOUND, linger_s=LINGER_S)]
         self.outlets += [Outlet(sink, bound=BOUND) for sink in (*self.post.sinks, self.screen)]
         for outlet in self.outlets:
             await outlet.__aenter__()
@@ -199,7 +185,7 @@ class Host:
             for outlet in self.outlets:
                 assert outlet._task is not None
                 outlet._task.cancel()
-            await self.post.cut()
+            await self.post.kill()
         await self._end_daemon()
         if kill:
             self._note_losses()
@@ -209,7 +195,7 @@ class Host:
                 outlet._batch.clear()
             await outlet.__aexit__(None, None, None)
         self._dropped += self._dropped_now()
-        self._told += self.screen.told
+        self._told += self.screen.entries
         await self._room.leave(self.name)
         await self.store.close()
 
@@ -222,14 +208,9 @@ class Host:
             raise AssertionError(f"{self.name}: the daemon died") from self._task.exception()
 
     def _note_losses(self) -> None:
-        """Note what a host that is killed has not given to all its sinks."""
         collector, mqtt = self.outlets[-1], self.outlets[1]
-        waiting = [entry for _, entry in (*collector._batch, *collector._queue)]
-        lost = {id(entry) for _, entry in (*mqtt._batch, *mqtt._queue)}
-        told = [*self.screen.told, *(Told(entry, may_be_lost=False) for entry in waiting)]
-        self.screen.told = [
-            Told(one.entry, one.may_be_lost or id(one.entry) in lost) for one in told
-        ]
+        self.screen.entries += [entry for _, entry in (*collector._batch, *collector._queue)]
+        self.unheard += [entry for _, entry in (*mqtt._batch, *mqtt._queue)]
 
     # --- what it told
 
@@ -240,10 +221,9 @@ class Host:
             view.apply(entry.event, entry.utc_ms)
         return view
 
-    def told(self) -> list[Told]:
-        """Give all entries of all its lives; as long as it lives nothing is lost."""
-        present = self.screen.told if self.is_up else []
-        return [*self._told, *(replace(one, may_be_lost=False) for one in present)]
+    def told(self) -> list[Entry]:
+        """Give all entries of all its lives."""
+        return [*self._told, *(self.screen.entries if self.is_up else [])]
 
     @property
     def dropped(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import random
 import re
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ from tenuto.mqtt.topics import (
     summary_payload,
 )
 from tests.storm.broker import Broker, Cut, Line
+from tests.storm.hosts import BAND, BOUND, Host
 from tests.storm.weather import What
 
 if TYPE_CHECKING:
@@ -56,10 +58,8 @@ if TYPE_CHECKING:
     from tenuto.commands import Answer
     from tenuto.outlets import Sink
     from tests.storm.broker import Published
-    from tests.storm.hosts import Host
     from tests.storm.weather import Trouble
 
-BAND = "band"
 BASE = "tenuto"
 RIVAL = "rival"
 SETTLED_S = 2.0
@@ -84,7 +84,8 @@ class Post(Protocol):
     def sizes(self) -> dict[str, int]: ...
     @property
     def dropped(self) -> int: ...
-    async def cut(self) -> None: ...
+    async def keep(self) -> None: ...
+    async def kill(self) -> None: ...
 
 
 class Mqtt(Protocol):
@@ -96,6 +97,7 @@ class Mqtt(Protocol):
     async def open(self, folder: Path) -> None: ...
     async def close(self) -> None: ...
     def post(self, host: Host) -> Post: ...
+    def watch(self, hosts: Sequence[Host]) -> None: ...
     def ask(self, host: Host, command: Command, *, at: bool = False) -> None: ...
     def ask_in_vain(self, name: str) -> None: ...
     async def happen(self, trouble: Trouble, host: Host) -> None: ...
@@ -159,7 +161,10 @@ class _StandInPost:
     def dropped(self) -> int:
         return 0
 
-    async def cut(self) -> None:
+    async def keep(self) -> None:
+        pass
+
+    async def kill(self) -> None:
         pass
 
 
@@ -179,6 +184,9 @@ class StandIn:
 
     def post(self, host: Host) -> _StandInPost:
         return _StandInPost(self, host)
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        pass
 
     def ask(self, host: Host, command: Command, *, at: bool = False) -> None:  # noqa: ARG002
         """Ask as Home Assistant does, by a message that its broker delivers twice."""
@@ -356,6 +364,7 @@ class _RealPost:
         return {
             "mqtt queue": len(self.bridge._queue),
             "mqtt outbox": len(outbox._held),
+            "mqtt outbox, unkept": len(outbox._unkept),
             "mqtt on their way": len(outbox._flying),
             "mqtt commands": len(self.bridge._inbox.tasks),
         }
@@ -365,11 +374,27 @@ class _RealPost:
         """Events that the broker never got."""
         return self.bridge._outbox.dropped
 
-    async def cut(self) -> None:
+    async def keep(self) -> None:
+        """Have what the broker does not have survive; called before the history keeps it."""
+        await self.bridge.keep()
+
+    async def kill(self) -> None:
+        """End the bridge as a power cut does: no farewell, nothing more is written."""
         # A broker that is down in that moment never tells the last will.
         self.line.ended_unheard = not self.line.broker.is_up
         self.line.deafen()
         await self.line.hang_up()
+        bridge = self.bridge
+        assert bridge._task is not None
+        tasks = [bridge._task, *bridge._helpers]
+        bridge._task = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def unkept(self) -> set[str]:
+        """Give the events that are on no disk."""
+        return {_bare(item.payload) for item in self.bridge._outbox._unkept.values()}
 
 
 @dataclass
@@ -388,7 +413,8 @@ class RealMqtt:
     limits: dict[str, int] = field(
         default_factory=lambda: {
             "mqtt queue": QUEUE_MAX,
-            "mqtt outbox": HELD_MAX + WINDOW,
+            "mqtt outbox": 2 * HELD_MAX + WINDOW,
+            "mqtt outbox, unkept": HELD_MAX + BOUND,
             "mqtt on their way": WINDOW,
             # `stop` is never held up, but it has the limit of its bucket.
             "mqtt commands": COMMANDS_AT_ONCE + 3 * COMMAND_BURST,
@@ -408,8 +434,10 @@ class RealMqtt:
         await self.broker.start()
         self.house = House(self._house_line.address)
         self.lines: dict[str, Line] = {}
+        self._posts: dict[str, list[_RealPost]] = {}
         self._sent: dict[str, _Sent] = {}
         self._left: dict[str, float] = {}
+        self._two_since_s = math.inf
 
     async def close(self) -> None:
         """End everything."""
@@ -425,7 +453,19 @@ class RealMqtt:
             self.lines[host.name] = Line(self.broker, self._folder / f"{host.name}.sock")
         line = self.lines[host.name]
         line.listen()
-        return _RealPost(host, line, host.base)
+        post = _RealPost(host, line, host.base)
+        self._posts.setdefault(host.name, []).append(post)
+        return post
+
+    def watch(self, hosts: Sequence[Host]) -> None:
+        """See that two on one base do not both speak; called every second or so."""
+        posts = [host.post for host in hosts if host.is_up and host.base == BASE]
+        speak = [post for post in posts if isinstance(post, _RealPost) and post.bridge.connected]
+        if len(speak) < 2 or not all(post.line.is_clear for post in speak):
+            self._two_since_s = math.inf
+            return
+        self._two_since_s = min(self._two_since_s, self._loop.time())
+        assert self._loop.time() - self._two_since_s < SETTLED_S, "two speak on one base"
 
     # --- what people do
 
@@ -451,7 +491,9 @@ class RealMqtt:
         """Let it happen."""
         line, value, word = self.lines[host.name], trouble.value, trouble.word
         if trouble.what is What.BROKER_DEAD:
-            (line.silence if word == "silent" else line.refuse)(value)
+            if word == "vanishes":
+                line.vanish(LINGER_S)
+            (line.refuse if word == "refuses" else line.silence)(value)
         elif trouble.what is What.BROKER_SLOW:
             line.slow_down(value, float(word))
         elif trouble.what is What.BROKER_CUT:
@@ -507,6 +549,7 @@ class RealMqtt:
             self._trace(one)
         await self._check_history(host)
         self._check_asked(hosts)
+        assert not await host.store.outbox_after(0, 1), "what has arrived still waits"
 
     async def _check_retained(self, host: Host, post: _RealPost) -> None:
         there = await self.house.look()
@@ -538,9 +581,11 @@ class RealMqtt:
         topic = f"{host.base}/{BAND}/event"
         came = [item for item in self.lines[host.name].published if item.topic == topic]
         arrived = list(dict.fromkeys(_bare(item.payload) for item in came))
-        told = [put for put in host.told() if _is_told(put.entry)]
-        expected = list(dict.fromkeys(_canonical(put.entry) for put in told))
-        may_lack = {_canonical(put.entry) for put in told if put.may_be_lost}
+        told = [entry for entry in host.told() if _is_told(entry)]
+        expected = list(dict.fromkeys(map(_canonical, told)))
+        may_lack = {_canonical(entry) for entry in host.unheard if _is_told(entry)}
+        for post in self._posts[host.name]:
+            may_lack |= post.unkept()
         if host.name == RIVAL:  # it may never have been let in
             may_lack = set(expected)
         there = set(arrived)
@@ -561,11 +606,7 @@ class RealMqtt:
     async def _check_history(self, host: Host) -> None:
         came = self.lines[host.name].published
         there = {_without_time(item.payload) for item in came if item.topic.endswith("/event")}
-        may_lack = {
-            _without_time(encode(event_payload(put.entry)))
-            for put in host.told()
-            if put.may_be_lost
-        }
+        may_lack = {_without_time(encode(event_payload(entry))) for entry in host.unheard}
         lacking = []
         for row in await host.store.sessions():
             stored = await host.store.session(row.id)

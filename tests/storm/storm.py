@@ -110,6 +110,7 @@ class Storm:
                 await asyncio.sleep(min(1.0, wait_s))
                 for host in self.hosts:
                     host.measure()
+                self.mqtt.watch(self.hosts)
             await self._happen(trouble)
 
     def _later(self, name: str, work: Coroutine[Any, Any, None]) -> None:

@@ -115,7 +115,7 @@ def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
             await asyncio.sleep(6)
             room.press(950)
             await asyncio.sleep(70)
-            host.screen.told.clear()
+            host.screen.entries.clear()
             room._motor.edges.clear()
             if number in (50, 199):
                 gc.collect()

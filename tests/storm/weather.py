@@ -117,7 +117,7 @@ _WORDS = {
     What.RESET: ("POWER_ON", "SOFTWARE", "WATCHDOG", "BROWNOUT"),
     What.KILL_HOST: ("kill", "end"),
     What.RIVAL: ("same base", "own base"),
-    What.BROKER_DEAD: ("refuses", "silent"),
+    What.BROKER_DEAD: ("refuses", "silent", "vanishes"),
     What.BROKER_SLOW: ("0.05", "0.5", "2"),
     What.BROKER_CUT: ("up", "down", "up, told late", "down, told late"),
     What.BROKER_RESTART: ("keeps", "forgets"),
