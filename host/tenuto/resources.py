@@ -46,9 +46,11 @@ def shipped(name: str) -> Path:
 @cache
 def shipped_firmware() -> str | None:
     """Give the version of the firmware that came with Tenuto, None if it does not say."""
-    text = (shipped("firmware") / "ble.py").read_text(encoding="utf-8")
-    found = re.search(r'^FIRMWARE = "([^"]+)"$', text, re.MULTILINE)
-    return None if found is None else found[1]
+    for path in sorted(shipped("firmware").glob("*.py")):
+        found = re.search(r'^FIRMWARE = "([^"]+)"', path.read_text(encoding="utf-8"), re.MULTILINE)
+        if found is not None:
+            return found[1]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailabl
 from tenuto import __version__
 from tenuto.config import Config, Folders, parse
 from tenuto.doctor import CHECKS, Finding, Level, Patient, examine
-from tenuto.doctor.checks import RELEASE_UTC_S, shipped_firmware
+from tenuto.doctor.checks import RELEASE_UTC_S
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.links.ble import BleAdapter
+from tenuto.resources import shipped_firmware
 from tests.chain.rig import json_lines, tenuto
 from tests.conftest import free_port
 from tests.daemon.rig import run

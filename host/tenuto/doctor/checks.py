@@ -20,7 +20,7 @@ from tenuto.history import Store
 from tenuto.history.mend import check as look_through
 from tenuto.links.serial import AUTO
 from tenuto.mqtt.probe import probe
-from tenuto.resources import Library, shipped
+from tenuto.resources import Library, shipped_firmware
 
 from .patient import Finding, Level
 
@@ -365,15 +365,6 @@ def _firmware(name: str, version: str | None, more: str) -> _Found:
             "copy the new one to it: `tenuto firmware install`",
         )
     return _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
-
-
-def shipped_firmware() -> str | None:
-    """Give the version of the firmware that came with this program; None if it does not say."""
-    for path in sorted(shipped("firmware").glob("*.py")):
-        match = re.search(r'^FIRMWARE = "([^"]+)"', path.read_text("utf-8"), re.MULTILINE)
-        if match:
-            return match[1]
-    return None
 
 
 def _numbers(version: str) -> list[int]:
