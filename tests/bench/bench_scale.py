@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Many wearables on one host, in real time, with a real Mosquitto and a real disk.
+"""Many wearables that play on one host, in real time: `python -m tests.bench.bench_scale [COUNT]`.
 
-`python -m tests.bench.bench_scale [COUNT ...]`: each wearable plays, its heart is felt once a
-second, and everything goes to the history and to the broker.  The wearables' own part (the core,
-on a link in memory) runs in the same process and is counted in, so the host needs less than told.
-The floor is what aiomqtt and sqlite3 alone take for the same messages and rows.  What the radio
-takes is measured by `bench_many`.
+Four processes: the simulated side (`scale/room.py`: the firmware, the air, the adapters'
+controllers), Tenuto's host as the daemon runs it (`scale/host.py`: bleak on bumble over HCI, MQTT
+with discovery, the history on disk), a real Mosquitto, and this one, which gives the commands and
+listens as Home Assistant does.  What went over the links, to the broker and to the disk is written
+down, and then bare bumble, aiomqtt and sqlite3 do the same again at the same times
+(`scale/floor.py`) against bare peripherals in the same air.
+
+Processor time and memory are those of the host's process, so of Tenuto or of the floor alone.
+Latencies are from when it happened, by the wearable's own clock, until a subscriber has the message
+or the transaction is on the disk; and from a command on MQTT until the wearable begins to play.
 """
 
 from __future__ import annotations
@@ -13,221 +18,231 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import resource
+import sqlite3
 import sys
 import tempfile
-import time
-from contextlib import AsyncExitStack
-from datetime import datetime
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiomqtt
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from tenuto.commands import Command, Verb
-from tenuto.compile import CompiledPlan
-from tenuto.daemon import Daemon
-from tenuto.history import HistorySink, Store
-from tenuto.keeper import LinkState
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import Bridge
-from tenuto.outlets import Outlet
-from tenuto.wearables.band import BandDriver
-from tenuto_core import vocab
-from tenuto_core.buzzer import Motor
-from tenuto_core.encode import encode
-from tenuto_core.plan import Plan, Step
+from tests.bench.scale.child import Child, play
+from tests.bench.scale.room import address_of
 from tests.bench.tools import Result, mosquitto, percentile, say, table
-from tests.core.rig import PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenuto.events import Entry
+    from tests.conftest import Broker
 
 COUNTS = (1, 10, 100, 500)
-PLAYS_S = 20.0
+PLAYS_S = 30.0
+STARTS_PER_S = 25
+"""How many are asked to start in a second, at most."""
 LATE_COMMAND_MS = 1_000
-FLIGHTS = 8
+LINKS_PER_ADAPTER = 100
+BEGINS_AFTER_S = 1.0
+LINKED_TIMEOUT_S = 900.0
+BASE = "tenuto"
 
 
-def _plan() -> CompiledPlan:
-    steps = [
-        Step(
-            vocab.HOLD, 5_000, ((0, False, vocab.HOLD_START), (0, True, vocab.HOLD_END)), exercise=0
+@dataclass
+class Listener:
+    """What a subscriber heard: (s on the loop's clock, topic, payload, retain)."""
+
+    heard: list[tuple[float, str, bytes, bool]] = field(default_factory=list)
+
+    async def listen(self, client: aiomqtt.Client) -> None:
+        loop = asyncio.get_running_loop()
+        async for message in client.messages:
+            payload = bytes(message.payload)
+            self.heard.append((loop.time(), str(message.topic), payload, message.retain))
+
+
+@dataclass
+class Run:
+    """One playing: the order in which wearables are commanded, and who is where."""
+
+    folder: Path
+    broker: Broker
+    count: int
+
+    @property
+    def commands(self) -> list[tuple[float, str, str]]:
+        """The score of the commands: (s, topic, payload)."""
+        dice = random.Random(1)
+        return sorted(
+            (
+                dice.uniform(0, self.count / STARTS_PER_S),
+                f"{BASE}/band-{number}/command",
+                json.dumps({"command": "start", "id": f"start {number}"}),
+            )
+            for number in range(1, self.count + 1)
         )
-        for _ in range(12)
-    ]
-    steps.append(Step(vocab.DONE, 0, ((0, False, vocab.FINISHED),)))
-    data = encode("scale", ("hold",), steps, PATTERNS)
-    return CompiledPlan(data, Plan(data))
+
+    def wearables(self, transport: str) -> list[tuple[str, str, str]]:
+        """Give (name, address, adapter) of each; the adapters are told apart by a remark."""
+        kind, _, place = transport.partition(":")
+        return [
+            (
+                f"band-{number}",
+                address_of(number),
+                f"{kind}:[adapter={(number - 1) // LINKS_PER_ADAPTER}]{place}",
+            )
+            for number in range(1, self.count + 1)
+        ]
+
+    async def command(self, client: aiomqtt.Client, begin_s: float) -> None:
+        """Give all the commands at their times."""
+        giving: set[asyncio.Task[None]] = set()
+
+        def give(topic: str, payload: str) -> None:
+            giving.add(asyncio.create_task(client.publish(topic, payload, qos=1)))
+
+        await play(begin_s, self.commands, give)
+        await asyncio.gather(*giving)
 
 
-class TimedHistory(HistorySink):
-    """Notes how old each event is when the disk has it, in ms."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store)
-        self.ages_ms: list[float] = []
-        self.rows = 0
-
-    async def handle(self, entries: Sequence[Entry]) -> None:
-        await super().handle(entries)
-        now_ms = time.time() * 1000
-        self.ages_ms += [now_ms - entry.utc_ms for entry in entries]
-        self.rows += len(entries)
-
-
-class TimedBridge(Bridge):
-    """Notes when the broker has each event, and everything that was published."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.ages_ms: list[float] = []
-        self.messages: list[tuple[str, bytes, int, bool]] = []
-
-    async def _publish(self, client: aiomqtt.Client, message: Any) -> None:
-        await super()._publish(client, message)
-        self.messages.append((message.topic, message.payload, message.qos, message.retain))
-        if message.topic.endswith("/event"):
-            told = json.loads(message.payload)
-            at_s = datetime.fromisoformat(told["utc"]).timestamp()
-            self.ages_ms.append((time.time() - at_s) * 1000)
-
-
-async def play(folder: Path, address: BrokerAddress, count: int) -> Result:
-    """Let so many wearables play; gives what it took."""
-    plan = _plan()
+async def tenuto(run: Run) -> tuple[Result, list[list[Any]], list[Any]]:
+    """Let Tenuto play; gives what it took, the floor's scores, and that of the wearables."""
     loop = asyncio.get_running_loop()
-    names = [f"band-{number}" for number in range(count)]
-    dice = random.Random(1)
+    listener = Listener()
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(Store(folder / f"{count}.db"))
-        disk = TimedHistory(store)
-        history = await stack.enter_async_context(Outlet(disk, bound=65_536))
-
-        async def submit(_command: Command) -> Any:
-            raise NotImplementedError
-
-        bridge = TimedBridge(
-            address,
-            wearables=names,
-            submit=submit,
-            rng=dice,
-            heart=names,
-            base_topic=f"scale{count}",
-            table=store,
+        room = await stack.enter_async_context(Child("room", count=run.count, score=None))
+        wearables = run.wearables((await room.hear(LINKED_TIMEOUT_S))["adapter"])
+        url = f"mqtt://{run.broker.host}:{run.broker.port}"
+        host = await stack.enter_async_context(
+            Child("host", folder=str(run.folder), broker=url, wearables=wearables)
         )
-        outlet = await stack.enter_async_context(Outlet(bridge, bound=65_536))
-        daemon = Daemon(
-            store=store,
-            history=history,
-            outlets=[outlet],
-            compile_routine=lambda _wearable, _name: plan,
-            utc_ms=lambda: time.time() * 1000,
-            rng=dice,
-            on_link=lambda name, state: bridge.wearable_online(name, state is LinkState.UP),
+        await host.hear(LINKED_TIMEOUT_S)
+        client = await stack.enter_async_context(
+            aiomqtt.Client(run.broker.host, run.broker.port, protocol=aiomqtt.ProtocolVersion.V5)
         )
-        bands = {name: MemoryBand(Motor(), boot_id=1, name=name) for name in names}
-        for name, band in bands.items():
-            daemon.add(name, None, BandDriver(MemoryLink(band)))
-        task = asyncio.create_task(daemon.run(), name="daemon")
-        for name in names:
-            await daemon.keepers[name].connected.wait()
+        client.pending_calls_threshold = 10_000
+        options = SubscribeOptions(noLocal=True, retainAsPublished=True, retainHandling=2)
+        await client.subscribe(f"{BASE}/#", options=options)
+        listening = asyncio.create_task(listener.listen(client))
+        begin_s = loop.time() + BEGINS_AFTER_S
+        when = {"begin_s": begin_s, "end_s": begin_s + PLAYS_S}
+        told, taken, _ = await asyncio.gather(
+            room.ask(2 * PLAYS_S, **when),
+            host.ask(2 * PLAYS_S, **when),
+            run.command(client, begin_s),
+        )
+        listening.cancel()
+    found = latencies(run, begin_s, listener, told, taken) | {
+        "cpu_s": taken["used_s"],
+        "mib": taken["mib"],
+        "dropped": taken["dropped"],
+    }
+    publications = [
+        (at_s - begin_s, "publish", topic, payload.hex(), int(not topic.endswith("/heart")), retain)
+        for at_s, topic, payload, retain in listener.heard
+        if 0 <= at_s - begin_s < PLAYS_S
+    ]
+    writes = [(at_s, what, address, value) for at_s, address, what, value in told["written"]]
+    found["messages"], found["writes"] = len(publications), len(writes)
+    found["notifications"] = len(told["said"])
+    return found, [publications, writes, rows(run, begin_s, taken["batches"])], told["said"]
 
-        def beat(band: MemoryBand) -> None:
-            band.band.beat(dice.randint(60, 120), (900,), band.now_ms)
-            band.poke()
-            timers[band] = loop.call_later(1.0, beat, band)
 
-        timers: dict[MemoryBand, asyncio.TimerHandle] = {}
-        begin_s, cpu_s = loop.time(), time.process_time()
-        commands_ms: list[float] = []
-
-        async def start(name: str) -> None:
-            await asyncio.sleep(dice.uniform(0, 2))
-            at_s = loop.time()
-            answer = await daemon.submit(Command(wearable=name, verb=Verb.START))
-            commands_ms.append((loop.time() - at_s) * 1000 if answer.ok else 1e9)
-            timers[bands[name]] = loop.call_later(dice.random(), beat, bands[name])
-
-        await asyncio.gather(*(start(name) for name in names))
-        await asyncio.sleep(begin_s + PLAYS_S - loop.time())
-        took_s, used_s = loop.time() - begin_s, time.process_time() - cpu_s
-        for timer in timers.values():
-            timer.cancel()
-        for band in bands.values():
-            band.band.player.receive(vocab.STOP, 0, vocab.BY_HOST, band.now_ms)
-            band.poke()
-        await asyncio.sleep(1)
-        rows, messages = disk.rows, list(bridge.messages)
-        task.cancel()
-        await asyncio.wait({task})
+def latencies(run: Run, begin_s: float, listener: Listener, told: Any, taken: Any) -> Result:
+    """Give how late the disk, the subscriber and the commands were."""
+    clocks: dict[str, tuple[float, int]] = told["clocks"]
+    disk_ms = [
+        (at_s - clocks[wearable][0]) * 1000 - at_ms
+        for at_s, batch in taken["batches"]
+        for wearable, _, at_ms in batch
+    ]
+    asked_s = {topic.split("/")[1]: begin_s + at_s for at_s, topic, _ in run.commands}
+    obeyed_ms = [
+        (zero_s + started_ms / 1000 - asked_s[wearable]) * 1000
+        for wearable, (zero_s, started_ms) in clocks.items()
+    ]
+    mqtt_ms = []
+    for at_s, topic, payload, _ in listener.heard:
+        _, wearable, what, *_ = topic.split("/")
+        if what == "event":
+            zero_s, started_ms = clocks[wearable]
+            happened_ms = started_ms + json.loads(payload)["t_ms"]
+            mqtt_ms.append((at_s - zero_s) * 1000 - happened_ms)
     return {
-        "count": count,
-        "core_share": used_s / took_s,
-        "cpu_s": used_s,
-        "took_s": took_s,
-        "rows": rows,
-        "messages": messages,
-        "disk_p99_ms": percentile(disk.ages_ms, 0.99),
-        "mqtt_p99_ms": percentile(bridge.ages_ms, 0.99),
-        "command_p99_ms": percentile(commands_ms, 0.99),
-        "late_commands": sum(ms > LATE_COMMAND_MS for ms in commands_ms),
-        "dropped": history.dropped + outlet.dropped + bridge.dropped,
-        "d2": outlet.dropped,
-        "d3": bridge._dropped,
-        "d4": bridge._outbox.dropped,
+        "disk_p99_ms": percentile(disk_ms, 0.99),
+        "mqtt_p99_ms": percentile(mqtt_ms, 0.99),
+        "mqtt_p50_ms": percentile(mqtt_ms, 0.5),
+        "command_p99_ms": percentile(obeyed_ms, 0.99),
+        # What never began has a start before it was asked for.
+        "late_commands": sum(not 0 <= ms <= LATE_COMMAND_MS for ms in obeyed_ms),
     }
 
 
-async def floor(
-    folder: Path,
-    address: BrokerAddress,
-    messages: Sequence[tuple[str, bytes, int, bool]],
-    rows: int,
-) -> float:
-    """Give the processor time that the libraries alone take for the same."""
-    store = Store(folder / "floor.db")
-    await store.open()
-    try:
-        async with aiomqtt.Client(address.host, address.port) as client:
-            client.pending_calls_threshold = FLIGHTS + 1
-            cpu_s = time.process_time()
-            for at in range(0, len(messages), FLIGHTS):
-                await asyncio.gather(
-                    *(
-                        client.publish(topic, payload, qos=qos, retain=retain)
-                        for topic, payload, qos, retain in messages[at : at + FLIGHTS]
-                    )
-                )
-            for _ in range(-(-rows // 64)):
-                await store.work(
-                    lambda db: db.executemany(
-                        "INSERT INTO outbox (utc_ms, topic, payload) VALUES (?, ?, ?)",
-                        [(1, "t", b"x" * 24)] * 64,
-                    )
-                )
-            return time.process_time() - cpu_s
-    finally:
-        await store.close()
+def rows(run: Run, begin_s: float, batches: Sequence[Any]) -> list[Any]:
+    """Give the score of the disk: the history's records, in the transactions that there were."""
+    with closing(sqlite3.connect(run.folder / "history.db")) as db:
+        kept = {(row[0], row[2]): row for row in db.execute("SELECT * FROM records")}
+    return [
+        (at_s - begin_s, "keep", [kept[wearable, seq] for wearable, seq, _ in batch])
+        for at_s, batch in batches
+    ]
+
+
+def schema(run: Run) -> list[str]:
+    """Give what makes the table of records as the history has it."""
+    told = "SELECT sql FROM sqlite_master WHERE tbl_name = 'records' AND sql IS NOT NULL"
+    with closing(sqlite3.connect(run.folder / "history.db")) as db:
+        return [sql for (sql,) in db.execute(told)]
+
+
+async def floor(run: Run, scores: list[list[Any]], said: list[Any]) -> Result:
+    """Let the bare libraries do the same; gives what they took."""
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        room = await stack.enter_async_context(Child("room", count=run.count, score=said))
+        wearables = run.wearables((await room.hear(LINKED_TIMEOUT_S))["adapter"])
+        bare = await stack.enter_async_context(
+            Child(
+                "floor",
+                folder=str(run.folder),
+                host=run.broker.host,
+                port=run.broker.port,
+                listens_to=f"{BASE}/+/command",
+                schema=schema(run),
+                wearables=wearables,
+                scores=scores,
+            )
+        )
+        await bare.hear(LINKED_TIMEOUT_S)
+        client = await stack.enter_async_context(aiomqtt.Client(run.broker.host, run.broker.port))
+        client.pending_calls_threshold = 10_000
+        begin_s = loop.time() + BEGINS_AFTER_S
+        when = {"begin_s": begin_s, "end_s": begin_s + PLAYS_S}
+        _, taken, _ = await asyncio.gather(
+            room.ask(2 * PLAYS_S, **when),
+            bare.ask(2 * PLAYS_S, **when),
+            run.command(client, begin_s),
+        )
+    return {
+        "floor_cpu_s": taken["used_s"],
+        "floor_mib": taken["mib"],
+        "floor_packets": taken["packets"],
+        "floor_messages": taken["messages"],
+    }
 
 
 async def one(count: int) -> Result:
+    """Measure so many wearables."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with mosquitto(folder) as broker:
-            address = BrokerAddress(broker.host, broker.port)
-            before_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            found = await play(folder, address, count)
-            after_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            messages = found.pop("messages")
-            found["messages"] = len(messages)
-            found["floor_cpu_s"] = await floor(folder, address, messages, found["rows"])
-            found["ratio"] = found["cpu_s"] / found["floor_cpu_s"]
-            found["mib"] = (after_mib - before_mib) / count
-    return {key: round(value, 4) for key, value in found.items()}
+            run = Run(folder, broker, count)
+            found, scores, said = await tenuto(run)
+            found |= await floor(run, scores, said)
+    found["ratio"] = found["cpu_s"] / found["floor_cpu_s"]
+    found["core_share"] = found["cpu_s"] / PLAYS_S
+    return {"count": count} | {key: round(value, 4) for key, value in found.items()}
 
 
 def measure(counts: Sequence[int] = COUNTS) -> Result:
@@ -238,9 +253,16 @@ def measure(counts: Sequence[int] = COUNTS) -> Result:
 def show(result: Result) -> str:
     """Give the table."""
     heads = (
-        *("wearables", "of a core", "for each", "MiB for each", "to disk p99 ms"),
-        *("to MQTT p99 ms", "command p99 ms", "late commands", "dropped", "CPU against the floor"),
+        *("wearables", "of a core", "for each", "the floor's core", "CPU against the floor"),
+        *("MiB", "MiB for each more", "the floor's"),
+        *("to disk p99 ms", "to MQTT p99 ms", "command p99 ms", "late commands", "dropped"),
     )
+    first = result["rows"][0]
+
+    def for_each_more(row: Result, what: str) -> str:
+        more = row["count"] - first["count"]
+        return f"{(row[what] - first[what]) / more:.2f}" if more else ""
+
     return table(
         heads,
         [
@@ -248,13 +270,16 @@ def show(result: Result) -> str:
                 row["count"],
                 f"{row['core_share']:.1%}",
                 f"{row['core_share'] / row['count']:.3%}",
-                f"{row['mib']:.2f}",
+                f"{row['floor_cpu_s'] / result['plays_s']:.1%}",
+                f"{row['ratio']:.1f}",
+                f"{row['mib']:.0f}",
+                for_each_more(row, "mib"),
+                for_each_more(row, "floor_mib"),
                 f"{row['disk_p99_ms']:.0f}",
                 f"{row['mqtt_p99_ms']:.0f}",
                 f"{row['command_p99_ms']:.0f}",
                 row["late_commands"],
                 row["dropped"],
-                f"{row['ratio']:.1f}",
             )
             for row in result["rows"]
         ],
@@ -262,4 +287,6 @@ def show(result: Result) -> str:
 
 
 if __name__ == "__main__":
-    say(show(measure([int(text) for text in sys.argv[1:]] or COUNTS)))
+    found = measure([int(text) for text in sys.argv[1:]] or COUNTS)
+    say(json.dumps(found, indent=1))
+    say(show(found))

@@ -41,18 +41,17 @@ No board of metal was measured, and no Linux radio, which is slower than the vir
 `steady` forgives a constant lateness, which a sender could plan for.""",
     "scale": """
 Goal: 500 on one core in real time without a late command, and at most twice the floor.
-The wearables' cores and their links run in the same process and are counted as Tenuto's.
-500 wearables take a third of a core without a late command, at 2.1 times the floor.
-With few wearables the ratio is worse, for what is done once a second whoever plays weighs more.
-Memory is what the process grew by at its peak, and only tells something where that is much.
-To MQTT a message waits for the broker's word on those before it, often 40 ms, 20 at once.
-What is beyond the floor is the price of what the libraries do not do: records are decoded, followed
-step by step, and kept with a sync for each batch, which is small while little happens.""",
+Processor time and memory are those of the host's process; the simulated side has one of its own.
+The floor does what went over the links, to the broker and to the disk once more, each at its time,
+with bare bumble, aiomqtt and sqlite3, and knows all beforehand.
+What is beyond it is the price of what the libraries do not do: records are decoded, followed step
+by step, dated and told.""",
     "speed": """
 Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty.
 The history syncs the disk once for each quarter of a second in which something happened, which one
 wearable has to pay alone and fifty share; so one gains more than fifty from doing without.
-The firmware's own steps take a third of the time, and the rest is asyncio, bumble and the host.""",
+The firmware's own steps take a third of the time, and the rest is asyncio, bumble and the host.
+On a machine that does something else besides all rows fall alike, so compare with the core's.""",
     "start": """
 Goal: help within 3 times bare Python; a daemon at rest under 0.3 % of a core and 60 MB for ten
 minutes.
