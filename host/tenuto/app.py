@@ -19,6 +19,7 @@ from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.daemon import Daemon
 from tenuto.device import DeviceState
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
+from tenuto.garbage import collected_between_sessions
 from tenuto.history import LINGER_S, HistorySink, Store
 from tenuto.history.days import times_held
 from tenuto.keeper import LinkState
@@ -427,6 +428,11 @@ class Host:
                 if wearable.id in names:
                     await self._add(wearable)
 
+    @property
+    def is_playing(self) -> bool:
+        """Whether a session goes on on any wearable."""
+        return any(keeper.playing for keeper in self.daemon.keepers.values())
+
     def describe(self) -> str:
         """Say in a line how the wearables are."""
         keepers = self.daemon.keepers.values()
@@ -806,6 +812,7 @@ async def serve(setting: Setting) -> int:
             setting.say(host.broker_text or "MQTT is off")
             async with (
                 host.running(),
+                collected_between_sessions(lambda: host.is_playing),
                 ControlServer(os.environ, setting.config.own.data, host.desk().handlers()) as door,
                 manager.watched(host.describe),
             ):
