@@ -64,6 +64,8 @@ BlueZ is a small one of the tests with nothing to tell, so of its rows only the 
 real one would.""",
     "device": """
 Goal: nothing allocated on the way from a cue's time to the motor.
+Heap is what lives after a collection, beyond the bare interpreter, with pointers as wide as on a
+board; a plan costs its own bytes and a kilobyte.
 Tenuto sends more over the air in all, because the log and the heart come back; what it sends before
 the first cue is all that the cues need.""",
 }
