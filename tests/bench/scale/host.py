@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.app import Setting, open_host
 from tenuto.config import Bluetooth, Config, Folders, History, Mqtt, Person, Routines, Wearable
+from tenuto.garbage import collected_between_sessions
 from tests.bench.scale import child
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ async def main(given: Any) -> None:
     """Until the parent ends it."""
     settings = config(given)
     setting = Setting(config=settings, speed=1.0, mqtt=True, say=lambda _text: None, seed=1)
-    async with open_host(setting, settings.wearables, []) as host, host.running():
+    async with (
+        open_host(setting, settings.wearables, []) as host,
+        host.running(),
+        collected_between_sessions(lambda: host.is_playing),
+    ):
         outlet = host._outlets[0]
         outlet._sink = disk = Watched(outlet._sink)
         async with asyncio.timeout(LINKED_TIMEOUT_S):
