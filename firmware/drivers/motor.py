@@ -114,9 +114,7 @@ class TimedMotor(Motor):
             self.off()
             passed_ms = 0
         elif self._is_stuck:
-            since = self._since
             self.off()
-            self._since = since
         if self._is_stuck:
             return RETRY_MS
         if self._is_resting:

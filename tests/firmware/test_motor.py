@@ -172,6 +172,22 @@ async def test_a_calibration_that_fails_leaves_a_motor_that_works() -> None:
         motor.off()
 
 
+@in_virtual_time
+async def test_a_pulse_over_the_wrap_of_the_clock_ends() -> None:
+    """`ticks_ms` of a board wraps 65.536 s after its start, and then every six days."""
+    async with table() as it:
+        motor = await motor_on(it, LRA)
+        it.board.create_task(motor.guard())
+        await asyncio.sleep(65.436 - it.now_ms() / 1000)
+        motor.on(80, 200)
+        await asyncio.sleep(0.15)
+        assert motor.is_safe
+        assert it.motor.strength_pct > 0
+        await asyncio.sleep(3)
+        assert [length for *_, length in it.pulses] == [pytest.approx(230, abs=30)]
+        assert motor.timer_stops == 1
+
+
 @pytest.mark.parametrize("actuator", [ERM, LRA], ids=["erm", "lra"])
 @in_virtual_time
 async def test_a_bus_that_refuses_the_stop_is_asked_again(actuator: dict[str, Any]) -> None:
