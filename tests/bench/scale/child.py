@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import sys
@@ -88,6 +89,16 @@ async def listen() -> Any:
     if not line:
         raise RuntimeError("the parent is gone")
     return json.loads(line)
+
+
+def settle() -> None:
+    """Let Python look for garbage among what is made from now on only.
+
+    For those who are there for the measurement: five hundred wearables are no more than one process
+    here, and stopped all at once for half a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def until(at_s: float) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,7 @@ async def replay(world: World, given: Any) -> None:
         )
     child.say(adapter=await adapter(world))
     order = await child.listen()
+    child.settle()
     talking: set[asyncio.Task[None]] = set()
 
     def say(address: str, what: str, value: Any) -> None:
@@ -154,9 +156,13 @@ async def record(world: World, given: Any) -> None:
         assert band.address == address_of(number)
     child.say(adapter=await adapter(world))
     order = await child.listen()
+    child.settle()
     tap.begin_s = order["begin_s"]
+    await child.until(order["begin_s"])
+    used_s = time.process_time()
     await child.until(order["end_s"])
     child.say(
+        used_s=time.process_time() - used_s,
         said=tap.said,
         written=tap.written,
         clocks={
