@@ -27,7 +27,7 @@ from thrift import forget, free_bytes, load  # noqa: E402
 
 NAME_BYTES_MAX = 26
 # Records of 16 bytes, in one piece; half as many where all that is loaded later needs the room.
-LOG_RECORDS, FREE_BYTES_MIN = 1024, 128_000
+LOG_RECORDS, FREE_BYTES_MIN = 1024, 160_000
 # Body Sensor Location (0x2A38).
 OTHER, WRIST = 0, 2
 

@@ -2,9 +2,11 @@
 """What outlives a reset, in `microcontroller.nvm`: small things in slots, then the plans.
 
 The plans lie one after the other: place u8 + 1, length u16, CRC-32 of the content u32, content; a
-byte that is no place ends them.  One more plan means that all of them are written anew, which only
-happens while nothing is played.  With the usual 8 KiB there is room for four plans of 1.7 kB; a
-larger one takes the place of older ones, and one that does not fit at all is played but not kept.
+byte that is no place ends them.  A new one goes to the end; where it takes the place of an older
+one, all that lie behind that are written anew, at once, for each piece would wear a whole page of
+the flash.  That takes memory in one piece, and only happens while nothing is played.  With the
+usual 8 KiB there is room for four plans of 1.7 kB; a larger one takes the place of older ones, and
+one for which there is no room in the flash or in memory is played but not kept.
 
 The keys lie in two places that no loss of power reaches at once, written one after the other: a
 band without a battery loses its power with the very cable over which it is given a key.
@@ -20,6 +22,7 @@ _SLOTS = {"journal": nvm_slots.JOURNAL, "keys": nvm_slots.KEYS, "bonds": nvm_slo
 _HEAD = "<BHI"
 _HEAD_BYTES = 7
 _PLACES_MAX = 8
+_PIECE_BYTES = 64
 
 
 class Keep(Storage):
@@ -40,9 +43,10 @@ class Keep(Storage):
             return b""
         if name in _SLOTS:
             return (nvm_slots.read(self._nvm, _SLOTS[name]) or b"")[start:end]
-        at, size = self._find(int(name[4:]))
-        last = size if end is None else min(end, size)
-        return bytes(self._nvm[at + start : at + last]) if start < last else b""
+        at, last = self._find(int(name[4:]))
+        if end is not None:
+            last = min(at + end, last)
+        return self._nvm[at + start : last] if at + start < last else b""
 
     def save(self, name, data, head=b""):
         """See `Storage`."""
@@ -53,52 +57,65 @@ class Keep(Storage):
             if name == "keys":
                 nvm_slots.write(self._nvm, self._copy, head + bytes(data))
             return True
-        place = int(name[4:])
-        kept = [(other, at, size) for other, at, size in self._all() if other != place]
-        total = sum(_HEAD_BYTES + size for _, _, size in kept)
+        return self._save_plan(int(name[4:]), data, head)
+
+    def _save_plan(self, place, data, head):
+        ahead, behind = self._all(), []
+        for number in range(len(ahead)):
+            if ahead[number][0] == place:
+                ahead, behind = ahead[:number], ahead[number + 1 :]
+                break
+        start = ahead[-1][2] if ahead else nvm_slots.PLANS_AT
         size = len(head) + len(data)
+        total = behind[-1][2] - behind[0][1] + _HEAD_BYTES if behind else 0
         if size:
             total += _HEAD_BYTES + size
-        room = self._copy[0] - nvm_slots.PLANS_AT
-        if total + 1 > room:
+        if start + total + 1 > self._copy[0]:
             return False
-        area = bytearray(total + 1)
+        try:
+            area = bytearray(total + 1)
+        except MemoryError:
+            return False
         to = 0
-        for other, at, old_size in kept:
-            content = bytes(self._nvm[at : at + old_size])
-            to = self._put(area, to, other, content, b"")
+        if behind:
+            for piece in self._pieces(behind[0][1] - _HEAD_BYTES, behind[-1][2]):
+                area[to : to + len(piece)] = piece
+                to += len(piece)
         if size:
-            self._put(area, to, place, head, data)
-        self._nvm[nvm_slots.PLANS_AT : nvm_slots.PLANS_AT + len(area)] = area
+            checksum = crc32(data, crc32(head)) & 0xFFFFFFFF
+            struct.pack_into(_HEAD, area, to, place + 1, size, checksum)
+            to += _HEAD_BYTES
+            area[to : to + len(head)] = head
+            area[to + len(head) : to + size] = data
+        self._nvm[start : start + len(area)] = area
         return True
 
-    @staticmethod
-    def _put(area, to, place, head, data):
-        checksum = crc32(data, crc32(head)) & 0xFFFFFFFF
-        size = len(head) + len(data)
-        struct.pack_into(_HEAD, area, to, place + 1, size, checksum)
-        to += _HEAD_BYTES
-        area[to : to + len(head)] = head
-        area[to + len(head) : to + size] = data
-        return to + size
-
     def _all(self):
-        """(place, where its content lies, size) of each plan."""
+        """(place, where its content begins, where it ends) of each plan."""
         found = []
         at, end = nvm_slots.PLANS_AT, self._copy[0]
         while at + _HEAD_BYTES <= end:
-            place, size, checksum = struct.unpack(_HEAD, bytes(self._nvm[at : at + _HEAD_BYTES]))
+            place, size, checksum = struct.unpack(_HEAD, self._nvm[at : at + _HEAD_BYTES])
             at += _HEAD_BYTES
             if not 1 <= place <= _PLACES_MAX or at + size > end:
                 break
-            if crc32(bytes(self._nvm[at : at + size])) & 0xFFFFFFFF != checksum:
+            seen = 0
+            for piece in self._pieces(at, at + size):
+                seen = crc32(piece, seen)
+            if seen & 0xFFFFFFFF != checksum:
                 break
-            found.append((place - 1, at, size))
+            found.append((place - 1, at, at + size))
             at += size
         return found
 
+    def _pieces(self, at, end):
+        """What lies there, in pieces for which memory is always found."""
+        while at < end:
+            yield self._nvm[at : min(at + _PIECE_BYTES, end)]
+            at += _PIECE_BYTES
+
     def _find(self, place):
-        for other, at, size in self._all():
+        for other, at, end in self._all():
             if other == place:
-                return at, size
+                return at, end
         return 0, 0

@@ -168,7 +168,10 @@ class Answers:
         same = plan_id == self._staged_id and crc == self._staged_crc
         if self._staged is None or not same or len(self._staged) != size:
             self._staged = None  # before the new one is made: there may not be room for both
-            self._staged = bytearray(size)
+            try:
+                self._staged = bytearray(size)
+            except MemoryError:  # there is as much, but not in one piece
+                return (OUT_OF_RANGE, 0), b""
             self._staged_id = plan_id
             self._staged_crc = crc
             self._received = 0

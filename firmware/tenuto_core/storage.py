@@ -9,7 +9,7 @@ class Storage:
     a host is paired), `bonds` (4 bytes) and `plan0` to `plan3` (at most `plan.MAX_BYTES` + 12).
     """
 
-    def load(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+    def load(self, name: str, start: int = 0, end: int | None = None) -> bytes | bytearray:
         """What was saved under this name last, or its bytes from `start` to before `end`.
 
         b"" where there is nothing, or what is there was not saved to its end.

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from tenuto_core import vocab, wire
+from tenuto_core import answers as band_answers, vocab, wire
 from tenuto_core.alert import GAP_MS_MAX
 from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.band import Band
@@ -207,6 +207,22 @@ def test_an_upload_has_a_size_and_an_id() -> None:
         assert host.ask(wire.UPLOAD_BEGIN, plan_id, size, 0)[0] == (vocab.OUT_OF_RANGE, 0)
     assert host.ask(wire.UPLOAD_CHUNK, 0, tail=b"x")[0] == (vocab.NO_UPLOAD, 0)
     assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, MAX_BYTES, 0)[0] == (vocab.OK, 0)
+
+
+def test_an_upload_for_which_memory_has_no_room_in_one_piece_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A board has more memory free than it can give at once."""
+    _, host = linked(None)
+
+    def full(_size: int) -> bytearray:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(band_answers, "bytearray", full, raising=False)
+        assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, 100, 0)[0] == (vocab.OUT_OF_RANGE, 0)
+    assert host.ask(wire.UPLOAD_CHUNK, 0, tail=b"x")[0] == (vocab.NO_UPLOAD, 0)
+    assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, 100, 0)[0] == (vocab.OK, 0)
 
 
 def stage(host: Host, data: bytes, crc: int | None = None, upto: int | None = None) -> None:

@@ -21,8 +21,10 @@ from tests.firmware.test_whole import lower_back
 
 SCRIPT = Path(__file__).with_name("whole_alone.py")
 BOARD = "feather_bluefruit_sense"
-HEAP_BYTES = 136 * 1024
-"""What is allowed, all of it with nothing else in memory.
+CLUE_BYTES = 140 * 1024
+ALLOWED_BYTES = 128 * 1024
+"""What is allowed, all of it with nothing else in memory, and what there is: what is found where in
+memory is a matter of chance, and differs with its size.
 
 An nRF52840 has 256 kB. CircuitPython keeps 64 for the radio and 25 for its stack (ports/nordic,
 mpconfigport.h) and some for itself; 144,080 bytes were free on a CLUE (issue 3030). There, five
@@ -73,7 +75,9 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(drive: Path, frames: Path, heap_bytes: int) -> dict[str, str]:
     result = subprocess.run(
-        [part("micropython32"), "-X", f"heapsize={heap_bytes}", SCRIPT, drive, frames],
+        # In the drive, for a board keeps the names of files as they are there: "lib/...".
+        [part("micropython32"), "-X", f"heapsize={heap_bytes}", SCRIPT, frames],
+        cwd=drive,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -86,9 +90,12 @@ def run(drive: Path, frames: Path, heap_bytes: int) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_the_whole_firmware_begins_and_plays_in_what_a_board_has(drive: Path, frames: Path) -> None:
+@pytest.mark.parametrize("heap_bytes", [ALLOWED_BYTES, CLUE_BYTES])
+def test_the_whole_firmware_begins_and_plays_in_what_a_board_has(
+    drive: Path, frames: Path, heap_bytes: int
+) -> None:
     before = int(run(drive, frames, 1 << 20)["before"])
-    told = run(drive, frames, HEAP_BYTES + before)
+    told = run(drive, frames, heap_bytes + before)
 
     assert told["cues"].split()[0] == "64"
     assert int(told["cues"].split()[-1]) <= 2, "late, by the band's own statistics"

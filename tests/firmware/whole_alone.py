@@ -4,17 +4,19 @@
 # ruff: noqa: I002, PLC0206, PLR0917, PLW0108, PTH123, RUF012, T201
 """A whole drive on a real interpreter: `code.py` begins, takes a plan by cable, and plays it.
 
-Usage: whole_alone.py DRIVE FRAMES.  DRIVE: a folder with what `tenuto firmware install` writes.
-FRAMES: what a host says, each piece with its length in two bytes before it.  Built-in modules of
-CircuitPython are stand-ins that only answer; time is virtual, and the radio is silent.  Prints how
-much memory was taken before, after the start, and at most; and how the session went.
+Usage: whole_alone.py FRAMES, in a folder with what `tenuto firmware install` writes.  FRAMES: what
+a host says, each piece with its length in two bytes before it.  Built-in modules of CircuitPython
+are stand-ins that only answer; time is virtual, and the radio is silent.  Prints how much memory
+was taken before, after the start, and at most; and how the session went.
 """
 
+import _asyncio
 import gc
 import sys
 
-drive, frames = sys.argv[1:3]
+frames = sys.argv[1]
 now = [0]
+TOO_LONG_MS = 3_600_000
 
 
 class Module:
@@ -215,12 +217,21 @@ class Poll:
 
     def ipoll(self, ms):
         now[0] += max(1, ms)
+        if now[0] > TOO_LONG_MS:
+            raise SystemExit("the session did not come to its end")
         if now[0] - self.looked_ms >= 500:
             self.looked_ms = now[0]
             gc.collect()
             self.most = max(self.most, gc.mem_alloc())
             look(self)
         return ()
+
+
+class TaskQueue(_asyncio.TaskQueue):
+    """What is due at once is due now, and not when the computer's clock says so."""
+
+    def push(self, task, at_ms=None):
+        super().push(task, now[0] if at_ms is None else at_ms)
 
 
 def never(*arguments, **options):
@@ -235,6 +246,7 @@ nvm = bytearray(b"\xff" * 8192)
 dog = Module(mode=None, timeout=0, feed=lambda: None)
 cpu = Module(uid=b"12345678", reset_reason="microcontroller.ResetReason.POWER_ON")
 poll = Poll()
+built_in("_asyncio", Task=_asyncio.Task, TaskQueue=TaskQueue)
 built_in("__future__", annotations=None)
 sys.modules["board"] = Pins()
 built_in("supervisor", ticks_ms=lambda: now[0], runtime=Module(usb_connected=False))
@@ -279,7 +291,7 @@ def as_bytes(value=b"", *more):
 
 
 built_in("as_bytes", bytes=as_bytes)
-sys.path[:0] = [drive, drive + "/lib"]
+sys.path[:0] = ["", "lib"]
 gc.collect()
 gc.collect()
 before = gc.mem_alloc()

@@ -117,6 +117,37 @@ class Flash(bytearray):
             raise PowerCutError
 
 
+def test_a_new_plan_wears_no_page_that_it_does_not_touch() -> None:
+    def look(keep: Any, nvm: bytearray) -> None:
+        flash = Flash(nvm)
+        keep(flash).save("plan0", b"a" * 2_000)
+        keep(flash).save("plan1", b"b" * 2_000)
+        before = flash.cut_at
+        keep(flash).save("plan2", b"c" * 1_500)
+        assert before - flash.cut_at == 2, "an erasure and a writing of one page"
+        for name, content in (("plan0", b"a" * 2_000), ("plan1", b"b" * 2_000)):
+            assert keep(flash).load(name) == content
+
+    on_a_board(look)
+
+
+def test_where_memory_has_no_room_in_one_piece_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look(keep: Any, nvm: bytearray) -> None:
+        assert keep(nvm).save("plan0", b"a" * 1_500)
+        before = bytes(nvm)
+
+        def full(_size: int) -> bytearray:
+            raise MemoryError
+
+        monkeypatch.setitem(keep.save.__globals__, "bytearray", full)
+        assert not keep(nvm).save("plan1", b"b" * 1_500)
+        assert bytes(nvm) == before
+
+    on_a_board(look)
+
+
 @pytest.mark.parametrize("cut_at", range(5))
 def test_a_loss_of_power_leaves_the_old_keys_or_the_new_ones(cut_at: int) -> None:
     """A band without a battery has its power from the cable that brings the key."""
