@@ -88,7 +88,8 @@ class Broker:
 
     async def start(self) -> None:
         """Start it, with what it kept."""
-        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+        # With names, for amqtt keeps nothing for who has none.
+        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}}
         self._amqtt = Amqtt({"listeners": {LISTENER: {"type": "external"}}, "plugins": plugins})
         await self._amqtt.start()
         for topic, payload, qos in self._kept:
@@ -161,8 +162,10 @@ class Line:
     ended_unheard: whether its client died while the broker was down.
     """
 
-    def __init__(self, broker: Broker, path: Path) -> None:
-        self.address = BrokerAddress(str(path), transport="unix")
+    def __init__(self, broker: Broker, path: Path, protocol: str | None = None) -> None:
+        self.address = BrokerAddress(
+            str(path), transport="unix", protocol=protocol, user=path.stem, client_id=path.stem
+        )
         self.published: list[Published] = []
         self.broker = broker
         self.cut: Cut | None = None
@@ -202,10 +205,23 @@ class Line:
         self._delay_s = delay_s
         self._after("slow", for_s, self._hurry_again)
 
+    def cut_within(self, for_s: float) -> None:
+        """Forget a cut that was ordered if it has not come by then."""
+
+        def forget() -> None:
+            self.cut = None
+
+        self._after("cut", for_s, forget)
+
     def break_off(self, linger_s: float = 0.0) -> None:
         """Break all connections now; the broker hears of it after so long."""
         for call in list(self._calls):
             call.break_off(linger_s)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the broker has a connection to the client, be it a dead one."""
+        return bool(self._calls)
 
     @property
     def is_clear(self) -> bool:

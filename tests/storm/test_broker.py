@@ -31,7 +31,7 @@ def test_a_connection_is_cut_in_the_middle_of_any_packet(way: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("packets", range(0, 24, 3))
+@pytest.mark.parametrize("packets", range(12, 36, 3))
 def test_what_waited_through_an_outage_comes_in_order_though_its_way_is_cut_again(
     packets: int,
 ) -> None:
@@ -39,7 +39,9 @@ def test_what_waited_through_an_outage_comes_in_order_though_its_way_is_cut_agai
         weather(
             STARTED,
             Trouble(15.5, What.BROKER_DEAD, 40, "refuses"),
-            Trouble(50, What.BROKER_SLOW, 30, "0.5"),
+            # More to tell than may be on its way at once.
+            *(Trouble(16 + number, What.PRESS, 80) for number in range(20)),
+            Trouble(50, What.BROKER_SLOW, 40, "0.2"),
             Trouble(55.5, What.BROKER_CUT, packets + 0.5, "up"),
         ),
         "broker",
@@ -70,6 +72,24 @@ def test_a_broker_is_started_anew(kind: str, for_s: float) -> None:
             STARTED,
             Trouble(16, What.SETTING, 80, "strength"),
             Trouble(20, What.BROKER_RESTART, for_s, kind),
+        ),
+        "broker",
+    )
+
+
+@pytest.mark.parametrize("end", ["kill", "end"])
+def test_what_is_set_outlives_the_host(end: str) -> None:
+    setting = Trouble(16, What.SETTING, 80, "strength")
+    play(weather(STARTED, setting, Trouble(20, What.KILL_HOST, 2, end)), "broker")
+
+
+def test_what_is_asked_while_the_way_is_broken_is_gone() -> None:
+    play(
+        weather(
+            STARTED,
+            Trouble(16, What.BROKER_DEAD, 10, "refuses"),
+            Trouble(18, What.MQTT, word="stop"),
+            Trouble(20, What.MQTT, word="skip"),
         ),
         "broker",
     )
