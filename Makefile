@@ -29,7 +29,7 @@ run: setup ## play the lower-back routine on the simulated wearable: make run SP
 	@$(BIN)/tenuto run lower-back --speed $(SPEED) $(ARGS)
 
 test: setup-test lint ## check everything
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 mutants: setup-test ## put faults into the code, one by one, and see that the tests notice each
 	@$(BIN)/python tests/mutants/run.py $(ARGS)

@@ -90,6 +90,7 @@ async def test_away_from_systemd_nothing_happens(environ: dict[str, str]) -> Non
         ("0", None, None),
         ("x", None, None),
     ],
+    ids=["mine", "another's", "off", "nonsense"],
 )
 def test_the_watchdog_is_for_the_process_that_is_meant(
     usec: str, pid: str | None, watchdog_s: float | None

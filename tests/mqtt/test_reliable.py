@@ -276,7 +276,7 @@ async def test_a_broker_that_dies_and_comes_back_holds_up_nothing_else_in_the_pr
         await asyncio.to_thread(broker.start)
         await until(lambda: bridge.connected and not bridge._outbox.waits)
     ticking.cancel()
-    assert worst_s < 0.25, "a slow machine is forgiven, a broker's time limits of seconds are not"
+    assert worst_s < 2, "a slow machine is forgiven, a broker's time limits of ten seconds are not"
 
 
 async def test_a_daemon_that_is_killed_while_the_broker_is_away_loses_no_event(
