@@ -245,7 +245,10 @@ STATUSES = {
     "already_paused": "it is paused",
     "not_paused": "it is not paused",
     "not_a_hold": "only a hold can be extended",
-    "out_of_range": "a value, or the last step, is out of bounds; or memory has no room for the plan in one piece",
+    "out_of_range": (
+        "a value, or the last step, is out of bounds; "
+        "or memory has no room for the plan in one piece"
+    ),
     "too_late": "the time for a start is not ahead",
     "busy": "a session runs, or a cue is due: try again later",
     "bad_frame": "its length or a field is wrong",

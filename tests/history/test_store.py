@@ -10,7 +10,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,10 +28,10 @@ from tenuto_core import vocab
 from tests.history.sessions import Band, whole_session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
 FULL_DISK_PAGES = 20
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -292,12 +295,29 @@ async def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(path: Path)
         await Store(path / "history.db").open()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-async def test_a_file_that_may_not_be_written_is_named(path: Path) -> None:
-    async with Store(path):
-        path.chmod(0o400)  # noqa: ASYNC240 - nobody waits
-    with pytest.raises(StoreError, match="cannot be written"):
-        await Store(path).open()
+@contextmanager
+def folder_of_a_user() -> Iterator[Path]:
+    """Give a folder, and be a user who may not do everything, which root may."""
+    with TemporaryDirectory() as name:
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
+async def test_a_file_that_may_not_be_written_is_named() -> None:
+    with folder_of_a_user() as folder:
+        path = folder / "history.db"
+        async with Store(path):
+            path.chmod(0o400)  # nobody waits
+        with pytest.raises(StoreError, match="cannot be written"):
+            await Store(path).open()
 
 
 async def test_reading_where_nothing_was_written_makes_nothing(path: Path) -> None:
