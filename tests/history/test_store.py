@@ -296,27 +296,26 @@ async def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(path: Path)
 
 
 @contextmanager
-def folder_of_a_user() -> Iterator[Path]:
-    """Give a folder, and be a user who may not do everything, which root may."""
-    with TemporaryDirectory() as name:
-        is_root = os.geteuid() == 0
+def not_as_root() -> Iterator[None]:
+    """Be somebody who may not do everything, which root may."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
         if is_root:
-            os.chown(name, NOBODY, NOBODY)
-            os.seteuid(NOBODY)
-        try:
-            yield Path(name)
-        finally:
-            if is_root:
-                os.seteuid(0)
+            os.seteuid(0)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
 async def test_a_file_that_may_not_be_written_is_named() -> None:
-    with folder_of_a_user() as folder:
-        path = folder / "history.db"
+    with TemporaryDirectory() as name:
+        path = Path(name) / "history.db"
         async with Store(path):
-            path.chmod(0o400)  # nobody waits
-        with pytest.raises(StoreError, match="cannot be written"):
+            path.chmod(0o444)
+        os.chmod(name, 0o755)  # noqa: PTH101 - nobody waits
+        with not_as_root(), pytest.raises(StoreError, match="cannot be written"):
             await Store(path).open()
 
 
