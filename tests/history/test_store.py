@@ -314,7 +314,7 @@ async def test_a_file_that_may_not_be_written_is_named() -> None:
         path = Path(name) / "history.db"
         async with Store(path):
             path.chmod(0o444)
-        os.chmod(name, 0o755)  # noqa: PTH101 - nobody waits
+        os.chmod(name, 0o755)  # noqa: PTH101, S103
         with not_as_root(), pytest.raises(StoreError, match="cannot be written"):
             await Store(path).open()
 
