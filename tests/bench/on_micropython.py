@@ -70,7 +70,8 @@ def upload(band, path):
         size += len(chunk)
         crc = crc32(chunk, crc)
     peer.receive(wire.encode(wire.UPLOAD_BEGIN, 1, PLAN_ID, size, crc & 0xFFFFFFFF), 0)
-    assert answered(peer) == vocab.OK
+    if answered(peer) == vocab.OUT_OF_RANGE:
+        raise MemoryError("not in one piece")
     at = 0
     for chunk in chunks(path):
         peer.receive(wire.encode(wire.UPLOAD_CHUNK, 2, at, tail=chunk), 0)
