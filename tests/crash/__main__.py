@@ -35,7 +35,9 @@ def main() -> None:
         fill_the_disk(folder)
         say("a full disk: nothing was lost, and it went on")
     with user() as folder:
-        played = kill_daemons(folder, args.kills, dice)
+        played = kill_daemons(
+            folder, args.kills, dice, lambda kills: say(f"{kills} of {args.kills} kills")
+        )
         say(f"{args.kills} kills of the daemon in {played} sessions: each is whole in the history")
     say(f"{time.monotonic() - begin_s:.0f} s")
 

@@ -24,7 +24,7 @@ from tests.crash.power import cut, remove
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FILE_BYTES_MAX = 400_000
@@ -199,11 +199,13 @@ def see_that_it_holds_for_readers(path: Path, told: Acknowledged) -> None:
 # --- the daemon itself
 
 
-def kill_daemons(folder: Path, times: int, rng: random.Random) -> int:
+def kill_daemons(
+    folder: Path, times: int, rng: random.Random, tell: Callable[[int], None] = lambda _kills: None
+) -> int:
     """Kill `tenuto daemon` again and again while a band in another process plays.
 
     Gives how many sessions were played.  After each the history must have it from its first record
-    to its last.
+    to its last.  tell: is told after each how many kills there were.
     """
     routines = folder / "routines"
     routines.mkdir(exist_ok=True)
@@ -229,6 +231,7 @@ def kill_daemons(folder: Path, times: int, rng: random.Random) -> int:
                     daemon.process.wait(10)
                 kills += 1
             _let_it_end(folder, sessions)
+            tell(kills)
     return sessions
 
 
