@@ -60,14 +60,17 @@ class Keep(Storage):
         return self._save_plan(int(name[4:]), data, head)
 
     def _save_plan(self, place, data, head):
-        ahead, behind = self._all(), []
-        for number in range(len(ahead)):
-            if ahead[number][0] == place:
-                ahead, behind = ahead[:number], ahead[number + 1 :]
-                break
-        start = ahead[-1][2] if ahead else nvm_slots.PLANS_AT
+        # From where it is written anew, where what lies behind it begins, and where that ends.
+        start = behind = None
+        last = nvm_slots.PLANS_AT
+        for other, at, end in self._all():
+            if other == place:
+                start, behind = at - _HEAD_BYTES, end
+            last = end
+        if start is None:
+            start = behind = last
         size = len(head) + len(data)
-        total = behind[-1][2] - behind[0][1] + _HEAD_BYTES if behind else 0
+        total = last - behind
         if size:
             total += _HEAD_BYTES + size
         if start + total + 1 > self._copy[0]:
@@ -77,10 +80,9 @@ class Keep(Storage):
         except MemoryError:
             return False
         to = 0
-        if behind:
-            for piece in self._pieces(behind[0][1] - _HEAD_BYTES, behind[-1][2]):
-                area[to : to + len(piece)] = piece
-                to += len(piece)
+        for piece in self._pieces(behind, last):
+            area[to : to + len(piece)] = piece
+            to += len(piece)
         if size:
             checksum = crc32(data, crc32(head)) & 0xFFFFFFFF
             struct.pack_into(_HEAD, area, to, place + 1, size, checksum)
