@@ -21,6 +21,7 @@ EVERY_S = 600.0
 AT_LATEST_S = 3600.0
 """However much is played."""
 LOOK_EVERY_S = 5.0
+END_TIMEOUT_S = 1.0
 _NEVER = 2**31 - 1
 
 
@@ -37,6 +38,7 @@ async def collected_between_sessions(is_playing: Callable[[], bool]) -> AsyncIte
         yield
     finally:
         task.cancel()
+        await asyncio.wait({task}, timeout=END_TIMEOUT_S)
         gc.set_threshold(*before)
 
 
