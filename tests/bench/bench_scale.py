@@ -95,6 +95,20 @@ class Run:
             for number in range(1, self.count + 1)
         ]
 
+    async def play(
+        self, room: Child, host: Child, client: aiomqtt.Client
+    ) -> tuple[float, Any, Any]:
+        """Let all begin at the same time; gives when, and what the room and the host tell."""
+        settle()
+        begin_s = asyncio.get_running_loop().time() + BEGINS_AFTER_S
+        when = {"begin_s": begin_s, "end_s": begin_s + PLAYS_S}
+        told, taken, _ = await asyncio.gather(
+            room.ask(2 * PLAYS_S, **when),
+            host.ask(2 * PLAYS_S, **when),
+            self.command(client, begin_s),
+        )
+        return begin_s, told, taken
+
     async def command(self, client: aiomqtt.Client, begin_s: float) -> None:
         """Give all the commands at their times."""
         giving: set[asyncio.Task[None]] = set()
@@ -108,7 +122,6 @@ class Run:
 
 async def tenuto(run: Run) -> tuple[Result, list[list[Any]], list[Any]]:
     """Let Tenuto play; gives what it took, the floor's scores, and that of the wearables."""
-    loop = asyncio.get_running_loop()
     listener = Listener()
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(Child("room", count=run.count, score=None))
@@ -125,14 +138,7 @@ async def tenuto(run: Run) -> tuple[Result, list[list[Any]], list[Any]]:
         options = SubscribeOptions(noLocal=True, retainAsPublished=True, retainHandling=2)
         await client.subscribe(f"{BASE}/#", options=options)
         listening = asyncio.create_task(listener.listen(client))
-        settle()
-        begin_s = loop.time() + BEGINS_AFTER_S
-        when = {"begin_s": begin_s, "end_s": begin_s + PLAYS_S}
-        told, taken, _ = await asyncio.gather(
-            room.ask(2 * PLAYS_S, **when),
-            host.ask(2 * PLAYS_S, **when),
-            run.command(client, begin_s),
-        )
+        begin_s, told, taken = await run.play(room, host, client)
         listening.cancel()
     found = latencies(run, begin_s, listener, told, taken) | {
         "cpu_s": taken["used_s"],
@@ -200,7 +206,6 @@ def schema(run: Run) -> list[str]:
 
 async def floor(run: Run, scores: list[list[Any]], said: list[Any]) -> Result:
     """Let the bare libraries do the same; gives what they took."""
-    loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(Child("room", count=run.count, score=said))
         wearables = run.wearables((await room.hear(LINKED_TIMEOUT_S))["adapter"])
@@ -219,14 +224,7 @@ async def floor(run: Run, scores: list[list[Any]], said: list[Any]) -> Result:
         await bare.hear(LINKED_TIMEOUT_S)
         client = await stack.enter_async_context(aiomqtt.Client(run.broker.host, run.broker.port))
         client.pending_calls_threshold = 10_000
-        settle()
-        begin_s = loop.time() + BEGINS_AFTER_S
-        when = {"begin_s": begin_s, "end_s": begin_s + PLAYS_S}
-        _, taken, _ = await asyncio.gather(
-            room.ask(2 * PLAYS_S, **when),
-            bare.ask(2 * PLAYS_S, **when),
-            run.command(client, begin_s),
-        )
+        _, _, taken = await run.play(room, bare, client)
     return {
         "floor_cpu_s": taken["used_s"],
         "floor_mib": taken["mib"],
