@@ -610,7 +610,7 @@ async def play(
             setting.say(host.broker_text)
         async with host.running():
             keeper = host.daemon.keepers[wearable.id]
-            setting.say(f"looking for {keeper.name}")
+            setting.say(f"looking for the wearable {keeper.name}")
             await reach(keeper)
             with _signals(asyncio.get_running_loop(), gone.set):
                 key, lasts_ms, joined = await begin(keeper, compiled)

@@ -124,7 +124,7 @@ class Desk:
             self._daemon.attach(outlet)
             try:
                 if not keeper.connected.is_set():
-                    await talk.send(say=f"looking for {keeper.name}")
+                    await talk.send(say=f"looking for the wearable {keeper.name}")
                 await reach(keeper)
                 key, lasts_ms, joined = await begin(keeper, compiled)
                 before: list[Entry] = []
