@@ -60,14 +60,15 @@ class Keep(Storage):
         return self._save_plan(int(name[4:]), data, head)
 
     def _save_plan(self, place, data, head):
-        # From where it is written anew, where what lies behind it begins, and where that ends.
-        start = behind = None
+        # From where it is written anew (-1: not kept yet), where what lies behind it begins, and
+        # where that ends.
+        start = behind = -1
         last = nvm_slots.PLANS_AT
         for other, at, end in self._all():
             if other == place:
                 start, behind = at - _HEAD_BYTES, end
             last = end
-        if start is None:
+        if start < 0:
             start = behind = last
         size = len(head) + len(data)
         total = last - behind

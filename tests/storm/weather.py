@@ -50,8 +50,8 @@ class What(StrEnum):
 class Trouble:
     """One thing that happens.
 
-    at_s: since the storm began.  value: what it takes, see `Storm` and `RealMqtt`.  word: of a
-    command, or which of its kinds it is.
+    at_s: since the storm began; no two share one, for a command's id is made of it.  value: what
+    it takes, see `Storm` and `RealMqtt`.  word: of a command, or which of its kinds it is.
     """
 
     at_s: float
@@ -162,11 +162,12 @@ def forecast(seed: int) -> Weather:
         # Half of what happens falls near a cue, where it hurts most.
         at_s += rng.choice((rng.uniform(0, 1), rng.uniform(0, 12), rng.uniform(0, 40)))
         at_s = at_s if rng.random() < 0.5 else round(at_s) + rng.uniform(-0.05, 0.05)
-        troubles.append(_trouble(rng, max(12.1, at_s)))
+        at_s = max(12.1, troubles[-1].at_s + 0.001, at_s)
+        troubles.append(_trouble(rng, at_s))
     return Weather(
         seed=seed,
         drift_ppm=rng.choice((0.0, 40.0, -80.0, 300.0)),
         loss=rng.choice((0.0, 0.0, 0.1, 0.3)),
         plans=plans,
-        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.at_s)),
+        troubles=tuple(troubles),
     )
