@@ -18,8 +18,6 @@ from .vocab import (
 )
 
 ANSWERS_MAX = 8
-LOG_FRAMES_IN_FLIGHT = 4
-LOG_RESEND_MS = 2_000
 _UNHURRIED = (wire.CLOCK, wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
 _OPEN_TO_ALL = (wire.HELLO, wire.IDENTITY, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
@@ -43,7 +41,6 @@ class Peer:
         self._streaming = False
         self._sent = 0
         self._acked = 0
-        self._in_flight = 0
         self._resend_ms: int | None = None
         self.dropped = 0
         self.frame_bytes = wire.MAX_FRAME
@@ -56,8 +53,13 @@ class Peer:
     @property
     def has_more(self) -> bool:
         """Whether `pull` has something to give now."""
-        unsent = self._streaming and self._sent < self._band.log.next
-        return bool(self._answers) or (unsent and self._in_flight < LOG_FRAMES_IN_FLIGHT)
+        if self._answers:
+            return True
+        return self._streaming and self._sent < self._band.log.next and self._room_ahead > 0
+
+    @property
+    def _room_ahead(self) -> int:
+        return wire.LOG_AHEAD_MAX - (self._sent - self._acked)
 
     def receive(self, frame: bytes, now_ms: int) -> None:
         """Take one frame of the host; its answer comes out of `pull`."""
@@ -207,8 +209,8 @@ class Peer:
         if seq > log.next:
             return (OUT_OF_RANGE, log.first, log.next), b""
         self._streaming = True
+        log.acked = max(log.acked, seq)  # who asks from there on has what is before it
         self._sent = self._acked = max(seq, log.first)
-        self._in_flight = 0
         self._resend_ms = None
         return (OK if seq >= log.first else LOG_OVERRUN, log.first, log.next), b""
 
@@ -217,8 +219,7 @@ class Peer:
             return
         self._acked = seq
         self._band.log.acked = max(self._band.log.acked, seq)
-        self._in_flight = 0 if seq == self._sent else max(1, self._in_flight - 1)
-        self._resend_ms = None if seq == self._sent else now_ms + LOG_RESEND_MS
+        self._resend_ms = None if seq == self._sent else now_ms + wire.LOG_RESEND_MS
 
     def pull(self, room: int, now_ms: int) -> bytes:
         """The next frame to send with its length byte, of at most `room` bytes, or b"" for none."""
@@ -236,18 +237,15 @@ class Peer:
         log = self._band.log
         if self._resend_ms is not None and now_ms >= self._resend_ms:
             self._sent = self._acked
-            self._in_flight = 0
             self._resend_ms = None
         if self._sent < log.first:
             self._sent = self._acked = log.first
-        if self._in_flight >= LOG_FRAMES_IN_FLIGHT:
-            return b""
-        records = log.read(self._sent, (min(room, self.frame_bytes) - 6) // RECORD_BYTES)
+        count = min((min(room, self.frame_bytes) - 6) // RECORD_BYTES, self._room_ahead)
+        records = log.read(self._sent, count)
         if not records:
             return b""
         frame = wire.encode(wire.LOG, 0, self._sent, tail=records)
         self._sent += len(records) // RECORD_BYTES
-        self._in_flight += 1
         if self._resend_ms is None:
-            self._resend_ms = now_ms + LOG_RESEND_MS
+            self._resend_ms = now_ms + wire.LOG_RESEND_MS
         return frame

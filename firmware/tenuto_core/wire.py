@@ -17,6 +17,10 @@ MAX_FRAME = 243
 """Largest frame in bytes: 244 fit one BLE packet of 251, one is the length."""
 MIN_FRAME = 64
 """A link that cannot carry frames of this size is of no use."""
+LOG_AHEAD_MAX = 64
+"""So many records the band sends ahead of their acknowledgement."""
+LOG_RESEND_MS = 5_000
+"""What was not acknowledged for so long comes again."""
 
 HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
 CHALLENGE, PROOF, KEY_SET, IDENTITY = 0x06, 0x07, 0x08, 0x09

@@ -15,7 +15,7 @@ from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.band import Band
 from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.peer import ANSWERS_MAX, LOG_FRAMES_IN_FLIGHT, LOG_RESEND_MS, Peer
+from tenuto_core.peer import ANSWERS_MAX, Peer
 from tenuto_core.plan import MAX_BYTES, Plan, Step
 from tenuto_core.player import IDLE, RUNNING, STATES
 from tests.core.rig import (
@@ -668,43 +668,56 @@ def test_nothing_streams_before_it_is_asked_for() -> None:
     assert host.pull() is None
 
 
-def test_frames_without_an_ack_are_bounded_and_come_again() -> None:
+def test_records_without_an_ack_are_bounded_and_come_again() -> None:
     wrist, _ = linked()
     write(wrist, 200)
     follower = Follower(wrist)
 
-    assert follower.fetch(ack=False) == LOG_FRAMES_IN_FLIGHT
+    came = follower.fetch(ack=False)
+    assert sum(count for _, count in follower.frames) == wire.LOG_AHEAD_MAX
     assert not follower.host.peer.has_more
-    assert follower.host.peer.due_ms == wrist.now_ms + LOG_RESEND_MS
-    wrist.run(LOG_RESEND_MS - 1)
+    assert follower.host.peer.due_ms == wrist.now_ms + wire.LOG_RESEND_MS
+    wrist.run(wire.LOG_RESEND_MS - 1)
     assert follower.fetch(ack=False) == 0
     wrist.run(1)
-    assert follower.fetch(ack=False) == LOG_FRAMES_IN_FLIGHT
+    assert follower.fetch(ack=False) == came
 
-    assert follower.frames[:LOG_FRAMES_IN_FLIGHT] == follower.frames[LOG_FRAMES_IN_FLIGHT:]
+    assert follower.frames[:came] == follower.frames[came:]
 
 
-def test_acks_open_the_window_frame_by_frame() -> None:
+def test_acks_open_the_window_by_what_they_say() -> None:
     wrist, _ = linked()
     write(wrist, 200)
     follower = Follower(wrist)
     follower.fetch(ack=False)
     (_, first), (_, second), *_ = follower.frames
 
-    follower.host.send(wire.LOG_ACK, first)
-    assert follower.fetch(ack=False) == 1
-    follower.host.send(wire.LOG_ACK, first + second)
-    assert follower.fetch(ack=False) == 1
+    for acked in (first, first + second):
+        follower.host.send(wire.LOG_ACK, acked)
+        assert follower.host.peer.has_more
+        follower.fetch(ack=False)
+        assert sum(follower.frames[-1]) == acked + wire.LOG_AHEAD_MAX
     follower.host.send(wire.LOG_ACK, first + second)
     follower.host.send(wire.LOG_ACK, 0)
     follower.host.send(wire.LOG_ACK, 100_000)
     assert follower.fetch(ack=False) == 0
-    assert follower.host.peer.due_ms == wrist.now_ms + LOG_RESEND_MS
-    follower.fetch()
-    wrist.run(LOG_RESEND_MS)
+    assert follower.host.peer.due_ms == wrist.now_ms + wire.LOG_RESEND_MS
+    wrist.run(wire.LOG_RESEND_MS)
     follower.fetch()
     assert follower.next == wrist.log.next
     assert follower.host.peer.due_ms is None
+
+
+def test_who_asks_from_a_number_on_has_what_is_before_it() -> None:
+    """Its last acknowledgement was lost with the link; a band with something unread stays awake."""
+    wrist, _ = linked()
+    wrist.press()
+    wrist.run_out()
+
+    Follower(wrist, wrist.log.next - 1)
+    assert wrist.band.has_unread
+    Follower(wrist, wrist.log.next)
+    assert not wrist.band.has_unread
 
 
 def test_one_ack_may_stand_for_several_frames() -> None:
@@ -764,7 +777,7 @@ def test_lost_frames_and_lost_acks_leave_no_hole(seed: int) -> None:
         wrist.run(loss.randrange(1_500))
         follower.fetch(loss)
     for _ in range(40):
-        wrist.run(LOG_RESEND_MS)
+        wrist.run(wire.LOG_RESEND_MS)
         follower.fetch()
 
     assert follower.held() == log_bytes(wrist.log)
@@ -793,7 +806,7 @@ def test_records_overwritten_while_streaming_show_as_a_gap_and_the_rest_comes() 
     follower.fetch(ack=False)
     assert follower.next == 3
     write(wrist, 30)
-    wrist.run(LOG_RESEND_MS)
+    wrist.run(wire.LOG_RESEND_MS)
 
     frame = follower.host.pull()
 
@@ -802,7 +815,7 @@ def test_records_overwritten_while_streaming_show_as_a_gap_and_the_rest_comes() 
     assert unpack_record(frame[3])[3] == wrist.log.first
     follower.next = wrist.log.first
     for _ in range(4):
-        wrist.run(LOG_RESEND_MS)
+        wrist.run(wire.LOG_RESEND_MS)
         follower.fetch()
     assert follower.next == wrist.log.next
     assert follower.host.peer.due_ms is None
@@ -819,7 +832,7 @@ def test_an_overrun_never_sends_a_record_under_a_wrong_number(seed: int) -> None
         follower.fetch(rng)
         follower.next = max(follower.next, wrist.log.first)
     for _ in range(5):
-        wrist.run(LOG_RESEND_MS)
+        wrist.run(wire.LOG_RESEND_MS)
         follower.fetch()
 
     for seq, record in follower.records.items():

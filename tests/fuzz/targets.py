@@ -45,7 +45,7 @@ from tenuto_core import buzzer, cobs, vocab, wire
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.peer import ANSWERS_MAX, LOG_FRAMES_IN_FLIGHT, Peer
+from tenuto_core.peer import ANSWERS_MAX, Peer
 from tenuto_core.plan import MAX_BYTES, Plan, PlanError
 from tenuto_core.plans import Kept
 from tenuto_core.player import IDLE
@@ -181,7 +181,7 @@ def live(wrist: Wrist, data: bytes) -> Iterator[bytes]:
 
 def _told(peer: Peer, wrist: Wrist) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Give what the band says now, each frame as its op and its fields."""
-    for _ in range(ANSWERS_MAX + LOG_FRAMES_IN_FLIGHT):
+    for _ in range(ANSWERS_MAX + wire.LOG_AHEAD_MAX):
         packet = peer.pull(wire.MAX_FRAME + 1, wrist.now_ms)
         if not packet:
             return

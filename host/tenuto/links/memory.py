@@ -7,6 +7,8 @@ For developers and tests; the simulated wearable with its radio is in `tenuto.si
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
@@ -64,6 +66,24 @@ class MemoryBand:
         self._loop.call_later(held_ms / 1000, edge, False)  # noqa: FBT003
 
 
+class _Way:
+    """One way of a link: what sets out first arrives first.
+
+    Timers alone would not do, for those of one moment fire in any order.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: deque[Callable[[], None]] = deque()
+
+    def carry(self, for_s: float, arrive: Callable[[], None]) -> None:
+        """Have something arrive after a time, the same for all."""
+        self._under_way.append(arrive)
+        asyncio.get_running_loop().call_later(for_s, self._arrive_oldest)
+
+    def _arrive_oldest(self) -> None:
+        self._under_way.popleft()()
+
+
 class MemoryLink:
     """A `Link` to a `MemoryBand`; every packet takes `latency_s` each way.
 
@@ -86,6 +106,7 @@ class MemoryLink:
         self._latency_s = latency_s
         self._lose = lose
         self._on_packet: Callable[[bytes], None] | None = None
+        self._up, self._down = _Way(), _Way()
         self._on_lost: Callable[[], None] = lambda: None
 
     async def connect(
@@ -113,7 +134,7 @@ class MemoryLink:
                 peer.receive(packet, self._band.now_ms)
                 self._band.poke()
 
-        asyncio.get_running_loop().call_later(self._latency_s, arrive)
+        self._up.carry(self._latency_s, arrive)
 
     async def alert(self) -> None:
         """Have the band felt."""
@@ -134,11 +155,10 @@ class MemoryLink:
 
     def pump(self, now_ms: int) -> None:
         """Send what the band has for the host."""
-        loop = asyncio.get_running_loop()
         while packet := self.peer.pull(self.packet_bytes, now_ms):
             if self._lose("down", packet):
                 continue
-            loop.call_later(self._latency_s, self._deliver, packet)
+            self._down.carry(self._latency_s, partial(self._deliver, packet))
 
     def _deliver(self, packet: bytes) -> None:
         if self._on_packet is not None:

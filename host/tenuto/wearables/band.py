@@ -37,11 +37,13 @@ ANSWER_TIMEOUT_S = 2.0
 TRIES = 3
 CHUNKS_IN_FLIGHT = 4
 """The wearable holds 8 packets that it has not looked at yet; half of that is safe."""
-ACK_EVERY_RECORDS, ACK_EVERY_FRAMES = 16, 3
-"""After so many the band is told at once that it may go on: it sends four frames ahead."""
-ACK_AFTER_S = 1.0
-"""Else it is told after this time, which spares both ends a third of the packets that half of it
-would take; after two seconds it would send all of it again."""
+ACK_EVERY_RECORDS = wire.LOG_AHEAD_MAX // 2
+"""After so many the band is told at once, so that it need not stop."""
+ACK_AFTER_S = wire.LOG_RESEND_MS / 1000 - 2
+"""Else after this time, which a slow link may draw out before the band sends all of it again; a
+beat a second then takes half the packets that a second would take."""
+ROOM_AFTER_S = 0.3
+"""When nobody here has room for more of the log: the history writes a few times a second."""
 OPEN_TRIES = 12
 OPEN_EVERY_S = 1.0
 """A band sends a stranger away after 20 s; until then its wearer may make the gesture."""
@@ -149,7 +151,6 @@ class BandDriver:
         self._gap: Callable[[int, int], None] = lambda _first, _end: None
         self._next_seq = 0
         self._acked_seq = 0
-        self._unacked_frames = 0
         self._ack_timer: asyncio.TimerHandle | None = None
         self._helpers: set[asyncio.Task[None]] = set()
         self.frames_broken = 0
@@ -565,6 +566,9 @@ class BandDriver:
         if op == wire.LOG:
             self._on_log(values[0], tail)
             return
+        if op == wire.LOG_READ | wire.ANSWER:
+            # Not where it is waited for: the first records are right behind it.
+            self._on_log_begins(values[1])
         asked = values[1] if op == wire.NOT_UNDERSTOOD else op ^ wire.ANSWER
         waiting = self._waiting.get((asked, tag))
         if waiting is not None and not waiting.done():
@@ -582,9 +586,13 @@ class BandDriver:
 
     async def _read_log(self, from_seq: int) -> None:
         self._next_seq = self._acked_seq = from_seq
-        self._unacked_frames = 0
         values, _ = await self._ask(wire.LOG_READ, from_seq)
         self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
+
+    def _on_log_begins(self, first: int) -> None:
+        if self._records is not None and first > self._next_seq:
+            self._gap(self._next_seq, first)
+            self._next_seq = self._acked_seq = first
 
     def _on_log(self, seq: int, data: bytes) -> None:
         if self._records is None or len(data) % RECORD_BYTES:
@@ -597,21 +605,15 @@ class BandDriver:
         if fresh and fresh[0].seq > self._next_seq:
             # Either the band has overwritten what is missing, or a packet was lost on the way
             # and the band will send it again when its acknowledgement does not come.
-            self._ask_for_missing(self._next_seq)
+            self._ask_for_missing()
             return
         if fresh and not self._records(fresh):
-            return  # no acknowledgement: the band sends them again
+            self._ask_for_missing(ROOM_AFTER_S)
+            return
         if fresh:
             self._next_seq = fresh[-1].seq + 1
-        self._unacked_frames += 1
-        if (
-            not fresh
-            or self._next_seq - self._acked_seq >= ACK_EVERY_RECORDS
-            or self._unacked_frames >= ACK_EVERY_FRAMES
-        ):
-            self._ack_soon(0.0)
-        else:
-            self._ack_soon(ACK_AFTER_S)
+        is_urgent = not fresh or self._next_seq - self._acked_seq >= ACK_EVERY_RECORDS
+        self._ack_soon(0.0 if is_urgent else ACK_AFTER_S)
 
     def _ack_soon(self, delay_s: float) -> None:
         if self._ack_timer is not None:
@@ -622,20 +624,16 @@ class BandDriver:
 
     def _ack(self) -> None:
         self._ack_timer = None
-        self._unacked_frames = 0
         self._acked_seq = self._next_seq
         self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, self._next_seq)), "ack")
 
-    def _ask_for_missing(self, seq: int) -> None:
+    def _ask_for_missing(self, after_s: float = 0.0) -> None:
         if not any(task.get_name().startswith("missing") for task in self._helpers):
-            self._help(self._fetch_missing(seq), "missing")
+            self._help(self._fetch_missing(after_s), "missing")
 
-    async def _fetch_missing(self, seq: int) -> None:
-        values, _ = await self._ask(wire.LOG_READ, seq)
-        first = values[1]
-        if first > seq == self._next_seq:
-            self._gap(seq, first)
-            self._next_seq = self._acked_seq = first
+    async def _fetch_missing(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self._ask(wire.LOG_READ, self._next_seq)
 
     def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a small piece of work of this driver; a lost link ends it."""
