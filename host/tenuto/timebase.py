@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: SLF001 - the virtual loop does what asyncio's own does, with the names that it has there
 """The event loop's clock: real time, scaled time, or virtual time.
 
 Everything in a Tenuto process waits on its event loop: the host, the radio, the simulated board.
@@ -7,8 +8,8 @@ whose clock jumps to the next timer as soon as nobody has anything left to do pl
 session in seconds, with the same order of events each time.
 
 Two traps for code that must run under any of them: read time from `loop.time()` only, and do not
-expect timers that are due at the same instant to fire in the order in which they were set (asyncio
-keeps them in a heap).
+expect timers that are due at the same instant to fire in the order in which they were set. Virtual
+time keeps that order, asyncio's own loops do not.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import math
 import selectors
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.errors import TenutoError
 
 if TYPE_CHECKING:
+    import contextvars
+    from collections import deque
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
 
@@ -34,9 +38,9 @@ _Ready = tuple[selectors.SelectorKey, int]
 VIRTUAL_START_S = 1000.0
 """Where the virtual clock begins: not 0, which too much code takes for "never"."""
 
-_COARSE_S = 4e6
-"""From here on a float of seconds is coarser than the nanosecond by which asyncio must find a timer
-overdue to run it; a clock that stood exactly at the timer would stand there for ever."""
+_CANCELLED_MIN = 100
+"""So many cancelled timers stay where they are until they are due; where more than half of all are
+cancelled they go."""
 
 _TASKS_SHOWN_MAX = 8
 _LOOK_EVERY = 64
@@ -87,16 +91,9 @@ class _ScaledEventLoop(asyncio.SelectorEventLoop):
         return self._start_s + (time.monotonic() - self._start_s) * self._speed
 
 
-class _VirtualSelector(selectors.DefaultSelector):
-    """Instead of waiting for a timer, moves the loop's clock to it."""
-
-    loop: VirtualEventLoop
+class _CountingSelector(selectors.DefaultSelector):
     files: int = 0
     """How many are registered; the length of the selector's own map takes far longer to tell."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._unlooked = 0
 
     def register(
         self,
@@ -113,21 +110,10 @@ class _VirtualSelector(selectors.DefaultSelector):
         self.files -= 1
         return key
 
-    def select(self, timeout: float | None = None) -> list[_Ready]:
-        # Asking the system takes a sixth of the time that a simulated session takes. While nobody
-        # outside could have anything to say, only Ctrl-C can come, and it may wait a little.
-        self._unlooked += 1
-        if timeout is None or self._unlooked >= _LOOK_EVERY or self.loop.has_outside:
-            self._unlooked = 0
-            ready = super().select(0)
-            if ready:
-                return ready
-        if timeout is not None and timeout <= 0:
-            return []
-        return self.loop.pass_time(timeout)
 
-    def wait_really(self, timeout_s: float | None) -> list[_Ready]:
-        return super().select(timeout_s)
+class _Timer(asyncio.TimerHandle):
+    __slots__ = ()
+    _scheduled: bool
 
 
 class VirtualEventLoop(asyncio.SelectorEventLoop):
@@ -142,17 +128,27 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
             writable. 0 suits a closed world; a broker in another process wants a few ms.
     """
 
+    if TYPE_CHECKING:  # the base class has these, and the stubs leave them out
+        _ready: deque[asyncio.Handle]
+        _stopping: bool
+        _timer_cancelled_count: int
+
+        def _check_closed(self) -> None: ...
+        def _process_events(self, event_list: list[_Ready]) -> None: ...
+
     def __init__(self, *, settle_s: float = 0.0) -> None:
         self._now_s = VIRTUAL_START_S
         self._settle_s = settle_s
         self._thread_jobs = 0
         self._awaits_signals = False
         self._own_executor: ThreadPoolExecutor | None = None
-        self._virtual_selector = _VirtualSelector()
-        self._virtual_selector.loop = self
-        super().__init__(self._virtual_selector)
+        self._unlooked = 0
+        self._timers: list[tuple[float, float, _Timer]] = []
+        self._timers_set = 0
+        self._files = _CountingSelector()
+        super().__init__(self._files)
         # What is registered so far is the loop's own wake-up socket; anything more is foreign.
-        self._own_files = self._virtual_selector.files
+        self._own_files = self._files.files
 
     def time(self) -> float:
         """Give the virtual time in seconds."""
@@ -162,9 +158,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def has_outside(self) -> bool:
         """Whether a signal, a thread or a file that is not the loop's own could wake it."""
         return bool(
-            self._thread_jobs
-            or self._awaits_signals
-            or self._virtual_selector.files > self._own_files
+            self._thread_jobs or self._awaits_signals or self._files.files > self._own_files
         )
 
     def add_signal_handler(  # type: ignore[override]
@@ -177,29 +171,93 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._awaits_signals = True
         super().add_signal_handler(sig, callback, *args)
 
-    def pass_time(self, timeout_s: float | None) -> list[_Ready]:
-        """Wait for threads and sockets as far as needed, else jump `timeout_s` ahead.
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call back at a time; see the base class.
 
-        Called by the loop's selector when no callback is ready.
+        Of timers that are due at the same instant the one that was set first comes first.
+        """
+        self._check_closed()
+        timer = _Timer(when, callback, args, self, context)
+        heappush(self._timers, (when, self.rank(), timer))
+        timer._scheduled = True
+        return timer
+
+    def rank(self) -> float:
+        """Give the place of a new timer among those of the same instant, the lowest first."""
+        self._timers_set += 1
+        return self._timers_set
+
+    def close(self) -> None:
+        """Close it; see the base class."""
+        super().close()
+        self._timers.clear()
+
+    def _run_once(self) -> None:
+        """Do what asyncio's own does in one round, for which the clock need not be asked.
+
+        That one spends a tenth of a simulated session on comparing timers, and on waiting for
+        nothing.
+        """
+        ready, timers = self._ready, self._timers
+        if self._timer_cancelled_count > _CANCELLED_MIN and (
+            self._timer_cancelled_count > len(timers) / 2
+        ):
+            self._forget_cancelled()
+        while timers and timers[0][2]._cancelled:
+            self._timer_cancelled_count -= 1
+            heappop(timers)[2]._scheduled = False
+        # Asking the system takes a sixth of the time that a simulated session takes. While nobody
+        # outside could have anything to say, only Ctrl-C can come, and it may wait a little.
+        self._unlooked += 1
+        if self._unlooked >= _LOOK_EVERY or self.has_outside:
+            self._look(0)
+        if not ready and not self._stopping:
+            self._pass_time(timers[0][0] if timers else None)
+        until_s = self._now_s
+        while timers and timers[0][0] <= until_s:
+            timer = heappop(timers)[2]
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _forget_cancelled(self) -> None:
+        for _, _, timer in self._timers:
+            timer._scheduled = not timer._cancelled
+        self._timers[:] = [entry for entry in self._timers if not entry[2]._cancelled]
+        heapify(self._timers)
+        self._timer_cancelled_count = 0
+
+    def _look(self, timeout_s: float | None) -> bool:
+        """Wait really, at most for so long, for files and threads; tells whether one came."""
+        self._unlooked = 0
+        events = self._files.select(timeout_s)
+        self._process_events(events)
+        return bool(events)
+
+    def _pass_time(self, until_s: float | None) -> None:
+        """Wait for threads and sockets as far as needed, else jump to a time.
 
         Raises:
             DeadlockError: nothing is scheduled, and neither a thread nor a socket could wake us.
         """
-        if self._thread_jobs:
-            return self._virtual_selector.wait_really(None)
-        has_files = self._virtual_selector.files > self._own_files
-        if timeout_s is None:
-            if has_files:
-                return self._virtual_selector.wait_really(None)
-            raise DeadlockError(self._describe_deadlock())
-        if has_files and self._settle_s > 0:
-            ready = self._virtual_selector.wait_really(self._settle_s)
-            if ready:
-                return ready
-        self._now_s += timeout_s
-        if self._now_s > _COARSE_S:
-            self._now_s = math.nextafter(self._now_s, math.inf)
-        return []
+        has_files = self._files.files > self._own_files
+        if self._thread_jobs or (until_s is None and has_files):
+            self._look(None)
+        elif until_s is None:
+            # The signal of a Ctrl-C may have come since the last look.
+            if not self._look(0):
+                raise DeadlockError(self._describe_deadlock())
+        elif not (has_files and self._settle_s > 0 and self._look(self._settle_s)):
+            self._now_s = max(self._now_s, until_s)
 
     def run_in_executor(  # type: ignore[override]
         self,

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -36,6 +37,37 @@ def test_timers_fire_in_the_order_of_their_times() -> None:
         return fired
 
     assert timebase.run(main(), speed=math.inf) == [1, 2, 3, 60]
+
+
+def test_timers_of_one_instant_fire_in_the_order_in_which_they_were_set() -> None:
+    async def main() -> list[int]:
+        loop = asyncio.get_running_loop()
+        fired: list[int] = []
+        due_s = loop.time() + 60
+        for number in range(300):
+            timer = loop.call_at(due_s, fired.append, number)
+            if number % 3:
+                timer.cancel()
+        await asyncio.sleep(61)
+        return fired
+
+    assert timebase.run(main(), speed=math.inf) == list(range(0, 300, 3))
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        freed = [weakref.ref(_cancelled(loop)) for _ in range(10_000)]
+        await asyncio.sleep(1)
+        return sum(ref() is not None for ref in freed)
+
+    assert timebase.run(main(), speed=math.inf) < 200
+
+
+def _cancelled(loop: asyncio.AbstractEventLoop) -> asyncio.TimerHandle:
+    timer = loop.call_later(3600, print)
+    timer.cancel()
+    return timer
 
 
 def test_a_time_far_ahead_is_reached_although_floats_are_coarse_there() -> None:

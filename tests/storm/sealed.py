@@ -27,7 +27,12 @@ class _SealedEventLoop(VirtualEventLoop):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self._rng = random.Random(f"{seed}/threads")
+        self._ranks = random.Random(f"{seed}/timers")
         self._jobs: dict[Executor | None, deque[tuple[float, Callable[[], None]]]] = {}
+
+    def rank(self) -> float:
+        """Have the seed decide the order of timers of one instant, for in real time nobody does."""
+        return self._ranks.random()
 
     def run_in_executor(  # type: ignore[override]
         self,
