@@ -21,7 +21,7 @@ from digest import sha256
 from keep import Keep
 from tenuto_core import sleep, vocab
 from tenuto_core.auth import Keyring
-from tenuto_core.band import Band
+from tenuto_core.band import Band, earliest
 from tenuto_core.heart import Beats
 from tenuto_core.plan import MAX_BYTES
 from thrift import free_bytes
@@ -141,7 +141,7 @@ class App:
             self.band.buzzer.stop()
 
     def step(self):
-        """Do all that there is to do now and tell when the next thing is due, in ms or None."""
+        """Do all that there is to do now and tell when the next thing is due, in ms."""
         band, now_ms = self.band, self._clock.now()
         # Before anything is due: a release that was not looked at in time is still a release.
         for pressed, at_ms in self._button.read():
@@ -159,12 +159,13 @@ class App:
                 band.beat(bpm, rr, now_ms)
         self._exchange(measured, now_ms)
         self._rest(now_ms)
-        times = [band.due_ms, self.ble.due_ms, self._battery_ms]
-        if self.usb is not None:
-            times.append(self.usb.due_ms)
-        if self._led is not None:
-            times.append(self._led.due_ms)
-        return min([time for time in times if time is not None])
+        return earliest(
+            band.due_ms,
+            self.ble.due_ms,
+            None if self.usb is None else self.usb.due_ms,
+            None if self._led is None else self._led.due_ms,
+            self._battery_ms,
+        )
 
     def _exchange(self, measured, now_ms):
         """Let the links do their work."""
@@ -185,9 +186,11 @@ class App:
                 self.usb.send(now_ms)
             except Exception as error:  # noqa: BLE001 - likewise
                 self._complain("cable", error)
-        peers = (self.ble.peer, None if self.usb is None else self.usb.peer)
-        band.is_followed = any(peer is not None and peer.is_following for peer in peers)
-        if band.is_playing or peers != (None, None):
+        by_air, by_cable = self.ble.peer, None if self.usb is None else self.usb.peer
+        band.is_followed = (by_air is not None and by_air.is_following) or (
+            by_cable is not None and by_cable.is_following
+        )
+        if by_air is not None or by_cable is not None or band.is_playing:
             self._active_ms = now_ms
 
     def _complain(self, link, error):

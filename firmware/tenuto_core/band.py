@@ -47,9 +47,13 @@ PAIRING_OVER = menu.GOODBYE
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
 
 
-def _due(*times: int | None) -> int | None:
-    known = [t for t in times if t is not None]
-    return min(known) if known else None
+def earliest(*times: int | None) -> int | None:
+    """The first of some times, of which each may be None; None where all are."""
+    first = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first
 
 
 class Band(Answers):
@@ -131,7 +135,7 @@ class Band(Answers):
     @property
     def due_ms(self) -> int | None:
         """When `advance` wants to be called next, or None."""
-        return _due(
+        return earliest(
             self.player.due_ms,
             self.buzzer.due_ms,
             self.button.due_ms,
@@ -142,15 +146,18 @@ class Band(Answers):
 
     def advance(self, now_ms: int) -> None:
         """Do everything that is due at `now_ms`."""
-        self._gesture(self.button.advance(now_ms), now_ms)
+        # On a board this comes 48 times a second, nearly always for nothing.
+        if self.button.due_ms is not None:
+            self._gesture(self.button.advance(now_ms), now_ms)
         self.player.advance(now_ms)
-        if self._alert.advance(now_ms) == alert.FEEL_HIGH:
+        if self._alert.due_ms is not None and self._alert.advance(now_ms) == alert.FEEL_HIGH:
             self._feel_alert(alert.HIGH, now_ms)
-        if self._menu.advance(now_ms) == menu.LEFT:
+        if self._menu.due_ms is not None and self._menu.advance(now_ms) == menu.LEFT:
             self._feel(menu.GOODBYE, WITHHELD_MENU, now_ms)
         if self.pairing_until_ms is not None and now_ms >= self.pairing_until_ms:
             self.close_pairing(PAIRING_OVER, now_ms)
-        self.buzzer.advance(now_ms)
+        if self.buzzer.due_ms is not None:
+            self.buzzer.advance(now_ms)
         is_playing = self.player.state != IDLE
         if is_playing or self._was_playing:
             self._played_to = self.log.next

@@ -238,6 +238,8 @@ class Peer:
         if self._resend_ms is not None and now_ms >= self._resend_ms:
             self._sent = self._acked
             self._resend_ms = None
+        if self._sent == log.next:
+            return b""
         if self._sent < log.first:
             self._sent = self._acked = log.first
         count = min((min(room, self.frame_bytes) - 6) // RECORD_BYTES, self._room_ahead)

@@ -43,53 +43,53 @@ NO_UTC = 0
 _BYTES = 8
 """Fields of this size and larger are bytes, smaller ones are numbers."""
 _LAYOUTS = {
-    # op: name, then its fields with their sizes in bytes; + where bytes of any number follow
-    HELLO: "hello",
+    # op: name, format of `struct` with + where bytes of any number follow, names of the fields
+    HELLO: "hello < ",
     HELLO | ANSWER: (
-        "hello_answer status:1 protocol:1 boot_id:4 plan_bytes:2 frame_bytes:1 "
-        "log_records:2 features:2 +"
+        "hello_answer <BBIHBHH+ status protocol boot_id plan_bytes frame_bytes log_records features"
     ),
-    STATE: "state",
+    STATE: "state < ",
     STATE | ANSWER: (
-        "state_answer status:1 state:1 step:1 battery_pct:1 plan_id:8 session:4 "
-        "now_ms:4 elapsed_ms:4 duration_ms:4 log_first:4 log_next:4"
+        "state_answer <BBBB8sIIIIII "
+        "status state step battery_pct plan_id session now_ms elapsed_ms duration_ms log_first "
+        "log_next"
     ),
-    CLOCK: "clock token:4",
-    CLOCK | ANSWER: "clock_answer status:1 token:4 now_ms:4",
-    TIME_SET: "time_set at_ms:4 utc_s:4 utc_ms:2",
-    TIME_SET | ANSWER: "time_set_answer status:1",
-    STATS: "stats",
+    CLOCK: "clock <I token",
+    CLOCK | ANSWER: "clock_answer <BII status token now_ms",
+    TIME_SET: "time_set <IIH at_ms utc_s utc_ms",
+    TIME_SET | ANSWER: "time_set_answer <B status",
+    STATS: "stats < ",
     STATS | ANSWER: (
-        "stats_answer status:1 cause:1 plans:1 keys:1 bonds_pct:1 cues:4 "
-        "late_worst_ms:4 late_p99_ms:4 records_lost:4 withheld:2 "
-        "answers_dropped:2 minute_on_ms:2 journal_writes:4 utc_s:4"
+        "stats_answer <BBBBBIIIIHHHII "
+        "status cause plans keys bonds_pct cues late_worst_ms late_p99_ms records_lost withheld "
+        "answers_dropped minute_on_ms journal_writes utc_s"
     ),
-    CHALLENGE: "challenge key_id:8 nonce:16",
-    CHALLENGE | ANSWER: "challenge_answer status:1 nonce:16",
-    PROOF: "proof proof:32",
-    PROOF | ANSWER: "proof_answer status:1 proof:32",
-    KEY_SET: "key_set key:16",
-    KEY_SET | ANSWER: "key_set_answer status:1 key_id:8",
-    IDENTITY: "identity",
-    IDENTITY | ANSWER: "identity_answer status:1 address:8 +",
-    PLAN_LIST: "plan_list place:1",
-    PLAN_LIST | ANSWER: "plan_list_answer status:1 places:1 place:1 plan_id:8 size:2 +",
-    UPLOAD_BEGIN: "upload_begin plan_id:8 size:2 crc:4",
-    UPLOAD_BEGIN | ANSWER: "upload_begin_answer status:1 received:2",
-    UPLOAD_CHUNK: "upload_chunk offset:2 +",
-    UPLOAD_CHUNK | ANSWER: "upload_chunk_answer status:1 received:2",
-    UPLOAD_COMMIT: "upload_commit plan_id:8",
-    UPLOAD_COMMIT | ANSWER: "upload_commit_answer status:1 +",
-    PLAN_READ: "plan_read plan_id:8 offset:2",
-    PLAN_READ | ANSWER: "plan_read_answer status:1 size:2 offset:2 +",
-    COMMAND: "command command:1 command_id:4 plan_id:8 arg:4",
-    COMMAND | ANSWER: "command_answer status:1 state:1 command_id:4",
-    HEART: "heart bpm:1 +",
-    LOG_READ: "log_read seq:4",
-    LOG_READ | ANSWER: "log_read_answer status:1 first:4 next:4",
-    LOG_ACK: "log_ack seq:4",
-    LOG: "log seq:4 +",
-    NOT_UNDERSTOOD: "not_understood status:1 op:1",
+    CHALLENGE: "challenge <8s16s key_id nonce",
+    CHALLENGE | ANSWER: "challenge_answer <B16s status nonce",
+    PROOF: "proof <32s proof",
+    PROOF | ANSWER: "proof_answer <B32s status proof",
+    KEY_SET: "key_set <16s key",
+    KEY_SET | ANSWER: "key_set_answer <B8s status key_id",
+    IDENTITY: "identity < ",
+    IDENTITY | ANSWER: "identity_answer <B8s+ status address",
+    PLAN_LIST: "plan_list <B place",
+    PLAN_LIST | ANSWER: "plan_list_answer <BBB8sH+ status places place plan_id size",
+    UPLOAD_BEGIN: "upload_begin <8sHI plan_id size crc",
+    UPLOAD_BEGIN | ANSWER: "upload_begin_answer <BH status received",
+    UPLOAD_CHUNK: "upload_chunk <H+ offset",
+    UPLOAD_CHUNK | ANSWER: "upload_chunk_answer <BH status received",
+    UPLOAD_COMMIT: "upload_commit <8s plan_id",
+    UPLOAD_COMMIT | ANSWER: "upload_commit_answer <B+ status",
+    PLAN_READ: "plan_read <8sH plan_id offset",
+    PLAN_READ | ANSWER: "plan_read_answer <BHH+ status size offset",
+    COMMAND: "command <BI8sI command command_id plan_id arg",
+    COMMAND | ANSWER: "command_answer <BBI status state command_id",
+    HEART: "heart <B+ bpm",
+    LOG_READ: "log_read <I seq",
+    LOG_READ | ANSWER: "log_read_answer <BII status first next",
+    LOG_ACK: "log_ack <I seq",
+    LOG: "log <I+ seq",
+    NOT_UNDERSTOOD: "not_understood <BB status op",
 }
 
 
@@ -100,14 +100,17 @@ class _Frames:
     """
 
     def __getitem__(self, op: int) -> tuple[str, tuple[tuple[str, int], ...], bool]:
-        words = _LAYOUTS[op].split(" ")
-        has_tail = words[-1] == "+"
-        fields = []
-        for word in words[1:]:
-            if word != "+":
-                name, size = word.split(":")
-                fields.append((name, int(size)))
-        return words[0], tuple(fields), has_tail
+        name, form, names = _LAYOUTS[op].split(" ", 2)
+        left = names.split()
+        fields: list[tuple[str, int]] = []
+        count = ""
+        for char in form:
+            if char.isdigit():
+                count += char
+            elif char not in "<+":
+                fields.append((left[len(fields)], struct.calcsize("<" + count + char)))
+                count = ""
+        return name, tuple(fields), form[-1] == "+"
 
     def __contains__(self, op: object) -> bool:
         return op in _LAYOUTS
@@ -122,15 +125,29 @@ class _Frames:
 FRAMES = _Frames()
 NO_SESSION = 0xFFFFFFFF
 
-_FORMATS = {1: "B", 2: "H", 4: "I", 8: "8s", 16: "16s", 32: "32s"}
-
-
-def _struct_of(fields: tuple[tuple[str, int], ...]) -> str:
-    return "<" + "".join(_FORMATS[size] for _, size in fields)
-
 
 class WireError(Exception):
     """Bytes that are no frame of this protocol; says which and why."""
+
+
+def _parts(op: int) -> tuple[str, str, bool]:
+    name, form, _ = _LAYOUTS[op].split(" ", 2)
+    has_tail = form[-1] == "+"
+    return name, form[:-1] if has_tail else form, has_tail
+
+
+def _misfit(op: int, values: tuple) -> str:
+    name, fields, _ = FRAMES[op]
+    if len(values) != len(fields):
+        return "{} takes {} fields, got {}".format(name, len(fields), len(values))
+    for (field, size), value in zip(fields, values):
+        if isinstance(value, bytes):
+            fits = size >= _BYTES and len(value) == size
+        else:
+            fits = size < _BYTES and 0 <= value < 1 << 8 * size
+        if not fits:
+            return "{}: {} does not fit: {!r}".format(name, field, value)
+    return name + " does not fit"
 
 
 def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
@@ -139,20 +156,18 @@ def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
     values: the fields in the order of `FRAMES`.  Raises WireError if there are too many or too
     few, if one does not fit its field, or if the frame grows longer than `MAX_FRAME`.
     """
-    name, fields, has_tail = FRAMES[op]
-    if len(values) != len(fields):
-        raise WireError("{} takes {} fields, got {}".format(name, len(fields), len(values)))
-    # MicroPython's struct cuts numbers that do not fit instead of refusing them.
-    for (field, size), value in zip(fields, values):
-        if isinstance(value, bytes):
-            fits = size >= _BYTES and len(value) == size
-        else:
-            fits = size < _BYTES and 0 <= value < 1 << 8 * size
-        if not fits:
-            raise WireError("{}: {} does not fit: {!r}".format(name, field, value))
+    name, form, has_tail = _parts(op)
     if tail and not has_tail:
         raise WireError("{} takes no tail".format(name))
-    frame = bytes((op, tag)) + struct.pack(_struct_of(fields), *values) + tail
+    try:
+        packed = struct.pack(form, *values)
+        # MicroPython's struct cuts what does not fit, and leaves out what is not there.
+        fits = struct.unpack(form, packed) == values
+    except Exception:  # noqa: BLE001 - each Python has another one
+        fits = False
+    if not fits:
+        raise WireError(_misfit(op, values))
+    frame = bytes((op, tag)) + packed + tail
     if len(frame) > MAX_FRAME:
         raise WireError("{} is {} bytes long, at most {}".format(name, len(frame), MAX_FRAME))
     return frame
@@ -166,8 +181,7 @@ def decode(frame: bytes) -> tuple[int, int, tuple, bytes]:
     op, tag = frame[0], frame[1]
     if op not in FRAMES:
         raise WireError("unknown op 0x{:02x}".format(op))
-    name, fields, has_tail = FRAMES[op]
-    form = _struct_of(fields)
+    name, form, has_tail = _parts(op)
     least = 2 + struct.calcsize(form)
     if size < least or (size > least and not has_tail) or size > MAX_FRAME:
         raise WireError("{} has a wrong length: {} bytes".format(name, size))

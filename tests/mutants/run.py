@@ -7,15 +7,22 @@ Prints each fault and the test that noticed it.  Exit status 1 if a fault surviv
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutants.toml")
@@ -102,25 +109,49 @@ def say(line: str) -> None:
 
 
 def try_all(chosen: list[Mutant]) -> list[Mutant]:
-    """Give those that survived."""
-    survivors = []
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        root = Path(folder)
-        copy_tree(root)
-        for tests in dict.fromkeys(mutant.tests for mutant in chosen):
-            passes, why = run_tests(root, tests)
+    """Give those that survived; each core works on a copy of its own."""
+    with contextlib.ExitStack() as stack:
+        roots: queue.SimpleQueue[Path] = queue.SimpleQueue()
+        workers = os.cpu_count() or 1
+        for _ in range(workers):
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mutants-")))
+            copy_tree(root)
+            roots.put(root)
+
+        def on_a_copy(work: Callable[[Path], tuple[bool, str]]) -> tuple[bool, str]:
+            root = roots.get()
+            try:
+                return work(root)
+            finally:
+                roots.put(root)
+
+        def faultless(tests: tuple[str, ...]) -> tuple[bool, str]:
+            return on_a_copy(lambda root: run_tests(root, tests))
+
+        def faulty(mutant: Mutant) -> tuple[bool, str]:
+            return on_a_copy(lambda root: _run_faulty(root, mutant))
+
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        for passes, why in pool.map(faultless, dict.fromkeys(mutant.tests for mutant in chosen)):
             if not passes:
                 raise SystemExit(f"the tests do not pass without a fault: {why}")
-        for number, mutant in enumerate(chosen, 1):
-            path = root / mutant.file
-            good = path.read_text(encoding="utf-8")
-            path.write_text(mutant.source(root), encoding="utf-8")
-            survived, by = run_tests(root, mutant.tests)
-            path.write_text(good, encoding="utf-8")
+        survivors = []
+        results = zip(chosen, pool.map(faulty, chosen), strict=True)
+        for number, (mutant, (survived, by)) in enumerate(results, 1):
             say(f"{number}/{len(chosen)} {mutant.what}: {'SURVIVED' if survived else by}")
             if survived:
                 survivors.append(mutant)
-    return survivors
+        return survivors
+
+
+def _run_faulty(root: Path, mutant: Mutant) -> tuple[bool, str]:
+    path = root / mutant.file
+    good = path.read_text(encoding="utf-8")
+    path.write_text(mutant.source(root), encoding="utf-8")
+    try:
+        return run_tests(root, mutant.tests)
+    finally:
+        path.write_text(good, encoding="utf-8")
 
 
 def main(words: list[str]) -> int:

@@ -151,6 +151,7 @@ class BandDriver:
         self._gap: Callable[[int, int], None] = lambda _first, _end: None
         self._next_seq = 0
         self._acked_seq = 0
+        self._ask_after_s: float | None = None
         self._ack_timer: asyncio.TimerHandle | None = None
         self._helpers: set[asyncio.Task[None]] = set()
         self.frames_broken = 0
@@ -590,6 +591,7 @@ class BandDriver:
         self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
 
     def _on_log_begins(self, first: int) -> None:
+        self._ask_after_s = None  # of what came before nothing counts any more
         if self._records is not None and first > self._next_seq:
             self._gap(self._next_seq, first)
             self._next_seq = self._acked_seq = first
@@ -612,7 +614,12 @@ class BandDriver:
             return
         if fresh:
             self._next_seq = fresh[-1].seq + 1
-        is_urgent = not fresh or self._next_seq - self._acked_seq >= ACK_EVERY_RECORDS
+        is_urgent = (
+            not fresh  # an acknowledgement was lost
+            or self._next_seq - self._acked_seq >= ACK_EVERY_RECORDS
+            # A band sleeps only when nothing of a session is left to tell.
+            or any(record.kind == vocab.SESSION_ENDED for record in fresh)
+        )
         self._ack_soon(0.0 if is_urgent else ACK_AFTER_S)
 
     def _ack_soon(self, delay_s: float) -> None:
@@ -628,12 +635,15 @@ class BandDriver:
         self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, self._next_seq)), "ack")
 
     def _ask_for_missing(self, after_s: float = 0.0) -> None:
-        if not any(task.get_name().startswith("missing") for task in self._helpers):
-            self._help(self._fetch_missing(after_s), "missing")
+        self._ask_after_s = after_s
+        name = f"missing {self.name}"
+        if not any(task.get_name() == name and not task.done() for task in self._helpers):
+            self._help(self._fetch_missing(), "missing")
 
-    async def _fetch_missing(self, after_s: float) -> None:
-        await asyncio.sleep(after_s)
-        await self._ask(wire.LOG_READ, self._next_seq)
+    async def _fetch_missing(self) -> None:
+        while self._ask_after_s is not None:
+            await asyncio.sleep(self._ask_after_s)
+            await self._ask(wire.LOG_READ, self._next_seq)
 
     def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a small piece of work of this driver; a lost link ends it."""
