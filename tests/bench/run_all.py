@@ -49,8 +49,8 @@ by step, dated and told.
 The history gathers a quarter of a second before it syncs, which is in the time to the disk.
 A command has to wait for the link's next event, of some hundred ms at rest, and bring the plan.
 Late is what begins more than a second after it was asked for.
-25 are asked for in a second, so five hundred play for 20 s of the 30 and a hundred for 28; all that
-time they would take some three quarters of a core, which is an estimate.""",
+25 are asked for in a second, so that of the 40 s in which five hundred are measured they all play
+for the second half; what each takes is taken from there.""",
     "speed": """
 Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty.
 The history syncs the disk once for each quarter of a second in which something happened, which one

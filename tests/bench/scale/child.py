@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -104,6 +105,17 @@ def settle() -> None:
 async def until(at_s: float) -> None:
     """Wait for a time of the event loop, whose clock all processes of a machine share."""
     await asyncio.sleep(max(0.0, at_s - asyncio.get_running_loop().time()))
+
+
+async def spent(order: Any) -> dict[str, float]:
+    """Measure from `begin_s` to `end_s`: processor time, and that since `full_s`."""
+    await until(order["begin_s"])
+    began_s = time.process_time()
+    await until(order["full_s"])
+    full_s = time.process_time()
+    await until(order["end_s"])
+    ended_s = time.process_time()
+    return {"used_s": ended_s - began_s, "used_full_s": ended_s - full_s}
 
 
 async def play(begin_s: float, score: Iterable[Any], do: Callable[..., None]) -> None:

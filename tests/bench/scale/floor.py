@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from concurrent.futures import ThreadPoolExecutor
 from heapq import merge
 from pathlib import Path
@@ -136,13 +135,9 @@ async def main(given: Any) -> None:
         child.say()
         order = await child.listen()
         score = merge(*given["scores"], key=lambda row: row[0])
-        await child.until(order["begin_s"])
-        used_s = time.process_time()
-        await child.play(order["begin_s"], score, do)
-        await child.until(order["end_s"])
-        used_s = time.process_time() - used_s
+        spent, _ = await asyncio.gather(child.spent(order), child.play(order["begin_s"], score, do))
         child.say(
-            used_s=used_s,
+            **spent,
             mib=child.resident_mib(),
             packets=counter.packets,
             messages=counter.messages,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -158,11 +157,9 @@ async def record(world: World, given: Any) -> None:
     order = await child.listen()
     child.settle()
     tap.begin_s = order["begin_s"]
-    await child.until(order["begin_s"])
-    used_s = time.process_time()
-    await child.until(order["end_s"])
+    spent = await child.spent(order)
     child.say(
-        used_s=time.process_time() - used_s,
+        **spent,
         said=tap.said,
         written=tap.written,
         clocks={
