@@ -116,6 +116,13 @@ FRAMES: dict[int, tuple[str, int, tuple[int | bytes, ...], bytes]] = {
         b"",
     ),
     wire.KEY_SET | A: ("", 8, (0, KEY_ID), b""),
+    wire.KEYS_FORGET: (
+        "All keys but the one that the host has shown on this connection go.  By cable only.",
+        10,
+        (),
+        b"",
+    ),
+    wire.KEYS_FORGET | A: ("How many are left.", 10, (0, 1), b""),
     wire.IDENTITY: ("Which band are you?  Anybody may ask.", 9, (), b""),
     wire.IDENTITY | A: (
         "The tail is its serial number, as Device Information tells it.",
@@ -293,6 +300,7 @@ FEATURE_TEXTS = {
     "FEATURE_KEYS": "`challenge`, `proof`, `key_set`",
     "FEATURE_HEART": "`heart`",
     "FEATURE_IDENTITY": "`identity`",
+    "FEATURE_FORGETS": "`keys_forget`",
     "FEATURE_LOCKED": "on this connection: not admitted; a proof is needed",
     "FEATURE_OPEN": "on this connection: a key is taken just now",
     "FEATURE_CABLE_ONLY": "on this connection: no key is taken at any time, only by cable",

@@ -85,7 +85,7 @@ class Answers:
         features |= wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME
         features |= wire.FEATURE_HEART
         if self.keyring is not None:
-            features |= wire.FEATURE_KEYS
+            features |= wire.FEATURE_KEYS | wire.FEATURE_FORGETS
         if self.serial:
             features |= wire.FEATURE_IDENTITY
         capacity = self.log.capacity

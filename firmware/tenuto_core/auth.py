@@ -108,11 +108,19 @@ class Keyring:
             return NOT_OPEN, bytes(ID_BYTES)
         self._keys = [known for known in self._keys if known[2] != instead]
         own_id = self._put(_CABLE if by_cable else _AIR, key)
+        self._save()
+        return OK, own_id
+
+    def keep_only(self, key: bytes | None) -> None:
+        """Forget all keys but one; None to forget them all."""
+        self._keys = [known for known in self._keys if known[2] == key]
+        self._save()
+
+    def _save(self) -> None:
         data = bytes((_VERSION,))
         for kind, _, known in self._keys:
             data += bytes((kind,)) + known
         self._storage.save("keys", data)
-        return OK, own_id
 
     def find(self, wanted_id: bytes) -> bytes | None:
         """The key with this id, or None."""

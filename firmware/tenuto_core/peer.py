@@ -169,6 +169,8 @@ class Peer:
     ) -> tuple[tuple, bytes] | None:
         if op == wire.KEY_SET:
             return self._key_set(values[0], now_ms, keyring), b""
+        if op == wire.KEYS_FORGET:
+            return self._keys_forget(now_ms, keyring), b""
         if self._challenge is None:
             self._challenge = Challenge(keyring)
         if op == wire.CHALLENGE:
@@ -193,6 +195,14 @@ class Peer:
             self._challenge = None  # guesses at other keys do not count for this one
             self._band.close_pairing(PAIRING_DONE, now_ms)
         return answer
+
+    def _keys_forget(self, now_ms: int, keyring: Keyring) -> tuple[int, int]:
+        if not self.by_cable:  # or a computer that was lost could shut out the owner's
+            return NOT_OPEN, keyring.count
+        if not self._band.is_quiet(now_ms):
+            return BUSY, keyring.count
+        keyring.keep_only(self._key)
+        return OK, keyring.count
 
     def _answer(self, frame: bytes) -> None:
         # A host that asks faster than it listens loses answers, oldest first, and asks again.

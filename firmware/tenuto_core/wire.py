@@ -23,7 +23,7 @@ LOG_RESEND_MS = 5_000
 """What was not acknowledged for so long comes again."""
 
 HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
-CHALLENGE, PROOF, KEY_SET, IDENTITY = 0x06, 0x07, 0x08, 0x09
+CHALLENGE, PROOF, KEY_SET, IDENTITY, KEYS_FORGET = 0x06, 0x07, 0x08, 0x09, 0x0A
 UPLOAD_BEGIN, UPLOAD_CHUNK, UPLOAD_COMMIT, PLAN_READ, PLAN_LIST = 0x10, 0x11, 0x12, 0x13, 0x14
 COMMAND, HEART = 0x20, 0x21
 LOG_READ, LOG_ACK = 0x30, 0x31
@@ -32,9 +32,9 @@ LOG = 0xB2
 NOT_UNDERSTOOD = 0xFF
 
 FEATURE_PLANS, FEATURE_STATS, FEATURE_TIME, FEATURE_KEYS = 0x01, 0x02, 0x04, 0x08
-FEATURE_HEART, FEATURE_IDENTITY = 0x10, 0x20
+FEATURE_HEART, FEATURE_IDENTITY, FEATURE_FORGETS = 0x10, 0x20, 0x40
 """What the band knows: several plans; statistics; UTC; keys and their challenge; beats of a strap
-that the host hears; which band it is."""
+that the host hears; which band it is; to forget the keys of others."""
 FEATURE_LOCKED, FEATURE_OPEN, FEATURE_CABLE_ONLY = 0x100, 0x200, 0x400
 """How it stands on this connection: it obeys only after a proof; it takes a key just now; it takes
 no key here at any time, only by cable."""
@@ -72,6 +72,8 @@ _LAYOUTS = {
     KEY_SET | ANSWER: "key_set_answer <B8s status key_id",
     IDENTITY: "identity < ",
     IDENTITY | ANSWER: "identity_answer <B8s+ status address",
+    KEYS_FORGET: "keys_forget < ",
+    KEYS_FORGET | ANSWER: "keys_forget_answer <BB status keys",
     PLAN_LIST: "plan_list <B place",
     PLAN_LIST | ANSWER: "plan_list_answer <BBB8sH+ status places place plan_id size",
     UPLOAD_BEGIN: "upload_begin <8sHI plan_id size crc",

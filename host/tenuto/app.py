@@ -729,10 +729,13 @@ async def pair_with(setting: Setting, text: str, prompter: Prompter) -> Paired:
     return await _paired_by(client, prompter, "pair", address=text)
 
 
-async def pair_on_cable(setting: Setting, text: str | None, prompter: Prompter) -> Paired:
+async def pair_on_cable(
+    setting: Setting, text: str | None, prompter: Prompter, *, only: bool = False
+) -> Paired:
     """Give a key to the band on a cable.
 
-    text: its port or its id in the configuration; None for the only one.
+    text: its port or its id in the configuration; None for the only one.  only: see
+    `pair_by_cable`.
 
     Raises:
         InputError: there are several, or it is another one than the one that is meant.
@@ -743,12 +746,13 @@ async def pair_on_cable(setting: Setting, text: str | None, prompter: Prompter) 
     target = by_cable(setting.config.wearables, text)
     client = await daemon_of(setting)
     if client is None:
-        return await pair_by_cable(target, KeyStore(_keys_file(setting.config)), prompter.show)
-    return await _paired_by(client, prompter, "pair_by_cable", port=text)
+        store = KeyStore(_keys_file(setting.config))
+        return await pair_by_cable(target, store, prompter.show, only=only)
+    return await _paired_by(client, prompter, "pair_by_cable", port=text, only=only)
 
 
 async def _paired_by(
-    client: Client, prompter: Prompter, request: str, **arguments: str | None
+    client: Client, prompter: Prompter, request: str, **arguments: str | bool | None
 ) -> Paired:
     """Have the daemon pair."""
     from tenuto.wearables.pairing import Paired  # noqa: PLC0415 - few need it

@@ -133,6 +133,7 @@ def test_by_cable_and_then_over_the_air_without_a_gesture(room: Room) -> None:
         "port": room.ports[0],
         "is_tenuto": True,
         "is_new": True,
+        "is_only": False,
         "wearable": "anna",
     }
     assert len(room.keys()) == 1
@@ -182,6 +183,23 @@ def test_a_band_that_takes_keys_by_cable_only_says_so_to_another_computer(room: 
     assert room.keys() == []
 
 
+def test_a_computer_that_was_lost_is_shut_out_by_cable(room: Room) -> None:
+    room.configure(wearable("anna", address(1)))
+    assert room.tenuto("pair", "--cable", room.ports[0])[0] == 0
+    of_lost = room.kept.read_bytes()
+    room.kept.unlink()  # from here on it is another computer
+
+    code, out, err = room.tenuto("pair", "--cable", "--only", room.ports[0])
+    assert code == 0, err
+    assert "All other keys are gone" in out
+    assert room.tenuto("run", "one")[0] == 0
+
+    room.kept.write_bytes(of_lost)
+    code, _, err = room.tenuto("pair", "anna")
+    assert code == 1
+    assert "does not know the key that it was given by cable" in err
+
+
 def test_two_bands_have_a_key_each(room: Room) -> None:
     for port in room.ports:
         assert room.tenuto("pair", "--cable", port)[0] == 0
@@ -205,6 +223,7 @@ def test_what_cannot_be_meant_is_said_and_changes_nothing(room: Room) -> None:
     )
     for arguments, code, words in (
         (("--cable",), 2, "carl on"),
+        (("--only",), 2, "--only goes with --cable"),
         (("--cable", "nina"), 2, "there is no wearable 'nina'"),
         (("--cable", "sim"), 2, "simulated"),
         (("carl",), 2, "tenuto pair --cable carl"),
@@ -239,7 +258,12 @@ def test_the_daemon_that_holds_the_port_does_it(room: Room) -> None:
     room.configure(cabled("carl", room.ports[0]))
     with tenuto_process("daemon", folder=room.folder) as daemon:
         daemon.until("connected")
-        for arguments in (("--cable",), ("--cable", "carl"), ("--cable", room.ports[0])):
+        for arguments in (
+            ("--cable",),
+            ("--cable", "carl"),
+            ("--cable", room.ports[0]),
+            ("--cable", "--only"),
+        ):
             code, out, err = room.tenuto("pair", *arguments)
             assert code == 0, err
             assert "giving a key to band-1" in err

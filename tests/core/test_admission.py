@@ -189,3 +189,48 @@ def test_a_band_that_takes_keys_by_cable_only_says_so(in_window: bool) -> None:
     assert features(host) & wire.FEATURE_LOCKED
     assert hands_over(host, OTHER) == vocab.NOT_OPEN
     assert not features(on_a_cable(wrist)) & wire.FEATURE_CABLE_ONLY
+
+
+def forgets(host: Host) -> tuple[int, int]:
+    host.wrist.run(2_000)
+    (status, left), _ = host.ask(wire.KEYS_FORGET)
+    return int(status), int(left)
+
+
+def test_by_cable_the_keys_of_all_others_are_taken_away() -> None:
+    wrist = locked()
+    assert hands_over(on_a_cable(wrist), OLD) == vocab.OK
+    lost = on_the_air(wrist)
+    assert proves(lost, OLD)
+    host = on_a_cable(wrist)
+    assert hands_over(host, NEW) == vocab.OK
+
+    assert forgets(host) == (vocab.OK, 1)
+
+    assert not is_obeyed(lost), "in the midst of a connection"
+    assert not proves(on_the_air(wrist), OLD)
+    assert proves(on_the_air(wrist), NEW)
+    assert forgets(host) == (vocab.OK, 1), "asked again, for the answer was lost"
+
+
+def test_over_the_air_nobody_takes_a_key_away() -> None:
+    wrist = locked()
+    assert hands_over(on_a_cable(wrist), OLD) == vocab.OK
+    assert hands_over(on_a_cable(wrist), NEW) == vocab.OK
+    thief = on_the_air(wrist)
+    assert proves(thief, OLD)
+
+    assert forgets(thief) == (vocab.NOT_OPEN, 2)
+
+    assert proves(on_the_air(wrist), NEW)
+
+
+def test_keys_are_not_forgotten_while_a_cue_is_near() -> None:
+    wrist = locked()
+    host = on_a_cable(wrist)
+    assert hands_over(host, NEW) == vocab.OK
+    wrist.band.open_pairing(wrist.now_ms)
+
+    assert host.ask(wire.KEYS_FORGET)[0] == (vocab.BUSY, 1)
+
+    assert forgets(host) == (vocab.OK, 1)

@@ -110,11 +110,13 @@ class Room:
         assert self.key is not None
         return host
 
-    async def pair_by_cable(self, keys: BandKeys | None = None) -> None:
+    async def pair_by_cable(self, keys: BandKeys | None = None, *, only: bool = False) -> None:
         """Give the band a key by cable, from this room's host or from another."""
         host = self.cabled(keys=self.keys.of("band") if keys is None else keys)
         await host.connect(lambda: None)
         await host.provision()
+        if only:
+            await host.forget_others()
         await host.disconnect()
 
     def pulses(self, since: int = 0) -> list[tuple[int, int]]:

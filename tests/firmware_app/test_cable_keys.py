@@ -96,6 +96,34 @@ def test_a_key_that_comes_while_a_session_plays_disturbs_no_cue() -> None:
     run(both())
 
 
+def test_a_computer_that_was_lost_is_not_obeyed_any_more() -> None:
+    async def scenario() -> None:
+        async with room() as it:
+            of_lost = KeyStore(None).of("the lost one")
+            await it.pair_by_cable(of_lost)
+            lost = it.host(keys=of_lost)
+            await lost.connect(lambda: None)
+            compiled = plan()
+            await lost.upload(compiled.plan_id, compiled.data)
+
+            await it.pair_by_cable(only=True)
+
+            with pytest.raises(RefusedError) as refused:
+                await lost.command(Verb.START, compiled.plan_id)
+            assert refused.value.reason == "not_proven"
+            await lost.disconnect()
+            for _ in range(2):  # and once more after a reset
+                with pytest.raises(LinkError, match="does not know the key"):
+                    await it.host(keys=of_lost).connect(lambda: None)
+                host = it.host()
+                await host.connect(lambda: None)
+                assert (await host.stats()).keys == 1
+                await host.disconnect()
+                await it.worn.reset()
+
+    run(scenario())
+
+
 def test_a_stolen_bond_without_the_key_does_nothing() -> None:
     """The thief has this host's radio and its bonds, and knows the key that went over the air."""
 

@@ -35,6 +35,7 @@ def pair(
     /,
     *,
     cable: Annotated[bool, Parameter(name="--cable", negative=())] = False,
+    only: Annotated[bool, Parameter(name="--only", negative=())] = False,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
@@ -45,7 +46,8 @@ def pair(
 
     By cable it needs no gesture, and nobody can listen: with --cable the band gets a key of its
     own, which it asks for from then on over Bluetooth too. Whoever was let in over the air, this
-    computer included, is not let in by that any more.
+    computer included, is not let in by that any more. If another computer with such a key is lost,
+    --cable --only has the band forget all keys but that of this one.
 
     Other devices are made ready for pairing as their description says.
 
@@ -54,21 +56,26 @@ def pair(
             that is in reach. With --cable its serial port, or its id; without it the band on the
             cable
         cable: by USB cable, instead of over the air
+        only: have the band forget the keys of all other computers; with --cable
         as_json: print one JSON object, and nothing else
         config: as in all commands
     """
     from tenuto import timebase
 
+    if only and not cable:
+        raise InputError("--only goes with --cable: keys are taken away by cable alone")
     setting = make_setting(find_config(config), 1.0)
-    return timebase.run(_pair(setting, wearable, cable=cable, as_json=as_json))
+    return timebase.run(_pair(setting, wearable, cable=cable, only=only, as_json=as_json))
 
 
-async def _pair(setting: Setting, wanted: str | None, *, cable: bool, as_json: bool) -> int:
+async def _pair(
+    setting: Setting, wanted: str | None, *, cable: bool, only: bool, as_json: bool
+) -> int:
     from tenuto.app import pair_on_cable, pair_with
 
     terminal = Terminal()
     if cable:
-        paired = await pair_on_cable(setting, wanted, terminal)
+        paired = await pair_on_cable(setting, wanted, terminal, only=only)
     else:
         if wanted is None:
             wanted = await _choose(setting, terminal)
@@ -105,7 +112,8 @@ def _report(paired: Paired, known: Wearable | None) -> Iterator[str]:
     if paired.port is not None:
         yield "It has a key from this computer now, which was tried and is good: over Bluetooth it"
         yield "obeys only who has such a key, and you need no gesture."
-        yield "All keys that came over the air are gone: pair other computers by cable too."
+        gone = "All other keys are" if paired.is_only else "All keys that came over the air are"
+        yield f"{gone} gone: pair other computers by cable too."
     elif paired.is_tenuto and not paired.is_new:
         yield "It knew this computer already."
     if known is not None:

@@ -77,6 +77,17 @@ class Conversation:
             raise ControlError(f"`{name}` has to be text")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Give an argument that is true or false, false if it was not given.
+
+        Raises:
+            ControlError: it is something else.
+        """
+        value = self.request.get(name, False)
+        if not isinstance(value, bool):
+            raise ControlError(f"`{name}` has to be true or false")
+        return value
+
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """Give an argument that is a number, held within bounds.
 

@@ -198,7 +198,9 @@ class Desk:
         """Give the band on a cable a key."""
         target = pairing.by_cable(self._wearables(), talk.text("port"))
         async with self._hands_off(lambda wearable: wearable.link == "serial"):
-            paired = await pairing.pair_by_cable(target, self._keys, _Person(talk).show)
+            paired = await pairing.pair_by_cable(
+                target, self._keys, _Person(talk).show, only=talk.flag("only")
+            )
         return asdict(paired)
 
     async def forget(self, talk: Conversation) -> dict[str, Any]:

@@ -37,7 +37,8 @@ class Paired:
 
     address: as the platform writes it, or by cable as the band tells it; None where it does not.
     port: None over the air.  is_tenuto: whether it is a Tenuto band.  is_new: whether that got a
-    key just now; over the air it keeps one that is good.
+    key just now; over the air it keeps one that is good.  is_only: whether it has forgotten the
+    keys of all other computers.
     """
 
     address: str | None
@@ -46,6 +47,7 @@ class Paired:
     port: str | None = None
     is_tenuto: bool = True
     is_new: bool = False
+    is_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,13 @@ async def _reach(driver: BandDriver, asked: asyncio.Event) -> Identity:
                 raise
 
 
-async def pair_by_cable(target: Target, store: KeyStore, show: Callable[[str], None]) -> Paired:
+async def pair_by_cable(
+    target: Target, store: KeyStore, show: Callable[[str], None], *, only: bool = False
+) -> Paired:
     """Give the band on a cable a key, and see that it has it.
 
     target: with a port of None or `AUTO` the only one on which a band answers; with an address the
-    band that has it.
+    band that has it.  only: have it forget the keys of all other computers.
 
     Raises:
         InputError: there are several bands; or it is another one, and nothing was changed.
@@ -197,9 +201,14 @@ async def pair_by_cable(target: Target, store: KeyStore, show: Callable[[str], N
         _check(driver, identity, port, target)
         show(f"giving a key to {identity.name} on {port}")
         await driver.provision()
+        if only:
+            show("having it forget all other keys")
+            await driver.forget_others()
     finally:
         await driver.disconnect()
-    return Paired(address=identity.address, name=identity.name, port=port, is_new=True)
+    return Paired(
+        address=identity.address, name=identity.name, port=port, is_new=True, is_only=only
+    )
 
 
 async def _only_port() -> str:
