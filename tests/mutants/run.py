@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutants.toml")
 COPIED = ("firmware", "host", "config", "tests", "pyproject.toml", "README.md")
 TESTS = ("tests/core", "tests/test_session.py")
-TIMEOUT_S = 120
+TIMEOUT_S = 600
+HANGS_AFTER = 4
+"""A fault with which the tests take so many times as long makes something hang."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def copy_tree(target: Path) -> None:
         (target / ".parts").symlink_to(ROOT / ".parts")
 
 
-def run_tests(root: Path, tests: tuple[str, ...]) -> tuple[bool, str]:
+def run_tests(root: Path, tests: tuple[str, ...], timeout_s: float) -> tuple[bool, str]:
     """Run tests of a copy; gives whether they pass, and the first one that does not."""
     paths = (root, root / "core", root / "host")
     env = {
@@ -94,11 +97,11 @@ def run_tests(root: Path, tests: tuple[str, ...]) -> tuple[bool, str]:
             env=env,
             capture_output=True,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return False, f"longer than {TIMEOUT_S} s"
+        return False, f"longer than {timeout_s:.0f} s"
     found = re.search(r"^(?:FAILED|ERROR) (\S+)", result.stdout, re.MULTILINE)
     return result.returncode == 0, found[1] if found else result.stdout[-500:] + result.stderr
 
@@ -126,11 +129,16 @@ def try_all(chosen: list[Mutant]) -> list[Mutant]:
                 roots.put(root)
 
         def faultless(tests: tuple[str, ...]) -> tuple[bool, str]:
-            return on_a_copy(lambda root: run_tests(root, tests))
+            begin_s = time.monotonic()
+            passes, why = on_a_copy(lambda root: run_tests(root, tests, TIMEOUT_S))
+            takes_s[tests] = time.monotonic() - begin_s
+            return passes, why
 
         def faulty(mutant: Mutant) -> tuple[bool, str]:
-            return on_a_copy(lambda root: _run_faulty(root, mutant))
+            timeout_s = HANGS_AFTER * takes_s[mutant.tests]
+            return on_a_copy(lambda root: _run_faulty(root, mutant, timeout_s))
 
+        takes_s: dict[tuple[str, ...], float] = {}
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         for passes, why in pool.map(faultless, dict.fromkeys(mutant.tests for mutant in chosen)):
             if not passes:
@@ -144,18 +152,19 @@ def try_all(chosen: list[Mutant]) -> list[Mutant]:
         return survivors
 
 
-def _run_faulty(root: Path, mutant: Mutant) -> tuple[bool, str]:
+def _run_faulty(root: Path, mutant: Mutant, timeout_s: float) -> tuple[bool, str]:
     path = root / mutant.file
     good = path.read_text(encoding="utf-8")
     path.write_text(mutant.source(root), encoding="utf-8")
-    # The tests of the same name see most faults at once; all others take a minute.
-    near = Path("tests", "core", f"test_{path.stem}.py")
     try:
-        if mutant.tests == TESTS and (root / near).exists():
-            survived, by = run_tests(root, (str(near),))
-            if not survived:
-                return survived, by
-        return run_tests(root, mutant.tests)
+        # The tests of the same name see most faults at once; all others take a minute.
+        for folder in ("tests/core", "tests"):
+            near = f"{folder}/test_{path.stem}.py"
+            if mutant.tests == TESTS and (root / near).exists():
+                survived, by = run_tests(root, (near,), timeout_s)
+                if not survived:
+                    return survived, by
+        return run_tests(root, mutant.tests, timeout_s)
     finally:
         path.write_text(good, encoding="utf-8")
 
