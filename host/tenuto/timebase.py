@@ -217,10 +217,10 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._unlooked += 1
         if self._unlooked >= _LOOK_EVERY or self.has_outside:
             self._look(0)
-        if not ready and not self._stopping:
-            self._pass_time(timers[0][0] if timers else None)
-        until_s = self._now_s
-        while timers and timers[0][0] <= until_s:
+        next_s = timers[0][0] if timers else None
+        if not (ready or self._stopping or (next_s is not None and next_s <= self._now_s)):
+            self._pass_time(next_s)
+        while timers and timers[0][0] <= self._now_s:
             timer = heappop(timers)[2]
             timer._scheduled = False
             ready.append(timer)
@@ -257,7 +257,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
             if not self._look(0):
                 raise DeadlockError(self._describe_deadlock())
         elif not (has_files and self._settle_s > 0 and self._look(self._settle_s)):
-            self._now_s = max(self._now_s, until_s)
+            self._now_s = until_s
 
     def run_in_executor(  # type: ignore[override]
         self,

@@ -3,7 +3,8 @@
 
 `python -m tests.bench.bench_speed [ROUNDS]`: the core alone; then the host, bleak, the virtual
 radio and the firmware with one wearable and with fifty.  All that in rounds, of which the fastest
-counts for each: what else a computer does can only slow it down.
+counts for each: what else a computer does can only slow it down.  The share of the core's speed is
+that of the same round, and of these the middle one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import tempfile
 import time
 from dataclasses import dataclass
 from functools import partial
+from operator import truediv
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tenuto import timebase
@@ -173,15 +176,18 @@ def measure(rounds: int = ROUNDS) -> Result:
             what = f"host, bleak, radio and firmware, {wearables} wearable(s), {kept} history"
             cases.append((what, goal, partial(case, wearables, history=history)))
     found = [[play() for _, _, play in cases] for _ in range(rounds)]
+    cores = [one.wearable_s / one.cpu_s for one, *_ in found]
     rows = []
     for (what, goal, _), played in zip(cases, zip(*found, strict=True), strict=True):
+        speeds = [one.wearable_s / one.cpu_s for one in played]
         walls = sorted(one.wearable_s / one.wall_s for one in played)
         row = {
             "what": what,
             "goal": goal,
             "speed": round(walls[-1]),
             "slowest": round(walls[0]),
-            "cpu": round(max(one.wearable_s / one.cpu_s for one in played)),
+            "cpu": round(max(speeds)),
+            "share": round(median(map(truediv, speeds, cores)), 5),
         }
         if "with history" in what:
             row["syncs_per_s"] = round(played[0].syncs_per_s, 1)
@@ -193,7 +199,7 @@ def show(result: Result) -> str:
     """Give the table."""
     heads = (
         *("", "goal", "per second of wall", "in the slowest round", "per second of processor"),
-        "syncs of the disk a second of session",
+        *("of the core's speed", "syncs of the disk a second of session"),
     )
     return table(
         heads,
@@ -204,6 +210,7 @@ def show(result: Result) -> str:
                 row["speed"],
                 row["slowest"],
                 row["cpu"],
+                f"{row['share']:.2%}",
                 row.get("syncs_per_s", ""),
             )
             for row in result["rows"]

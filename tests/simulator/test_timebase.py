@@ -54,6 +54,16 @@ def test_timers_of_one_instant_fire_in_the_order_in_which_they_were_set() -> Non
     assert timebase.run(main(), speed=math.inf) == list(range(0, 300, 3))
 
 
+def test_what_is_due_does_not_wait_for_a_thread_that_may_wait_for_it() -> None:
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        go = threading.Event()
+        loop.call_later(0, go.set)
+        return await asyncio.to_thread(go.wait, 10)
+
+    assert timebase.run(main(), speed=math.inf)
+
+
 def test_cancelled_timers_do_not_pile_up() -> None:
     async def main() -> int:
         loop = asyncio.get_running_loop()
