@@ -21,6 +21,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import io
+import marshal
 import math
 import os
 import random
@@ -68,7 +69,7 @@ _ASYNCIO_NAMES = ("CancelledError", "Event", "Lock", "TimeoutError", "current_ta
 
 _LIBRARY_PREFIX = "adafruit_"
 
-_code_cache: dict[str, types.CodeType] = {}
+_code_cache: dict[str, bytes] = {}
 
 
 class BoardReset(BaseException):  # like SystemExit: not an error, and not to be caught
@@ -80,11 +81,18 @@ class FirmwareError(TenutoError):
 
 
 def _compile(path: str, source: str) -> types.CodeType:
+    """Give code of this board's own, compiled once for all boards.
+
+    Python adapts code to the classes that it meets, and each board has classes of its own: code
+    that they all shared was adapted again and again, for a twelfth of all that there was to do.
+    """
     if path not in _code_cache:
-        _code_cache[path] = compile(
-            source, path, "exec", flags=__future__.annotations.compiler_flag, dont_inherit=True
+        flags = __future__.annotations.compiler_flag
+        _code_cache[path] = marshal.dumps(
+            compile(source, path, "exec", flags=flags, dont_inherit=True)
         )
-    return _code_cache[path]
+    code: types.CodeType = marshal.loads(_code_cache[path])  # noqa: S302 - of our own making
+    return code
 
 
 def _module(name: str, **contents: Any) -> types.ModuleType:
