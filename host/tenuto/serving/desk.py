@@ -197,10 +197,10 @@ class Desk:
     async def pair_by_cable(self, talk: Conversation) -> dict[str, Any]:
         """Give the band on a cable a key."""
         target = pairing.by_cable(self._wearables(), talk.text("port"))
+        only = talk.flag("only")  # before anybody lets go of a port
         async with self._hands_off(lambda wearable: wearable.link == "serial"):
-            paired = await pairing.pair_by_cable(
-                target, self._keys, _Person(talk).show, only=talk.flag("only")
-            )
+            show = _Person(talk).show
+            paired = await pairing.pair_by_cable(target, self._keys, show, only=only)
         return asdict(paired)
 
     async def forget(self, talk: Conversation) -> dict[str, Any]:

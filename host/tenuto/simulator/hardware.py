@@ -153,8 +153,6 @@ class Button:
 
     def read(self) -> list[tuple[bool, int]]:
         """Give the edges since the last call as (pressed, board ms); the newest if too many."""
-        if not self._edges:
-            return []
         edges = list(self._edges)
         self._edges.clear()
         return edges

@@ -621,8 +621,7 @@ class BandDriver:
         ]
         fresh = [record for record in records if record.seq >= self._next_seq]
         if fresh and fresh[0].seq > self._next_seq:
-            # Either the band has overwritten what is missing, or a packet was lost on the way
-            # and the band will send it again when its acknowledgement does not come.
+            # Either the band has overwritten what is missing, or a packet was lost on the way.
             self._ask_for_missing()
             return
         if fresh and not self._records(fresh):
