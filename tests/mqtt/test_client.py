@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.client import make_client
+from tests.mqtt.test_bridge import make_bridge
 
 if TYPE_CHECKING:
     from tests.conftest import StartBroker
@@ -29,3 +31,22 @@ async def test_neither_side_waits_for_the_other_to_acknowledge(
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
             await client.publish("tenuto/wrist/event", b"{}", qos=1)
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+
+
+async def test_it_can_be_given_up_while_a_broker_does_not_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(1024):
+            heard.set()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        address = BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1])
+        bridge = make_bridge(address)
+        await bridge.open()
+        await asyncio.wait_for(heard.wait(), 10)
+        await bridge.close()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

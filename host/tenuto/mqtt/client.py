@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 
 from tenuto.errors import InputError
+from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     from .address import BrokerAddress
@@ -31,12 +32,21 @@ class _TlsSocket(ssl.SSLSocket):
 class _PromptClient(aiomqtt.Client):
     """Neither holds back what it sends nor makes the broker hold back what it answers.
 
+    And it can be given up while it connects.
+
     By Nagle's algorithm a small packet waits until TCP on the other side has acknowledged the one
     before, and TCP waits 40 ms for something that the acknowledgement could go with. Mosquitto has
     the algorithm on unless told otherwise, so its answers to what came together took 40 ms each;
     it is up to this side to acknowledge them at once. Linux has to be asked for that again and
     again; other systems cannot be asked.
     """
+
+    def _on_disconnect(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
+        # That of aiomqtt asks a wait for the connection that was given up, which raises.
+        if not self._connected.cancelled():
+            super()._on_disconnect(*args, **more)
+        elif not self._disconnected.done():
+            self._disconnected.set_result(None)
 
     async def publish(self, /, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
         """See `aiomqtt.Client.publish`."""
@@ -102,7 +112,7 @@ def make_client(
         transport=address.transport,
         username=address.user,
         password=address.password,
-        timeout=timeout_s,
+        timeout=real_s(timeout_s),
         tls_context=tls,
         socket_options=() if is_unix else ((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         **more,
