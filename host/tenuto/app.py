@@ -31,6 +31,7 @@ from tenuto.progression import grown, grows, growths
 from tenuto.resources import Library, shipped, shipped_firmware
 from tenuto.serving import Desk, OneSession, begin, changes, play_beside, reach
 from tenuto.skews import Skews
+from tenuto.timebase import real_s
 from tenuto.turns import Turns
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.keys import KeyStore
@@ -67,7 +68,6 @@ SESSION_MARGIN_S = 900.0
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
 HISTORY_BOUND, HISTORY_BATCH = 4096, 256
-PACE_MAX = 1000.0
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 """Exit codes; 2, wrong use, is given where the mistake is found."""
@@ -220,17 +220,10 @@ class Host:
         # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
         from tenuto.history.standing import Standings  # noqa: PLC0415
         from tenuto.mqtt.announcer import SETTLE_S  # noqa: PLC0415
-        from tenuto.mqtt.bridge import (  # noqa: PLC0415
-            FRESH_S,
-            RIVAL_WAIT_S,
-            Bridge,
-            HomeAssistant,
-        )
+        from tenuto.mqtt.bridge import Bridge, HomeAssistant  # noqa: PLC0415
         from tenuto.mqtt.feed import Feed  # noqa: PLC0415
 
         mqtt, memory = self.config.mqtt, self.memory
-        # What is a matter of moments for a person takes longer on a faster clock.
-        pace = max(1.0, self.setting.speed)
         self.bridge = Bridge(
             self._broker,
             base_topic=mqtt.base_topic,
@@ -247,10 +240,8 @@ class Host:
                 routines=self._routines,
                 prefix=mqtt.discovery_prefix,
                 announce=mqtt.discovery,
-                settle_s=SETTLE_S * min(pace, PACE_MAX),
+                settle_s=real_s(SETTLE_S),
             ),
-            fresh_s=FRESH_S * pace,
-            rival_wait_s=RIVAL_WAIT_S * min(pace, PACE_MAX),
         )
         self.feed = Feed(
             self.bridge,
@@ -498,7 +489,7 @@ class Host:
             was_running = not task.done()
             task.remove_done_callback(over)
             task.cancel()
-            ended, _ = await asyncio.wait({task}, timeout=STOP_TIMEOUT_S)
+            ended, _ = await asyncio.wait({task}, timeout=real_s(STOP_TIMEOUT_S))
             if was_running and ended and not task.cancelled() and task.exception() is not None:
                 # On Python 3.11 an error that comes with a cancellation takes its place.
                 _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
@@ -666,7 +657,7 @@ async def _follow(
             setting.say(f"stopping {keeper.name}")
             with suppress(TenutoError):
                 await keeper.command(Verb.STOP)
-            await asyncio.wait((sink.ended,), timeout=STOP_TIMEOUT_S)
+            await asyncio.wait((sink.ended,), timeout=real_s(STOP_TIMEOUT_S))
     finally:
         wanted.cancel()
     if not sink.ended.done():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tenuto.commands import EXTEND_MS_MAX, Answer, Command, Verb
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
 from tenuto.keeper import Keeper, LinkState, Surroundings
+from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     import random
@@ -111,7 +112,7 @@ class Daemon:
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
-            await asyncio.wait({task}, timeout=REMOVE_TIMEOUT_S)
+            await asyncio.wait({task}, timeout=real_s(REMOVE_TIMEOUT_S))
 
     def attach(self, outlet: Outlet) -> None:
         """Put all entries from now on into one more outlet."""
@@ -181,7 +182,7 @@ class Daemon:
 
     async def _submit(self, command: Command, command_id: int | None) -> Answer:
         try:
-            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+            async with asyncio.timeout(real_s(COMMAND_TIMEOUT_S)):
                 text = await self._carry_out(command, command_id)
         except RefusedError as error:
             answer = Answer(ok=False, reason=error.reason, text=str(error), id=command.id)

@@ -38,6 +38,7 @@ from tenuto.events import (
 from tenuto.heart import FRESH_MS
 from tenuto.history import ExerciseNote
 from tenuto.session import Tracker, plan_id_of
+from tenuto.timebase import real_s
 from tenuto.turns import IDLE_TURN_S, PLAYING_TURN_S
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
@@ -321,7 +322,7 @@ class Keeper:
         identity = await self._driver.connect(lost.set)
         new_boot = self._now is None or self._now.identity.boot_id != identity.boot_id
         if new_boot:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
+            async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
                 await self._records.join()  # what is left of the boot before
             clock = DeviceClock(self._around.skew(self.name))
             self._now, self._next_seq = _Now(identity, clock), None
@@ -398,7 +399,7 @@ class Keeper:
     async def _take_up(self, boot_id: int, status: Status) -> int:
         """Take up what the history has; returns the first log number that it does not have."""
         store = self._around.store
-        async with asyncio.timeout(STORE_TIMEOUT_S):
+        async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
             unfinished = await store.unfinished(self.name)
             last_seq = await store.last_seq(self.name, boot_id)
         before, self.tracker = self.tracker, None
@@ -542,7 +543,7 @@ class Keeper:
         if plan_id in self._plans:
             return self._plans[plan_id]
         try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
+            async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
                 data = await self._around.store.plan(plan_id.hex())
                 if data is None:
                     data = await self._driver.read_plan(plan_id)
@@ -666,7 +667,7 @@ class Keeper:
             return
         notes = [ExerciseNote(e.name, e.kind, e.muscles) for e in routine.exercises]
         try:
-            async with asyncio.timeout(STORE_TIMEOUT_S):
+            async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
                 await self._around.store.describe(compiled.plan_id_hex, notes)
         except (StoreError, TimeoutError) as error:
             _log.warning("wearable=%s %s", self.name, error)

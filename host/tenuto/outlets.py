@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol, Self
 
 from tenuto.errors import TenutoError
+from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,6 +76,8 @@ class Outlet:
         dropped: entries lost so far, because the queue was full, because the sink failed on them
             for good, or because they were still here when the outlet closed.
         failing: whether the last attempt of the sink failed.
+
+    What a sink waits for is no faster under a clock that is, so the time limits are of real time.
 
     Args:
         sink: opened on entry, closed on exit.
@@ -156,7 +159,7 @@ class Outlet:
         self._flushes += 1
         self._hurry.set()
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(real_s(timeout_s)):
                 while self._oldest() <= last:
                     self._settled.clear()
                     await self._settled.wait()
@@ -173,7 +176,7 @@ class Outlet:
             TenutoError: from the sink, or because it did not open in time.
         """
         try:
-            async with asyncio.timeout(self._handle_timeout_s):
+            async with asyncio.timeout(real_s(self._handle_timeout_s)):
                 await self._sink.open()
         except TimeoutError:
             await self._close_sink()
@@ -247,7 +250,7 @@ class Outlet:
         tries = 0
         while True:
             try:
-                async with asyncio.timeout(self._handle_timeout_s):
+                async with asyncio.timeout(real_s(self._handle_timeout_s)):
                     await self._sink.handle(entries)
             except (TenutoError, OSError, TimeoutError) as error:
                 self._say_failed(error)
@@ -284,7 +287,7 @@ class Outlet:
     async def _close_sink(self) -> None:
         closing = asyncio.create_task(self._sink.close(), name=f"close {self.name}")
         try:
-            done, _ = await asyncio.wait({closing}, timeout=self._close_timeout_s)
+            done, _ = await asyncio.wait({closing}, timeout=real_s(self._close_timeout_s))
         except BaseException:
             closing.cancel()
             raise
@@ -298,6 +301,6 @@ class Outlet:
     async def _end(self, task: asyncio.Task[None]) -> None:
         """Cancel a task and wait for its end, but not for ever."""
         task.cancel()
-        done, _ = await asyncio.wait({task}, timeout=self._close_timeout_s)
+        done, _ = await asyncio.wait({task}, timeout=real_s(self._close_timeout_s))
         if not done:
             _log.warning("outlet=%s ignores its cancellation", self.name)

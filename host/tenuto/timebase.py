@@ -42,6 +42,9 @@ _CANCELLED_MIN = 100
 """So many cancelled timers stay where they are until they are due; where more than half of all are
 cancelled they go."""
 
+VIRTUAL_PACE = 1000.0
+"""What counts for the speed of virtual time where there is something outside: see `real_s`."""
+
 _TASKS_SHOWN_MAX = 8
 _LOOK_EVERY = 64
 """Rounds of the loop from one look outside to the next, in a closed world."""
@@ -85,6 +88,7 @@ class _ScaledEventLoop(asyncio.SelectorEventLoop):
     def __init__(self, speed: float) -> None:
         self._start_s = time.monotonic()
         self._speed = speed
+        self.pace = max(1.0, speed)
         super().__init__(_ScaledSelector(speed))
 
     def time(self) -> float:
@@ -139,6 +143,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, settle_s: float = 0.0) -> None:
         self._now_s = VIRTUAL_START_S
         self._settle_s = settle_s
+        self.pace = VIRTUAL_PACE if settle_s else 1.0
         self._thread_jobs = 0
         self._awaits_signals = False
         self._own_executor: ThreadPoolExecutor | None = None
@@ -328,6 +333,17 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         if len(waiting) > _TASKS_SHOWN_MAX:
             lines.append(f"  and {len(waiting) - _TASKS_SHOWN_MAX} more")
         return "\n".join(lines)
+
+
+def real_s(seconds: float) -> float:
+    """Give how far the running loop's clock may go while so many seconds pass in reality.
+
+    For the time limits of what is no faster under a fast clock: a disk, a broker, another process,
+    a terminal. In virtual time the clock stands still for a thread, so that a closed world needs no
+    more than it asks for.
+    """
+    pace: float = getattr(asyncio.get_running_loop(), "pace", 1.0)
+    return seconds * pace
 
 
 def new_event_loop(speed: float = 1.0, *, settle_s: float = 0.0) -> asyncio.AbstractEventLoop:

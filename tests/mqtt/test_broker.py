@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import socket
 import sys
 import threading
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +19,7 @@ import pytest
 from tenuto import timebase
 from tenuto.commands import Answer, Command
 from tenuto.errors import InputError, TenutoError
+from tenuto.history import Store
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.outlets import Outlet
@@ -23,9 +27,13 @@ from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-PATIENCE_S = 2_000
+    from tenuto.mqtt.address import BrokerAddress
+    from tests.mqtt.dashboard import Dashboard
+
+PATIENCE_S = 10_000
 """Of a clock that runs much faster than the broker."""
 
 
@@ -82,8 +90,6 @@ def test_it_serves_at_any_speed_of_the_session(
                 wearables=["wrist"],
                 submit=submit,
                 rng=random.Random(1),
-                connect_timeout_s=PATIENCE_S,
-                publish_timeout_s=PATIENCE_S,
             )
             async with Outlet(bridge) as outlet, dashboard(broker.address, PATIENCE_S) as board:
                 for entry in whole_session():
@@ -96,4 +102,76 @@ def test_it_serves_at_any_speed_of_the_session(
                 )
                 assert (await board.ask("pause"))["ok"]
 
-    timebase.run(main(), speed=speed, settle_s=0.05)
+    timebase.run(main(), speed=speed, settle_s=0.001)
+
+
+FAR_S = 0.06
+PATIENCE_REAL_S = 10
+
+
+@contextlib.contextmanager
+def far_away(address: BrokerAddress) -> Iterator[BrokerAddress]:
+    """Give an address at which all that the broker says and is told takes `FAR_S`, really."""
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        while data := source.recv(65536):
+            time.sleep(FAR_S)
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def relay() -> None:
+        near, _ = listening.accept()
+        with near, socket.create_connection((address.host, address.port)) as far:
+            back = threading.Thread(target=pump, args=(far, near), name="far broker, back")
+            back.start()
+            pump(near, far)
+            back.join(PATIENCE_REAL_S)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=relay, name="far broker")
+        thread.start()
+        yield replace(address, port=listening.getsockname()[1])
+        thread.join(PATIENCE_REAL_S)
+        assert not thread.is_alive()
+
+
+def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
+    unused_tcp_port: int, tmp_path: Path
+) -> None:
+    """What is a second for the broker is 25 ms when the clock runs 40 times as fast."""
+    session = whole_session()
+
+    async def tell(address: BrokerAddress, store: Store, board: Dashboard) -> None:
+        bridge = Bridge(
+            address,
+            wearables=["wrist"],
+            submit=nobody,
+            rng=random.Random(1),
+            utc_ms=lambda: session[-1].utc_ms,
+            table=store,
+        )
+        async with Outlet(bridge) as outlet:
+            await board.until(lambda d: d.now.get("tenuto/bridge/availability") == "online")
+            for entry in session:
+                outlet.put(entry)
+        assert (outlet.dropped, bridge.dropped) == (0, 0)
+
+    async def main() -> None:
+        async with (
+            EmbeddedBroker(unused_tcp_port) as broker,
+            Store(tmp_path / "history.db") as store,
+            dashboard(broker.address, PATIENCE_S) as board,
+        ):
+            with far_away(broker.address) as address:
+                await tell(address, store, board)
+            await board.until(lambda d: d.now["tenuto/bridge/availability"] == "offline")
+            assert await store.outbox_after(0, 1000) == []
+            events = board.all("tenuto/wrist/event")
+            assert len(events) == 26
+            assert not any(event["late"] for event in events)
+
+    timebase.run(main(), speed=40)
+
+
+async def nobody(_command: Command) -> Answer:
+    raise AssertionError("nobody commands here")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -16,14 +16,18 @@ from tenuto.mqtt.outbox import HELD_MAX, KEEP_AFTER_S, Outbox
 from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from tenuto.history import Waiting
 
+_T = TypeVar("_T")
+
 
 class Table:
-    """As the history's, with a disk that takes its time.
+    """As the history's, with a disk that takes its time and does one thing after the other.
+
+    What is cancelled has no effect if it was not begun, else it has.
 
     written: how many were ever put there.  is_full, is_unreadable: as the disk under it may be.
     """
@@ -34,31 +38,51 @@ class Table:
         self.is_full = self.is_unreadable = False
         self._takes_s = takes_s
         self._disk = asyncio.Lock()
+        self._jobs: set[asyncio.Task[Any]] = set()
 
     async def outbox_last(self) -> int:
         return max(self.rows, default=0)
 
     async def outbox_add(self, messages: Sequence[Waiting]) -> int:
-        async with self._disk:
-            await asyncio.sleep(self._takes_s)
+        def add() -> int:
             if self.is_full:
                 raise StoreError("full")
             self.written += len(messages)
-            self.rows |= {item.id: item for item in messages}
-        return 0
+            self.rows = {item.id: item for item in messages} | self.rows
+            return 0
+
+        return await self._run(add)
 
     async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
-        async with self._disk:
-            await asyncio.sleep(self._takes_s)
+        def after() -> list[Waiting]:
             if self.is_unreadable:
                 raise StoreError("locked")
             return [item for number, item in sorted(self.rows.items()) if number > last_id][:limit]
 
+        return await self._run(after)
+
     async def outbox_remove(self, ids: Sequence[int]) -> None:
-        async with self._disk:
-            await asyncio.sleep(self._takes_s)
+        def remove() -> None:
+            if self.is_unreadable:
+                raise StoreError("locked")
             for number in ids:
-                del self.rows[number]
+                self.rows.pop(number, None)
+
+        await self._run(remove)
+
+    async def _run(self, job: Callable[[], _T]) -> _T:
+        async def work() -> _T:
+            try:
+                await asyncio.sleep(self._takes_s)
+                return job()
+            finally:
+                self._disk.release()
+
+        await self._disk.acquire()
+        task = asyncio.create_task(work())
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+        return await asyncio.shield(task)
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
@@ -140,8 +164,7 @@ def test_a_run_that_ends_while_it_writes_leaves_all_that_waits_to_the_next() -> 
         keeping = asyncio.create_task(box.run())
         box.hold([message(1)])
         await asyncio.sleep(KEEP_AFTER_S + 0.1)
-        keeping.cancel()
-        await asyncio.wait({keeping})
+        await _ended(keeping)
         box.hold([message(2)])
         await box.close()
 
@@ -150,6 +173,64 @@ def test_a_run_that_ends_while_it_writes_leaves_all_that_waits_to_the_next() -> 
         assert [await send(later, 0.0) for _ in range(2)] == [b"{1}", b"{2}"]
         await later.close()
         assert table.rows == {}
+
+    run(scenario())
+
+
+async def _ended(keeping: asyncio.Task[None]) -> None:
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+
+def test_what_arrives_after_a_run_ended_while_it_wrote_is_not_there_for_the_next() -> None:
+    async def scenario() -> None:
+        table = Table(takes_s=0.2)
+        box = outbox(table)
+        keeping = asyncio.create_task(box.run())
+        box.hold([message(1)])
+        item = await box.take()
+        assert item is not None
+        await asyncio.sleep(KEEP_AFTER_S + 0.1)
+        await _ended(keeping)
+        box.arrived(item)
+        await box.close()
+        assert (table.written, table.rows) == (1, {})
+
+    run(scenario())
+
+
+def test_what_a_run_could_not_remove_any_more_when_it_ended_is_not_there_for_the_next() -> None:
+    async def scenario() -> None:
+        table = Table(takes_s=0.2)
+        box = outbox(table)
+        keeping = asyncio.create_task(box.run())
+        box.hold([message(1)])
+        await send(box, KEEP_AFTER_S + 0.3)
+        await asyncio.sleep(KEEP_AFTER_S - 0.1)
+        reading = asyncio.create_task(table.outbox_after(0, 1))
+        await asyncio.sleep(0.15)  # the run waits for the disk now
+        await _ended(keeping)
+        await box.close()
+        assert len(await reading) == 1
+        assert (table.written, table.rows) == (1, {})
+
+    run(scenario())
+
+
+def test_what_could_not_be_removed_is_removed_later() -> None:
+    async def scenario() -> None:
+        table = Table()
+        box = outbox(table)
+        keeping = asyncio.create_task(box.run())
+        box.hold([message(1)])
+        await send(box, KEEP_AFTER_S + 0.3)
+        table.is_unreadable = True
+        await asyncio.sleep(3 * KEEP_AFTER_S)
+        assert len(table.rows) == 1
+        table.is_unreadable = False
+        await asyncio.sleep(2 * KEEP_AFTER_S)
+        assert table.rows == {}
+        await _ended(keeping)
 
     run(scenario())
 

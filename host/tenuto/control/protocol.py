@@ -18,6 +18,7 @@ from tenuto.errors import (
     StoreError,
     TenutoError,
 )
+from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +115,7 @@ async def end(writer: asyncio.StreamWriter) -> None:
     """Close a connection; what the other end does not take within a moment is lost."""
     writer.close()
     try:
-        async with asyncio.timeout(END_TIMEOUT_S):
+        async with asyncio.timeout(real_s(END_TIMEOUT_S)):
             await writer.wait_closed()
     except (OSError, TimeoutError):
         writer.transport.abort()

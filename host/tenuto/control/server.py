@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import ControlError, InputError, TenutoError
+from tenuto.timebase import real_s
 
 from .protocol import (
     LINE_BYTES_MAX,
@@ -114,7 +115,7 @@ class Conversation:
     async def write(self, message: Message) -> None:
         """Write a line."""
         try:
-            async with asyncio.timeout(SEND_TIMEOUT_S):
+            async with asyncio.timeout(real_s(SEND_TIMEOUT_S)):
                 self._writer.write(encode(message))
                 await self._writer.drain()
         except (OSError, TimeoutError) as error:
@@ -231,7 +232,7 @@ class ControlServer:
             for task in tasks:
                 task.cancel()
             if tasks:
-                await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_S)
+                await asyncio.wait(tasks, timeout=real_s(CLOSE_TIMEOUT_S))
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -258,7 +259,7 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk = Conversation({}, reader, writer)
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+            async with asyncio.timeout(real_s(REQUEST_TIMEOUT_S)):
                 talk.request = decode(await _line(reader))
         except (TimeoutError, ControlError):
             await talk.write(error_message(ControlError("that was no request")))
@@ -300,7 +301,7 @@ class ControlServer:
         finally:
             for task in (working, listening):
                 task.cancel()
-            await asyncio.wait({working, listening}, timeout=CLOSE_TIMEOUT_S)
+            await asyncio.wait({working, listening}, timeout=real_s(CLOSE_TIMEOUT_S))
             if listening.done() and not listening.cancelled():
                 listening.exception()  # that the client has gone is no news
 

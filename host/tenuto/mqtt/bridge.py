@@ -39,6 +39,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tenuto import events
 from tenuto.commands import Answer, Command, Preference
 from tenuto.errors import TenutoError
+from tenuto.timebase import real_s
 from tenuto.view import SessionView
 
 from .announcer import Announcer
@@ -197,12 +198,15 @@ class Bridge:
         utc_ms: ms since 1970; None for the computer's clock.
         table: where events survive a restart, None for nowhere.
         home_assistant: None to announce nothing.
-        fresh_s: in place of `FRESH_S`, for a clock that runs faster.
+        fresh_s: in place of `FRESH_S`.
         submit_timeout_s: after that a command is answered as `unreachable`.
         connect_timeout_s: for a connection; a name that does not resolve may take longer.
         publish_timeout_s: a message that is not acknowledged for so long ends the connection.
         retry_first_s, retry_max_s: bounds of the back-off between connections.
         rival_wait_s: how long to wait for somebody who speaks on the base topic already.
+
+    These limits are of real time, whatever the speed of the event loop's clock; that between
+    connections follows the clock.
 
     Raises:
         InputError: `base_topic` or an id cannot be part of a topic.
@@ -245,7 +249,7 @@ class Bridge:
         self._announcer = None
         if home_assistant is not None:
             self._announcer = Announcer(home_assistant.known, home_assistant.settle_s)
-        self._fresh_s = fresh_s
+        self._fresh_s = real_s(fresh_s)
         self._connect_timeout_s = connect_timeout_s
         self._publish_timeout_s = publish_timeout_s
         self._retry_first_s, self._retry_max_s = retry_first_s, retry_max_s
@@ -346,15 +350,15 @@ class Bridge:
                     self._retain(self._topics.of(wearable, "availability"), OFFLINE)
                 self._stir()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(DRAIN_S):
+                    async with asyncio.timeout(real_s(DRAIN_S)):
                         await self._all_sent.wait()
         finally:
             task.cancel()
-            _, late = await asyncio.wait({task, *helpers}, timeout=LEAVE_S)
+            _, late = await asyncio.wait({task, *helpers}, timeout=real_s(LEAVE_S))
             if late:
                 # The polite way out takes too long; without it the broker publishes the last will.
                 task.cancel()
-                await asyncio.wait({task}, timeout=LEAVE_S)
+                await asyncio.wait({task}, timeout=real_s(LEAVE_S))
         await self._outbox.close()
 
     # --- who there is
@@ -571,7 +575,7 @@ class Bridge:
         """
         await self._subscribe(client, self._topics.who, self._topics.instance)
         await self._publish(client, _Message(self._topics.who, encode(self._me)))
-        await asyncio.sleep(self._rival_wait_s)
+        await asyncio.sleep(real_s(self._rival_wait_s))
         await self._subscribe(client, self._topics.bridge, *self._topics.incoming)
         self.connected = True
         self._forget_stale()
@@ -674,7 +678,7 @@ class Bridge:
             either: set[asyncio.Future[Any]] = {opening, broken}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             # The one who waits may be about to hear more of why.
-            await asyncio.wait({opening}, timeout=LEAVE_S / 2)
+            await asyncio.wait({opening}, timeout=real_s(LEAVE_S / 2))
             if opening.done():
                 await opening
                 return
@@ -682,7 +686,7 @@ class Bridge:
             raise aiomqtt.MqttError(broken.result())
         except (asyncio.CancelledError, aiomqtt.MqttError):
             broken.cancel()
-            await asyncio.wait({opening}, timeout=LEAVE_S / 2)
+            await asyncio.wait({opening}, timeout=real_s(LEAVE_S / 2))
             opening.cancel()
             opening.add_done_callback(lambda task: task.cancelled() or task.exception())
             raise
@@ -736,7 +740,7 @@ class Bridge:
             message.payload,
             qos=message.qos,
             retain=message.retain,
-            timeout=self._publish_timeout_s,
+            timeout=real_s(self._publish_timeout_s),
         )
         self.sent += 1
         self.sent_bytes += len(message.topic) + len(message.payload)

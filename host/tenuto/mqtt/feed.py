@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tenuto.commands import Answer, Preference
 from tenuto.errors import InputError, TenutoError
 from tenuto.events import CueFired, SessionEnded, SessionStarted
+from tenuto.timebase import real_s
 
 from .topics import device_payload, settings_payload, summary_payload
 
@@ -34,6 +35,8 @@ _log = logging.getLogger(__name__)
 
 AGAIN_S = 600.0
 """How often everything is worked out again: days end, and batteries run down."""
+RETRY_FIRST_S, RETRY_MAX_S = 1.0, 60.0
+"""While the history is behind, as on a disk that is full or slow, or cannot be read."""
 CUES_REMEMBERED = 1000
 
 
@@ -47,7 +50,7 @@ class Feed:
         device: gives what is known of a wearable as a thing.
         default_routine: gives what a bare `start` begins where nothing is set.
         check_routine: raises InputError for a routine that cannot be played.
-        flushed: waits until the history has what happened so far.
+        flushed: waits until the history has what happened so far; false if it has not yet.
         utc_ms: ms since 1970.
     """
 
@@ -62,7 +65,7 @@ class Feed:
         device: Callable[[str], DeviceState],
         default_routine: Callable[[str], str],
         check_routine: Callable[[str], None],
-        flushed: Callable[[], Awaitable[object]],
+        flushed: Callable[[], Awaitable[bool]],
         utc_ms: Callable[[], float],
     ) -> None:
         self._bridge = bridge
@@ -133,7 +136,7 @@ class Feed:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
-            await asyncio.wait({task}, timeout=1)
+            await asyncio.wait({task}, timeout=real_s(1))
 
     # --- what is said
 
@@ -143,15 +146,20 @@ class Feed:
         self._bridge.set_settings(wearable, payload)
 
     async def _run(self) -> None:
+        retry_s = RETRY_FIRST_S
         while True:
             self._wake.clear()
+            is_all = False
             try:
-                await self._flushed()
+                is_all = await self._flushed()
                 await self._say_all()
             except TenutoError as error:
+                is_all = False
                 _log.warning("mqtt facts: %s", error)
+            again_s = AGAIN_S if is_all else retry_s
+            retry_s = RETRY_FIRST_S if is_all else min(2 * retry_s, RETRY_MAX_S)
             try:
-                async with asyncio.timeout(AGAIN_S):
+                async with asyncio.timeout(again_s):
                     await self._wake.wait()
             except TimeoutError:
                 pass

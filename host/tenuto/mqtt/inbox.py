@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.commands import Answer, Command, Preference, Verb
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
+from tenuto.timebase import real_s
 
 from .topics import BadCommandError, Bucket, TooOldError, parse_command, parse_setting
 
@@ -157,7 +158,7 @@ class Inbox:
 
     async def _carry_out(self, asked: Command | Preference, word: str | None) -> Answer:
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(real_s(self._timeout_s)):
                 if isinstance(asked, Command):
                     return await self._submit(asked)
                 return await self._prefer(asked)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tenuto.errors import StoreError
 from tenuto.history import Waiting
+from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ class Outbox:
         self._flying: dict[int, Waiting] = {}
         self._unkept: dict[int, Waiting] = {}
         self._writing: dict[int, Waiting] = {}
+        # Of `_unkept`: what may be in the table all the same, for its writing was cancelled.
+        self._doubtful: set[int] = set()
         self._gone: list[int] = []
         self._stir = asyncio.Event()
         self._last_id = 0
@@ -115,15 +118,16 @@ class Outbox:
             dropped = await self._table.outbox_add(list(waiting.values()))
         except (asyncio.CancelledError, StoreError) as error:
             # Those that have arrived meanwhile are no longer among those being written.
-            self._unkept = {
-                number: item for number, item in waiting.items() if number in self._writing
-            } | self._unkept
+            again = {number: item for number, item in waiting.items() if number in self._writing}
+            self._unkept = again | self._unkept
             if isinstance(error, asyncio.CancelledError):
+                self._doubtful |= again.keys()
                 raise
             self._say(error)
             self._let_go()
         else:
             self._failing = False
+            self._doubtful -= waiting.keys()
             self._drop(dropped)
         finally:
             for number in waiting:
@@ -147,6 +151,7 @@ class Outbox:
         oldest = list(self._unkept)[:surplus]
         for number in oldest:
             del self._unkept[number]
+        self._doubtful.difference_update(oldest)
         self._drop(sum(number not in soon for number in oldest))
 
     def _next_id(self) -> int:
@@ -201,8 +206,12 @@ class Outbox:
 
     def arrived(self, item: Waiting) -> None:
         """Note that the broker has a message."""
-        if self._flying.pop(item.id, None) is None or self._unkept.pop(item.id, None) is not None:
+        if self._flying.pop(item.id, None) is None:
             return
+        was_unkept = self._unkept.pop(item.id, None) is not None
+        if was_unkept and item.id not in self._doubtful:
+            return
+        self._doubtful.discard(item.id)
         self._writing.pop(item.id, None)
         if self._table is not None:
             self._gone.append(item.id)
@@ -219,10 +228,10 @@ class Outbox:
             await self._stir.wait()
             self._stir.clear()
             newest = self._last_id
-            await asyncio.sleep(KEEP_AFTER_S)
+            await asyncio.sleep(real_s(KEEP_AFTER_S))
             await self._keep_up_to(newest)
             await self._tidy()
-            if self._unkept:
+            if self._unkept or self._gone:
                 self._stir.set()
 
     async def close(self) -> None:
@@ -231,10 +240,14 @@ class Outbox:
         await self._tidy()
 
     async def _tidy(self) -> None:
-        gone, self._gone = self._gone, []
+        gone = self._gone[:]
         if self._table is None or not gone:
             return
         try:
             await self._table.outbox_remove(gone)
         except StoreError as error:
-            _log.warning("mqtt outbox: %s", error)
+            self._say(error)
+        else:
+            # What arrived meanwhile came behind these, and what fails is removed the next time.
+            self._failing = False
+            del self._gone[: len(gone)]

@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tenuto import events
+from tenuto.timebase import real_s
 from tenuto.view import State
 
 from . import words
@@ -109,7 +110,7 @@ class LiveSink:
         if writer is not None:
             self._console.file = writer.stream
             with contextlib.suppress(OSError, TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                async with asyncio.timeout(real_s(CLOSE_TIMEOUT_S)):
                     await writer.drain()
 
     def _start(self) -> None:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""The slow topics: what the sessions came to is told however long the disk takes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from tenuto.device import DeviceState
+from tenuto.history import HistorySink, Store
+from tenuto.history.standing import Standings
+from tenuto.memory import Memory
+from tenuto.mqtt.bridge import Bridge
+from tenuto.mqtt.feed import Feed
+from tenuto.outlets import Outlet
+from tests.history.sessions import whole_session
+from tests.mqtt.dashboard import dashboard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.commands import Answer, Command
+    from tenuto.mqtt.address import BrokerAddress
+
+SUMMARY = "tenuto/wrist/summary"
+
+
+async def nobody(_command: Command) -> Answer:
+    raise AssertionError("nobody commands here")
+
+
+async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
+    tmp_path: Path, embedded: BrokerAddress
+) -> None:
+    session = whole_session()
+    now_ms = session[-1].utc_ms
+    disk_free = asyncio.Event()
+
+    async def take_long() -> None:
+        await disk_free.wait()
+
+    async with Store(tmp_path / "history.db") as store:
+        bridge = Bridge(
+            embedded,
+            wearables=["wrist"],
+            submit=nobody,
+            rng=random.Random(1),
+            utc_ms=lambda: now_ms,
+            rival_wait_s=0.01,
+        )
+        history = Outlet(HistorySink(store, take_long))
+        feed = Feed(
+            bridge,
+            memory=Memory(tmp_path / "state.json"),
+            standings=Standings(store),
+            device=lambda _: DeviceState(link="simulated"),
+            default_routine=lambda _: "lower-back",
+            check_routine=lambda _: None,
+            flushed=lambda: history.flush(0.1),
+            utc_ms=lambda: now_ms,
+        )
+        feed.set_subjects(["wrist"], [])
+        async with history, Outlet(bridge), Outlet(feed) as facts, dashboard(embedded) as board:
+            await board.until(lambda b: b.json(SUMMARY))
+            for entry in session:
+                history.put(entry)
+                facts.put(entry)
+            assert not await history.flush(0.5)
+            assert board.json(SUMMARY)["sessions_this_week"] == 0
+            disk_free.set()
+            await board.until(lambda b: b.json(SUMMARY)["sessions_this_week"] == 1)
+            assert board.json(SUMMARY)["last_reason"] == "finished"
