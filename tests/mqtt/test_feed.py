@@ -61,7 +61,7 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
             utc_ms=lambda: now_ms,
         )
         feed.set_subjects(["wrist"], [])
-        async with history, Outlet(bridge), Outlet(feed) as facts, dashboard(embedded) as board:
+        async with history, Outlet(bridge), Outlet(feed) as facts, dashboard(embedded, 5) as board:
             await board.until(lambda b: b.json(SUMMARY))
             for entry in session:
                 history.put(entry)

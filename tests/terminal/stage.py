@@ -47,6 +47,7 @@ HOW = {
     "Glute Bridge": "Lie on your back and lift your hips.",
     "Kneeling Lunge": "Kneel and lean forward.",
 }
+WRITTEN_S = 0.001
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 
@@ -145,8 +146,10 @@ class Stage:
         """
         between = self.pass_s if news else asyncio.sleep
         await self.show()
-        # Half a frame on nothing is being written, and one frame later there is one more.
         await between(0.05 * self._speed)
+        # A frame may fall on this very moment, and is written by a thread, for which time waits.
+        await between(WRITTEN_S)
         self.screen.forget()
         await between(0.1 * self._speed)
+        await between(WRITTEN_S)
         return self.screen.text
