@@ -241,7 +241,7 @@ class Outlet:
             return
         self._hurry.clear()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._linger_s):
+            async with asyncio.timeout(real_s(self._linger_s)):
                 await self._hurry.wait()
 
     async def _handle_batch(self) -> None:

@@ -114,7 +114,7 @@ async def test_a_broker_that_dies_in_mid_session_costs_no_event(
             await asyncio.sleep(0.1)
             broker.kill()
             events += board.all("tenuto/simulated/event")
-        await asyncio.sleep(1)  # 40 s of the session
+        await asyncio.sleep(1)  # 20 s of the session
         broker.start()
         async with dashboard(address) as board:
             await board.until(lambda b: state(b) == "ended")
@@ -188,13 +188,21 @@ async def _play_once(board: Dashboard, sessions: int) -> None:
     """Play for a moment and see that everything says so, once."""
     await board.until(online)
     await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "online")
-    assert (await board.ask("start", "simulated"))["ok"]
+    started = await board.ask("start", "simulated")
+    while started["reason"] == "unreachable":
+        # A busy computer loses the link, or a broker that was killed remembers one of before.
+        await asyncio.sleep(0.2)
+        started = await board.ask("start", "simulated")
+    assert started["ok"], json.dumps(started)
     await board.until(lambda b: state(b) == "playing")
-    assert (await board.ask("stop", "simulated"))["ok"]
+    stopped = await board.ask("stop", "simulated")
+    assert stopped["ok"], json.dumps(stopped)
     await board.until(lambda b: state(b) == "ended")
     summary = "tenuto/simulated/summary"
     await board.until(lambda b: b.json(summary)["sessions_this_week"] == sessions)
     await board.until(lambda b: "session_stopped" in b.now["tenuto/simulated/event"])
-    events = [event["event_type"] for event in board.all("tenuto/simulated/event")]
-    assert events[-1] == "session_stopped"
-    assert events.count("session_started") == 1
+    events = board.all("tenuto/simulated/event")
+    # What a daemon that was killed could not note as told is told again, of earlier sessions.
+    mine = [e["event_type"] for e in events if e["session"] == events[-1]["session"]]
+    assert mine[-1] == "session_stopped"
+    assert mine.count("session_started") == 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.mqtt.dashboard import Dashboard
 
-SPEED = 40
+SPEED = 20
 
 
 @contextmanager
