@@ -321,6 +321,12 @@ def test_a_band_with_an_older_firmware(tmp_path: Path) -> None:
                 await pair_by_cable(anna, store, shown.append)
                 (key,) = store.of("anna").held(Identity("any", 0, 0))
                 assert key
+                newer: Any = band.board.load("tenuto_core.wire")
+                newer.FEATURE_FORGETS, forgets = 0, newer.FEATURE_FORGETS
+                with pytest.raises(LinkError, match="cannot forget other keys"):
+                    await pair_by_cable(anna, store, shown.append, only=True)
+                newer.FEATURE_FORGETS = forgets
+                assert store.of("anna").held(Identity("any", 0, 0)) == [key]
                 band.app.band.keyring = None
                 with pytest.raises(LinkError, match="firmware install"):
                     await pair_by_cable(anna, store, shown.append)

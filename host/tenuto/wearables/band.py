@@ -306,16 +306,12 @@ class BandDriver:
     async def forget_others(self) -> None:
         """Have the band forget all keys but the one of this host, which it has just been given.
 
+        It must have told `wire.FEATURE_FORGETS`.
+
         Raises:
-            LinkError: the link broke, or the band cannot do it.
+            LinkError: the link broke.
             RefusedError: it does not do it just now; nothing changed.
         """
-        if not self.features & wire.FEATURE_FORGETS:
-            raise LinkError(
-                LinkReason.PROTOCOL,
-                f"{self.name} has a key of this computer now, and cannot forget the others: "
-                "`tenuto firmware install` renews its firmware",
-            )
         status, _ = await self._ask_when_quiet(wire.KEYS_FORGET)
         self._check(status, f"{self.name} does not forget the other keys")
 

@@ -198,7 +198,7 @@ async def pair_by_cable(
     )
     identity = await driver.connect(lambda: None)
     try:
-        _check(driver, identity, port, target)
+        _check(driver, identity, port, target, only=only)
         show(f"giving a key to {identity.name} on {port}")
         await driver.provision()
         if only:
@@ -222,12 +222,23 @@ async def _only_port() -> str:
     return next(iter(found))
 
 
-def _check(driver: BandDriver, identity: Identity, port: str, target: Target) -> None:
-    """See that this is the band that is meant, and that it is known again over the air."""
+def _check(
+    driver: BandDriver, identity: Identity, port: str, target: Target, *, only: bool
+) -> None:
+    """See that this is the band that is meant, that it can do it, and is known again over the air.
+
+    Nothing has changed when it is not.
+    """
     if not driver.features & wire.FEATURE_KEYS:
         raise LinkError(
             LinkReason.PROTOCOL,
             f"the firmware of {identity.name} knows no keys: `tenuto firmware install` renews it",
+        )
+    if only and not driver.features & wire.FEATURE_FORGETS:
+        raise LinkError(
+            LinkReason.PROTOCOL,
+            f"the firmware of {identity.name} cannot forget other keys: `tenuto firmware install` "
+            "renews it; nothing was changed",
         )
     if identity.serial is None and not target.names:
         raise LinkError(
