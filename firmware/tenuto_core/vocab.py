@@ -83,7 +83,7 @@ STEP_COMPLETE, STEP_SKIPPED, STEP_LEFT_BACK, STEP_CUT = range(4)
 # --- what a waiting player waits for
 WAIT_PRESS, WAIT_HEART = 1, 2
 
-# --- answers to a request: 0, or why it was refused
+# --- answers to a request: 0, or why it was refused; `LOG_OVERRUN` refuses nothing
 (
     OK,
     NO_PLAN,
