@@ -483,7 +483,8 @@ class BandDriver:
                     flying.append(await self._post(wire.UPLOAD_CHUNK, sent, tail=tail))
                     sent += len(tail)
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    _, values, _ = await flying.pop(0)
+                    answer = await flying.pop(0)
+                values, _ = self._understood(wire.UPLOAD_CHUNK, answer)
                 self._check(values[0], "the upload was interrupted", vocab.WRONG_OFFSET)
                 received = values[1]
                 if values[0] == vocab.WRONG_OFFSET:
@@ -540,13 +541,20 @@ class BandDriver:
             waiting = await self._post(op, *values)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                    answer, fields, tail = await waiting
+                    answer = await waiting
             except TimeoutError:
                 continue
-            if answer == wire.NOT_UNDERSTOOD:
-                self._check(fields[0], f"{self.name} does not understand {wire.FRAMES[op][0]}")
-            return fields, tail
+            return self._understood(op, answer)
         raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not answer")
+
+    def _understood(self, asked: int, answer: _Answer) -> tuple[tuple[Any, ...], bytes]:
+        """Give fields and tail of an answer to what was asked."""
+        op, fields, tail = answer
+        if op == wire.NOT_UNDERSTOOD:
+            text = f"{self.name} does not understand {wire.FRAMES[asked][0]}"
+            self._check(fields[0], text)
+            raise LinkError(LinkReason.PROTOCOL, f"{text}, and sees no fault in it")
+        return fields, tail
 
     async def _post(
         self, op: int, *values: int | bytes, tail: bytes = b""
