@@ -183,7 +183,7 @@ class Host:
             from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
             strap = Strap(
-                self.adapter(),
+                self.adapter(wearable.adapter),
                 wearable.heart,
                 kind=wearable.heart_sensor,
                 on_measurement=lambda told, from_: keeper.hear(told, from_.name, from_.kind),
@@ -670,12 +670,15 @@ async def _follow(
 
 
 @asynccontextmanager
-async def _own_adapter(setting: Setting, prompter: Prompter | None) -> AsyncIterator[BleAdapter]:
-    """Open the adapter for a command that works without a daemon."""
+async def _own_adapter(
+    setting: Setting, prompter: Prompter | None, name: str | None = None
+) -> AsyncIterator[BleAdapter]:
+    """Open an adapter, the usual one for None, for a command that works without a daemon."""
     from tenuto.links.open import open_adapter  # noqa: PLC0415 - bleak takes its time
 
     config = setting.config
-    adapter = open_adapter(config.bluetooth.adapter, config.own.data / "bonds.json", prompter)
+    name = name or config.bluetooth.adapter
+    adapter = open_adapter(name, config.own.data / "bonds.json", prompter)
     try:
         yield adapter
     finally:
@@ -715,7 +718,7 @@ async def pair_with(setting: Setting, text: str, prompter: Prompter) -> Paired:
     client = await daemon_of(setting)
     if client is None:
         keys = KeyStore(_keys_file(setting.config))
-        async with _own_adapter(setting, prompter) as adapter:
+        async with _own_adapter(setting, prompter, target.adapter) as adapter:
             return await pair_over_air(target, adapter, keys, prompter.show)
     return await _paired_by(client, prompter, "pair", address=text)
 
@@ -768,8 +771,8 @@ async def forget_wearable(setting: Setting, text: str) -> Forgotten:
     client = await daemon_of(setting)
     if client is not None:
         return Forgotten(**await client.ask("forget", address=text))
-    async with _own_adapter(setting, None) as adapter:
-        target = any_of(setting.config.wearables, text)
+    target = any_of(setting.config.wearables, text)
+    async with _own_adapter(setting, None, target.adapter) as adapter:
         return await forget(target, adapter, KeyStore(_keys_file(setting.config)))
 
 

@@ -121,8 +121,8 @@ def configure(folder: Path, toml: str, *, mqtt: str = "off") -> None:
     )
 
 
-def wearable(name: str, address: str) -> str:
-    return f'[[wearable]]\nid = "{name}"\nlink = "ble"\naddress = "{address}"\n'
+def wearable(name: str, address: str, more: str = "") -> str:
+    return f'[[wearable]]\nid = "{name}"\nlink = "ble"\naddress = "{address}"\n{more}\n'
 
 
 @contextmanager

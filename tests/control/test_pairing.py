@@ -200,6 +200,27 @@ def test_a_computer_that_was_lost_is_shut_out_by_cable(room: Room) -> None:
     assert "does not know the key that it was given by cable" in err
 
 
+@needs_socket
+def test_a_wearable_is_paired_and_forgotten_on_its_own_adapter(room: Room) -> None:
+    there = room.adapter
+    room.adapter = "bumble:tcp-client:127.0.0.1:1"
+    room.configure(
+        wearable("anna", address(1)), wearable("bob", address(2), f'adapter = "{there}"')
+    )
+    assert room.tenuto("pair", "anna")[0] == 1, "nothing is behind the usual one"
+    code, out, err = room.tenuto("pair", "bob")
+    assert code == 0, err
+    assert "'bob' in the configuration" in out
+    with tenuto_process("daemon", folder=room.folder) as daemon:
+        daemon.until("keeping")
+        code, out, err = room.tenuto("pair", address(2))
+        assert code == 0, err
+        assert "knew this computer already" in out
+        assert room.tenuto("forget", "bob")[0] == 0
+        assert daemon.end(signal.SIGTERM) < 2
+    assert room.bands() == []
+
+
 def test_two_bands_have_a_key_each(room: Room) -> None:
     for port in room.ports:
         assert room.tenuto("pair", "--cable", port)[0] == 0

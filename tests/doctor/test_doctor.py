@@ -43,7 +43,7 @@ def configured(folder: Path, toml: str = "") -> Config:
     return replace(config, own=Folders(folder / "config", folder / "data"))
 
 
-def no_adapter() -> BleAdapter:
+def no_adapter(_name: str | None) -> BleAdapter:
     raise AssertionError("the daemon has the radio")
 
 
@@ -154,7 +154,7 @@ def test_an_adapter(tmp_path: Path) -> None:
         air = Air()
         air.add()
 
-        def adapter() -> BleAdapter:
+        def adapter(_name: str | None) -> BleAdapter:
             return BleAdapter(air.radio())
 
         config = configured(tmp_path, BAND)
@@ -315,7 +315,7 @@ def test_wearables_without_a_daemon(tmp_path: Path) -> None:
         device = air.add()
         device.paired = device.knows_host = False
 
-        def adapter() -> BleAdapter:
+        def adapter(_name: str | None) -> BleAdapter:
             return BleAdapter(air.radio())
 
         config = configured(tmp_path, BAND)
@@ -325,6 +325,30 @@ def test_wearables_without_a_daemon(tmp_path: Path) -> None:
         device.in_reach = False
         found = await only(patient(config, adapter=adapter), "wearables")
         assert (found.level, "charged" in str(found.advice)) == (Level.WARNING, True)
+
+    in_virtual_time(scenario)
+
+
+def test_each_wearable_is_looked_for_on_its_own_adapter(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        near, far = Air(), Air()
+        near.add()
+        airs: dict[str | None, Air] = {None: far, "hci1": near}
+
+        def adapter(name: str | None) -> BleAdapter:
+            return BleAdapter(airs[name].radio(), name=name or "default")
+
+        config = configured(tmp_path, BAND + 'adapter = "hci1"\n')
+        (heard,) = await findings(patient(config, adapter=adapter), "adapter")
+        assert "hci1 works; 1 device" in heard.text, "nobody needs the usual one"
+        assert (await only(patient(config, adapter=adapter), "wearables")).level is Level.OK
+
+        both = BAND + 'adapter = "hci1"\n' + BAND.replace("anna", "bob").replace("01", "02")
+        config = configured(tmp_path, both)
+        await asyncio.sleep(5)  # BlueZ takes its time to part
+        here, away = await findings(patient(config, adapter=adapter), "wearables")
+        assert (here.level, away.level) == (Level.OK, Level.WARNING)
+        assert len(await findings(patient(config, adapter=adapter), "adapter")) == 2
 
     in_virtual_time(scenario)
 

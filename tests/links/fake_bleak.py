@@ -264,11 +264,22 @@ class FakeClient(BaseBleakClient):
                 self._disconnected_callback()
 
     async def disconnect(self) -> None:
-        await asyncio.sleep(2.5)  # bluetoothd's own timer
+        loop = asyncio.get_running_loop()
+        parted = loop.create_future()
+        # bluetoothd's own timer, which goes on when nobody waits for it any more.
+        loop.call_later(2.5, self._part, parted)
+        await parted
+
+    def _part(self, parted: asyncio.Future[None]) -> None:
         try:
             self.air.meet("disconnect")
-        finally:
-            self.end()
+        except BaseException as error:  # noqa: BLE001 - for who waits
+            if not parted.done():
+                parted.set_exception(error)
+        else:
+            if not parted.done():
+                parted.set_result(None)
+        self.end()
 
     async def pair(self, *_args: Any, **_: Any) -> None:
         await asyncio.sleep(10 * LATENCY_S)

@@ -83,10 +83,10 @@ async def _patient(path: Path | None) -> Patient:
             daemon = await client.ask("status")
     except TenutoError as error:
         print(f"tenuto: {error}", file=sys.stderr)
-    adapter = (config or Config()).bluetooth.adapter
+    usual = (config or Config()).bluetooth.adapter
     return Patient(
         config=config,
         mistake=mistake,
         daemon=daemon,
-        adapter=lambda: open_adapter(adapter, own.data / "bonds.json"),
+        adapter=lambda name: open_adapter(name or usual, own.data / "bonds.json"),
     )

@@ -151,11 +151,16 @@ async def system_bus(patient: Patient) -> _Found:
 
 
 async def adapter(patient: Patient) -> _Found:
-    """The radio works; it listens for a moment, or asks the daemon that has it."""
+    """Each radio works; it listens for a moment, or asks the daemon that has it."""
     if patient.daemon is not None:
         return _radio_of(patient.daemon)
+    found = await asyncio.gather(*(_listen(patient, name) for name in patient.adapters))
+    return [line for lines in found for line in lines]
+
+
+async def _listen(patient: Patient, name: str | None) -> _Found:
     level = Level.PROBLEM if patient.uses_bluetooth else Level.WARNING
-    radio = patient.adapter()
+    radio = patient.adapter(name)
     heard = set[str]()
 
     def on_heard(sighting: Sighting) -> bool:
@@ -319,11 +324,14 @@ async def wearables(patient: Patient) -> _Found:
     by_radio = [w for w in patient.config.wearables if w.link == "ble" and w.address is not None]
     if not by_radio:
         return _ok("none of yours is reached by Bluetooth")
-    radio = patient.adapter()
+    radios = {name: patient.adapter(name) for name in {w.adapter for w in by_radio}}
     try:
-        found = await asyncio.gather(*(_reach(radio, w.id, w.address or "") for w in by_radio))
+        found = await asyncio.gather(
+            *(_reach(radios[w.adapter], w.id, w.address or "") for w in by_radio)
+        )
     finally:
-        await radio.close()
+        for radio in radios.values():
+            await radio.close()
     return [line for lines in found for line in lines]
 
 

@@ -95,14 +95,14 @@ class Patient:
     """A Tenuto on a machine, and the means to look at it.
 
     config: None if it is wrong, then `mistake` says how.  daemon: what the running one tells of
-    itself, None if none runs; see `tenuto.serving.Desk.status`.  adapter: opens the radio that the
-    configuration names; only called while no daemon runs.  is_clock_set: whether the system's
-    clock is set by another one, None where that cannot be known.  may_use: whether a file or a
-    device may be read and written.  ports: serial ports of boards that may be bands.
+    itself, None if none runs; see `tenuto.serving.Desk.status`.  adapter: opens the radio of a
+    name, the usual one for None; only called while no daemon runs.  is_clock_set: whether the
+    system's clock is set by another one, None where that cannot be known.  may_use: whether a file
+    or a device may be read and written.  ports: serial ports of boards that may be bands.
     """
 
     config: Config | None
-    adapter: Callable[[], BleAdapter]
+    adapter: Callable[[str | None], BleAdapter]
     mistake: InputError | None = None
     daemon: Mapping[str, Any] | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -120,7 +120,15 @@ class Patient:
         return self.config is not None and any(w.link == "ble" for w in self.config.wearables)
 
     @property
+    def adapters(self) -> tuple[str | None, ...]:
+        """The names of the radios that wearables are reached by; None is the usual one."""
+        wearables = () if self.config is None else self.config.wearables
+        names = dict.fromkeys(w.adapter for w in wearables if w.link == "ble")
+        return tuple(names) or (None,)
+
+    @property
     def uses_bluez(self) -> bool:
-        """Whether the radio is the system's own on Linux."""
-        own = self.config is None or not self.config.bluetooth.adapter.startswith("bumble:")
+        """Whether one of the radios is the system's own on Linux."""
+        usual = "default" if self.config is None else self.config.bluetooth.adapter
+        own = any(not (name or usual).startswith("bumble:") for name in self.adapters)
         return own and self.platform == "linux"

@@ -155,7 +155,8 @@ class Feed:
                 await self._say_all()
             except TenutoError as error:
                 is_all = False
-                _log.warning("mqtt facts: %s", error)
+                if retry_s == RETRY_FIRST_S:  # the first of a row
+                    _log.warning("mqtt facts: %s", error)
             again_s = AGAIN_S if is_all else retry_s
             retry_s = RETRY_FIRST_S if is_all else min(2 * retry_s, RETRY_MAX_S)
             try:

@@ -54,7 +54,7 @@ class Desk:
         flush: waits until the history has what happened so far.
         compile_routine: see `Daemon`.
         facts: what `status` tells besides.
-        adapter: gives the radio to scan and pair with.
+        adapter: gives the radio of a name to scan and pair with; the usual one for None.
         prompting: gives the context in which a person answers what pairings on it ask.
         hands_off: gives the context in which no keeper uses the wearables of this kind.
         keys: of this computer.
@@ -69,7 +69,7 @@ class Desk:
         flush: Callable[[], Awaitable[None]],
         compile_routine: Callable[[str, str | None], CompiledPlan],
         facts: Callable[[], Mapping[str, Any]],
-        adapter: Callable[[], BleAdapter],
+        adapter: Callable[[str | None], BleAdapter],
         prompting: Callable[[BleAdapter, Prompter], AbstractAsyncContextManager[None]],
         hands_off: Callable[[Callable[[Wearable], bool]], AbstractAsyncContextManager[None]],
         keys: KeyStore,
@@ -182,14 +182,14 @@ class Desk:
         from tenuto.links.listening import heard  # noqa: PLC0415 - bleak takes its time
 
         seconds = talk.number("seconds", 10.0, 0.5, SCAN_MAX_S)
-        async for found in heard(self._adapter(), seconds):
+        async for found in heard(self._adapter(None), seconds):
             await talk.send(found=[one.to_json() for one in found])
         return {}
 
     async def pair(self, talk: Conversation) -> dict[str, Any]:
         """Pair with a device over the air, the client's person answering."""
         target = pairing.over_air(self._wearables(), _wanted(talk))
-        adapter, person = self._adapter(), _Person(talk)
+        adapter, person = self._adapter(target.adapter), _Person(talk)
         async with self._hands_off(_is_one_of(target)), self._prompting(adapter, person):
             paired = await pairing.pair_over_air(target, adapter, self._keys, person.show)
         return asdict(paired)
@@ -207,7 +207,8 @@ class Desk:
         """Forget the bond with a device, and the key of a band."""
         target = pairing.any_of(self._wearables(), _wanted(talk))
         async with self._hands_off(_is_one_of(target)):
-            forgotten = await pairing.forget(target, self._adapter(), self._keys)
+            adapter = self._adapter(target.adapter)
+            forgotten = await pairing.forget(target, adapter, self._keys)
         return asdict(forgotten)
 
 

@@ -63,12 +63,13 @@ class Target:
     """The wearable that a person means.
 
     address: over the air; port: by cable; each None where it is not known.  names: its ids in the
-    configuration.
+    configuration.  adapter: the name of the one that it is reached by, None for the usual one.
     """
 
     address: str | None = None
     port: str | None = None
     names: tuple[str, ...] = ()
+    adapter: str | None = None
 
 
 def over_air(wearables: Sequence[Wearable], text: str) -> Target:
@@ -117,7 +118,12 @@ def any_of(wearables: Sequence[Wearable], text: str) -> Target:
     if named is not None and address is None:
         return Target(port=named.port, names=(named.id,))
     same = [one for one in wearables if (one.address or "").upper() == (address or "").upper()]
-    return Target(address, names=tuple(one.id for one in same))
+    meant = named or next(iter(same), None)
+    return Target(
+        address,
+        names=tuple(one.id for one in same),
+        adapter=None if meant is None else meant.adapter,
+    )
 
 
 async def pair_over_air(
