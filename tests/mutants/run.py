@@ -7,6 +7,7 @@ Prints each fault and the test that noticed it.  Exit status 1 if a fault surviv
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import queue
@@ -169,9 +170,14 @@ def _run_faulty(root: Path, mutant: Mutant, timeout_s: float) -> tuple[bool, str
         path.write_text(good, encoding="utf-8")
 
 
-def main(words: list[str]) -> int:
-    """Run it; words: see above."""
+def main(arguments: list[str]) -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="tests/mutants/run.py", description=__doc__)
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    words = parser.parse_args(arguments).words
     chosen = [m for m in mutants() if not words or any(word in m.what for word in words)]
+    if not chosen:
+        parser.error(f"no fault has one of these words: {', '.join(words)}")
     survivors = try_all(chosen)
     say(f"{len(chosen)} faults, {len(survivors)} survived")
     for mutant in survivors:
