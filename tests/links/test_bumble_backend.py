@@ -12,7 +12,12 @@ from uuid import UUID
 
 import pytest
 from bleak import BleakClient, BleakScanner
-from bleak.exc import BleakBluetoothNotAvailableError, BleakError, BleakGATTProtocolError
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakDeviceNotFoundError,
+    BleakError,
+    BleakGATTProtocolError,
+)
 from bumble import core, gatt, hci
 from bumble.device import AdvertisingType
 from bumble.keys import PairingKeys
@@ -194,7 +199,8 @@ async def test_unpair_forgets_the_bond_and_disconnects() -> None:
         await client.unpair()
         assert not client.is_connected
         assert not await adapter.device.keystore.get_all()  # type: ignore[union-attr]
-        await client.unpair()
+        with pytest.raises(BleakDeviceNotFoundError):
+            await client.unpair()
         await client.connect()
         with pytest.raises(BleakGATTProtocolError):
             await client.read_gatt_char(SECRET)

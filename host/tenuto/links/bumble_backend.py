@@ -41,6 +41,7 @@ from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import (
     BleakBluetoothNotAvailableError,
     BleakBluetoothNotAvailableReason,
+    BleakDeviceNotFoundError,
     BleakError,
     BleakGATTProtocolError,
 )
@@ -803,13 +804,21 @@ class BumbleClient(BaseBleakClient):
             raise BleakError(f"pairing with {self.address} failed: {error}") from error
 
     async def unpair(self) -> None:
-        """Forget the bond and disconnect."""
+        """Forget the bond and disconnect.
+
+        Raises:
+            BleakDeviceNotFoundError: there was no bond; it is disconnected all the same.
+        """
         address = self._peer_address or self.adapter.address_of(self.address)
         if self._link is not None:
             address = self._link.connection.peer_address
-        if self.adapter.device.keystore is not None and await self.adapter.is_bonded(address):
-            await self.adapter.device.keystore.delete(str(address))
+        keystore = self.adapter.device.keystore
+        was_bonded = keystore is not None and await self.adapter.is_bonded(address)
+        if keystore is not None and was_bonded:
+            await keystore.delete(str(address))
         await self.disconnect()
+        if not was_bonded:
+            raise BleakDeviceNotFoundError(self.address, f"there is no bond with {self.address}")
 
     async def read_gatt_char(
         self, characteristic: BleakGATTCharacteristic, *, use_cached: bool = False, **_kwargs: Any
