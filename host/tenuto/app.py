@@ -219,7 +219,6 @@ class Host:
             return []
         # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
         from tenuto.history.standing import Standings  # noqa: PLC0415
-        from tenuto.mqtt.announcer import SETTLE_S  # noqa: PLC0415
         from tenuto.mqtt.bridge import Bridge, HomeAssistant  # noqa: PLC0415
         from tenuto.mqtt.feed import Feed  # noqa: PLC0415
 
@@ -240,7 +239,6 @@ class Host:
                 routines=self._routines,
                 prefix=mqtt.discovery_prefix,
                 announce=mqtt.discovery,
-                settle_s=real_s(SETTLE_S),
             ),
         )
         self.feed = Feed(

@@ -42,7 +42,7 @@ _CANCELLED_MIN = 100
 """So many cancelled timers stay where they are until they are due; where more than half of all are
 cancelled they go."""
 
-VIRTUAL_PACE = 1000.0
+_VIRTUAL_PACE = 1000.0
 """What counts for the speed of virtual time where there is something outside: see `real_s`."""
 
 _TASKS_SHOWN_MAX = 8
@@ -143,7 +143,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self, *, settle_s: float = 0.0) -> None:
         self._now_s = VIRTUAL_START_S
         self._settle_s = settle_s
-        self.pace = VIRTUAL_PACE if settle_s else 1.0
+        self.pace = _VIRTUAL_PACE if settle_s else 1.0
         self._thread_jobs = 0
         self._awaits_signals = False
         self._own_executor: ThreadPoolExecutor | None = None

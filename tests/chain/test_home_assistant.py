@@ -188,11 +188,12 @@ async def _play_once(board: Dashboard, sessions: int) -> None:
     """Play for a moment and see that everything says so, once."""
     await board.until(online)
     await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "online")
-    started = await board.ask("start", "simulated")
-    while started["reason"] == "unreachable":
-        # A busy computer loses the link, or a broker that was killed remembers one of before.
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(2 * board.patience_s):
         started = await board.ask("start", "simulated")
+        while started["reason"] == "unreachable":
+            # A busy computer loses the link, or a broker that was killed remembers one of before.
+            await asyncio.sleep(0.2)
+            started = await board.ask("start", "simulated")
     assert started["ok"], json.dumps(started)
     await board.until(lambda b: state(b) == "playing")
     stopped = await board.ask("stop", "simulated")

@@ -25,6 +25,7 @@ from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.outlets import Outlet
 from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
+from tests.mqtt.test_bridge import make_bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,14 +143,7 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
     session = whole_session()
 
     async def tell(address: BrokerAddress, store: Store, board: Dashboard) -> None:
-        bridge = Bridge(
-            address,
-            wearables=["wrist"],
-            submit=nobody,
-            rng=random.Random(1),
-            utc_ms=lambda: session[-1].utc_ms,
-            table=store,
-        )
+        bridge = make_bridge(address, utc_ms=lambda: session[-1].utc_ms, table=store)
         async with Outlet(bridge) as outlet:
             await board.until(lambda d: d.now.get("tenuto/bridge/availability") == "online")
             for entry in session:
@@ -171,7 +165,3 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
             assert not any(event["late"] for event in events)
 
     timebase.run(main(), speed=40)
-
-
-async def nobody(_command: Command) -> Answer:
-    raise AssertionError("nobody commands here")

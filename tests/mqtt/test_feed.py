@@ -4,30 +4,24 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import TYPE_CHECKING
 
 from tenuto.device import DeviceState
 from tenuto.history import HistorySink, Store
 from tenuto.history.standing import Standings
 from tenuto.memory import Memory
-from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.feed import Feed
 from tenuto.outlets import Outlet
 from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
+from tests.mqtt.test_bridge import make_bridge
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.commands import Answer, Command
     from tenuto.mqtt.address import BrokerAddress
 
 SUMMARY = "tenuto/wrist/summary"
-
-
-async def nobody(_command: Command) -> Answer:
-    raise AssertionError("nobody commands here")
 
 
 async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
@@ -41,14 +35,7 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
         await disk_free.wait()
 
     async with Store(tmp_path / "history.db") as store:
-        bridge = Bridge(
-            embedded,
-            wearables=["wrist"],
-            submit=nobody,
-            rng=random.Random(1),
-            utc_ms=lambda: now_ms,
-            rival_wait_s=0.01,
-        )
+        bridge = make_bridge(embedded, wearables=["wrist"], utc_ms=lambda: now_ms)
         history = Outlet(HistorySink(store, take_long))
         feed = Feed(
             bridge,

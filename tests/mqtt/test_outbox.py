@@ -107,6 +107,12 @@ async def send(box: Outbox, took_s: float) -> bytes:
     return item.payload
 
 
+async def ended(keeping: asyncio.Task[None]) -> None:
+    """End a run, and wait until it has."""
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+
 def test_what_the_broker_has_at_once_is_never_written() -> None:
     async def scenario() -> None:
         table = Table()
@@ -164,7 +170,7 @@ def test_a_run_that_ends_while_it_writes_leaves_all_that_waits_to_the_next() -> 
         keeping = asyncio.create_task(box.run())
         box.hold([message(1)])
         await asyncio.sleep(KEEP_AFTER_S + 0.1)
-        await _ended(keeping)
+        await ended(keeping)
         box.hold([message(2)])
         await box.close()
 
@@ -177,11 +183,6 @@ def test_a_run_that_ends_while_it_writes_leaves_all_that_waits_to_the_next() -> 
     run(scenario())
 
 
-async def _ended(keeping: asyncio.Task[None]) -> None:
-    keeping.cancel()
-    await asyncio.wait({keeping})
-
-
 def test_what_arrives_after_a_run_ended_while_it_wrote_is_not_there_for_the_next() -> None:
     async def scenario() -> None:
         table = Table(takes_s=0.2)
@@ -191,7 +192,7 @@ def test_what_arrives_after_a_run_ended_while_it_wrote_is_not_there_for_the_next
         item = await box.take()
         assert item is not None
         await asyncio.sleep(KEEP_AFTER_S + 0.1)
-        await _ended(keeping)
+        await ended(keeping)
         box.arrived(item)
         await box.close()
         assert (table.written, table.rows) == (1, {})
@@ -209,7 +210,7 @@ def test_what_a_run_could_not_remove_any_more_when_it_ended_is_not_there_for_the
         await asyncio.sleep(KEEP_AFTER_S - 0.1)
         reading = asyncio.create_task(table.outbox_after(0, 1))
         await asyncio.sleep(0.15)  # the run waits for the disk now
-        await _ended(keeping)
+        await ended(keeping)
         await box.close()
         assert len(await reading) == 1
         assert (table.written, table.rows) == (1, {})
@@ -230,7 +231,7 @@ def test_what_could_not_be_removed_is_removed_later() -> None:
         table.is_unreadable = False
         await asyncio.sleep(2 * KEEP_AFTER_S)
         assert table.rows == {}
-        await _ended(keeping)
+        await ended(keeping)
 
     run(scenario())
 

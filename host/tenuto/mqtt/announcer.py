@@ -13,6 +13,8 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
+from tenuto.timebase import real_s
+
 from .discovery import Announced, steps
 from .topics import encode
 
@@ -38,12 +40,13 @@ class Known(Protocol):
 class Announcer:
     """Keeps the announcements at the broker as they should be.
 
-    known: what earlier runs announced.  settle_s: time between different messages for one device.
+    known: what earlier runs announced.  settle_s: real time between different messages for one
+    device.
     """
 
     def __init__(self, known: Known, settle_s: float = SETTLE_S) -> None:
         self._known = known
-        self._settle_s = settle_s
+        self._settle_s = real_s(settle_s)
         self._wanted: dict[str, Announcement] = {}
         self._wake = asyncio.Event()
         self._again = True

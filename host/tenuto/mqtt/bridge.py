@@ -42,7 +42,7 @@ from tenuto.errors import TenutoError
 from tenuto.timebase import real_s
 from tenuto.view import SessionView
 
-from .announcer import Announcer
+from .announcer import SETTLE_S, Announcer
 from .client import make_client, tls_context
 from .discovery import (
     RETAINED_OF_PERSON,
@@ -171,7 +171,7 @@ class HomeAssistant:
     routines: Callable[[], Sequence[str]]
     prefix: str = "homeassistant"
     announce: bool = True
-    settle_s: float = 3.0
+    settle_s: float = SETTLE_S
 
 
 async def _no_preference(preference: Preference) -> Answer:

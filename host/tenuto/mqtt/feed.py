@@ -149,7 +149,6 @@ class Feed:
         retry_s = RETRY_FIRST_S
         while True:
             self._wake.clear()
-            is_all = False
             try:
                 is_all = await self._flushed()
                 await self._say_all()
