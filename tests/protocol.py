@@ -419,8 +419,8 @@ def _uuid(uuid: Any) -> str:
 
 def services() -> str:
     """The services of the firmware on a board, as it registers them."""
-    from tenuto import timebase
-    from tenuto.resources import shipped
+    from tenuto import event_loops
+    from tenuto.shipped import shipped
     from tenuto.simulator import World
 
     rows: list[str] = []
@@ -453,7 +453,7 @@ def services() -> str:
                     f"| {', '.join(sorted(needs))} | {size} |"
                 )
 
-    timebase.run(look(), speed=math.inf)
+    event_loops.run(look(), speed=math.inf)
     head = ["| service, characteristic | UUID | properties | permission | bytes at most |"]
     return "\n".join([*head, "|---|---|---|---|---|", *rows])
 

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from tenuto import config
 from tenuto.config import Config, Wearable, find_config, folders
 from tenuto.errors import InputError
-from tests.routines import CONFIG
+from tests.sample_routines import CONFIG
 
 if TYPE_CHECKING:
     from tenuto.config import Folders

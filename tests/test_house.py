@@ -144,22 +144,6 @@ def test_every_lock_carries_hashes_and_exact_versions() -> None:
             assert "--hash=sha256:" in package, package
 
 
-def test_every_module_of_the_host_has_its_layer() -> None:
-    """What import-linter is not told about, it does not hold."""
-    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    layers, purity, _ = configuration["tool"]["importlinter"]["contracts"]
-    names = [set(re.findall(r"\w+", line)) for line in layers["layers"]]
-    host = ROOT / "host" / "tenuto"
-    modules = {path.relative_to(host).parts[0].removesuffix(".py") for path in python_files(host)}
-
-    assert modules - {"__init__"} <= set().union(*names), "name it in pyproject.toml, layers"
-
-    tools = next(line for line in names if "private" in line)
-    pure = set().union(*names[names.index(tools) + 1 :])
-    held = {name.removeprefix("tenuto.") for name in purity["source_modules"]}
-    assert modules & pure == held, "name it in pyproject.toml, the pure modules"
-
-
 def test_the_core_imports_nothing_that_a_board_lacks() -> None:
     for path in python_files(CORE):
         assert imports(path) <= CORE_MAY_IMPORT, path.name

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.errors import InputError
-from tenuto.resources import Library, shipped
+from tenuto.routines.library import Library
+from tenuto.shipped import shipped
 from tenuto_core import vocab
-from tests.routines import CONFIG
+from tests.sample_routines import CONFIG
 
 if TYPE_CHECKING:
     from pathlib import Path

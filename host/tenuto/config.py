@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 from cattrs.errors import BaseValidationError
 
-from tenuto import document
-from tenuto.document import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
 from tenuto.errors import InputError, Mistake
-from tenuto.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.mqtt.address import BrokerAddress
+from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
+from tenuto.toml import tables
+from tenuto.toml.tables import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
 from tenuto_core.plan import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tenuto.locate import Key
+    from tenuto.toml.lines import Key
 
 EMBEDDED = "embedded"
 OFF = "off"
@@ -49,7 +49,7 @@ class _MqttUrl:
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"is {document.show(value)}, allowed is text in quotes")  # noqa: TRY004
+            raise ValueError(f"is {tables.show(value)}, allowed is text in quotes")  # noqa: TRY004
         if value in (EMBEDDED, OFF):
             return value
         if "://" not in value or not value.isprintable() or " " in value:
@@ -75,7 +75,7 @@ class _File:
         try:
             return Path(text).expanduser()
         except RuntimeError:
-            raise ValueError(f"is {document.show(text)}, whose home folder is unknown") from None
+            raise ValueError(f"is {tables.show(text)}, whose home folder is unknown") from None
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
@@ -417,8 +417,8 @@ class Config:
                 return wearable
         known = [wearable.id for wearable in self.wearables]
         raise InputError(
-            f"there is no wearable {document.quoted(wearable_id)}"
-            f"{document.hint(wearable_id, known, quote='')}"
+            f"there is no wearable {tables.quoted(wearable_id)}"
+            f"{tables.hint(wearable_id, known, quote='')}"
         )
 
     def person(self, person_id: str | None) -> Person | None:
@@ -453,12 +453,12 @@ def parse(data: str | bytes, file: str) -> Config:
 
     Raises InputError with all mistakes at once.
     """
-    raw, origin = document.parse(data, file)
+    raw, origin = tables.parse(data, file)
     mistakes = list(_cross_check(raw, origin))
     try:
-        config = document.structure(raw, Config)
+        config = tables.structure(raw, Config)
     except BaseValidationError as error:
-        for remark in document.remarks(error):
+        for remark in tables.remarks(error):
             prefix = _called(raw, remark.table)
             mistakes.append(origin.mistake(remark.path, prefix + remark.text))
     if mistakes:
@@ -477,7 +477,7 @@ def find_config(explicit: Path | None = None) -> Config:
         path = own_folders().config / "tenuto.toml"
         if not path.is_file():
             return Config()
-    return parse(document.read_bytes(path), str(path))
+    return parse(tables.read_bytes(path), str(path))
 
 
 def _called(raw: Mapping[str, Any], table: Key) -> str:
@@ -497,7 +497,7 @@ def _tables(raw: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [t for t in tables if isinstance(t, dict)] if isinstance(tables, list) else []
 
 
-def _cross_check(raw: Mapping[str, Any], origin: document.Source) -> Iterator[Mistake]:
+def _cross_check(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mistake]:
     """Find what is wrong between tables, whatever is wrong inside them."""
     for name, unique in (
         ("person", "id"),
@@ -519,8 +519,8 @@ def _cross_check(raw: Mapping[str, Any], origin: document.Source) -> Iterator[Mi
     for index, table in enumerate(_tables(raw, "wearable")):
         person = table.get("person")
         if isinstance(person, str) and person not in people:
-            there = document.hint(person, people, quote='"') if people else ""
-            text = f"`person` is {document.quoted(person)}, but no [[person]] has that id{there}"
+            there = tables.hint(person, people, quote='"') if people else ""
+            text = f"`person` is {tables.quoted(person)}, but no [[person]] has that id{there}"
             yield origin.mistake(
                 ("wearable", index, "person"), _called(raw, ("wearable", index)) + text
             )

@@ -16,7 +16,7 @@ from typing import Any
 
 from bleak import BleakClient, BleakScanner
 
-from tenuto.links.later import load_when_used
+from tenuto.links.lazy_imports import load_when_used
 
 TIMEOUT_S = 30.0
 
@@ -24,7 +24,7 @@ TIMEOUT_S = 30.0
 async def radio(transport: str, bonds: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give what bleak's scanner and client are to be told of a radio by bumble."""
     load_when_used("bumble.crypto")
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
 
     adapter = await BumbleAdapter.open_transport(transport, bonds)
     return {"backend": adapter.scanner_backend}, {"backend": adapter.client_backend}

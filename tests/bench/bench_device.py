@@ -17,10 +17,10 @@ import tempfile
 from bisect import bisect_left
 from pathlib import Path
 
-from tenuto import timebase
-from tenuto.commands import Command, Verb
-from tenuto.events import SessionEnded
-from tenuto.resources import Library
+from tenuto import event_loops
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import SessionEnded
 from tests.bench.bench_onset import alert, planned, tag
 from tests.bench.tools import Result, say, table
 from tests.chain.rig import chain
@@ -77,7 +77,7 @@ async def tenuto_air(folder: Path) -> Result:
     """Count what goes over the air for one session: upload, start and the whole log."""
     async with chain(folder / "air.db") as it:
         async with asyncio.timeout(600):
-            await it.host.daemon.keepers["simulated"].connected.wait()
+            await it.host.daemon.supervisors["simulated"].connected.wait()
         (link,) = [s for s in it.world.radio._statistics.values() if s.data_pdus]
         before = link.data_pdus, link.data_bytes
         await it.host.daemon.submit(Command(wearable="simulated", verb=Verb.START, routine=ROUTINE))
@@ -105,11 +105,11 @@ async def live_air() -> Result:
 def measure() -> Result:
     """Give all of it."""
     with tempfile.TemporaryDirectory() as name:
-        air = timebase.run(tenuto_air(Path(name)), speed=math.inf)
+        air = event_loops.run(tenuto_air(Path(name)), speed=math.inf)
     return {
         "micropython": on_micropython(),
         "air": air,
-        "live": timebase.run(live_air(), speed=math.inf),
+        "live": event_loops.run(live_air(), speed=math.inf),
     }
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store
-from tenuto.history.account import account
 from tenuto.history.adherence import day_of, streak
-from tenuto.history.days import held_utc_ms, times_held
-from tenuto.history.lines import write_lines
-from tenuto.history.mend import check
+from tenuto.history.daily import held_utc_ms, times_held
+from tenuto.history.jsonlines import write_lines
+from tenuto.history.repair import check
+from tenuto.history.timeline import account
 from tenuto.report import Period, period_report
 from tests.report.played import DAY_MS, EVENING_MS, played
 

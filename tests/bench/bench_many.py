@@ -24,7 +24,7 @@ async def main(folder: Path) -> None:
         names = list(it.bands)
         loop = asyncio.get_running_loop()
         start_s = loop.time()
-        await asyncio.gather(*(it.daemon.keepers[name].connected.wait() for name in names))
+        await asyncio.gather(*(it.daemon.supervisors[name].connected.wait() for name in names))
         linked_s, linked_cpu_s = loop.time() - start_s, time.process_time() - began_s
         began_s = time.process_time()
         await play_all(it, names)

@@ -17,7 +17,7 @@ import aiomqtt
 from tenuto.mqtt.bridge import Bridge, HomeAssistant
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
-from tenuto.resources import Library
+from tenuto.routines.library import Library
 from tenuto_core import vocab
 from tests.bench.tools import say
 from tests.conftest import free_port

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 from bleak import BleakClient, BleakScanner
 
-from tenuto import timebase
-from tenuto.commands import Command, Verb
-from tenuto.events import StepStarted
-from tenuto.resources import Library
+from tenuto import event_loops
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import StepStarted
 from tenuto.simulator import World
 from tenuto.simulator.bleio import FLAVOURS
 from tests.bench.tools import Result, mosquitto, say, spread, table
@@ -89,7 +89,7 @@ async def tenuto_errors(
     async with chain(folder / f"{seed}-{loss}-{gone}-{busy}.db", seed) as it:
         it.world.radio.loss = loss
         async with asyncio.timeout(600):
-            await it.host.daemon.keepers["simulated"].connected.wait()
+            await it.host.daemon.supervisors["simulated"].connected.wait()
         start = Command(wearable="simulated", verb=Verb.START, routine=ROUTINE)
         answer = await it.host.daemon.submit(start)
         if not answer.ok:
@@ -262,8 +262,8 @@ def measure() -> Result:
             for loss in LOSSES
             for interval_ms in (30, 50)
         }
-        rows = [_row(what, timebase.run(it, speed=math.inf)) for what, it in work.items()]
-        for loss, errors in timebase.run(automation_errors(folder)).items():
+        rows = [_row(what, event_loops.run(it, speed=math.inf)) for what, it in work.items()]
+        for loss, errors in event_loops.run(automation_errors(folder)).items():
             rows.append(_row(f"(e) MQTT automation, 40 ms interval, {loss:.0%} loss", errors))
     # A clock of whole milliseconds cannot tell less than one from nothing.
     plain = [row["p99"] for row in rows if "Tenuto" in row["what"] and "held up" not in row["what"]]

@@ -14,8 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tenuto.commands import Command, Verb
-from tenuto.resources import Library
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
 from tests.bench.tools import say, table
 from tests.world.rig import Room, room, run
 
@@ -82,8 +82,8 @@ async def main(folder: Path, *, heart: bool) -> None:
     """Play once and print what it took."""
     async with room(folder / "history.db", worn=heart) as it:
         meter = Meter(it)
-        keeper = it.daemon.keepers["band-1"]
-        await keeper.connected.wait()
+        supervisor = it.daemon.supervisors["band-1"]
+        await supervisor.connected.wait()
         linked = meter.read()
         await it.daemon.submit(Command(wearable="band-1", verb=Verb.START, routine=ROUTINE))
         begun = meter.read()

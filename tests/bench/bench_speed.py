@@ -21,12 +21,12 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tenuto import timebase
-from tenuto.app import Setting, open_host
-from tenuto.commands import Command, Verb
+from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt, Wearable
-from tenuto.events import SessionEnded
-from tenuto.resources import Library
+from tenuto.daemon.build import Setting, open_host
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import SessionEnded
 from tenuto_core import vocab
 from tests.bench.tools import Result, say, table
 from tests.core.rig import Wrist
@@ -34,8 +34,8 @@ from tests.core.rig import Wrist
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenuto.events import Entry
-    from tenuto.outlets import Sink
+    from tenuto.daemon.sinks import Sink
+    from tenuto.sessions.events import Entry
 
 ROUTINE = "lower-back"
 CORE_SESSIONS = 300
@@ -142,14 +142,14 @@ async def stack(folder: Path, wearables: int, *, history: bool) -> Played:
     )
     ends = Ends(wearables)
     async with open_host(setting, setting.config.wearables, [ends]) as host, host.running():
-        outlet = host._outlets[0]
-        outlet._sink = kept = Counted(outlet._sink if history else Ends(1))
+        queue = host._queues[0]
+        queue._sink = kept = Counted(queue._sink if history else Ends(1))
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            for keeper in host.daemon.keepers.values():
-                await keeper.connected.wait()
+            for supervisor in host.daemon.supervisors.values():
+                await supervisor.connected.wait()
         loop = asyncio.get_running_loop()
         start_s, watch = loop.time(), Stopwatch()
-        for name in host.daemon.keepers:
+        for name in host.daemon.supervisors:
             answer = await host.daemon.submit(
                 Command(wearable=name, verb=Verb.START, routine=ROUTINE)
             )
@@ -164,7 +164,7 @@ async def stack(folder: Path, wearables: int, *, history: bool) -> Played:
 def case(wearables: int, *, history: bool) -> Played:
     """Play the whole stack once."""
     with tempfile.TemporaryDirectory() as name:
-        return timebase.run(stack(Path(name), wearables, history=history), speed=math.inf)
+        return event_loops.run(stack(Path(name), wearables, history=history), speed=math.inf)
 
 
 def measure(rounds: int = ROUNDS) -> Result:

@@ -12,7 +12,7 @@ import math
 import sys
 import time
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.simulator import VirtualPerson, World
 from tests.simulator.rig import FIRMWARE, HEART_RATE, client_of
 
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     counts = [int(sys.argv[1])] if len(sys.argv) > 1 else [1, 8, 32]
     duration_s = float(sys.argv[2]) if len(sys.argv) > 2 else 600.0
     for count in counts:
-        timebase.run(measure(count, duration_s), speed=math.inf)
+        event_loops.run(measure(count, duration_s), speed=math.inf)

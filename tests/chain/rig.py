@@ -11,9 +11,9 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import timebase
-from tenuto.app import Host, Setting, open_host
+from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt
+from tenuto.daemon.build import Host, Setting, open_host
 from tests.daemon.rig import Collector
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a scenario in virtual time."""
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 class Chain:

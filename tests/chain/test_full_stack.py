@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
-from tenuto.events import (
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import (
     LinkLost,
     LinkRestored,
     RecordsLost,
@@ -30,7 +30,7 @@ SILENCE_S = 60
 async def start(chain: Chain) -> int:
     """Begin lower-back; gives the board's time of its first motor edge."""
     async with asyncio.timeout(60):
-        await chain.host.daemon.keepers["simulated"].connected.wait()
+        await chain.host.daemon.supervisors["simulated"].connected.wait()
     before = len(chain.wearable.motor.edges)
     answer = await chain.host.daemon.submit(Command(wearable="simulated", verb=Verb.START))
     assert answer.ok, answer

@@ -10,7 +10,7 @@ import pytest
 from tenuto.cli.routines import app
 from tenuto.errors import InputError
 from tests.conftest import ROOT
-from tests.routines import CONFIG, SHIPPED
+from tests.sample_routines import CONFIG, SHIPPED
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import BleAdapter, BleLink
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.links.open import radio_of
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
-from tenuto.resources import shipped
+from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto_core import wire
 from tests.daemon.rig import RecordingMotor
@@ -66,7 +66,7 @@ class Stage:
 
 @asynccontextmanager
 async def in_memory(_folder: Path) -> AsyncIterator[Stage]:
-    link = MemoryLink(MemoryBand(RecordingMotor()))
+    link = InProcessLink(InProcessBand(RecordingMotor()))
 
     async def lose() -> None:
         link.drop()
@@ -121,7 +121,7 @@ async def by_cable(folder: Path) -> AsyncIterator[Stage]:
 
 
 def virtually(scenario: Coroutine[None, None, None]) -> None:
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 LINKS: dict[
@@ -129,7 +129,7 @@ LINKS: dict[
 ] = {
     "memory": (in_memory, virtually),
     "ble": (over_the_air, virtually),
-    "serial": (by_cable, timebase.run),
+    "serial": (by_cable, event_loops.run),
 }
 
 
@@ -178,7 +178,7 @@ def test_it_carries_frames_both_ways(on_stage: Callable[..., None]) -> None:
 
 
 def is_memory(stage: Stage) -> bool:
-    return isinstance(stage.link, MemoryLink)
+    return isinstance(stage.link, InProcessLink)
 
 
 def test_before_and_after_nothing_can_be_sent(on_stage: Callable[..., None]) -> None:

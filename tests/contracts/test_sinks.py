@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an outlet may expect of any sink. A new sink is one row in `SINKS`."""
+"""What a queue may expect of any sink. A new sink is one row in `SINKS`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Answer, Command
+from tenuto.daemon.sinks import Sink, SinkQueue
 from tenuto.history import HistorySink, Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
-from tenuto.outlets import Outlet, Sink
+from tenuto.sessions.commands import Answer, Command
 from tenuto.terminal.jsonlines import JsonSink
-from tenuto.terminal.lines import LinesSink
+from tenuto.terminal.plain import LinesSink
 from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 TIMEOUT_S = 10
 
@@ -181,11 +181,11 @@ async def test_an_opening_that_is_cancelled_can_be_closed(
 
 async def test_it_leaves_no_task_behind(make: Callable[[], Sink]) -> None:
     before = asyncio.all_tasks()
-    async with Outlet(make()) as outlet:
+    async with SinkQueue(make()) as queue:
         for entry in whole_session():
-            outlet.put(entry)
-        assert await outlet.flush(TIMEOUT_S)
+            queue.put(entry)
+        assert await queue.flush(TIMEOUT_S)
     await asyncio.sleep(0.01)
 
     assert asyncio.all_tasks() == before
-    assert outlet.dropped == 0
+    assert queue.dropped == 0

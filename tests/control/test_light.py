@@ -23,10 +23,10 @@ NOT_NEEDED_AT_REST = {
     "rich": "nothing is drawn",
     "serial": "there is no cable",
     "tenuto.history.fit": "nothing is exported",
-    "tenuto.history.mend": "nothing is mended",
+    "tenuto.history.repair": "nothing is mended",
     "tenuto.mqtt.bridge": "there is no broker",
     "tenuto.report": "nothing is reported",
-    "tenuto.schema": "no schema is asked for",
+    "tenuto.routines.schema": "no schema is asked for",
     "tenuto.simulator": "nothing is simulated",
     "tenuto.terminal": "nothing is drawn",
 }
@@ -44,5 +44,5 @@ def test_a_daemon_with_a_bonded_wearable_has_loaded_only_what_it_needs() -> None
             said = daemon.rest()
 
     loaded = set(re.findall(r"^import time:.*\| +(\S+)$", said, re.MULTILINE))
-    assert {"tenuto.links.bumble_backend", "tenuto.daemon"} <= loaded
+    assert {"tenuto.links.radios.bumble", "tenuto.daemon.hub"} <= loaded
     assert loaded & NOT_NEEDED_AT_REST.keys() == set()

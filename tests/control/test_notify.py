@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.notify import ServiceManager
+from tenuto.daemon.systemd import ServiceManager
 from tests.control.rig import configure, tenuto_process, user
 
 if TYPE_CHECKING:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.app import Setting, pair_on_cable
 from tenuto.config import find_config
 from tenuto.control import is_possible
+from tenuto.daemon.build import Setting, pair_on_cable
 from tenuto.errors import InputError, LinkError
-from tenuto.resources import shipped
+from tenuto.shipped import shipped
 from tenuto.simulator import World
+from tenuto.state.keys import KeyStore
 from tenuto.wearables.base import Identity
-from tenuto.wearables.keys import KeyStore
 from tenuto.wearables.pairing import Target, pair_by_cable
 from tests.chain.rig import json_lines, tenuto
 from tests.control.rig import Process, address, configure, tenuto_process, user, wearable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tenuto.cli import WRONG_USE
 from tenuto.config import folders
-from tenuto.notify import STATUS_EVERY_S
+from tenuto.daemon.systemd import STATUS_EVERY_S
 from tests.conftest import ROOT
 
 UNIT = ROOT / "config" / "systemd" / "tenuto.service"

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import haptics, routine
-from tenuto.compile import compile_routine
+from tenuto.routines import haptics, routine
+from tenuto.routines.compile import compile_routine
 from tenuto_core.plan import MAX_BYTES, PlanError
 from tests.conftest import part, runner_of
 from tests.core.on_board import compile_core, compile_into, largest

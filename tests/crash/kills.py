@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store
-from tenuto.history.mend import check
+from tenuto.history.repair import check
 from tests.chain.rig import TIMEOUT_S, environment, tenuto
 from tests.control.rig import address, configure, tenuto_process, wearable, world
 from tests.crash.power import cut, remove

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import timebase
-from tenuto.commands import Command, Verb
+from tenuto import event_loops
 from tenuto.control import is_possible
 from tenuto.errors import StoreError
 from tenuto.history import Store
-from tenuto.history.account import account
-from tenuto.history.mend import check
 from tenuto.history.openmhealth import data_points
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.resources import Library
+from tenuto.history.repair import check
+from tenuto.history.timeline import account
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
 from tests.control.rig import user
 from tests.crash.kills import cut_the_power, fill_the_disk, kill_daemons, kill_writers
 from tests.daemon import rig
@@ -90,14 +90,14 @@ def test_a_daemon_that_comes_back_with_its_clock_a_day_behind(
     path = tmp_path / "h.db"
 
     async def scenario() -> StoredSession:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(path, {"band": MemoryLink(band)}) as (daemon, _):
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(path, {"band": InProcessLink(band)}) as (daemon, _):
             await connected(daemon)
             await daemon.submit(Command(wearable="band", verb=Verb.START, routine=ROUTINE))
             await asyncio.sleep(40)
         monkeypatch.setattr(rig, "UTC_MS", rig.UTC_MS - DAY_MS)
         await asyncio.sleep(20)
-        async with daemon_for(path, {"band": MemoryLink(band)}, seen) as (daemon, store):
+        async with daemon_for(path, {"band": InProcessLink(band)}, seen) as (daemon, store):
             await seen.ended()
             await asyncio.sleep(1)
             assert (await check(store)).is_sound
@@ -109,7 +109,7 @@ def test_a_daemon_that_comes_back_with_its_clock_a_day_behind(
             ]
             return session
 
-    session = timebase.run(scenario(), speed=math.inf)
+    session = event_loops.run(scenario(), speed=math.inf)
     told = account(session)
     assert session.row.reason == "finished"
     assert told.duration_ms == Library().plan(ROUTINE).plan.duration_ms

@@ -3,7 +3,7 @@
 
 Says `ACK sessions records salt frames` once a batch is kept: how many sessions have all their
 records there, how many records it was in all, and how far the write-ahead log is, see `power`.
-Says `FAILED` for a batch that was not taken, and tries it again, as an outlet does.
+Says `FAILED` for a batch that was not taken, and tries it again, as a queue does.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import timebase
-from tenuto.daemon import Daemon
-from tenuto.events import Entry, Record, SessionEnded
+from tenuto import event_loops
+from tenuto.daemon.hub import Daemon
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.history import HistorySink, Store
-from tenuto.outlets import Outlet
-from tenuto.resources import Library
+from tenuto.routines.library import Library
+from tenuto.sessions.events import Entry, Record, SessionEnded
 from tenuto.wearables.band import BandDriver
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.links.base import Link
-    from tenuto.links.memory import MemoryBand
-    from tenuto.skews import Skews
-    from tenuto.turns import Turns
+    from tenuto.links.in_process import InProcessBand
+    from tenuto.state.clocks import ClockStore
+    from tenuto.wearables.link_slots import LinkSlots
 
 UTC_MS = 1_800_000_000_000
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a scenario in virtual time."""
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 def utc_ms() -> float:
@@ -103,17 +103,17 @@ async def daemon_for(
     path: Path,
     bands: Mapping[str, Link],
     *sinks: Any,
-    skews: Skews | None = None,
-    turns: Turns | None = None,
+    skews: ClockStore | None = None,
+    turns: LinkSlots | None = None,
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
-    async with Store(path) as store, Outlet(HistorySink(store)) as history:
-        outlets = [await Outlet(sink).__aenter__() for sink in sinks]
+    async with Store(path) as store, SinkQueue(HistorySink(store)) as history:
+        queues = [await SinkQueue(sink).__aenter__() for sink in sinks]
         daemon = Daemon(
             store=store,
             history=history,
-            outlets=outlets,
+            queues=queues,
             compile_routine=lambda _, name: library.plan(name or "lower-back"),
             utc_ms=utc_ms,
             rng=random.Random(1),
@@ -128,18 +128,18 @@ async def daemon_for(
         finally:
             task.cancel()
             await asyncio.wait({task})
-            for outlet in outlets:
-                await outlet.__aexit__(None, None, None)
+            for queue in queues:
+                await queue.__aexit__(None, None, None)
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()  # type: ignore[misc]
 
 
 async def connected(daemon: Daemon, name: str = "band") -> None:
     async with asyncio.timeout(600):
-        await daemon.keepers[name].connected.wait()
+        await daemon.supervisors[name].connected.wait()
 
 
-def log_of(band: MemoryBand) -> list[Record]:
+def log_of(band: InProcessBand) -> list[Record]:
     """All records that the band still has."""
     log, records = band.band.log, list[Record]()
     while log.first + len(records) < log.next:

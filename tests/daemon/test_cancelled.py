@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.app import Setting, open_host
 from tenuto.config import Config, History, Mqtt
-from tenuto.daemon import Daemon
+from tenuto.daemon.build import Setting, open_host
+from tenuto.daemon.hub import Daemon
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.history import HistorySink, Store
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.outlets import Outlet
-from tenuto.resources import Library
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.routines.library import Library
 from tenuto.wearables.band import BandDriver
 from tests.daemon.rig import RecordingMotor, run, utc_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.keeper import Keeper
+    from tenuto.wearables.supervisor import Supervisor
 
 WITHIN_S = 30
 
 
 class Fault:
-    """A piece of a keeper's work that fails when it is told to."""
+    """A piece of a supervisor's work that fails when it is told to."""
 
     def __init__(self) -> None:
         self.now = asyncio.Event()
@@ -45,28 +45,28 @@ class Fault:
 
 @pytest.mark.parametrize("turns", range(6))
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.5, 5.0], ids=lambda after_s: f"{after_s} s")
-@pytest.mark.parametrize("whole", [False, True], ids=["keeper", "daemon"])
-def test_keeper_and_daemon_end_all_the_same(
+@pytest.mark.parametrize("whole", [False, True], ids=["supervisor", "daemon"])
+def test_supervisor_and_daemon_end_all_the_same(
     tmp_path: Path, whole: bool, after_s: float, turns: int
 ) -> None:
     """turns: of the event loop, between the error and the cancellation."""
 
     async def scenario() -> None:
         fault = Fault()
-        async with Store(tmp_path / "h.db") as store, Outlet(HistorySink(store)) as history:
+        async with Store(tmp_path / "h.db") as store, SinkQueue(HistorySink(store)) as history:
             daemon = Daemon(
                 store=store,
                 history=history,
-                outlets=[],
+                queues=[],
                 compile_routine=lambda _, name: Library().plan(name or "lower-back"),
                 utc_ms=utc_ms,
                 rng=random.Random(1),
                 on_link=lambda _name, _state: None,
             )
-            link = MemoryLink(MemoryBand(RecordingMotor()))
-            keeper: Keeper = daemon.add("band", None, BandDriver(link))
-            keeper.wear(fault.work)
-            task = asyncio.create_task(daemon.run() if whole else keeper.run())
+            link = InProcessLink(InProcessBand(RecordingMotor()))
+            supervisor: Supervisor = daemon.add("band", None, BandDriver(link))
+            supervisor.wear(fault.work)
+            task = asyncio.create_task(daemon.run() if whole else supervisor.run())
             await asyncio.sleep(after_s)
             fault.now.set()
             for _ in range(turns):
@@ -74,7 +74,7 @@ def test_keeper_and_daemon_end_all_the_same(
             task.cancel()
             ended, _ = await asyncio.wait({task}, timeout=WITHIN_S)
             assert ended
-            assert not keeper.connected.is_set()
+            assert not supervisor.connected.is_set()
             assert task.cancelled() or "a fault of ours" in repr(task.exception())
 
     run(scenario())
@@ -94,12 +94,12 @@ def test_a_fault_that_shows_only_when_the_host_leaves_is_told(
     async def scenario() -> None:
         fault = Fault()
         async with open_host(setting, setting.config.wearables, []) as host:
-            (keeper,) = host.daemon.keepers.values()
-            keeper.wear(fault.work)
+            (supervisor,) = host.daemon.supervisors.values()
+            supervisor.wear(fault.work)
             async with host.running():
                 await asyncio.sleep(1)
                 fault.now.set()
 
     run(scenario())
-    told = [record for record in caplog.records if record.name == "tenuto.app"]
+    told = [record for record in caplog.records if record.name == "tenuto.daemon.build"]
     assert any(record.exc_info and "a fault of ours" in repr(record.exc_info[1]) for record in told)

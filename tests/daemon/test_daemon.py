@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
-from tenuto.events import (
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import (
     CueFired,
     Entry,
     LinkLost,
@@ -19,7 +20,6 @@ from tenuto.events import (
     SessionEnded,
     StepStarted,
 )
-from tenuto.links.memory import MemoryBand, MemoryLink
 from tenuto_core import wire
 from tests.daemon.rig import (
     Collector,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tenuto.daemon import Daemon
+    from tenuto.daemon.hub import Daemon
     from tenuto.history import Store
 
 LOWER_BACK_MS = 342_000
@@ -46,7 +46,7 @@ def command(verb: Verb, **more: object) -> Command:
     return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
 
 
-async def history_matches_log(store: Store, band: MemoryBand) -> None:
+async def history_matches_log(store: Store, band: InProcessBand) -> None:
     """The promise: every record of the session is kept, once, as the wearable wrote it."""
     (row,) = await store.sessions()
     stored = await store.session(row.id)
@@ -64,8 +64,8 @@ async def play_through(daemon: Daemon, seen: Collector) -> SessionEnded:
 
 def test_a_session_is_kept_with_every_record(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
             daemon,
             store,
         ):
@@ -91,8 +91,10 @@ def test_records_cross_the_air_once_and_are_acknowledged_by_the_handful(tmp_path
                 frames.extend(frame for frame in wire.split(packet) if frame[0] == wire.LOG)
             return False
 
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band, lose=note)}, seen) as (
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(
+            tmp_path / "h.db", {"band": InProcessLink(band, lose=note)}, seen
+        ) as (
             daemon,
             _,
         ):
@@ -109,7 +111,7 @@ def test_records_cross_the_air_once_and_are_acknowledged_by_the_handful(tmp_path
     run(scenario())
 
 
-async def beat_each_second(band: MemoryBand) -> None:
+async def beat_each_second(band: InProcessBand) -> None:
     while True:
         await asyncio.sleep(0.97)
         band.band.beat(70, (), band.now_ms)
@@ -122,8 +124,8 @@ def test_an_outage_changes_no_buzz_and_leaves_no_hole(tmp_path: Path, seed: int)
 
     async def session(*, outage: bool) -> list[tuple[int, int]]:
         motor = RecordingMotor()
-        band, seen = MemoryBand(motor), Collector()
-        link = MemoryLink(band)
+        band, seen = InProcessBand(motor), Collector()
+        link = InProcessLink(band)
         path = tmp_path / f"h{outage}.db"
         async with daemon_for(path, {"band": link}, seen) as (daemon, store):
             await connected(daemon)
@@ -161,12 +163,12 @@ def test_a_link_that_loses_packets_loses_nothing(tmp_path: Path, seed: int) -> N
     rng = random.Random(seed)
 
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band, lose=lambda _direction, _packet: rng.random() < 0.2)
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        link = InProcessLink(band, lose=lambda _direction, _packet: rng.random() < 0.2)
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
             await connected(daemon)
             while not (await daemon.submit(command(Verb.START))).ok:
-                assert not daemon.keepers["band"].playing
+                assert not daemon.supervisors["band"].playing
             await seen.ended()
             await asyncio.sleep(60)
             await history_matches_log(store, band)
@@ -178,13 +180,16 @@ def test_a_link_that_loses_packets_loses_nothing(tmp_path: Path, seed: int) -> N
 
 def test_a_daemon_that_starts_again_joins_and_completes_the_same_record(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, first, second = MemoryBand(RecordingMotor()), Collector(), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, first) as (daemon, _):
+        band, first, second = InProcessBand(RecordingMotor()), Collector(), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, first) as (
+            daemon,
+            _,
+        ):
             await connected(daemon)
             await daemon.submit(command(Verb.START))
             await asyncio.sleep(100)
         await asyncio.sleep(50)
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, second) as (
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, second) as (
             daemon,
             store,
         ):
@@ -206,12 +211,12 @@ def test_a_daemon_that_starts_again_joins_and_completes_the_same_record(tmp_path
 
 def test_a_host_that_never_met_the_band_learns_the_plan_from_it(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "one.db", {"band": MemoryLink(band)}) as (daemon, _):
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "one.db", {"band": InProcessLink(band)}) as (daemon, _):
             await connected(daemon)
             await daemon.submit(command(Verb.START))
             await asyncio.sleep(10)
-        async with daemon_for(tmp_path / "two.db", {"band": MemoryLink(band)}, seen):
+        async with daemon_for(tmp_path / "two.db", {"band": InProcessLink(band)}, seen):
             await seen.ended()
         steps = [e.event for e in seen.entries if isinstance(e.event, StepStarted)]
         assert next(s.exercise for s in steps if s.kind == "hold") == "Back Flexion Stretch"
@@ -228,7 +233,7 @@ def test_a_sink_that_hangs_delays_nobody(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         motor, seen = RecordingMotor(), Collector()
-        band = MemoryBand(motor)
+        band = InProcessBand(motor)
         late_s: list[float] = []
 
         class Timed(Collector):
@@ -238,7 +243,7 @@ def test_a_sink_that_hangs_delays_nobody(tmp_path: Path) -> None:
                 late_s.extend((utc_ms() - entry.utc_ms) / 1000 for entry in entries)
 
         sinks = (Hung(), seen, Timed())
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, *sinks) as (
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, *sinks) as (
             daemon,
             store,
         ):
@@ -253,8 +258,8 @@ def test_a_sink_that_hangs_delays_nobody(tmp_path: Path) -> None:
 def test_stop_by_the_long_press_needs_no_host(tmp_path: Path) -> None:
     async def scenario() -> None:
         motor, seen = RecordingMotor(), Collector()
-        band = MemoryBand(motor)
-        link = MemoryLink(band)
+        band = InProcessBand(motor)
+        link = InProcessLink(band)
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
             await connected(daemon)
             await daemon.submit(command(Verb.START))
@@ -277,8 +282,8 @@ def test_stop_by_the_long_press_needs_no_host(tmp_path: Path) -> None:
 
 def test_commands_reach_the_band_or_are_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        link = MemoryLink(band)
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        link = InProcessLink(band)
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
             assert (await daemon.submit(command(Verb.STOP))).reason == "unreachable"
             await connected(daemon)
@@ -319,13 +324,13 @@ def test_commands_reach_the_band_or_are_refused(tmp_path: Path) -> None:
 def test_a_band_that_begins_anew_closes_the_session_honestly(tmp_path: Path) -> None:
     async def scenario() -> None:
         seen = Collector()
-        link = MemoryLink(MemoryBand(RecordingMotor(), boot_id=1))
+        link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=1))
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
             await connected(daemon)
             await daemon.submit(command(Verb.START))
             await asyncio.sleep(60)
             link.drop()
-            link._band = MemoryBand(RecordingMotor(), boot_id=2)
+            link._band = InProcessBand(RecordingMotor(), boot_id=2)
             ended = await seen.ended()
             assert (ended.reason, ended.source) == ("failed", "host")
             await connected(daemon)
@@ -342,7 +347,7 @@ def test_a_band_that_begins_anew_closes_the_session_honestly(tmp_path: Path) -> 
 def test_two_bands_play_side_by_side(tmp_path: Path) -> None:
     async def scenario() -> None:
         seen = Collector()
-        links = {name: MemoryLink(MemoryBand(RecordingMotor())) for name in ("band", "other")}
+        links = {name: InProcessLink(InProcessBand(RecordingMotor())) for name in ("band", "other")}
         async with daemon_for(tmp_path / "h.db", links, seen) as (daemon, store):
             for name in links:
                 await connected(daemon, name)

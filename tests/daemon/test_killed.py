@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.control import is_possible
-from tenuto.events import RecordsLost
 from tenuto.history import Store, replay
+from tenuto.sessions.events import RecordsLost
 from tests.chain.rig import tenuto
 from tests.control.rig import address, configure, tenuto_process, user, wearable, world
 

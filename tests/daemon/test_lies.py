@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
 from tenuto_core.buzzer import Motor
@@ -27,7 +27,7 @@ class Lying:
     """A link to a good band, of which one kind of answer is replaced."""
 
     def __init__(self, op: int, answer: Callable[[int], bytes]) -> None:
-        self._link = MemoryLink(MemoryBand(Motor()))
+        self._link = InProcessLink(InProcessBand(Motor()))
         self._op = op
         self._answer = answer
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
 from tenuto_core.buzzer import Motor
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from tenuto.events import Record
+    from tenuto.sessions.events import Record
     from tenuto_core.log import Log
 
 
@@ -24,11 +24,11 @@ class Reader:
     """Follows the log of a band with so many records of old; room: how many it still takes."""
 
     def __init__(self, records: int, room: int = 1_000_000) -> None:
-        self.band = MemoryBand(Motor())
+        self.band = InProcessBand(Motor())
         while self.log.next < records:
             self.log.append(0, vocab.HEART, 0, self.log.next & 0xFFFF)
         self.requests: list[int] = []
-        self.driver = BandDriver(MemoryLink(self.band, lose=self._note))
+        self.driver = BandDriver(InProcessLink(self.band, lose=self._note))
         self.seqs: list[int] = []
         self.gaps: list[tuple[int, int]] = []
         self.room = room

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
-from tenuto.events import Extended, Paused, SessionEnded
-from tenuto.keeper import DELIVER_WITHIN_S
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.resources import Library
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import Extended, Paused, SessionEnded
+from tenuto.wearables.supervisor import DELIVER_WITHIN_S
 from tenuto_core import player, wire
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tenuto.daemon import Daemon
+    from tenuto.daemon.hub import Daemon
 
 OLD, NEW = "lower-back-short", "lower-back"
 
@@ -51,7 +51,7 @@ class Cut:
         self.at = at
         self.after = after
         self.count: int | None = None
-        self.link: MemoryLink
+        self.link: InProcessLink
 
     def __call__(self, _direction: str, _packet: bytes) -> bool:
         if self.count is None:
@@ -80,8 +80,8 @@ def test_an_upload_that_is_cut_at_any_frame_leaves_the_old_plan_or_the_new(
     async def cut_at(number: int) -> int:
         cut = Cut(number, after=after)
         motor = RecordingMotor()
-        band, seen = MemoryBand(motor), Collector()
-        link = cut.link = MemoryLink(band, lose=cut)
+        band, seen = InProcessBand(motor), Collector()
+        link = cut.link = InProcessLink(band, lose=cut)
         async with daemon_for(tmp_path / f"{after}-{number}.db", {"band": link}, seen) as (
             daemon,
             store,
@@ -138,8 +138,10 @@ def test_a_command_whose_answers_are_lost_is_obeyed_once(tmp_path: Path, tries: 
                 return True
             return False
 
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band, lose=lose)}, seen) as (
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(
+            tmp_path / "h.db", {"band": InProcessLink(band, lose=lose)}, seen
+        ) as (
             daemon,
             _,
         ):
@@ -158,8 +160,11 @@ def test_a_command_whose_answers_are_lost_is_obeyed_once(tmp_path: Path, tries: 
 
 def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(tmp_path: Path) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (daemon, _):
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
+            daemon,
+            _,
+        ):
             await connected(daemon)
             await daemon.submit(command(Verb.START))
             await asyncio.sleep(6)
@@ -182,8 +187,8 @@ def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(tmp_pat
 class Outage:
     """A band that plays, and its host, between which there is nothing for the moment."""
 
-    band: MemoryBand
-    link: MemoryLink
+    band: InProcessBand
+    link: InProcessLink
     daemon: Daemon
     seen: Collector
 
@@ -195,8 +200,8 @@ class Outage:
 @asynccontextmanager
 async def outage(path: Path) -> AsyncIterator[Outage]:
     """A session of NEW whose link went 20 s after its start, 5 s ago."""
-    band, seen = MemoryBand(RecordingMotor()), Collector()
-    link = MemoryLink(band)
+    band, seen = InProcessBand(RecordingMotor()), Collector()
+    link = InProcessLink(band)
     async with daemon_for(path, {"band": link}, seen) as (daemon, _):
         await connected(daemon)
         assert (await daemon.submit(command(Verb.START))).ok

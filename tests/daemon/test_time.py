@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.app import HostTime
-from tenuto.commands import Command, Verb
-from tenuto.events import ClockStepped, RecordsLost, SessionEnded, SessionStarted, WearableRestarted
+from tenuto.daemon.build import HostTime
 from tenuto.history import replay
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.skews import Skews
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import (
+    ClockStepped,
+    RecordsLost,
+    SessionEnded,
+    SessionStarted,
+    WearableRestarted,
+)
+from tenuto.state.clocks import ClockStore
 from tests.daemon import rig
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
 
@@ -29,8 +35,11 @@ def test_each_event_has_its_time_and_how_sure_that_is(tmp_path: Path) -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         began_ms = rig.UTC_MS + loop.time() * 1000  # the band's clock starts here
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (daemon, _):
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
+            daemon,
+            _,
+        ):
             await connected(daemon)
             await daemon.submit(START)
             await seen.ended()
@@ -50,8 +59,8 @@ def test_a_wall_clock_that_is_set_is_written_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_ms: int
 ) -> None:
     async def scenario() -> None:
-        band, seen = MemoryBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, seen) as (
+        band, seen = InProcessBand(RecordingMotor()), Collector()
+        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
             daemon,
             store,
         ):
@@ -79,13 +88,13 @@ def test_a_wall_clock_that_is_set_is_written_down(
 def test_a_wearable_that_begins_anew_is_written_down(tmp_path: Path) -> None:
     async def scenario() -> None:
         seen = Collector()
-        link = MemoryLink(MemoryBand(RecordingMotor(), boot_id=1))
+        link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=1))
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
             await connected(daemon)
             await daemon.submit(START)
             await asyncio.sleep(60)
             link.drop()
-            link._band = MemoryBand(RecordingMotor(), boot_id=2)
+            link._band = InProcessBand(RecordingMotor(), boot_id=2)
             ended = await seen.ended()
             assert (ended.reason, ended.source) == ("failed", "host")
             await asyncio.sleep(1)
@@ -102,8 +111,8 @@ def test_a_log_that_ran_over_is_written_down_and_no_record_gets_into_the_wrong_s
 ) -> None:
     async def scenario() -> None:
         seen = Collector()
-        band = MemoryBand(RecordingMotor())
-        link = MemoryLink(band)
+        band = InProcessBand(RecordingMotor())
+        link = InProcessLink(band)
         async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, store):
             await connected(daemon)
             await daemon.submit(START)
@@ -145,9 +154,11 @@ def test_what_is_known_of_a_clock_outlives_the_daemon(tmp_path: Path) -> None:
     async def scenario() -> None:
         path = tmp_path / "clocks.json"
         for boot_id in (1, 2):
-            skews = Skews(path)
-            band = MemoryBand(RecordingMotor(), boot_id)
-            async with daemon_for(tmp_path / "h.db", {"band": MemoryLink(band)}, skews=skews) as (
+            skews = ClockStore(path)
+            band = InProcessBand(RecordingMotor(), boot_id)
+            async with daemon_for(
+                tmp_path / "h.db", {"band": InProcessLink(band)}, skews=skews
+            ) as (
                 daemon,
                 _,
             ):
@@ -155,7 +166,7 @@ def test_what_is_known_of_a_clock_outlives_the_daemon(tmp_path: Path) -> None:
                 await daemon.submit(START)
                 await asyncio.sleep(340)
             skews.save()
-        known = Skews(path).get("band")
+        known = ClockStore(path).get("band")
         assert known is not None
         assert abs(known.ppm) < 3 * known.sigma_ppm < 40
 

@@ -15,12 +15,12 @@ from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailabl
 
 from tenuto import __version__
 from tenuto.config import Config, Folders, parse
-from tenuto.doctor import CHECKS, Finding, Level, Patient, examine
+from tenuto.doctor import CHECKS, Context, Finding, Level, examine
 from tenuto.doctor.checks import RELEASE_UTC_S
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.links.ble import BleAdapter
-from tenuto.resources import shipped_firmware
+from tenuto.shipped import shipped_firmware
 from tests.chain.rig import json_lines, tenuto
 from tests.conftest import free_port
 from tests.daemon.rig import run
@@ -47,7 +47,7 @@ def no_adapter(_name: str | None) -> BleAdapter:
     raise AssertionError("the daemon has the radio")
 
 
-def patient(config: Config | None, **more: Any) -> Patient:
+def context(config: Config | None, **more: Any) -> Context:
     given: dict[str, Any] = {
         "adapter": no_adapter,
         "environ": {},
@@ -56,15 +56,15 @@ def patient(config: Config | None, **more: Any) -> Patient:
         "is_clock_set": lambda: True,
         "utc_s": lambda: RELEASE_UTC_S + 1,
     }
-    return Patient(config=config, **(given | more))
+    return Context(config=config, **(given | more))
 
 
-async def findings(who: Patient, name: str) -> list[Finding]:
+async def findings(who: Context, name: str) -> list[Finding]:
     check = dict(CHECKS)[name]
     return [Finding(name, *found) for found in await check(who)]
 
 
-async def only(who: Patient, name: str) -> Finding:
+async def only(who: Context, name: str) -> Finding:
     (found,) = await findings(who, name)
     assert (found.advice is None) == (found.level is Level.OK), "what is wrong has an advice"
     return found
@@ -78,20 +78,20 @@ def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def test_a_configuration_that_is_well(tmp_path: Path) -> None:
-    assert (await only(patient(configured(tmp_path)), "configuration")).level is Level.OK
-    assert (await only(patient(Config()), "configuration")).level is Level.OK
+    assert (await only(context(configured(tmp_path)), "configuration")).level is Level.OK
+    assert (await only(context(Config()), "configuration")).level is Level.OK
 
 
 async def test_each_mistake_in_a_configuration_is_a_problem() -> None:
     mistake = InputError("tenuto.toml:3: a\ntenuto.toml:5: b")
-    found = await findings(patient(None, mistake=mistake), "configuration")
+    found = await findings(context(None, mistake=mistake), "configuration")
     assert [(one.level, one.text) for one in found] == [
         (Level.PROBLEM, "tenuto.toml:3: a"),
         (Level.PROBLEM, "tenuto.toml:5: b"),
     ]
     left = [name for name, _ in CHECKS if name not in ("configuration", "system bus", "adapter")]
     for name in left:
-        assert all(one.level is Level.OK for one in await findings(patient(None), name)), (
+        assert all(one.level is Level.OK for one in await findings(context(None), name)), (
             "what needs it is not looked at"
         )
 
@@ -101,24 +101,24 @@ async def test_a_password_that_others_may_read(tmp_path: Path) -> None:
     file = tmp_path / "tenuto.toml"
     file.write_text('mqtt.url = "mqtt://anna:secret@house"\n')
     file.chmod(0o644)
-    found = await findings(patient(parse(file.read_bytes(), str(file))), "configuration")
+    found = await findings(context(parse(file.read_bytes(), str(file))), "configuration")
     assert [one.level for one in found] == [Level.OK, Level.WARNING]
     assert "secret" not in found[1].text
     file.chmod(0o600)
-    assert (await only(patient(parse(file.read_bytes(), str(file))), "configuration")).level == "ok"
+    assert (await only(context(parse(file.read_bytes(), str(file))), "configuration")).level == "ok"
 
 
 async def test_routines(tmp_path: Path) -> None:
     folder = tmp_path / "routines"
     folder.mkdir()
     config = configured(tmp_path, 'routines.folder = "routines"\n')
-    assert (await only(patient(config), "routines")).level is Level.OK
+    assert (await only(context(config), "routines")).level is Level.OK
     (folder / "mine.toml").write_text('name = "other"\n')
-    found = await findings(patient(config), "routines")
+    found = await findings(context(config), "routines")
     assert found
     assert all(one.level is Level.PROBLEM and "mine.toml" in one.text for one in found)
     config = configured(tmp_path, 'routines.default = "nowhere"\n')
-    assert "nowhere" in (await only(patient(config), "routines")).text
+    assert "nowhere" in (await only(context(config), "routines")).text
 
 
 # --- the daemon
@@ -127,11 +127,11 @@ async def test_routines(tmp_path: Path) -> None:
 async def test_the_daemon(tmp_path: Path) -> None:
     config = configured(tmp_path)
     told = {"version": __version__, "pid": 7, "config": str(config.file), "wearables": []}
-    assert (await only(patient(config), "daemon")).level is Level.OK
-    assert (await only(patient(config, daemon=told), "daemon")).level is Level.OK
-    older = patient(config, daemon=told | {"version": "0.0.1"})
+    assert (await only(context(config), "daemon")).level is Level.OK
+    assert (await only(context(config, daemon=told), "daemon")).level is Level.OK
+    older = context(config, daemon=told | {"version": "0.0.1"})
     assert (await only(older, "daemon")).level is Level.WARNING
-    other = patient(config, daemon=told | {"config": "/elsewhere.toml"})
+    other = context(config, daemon=told | {"config": "/elsewhere.toml"})
     assert "/elsewhere.toml" in (await only(other, "daemon")).text
 
 
@@ -140,13 +140,13 @@ async def test_the_daemon(tmp_path: Path) -> None:
 
 async def test_without_a_system_bus(tmp_path: Path) -> None:
     gone = {"platform": "linux", "system_bus": tmp_path / "nothing"}
-    found = await only(patient(configured(tmp_path, BAND), **gone), "system bus")
+    found = await only(context(configured(tmp_path, BAND), **gone), "system bus")
     assert (found.level, "apt install" in str(found.advice)) == (Level.PROBLEM, True)
-    unused = await only(patient(configured(tmp_path), **gone), "system bus")
+    unused = await only(context(configured(tmp_path), **gone), "system bus")
     assert unused.level is Level.WARNING, "nobody needs it"
-    assert await findings(patient(configured(tmp_path, BAND)), "system bus") == [], "not on macOS"
+    assert await findings(context(configured(tmp_path, BAND)), "system bus") == [], "not on macOS"
     other = 'bluetooth.adapter = "bumble:usb:0"\n' + BAND
-    assert await findings(patient(configured(tmp_path, other), **gone), "system bus") == []
+    assert await findings(context(configured(tmp_path, other), **gone), "system bus") == []
 
 
 def test_an_adapter(tmp_path: Path) -> None:
@@ -158,12 +158,12 @@ def test_an_adapter(tmp_path: Path) -> None:
             return BleAdapter(air.radio())
 
         config = configured(tmp_path, BAND)
-        well = await only(patient(config, adapter=adapter), "adapter")
+        well = await only(context(config, adapter=adapter), "adapter")
         assert (well.level, "1 device" in well.text) == (Level.OK, True)
         air.always("scan", OFF)
-        off = await only(patient(config, adapter=adapter), "adapter")
+        off = await only(context(config, adapter=adapter), "adapter")
         assert (off.level, "switch it on" in str(off.advice)) == (Level.PROBLEM, True)
-        unused = await only(patient(configured(tmp_path), adapter=adapter), "adapter")
+        unused = await only(context(configured(tmp_path), adapter=adapter), "adapter")
         assert unused.level is Level.WARNING
 
     in_virtual_time(scenario)
@@ -172,36 +172,36 @@ def test_an_adapter(tmp_path: Path) -> None:
 async def test_the_adapter_of_a_daemon(tmp_path: Path) -> None:
     config = configured(tmp_path, BAND)
     anna = {"id": "anna", "connected": False, "reason": None, "problem": None}
-    assert (await only(patient(config, daemon={"wearables": [anna]}), "adapter")).level == "ok"
+    assert (await only(context(config, daemon={"wearables": [anna]}), "adapter")).level == "ok"
     off = anna | {"reason": "adapter_off", "problem": "Bluetooth is switched off"}
-    found = await only(patient(config, daemon={"wearables": [off]}), "adapter")
+    found = await only(context(config, daemon={"wearables": [off]}), "adapter")
     assert (found.level, found.advice) == (Level.PROBLEM, "Bluetooth is switched off")
     away = anna | {"reason": "not_found", "problem": "is it on?"}
-    assert (await only(patient(config, daemon={"wearables": [away]}), "adapter")).level == "ok"
+    assert (await only(context(config, daemon={"wearables": [away]}), "adapter")).level == "ok"
 
 
 async def test_permissions(tmp_path: Path) -> None:
     config = configured(tmp_path, BAND)
-    stranger = patient(config, platform="linux")
+    stranger = context(config, platform="linux")
     assert "usermod" in str((await only(stranger, "permissions")).advice)
-    friend = patient(config, platform="linux", groups=lambda: frozenset({"bluetooth"}))
+    friend = context(config, platform="linux", groups=lambda: frozenset({"bluetooth"}))
     assert (await only(friend, "permissions")).level is Level.OK
 
 
 async def test_a_serial_port(tmp_path: Path) -> None:
     port = tmp_path / "ttyACM0"
     config = configured(tmp_path, f'[[wearable]]\nid = "a"\nlink = "serial"\nport = "{port}"\n')
-    assert "plugged in" in str((await only(patient(config), "permissions")).advice)
+    assert "plugged in" in str((await only(context(config), "permissions")).advice)
     port.touch()
-    assert (await only(patient(config), "permissions")).level is Level.OK
-    denied = patient(config, may_use=lambda _path: False)
+    assert (await only(context(config), "permissions")).level is Level.OK
+    denied = context(config, may_use=lambda _path: False)
     assert "dialout" in str((await only(denied, "permissions")).advice)
     config = configured(tmp_path, '[[wearable]]\nid = "a"\nlink = "serial"\nport = "auto"\n')
-    found = await only(patient(config, ports=list), "permissions")
+    found = await only(context(config, ports=list), "permissions")
     assert (found.level, "no board" in found.text) == (Level.PROBLEM, True)
-    found = await only(patient(config, ports=lambda: [str(port)]), "permissions")
+    found = await only(context(config, ports=lambda: [str(port)]), "permissions")
     assert (found.level, str(port) in found.text) == (Level.OK, True)
-    assert (await only(patient(config, ports=lambda: ["COM3"]), "permissions")).level is Level.OK
+    assert (await only(context(config, ports=lambda: ["COM3"]), "permissions")).level is Level.OK
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such modes")
@@ -212,10 +212,10 @@ async def test_private_files_that_others_may_read(tmp_path: Path) -> None:
     for path in (config.history_path, *private):
         path.touch()
         path.chmod(0o644)
-        found = await only(patient(config), "permissions")
+        found = await only(context(config), "permissions")
         assert (found.level, str(path) in found.text) == (Level.WARNING, True)
         path.chmod(0o600)
-        assert await findings(patient(config), "permissions") == []
+        assert await findings(context(config), "permissions") == []
 
 
 # --- broker, history, clock
@@ -224,12 +224,12 @@ async def test_private_files_that_others_may_read(tmp_path: Path) -> None:
 async def test_a_broker(tmp_path: Path, mosquitto_broker: StartBroker) -> None:
     server = mosquitto_broker()
     config = configured(tmp_path)
-    assert (await only(patient(config), "broker")).text == "MQTT is off"
+    assert (await only(context(config), "broker")).text == "MQTT is off"
 
-    def at(port: int) -> Patient:
+    def at(port: int) -> Context:
         (tmp_path / "tenuto.toml").write_text(f'mqtt.url = "mqtt://127.0.0.1:{port}"\n')
         file = tmp_path / "tenuto.toml"
-        return patient(parse(file.read_bytes(), str(file)))
+        return context(parse(file.read_bytes(), str(file)))
 
     assert (await only(at(server.port), "broker")).level is Level.OK
     away = await only(at(free_port()), "broker")
@@ -243,7 +243,7 @@ async def test_a_broker_that_does_not_let_us_in(
     server = mosquitto_broker(f"allow_anonymous false\npassword_file {tmp_path / 'nobody'}")
     file = tmp_path / "tenuto.toml"
     file.write_text(f'mqtt.url = "mqtt://anna:secret@127.0.0.1:{server.port}"\n')
-    found = await only(patient(parse(file.read_bytes(), str(file))), "broker")
+    found = await only(context(parse(file.read_bytes(), str(file))), "broker")
     assert found.level is Level.PROBLEM
     assert "secret" not in found.text
 
@@ -252,19 +252,19 @@ async def test_the_broker_that_is_brought_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = replace(configured(tmp_path), mqtt=Config().mqtt)
-    assert (await only(patient(config), "broker")).level is Level.OK
+    assert (await only(context(config), "broker")).level is Level.OK
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert "tenuto[broker]" in str((await only(patient(config), "broker")).advice)
+    assert "tenuto[broker]" in str((await only(context(config), "broker")).advice)
 
 
 async def test_the_history(tmp_path: Path) -> None:
     config = configured(tmp_path, 'history.path = "history.db"\n')
-    assert "will be made" in (await only(patient(config), "history")).text
-    denied = patient(config, may_use=lambda _path: False)
+    assert "will be made" in (await only(context(config), "history")).text
+    denied = context(config, may_use=lambda _path: False)
     assert (await only(denied, "history")).level is Level.PROBLEM
     async with Store(config.history_path):
         pass
-    assert "is sound" in (await only(patient(config), "history")).text
+    assert "is sound" in (await only(context(config), "history")).text
     assert (await only(denied, "history")).level is Level.PROBLEM
 
 
@@ -276,11 +276,11 @@ async def test_a_history_that_is_damaged(tmp_path: Path) -> None:
     with database:
         database.execute("UPDATE plans SET data = x'00'")
     database.close()
-    found = await only(patient(config), "history")
+    found = await only(context(config), "history")
     assert "check --repair" in str(found.advice)
     config.history_path.write_bytes(b"no database at all" * 100)
     told = {"version": __version__, "config": str(config.file)}
-    checked = [one async for one in examine(patient(config, daemon=told))]
+    checked = [one async for one in examine(context(config, daemon=told))]
     assert Level.PROBLEM in {one.level for one in checked if one.check == "history"}
 
 
@@ -288,7 +288,7 @@ async def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     config = configured(tmp_path)
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr("shutil.disk_usage", lambda _folder: usage)
-    found = await findings(patient(config), "history")
+    found = await findings(context(config), "history")
     assert "1 MB" in found[-1].text
 
 
@@ -302,7 +302,7 @@ async def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 async def test_the_clock(utc_s: float, is_set: bool | None, level: Level) -> None:
-    who = patient(Config(), utc_s=lambda: utc_s, is_clock_set=lambda: is_set)
+    who = context(Config(), utc_s=lambda: utc_s, is_clock_set=lambda: is_set)
     assert (await only(who, "clock")).level is level
 
 
@@ -319,11 +319,11 @@ def test_wearables_without_a_daemon(tmp_path: Path) -> None:
             return BleAdapter(air.radio())
 
         config = configured(tmp_path, BAND)
-        found = await only(patient(config, adapter=adapter), "wearables")
+        found = await only(context(config, adapter=adapter), "wearables")
         assert (found.level, "0.1.0" in found.text) == (Level.OK, True)
         assert air.count("pair") == 0, "looking changes nothing"
         device.in_reach = False
-        found = await only(patient(config, adapter=adapter), "wearables")
+        found = await only(context(config, adapter=adapter), "wearables")
         assert (found.level, "charged" in str(found.advice)) == (Level.WARNING, True)
 
     in_virtual_time(scenario)
@@ -339,16 +339,16 @@ def test_each_wearable_is_looked_for_on_its_own_adapter(tmp_path: Path) -> None:
             return BleAdapter(airs[name].radio(), name=name or "default")
 
         config = configured(tmp_path, BAND + 'adapter = "hci1"\n')
-        (heard,) = await findings(patient(config, adapter=adapter), "adapter")
+        (heard,) = await findings(context(config, adapter=adapter), "adapter")
         assert "hci1 works; 1 device" in heard.text, "nobody needs the usual one"
-        assert (await only(patient(config, adapter=adapter), "wearables")).level is Level.OK
+        assert (await only(context(config, adapter=adapter), "wearables")).level is Level.OK
 
         both = BAND + 'adapter = "hci1"\n' + BAND.replace("anna", "bob").replace("01", "02")
         config = configured(tmp_path, both)
         await asyncio.sleep(5)  # BlueZ takes its time to part
-        here, away = await findings(patient(config, adapter=adapter), "wearables")
+        here, away = await findings(context(config, adapter=adapter), "wearables")
         assert (here.level, away.level) == (Level.OK, Level.WARNING)
-        assert len(await findings(patient(config, adapter=adapter), "adapter")) == 2
+        assert len(await findings(context(config, adapter=adapter), "adapter")) == 2
 
     in_virtual_time(scenario)
 
@@ -363,7 +363,7 @@ async def test_wearables_of_a_daemon(tmp_path: Path) -> None:
         anna | {"id": "carl", "connected": False, "problem": "is it on?"},
         anna | {"id": "dora", "firmware": None, "battery_pct": None},
     ]
-    who = patient(configured(tmp_path), daemon={"wearables": told})
+    who = context(configured(tmp_path), daemon={"wearables": told})
     found = await findings(who, "wearables")
     assert [one.level for one in found] == [Level.OK, Level.WARNING, Level.WARNING, Level.OK]
     assert "80 %" in found[0].text
@@ -377,13 +377,13 @@ async def test_wearables_of_a_daemon(tmp_path: Path) -> None:
 async def test_a_check_that_hangs_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hangs(_patient: Patient) -> list[Any]:
+    async def hangs(_patient: Context) -> list[Any]:
         await asyncio.sleep(60)
         return []
 
     monkeypatch.setattr("tenuto.doctor.checks.CHECK_TIMEOUT_S", 0.01)
     monkeypatch.setattr("tenuto.doctor.checks.CHECKS", (("slow", hangs),))
-    (found,) = [one async for one in examine(patient(configured(tmp_path)))]
+    (found,) = [one async for one in examine(context(configured(tmp_path)))]
     assert (found.check, found.level) == ("slow", Level.PROBLEM)
 
 

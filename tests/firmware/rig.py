@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.simulator import SimulatedBoard
 from tenuto.simulator.bleio import FLAVOURS
 from tenuto.simulator.chips import Drv2605, Max17048, Max30102, Skin
@@ -29,7 +29,7 @@ _P = ParamSpec("_P")
 def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
     @functools.wraps(test)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        timebase.run(test(*args, **kwargs), speed=math.inf)
+        event_loops.run(test(*args, **kwargs), speed=math.inf)
 
     return run
 

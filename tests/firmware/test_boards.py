@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.firmware.bundle import imported
+from tenuto.flashing.bundle import imported
 from tests.firmware.rig import FIRMWARE
 
 BOARDS = ast.literal_eval(

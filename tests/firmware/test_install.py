@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from tenuto import firmware
+from tenuto import flashing
 from tenuto.errors import InputError
-from tenuto.firmware import Bundle, InstallError, compare, install, make_bundle, read_board
-from tenuto.firmware.bundle import NOT_FOR_BOARDS, imported
-from tenuto.firmware.libraries import LOCKS, load_libraries, wanted
+from tenuto.flashing import Bundle, InstallError, compare, install, make_bundle, read_board
+from tenuto.flashing.bundle import NOT_FOR_BOARDS, imported
+from tenuto.flashing.libraries import LOCKS, load_libraries, wanted
 from tests.firmware.rig import FIRMWARE, in_virtual_time, table
 
 BOOT_OUT = (
@@ -354,7 +354,7 @@ def test_a_pulled_cable_is_recognised_and_mended(
 def test_a_flash_that_forgets_is_found_out(
     drive: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tenuto.firmware import drive as module
+    from tenuto.flashing import drive as module
 
     write = module._write
 
@@ -426,9 +426,9 @@ def test_the_drive_is_found_where_there_is_one_and_a_choice_is_asked_for(tmp_pat
     for root in roots:
         root.mkdir()
     with pytest.raises(InstallError, match="no CIRCUITPY drive"):
-        firmware.find_drive(roots)
+        flashing.find_drive(roots)
     (roots[0] / "boot_out.txt").write_text("x")
-    assert firmware.find_drive(roots) == roots[0].resolve()
+    assert flashing.find_drive(roots) == roots[0].resolve()
     (roots[1] / "boot_out.txt").write_text("x")
     with pytest.raises(InstallError, match="--drive"):
-        firmware.find_drive(roots)
+        flashing.find_drive(roots)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.firmware import make_bundle
-from tenuto.firmware.libraries import load_libraries
+from tenuto.flashing import make_bundle
+from tenuto.flashing.libraries import load_libraries
 from tenuto_core import vocab, wire
 from tenuto_core.cobs import pack
 from tests.conftest import part

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tenuto.firmware import battery_life, wiring
+from tenuto.flashing import battery_life, wiring
 from tests.firmware.rig import FIRMWARE
 from tests.firmware.test_whole import lower_back, pulses_of
 

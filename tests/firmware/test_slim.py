@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.firmware import make_bundle
-from tenuto.firmware.libraries import load_libraries
-from tenuto.firmware.slim import slim
+from tenuto.flashing import make_bundle
+from tenuto.flashing.libraries import load_libraries
+from tenuto.flashing.slim import slim
 from tests.firmware.rig import in_virtual_time, table
 from tests.firmware.test_install import own_files
 from tests.firmware.test_whole import BOARDS, begin, lower_back, powered, pulses_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.resources import Library
+from tenuto.routines.library import Library
 from tenuto.simulator.board import BoardReset
 from tenuto.simulator.pins import USB_IN_ENDPOINTS_ESP32, DeepSleep
 from tenuto_core import vocab
@@ -16,7 +16,7 @@ from tests.core.oracle import Oracle
 from tests.firmware.rig import Table, in_virtual_time, table
 
 if TYPE_CHECKING:
-    from tenuto.compile import CompiledPlan
+    from tenuto.routines.compile import CompiledPlan
 
 BOARDS: dict[str, dict[str, Any]] = {
     "feather_bluefruit_sense": {"button": "SWITCH"},

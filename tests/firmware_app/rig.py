@@ -8,16 +8,17 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import timebase
-from tenuto.commands import Verb
+from tenuto import event_loops
 from tenuto.links.ble import BleAdapter, BleLink
-from tenuto.links.open import radio_of
+from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
-from tenuto.resources import Library, shipped
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Verb
+from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
+from tenuto.state.keys import BandKeys, KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
-from tenuto.wearables.keys import BandKeys, KeyStore
 from tests.simulator.rig import client_of
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
 
     from bleak import BleakClient
 
-    from tenuto.compile import CompiledPlan
-    from tenuto.events import Record
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
+    from tenuto.routines.compile import CompiledPlan
+    from tenuto.sessions.events import Record
     from tenuto.simulator import SimulatedWearable
     from tenuto_core.band import Band
 
@@ -41,7 +42,7 @@ LIBRARY = Library()
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a scenario in virtual time."""
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 def utc_ms() -> float:

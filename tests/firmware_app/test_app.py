@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.serial import SerialLink
+from tenuto.sessions.commands import Verb
 from tenuto.simulator import VirtualPerson
 from tenuto.simulator.usb import HELD_BYTES_MAX, UsbCable
 from tenuto.wearables.band import BandDriver

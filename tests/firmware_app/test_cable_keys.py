@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.serial import SerialLink
+from tenuto.sessions.commands import Verb
+from tenuto.state.keys import KeyStore
 from tenuto.wearables.band import BandDriver
-from tenuto.wearables.keys import KeyStore
 from tests.firmware_app.rig import follow, key_in, keys_with, plan, room, run, start, until
 
 if TYPE_CHECKING:

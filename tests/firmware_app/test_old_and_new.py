@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
+from tenuto.sessions.commands import Verb
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
 from tests.firmware_app.rig import follow, keys_with, plan, room, run, start, until

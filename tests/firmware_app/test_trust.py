@@ -8,11 +8,11 @@ import asyncio
 import pytest
 from bleak.exc import BleakError, BleakGATTProtocolError
 
-from tenuto.commands import Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
+from tenuto.sessions.commands import Verb
 from tenuto.simulator import VirtualPerson
-from tenuto.wearables.keys import KeyStore
+from tenuto.state.keys import KeyStore
 from tenuto.wearables.pairing import Forgotten, Target, forget, pair_over_air
 from tenuto_core import auth, vocab, wire
 from tests.firmware_app.rig import (

@@ -10,9 +10,9 @@ import struct
 from base64 import b64encode
 from hashlib import sha256
 
-from tenuto.heart import Measurement
 from tenuto.links.scan import TENUTO
-from tenuto.resources import shipped
+from tenuto.sessions.heart import Measurement
+from tenuto.shipped import shipped
 from tenuto_core import cobs, vocab, wire
 from tenuto_core.encode import encode
 from tenuto_core.log import RECORD_BYTES, unpack_record

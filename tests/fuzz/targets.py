@@ -20,27 +20,28 @@ from typing import TYPE_CHECKING, Any
 from bumble import hci
 from bumble.core import AdvertisingData
 
-from tenuto import config as configuration, haptics as vocabulary, routine as routines
-from tenuto.commands import Answer, Command, Preference, Verb
-from tenuto.compile import compile_routine
+from tenuto import config as configuration
 from tenuto.control.protocol import decode as decode_line
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
-from tenuto.events import Record, SessionKey
-from tenuto.heart import Measurement
-from tenuto.history import Store, lines
-from tenuto.history.account import account
-from tenuto.links.bumble_backend import BumbleScanner
-from tenuto.links.memory import MemoryBand, MemoryLink
+from tenuto.event_loops import VirtualEventLoop
+from tenuto.history import Store, jsonlines
+from tenuto.history.timeline import account
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.links.radios.bumble import BumbleScanner
 from tenuto.links.scan import Found
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.inbox import Inbox
 from tenuto.mqtt.topics import BadCommandError, Topics, parse_command, parse_setting
-from tenuto.resources import Library
-from tenuto.session import Tracker
-from tenuto.timebase import VirtualEventLoop
+from tenuto.routines import haptics as vocabulary, routine as routines
+from tenuto.routines.compile import compile_routine
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Answer, Command, Preference, Verb
+from tenuto.sessions.events import Record, SessionKey
+from tenuto.sessions.heart import Measurement
+from tenuto.sessions.tracker import Tracker
+from tenuto.state.keys import KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
-from tenuto.wearables.keys import KeyStore
 from tenuto_core import buzzer, cobs, vocab, wire
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
@@ -394,7 +395,7 @@ def driver(data: bytes) -> None:
     """What a band says unasked: pieces of its log, in any order."""
 
     async def work() -> None:
-        link = MemoryLink(MemoryBand(buzzer.Motor()))
+        link = InProcessLink(InProcessBand(buzzer.Motor()))
         band = BandDriver(link)
         taken: list[Record] = []
 
@@ -554,7 +555,7 @@ def imports(data: bytes) -> None:
     async def work() -> None:
         store = await _history()
         try:
-            await lines.read_lines(store, data.decode(errors="replace").splitlines(), "history")
+            await jsonlines.read_lines(store, data.decode(errors="replace").splitlines(), "history")
         except InputError as error:
             said(error)
             assert not await store.work(count)
@@ -563,7 +564,7 @@ def imports(data: bytes) -> None:
             session = await store.session(row.id)
             assert session is not None
             assert repr(account(session))
-        await lines.write_lines(store, lambda _: None)
+        await jsonlines.write_lines(store, lambda _: None)
         await store.work(clear)
 
     _in_loop(work())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from tenuto.heart import LOCATIONS, Measurement, location, sensor_kind
+from tenuto.sessions.heart import LOCATIONS, Measurement, location, sensor_kind
 
 
 @pytest.mark.parametrize(

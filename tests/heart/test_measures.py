@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from tenuto.heart import (
+from tenuto.sessions.heart import (
     BEATS_MIN,
     FRESH_MS,
     Rate,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.events import HeartBeat, HeartSensor
-from tenuto.heart import FRESH_MS, Measurement
 from tenuto.history import summarize
+from tenuto.sessions.events import HeartBeat, HeartSensor
+from tenuto.sessions.heart import FRESH_MS, Measurement
 from tenuto.simulator import World
 from tenuto.wearables.strap import Strap
 from tests.chain.rig import chain, run
@@ -123,18 +123,20 @@ async def test_one_that_was_taken_off_is_heard_again_when_it_is_back() -> None:
 def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with chain(tmp_path / "h.db") as c:
-            keeper = next(iter(c.host.daemon.keepers.values()))
+            supervisor = next(iter(c.host.daemon.supervisors.values()))
             async with asyncio.timeout(60):
-                await keeper.connected.wait()
-            await keeper.start(c.host.compile(keeper.name, c.host.library.routine("lower-back")))
+                await supervisor.connected.wait()
+            await supervisor.start(
+                c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
+            )
             measurement = Measurement(97, rr_1024=(633,) * 6)
             for _ in range(40):
-                keeper.hear(measurement, "strap", "ecg")
+                supervisor.hear(measurement, "strap", "ecg")
                 await asyncio.sleep(1)
-            keeper.hear(Measurement(97, contact=False), "strap", "ecg")
-            keeper.hear(Measurement(0), "strap", "ecg")
+            supervisor.hear(Measurement(97, contact=False), "strap", "ecg")
+            supervisor.hear(Measurement(0), "strap", "ecg")
             await asyncio.sleep(2 * FRESH_MS / 1000)
-            keeper.hear(measurement, "strap", "ecg")
+            supervisor.hear(measurement, "strap", "ecg")
             await asyncio.sleep(2)
             events = [entry.event for entry in c.seen.entries]
 
@@ -154,16 +156,18 @@ def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(tmp_path
 def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with chain(tmp_path / "h.db") as c:
-            keeper = next(iter(c.host.daemon.keepers.values()))
+            supervisor = next(iter(c.host.daemon.supervisors.values()))
             async with asyncio.timeout(60):
-                await keeper.connected.wait()
-            await keeper.start(c.host.compile(keeper.name, c.host.library.routine("lower-back")))
+                await supervisor.connected.wait()
+            await supervisor.start(
+                c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
+            )
             await asyncio.sleep(5)
             c.world.radio.silence(c.wearable.address, 60)
             await asyncio.sleep(15)
-            assert not keeper.connected.is_set()
+            assert not supervisor.connected.is_set()
             for _ in range(10):
-                keeper.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
+                supervisor.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
                 await asyncio.sleep(1)
             events = [entry.event for entry in c.seen.entries]
 
@@ -177,9 +181,9 @@ def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
 def test_outside_a_session_nothing_is_kept_of_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with chain(tmp_path / "h.db") as c:
-            keeper = next(iter(c.host.daemon.keepers.values()))
+            supervisor = next(iter(c.host.daemon.supervisors.values()))
             for _ in range(10):
-                keeper.hear(Measurement(101), "strap", "ecg")
+                supervisor.hear(Measurement(101), "strap", "ecg")
                 await asyncio.sleep(1)
             assert c.seen.entries == []
 

@@ -8,8 +8,8 @@ import math
 import random
 from dataclasses import dataclass, field, replace
 
-from tenuto.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
-from tenuto.session import Tracker
+from tenuto.sessions.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
+from tenuto.sessions.tracker import Tracker
 from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
 from tenuto_core.encode import encode

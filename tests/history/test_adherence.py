@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.history import ExerciseNote, Store
-from tenuto.history.account import Account, account
-from tenuto.history.adherence import (
-    Streak,
-    day_of,
-    stopped_at,
-    streak,
-    tally,
-    week_of,
-)
+from tenuto.history.adherence import Streak, day_of, stopped_at, streak, tally, week_of
+from tenuto.history.timeline import Account, account
 from tenuto_core import vocab
 from tests.history.sessions import (
     HOLD_MS,
@@ -29,7 +22,7 @@ from tests.history.sessions import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 DAY_MS = 86_400_000
 MONDAY = date(2026, 11, 2)

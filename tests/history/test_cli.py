@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto import cli
-from tenuto.events import LinkLost, to_json
 from tenuto.history import ExerciseNote, Store
+from tenuto.sessions.events import LinkLost, to_json
 from tenuto_core import vocab
 from tests.history.sessions import (
     READY_MS,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 Typed = tuple[int, str, str]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tenuto.errors import StoreError
 from tenuto.history import ExerciseNote, Store, Waiting, replay
-from tenuto.history.mend import check
+from tenuto.history.repair import check
 from tests.history.sessions import UTC_MS, whole_session
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import fitdecode
 import pytest
 
 from tenuto.errors import InputError
-from tenuto.events import Entry, LinkLost
 from tenuto.history import ExerciseNote, Store, replay
-from tenuto.history.account import Account, account
+from tenuto.history.csv_table import COLUMNS, write_table
 from tenuto.history.fit import fit_file
-from tenuto.history.lines import Taken, read_lines, write_lines
+from tenuto.history.jsonlines import Taken, read_lines, write_lines
 from tenuto.history.openmhealth import data_points
-from tenuto.history.table import COLUMNS, write_table
+from tenuto.history.timeline import Account, account
+from tenuto.sessions.events import Entry, LinkLost
 from tests.history.sessions import UTC_MS, Band, eventful_session, whole_session, with_strap
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.events import LinkLost
 from tenuto.history import ExerciseNote, Store, replay, summarize
-from tenuto.history.mend import check
+from tenuto.history.repair import check
 from tenuto.history.store import SCHEMA_VERSION
+from tenuto.sessions.events import LinkLost
 from tests.history.sessions import whole_session
 
 KEPT = sorted(Path(__file__).with_name("databases").glob("v*.sql"))

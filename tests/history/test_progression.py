@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.app import as_grown
 from tenuto.config import parse as parse_config
+from tenuto.daemon.build import as_grown
 from tenuto.errors import InputError
 from tenuto.history import Store
-from tenuto.history.days import held_utc_ms, times_held
-from tenuto.progression import Growth, grown, grows, growths
-from tenuto.routine import parse
+from tenuto.history.daily import held_utc_ms, times_held
+from tenuto.routines.progression import Growth, grown, grows, growths
+from tenuto.routines.routine import parse
 from tenuto_core import vocab
 from tests.history.sessions import (
     HOLD_MS,
@@ -27,7 +27,7 @@ from tests.history.sessions import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.routine import Routine
+    from tenuto.routines.routine import Routine
 
 DAY_MS = 86_400_000
 

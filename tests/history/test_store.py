@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import timebase
+from tenuto import event_loops
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import StoreError
-from tenuto.events import Entry, LinkLost, RecordsLost, SessionEnded
 from tenuto.history import HistorySink, Store, StoredSession, replay
 from tenuto.history.store import APPLICATION_ID, SCHEMA_VERSION
-from tenuto.outlets import Outlet
+from tenuto.sessions.events import Entry, LinkLost, RecordsLost, SessionEnded
 from tenuto_core import vocab
 from tests.history.sessions import Band, whole_session
 
@@ -374,16 +374,16 @@ def test_in_virtual_time_the_clock_stands_still_while_the_disk_works(path: Path)
     async def main() -> None:
         loop = asyncio.get_running_loop()
         store = Store(path)
-        async with Outlet(HistorySink(store)) as outlet:
+        async with SinkQueue(HistorySink(store)) as queue:
             began_s = loop.time()
             for entry in whole_session():
-                outlet.put(entry)
-            await outlet.flush(10)
+                queue.put(entry)
+            await queue.flush(10)
             await store.sessions()
 
             assert began_s == loop.time()
 
-    timebase.run(main(), speed=math.inf)
+    event_loops.run(main(), speed=math.inf)
 
 
 async def test_how_sure_a_time_is_is_kept_with_it(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
-from tenuto.events import (
+from tenuto.history import summarize
+from tenuto.history.summary import Held
+from tenuto.sessions.events import (
     CueFired,
     HeartBeat,
     HeartSensor,
@@ -9,8 +11,6 @@ from tenuto.events import (
     RecordsLost,
     SessionStarted,
 )
-from tenuto.history import summarize
-from tenuto.history.summary import Held
 from tenuto_core import vocab
 from tests.history.sessions import HOLD_MS, READY_MS, SWITCH_MS, Band, whole_session
 

@@ -22,15 +22,8 @@ from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 
-from tenuto.links.ble import (
-    FIRMWARE_UUID,
-    INBOX_UUID,
-    INFO_UUID,
-    OUTBOX_UUID,
-    SERVICE_UUID,
-    Radio,
-)
-from tenuto.links.memory import MemoryBand
+from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, Radio
+from tenuto.links.in_process import InProcessBand
 from tenuto.links.scan import HEART_RATE
 from tenuto_core.peer import Peer
 from tests.daemon.rig import RecordingMotor
@@ -66,7 +59,7 @@ class Device:
 
     def __init__(self, air: Air, address: str) -> None:
         self.address = address
-        self.band = MemoryBand(RecordingMotor(), name=address)
+        self.band = InProcessBand(RecordingMotor(), name=address)
         self.paired = True
         self.knows_host = True
         self.accepts_bonds = True

@@ -19,7 +19,7 @@ from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
-from tenuto.links.memory import MemoryBand
+from tenuto.links.in_process import InProcessBand
 from tenuto_core.peer import Peer
 from tests.daemon.rig import RecordingMotor
 
@@ -61,7 +61,7 @@ class FakeBlueZ:
 
     def __init__(self, bus: MessageBus) -> None:
         self.bus = bus
-        self.band = MemoryBand(RecordingMotor(), name="band")
+        self.band = InProcessBand(RecordingMotor(), name="band")
         self.asks: tuple[str, str, list[Any]] | None = None
         self.answers: list[Any] = []
         self.passkey = 123_456

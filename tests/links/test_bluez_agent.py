@@ -18,8 +18,8 @@ if sys.platform != "linux":
 from dbus_fast import Message, MessageType
 
 from tenuto.links.ble import BleAdapter, BleLink, pair
-from tenuto.links.bluez_agent import PATH, read_passkey, registered
-from tenuto.links.open import open_adapter
+from tenuto.links.radios.adapters import open_adapter
+from tenuto.links.radios.bluez_agent import PATH, read_passkey, registered
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -19,11 +19,11 @@ from bleak.exc import (
     BleakError,
 )
 
-from tenuto.commands import Command, Verb
 from tenuto.errors import LinkError, LinkReason
-from tenuto.keeper import SILENCE_S
 from tenuto.links import ble
 from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.sessions.commands import Command, Verb
+from tenuto.wearables.supervisor import SILENCE_S
 from tests.daemon.rig import Collector, connected, daemon_for, log_of, run
 from tests.links.fake_bleak import Air, Device, dbus, every
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tenuto.daemon import Daemon
+    from tenuto.daemon.hub import Daemon
     from tenuto.history import Store
-    from tenuto.keeper import Keeper
+    from tenuto.wearables.supervisor import Supervisor
 
 ABORT = dbus("org.bluez.Error.Failed", "le-connection-abort-by-local")
 IN_PROGRESS = dbus("org.bluez.Error.InProgress", "Operation already in progress")
@@ -53,8 +53,8 @@ class Rig:
         self.seen: Collector
 
     @property
-    def keeper(self) -> Keeper:
-        return self.daemon.keepers["band"]
+    def supervisor(self) -> Supervisor:
+        return self.daemon.supervisors["band"]
 
     async def play_to_the_end(self) -> None:
         """A session that is in the history without a hole, whatever happened meanwhile."""
@@ -77,10 +77,10 @@ async def until(happened: Callable[[], object], timeout_s: float = 12) -> None:
             await asyncio.sleep(0.05)
 
 
-async def first_problem(keeper: Keeper) -> LinkError:
-    await until(lambda: keeper.problem)
-    assert keeper.problem is not None
-    return keeper.problem
+async def first_problem(supervisor: Supervisor) -> LinkError:
+    await until(lambda: supervisor.problem)
+    assert supervisor.problem is not None
+    return supervisor.problem
 
 
 @asynccontextmanager
@@ -151,10 +151,10 @@ def test_two_hosts_with_the_same_luck_do_not_stay_in_step(tmp_path: Path) -> Non
 def test_in_progress_passes(tmp_path: Path, operation: str) -> None:
     async def scenario() -> None:
         async with rig(tmp_path, lambda air, _: air.fail(operation, *[IN_PROGRESS] * 3)) as r:
-            assert (await first_problem(r.keeper)).reason is LinkReason.BUSY
-            assert r.keeper.state.value in ("waiting", "reaching")
+            assert (await first_problem(r.supervisor)).reason is LinkReason.BUSY
+            assert r.supervisor.state.value in ("waiting", "reaching")
             await r.play_to_the_end()
-            assert r.keeper.state.value == "up"
+            assert r.supervisor.state.value == "up"
 
     run(scenario())
 
@@ -171,10 +171,10 @@ def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
         async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):
             async with asyncio.timeout(30):
                 for address in addresses:
-                    await daemon.keepers[address].connected.wait()
+                    await daemon.supervisors[address].connected.wait()
             assert air.count("connect") == len(addresses), "each at the first try"
             await asyncio.sleep(20)
-            problem = daemon.keepers["absent"].problem
+            problem = daemon.supervisors["absent"].problem
             assert problem is not None
             assert problem.reason is LinkReason.NOT_FOUND
         await adapter.close()
@@ -349,9 +349,9 @@ def test_a_link_that_only_seems_to_be_there_is_noticed(tmp_path: Path) -> None:
         async with rig(tmp_path) as r:
             await connected(r.daemon)
             r.device.is_mute = True
-            await until(lambda: not r.keeper.connected.is_set(), SILENCE_S + 20)
-            assert r.keeper.problem is not None
-            assert r.keeper.problem.reason is LinkReason.TIMEOUT
+            await until(lambda: not r.supervisor.connected.is_set(), SILENCE_S + 20)
+            assert r.supervisor.problem is not None
+            assert r.supervisor.problem.reason is LinkReason.TIMEOUT
             r.device.is_mute = False
             await r.play_to_the_end()
 
@@ -377,7 +377,7 @@ def test_a_read_that_hangs_after_a_failed_pairing_is_bounded(tmp_path: Path) -> 
 
     async def scenario() -> None:
         async with rig(tmp_path, hangs) as r:
-            assert (await first_problem(r.keeper)).reason is LinkReason.TIMEOUT
+            assert (await first_problem(r.supervisor)).reason is LinkReason.TIMEOUT
             r.device.hangs_on_read = False
             await r.play_to_the_end()
 
@@ -402,8 +402,8 @@ def test_a_pairing_that_is_refused_is_said_in_words_and_tried_again(tmp_path: Pa
 
     async def scenario() -> None:
         async with rig(tmp_path, closed) as r:
-            assert (await first_problem(r.keeper)).reason is LinkReason.REFUSED
-            assert "ready for pairing" in str(r.keeper.problem)
+            assert (await first_problem(r.supervisor)).reason is LinkReason.REFUSED
+            assert "ready for pairing" in str(r.supervisor.problem)
             r.device.accepts_bonds = True
             await r.play_to_the_end()
 
@@ -442,8 +442,8 @@ def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with rig(tmp_path, lambda air, _: air.always("connect", full)) as r:
-            assert (await first_problem(r.keeper)).reason is LinkReason.FULL
-            assert "5 to 20" in str(r.keeper.problem)
+            assert (await first_problem(r.supervisor)).reason is LinkReason.FULL
+            assert "5 to 20" in str(r.supervisor.problem)
             r.air.always("connect", None)
             await r.play_to_the_end()
 
@@ -463,12 +463,12 @@ def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
             r.air.always("scan", OFF)
             r.device.drop()
             await asyncio.sleep(60)
-            assert r.keeper.problem is not None
-            assert r.keeper.problem.reason is LinkReason.ADAPTER_OFF
-            assert "switch it on" in str(r.keeper.problem)
+            assert r.supervisor.problem is not None
+            assert r.supervisor.problem.reason is LinkReason.ADAPTER_OFF
+            assert "switch it on" in str(r.supervisor.problem)
             r.air.always("scan", None)
             assert (await r.seen.ended()).reason == "finished"
-            assert r.keeper.connected.is_set()
+            assert r.supervisor.connected.is_set()
 
     run(scenario())
 
@@ -498,7 +498,7 @@ def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
             device.drop()
             await asyncio.sleep(5)
             assert len(opened) == 2
-            assert daemon.keepers["band"].connected.is_set()
+            assert daemon.supervisors["band"].connected.is_set()
         await adapter.close()
 
     run(scenario())

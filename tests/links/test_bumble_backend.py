@@ -23,8 +23,8 @@ from bumble.device import AdvertisingType
 from bumble.keys import PairingKeys
 from bumble.transport import open_transport
 
-from tenuto import timebase
-from tenuto.links.bumble_backend import (
+from tenuto import event_loops
+from tenuto.links.radios.bumble import (
     ADDRESSES_KNOWN_MAX,
     ATT_TIMEOUT_S,
     BumbleAdapter,
@@ -638,7 +638,7 @@ def test_a_radio_behind_a_serial_port(tmp_path: Path) -> None:
         controller.power_off()
         await transport.close()
 
-    timebase.run(asyncio.wait_for(main(), 60))
+    event_loops.run(asyncio.wait_for(main(), 60))
 
     assert addresses[0] == addresses[1]
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600

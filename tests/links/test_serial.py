@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.commands import Command, Verb
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links import serial
 from tenuto.links.serial import AUTO, SerialLink
-from tenuto.resources import shipped
+from tenuto.sessions.commands import Command, Verb
+from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto.wearables.band import BandDriver
 from tests.chain.rig import tenuto
@@ -254,10 +254,10 @@ def test_pulled_out_and_plugged_in_again_in_mid_session(tmp_path: Path) -> None:
                 await asyncio.sleep(1)
                 path.unlink()
                 await plug.aclose()
-                keeper = daemon.keepers["band"]
+                supervisor = daemon.supervisors["band"]
                 await asyncio.sleep(2)
-                assert not keeper.connected.is_set()
-                assert keeper.problem is not None
+                assert not supervisor.connected.is_set()
+                assert supervisor.problem is not None
                 assert band.app.band.is_playing
                 await plug_in()
                 await connected(daemon)

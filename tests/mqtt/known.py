@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tenuto.mqtt.discovery import Announced
+    from tenuto.state.settings import Announced
 
 
 class InMemory:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from tenuto import mqtt
-from tenuto.device import DeviceState
-from tenuto.events import SessionKey
-from tenuto.history.standing import Counted, standing
+from tenuto.history.person_summary import Counted, standing
 from tenuto.history.store import SessionRow
 from tenuto.mqtt.discovery import PERSON, WEARABLE, Entity
 from tenuto.mqtt.topics import device_payload, session_payload, settings_payload, summary_payload
-from tenuto.preferences import Preferences
-from tenuto.resources import Library
-from tenuto.view import SessionView
+from tenuto.routines.library import Library
+from tenuto.sessions.events import SessionKey
+from tenuto.sessions.view import SessionView
+from tenuto.state.preferences import Preferences
+from tenuto.wearables.device_state import DeviceState
 from tenuto_core import vocab
 from tests.history.sessions import Band
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto import timebase
-from tenuto.memory import Memory
+from tenuto import event_loops
 from tenuto.mqtt.announcer import SETTLE_S, Announcer
 from tenuto.mqtt.bridge import BIRTH_DELAY_S, HomeAssistant
 from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
 from tenuto.mqtt.topics import Topics
+from tenuto.state.settings import SettingsStore
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.known import InMemory
 from tests.mqtt.test_bridge import is_online, make_bridge, running
@@ -34,7 +34,7 @@ BOUND_S = 60
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 def wrist(*, heart: bool = True, routines: tuple[str, ...] = ("lower-back",)) -> Announcement:
@@ -188,14 +188,14 @@ def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed() -> No
 def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
     async def main() -> None:
         path = tmp_path / "data" / "state.json"
-        announcer = Announcer(Memory(path), settle_s=0.01)
+        announcer = Announcer(SettingsStore(path), settle_s=0.01)
         announcer.want([wrist()])
         await let_it_run(announcer, Broker(), for_s=0.2)
 
-        broker, later = Broker(), Announcer(Memory(path))
+        broker, later = Broker(), Announcer(SettingsStore(path))
         await let_it_run(later, broker, for_s=0.2)
         assert broker.cleared() == {WRIST, *wrist().states}
-        assert Memory(path).announced == {}
+        assert SettingsStore(path).announced == {}
         assert path.stat().st_mode & 0o077 == 0
 
     # In real time: the file is written in a thread.

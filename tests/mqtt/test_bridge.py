@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.commands import Answer, Command, Verb
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
@@ -26,7 +25,8 @@ from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.inbox import COMMAND_BURST
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.topics import session_payload
-from tenuto.view import SessionView
+from tenuto.sessions.commands import Answer, Command, Verb
+from tenuto.sessions.view import SessionView
 from tenuto_core import vocab
 from tests.history.sessions import HOLD_MS, READY_MS, UTC_MS, Band, whole_session
 from tests.mqtt.dashboard import Dashboard, dashboard

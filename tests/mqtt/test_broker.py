@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import timebase
-from tenuto.commands import Answer, Command
+from tenuto import event_loops
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import InputError, TenutoError
 from tenuto.history import Store
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
-from tenuto.outlets import Outlet
+from tenuto.sessions.commands import Answer, Command
 from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.test_bridge import make_bridge
@@ -92,9 +92,9 @@ def test_it_serves_at_any_speed_of_the_session(
                 submit=submit,
                 rng=random.Random(1),
             )
-            async with Outlet(bridge) as outlet, dashboard(broker.address, PATIENCE_S) as board:
+            async with SinkQueue(bridge) as queue, dashboard(broker.address, PATIENCE_S) as board:
                 for entry in whole_session():
-                    outlet.put(entry)
+                    queue.put(entry)
                 await board.until(
                     lambda d: (
                         len(d.all("tenuto/wrist/event")) == 26
@@ -103,7 +103,7 @@ def test_it_serves_at_any_speed_of_the_session(
                 )
                 assert (await board.ask("pause"))["ok"]
 
-    timebase.run(main(), speed=speed, settle_s=0.001)
+    event_loops.run(main(), speed=speed, settle_s=0.001)
 
 
 FAR_S = 0.06
@@ -144,11 +144,11 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
 
     async def tell(address: BrokerAddress, store: Store, board: Dashboard) -> None:
         bridge = make_bridge(address, utc_ms=lambda: session[-1].utc_ms, table=store)
-        async with Outlet(bridge) as outlet:
+        async with SinkQueue(bridge) as queue:
             await board.until(lambda d: d.now.get("tenuto/bridge/availability") == "online")
             for entry in session:
-                outlet.put(entry)
-        assert (outlet.dropped, bridge.dropped) == (0, 0)
+                queue.put(entry)
+        assert (queue.dropped, bridge.dropped) == (0, 0)
 
     async def main() -> None:
         async with (
@@ -164,4 +164,4 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
             assert len(events) == 26
             assert not any(event["late"] for event in events)
 
-    timebase.run(main(), speed=40)
+    event_loops.run(main(), speed=40)

@@ -15,10 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tenuto import events
-from tenuto.adjust import Adjustment
-from tenuto.device import DeviceState
-from tenuto.history.standing import standing
+from tenuto.history.person_summary import standing
 from tenuto.mqtt.discovery import (
     PERSON,
     TRIGGERS,
@@ -41,8 +38,11 @@ from tenuto.mqtt.topics import (
     settings_payload,
     summary_payload,
 )
-from tenuto.preferences import Preferences
-from tenuto.view import SessionView, State
+from tenuto.routines.adjust import Adjustment
+from tenuto.sessions import events
+from tenuto.sessions.view import SessionView, State
+from tenuto.state.preferences import Preferences
+from tenuto.wearables.device_state import DeviceState
 from tests.history.sessions import UTC_MS, whole_session
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tenuto import mqtt
 from tenuto.errors import InputError
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import HomeAssistant
-from tenuto.mqtt.probe import probe
+from tenuto.mqtt.broker_check import probe
 from tenuto_core import vocab
 from tests.conftest import part
 from tests.history.sessions import Band

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.errors import StoreError
 from tenuto.history import HistorySink, Store
 from tenuto.mqtt.outbox import HELD_MAX, KEEP_AFTER_S, Outbox
@@ -86,7 +86,7 @@ class Table:
 
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 def outbox(table: Table | Store) -> Outbox:

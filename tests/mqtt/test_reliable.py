@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.commands import Answer, Preference, Verb
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import Subject
+from tenuto.sessions.commands import Answer, Preference, Verb
 from tenuto_core import vocab
 from tests.history.sessions import READY_MS, UTC_MS, Band, whole_session
 from tests.mqtt.dashboard import dashboard

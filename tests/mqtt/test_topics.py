@@ -7,13 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
-from tenuto import events, mqtt
-from tenuto.adjust import HOLD_PCT, STRENGTH_PCT
-from tenuto.commands import EXTEND_MS_MAX, Command, Verb
+from tenuto import mqtt
 from tenuto.config import PASSWORD_VARIABLE
-from tenuto.device import DeviceState
 from tenuto.errors import InputError
-from tenuto.history.standing import standing
+from tenuto.history.person_summary import standing
 from tenuto.history.store import OUTBOX_MAX
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
@@ -32,8 +29,12 @@ from tenuto.mqtt.topics import (
     settings_payload,
     summary_payload,
 )
-from tenuto.preferences import Preferences
-from tenuto.view import SessionView
+from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
+from tenuto.sessions import events
+from tenuto.sessions.commands import EXTEND_MS_MAX, Command, Verb
+from tenuto.sessions.view import SessionView
+from tenuto.state.preferences import Preferences
+from tenuto.wearables.device_state import DeviceState
 from tests.history.sessions import whole_session
 
 NOW_MS = 1_800_000_000_000.0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutants.toml")
 COPIED = ("firmware", "host", "config", "tests", "pyproject.toml", "README.md")
-TESTS = ("tests/core", "tests/test_session.py")
+TESTS = ("tests/core", "tests/sessions")
 TIMEOUT_S = 600
 HANGS_AFTER = 4
 """A fault with which the tests take so many times as long makes something hang."""
@@ -159,7 +159,7 @@ def _run_faulty(root: Path, mutant: Mutant, timeout_s: float) -> tuple[bool, str
     path.write_text(mutant.source(root), encoding="utf-8")
     try:
         # The tests of the same name see most faults at once; all others take a minute.
-        for folder in ("tests/core", "tests"):
+        for folder in ("tests/core", f"tests/{path.parent.name}"):
             near = f"{folder}/test_{path.stem}.py"
             if mutant.tests == TESTS and (root / near).exists():
                 survived, by = run_tests(root, (near,), timeout_s)

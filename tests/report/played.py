@@ -9,15 +9,15 @@ import random
 from typing import TYPE_CHECKING
 
 from tenuto.history import ExerciseNote, Store
-from tenuto.history.account import Account, account
-from tenuto.resources import Library
+from tenuto.history.timeline import Account, account
+from tenuto.routines.library import Library
 from tenuto_core import vocab
 from tests.history.sessions import Band, with_strap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 DAY_MS = 86_400_000
 EVENING_MS = 1_795_197_900_000

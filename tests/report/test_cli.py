@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 Typed = tuple[int, str, str]
 

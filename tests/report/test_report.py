@@ -14,11 +14,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tenuto.heart import Zones
 from tenuto.history.adherence import Streak, streak, tally
 from tenuto.report import Period, Report, period_report, session_report
 from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
+from tenuto.sessions.heart import Zones
 from tests.history.sessions import Band, whole_session
 from tests.report.picture import PICTURE, draw
 from tests.report.played import EVENING_MS, accounts, month, played
@@ -26,7 +26,7 @@ from tests.report.played import EVENING_MS, accounts, month, played
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.history.account import Account
+    from tenuto.history.timeline import Account
 
 TODAY = date(2026, 11, 20)
 VOID = {"meta", "rect", "line", "path", "circle", "br"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 
 from bleak import BleakClient, BleakScanner
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.simulator import World
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bleak.backends.device import BLEDevice
 
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
     from tenuto.simulator import SimulatedBoard, SimulatedWearable
 
 FIRMWARE = Path(__file__).parent / "firmware"
@@ -49,7 +49,7 @@ def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_
             loop.set_exception_handler(lambda _, context: unheard.append(context))
             await test(*args, **kwargs)
 
-        timebase.run(main(), speed=math.inf)
+        event_loops.run(main(), speed=math.inf)
         gc.collect(1)  # brings out errors of tasks that nobody has asked for
         assert not unheard
 

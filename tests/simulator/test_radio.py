@@ -29,7 +29,7 @@ from tests.simulator.rig import (
 )
 
 if TYPE_CHECKING:
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
 
 HOST = "F0:00:00:00:00:01"
 BEACON = "C0:00:00:00:00:77"

@@ -8,21 +8,21 @@ import random
 import sqlite3
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenuto.commands import Answer, Command
-from tenuto.daemon import Daemon
+from tenuto.daemon.hub import Daemon
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import InputError, TenutoError
 from tenuto.history import LINGER_S, HistorySink, Store
-from tenuto.keeper import RECORDS_WAITING_MAX
-from tenuto.outlets import Outlet
-from tenuto.view import SessionView
+from tenuto.sessions.commands import Answer, Command
+from tenuto.sessions.view import SessionView
+from tenuto.wearables.supervisor import RECORDS_WAITING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from tenuto.compile import CompiledPlan
-    from tenuto.events import Entry
-    from tenuto.keeper import Keeper
+    from tenuto.routines.compile import CompiledPlan
+    from tenuto.sessions.events import Entry
+    from tenuto.wearables.supervisor import Supervisor
     from tests.storm.mqtt import Mqtt, Post
     from tests.storm.rooms import Room
     from tests.storm.weather import Weather
@@ -77,7 +77,7 @@ class Host:
         self.disk_full_until_s = 0.0
         self.is_up = False
         self.widest: dict[str, int] = {}
-        self.maybe_keeper: Keeper | None = None
+        self.maybe_supervisor: Supervisor | None = None
         self.post: Post
         self._mqtt = mqtt
         self._clock_ms = [(0.0, 0.0)]
@@ -91,10 +91,10 @@ class Host:
         self._requests: set[asyncio.Task[None]] = set()
 
     @property
-    def keeper(self) -> Keeper:
+    def supervisor(self) -> Supervisor:
         """Who keeps the band, once it was started."""
-        assert self.maybe_keeper is not None
-        return self.maybe_keeper
+        assert self.maybe_supervisor is not None
+        return self.maybe_supervisor
 
     # --- its clock
 
@@ -139,24 +139,24 @@ class Host:
         self.store._outbox_add = self._while_there_is_room(  # type: ignore[assignment]
             self.store._outbox_add
         )
-        self.maybe_keeper = None
+        self.maybe_supervisor = None
         self.screen = Collector()
         self.post = self._mqtt.post(self)
         history = HistorySink(self.store, self.post.keep)
-        self.outlets = [Outlet(history, bound=BOUND, linger_s=LINGER_S)]
-        self.outlets += [Outlet(sink, bound=BOUND) for sink in (*self.post.sinks, self.screen)]
-        for outlet in self.outlets:
-            await outlet.__aenter__()
+        self.queues = [SinkQueue(history, bound=BOUND, linger_s=LINGER_S)]
+        self.queues += [SinkQueue(sink, bound=BOUND) for sink in (*self.post.sinks, self.screen)]
+        for queue in self.queues:
+            await queue.__aenter__()
         self.daemon = Daemon(
             store=self.store,
-            history=self.outlets[0],
-            outlets=self.outlets[1:],
+            history=self.queues[0],
+            queues=self.queues[1:],
             compile_routine=self._compile,
             utc_ms=self.utc_ms,
             rng=self.rng,
             on_link=self.post.on_link,
         )
-        self.maybe_keeper = self.daemon.add(
+        self.maybe_supervisor = self.daemon.add(
             BAND, None, await self._room.driver(self.name, self.utc_ms)
         )
         self._task = asyncio.create_task(self.daemon.run(), name=f"daemon {self.name}")
@@ -182,18 +182,18 @@ class Host:
             task.cancel()
         await asyncio.gather(*self._requests, *by_mqtt, return_exceptions=True)
         if kill:
-            for outlet in self.outlets:
-                assert outlet._task is not None
-                outlet._task.cancel()
+            for queue in self.queues:
+                assert queue._task is not None
+                queue._task.cancel()
             await self.post.kill()
         await self._end_daemon()
         if kill:
             self._note_losses()
-        for outlet in self.outlets:
+        for queue in self.queues:
             if kill:
-                outlet._queue.clear()
-                outlet._batch.clear()
-            await outlet.__aexit__(None, None, None)
+                queue._queue.clear()
+                queue._batch.clear()
+            await queue.__aexit__(None, None, None)
         self._dropped += self._dropped_now()
         self._told += self.screen.entries
         await self._room.leave(self.name)
@@ -208,7 +208,7 @@ class Host:
             raise AssertionError(f"{self.name}: the daemon died") from self._task.exception()
 
     def _note_losses(self) -> None:
-        collector, mqtt = self.outlets[-1], self.outlets[1]
+        collector, mqtt = self.queues[-1], self.queues[1]
         self.screen.entries += [entry for _, entry in (*collector._batch, *collector._queue)]
         self.unheard += [entry for _, entry in (*mqtt._batch, *mqtt._queue)]
 
@@ -231,7 +231,7 @@ class Host:
         return self._dropped + (self._dropped_now() if self.is_up else 0)
 
     def _dropped_now(self) -> int:
-        return self.outlets[1].dropped + self.post.dropped
+        return self.queues[1].dropped + self.post.dropped
 
     # --- what it is asked
 
@@ -264,10 +264,10 @@ class Host:
         """Note how full every queue is."""
         if not self.is_up:
             return
-        sizes = {f"outlet {outlet.name}": len(outlet._queue) for outlet in self.outlets}
+        sizes = {f"queue {queue.name}": len(queue._queue) for queue in self.queues}
         sizes |= self.post.sizes()
-        sizes["records"] = self.keeper._records.qsize()
-        sizes["waiting"] = len(getattr(self.keeper._driver, "_waiting", ()))
+        sizes["records"] = self.supervisor._records.qsize()
+        sizes["waiting"] = len(getattr(self.supervisor._driver, "_waiting", ()))
         for name, size in sizes.items():
             self.widest[name] = max(self.widest.get(name, 0), size)
 

@@ -22,21 +22,16 @@ from unittest import mock
 import aiomqtt
 import paho.mqtt.client
 
-from tenuto.commands import Command, Preference, Verb
-from tenuto.device import DeviceState
 from tenuto.errors import InputError
-from tenuto.events import Entry
-from tenuto.history.standing import Standings
+from tenuto.history.person_summary import PersonSummaries
 from tenuto.history.summary import replay
-from tenuto.keeper import LinkState
-from tenuto.memory import Memory
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import FRESH_S, QUEUE_MAX, WINDOW, Bridge, HomeAssistant
 from tenuto.mqtt.client import make_client
 from tenuto.mqtt.discovery import Subject, announce_wearable
-from tenuto.mqtt.feed import Feed
 from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_AT_ONCE
 from tenuto.mqtt.outbox import HELD_MAX
+from tenuto.mqtt.state_topics import StateTopics
 from tenuto.mqtt.topics import (
     EVENTS_OF_THE_HEART,
     SETTINGS,
@@ -47,6 +42,11 @@ from tenuto.mqtt.topics import (
     settings_payload,
     summary_payload,
 )
+from tenuto.sessions.commands import Command, Preference, Verb
+from tenuto.sessions.events import Entry
+from tenuto.state.settings import SettingsStore
+from tenuto.wearables.device_state import DeviceState
+from tenuto.wearables.supervisor import LinkState
 from tests.storm.broker import Broker, Cut, Line
 from tests.storm.hosts import BAND, BOUND, Host
 from tests.storm.weather import What
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tenuto.commands import Answer
-    from tenuto.outlets import Sink
+    from tenuto.daemon.sinks import Sink
+    from tenuto.sessions.commands import Answer
     from tests.storm.broker import Published
     from tests.storm.weather import Trouble
 
@@ -73,7 +73,7 @@ EDGE_S = 0.05
 class Post(Protocol):
     """What one host, in one of its lives, has for MQTT.
 
-    sinks: for its outlets, the one for events first.  sizes: how full its queues are.  dropped:
+    sinks: for its queues, the one for events first.  sizes: how full its queues are.  dropped:
     events that it gave up.
     """
 
@@ -312,7 +312,7 @@ class _RealPost:
     def __init__(self, host: Host, line: Line, liked: dict[str, object]) -> None:
         self.line = line
         self._liked = liked
-        self.memory = Memory(host.path.with_suffix(".json"))
+        self.memory = SettingsStore(host.path.with_suffix(".json"))
         self._host = host
         self.bridge = Bridge(
             line.address,
@@ -325,14 +325,14 @@ class _RealPost:
             table=host.store,
             home_assistant=HomeAssistant(known=self.memory, routines=host.routines),
         )
-        self.feed = Feed(
+        self.feed = StateTopics(
             self.bridge,
-            memory=self.memory,
-            standings=Standings(host.store),
+            settings=self.memory,
+            standings=PersonSummaries(host.store),
             device=self._device,
             default_routine=lambda _: host.routines()[0],
             check_routine=self._check_routine,
-            flushed=lambda: host.outlets[0].flush(5),
+            flushed=lambda: host.queues[0].flush(5),
             utc_ms=host.utc_ms,
         )
         self.feed.set_subjects([BAND], [])
@@ -348,11 +348,11 @@ class _RealPost:
             raise InputError(f"there is no routine {name!r}")
 
     def _device(self, _wearable: str) -> DeviceState:
-        keeper = self._host.maybe_keeper
+        supervisor = self._host.maybe_supervisor
         return DeviceState(
             link="simulated",
-            battery_pct=None if keeper is None else keeper.battery_pct,
-            firmware=None if keeper is None else keeper.firmware,
+            battery_pct=None if supervisor is None else supervisor.battery_pct,
+            firmware=None if supervisor is None else supervisor.firmware,
         )
 
     def on_link(self, wearable: str, state: LinkState) -> None:
@@ -570,13 +570,13 @@ class RealMqtt:
         assert known[f"{BAND}/availability"] == b"online", known
         check_session(host, json.loads(known[f"{BAND}/session"] or b"{}"))
         device = json.loads(known[f"{BAND}/device"] or b"{}")
-        assert device["battery_pct"] == host.keeper.battery_pct, device
-        assert device["firmware"] == host.keeper.firmware, device
+        assert device["battery_pct"] == host.supervisor.battery_pct, device
+        assert device["firmware"] == host.supervisor.firmware, device
         liked = post.memory.preferences(BAND)
         settings = settings_payload(liked, host.routines()[0])
         assert json.loads(known[f"{BAND}/settings"] or b"{}") == settings
         assert self._liked[host.name].items() <= settings.items(), "what was set is forgotten"
-        stands = await Standings(host.store).of(lambda _: True, round(host.utc_ms()))
+        stands = await PersonSummaries(host.store).of(lambda _: True, round(host.utc_ms()))
         summary = json.loads(encode(summary_payload(stands)))
         assert json.loads(known[f"{BAND}/summary"] or b"{}") == summary
         names = [settings["routine"], *host.routines()]

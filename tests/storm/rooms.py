@@ -13,21 +13,21 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tenuto.events import Record
 from tenuto.links.ble import BleAdapter, BleLink
-from tenuto.links.memory import MemoryBand, MemoryLink
-from tenuto.links.open import radio_of
-from tenuto.resources import shipped
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.links.radios.adapters import radio_of
+from tenuto.sessions.events import Record
+from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
+from tenuto.state.keys import BandKeys, KeyStore
 from tenuto.wearables.band import BandDriver
-from tenuto.wearables.keys import BandKeys, KeyStore
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
     from tenuto_core.band import Band
     from tenuto_core.log import Log
     from tests.storm.weather import Weather
@@ -196,7 +196,7 @@ class MemoryRoom:
 
     def __init__(self) -> None:
         self.past: list[Life] = []
-        self._links: dict[str, MemoryLink] = {}
+        self._links: dict[str, InProcessLink] = {}
         self._loss = 0.0
         self._silence: asyncio.TimerHandle | None = None
         self._is_silent = False
@@ -211,7 +211,7 @@ class MemoryRoom:
     def _boot(self) -> None:
         self._boots += 1
         self._motor = _Motor()
-        self._band = MemoryBand(self._motor, boot_id=self._boots, name="band")
+        self._band = InProcessBand(self._motor, boot_id=self._boots, name="band")
         start_s = asyncio.get_running_loop().time()
         loop = asyncio.get_running_loop()
         self._motor.now_ms = lambda: (loop.time() - start_s) * 1000
@@ -228,7 +228,7 @@ class MemoryRoom:
 
     async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver:
         """Give the driver of a host that was started."""
-        link = MemoryLink(self._band, lose=self._lose)
+        link = InProcessLink(self._band, lose=self._lose)
         link.reachable = not self._is_silent
         self._links[host] = link
         return BandDriver(link, utc_ms=utc_ms)

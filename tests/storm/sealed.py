@@ -13,7 +13,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenuto.timebase import VirtualEventLoop
+from tenuto.event_loops import VirtualEventLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenuto.commands import Command, Verb
-from tenuto.view import State
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.view import State
 from tenuto_core import vocab
 from tests.core.oracle import LONGEST_PAUSE_MS, Oracle
 from tests.core.rig import FOLLOWING_PCT, PATTERNS
@@ -29,7 +29,7 @@ from tests.storm.weather import CALM_S, MQTT_TROUBLES, Trouble, Weather, What
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Sequence
 
-    from tenuto.events import Record
+    from tenuto.sessions.events import Record
     from tenuto_core.plan import Step
     from tests.storm.mqtt import Mqtt
     from tests.storm.rooms import Life, Room
@@ -177,15 +177,15 @@ class Storm:
         if self._helpers:
             await asyncio.wait(self._helpers)
         await asyncio.sleep(CALM_S)
-        keeper = self.host.keeper
-        assert keeper.connected.is_set(), f"not connected: {keeper.problem}"
-        if keeper.playing:  # paused by somebody
+        supervisor = self.host.supervisor
+        assert supervisor.connected.is_set(), f"not connected: {supervisor.problem}"
+        if supervisor.playing:  # paused by somebody
             answer = await self.host.submit(Command(wearable=BAND, verb=Verb.STOP))
             assert answer.ok, answer
         await self.mqtt.ask_in_calm(self.host)
         await asyncio.sleep(10)
-        for outlet in self.host.outlets:
-            assert await outlet.flush(60), f"{outlet.name} does not get done"
+        for queue in self.host.queues:
+            assert await queue.flush(60), f"{queue.name} does not get done"
 
     # --- the promises
 
@@ -322,7 +322,7 @@ class Storm:
     def _check_agreement(self, present: Life) -> None:
         host, band = self.host, self.room.band()
         assert band.player.state == 0, "the wearable still plays"
-        assert not host.keeper.playing, "the host thinks that it plays"
+        assert not host.supervisor.playing, "the host thinks that it plays"
         view = host.view()
         assert view.state in (State.IDLE, State.ENDED), f"the screen says {view.state}"
         ends = [r for r in present.records if r.kind == vocab.SESSION_ENDED]

@@ -12,8 +12,8 @@ import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
-from tenuto.commands import Command, Verb
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
+from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.base import Identity
 from tenuto_core import vocab, wire
 from tests.simulator.rig import HEART_RATE, in_virtual_time
@@ -36,7 +36,7 @@ async def owned(tmp_path: Path) -> AsyncIterator[tuple[RadioRoom, list[bytes]]]:
     try:
         host = Host("owner", room, StandIn(), weather, folder=tmp_path)
         await host.start()
-        link: Any = host.keeper._driver._link  # type: ignore[attr-defined]
+        link: Any = host.supervisor._driver._link  # type: ignore[attr-defined]
         send = link.send
 
         async def spied(packet: bytes) -> None:
@@ -44,7 +44,7 @@ async def owned(tmp_path: Path) -> AsyncIterator[tuple[RadioRoom, list[bytes]]]:
             await send(packet)
 
         link.send = spied
-        await asyncio.wait_for(host.keeper.connected.wait(), 60)
+        await asyncio.wait_for(host.supervisor.connected.wait(), 60)
         room.drop()  # so that it has to prove its key once more, under our eyes
         await asyncio.sleep(20)
         start = Command(wearable=BAND, verb=Verb.START, routine="first")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import timebase
-from tenuto.commands import Command, Verb
+from tenuto import event_loops
+from tenuto.sessions.commands import Command, Verb
 from tenuto_core import vocab
 from tests.core.rig import Host, Wrist
 from tests.storm import storm
@@ -124,5 +124,5 @@ def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
         await host.stop(kill=False)
         await room.close()
 
-    timebase.run(main(), speed=math.inf)
+    event_loops.run(main(), speed=math.inf)
     assert blocks[1] - blocks[0] < 1_000, "blocks of memory that are not given back"

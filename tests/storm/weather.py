@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tenuto.compile import CompiledPlan
+from tenuto.routines.compile import CompiledPlan
 from tenuto_core import vocab
 from tenuto_core.encode import encode
 from tenuto_core.plan import Plan, PlanError, Step

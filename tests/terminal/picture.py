@@ -19,16 +19,16 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from tenuto import timebase
-from tenuto.events import StepStarted
-from tenuto.resources import Library
-from tenuto.terminal.board import Board
+from tenuto import event_loops
+from tenuto.routines.library import Library
+from tenuto.sessions.events import StepStarted
 from tenuto.terminal.draw import Frame, draw_board
+from tenuto.terminal.screen_state import Board
 from tests.chain.rig import chain
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 PICTURE = ROOT / "host" / "tenuto" / "terminal" / "session.svg"
 WIDTH, HEIGHT = 80, 24
@@ -92,10 +92,10 @@ async def play(history: Path) -> list[Text]:
     library = Library()
     how = {exercise.name: exercise.how for exercise in library.open("lower-back").exercises}
     async with chain(history, seed=4) as rig:
-        keeper = rig.host.daemon.keepers["simulated"]
+        supervisor = rig.host.daemon.supervisors["simulated"]
         async with asyncio.timeout(TIMEOUT_S):
-            await keeper.connected.wait()
-            await keeper.start(library.plan("lower-back"))
+            await supervisor.connected.wait()
+            await supervisor.start(library.plan("lower-back"))
         started = await rig.seen.until(is_the_hold)
         await asyncio.sleep(INTO_HOLD_S - (rig.host.time.utc_ms() - started.utc_ms) / 1_000)
         board = Board(started.session)
@@ -150,7 +150,7 @@ def _without_leading_spaces(found: re.Match[str]) -> str:
 def main() -> None:
     """Make the picture anew."""
     with tempfile.TemporaryDirectory() as folder:
-        lines = timebase.run(play(Path(folder) / "history.db"), speed=math.inf)
+        lines = event_loops.run(play(Path(folder) / "history.db"), speed=math.inf)
     PICTURE.write_text(to_svg(lines), encoding="utf-8")
 
 

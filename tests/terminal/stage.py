@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rich.console import Console
 
-from tenuto import timebase
-from tenuto.compile import compile_routine
-from tenuto.events import Entry
-from tenuto.routine import parse
+from tenuto import event_loops
+from tenuto.routines.compile import compile_routine
+from tenuto.routines.routine import parse
+from tenuto.sessions.events import Entry
 from tenuto.terminal import LiveSink
 from tenuto_core import vocab
 from tests.history.sessions import Band
-from tests.routines import vocabulary
+from tests.sample_routines import vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from tenuto.events import Event
+    from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
 
 _T = TypeVar("_T")
@@ -56,7 +56,7 @@ def plan(text: str = ROUTINE) -> Plan:
 
 
 def in_virtual_time(main: Coroutine[Any, Any, _T]) -> _T:
-    return timebase.run(main, speed=math.inf)
+    return event_loops.run(main, speed=math.inf)
 
 
 class Screen(io.StringIO):

@@ -16,10 +16,10 @@ import pytest
 from rich.console import Console
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from tenuto.events import LinkLost, LinkRestored, RecordsLost
+from tenuto.sessions.events import LinkLost, LinkRestored, RecordsLost
 from tenuto.terminal import LiveSink
-from tenuto.terminal.board import Board
 from tenuto.terminal.draw import Frame, draw_board
+from tenuto.terminal.screen_state import Board
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, in_virtual_time, plan

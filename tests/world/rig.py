@@ -9,16 +9,17 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import timebase
-from tenuto.daemon import Daemon
+from tenuto import event_loops
+from tenuto.daemon.hub import Daemon
+from tenuto.daemon.sinks import SinkQueue
 from tenuto.history import HistorySink, Store
 from tenuto.links.ble import BleAdapter, BleLink
-from tenuto.links.open import radio_of
-from tenuto.outlets import Outlet
-from tenuto.resources import Library, shipped
+from tenuto.links.radios.adapters import radio_of
+from tenuto.routines.library import Library
+from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
+from tenuto.state.keys import KeyStore
 from tenuto.wearables.band import BandDriver
-from tenuto.wearables.keys import KeyStore
 from tests.daemon.rig import Collector, utc_ms
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     """Run a scenario in virtual time."""
-    timebase.run(scenario, speed=math.inf)
+    event_loops.run(scenario, speed=math.inf)
 
 
 class Room:
@@ -63,15 +64,15 @@ async def room(
     async with AsyncExitStack() as stack:
         air = await stack.enter_async_context(World(seed=seed, **world))
         store = await stack.enter_async_context(Store(path))
-        history = await stack.enter_async_context(Outlet(HistorySink(store), bound=4096))
+        history = await stack.enter_async_context(SinkQueue(HistorySink(store), bound=4096))
         seen = Collector()
-        outlet = await stack.enter_async_context(Outlet(seen))
+        queue = await stack.enter_async_context(SinkQueue(seen))
         adapter = BleAdapter(radio_of(await air.adapter()), name="simulated")
         stack.push_async_callback(adapter.close)
         daemon = Daemon(
             store=store,
             history=history,
-            outlets=[outlet],
+            queues=[queue],
             compile_routine=lambda _, name: library.plan(name or "lower-back"),
             utc_ms=utc_ms,
             rng=random.Random(seed),

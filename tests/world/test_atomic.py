@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
-from tenuto.resources import Library
+from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator.radio import Happening, RadioEvent
 from tests.daemon.rig import connected
 from tests.world.rig import Room, room, run

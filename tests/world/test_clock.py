@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
+from tenuto.sessions.commands import Command, Verb
 from tests.daemon.rig import connected, utc_ms
 from tests.world.rig import room, run
 
@@ -48,7 +48,7 @@ def test_after_a_session_the_skew_is_known_and_each_time_was_told_honestly(
                 honest += abs(entry.utc_ms - true_ms) <= entry.uncertainty_ms + 1
                 assert entry.uncertainty_ms < 60
             assert honest >= 0.95 * len(it.seen.entries)
-            now = it.daemon.keepers["band-1"]._now
+            now = it.daemon.supervisors["band-1"]._now
             assert now is not None
             skew = now.clock.skew
             assert abs(skew.ppm - drift_ppm) <= 10, "95 of 100 seeds are within 5"

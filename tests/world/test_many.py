@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.commands import Command, Verb
 from tenuto.errors import TenutoError
-from tenuto.events import RecordsLost
 from tenuto.history import replay
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import RecordsLost
 from tenuto_core import wire
 from tenuto_core.log import RECORD_BYTES
 from tests.daemon.rig import connected

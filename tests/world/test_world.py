@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bleak.exc import BleakError, BleakGATTProtocolError
 
-from tenuto import timebase
+from tenuto import event_loops
 from tenuto.errors import TenutoError
 from tenuto.simulator import Edge, FirmwareError, Press, VirtualPerson, World
 from tests.simulator.rig import (
@@ -31,7 +31,7 @@ from tests.simulator.rig import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.links.bumble_backend import BumbleAdapter
+    from tenuto.links.radios.bumble import BumbleAdapter
     from tenuto.simulator import SimulatedWearable
 
 DATA = bytes(i * 7 & 0xFF for i in range(2048))
@@ -121,7 +121,7 @@ async def _crowd(seed: int, count: int) -> tuple[list[str], list[list[Edge]]]:
 
 @pytest.mark.slow
 def test_twenty_wearables_in_one_room_each_have_their_session() -> None:
-    said, edges = timebase.run(_crowd(7, 20), speed=math.inf)
+    said, edges = event_loops.run(_crowd(7, 20), speed=math.inf)
 
     assert sum("done" in line for line in said) == 20
     assert all(len(of_one) == 2 for of_one in edges)
@@ -129,7 +129,9 @@ def test_twenty_wearables_in_one_room_each_have_their_session() -> None:
 
 @pytest.mark.slow
 def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not() -> None:
-    first, again, other = (timebase.run(_crowd(seed, 5), speed=math.inf) for seed in (11, 11, 12))
+    first, again, other = (
+        event_loops.run(_crowd(seed, 5), speed=math.inf) for seed in (11, 11, 12)
+    )
 
     assert first == again
     assert [[edge.loop_s for edge in of_one] for of_one in first[1]] == [
@@ -255,7 +257,7 @@ def test_leaving_a_world_in_the_middle_of_everything_leaves_no_task_behind() -> 
             asyncio.current_task().get_name()  # type: ignore[union-attr]
         }
 
-    assert timebase.run(main(), speed=math.inf) == set()
+    assert event_loops.run(main(), speed=math.inf) == set()
 
 
 @in_virtual_time
@@ -281,7 +283,7 @@ def test_the_same_session_runs_in_scaled_time() -> None:
             band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=VirtualPerson())
             await play_session(band, await world.adapter(), [])
 
-    timebase.run(asyncio.wait_for(main(), 600), speed=20)
+    event_loops.run(asyncio.wait_for(main(), 600), speed=20)
 
 
 @pytest.mark.slow
@@ -302,7 +304,7 @@ def test_silences_at_random_lose_no_press(seed: int) -> None:
             assert len(band.app.presses) == 40
             assert not band.board.bleio.adapter.errors
 
-    timebase.run(main(), speed=math.inf)
+    event_loops.run(main(), speed=math.inf)
 
 
 @in_virtual_time

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tenuto.cli import front
+from tenuto.cli import overview
 
 WRONG_USE, FAILED, STOPPED = 2, 1, 3
 
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(words: list[str]) -> int:
-    told = front.answer(words)
+    told = overview.answer(words)
     if told is not None:
         print(told, flush=True)
         return 0

@@ -16,8 +16,8 @@ from cyclopts import Parameter
 from tenuto.errors import InputError, TenutoError
 
 if TYPE_CHECKING:
-    from tenuto.app import Setting
     from tenuto.config import Config
+    from tenuto.daemon.build import Setting
 
 SPEED_MAX = 1000.0
 
@@ -55,7 +55,7 @@ def make_setting(
     seed: int | None = None,
 ) -> Setting:
     """Put together what holds for a whole run."""
-    from tenuto.app import Setting
+    from tenuto.daemon.build import Setting
 
     return Setting(
         config=config,
@@ -119,7 +119,7 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    from tenuto.private import write_private
+    from tenuto.state.files import write_private
 
     try:
         write_private(path, data, make_folder=False)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
+from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
 
 app = App(name="daemon")
 
@@ -34,12 +34,13 @@ def daemon(
         verbose: log every command and every link
         config: as in all commands
     """
-    from tenuto import app as tenuto_app, timebase
+    from tenuto import event_loops
     from tenuto.config import find_config
+    from tenuto.daemon import build as tenuto_app
 
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     setting = replace(
         make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed),
         reread=lambda: find_config(config),
     )
-    return timebase.run(tenuto_app.serve(setting), speed=setting.speed, settle_s=0.001)
+    return event_loops.run(tenuto_app.serve(setting), speed=setting.speed, settle_s=0.001)

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
 from tenuto.config import Config, find_config, own_folders
 from tenuto.errors import InputError, TenutoError
 from tenuto.terminal import words
 
+from .common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.doctor import Finding, Patient
+    from tenuto.doctor import Context, Finding
 
 _MARKS = {"ok": "ok     ", "warning": "warning", "problem": "PROBLEM"}
 
@@ -39,9 +40,9 @@ def doctor(
         as_json: print one JSON object a line, and nothing else
         config: as in all commands
     """
-    from tenuto import timebase
+    from tenuto import event_loops
 
-    return timebase.run(_doctor(config, as_json=as_json))
+    return event_loops.run(_doctor(config, as_json=as_json))
 
 
 async def _doctor(path: Path | None, *, as_json: bool) -> int:
@@ -65,10 +66,10 @@ def _print(finding: Finding) -> None:
         print(words.printable(f"         what to do: {finding.advice}"))
 
 
-async def _patient(path: Path | None) -> Patient:
+async def _patient(path: Path | None) -> Context:
     from tenuto.control import find_daemon
-    from tenuto.doctor import Patient
-    from tenuto.links.open import open_adapter
+    from tenuto.doctor import Context
+    from tenuto.links.radios.adapters import open_adapter
 
     config, mistake = None, None
     try:
@@ -84,7 +85,7 @@ async def _patient(path: Path | None) -> Patient:
     except TenutoError as error:
         print(f"tenuto: {error}", file=sys.stderr)
     usual = (config or Config()).bluetooth.adapter
-    return Patient(
+    return Context(
         config=config,
         mistake=mistake,
         daemon=daemon,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from tenuto.firmware import BoardInfo, Bundle
+    from tenuto.flashing import BoardInfo, Bundle
 
 OLD_OR_BROKEN = 1
 SHOWN_MAX = 10
@@ -43,7 +43,7 @@ def install(*, drive: Drive = None, board: Board = None) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    from tenuto import __version__, firmware
+    from tenuto import __version__, flashing
 
     where, info, bundle = _prepare(drive, board)
     console = Console()
@@ -55,7 +55,7 @@ def install(*, drive: Drive = None, board: Board = None) -> None:
         def show(path: str, done: int, total: int) -> None:
             progress.update(bar, description=path, completed=done, total=total)
 
-        report = firmware.install(where, bundle, show)
+        report = flashing.install(where, bundle, show)
     for path in report.saved:
         print(f"What you had in {re.sub(r'[.]bak[0-9]*$', '', path)} is now in {path}.")
     if report.written:
@@ -78,11 +78,11 @@ def status(*, drive: Drive = None, board: Board = None) -> int:
         drive: the board's drive
         board: a file of boards/
     """
-    from tenuto import __version__, firmware
+    from tenuto import __version__, flashing
 
     where, info, bundle = _prepare(drive, board)
     _say_board(where, info, bundle)
-    found = firmware.compare(where, bundle)
+    found = flashing.compare(where, bundle)
     if found.installed is None:
         print("Tenuto was never installed there; `tenuto firmware install` does it.")
         return OLD_OR_BROKEN
@@ -106,26 +106,26 @@ def status(*, drive: Drive = None, board: Board = None) -> int:
 
 
 def _prepare(drive: Path | None, board: str | None) -> tuple[Path, BoardInfo, Bundle]:
-    from tenuto import firmware
-    from tenuto.resources import shipped
+    from tenuto import flashing
+    from tenuto.shipped import shipped
 
-    where = drive if drive is not None else firmware.find_drive()
-    info = firmware.read_board(where)
+    where = drive if drive is not None else flashing.find_drive()
+    info = flashing.read_board(where)
     folder = shipped("firmware")
     own = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
         if path.suffix in (".py", ".toml") and path.is_file()
     }
-    named = firmware.board_of_settings(where) if board is None else None
+    named = flashing.board_of_settings(where) if board is None else None
     if named is not None:
         name, pins = named
         if pins is not None:
             # Somebody's own board, whose pins are only there.
             own.setdefault(f"boards/{name}.py", pins)
         board = name if f"boards/{name}.py" in own else None
-    bundle = firmware.make_bundle(
-        own, firmware.load_libraries(), board_id=info.board_id, board=board
+    bundle = flashing.make_bundle(
+        own, flashing.load_libraries(), board_id=info.board_id, board=board
     )
     return where, info, bundle
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, make_setting
 from tenuto.config import find_config
 
+from .common import ConfigFile, make_setting
+
 if TYPE_CHECKING:
-    from tenuto.app import Setting
+    from tenuto.daemon.build import Setting
 
 app = App(name="forget")
 
@@ -36,14 +37,14 @@ def forget(
         as_json: print one JSON object, and nothing else
         config: as in all commands
     """
-    from tenuto import timebase
+    from tenuto import event_loops
 
     setting = make_setting(find_config(config), 1.0)
-    return timebase.run(_forget(setting, wearable, as_json=as_json))
+    return event_loops.run(_forget(setting, wearable, as_json=as_json))
 
 
 async def _forget(setting: Setting, wanted: str, *, as_json: bool) -> int:
-    from tenuto.app import forget_wearable
+    from tenuto.daemon.build import forget_wearable
     from tenuto.wearables.pairing import any_of
 
     forgotten = await forget_wearable(setting, wanted)

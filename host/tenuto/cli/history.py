@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter, validators
 
-from tenuto import events
 from tenuto.cli import tables
-from tenuto.cli.common import ConfigFile, confirmed, history_file, write_output
 from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
-from tenuto.history.account import Account, account
+from tenuto.history.timeline import Account, account
+from tenuto.sessions import events
 from tenuto.terminal import words
+
+from .common import ConfigFile, confirmed, history_file, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tenuto.config import Config
-    from tenuto.events import Event
     from tenuto.history import SessionRow, StoredSession, Summary
-    from tenuto.history.mend import Checked
+    from tenuto.history.repair import Checked
+    from tenuto.sessions.events import Event
 
 READ_TIMEOUT_S = 30.0
 LONG_TIMEOUT_S = 600.0
@@ -109,9 +110,9 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
         config: as in all commands
     """
     from tenuto.history.adherence import day_of, streak, tally, week_of
-    from tenuto.history.days import held_utc_ms
+    from tenuto.history.daily import held_utc_ms
     from tenuto.report.text import week_lines
-    from tenuto.resources import Library
+    from tenuto.routines.library import Library
 
     settings = find_config(config)
     path = _existing(settings)
@@ -194,7 +195,7 @@ def import_file(file: Path, /, *, config: ConfigFile = None) -> None:
         file: the file
         config: as in all commands
     """
-    from tenuto.history.lines import read_lines
+    from tenuto.history.jsonlines import read_lines
 
     async def take() -> tuple[int, int]:
         async with (
@@ -262,7 +263,7 @@ def check(
         repair: mend what is wrong; end the daemon and whatever else uses the history first
         config: as in all commands
     """
-    from tenuto.history.mend import salvage
+    from tenuto.history.repair import salvage
 
     path = _existing(find_config(config))
     found = asyncio.run(_check(path))
@@ -283,7 +284,7 @@ def check(
 
 
 async def _check(path: Path) -> Checked:
-    from tenuto.history.mend import Checked, check as look
+    from tenuto.history.repair import Checked, check as look
 
     try:
         async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
@@ -295,7 +296,7 @@ async def _check(path: Path) -> Checked:
 
 
 async def _rebuild(path: Path) -> int:
-    from tenuto.history.mend import rebuild
+    from tenuto.history.repair import rebuild
 
     async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
         return await rebuild(store)
@@ -318,7 +319,7 @@ def _session(config: Config, number: int) -> StoredSession:
 
 
 async def _jsonl(path: Path) -> str:
-    from tenuto.history.lines import write_lines
+    from tenuto.history.jsonlines import write_lines
 
     text = io.StringIO()
     async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
@@ -333,7 +334,7 @@ async def _all(path: Path) -> list[StoredSession]:
 
 def _as_text(form: str, accounts: Sequence[Account]) -> str:
     if form == "csv":
-        from tenuto.history.table import write_table
+        from tenuto.history.csv_table import write_table
 
         table = io.StringIO(newline="")
         write_table(accounts, table)

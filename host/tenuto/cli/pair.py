@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, make_setting
-from tenuto.cli.prompt import Terminal
 from tenuto.config import find_config
 from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.terminal import words
 
+from .common import ConfigFile, make_setting
+from .prompt import Terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tenuto.app import Setting
     from tenuto.config import Wearable
+    from tenuto.daemon.build import Setting
     from tenuto.links.scan import Found
     from tenuto.wearables.pairing import Paired
 
@@ -60,18 +61,18 @@ def pair(
         as_json: print one JSON object, and nothing else
         config: as in all commands
     """
-    from tenuto import timebase
+    from tenuto import event_loops
 
     if only and not cable:
         raise InputError("--only goes with --cable: keys are taken away by cable alone")
     setting = make_setting(find_config(config), 1.0)
-    return timebase.run(_pair(setting, wearable, cable=cable, only=only, as_json=as_json))
+    return event_loops.run(_pair(setting, wearable, cable=cable, only=only, as_json=as_json))
 
 
 async def _pair(
     setting: Setting, wanted: str | None, *, cable: bool, only: bool, as_json: bool
 ) -> int:
-    from tenuto.app import pair_on_cable, pair_with
+    from tenuto.daemon.build import pair_on_cable, pair_with
 
     terminal = Terminal()
     if cable:
@@ -137,7 +138,7 @@ def _lines(paired: Paired) -> Iterator[str]:
 
 async def _choose(setting: Setting, terminal: Terminal) -> str:
     """Find the band that is meant; asks where there are several."""
-    from tenuto.app import listen
+    from tenuto.daemon.build import listen
     from tenuto.links.scan import ordered
 
     terminal.show(f"looking for Tenuto bands for {LISTEN_S:.0f} s")

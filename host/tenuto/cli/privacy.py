@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, confirmed
 from tenuto.config import find_config
 from tenuto.errors import InputError
 from tenuto.terminal.words import printable
+
+from .common import ConfigFile, confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

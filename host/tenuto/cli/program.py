@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from tenuto.cli.front import ABOUT, COMMANDS, HELP_WORDS, VERSION, VERSION_WORDS
+from .overview import ABOUT, COMMANDS, HELP_WORDS, VERSION, VERSION_WORDS
 
 app = App(
     name="tenuto",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from tenuto.cli.common import ConfigFile, history_file, write_output
 from tenuto.config import find_config
 from tenuto.errors import InputError
+
+from .common import ConfigFile, history_file, write_output
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -109,9 +110,9 @@ async def _make(
 
 
 async def _session(config: Config, store: Store, number: int) -> tuple[Report, str]:
-    from tenuto.history.account import account
+    from tenuto.history.timeline import account
     from tenuto.report import session_report
-    from tenuto.resources import Library
+    from tenuto.routines.library import Library
 
     session = await store.session(number)
     if session is None:
@@ -127,11 +128,11 @@ async def _session(config: Config, store: Store, number: int) -> tuple[Report, s
 async def _period(
     config: Config, store: Store, name: str, day: str | None, person: str | None
 ) -> tuple[Report, str]:
-    from tenuto.history.account import account
     from tenuto.history.adherence import day_of, streak
-    from tenuto.history.days import held_utc_ms
+    from tenuto.history.daily import held_utc_ms
+    from tenuto.history.timeline import account
     from tenuto.report import Period, period_report
-    from tenuto.resources import Library
+    from tenuto.routines.library import Library
 
     today = datetime.now(UTC).astimezone().date()
     period = Period.of(name, today if day is None else _date(day))

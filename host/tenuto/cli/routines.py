@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 from cyclopts import App
 from rich.text import Text
 
-from tenuto import haptics, routine
 from tenuto.cli import tables
-from tenuto.cli.common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
-from tenuto.compile import compile_routine, describe
 from tenuto.config import find_config
 from tenuto.errors import InputError
-from tenuto.resources import Library
-from tenuto.schema import routine_schema
+from tenuto.routines import haptics, routine
+from tenuto.routines.compile import compile_routine, describe
+from tenuto.routines.library import Library
+from tenuto.routines.schema import routine_schema
+
+from .common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from tenuto.compile import CompiledPlan, ScoreRow
-    from tenuto.haptics import Vocabulary
-    from tenuto.routine import Routine
+    from tenuto.routines.compile import CompiledPlan, ScoreRow
+    from tenuto.routines.haptics import Vocabulary
+    from tenuto.routines.routine import Routine
 
 app = App(name="routines", help="List routines, show what they do, check files.")
 

@@ -8,7 +8,7 @@ import sys
 
 from cyclopts import App
 
-from tenuto.cli.common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
+from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
 
 app = App(name="run")
 
@@ -42,17 +42,18 @@ def run(
         seed: make chance in the simulation repeatable
         config: as in all commands
     """
-    from tenuto import app as tenuto_app, timebase
+    from tenuto import event_loops
     from tenuto.config import find_config
+    from tenuto.daemon import build as tenuto_app
 
     log_to_stderr(logging.WARNING)
     settings = find_config(config)
     if not json and sys.stdout.isatty():
-        from tenuto.cli import before
+        from tenuto.cli import safety
 
-        before.tell(settings, routine, wearable)
+        safety.tell(settings, routine, wearable)
     setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
-    return timebase.run(
+    return event_loops.run(
         tenuto_app.play(
             setting,
             routine=routine,

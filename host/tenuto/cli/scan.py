@@ -12,9 +12,10 @@ from cyclopts import App, Parameter, validators
 from rich.live import Live
 
 from tenuto.cli import tables
-from tenuto.cli.common import ConfigFile, make_setting
 from tenuto.config import find_config
 from tenuto.terminal import words
+
+from .common import ConfigFile, make_setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from tenuto.app import Setting
     from tenuto.config import Config
+    from tenuto.daemon.build import Setting
     from tenuto.links.scan import Found
 
 app = App(name="scan")
@@ -47,14 +48,14 @@ def scan(
         as_json: print one JSON object a line at the end, and nothing else
         config: as in all commands
     """
-    from tenuto import timebase
+    from tenuto import event_loops
 
     setting = make_setting(find_config(config), 1.0)
-    return timebase.run(_scan(setting, seconds, everything=everything, as_json=as_json))
+    return event_loops.run(_scan(setting, seconds, everything=everything, as_json=as_json))
 
 
 async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: bool) -> int:
-    from tenuto.app import listen
+    from tenuto.daemon.build import listen
     from tenuto.links.scan import ordered
 
     known: dict[str, Found] = {}

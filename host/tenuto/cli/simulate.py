@@ -10,8 +10,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter, validators
 
-from tenuto.cli.common import log_to_stderr, parse_speed
 from tenuto.errors import InputError
+
+from .common import log_to_stderr, parse_speed
 
 app = App(name="simulate")
 
@@ -61,10 +62,10 @@ def simulate(
         speed: how fast time passes here; the host must keep the same pace
         verbose: log who comes and goes
     """
-    from tenuto import timebase
-    from tenuto.app import Simulation, simulate as run_simulation
+    from tenuto import event_loops
+    from tenuto.daemon.build import Simulation, simulate as run_simulation
     from tenuto.simulator.faults import parse_silence
-    from tenuto.simulator.listen import parse_endpoint
+    from tenuto.simulator.server import parse_endpoint
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
@@ -83,4 +84,4 @@ def simulate(
         silences=tuple(map(parse_silence, silence)),
         serial=serial,
     )
-    return timebase.run(run_simulation(wanted, print), speed=pace)
+    return event_loops.run(run_simulation(wanted, print), speed=pace)

@@ -18,7 +18,7 @@ from tenuto.errors import (
     StoreError,
     TenutoError,
 )
-from tenuto.timebase import real_s
+from tenuto.event_loops import real_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import ControlError, InputError, TenutoError
-from tenuto.timebase import real_s
+from tenuto.event_loops import real_s
 
 from .protocol import (
     LINE_BYTES_MAX,

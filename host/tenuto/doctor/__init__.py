@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from .checks import CHECKS, examine
-from .patient import Finding, Level, Patient
+from .context import Context, Finding, Level
 
-__all__ = ["CHECKS", "Finding", "Level", "Patient", "examine"]
+__all__ = ["CHECKS", "Context", "Finding", "Level", "examine"]

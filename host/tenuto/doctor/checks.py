@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The checks: a table of small functions.
 
-Each gets the patient and gives what it found; none changes anything.
+Each gets the context and gives what it found; none changes anything.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from tenuto import __version__
 from tenuto.errors import LinkError, TenutoError
 from tenuto.history import Store
-from tenuto.history.mend import check as look_through
+from tenuto.history.repair import check as look_through
 from tenuto.links.serial import AUTO
-from tenuto.mqtt.probe import probe
-from tenuto.resources import Library, shipped_firmware
+from tenuto.mqtt.broker_check import probe
+from tenuto.routines.library import Library
+from tenuto.shipped import shipped_firmware
 
-from .patient import Finding, Level
+from .context import Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from tenuto.links.ble import BleAdapter, Sighting
 
-    from .patient import Patient
+    from .context import Context
 
 CHECK_TIMEOUT_S = 30.0
 LISTEN_S = 2.0
@@ -43,12 +44,12 @@ RELEASE_UTC_S = 1_793_500_000
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-async def examine(patient: Patient) -> AsyncIterator[Finding]:
+async def examine(context: Context) -> AsyncIterator[Finding]:
     """Go through all checks, in their order."""
     for name, check in CHECKS:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT_S):
-                found = await check(patient)
+                found = await check(context)
         except TimeoutError:
             text = f"this took more than {CHECK_TIMEOUT_S:.0f} s"
             found = [(Level.PROBLEM, text, "try again; if it stays so, restart the computer")]
@@ -73,11 +74,11 @@ def _problem(text: str, advice: str) -> _Found:
     return [(Level.PROBLEM, text, advice)]
 
 
-async def configuration(patient: Patient) -> _Found:
+async def configuration(context: Context) -> _Found:
     """The configuration can be read, and others cannot read its secrets."""
-    config = patient.config
+    config = context.config
     if config is None:
-        lines = str(patient.mistake).splitlines() or ["the configuration cannot be read"]
+        lines = str(context.mistake).splitlines() or ["the configuration cannot be read"]
         return [(Level.PROBLEM, line, "mend it there") for line in lines]
     if config.file is None:
         return _ok("none of your own, the built-in one holds")
@@ -90,19 +91,19 @@ async def configuration(patient: Patient) -> _Found:
     return found
 
 
-async def routines(patient: Patient) -> _Found:
+async def routines(context: Context) -> _Found:
     """All routines and the vocabulary can be played."""
-    if patient.config is None:
+    if context.config is None:
         return []
-    library = Library.of(patient.config)
+    library = Library.of(context.config)
     found: _Found = []
     for name in library.names():
         try:
             library.plan(name)
         except TenutoError as error:
             found += [(Level.PROBLEM, line, "mend it there") for line in str(error).splitlines()]
-    for wearable in patient.config.wearables:
-        name = patient.config.routine_for(wearable)
+    for wearable in context.config.wearables:
+        name = context.config.routine_for(wearable)
         if name not in library.names():
             found += _problem(
                 f"wearable {wearable.id!r} starts the routine {name!r}, which is not there",
@@ -111,9 +112,9 @@ async def routines(patient: Patient) -> _Found:
     return found or _ok(f"{len(library.names())} routines, all can be played")
 
 
-async def daemon(patient: Patient) -> _Found:
+async def daemon(context: Context) -> _Found:
     """A daemon runs, of this version."""
-    told = patient.daemon
+    told = context.daemon
     if told is None:
         return _ok("none runs; `tenuto run` does the work itself")
     if told.get("version") != __version__:
@@ -121,7 +122,7 @@ async def daemon(patient: Patient) -> _Found:
             f"the daemon that runs is of version {told.get('version')}, this is {__version__}",
             "restart it, such as by `systemctl --user restart tenuto`",
         )
-    config = patient.config
+    config = context.config
     mine = None if config is None or config.file is None else str(config.file.resolve())
     if told.get("config") != mine:
         return _warning(
@@ -131,15 +132,15 @@ async def daemon(patient: Patient) -> _Found:
     return _ok(f"process {told.get('pid')}")
 
 
-async def system_bus(patient: Patient) -> _Found:
+async def system_bus(context: Context) -> _Found:
     """The way to BlueZ is open."""
-    if not patient.uses_bluez:
+    if not context.uses_bluez:
         return []
-    level = Level.PROBLEM if patient.uses_bluetooth else Level.WARNING
-    if "DBUS_SYSTEM_BUS_ADDRESS" not in patient.environ and not patient.system_bus.exists():
-        text = f"there is no system bus at {patient.system_bus}"
+    level = Level.PROBLEM if context.uses_bluetooth else Level.WARNING
+    if "DBUS_SYSTEM_BUS_ADDRESS" not in context.environ and not context.system_bus.exists():
+        text = f"there is no system bus at {context.system_bus}"
         return [(level, text, "install and start it: `sudo apt install dbus bluez`")]
-    from tenuto.links.bluez_agent import bluez_is_there  # noqa: PLC0415 - only where it can be
+    from tenuto.links.radios.bluez_agent import bluez_is_there  # noqa: PLC0415 - only where it can be
 
     try:
         if await bluez_is_there():
@@ -150,17 +151,17 @@ async def system_bus(patient: Patient) -> _Found:
     return [(level, "BlueZ, the Bluetooth service, does not run", advice)]
 
 
-async def adapter(patient: Patient) -> _Found:
+async def adapter(context: Context) -> _Found:
     """Each radio works; it listens for a moment, or asks the daemon that has it."""
-    if patient.daemon is not None:
-        return _radio_of(patient.daemon)
-    found = await asyncio.gather(*(_listen(patient, name) for name in patient.adapters))
+    if context.daemon is not None:
+        return _radio_of(context.daemon)
+    found = await asyncio.gather(*(_listen(context, name) for name in context.adapters))
     return [line for lines in found for line in lines]
 
 
-async def _listen(patient: Patient, name: str | None) -> _Found:
-    level = Level.PROBLEM if patient.uses_bluetooth else Level.WARNING
-    radio = patient.adapter(name)
+async def _listen(context: Context, name: str | None) -> _Found:
+    level = Level.PROBLEM if context.uses_bluetooth else Level.WARNING
+    radio = context.adapter(name)
     heard = set[str]()
 
     def on_heard(sighting: Sighting) -> bool:
@@ -171,7 +172,7 @@ async def _listen(patient: Patient, name: str | None) -> _Found:
         await radio.watch(on_heard, LISTEN_S)
     except LinkError as error:
         text, _, _ = str(error).partition(" (")
-        needed = "" if patient.uses_bluetooth else "; no wearable of yours needs it"
+        needed = "" if context.uses_bluetooth else "; no wearable of yours needs it"
         return [(level, f"{radio.name} does not work{needed}", text)]
     finally:
         await radio.close()
@@ -189,14 +190,14 @@ def _radio_of(told: object) -> _Found:
     return _ok("the daemon has it")
 
 
-async def permissions(patient: Patient) -> _Found:
+async def permissions(context: Context) -> _Found:
     """Who may use what."""
-    config = patient.config
+    config = context.config
     if config is None:
         return []
     found: _Found = []
-    if patient.uses_bluez and patient.uses_bluetooth:
-        if patient.groups() & {"bluetooth", "root"}:
+    if context.uses_bluez and context.uses_bluetooth:
+        if context.groups() & {"bluetooth", "root"}:
             found += _ok("this user may use Bluetooth")
         else:
             found += _warning(
@@ -205,7 +206,7 @@ async def permissions(patient: Patient) -> _Found:
             )
     for wearable in config.wearables:
         if wearable.port is not None:
-            found += _port(patient, wearable.id, wearable.port)
+            found += _port(context, wearable.id, wearable.port)
     private = ("bonds.json", "keys.json")
     for path in (config.history_path, *(config.own.data / name for name in private)):
         if path.exists() and _is_open_to_others(path):
@@ -213,11 +214,11 @@ async def permissions(patient: Patient) -> _Found:
     return found
 
 
-def _port(patient: Patient, name: str, port: str) -> _Found:
+def _port(context: Context, name: str, port: str) -> _Found:
     from pathlib import Path  # noqa: PLC0415 - only here
 
     if port == AUTO:
-        found = patient.ports()
+        found = context.ports()
         if not found:
             return _problem(
                 f"wearable {name!r}: no board is plugged in",
@@ -229,7 +230,7 @@ def _port(patient: Patient, name: str, port: str) -> _Found:
     path = Path(port)
     if not path.exists():
         return _problem(f"wearable {name!r}: there is no {port}", "is it plugged in and on?")
-    if not patient.may_use(path):
+    if not context.may_use(path):
         return _problem(
             f"wearable {name!r}: this user may not use {port}",
             "`sudo usermod -aG dialout $USER`, then log in again",
@@ -237,9 +238,9 @@ def _port(patient: Patient, name: str, port: str) -> _Found:
     return _ok(f"wearable {name!r}: {port} is there")
 
 
-async def broker(patient: Patient) -> _Found:
+async def broker(context: Context) -> _Found:
     """MQTT works."""
-    config = patient.config
+    config = context.config
     if config is None:
         return []
     if config.mqtt.is_embedded:
@@ -249,7 +250,7 @@ async def broker(patient: Patient) -> _Found:
                 "`pip install 'tenuto[broker]'`, or write url = \"off\" under [mqtt]",
             )
         return _ok("Tenuto brings its own, for this computer alone")
-    address = config.broker(patient.environ)
+    address = config.broker(context.environ)
     if address is None:
         return _ok("MQTT is off")
     trouble = await probe(address, BROKER_TIMEOUT_S)
@@ -259,20 +260,20 @@ async def broker(patient: Patient) -> _Found:
     return _ok(f"{address} answers")
 
 
-async def history(patient: Patient) -> _Found:
+async def history(context: Context) -> _Found:
     """The history can be written, and is sound."""
-    config = patient.config
+    config = context.config
     if config is None:
         return []
     path = config.history_path
     found: _Found = []
     if not path.exists():
         folder = _nearest_folder(path)
-        if not patient.may_use(folder):
+        if not context.may_use(folder):
             return _problem(f"{folder} cannot be written", "choose another path under [history]")
         found += _ok(f"{path} will be made by the first session")
     else:
-        if not patient.may_use(path):
+        if not context.may_use(path):
             return _problem(f"{path} cannot be written", f"chown it to yourself: {path}")
         async with Store(path, read_only=True) as store:
             checked = await look_through(store)
@@ -296,16 +297,16 @@ def _nearest_folder(path: Path) -> Path:
     return next(folder for folder in path.parents if folder.exists())
 
 
-async def clock(patient: Patient) -> _Found:
+async def clock(context: Context) -> _Found:
     """The system's clock is right: sessions are kept by it."""
-    now_s = patient.utc_s()
+    now_s = context.utc_s()
     if now_s < RELEASE_UTC_S:
         day = datetime.fromtimestamp(now_s, UTC).date().isoformat()
         return _problem(
             f"it says {day}, before this program was made",
             "`sudo timedatectl set-ntp true`, and wait for the network",
         )
-    match patient.is_clock_set():
+    match context.is_clock_set():
         case True:
             return _ok("it is kept in time")
         case False:
@@ -315,16 +316,16 @@ async def clock(patient: Patient) -> _Found:
     return _ok("it looks right")
 
 
-async def wearables(patient: Patient) -> _Found:
+async def wearables(context: Context) -> _Found:
     """The wearables are in reach, and their firmware is as new as this program."""
-    if patient.config is None:
+    if context.config is None:
         return []
-    if patient.daemon is not None:
-        return [line for told in patient.daemon.get("wearables", []) for line in _told(told)]
-    by_radio = [w for w in patient.config.wearables if w.link == "ble" and w.address is not None]
+    if context.daemon is not None:
+        return [line for told in context.daemon.get("wearables", []) for line in _told(told)]
+    by_radio = [w for w in context.config.wearables if w.link == "ble" and w.address is not None]
     if not by_radio:
         return _ok("none of yours is reached by Bluetooth")
-    radios = {name: patient.adapter(name) for name in {w.adapter for w in by_radio}}
+    radios = {name: context.adapter(name) for name in {w.adapter for w in by_radio}}
     try:
         found = await asyncio.gather(
             *(_reach(radios[w.adapter], w.id, w.address or "") for w in by_radio)
@@ -383,7 +384,7 @@ def _is_open_to_others(path: Path) -> bool:
     return bool(stat.S_IMODE(path.stat().st_mode) & _OTHERS & 0o044)
 
 
-CHECKS: tuple[tuple[str, Callable[[Patient], Awaitable[_Found]]], ...] = (
+CHECKS: tuple[tuple[str, Callable[[Context], Awaitable[_Found]]], ...] = (
     ("configuration", configuration),
     ("routines", routines),
     ("daemon", daemon),

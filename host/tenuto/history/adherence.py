@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from tenuto_core import vocab
 
-from .account import COMPLETE
+from .timeline import COMPLETE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .account import Account, Phase
+    from .timeline import Account, Phase
 
 REST_DAYS_MAX = 3
 EXERCISE_MS = 60_000

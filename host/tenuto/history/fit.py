@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tenuto import heart
 from tenuto.errors import InputError
+from tenuto.sessions import heart
 from tenuto_core import vocab
 
-from .account import HOLD, Phase
+from .timeline import HOLD, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .account import Account
+    from .timeline import Account
 
 _RR_PER_MESSAGE = 5
 _NAME_BYTES = 50

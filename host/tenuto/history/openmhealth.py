@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .account import Account
+    from .timeline import Account
 
 _NAMESPACE = uuid.UUID("9f3a4a6e-6d44-5d0b-9d53-6f7d0f6f7a11")
 ACTIVITY = ("omh", "physical-activity", "1.2")

@@ -5,7 +5,7 @@ The truth are the records, as the wearable logged them and by its own numbers, s
 record can come twice without harm. The rows of sessions are made from them on the way.
 
 Durability: the database is in WAL mode with `synchronous=FULL`, so a transaction that was
-committed survives a power cut. An outlet hands entries over in batches, `LINGER_S` after the first
+committed survives a power cut. An queue hands entries over in batches, `LINGER_S` after the first
 of them came, so that one fsync serves them all: a few a second whoever plays, on a card that wears
 with each. What a power cut of this computer can take is what happened in that time, and of that
 only what the host itself noticed: the log on the wearable is read again from the first number that
@@ -25,15 +25,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tenuto import events
 from tenuto.errors import StoreError
-from tenuto.timebase import SideThread
+from tenuto.event_loops import SideThread
+from tenuto.sessions import events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import TracebackType
 
-    from tenuto.events import Entry, Event, Record, SessionKey
+    from tenuto.sessions.events import Entry, Event, Record, SessionKey
 
 _T = TypeVar("_T")
 
@@ -41,7 +41,7 @@ SCHEMA_VERSION = 4
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 LINGER_S = 0.25
-"""How long an outlet gathers entries before the store is given them.  Far less than it takes until
+"""How long a queue gathers entries before the store is given them.  Far less than it takes until
 a wearable is told that a lone record has arrived, so that it is on the disk by then.  Of many at
 once the last may be a moment late; but a wearable keeps what it was told of until it needs the
 room or, minutes after a link, sleeps."""

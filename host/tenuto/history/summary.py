@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, TypeVar
 
-from tenuto import events, heart
-from tenuto.session import UNKNOWN_ROUTINE, Tracker, plan_id_of
+from tenuto.sessions import events, heart
+from tenuto.sessions.tracker import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tenuto.events import Event
+    from tenuto.sessions.events import Event
 
     from .store import StoredSession
 

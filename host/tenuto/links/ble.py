@@ -24,8 +24,8 @@ from bleak import BleakAdapter as PlatformAdapter, BleakClient, BleakScanner
 from bleak.uuids import normalize_uuid_str
 
 from tenuto.errors import LinkError, LinkReason
+from tenuto.links.radios.errors import ADVICE, link_error, link_errors
 
-from .bluetooth_faults import ADVICE, link_error, link_errors
 from .scan import TENUTO, Found
 
 if TYPE_CHECKING:

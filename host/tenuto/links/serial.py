@@ -66,7 +66,7 @@ OpenPort: TypeAlias = "Callable[[], Awaitable[tuple[asyncio.StreamReader, Writer
 
 def _opener(port: str) -> OpenPort:
     async def open_port() -> tuple[asyncio.StreamReader, Writer]:
-        from .port import open_streams  # noqa: PLC0415 - only who has a cable needs it
+        from .serial_port import open_streams  # noqa: PLC0415 - only who has a cable needs it
 
         return await open_streams(port, BAUD)
 

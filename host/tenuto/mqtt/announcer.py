@@ -13,9 +13,10 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Protocol
 
-from tenuto.timebase import real_s
+from tenuto.event_loops import real_s
+from tenuto.state.settings import Announced
 
-from .discovery import Announced, steps
+from .discovery import steps
 from .topics import encode
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ SETTLE_S = 3.0
 
 
 class Known(Protocol):
-    """What was ever announced and not taken back; `tenuto.memory.Memory` is one."""
+    """What was ever announced and not taken back; `tenuto.state.settings.SettingsStore` is one."""
 
     @property
     def announced(self) -> Mapping[str, Announced]:

@@ -36,11 +36,11 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tenuto import events
-from tenuto.commands import Answer, Command, Preference
 from tenuto.errors import TenutoError
-from tenuto.timebase import real_s
-from tenuto.view import SessionView
+from tenuto.event_loops import real_s
+from tenuto.sessions import events
+from tenuto.sessions.commands import Answer, Command, Preference
+from tenuto.sessions.view import SessionView
 
 from .announcer import SETTLE_S, Announcer
 from .client import make_client, tls_context
@@ -72,8 +72,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from tenuto.events import Entry
     from tenuto.history import Waiting
+    from tenuto.sessions.events import Entry
 
     from .address import BrokerAddress
     from .announcer import Known

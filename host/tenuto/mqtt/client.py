@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 
 from tenuto.errors import InputError
-from tenuto.timebase import real_s
+from tenuto.event_loops import real_s
 
 if TYPE_CHECKING:
     from .address import BrokerAddress

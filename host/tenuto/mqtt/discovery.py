@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
-from tenuto.view import State
+from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 from .topics import EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
@@ -452,19 +452,6 @@ class Announcement:
     def components(self) -> dict[str, str]:
         """Its components by their keys, with the platform of each."""
         return {key: item["platform"] for key, item in self.config["components"].items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """One device that Home Assistant was told of.
-
-    components: all that it may still know, by key, with the platform of each.  states: the
-    retained topics behind it.  digest: of the last message.
-    """
-
-    components: dict[str, str] = field(default_factory=dict)
-    states: tuple[str, ...] = ()
-    digest: str = ""
 
 
 RETAINED_OF_WEARABLE = ("availability", "session", "settings", "device", "summary")

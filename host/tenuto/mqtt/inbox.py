@@ -9,9 +9,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenuto.commands import Answer, Command, Preference, Verb
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
-from tenuto.timebase import real_s
+from tenuto.event_loops import real_s
+from tenuto.sessions.commands import Answer, Command, Preference, Verb
 
 from .topics import BadCommandError, Bucket, TooOldError, parse_command, parse_setting
 

@@ -18,8 +18,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from tenuto.errors import StoreError
+from tenuto.event_loops import real_s
 from tenuto.history import Waiting
-from tenuto.timebase import real_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

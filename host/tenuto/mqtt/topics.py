@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tenuto import events
-from tenuto.adjust import HOLD_PCT, STRENGTH_PCT
-from tenuto.commands import (
+from tenuto.errors import InputError, TenutoError
+from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
+from tenuto.sessions import events
+from tenuto.sessions.commands import (
     EXTEND_MS_DEFAULT,
     EXTEND_MS_MAX,
     Answer,
@@ -21,16 +22,15 @@ from tenuto.commands import (
     Preference,
     Verb,
 )
-from tenuto.errors import InputError, TenutoError
-from tenuto.view import State
+from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
-    from tenuto.device import DeviceState
-    from tenuto.events import Entry, Event
-    from tenuto.history.standing import Standing
-    from tenuto.preferences import Preferences
-    from tenuto.view import Moment, SessionView
+    from tenuto.history.person_summary import Standing
+    from tenuto.sessions.events import Entry, Event
+    from tenuto.sessions.view import Moment, SessionView
+    from tenuto.state.preferences import Preferences
+    from tenuto.wearables.device_state import DeviceState
 
 ONLINE = b"online"
 OFFLINE = b"offline"

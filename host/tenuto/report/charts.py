@@ -15,8 +15,8 @@ from .svg import Picture, shorten
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tenuto.heart import Recovery
     from tenuto.history.adherence import Muscle
+    from tenuto.sessions.heart import Recovery
 
 WIDTH = 340.0
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

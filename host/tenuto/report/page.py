@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from html import escape
 from typing import TYPE_CHECKING
 
-from tenuto import heart
 from tenuto.history.adherence import (
     DAYS_A_WEEK,
     REST_DAYS_MAX,
@@ -19,6 +18,7 @@ from tenuto.history.adherence import (
     stopped_at,
     tally,
 )
+from tenuto.sessions import heart
 from tenuto.terminal.words import clock, count
 
 from . import charts
@@ -29,7 +29,7 @@ from .svg import Picture, together
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tenuto.history.account import Account
+    from tenuto.history.timeline import Account
 
 CAUTION = (
     "A timer, not medical advice. Stretch to mild tension, never into pain, and breathe. "

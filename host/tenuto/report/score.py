@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenuto import heart
-from tenuto.history.account import COMPLETE
+from tenuto.history.timeline import COMPLETE
+from tenuto.sessions import heart
 from tenuto.terminal.words import clock
 from tenuto_core import vocab
 
@@ -20,7 +20,7 @@ from .svg import Picture, shorten, text_width
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tenuto.history.account import Account, Phase
+    from tenuto.history.timeline import Account, Phase
 
 PX_PER_S = 2.7
 NARROW, WIDE = 325.0, 960.0

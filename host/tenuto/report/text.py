@@ -7,9 +7,9 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenuto import heart
-from tenuto.history.account import COMPLETE
 from tenuto.history.adherence import DAYS_A_WEEK
+from tenuto.history.timeline import COMPLETE
+from tenuto.sessions import heart
 from tenuto.terminal.words import clock, count, printable
 
 from .charts import advised_ms
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from tenuto.history.account import Account
     from tenuto.history.adherence import Streak, Tally
+    from tenuto.history.timeline import Account
 
 WIDTH_MIN, WIDTH_MAX = 40, 110
 _LABEL = 7

@@ -9,7 +9,7 @@
         async with BleakClient(device, backend=adapter.client_backend) as client:
             ...
 
-Everything keeps time by the running event loop, so `tenuto.timebase` sets the pace.
+Everything keeps time by the running event loop, so `tenuto.event_loops` sets the pace.
 Needs bumble and, for wearables, the adafruit_* libraries that the firmware imports.
 """
 

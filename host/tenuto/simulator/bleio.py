@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bumble import att, core, device as bumble_device, gatt, gatt_server, hci
 
-from tenuto.links.quiet_bumble import notification
+from tenuto.links.radios.bumble_fast_path import notification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from tenuto.simulator.controller import BoardFlash
+    from .controller import BoardFlash
 
 _LEGACY_BYTES_MAX = 31
 _BLOCKING_CALLS_MAX = 1000

@@ -35,18 +35,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import TenutoError
-from tenuto.simulator.bleio import make_bleio
-from tenuto.simulator.clock import BoardClock
-from tenuto.simulator.controller import BoardFlash, power_on_device
-from tenuto.simulator.hardware import I2cBus, I2cChip
+
+from .bleio import make_bleio
+from .clock import BoardClock
+from .controller import BoardFlash, power_on_device
+from .hardware import I2cBus, I2cChip
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 
     from bumble.device import Device
 
-    from tenuto.simulator.controller import VirtualController
-    from tenuto.simulator.radio import Radio
+    from .controller import VirtualController
+    from .radio import Radio
 
 NVM_BYTES = 8192
 STDOUT_LINES_MAX = 1000

@@ -15,7 +15,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tenuto.simulator.hardware import EDGES_MAX, Edge
+from .hardware import EDGES_MAX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable

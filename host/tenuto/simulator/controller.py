@@ -23,8 +23,9 @@ from bumble.device import DeviceConfiguration
 from bumble.keys import KeyStore, MemoryKeyStore, PairingKeys
 from bumble.pairing import PairingConfig, PairingDelegate
 
-from tenuto.links.quiet_bumble import QuietDevice, QuietHost, is_logged
-from tenuto.simulator.radio import LL_PAYLOAD_BYTES_MAX, Radio
+from tenuto.links.radios.bumble_fast_path import QuietDevice, QuietHost, is_logged
+
+from .radio import LL_PAYLOAD_BYTES_MAX, Radio
 
 if TYPE_CHECKING:
     from collections.abc import Callable

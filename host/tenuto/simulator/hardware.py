@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tenuto.simulator.clock import BoardClock
+    from .clock import BoardClock
 
 EDGES_MAX = 100_000
 BUTTON_EDGES_MAX = 32

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tenuto.simulator.hardware import Button, HeartSensor
+    from .hardware import Button, HeartSensor
 
 _BREATH_S = 4.5
 _BPM_MIN, _BPM_MAX = 30.0, 220.0

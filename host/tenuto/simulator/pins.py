@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import TenutoError
-from tenuto.simulator.hardware import EDGES_MAX, Edge
+
+from .hardware import EDGES_MAX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tenuto.simulator.board import SimulatedBoard
+    from .board import SimulatedBoard
 
 KEYPAD_EVENTS = 64
 SLEEP_MEMORY_BYTES = 256

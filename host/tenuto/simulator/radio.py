@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import bumble.controller
 
-    from tenuto.simulator.controller import VirtualController
+    from .controller import VirtualController
 
 INTERVAL_MS_MIN, INTERVAL_MS_MAX = 7.5, 4000.0
 LL_PAYLOAD_BYTES_MAX = 251

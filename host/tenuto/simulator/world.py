@@ -8,12 +8,13 @@ import inspect
 from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import TenutoError
-from tenuto.links.bumble_backend import BumbleAdapter
-from tenuto.simulator.board import BoardReset, FirmwareError, SimulatedBoard
-from tenuto.simulator.controller import power_on_device
-from tenuto.simulator.hardware import Battery, Button, HeartSensor, Motor
-from tenuto.simulator.radio import Radio
-from tenuto.simulator.usb import UsbCable
+from tenuto.links.radios.bumble import BumbleAdapter
+
+from .board import BoardReset, FirmwareError, SimulatedBoard
+from .controller import power_on_device
+from .hardware import Battery, Button, HeartSensor, Motor
+from .radio import Radio
+from .usb import UsbCable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
     from bumble.keys import KeyStore
 
-    from tenuto.simulator.hardware import I2cChip
-    from tenuto.simulator.person import VirtualPerson
+    from .hardware import I2cChip
+    from .person import VirtualPerson
 
 WEARABLES_MAX = 0xFFFF
 _LET_IN_FIRST_S = 0.4

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .jsonlines import JsonSink
-from .lines import LinesSink
 from .live import LiveSink
+from .plain import LinesSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

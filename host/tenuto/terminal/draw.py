@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from tenuto import haptics
-from tenuto.view import State
+from tenuto.routines import haptics
+from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 from . import words
-from .board import BEAT_FRESH_MS, CUES_KEPT
+from .screen_state import BEAT_FRESH_MS, CUES_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .board import Board, Felt
+    from .screen_state import Board, Felt
 
 WIDTH_MIN = 16
 WIDTH_MAX = 120

@@ -6,14 +6,14 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING
 
-from tenuto.events import to_json
+from tenuto.sessions.events import to_json
 
 from .writer import Once, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 
 class JsonSink:

@@ -14,13 +14,13 @@ from rich.control import Control
 from rich.live import Live
 from rich.text import Text
 
-from tenuto import events
-from tenuto.timebase import real_s
-from tenuto.view import State
+from tenuto.event_loops import real_s
+from tenuto.sessions import events
+from tenuto.sessions.view import State
 
 from . import words
-from .board import Boards
 from .draw import ACCENT, Frame, can_draw, draw_board
+from .screen_state import Boards
 from .writer import Once, Writer
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
-    from .board import Board
+    from .screen_state import Board
 
 FRAME_S = 0.1
 """Shortest real time between two frames."""

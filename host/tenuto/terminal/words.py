@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tenuto.history.summary import Summary
-    from tenuto.view import SessionView
+    from tenuto.sessions.view import SessionView
 
 CUE_WORDS = {
     "get_ready": "get ready",

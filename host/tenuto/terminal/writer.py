@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenuto.events import Entry
+    from tenuto.sessions.events import Entry
 
 BOUND_CHARS = 1_000_000
 _NOBODY_READS = (errno.EPIPE, errno.EIO, errno.ECONNRESET)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
-from tenuto.events import Record
+from tenuto.sessions.events import Record
 from tenuto_core import auth, player, vocab, wire
 from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.heart import RR_MAX
@@ -25,10 +25,9 @@ from .base import Identity, Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from tenuto.commands import Verb
     from tenuto.links.base import Link
-
-    from .keys import BandKeys
+    from tenuto.sessions.commands import Verb
+    from tenuto.state.keys import BandKeys
 
 _log = logging.getLogger(__name__)
 

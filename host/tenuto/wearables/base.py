@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenuto.commands import Verb
-    from tenuto.events import Record
+    from tenuto.sessions.commands import Verb
+    from tenuto.sessions.events import Record
 
 
 @dataclass(frozen=True, slots=True)

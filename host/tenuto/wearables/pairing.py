@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from tenuto.config import Wearable
     from tenuto.links.ble import BleAdapter
+    from tenuto.state.keys import KeyStore
 
     from .base import Identity
-    from .keys import KeyStore
 
 GESTURE_TIMEOUT_S = 90.0
 """For a person who reads what to do, finds the button and does it, perhaps twice."""

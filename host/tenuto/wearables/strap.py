@@ -16,9 +16,9 @@ from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_str
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.heart import Measurement, location, sensor_kind
 from tenuto.links.ble import at_address
-from tenuto.links.bluetooth_faults import link_errors
+from tenuto.links.radios.errors import link_errors
+from tenuto.sessions.heart import Measurement, location, sensor_kind
 
 if TYPE_CHECKING:
     import random

@@ -7,17 +7,17 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenuto.app import Setting, open_host
 from tenuto.config import Bluetooth, Config, Folders, History, Mqtt, Person, Routines, Wearable
-from tenuto.garbage import collected_between_sessions
+from tenuto.daemon.build import Setting, open_host
+from tenuto.daemon.garbage_collection import collected_between_sessions
 from tests.bench.scale import child
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenuto.app import Host
-    from tenuto.events import Entry
-    from tenuto.outlets import Sink
+    from tenuto.daemon.build import Host
+    from tenuto.daemon.sinks import Sink
+    from tenuto.sessions.events import Entry
 
 ROUTINE = "lower-back-short"
 LINKED_TIMEOUT_S = 900.0
@@ -84,11 +84,11 @@ async def main(given: Any) -> None:
         host.running(),
         collected_between_sessions(lambda: host.is_playing),
     ):
-        outlet = host._outlets[0]
-        outlet._sink = disk = Watched(outlet._sink)
+        queue = host._queues[0]
+        queue._sink = disk = Watched(queue._sink)
         async with asyncio.timeout(LINKED_TIMEOUT_S):
-            for keeper in host.daemon.keepers.values():
-                await keeper.connected.wait()
+            for supervisor in host.daemon.supervisors.values():
+                await supervisor.connected.wait()
         await quiet(host)
         child.say()
         order = await child.listen()
@@ -100,7 +100,7 @@ async def main(given: Any) -> None:
             **spent,
             mib=child.resident_mib(),
             batches=disk.batches,
-            dropped=host.bridge.dropped + sum(outlet.dropped for outlet in host._outlets),
+            dropped=host.bridge.dropped + sum(queue.dropped for queue in host._queues),
         )
         await child.listen()
 

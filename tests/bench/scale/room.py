@@ -19,10 +19,10 @@ from bumble.gatt import Characteristic, Service
 from bumble.keys import MemoryKeyStore
 
 from tenuto.links.ble import INBOX_UUID, OUTBOX_UUID, SERVICE_UUID
-from tenuto.resources import shipped
+from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.controller import power_on_device
-from tenuto.simulator.listen import listen as offer_controllers
+from tenuto.simulator.server import listen as offer_controllers
 from tests.bench.scale import child
 
 if TYPE_CHECKING:

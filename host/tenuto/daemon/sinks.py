@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: MIT
+"""Queues: one bounded queue and one task for each sink, so that no sink can hold up another.
+
+The daemon puts each entry into every queue and goes on; what a sink then needs, its queue waits
+for. A broker that takes half a second for a message, or a disk that hangs, costs that sink its own
+oldest entries and nobody else anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
+
+from tenuto.errors import TenutoError
+from tenuto.event_loops import real_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from tenuto.sessions.events import Entry
+
+_log = logging.getLogger(__name__)
+
+RETRY_FIRST_S = 0.5
+RETRY_MAX_S = 30.0
+TRIES_MAX = 3
+"""How often a batch is tried whose failure is not from outside: most likely it never works."""
+
+
+class Sink(Protocol):
+    """Where entries end: the history, a broker, a screen.
+
+    The methods are never called at the same time, with one exception: `close` may come after a
+    `handle` or an `open` that was cancelled.
+    """
+
+    name: str
+    """For log lines and the name of the task."""
+
+    async def open(self) -> None:
+        """Make ready. A sink whose other end may be away returns and keeps trying by itself.
+
+        Raises:
+            TenutoError: it cannot work as it is configured; the text is for the person.
+        """
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Take entries, in order; an empty sequence is allowed and does nothing.
+
+        After an error the same entries come again, so that a sink either takes all or none of
+        them, or can bear to see one twice.
+
+        Raises:
+            TenutoError, OSError, TimeoutError: the world outside is to blame; tried again for as
+                long as it takes.
+            Exception: anything else is taken for a mistake in the sink; tried `TRIES_MAX` times.
+        """
+
+    async def close(self) -> None:
+        """Give everything back. May be called twice, and without `open`."""
+
+
+class SinkQueue:
+    """The queue and the task of one sink; an asynchronous context manager.
+
+    When the queue is full the oldest entry is dropped: for a screen and a dashboard the newest
+    ones matter, and the history loses the same number either way.
+
+    Attributes:
+        name: the sink's.
+        dropped: entries lost so far, because the queue was full, because the sink failed on them
+            for good, or because they were still here when the queue closed.
+        failing: whether the last attempt of the sink failed.
+
+    What a sink waits for is no faster under a clock that is, so the time limits are of real time.
+
+    Args:
+        sink: opened on entry, closed on exit.
+        bound: entries that wait at most, besides the batch that is being handled.
+        batch: entries handed to the sink at once, at most.
+        linger_s: how long the first entry waits for others, so that a sink to which each call is
+            dear gets them at once; a full batch, `flush` and the exit do not wait for it.
+        handle_timeout_s: longest time for `open` and for each `handle`, then it is cancelled.
+        close_timeout_s: on exit, longest time for what still waits, and again for `close`.
+        on_dropped: called with the number of entries just lost; must not raise.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        bound: int = 1024,
+        batch: int = 64,
+        linger_s: float = 0.0,
+        handle_timeout_s: float = 30.0,
+        close_timeout_s: float = 2.0,
+        on_dropped: Callable[[int], None] | None = None,
+    ) -> None:
+        if bound < 1 or batch < 1:
+            msg = f"bound and batch must be 1 or more, not {bound} and {batch}"
+            raise ValueError(msg)
+        self.name = sink.name
+        self.dropped = 0
+        self.failing = False
+        self._sink = sink
+        self._bound = bound
+        self._batch_max = batch
+        self._linger_s = linger_s
+        self._handle_timeout_s = handle_timeout_s
+        self._close_timeout_s = close_timeout_s
+        self._on_dropped = on_dropped
+        self._queue: deque[tuple[int, Entry]] = deque()
+        self._batch: list[tuple[int, Entry]] = []
+        self._count = 0
+        self._burst = 0
+        self._filled = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._flushes = 0
+        self._settled = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def put(self, entry: Entry) -> None:
+        """Queue an entry. Never waits and never raises; after the exit it counts as dropped."""
+        self._count += 1
+        if self._closed:
+            self._drop(1)
+            return
+        if len(self._queue) >= self._bound:
+            self._queue.popleft()
+            if not self._burst:
+                _log.warning(
+                    "queue=%s full=%d the oldest entries are dropped", self.name, self._bound
+                )
+            self._burst += 1
+            self._drop(1)
+        self._queue.append((self._count, entry))
+        self._filled.set()
+        if len(self._queue) >= self._batch_max:
+            self._hurry.set()
+
+    @property
+    def room(self) -> int:
+        """How many entries can be put now before the oldest is dropped."""
+        return self._bound - len(self._queue)
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was put before this call is handled or dropped.
+
+        Returns:
+            False if `timeout_s` passed first.
+        """
+        last = self._count
+        self._flushes += 1
+        self._hurry.set()
+        try:
+            async with asyncio.timeout(real_s(timeout_s)):
+                while self._oldest() <= last:
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._flushes -= 1
+        return True
+
+    async def __aenter__(self) -> Self:
+        """Open the sink and start the task.
+
+        Raises:
+            TenutoError: from the sink, or because it did not open in time.
+        """
+        try:
+            async with asyncio.timeout(real_s(self._handle_timeout_s)):
+                await self._sink.open()
+        except TimeoutError:
+            await self._close_sink()
+            msg = f"{self.name} did not open within {self._handle_timeout_s:g} s"
+            raise TenutoError(msg) from None
+        except BaseException:
+            await self._close_sink()
+            raise
+        self._task = asyncio.create_task(self._run(), name=f"queue {self.name}")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Handle what still waits, within the time limits, and close the sink."""
+        self._closed = True
+        try:
+            await self.flush(self._close_timeout_s)
+        finally:
+            if self._task is not None:
+                await self._end(self._task)
+            left = len(self._queue) + len(self._batch)
+            self._queue.clear()
+            self._batch.clear()
+            if left:
+                _log.warning("queue=%s closed dropped=%d", self.name, left)
+                self._drop(left)
+            await self._close_sink()
+
+    def _oldest(self) -> int | float:
+        """Give the number of the oldest entry that is neither handled nor dropped."""
+        waiting = self._batch or self._queue
+        return waiting[0][0] if waiting else float("inf")
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        if self._on_dropped is not None:
+            self._on_dropped(count)
+
+    async def _run(self) -> None:
+        while True:
+            await self._filled.wait()
+            if self._linger_s:
+                await self._linger()
+            while self._queue and len(self._batch) < self._batch_max:
+                self._batch.append(self._queue.popleft())
+            if not self._queue:
+                self._filled.clear()
+            if self._burst:
+                _log.warning("queue=%s goes on dropped=%d", self.name, self._burst)
+                self._burst = 0
+            await self._handle_batch()
+            self._batch.clear()
+            self._settled.set()
+
+    async def _linger(self) -> None:
+        """Give others the time to come, unless somebody waits or a batch is full."""
+        if self._flushes or len(self._queue) >= self._batch_max:
+            return
+        self._hurry.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(real_s(self._linger_s)):
+                await self._hurry.wait()
+
+    async def _handle_batch(self) -> None:
+        entries = [entry for _, entry in self._batch]
+        retry_s = RETRY_FIRST_S
+        tries = 0
+        while True:
+            try:
+                async with asyncio.timeout(real_s(self._handle_timeout_s)):
+                    await self._sink.handle(entries)
+            except (TenutoError, OSError, TimeoutError) as error:
+                self._say_failed(error)
+            except Exception as error:  # noqa: BLE001 - one bad batch must not end the sink
+                tries += 1
+                self._say_failed(error)
+                if tries == TRIES_MAX:
+                    _log.error("queue=%s gives up dropped=%d", self.name, len(entries))
+                    self._drop(len(entries))
+                    return
+            else:
+                if self.failing:
+                    _log.info("queue=%s works again", self.name)
+                self.failing = False
+                return
+            await asyncio.sleep(retry_s)
+            retry_s = min(2 * retry_s, RETRY_MAX_S)
+
+    def _say_failed(self, error: Exception) -> None:
+        """Log the first failure of a row: a `TenutoError` by its text, any other by its place.
+
+        The text of a foreign exception may quote what somebody's heart did.
+        """
+        if self.failing:
+            return
+        self.failing = True
+        if isinstance(error, TenutoError):
+            _log.warning("queue=%s failed: %s", self.name, error)
+            return
+        frames = traceback.extract_tb(error.__traceback__)
+        where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
+        _log.warning("queue=%s failed: %s at %s", self.name, type(error).__name__, where)
+
+    async def _close_sink(self) -> None:
+        closing = asyncio.create_task(self._sink.close(), name=f"close {self.name}")
+        try:
+            done, _ = await asyncio.wait({closing}, timeout=real_s(self._close_timeout_s))
+        except BaseException:
+            closing.cancel()
+            raise
+        if not done:
+            _log.warning("queue=%s did not close in time", self.name)
+            await self._end(closing)
+        elif closing.exception() is not None:
+            self.failing = False
+            self._say_failed(TenutoError(f"{type(closing.exception()).__name__} while closing"))
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        """Cancel a task and wait for its end, but not for ever."""
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=real_s(self._close_timeout_s))
+        if not done:
+            _log.warning("queue=%s ignores its cancellation", self.name)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""Draws how a board is wired, from its file in `boards/`: `python -m tenuto.firmware.wiring`.
+
+Writes `firmware/wiring/<board>.svg` for each board, so that no picture shows another pin than the
+firmware uses.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tenuto.shipped import shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WIDTH, ROW, PAD = 780, 26, 16
+COLOURS = {"3V": "#c0392b", "GND": "#2c3e50", "SDA": "#2471a3", "SCL": "#b7950b", "": "#6c3483"}
+BOARD_TITLES = {
+    "feather_nrf52840_sense": "Adafruit Feather nRF52840 Sense",
+    "xiao_nrf52840_sense": "Seeed XIAO nRF52840 Sense",
+    "qtpy_esp32s3": "Adafruit QT Py ESP32-S3 (no PSRAM)",
+}
+SUPPLY_NAMES = {"xiao_nrf52840_sense": "3V3"}
+CELLS = {
+    "feather_nrf52840_sense": ("BAT", "LiPo cell, in the board's socket"),
+    "xiao_nrf52840_sense": ("BAT+, BAT-", "LiPo cell, soldered under the board"),
+    "qtpy_esp32s3": ("5V", "USB; or a LiPo cell through the MAX17048 and a LiPo BFF"),
+}
+"""Where the power comes in, by the board's own print: no pin of CircuitPython."""
+
+
+@dataclass
+class Svg:
+    """A drawing under way; `height` grows with it."""
+
+    height: int = 0
+    parts: list[str] = field(default_factory=list)
+
+    def box(self, x: int, y: int, width: int, height: int) -> None:
+        """Draw a rounded frame."""
+        self.parts.append(
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" fill="none" '
+            'stroke="#34495e"/>'
+        )
+        self.height = max(self.height, y + height + PAD)
+
+    def text(self, x: int, y: int, text: str, kind: str = "") -> None:
+        """Write a line; kind: "", "title", "right" or "small"."""
+        attributes = f' class="{kind}"' if kind else ""
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+        self.parts.append(f'<text x="{x}" y="{y}"{attributes}>{escaped}</text>')
+        self.height = max(self.height, y + PAD)
+
+    def wire(self, points: list[tuple[int, int]], colour: str) -> None:
+        """Draw a line with a dot at each end."""
+        path = " ".join(f"{x},{y}" for x, y in points)
+        self.parts.append(
+            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>'
+        )
+        for x, y in (points[0], points[-1]):
+            self.parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
+
+    def trace(self, x: int, y: int, width: int) -> None:
+        """Draw what the board has already, and nobody has to wire."""
+        self.parts.append(
+            f'<path d="M{x} {y}h{width}" stroke="#95a5a6" stroke-width="1.5" '
+            'stroke-dasharray="4 4"/>'
+        )
+
+    def render(self, title: str) -> str:
+        """Give the whole file."""
+        style = (
+            "text{font:13px sans-serif;fill:#17202a}.title{font-weight:bold;font-size:15px}"
+            ".right{text-anchor:end}.small{font-size:12px;fill:#566573}"
+        )
+        body = "\n".join(self.parts)
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
+            f'width="{WIDTH}" height="{self.height}" role="img">\n'
+            f"<title>{title}</title>\n"
+            f"<!-- Made by python -m tenuto.firmware.wiring; SPDX-License-Identifier: MIT -->\n"
+            f"<style>{style}</style>\n"
+            f'<rect width="100%" height="100%" fill="#fdfefe"/>\n{body}\n</svg>\n'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a file of `boards/` says: pins by the names of CircuitPython's `board`."""
+
+    name: str
+    values: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Pins:
+        """Read a file of `boards/` without running it."""
+        values = {}
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign):
+                values[ast.unparse(node.targets[0])] = _value(node.value)
+        return cls(path.stem, values)
+
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the bus is a STEMMA QT socket."""
+        return str(self.values["SCL"]).endswith("1")
+
+
+def _value(node: ast.expr) -> Any:  # noqa: ANN401  whatever the file assigns
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Dict):
+        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        return dict(zip(keys, map(_value, node.values), strict=True))
+    return None if isinstance(node, ast.BinOp) else ast.literal_eval(node)
+
+
+def draw(pins: Pins) -> str:
+    """Draw one board and its parts.
+
+    The board stands on the left, the parts on its bus in a chain on the right, as STEMMA QT cables
+    join them; what is on pins of its own is below.
+    """
+    svg = Svg()
+    name = BOARD_TITLES.get(pins.name, pins.name)
+    svg.text(PAD, 26, name, "title")
+    supply = SUPPLY_NAMES.get(pins.name, "3V")
+    bus = [(supply, "3V"), ("GND", "GND"), (pins.values["SDA"], "SDA"), (pins.values["SCL"], "SCL")]
+    motor, battery = pins.values["MOTOR"], pins.values["BATTERY"] or {}
+    chain = [("DRV2605L haptic driver, 0x5A", _motor_text(motor))]
+    if pins.values["HEART"]:
+        chain.append(("MAX30102 heart-rate sensor, 0x57", "against the skin"))
+    if battery.get("kind") == "max17048":
+        chain.append(("MAX17048 fuel gauge, 0x36", "between battery and board"))
+    own = _own_pins(pins)
+    top, left, right = 44, PAD, 360
+    y = top + PAD + 10
+    for number, (pin, wire) in enumerate(bus):
+        svg.text(left + 190, y + 4, pin, "right")
+        svg.wire([(left + 200, y), (right, y)], COLOURS[wire])
+        svg.text(right + 10, y + 4, "VIN" if wire == "3V" else wire, "small")
+        if number == 0 and pins.is_plugged:
+            svg.text(left + 12, y + 4, "STEMMA QT")
+        y += ROW
+    part_top = top
+    for number, (title, detail) in enumerate(chain):
+        height = ROW * 4 + PAD if number == 0 else 58
+        svg.box(right, part_top, WIDTH - PAD - right, height)
+        svg.text(right + 60, part_top + (30 if number == 0 else 24), title)
+        svg.text(right + 60, part_top + (52 if number == 0 else 44), detail, "small")
+        if number:
+            for offset, wire in enumerate(("3V", "GND", "SDA", "SCL")):
+                x = right + 280 + 18 * offset
+                svg.wire([(x, part_top - 18), (x, part_top)], COLOURS[wire])
+        part_top += height + 18
+    y = max(y, part_top) + PAD
+    for pin, text, is_there in own:
+        svg.text(left + 190, y + 4, pin, "right")
+        if is_there:
+            svg.trace(left + 200, y, right - left - 200)
+        else:
+            svg.wire([(left + 200, y), (right, y)], COLOURS[""])
+        svg.text(right + 10, y + 4, text, "small" if is_there else "")
+        y += ROW
+    svg.box(left, top, 200, y - top)
+    return svg.render(f"How the {name} is wired")
+
+
+def _motor_text(motor: dict[str, Any]) -> str:
+    kind = "LRA" if motor.get("kind") == "lra" else "ERM coin motor"
+    return f"{kind} of {motor['rated_mv'] / 1000:g} V on its two pads"
+
+
+def _own_pins(pins: Pins) -> list[tuple[str, str, bool]]:
+    """The pins beside the bus: name, what is on it, whether the board has that already."""
+    values = pins.values
+    own = []
+    enable = values["MOTOR"].get("enable")
+    if enable:
+        text = "EN of the DRV2605L, and 100 kOhm from there to GND"
+        own.append((enable, text, False))
+    if values["BUTTON"] in ("SWITCH", "BUTTON"):
+        own.append((values["BUTTON"], "button, on the board", True))
+    else:
+        own.append((values["BUTTON"], "push button, its other leg to GND", False))
+    if pins.name in CELLS:
+        own.append((*CELLS[pins.name], False))
+    battery = values["BATTERY"] or {}
+    if battery.get("kind") == "divider":
+        own.append((battery["pin"], "the battery's divider, on the board", True))
+    if values["LED"]:
+        own.append((values["LED"]["pin"], "light, on the board", True))
+    return own
+
+
+def pictures() -> dict[str, str]:
+    """Draw all boards: file name -> SVG."""
+    folder = shipped("firmware") / "boards"
+    skipped = ("__init__", "template")
+    found = (path for path in sorted(folder.glob("*.py")) if path.stem not in skipped)
+    return {f"{path.stem}.svg": draw(Pins.read(path)) for path in found}
+
+
+if __name__ == "__main__":
+    target = shipped("firmware") / "wiring"
+    target.mkdir(exist_ok=True)
+    for name, picture in pictures().items():
+        (target / name).write_text(picture, "utf-8")
+        sys.stdout.write(f"{target / name}\n")

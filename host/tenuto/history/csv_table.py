@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Holds as a table for spreadsheets (CSV, RFC 4180): one row for each hold.  Pure."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+from tenuto.sessions import heart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .timeline import Account, Phase
+
+COLUMNS = (
+    "session",
+    "began_utc",
+    "person",
+    "wearable",
+    "routine",
+    "session_ended",
+    "hold_began_utc",
+    "exercise",
+    "side",
+    "repetition",
+    "planned_s",
+    "held_s",
+    "outcome",
+    "muscles",
+    "mean_bpm",
+    "max_bpm",
+)
+
+
+def write_table(accounts: Iterable[Account], file: TextIO) -> int:
+    """Write the table; returns the number of holds.
+
+    file: opened with `newline=""`, so that the lines end as the format says.
+    """
+    writer = csv.writer(file)
+    writer.writerow(COLUMNS)
+    count = 0
+    for told in accounts:
+        for hold in told.holds:
+            writer.writerow(map(_cell, _row(told, hold)))
+            count += 1
+    return count
+
+
+def _row(told: Account, hold: Phase) -> tuple[object, ...]:
+    row = told.row
+    within = [s for s in told.samples if hold.from_ms <= s.t_ms < hold.to_ms]
+    rate = heart.rate(within, hold.to_ms)
+    return (
+        row.id,
+        _utc(row.started_utc_ms),
+        row.person,
+        row.key.wearable,
+        row.routine,
+        row.reason,
+        _utc(told.utc_ms(hold.from_ms)),
+        hold.exercise,
+        hold.side,
+        hold.rep,
+        hold.planned_ms / 1000,
+        hold.held_ms / 1000,
+        hold.outcome,
+        "; ".join(told.muscles.get(hold.exercise or "", ())),
+        None if rate is None else round(rate.mean_bpm, 1),
+        None if rate is None else rate.max_bpm,
+    )
+
+
+def _utc(utc_ms: int) -> str:
+    return datetime.fromtimestamp(utc_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cell(value: object) -> object:
+    """Give a value so that no spreadsheet takes the name of an exercise for a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value

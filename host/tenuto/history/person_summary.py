@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""How somebody stands: the last session, the streak, this week.  For dashboards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
+from .timeline import COMPLETE, account
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date, tzinfo
+
+    from .store import SessionRow, Store, StoredSession
+
+CACHED_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A session that has ended, as far as it counts here.
+
+    exercises: how many the session had, as far as it came.
+    """
+
+    row: SessionRow
+    held_ms: int
+    completed: int
+    planned: int | None
+    exercises: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How somebody stands on a day.
+
+    last: None before any session.  streak_days: days in a row, see `adherence`; keep_until: the
+    last day on which a session keeps it.  held_ms, days, sessions: of this week, from Monday.
+    advised_days: a week.  advised_ms: held in a week, for the exercises of the last session; None
+    where that is not known.
+    """
+
+    last: Counted | None
+    streak_days: int
+    keep_until: date | None
+    held_ms: int
+    days: int
+    sessions: int
+    advised_days: int
+    advised_ms: int | None
+
+
+def count(session: StoredSession) -> Counted:
+    """Count a stored session."""
+    told = account(session)
+    holds = told.holds
+    return Counted(
+        session.row,
+        sum(hold.held_ms for hold in holds),
+        sum(hold.outcome == COMPLETE for hold in holds),
+        told.summary.holds_planned,
+        len({hold.exercise for hold in holds}),
+    )
+
+
+def standing(counted: Sequence[Counted], now_utc_ms: int, zone: tzinfo | None = None) -> Standing:
+    """Say how somebody stands after these sessions, in any order.
+
+    zone: what days are counted in; None for that of this computer.
+    """
+    today = day_of(now_utc_ms, zone)
+    monday = week_of(today)
+    days = {_day(item, zone) for item in counted if item.completed}
+    week = [item for item in counted if _day(item, zone) >= monday]
+    run = streak(days, today)
+    last = max(counted, key=lambda item: item.row.started_utc_ms, default=None)
+    advised_ms = None
+    if last is not None and last.exercises:
+        advised_ms = last.exercises * EXERCISE_MS * DAYS_A_WEEK[0]
+    return Standing(
+        last=last,
+        streak_days=run.present,
+        keep_until=run.keep_until,
+        held_ms=sum(item.held_ms for item in week),
+        days=len({day for day in days if day >= monday}),
+        sessions=len(week),
+        advised_days=DAYS_A_WEEK[0],
+        advised_ms=advised_ms,
+    )
+
+
+def _day(item: Counted, zone: tzinfo | None) -> date:
+    return day_of(item.row.started_utc_ms, zone)
+
+
+class PersonSummaries:
+    """Reads from the history no more than it needs: what counts for a streak or for this week."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cache: dict[tuple[int, int | None], Counted] = {}
+
+    async def of(
+        self,
+        mine: Callable[[SessionRow], bool],
+        now_utc_ms: int,
+        zone: tzinfo | None = None,
+    ) -> Standing:
+        """Say how somebody stands.
+
+        mine: which sessions are theirs.
+
+        Raises:
+            StoreError: the history cannot be read.
+        """
+        counted: list[Counted] = []
+        oldest = week_of(day_of(now_utc_ms, zone))
+        for row in await self._store.sessions():
+            if row.ended_utc_ms is None or not mine(row):
+                continue
+            day = day_of(row.started_utc_ms, zone)
+            if counted and day < oldest - timedelta(days=REST_DAYS_MAX + 1):
+                break  # whatever there was before, the streak has been broken since
+            found = await self._count(row)
+            if found is None:
+                continue
+            counted.append(found)
+            if found.completed:
+                oldest = min(oldest, day)
+        return standing(counted, now_utc_ms, zone)
+
+    async def _count(self, row: SessionRow) -> Counted | None:
+        key = (row.id, row.ended_utc_ms)
+        if key not in self._cache:
+            stored = await self._store.session(row.id)
+            if stored is None:
+                return None
+            self._cache[key] = count(stored)
+            while len(self._cache) > CACHED_MAX:
+                del self._cache[next(iter(self._cache))]
+        return self._cache[key]

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: MIT
+"""Looks whether a history is sound, and mends it from its records.
+
+The records are the truth and the rows of sessions follow from them, so rows can be made anew. A
+file that SQLite itself cannot read through is copied, row by row, as far as it can be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenuto.errors import StoreError
+from tenuto.sessions import events
+from tenuto.sessions.tracker import plan_id_of
+from tenuto_core import vocab
+from tenuto_core.plan import Plan, PlanError
+
+from .store import Store, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROBLEMS_MAX = 20
+"""How many problems of the file's structure are looked for."""
+
+_TABLES = ("plans", "exercises", "sessions", "records", "host_events", "deleted", "outbox")
+"""In the order in which they may be filled."""
+
+MOMENT_MS = 10_000
+"""How far a row's times may be from its records': a wearable's clock is asked again and again."""
+
+_Row = tuple[Any, ...]
+_Key = tuple[str, int, int]
+"""As in `SessionKey`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found.
+
+    damage: of the file itself, in SQLite's words; only `salvage` helps.  faults: what the rows say
+    wrongly; `rebuild` helps.
+    """
+
+    damage: tuple[str, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing was found."""
+        return not self.damage and not self.faults
+
+
+async def check(store: Store) -> Checked:
+    """Look through the whole file; takes about a second for a year of daily sessions."""
+    return await store.work(_check)
+
+
+async def rebuild(store: Store) -> int:
+    """Make the rows of sessions anew from the records; returns how many changed or came back.
+
+    Plans that are damaged are taken out; the host fetches them again where it can. Whose session
+    it was is not in the records: a row that had been lost comes back without its person.
+    """
+    return await store.work(_rebuild)
+
+
+async def salvage(path: Path) -> tuple[Path, dict[str, int]]:
+    """Put a new file with all that can be read in the place of a damaged one.
+
+    No other program may use the file. Returns where the damaged one is now, and how many rows of
+    each table were saved.
+
+    Raises:
+        StoreError: the folder cannot be written, or not even the beginning can be read.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="salvage-", dir=path.parent) as folder:
+            copy, new = _copy_of(path, Path(folder)), Path(folder, "new.db")
+            async with Store(new) as store:
+                saved = await store.work(lambda db: _save_readable(copy, db))
+                await store.work(_rebuild)
+            return _exchange(path, new), saved
+    except OSError as error:
+        raise StoreError(f"the history {path} cannot be mended: {error.strerror}") from error
+
+
+def _copy_of(path: Path, folder: Path) -> Path:
+    """Copy a database: SQLite writes to one that it opens with a write-ahead log."""
+    copy = folder / "old.db"
+    shutil.copyfile(path, copy)
+    with suppress(FileNotFoundError):
+        shutil.copyfile(f"{path}-wal", f"{copy}-wal")
+    return copy
+
+
+def _exchange(path: Path, new: Path) -> Path:
+    """Put the new file in the place of the old one; returns where the old one is now."""
+    kept = _free_name(path.with_name(f"{path.name}.damaged"))
+    path.rename(kept)
+    for tail in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{tail}").rename(f"{kept}{tail}")
+    new.rename(path)
+    return kept
+
+
+def _free_name(path: Path) -> Path:
+    return next(
+        name
+        for name in (path, *(path.with_name(f"{path.name}.{n}") for n in range(2, 1_000)))
+        if not os.path.lexists(name)
+    )
+
+
+# --- in the store's thread
+
+
+def _check(db: sqlite3.Connection) -> Checked:
+    try:
+        told = db.execute(f"PRAGMA integrity_check({PROBLEMS_MAX})").fetchall()
+        damage = tuple(str(row[0]) for row in told if row[0] != "ok")
+        if damage:
+            return Checked(damage, ())
+        orphans = db.execute("PRAGMA foreign_key_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        return Checked((str(error),), ())
+    faults = [f"{len(orphans)} records or events belong to no session"] if orphans else []
+    faults += [f"plan {plan_id} is damaged" for plan_id in _bad_plans(db)]
+    faults += [
+        f"session {number or f'of {key[0]}'} is not as its records tell"
+        for number, key, _ in _wrong_rows(db)
+    ]
+    return Checked((), tuple(faults))
+
+
+def _rebuild(db: sqlite3.Connection) -> int:
+    db.execute("PRAGMA foreign_keys = OFF")  # rows may be missing until the end
+    try:
+        with transaction(db):
+            db.executemany("DELETE FROM plans WHERE plan_id = ?", [(i,) for i in _bad_plans(db)])
+            wrong = list(_wrong_rows(db))
+            for number, key, row in wrong:
+                if number is None:
+                    db.execute(
+                        "INSERT INTO sessions (wearable, boot_id, seq, plan_id, routine,"
+                        " started_utc_ms, ended_utc_ms, reason, source)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (*key, *row),
+                    )
+                else:
+                    db.execute(
+                        "UPDATE sessions SET plan_id = ?, routine = ?, started_utc_ms = ?,"
+                        " ended_utc_ms = ?, reason = ?, source = ? WHERE id = ?",
+                        (*row, number),
+                    )
+            for key, first, last in _stretches(db):
+                db.execute(
+                    "UPDATE records SET session_id = (SELECT id FROM sessions"
+                    " WHERE wearable = ?1 AND boot_id = ?2 AND seq = ?3)"
+                    " WHERE wearable = ?1 AND boot_id = ?2 AND seq BETWEEN ?4 AND ?5",
+                    (*key, first, last),
+                )
+            db.execute("DELETE FROM host_events WHERE session_id NOT IN (SELECT id FROM sessions)")
+        return len(wrong)
+    finally:
+        db.execute("PRAGMA foreign_keys = ON")
+
+
+def _bad_plans(db: sqlite3.Connection) -> list[str]:
+    return [
+        plan_id
+        for plan_id, data in db.execute("SELECT plan_id, data FROM plans")
+        if not is_plan(plan_id, data)
+    ]
+
+
+def is_plan(plan_id: str, data: bytes) -> bool:
+    """Tell whether bytes are a plan, and the one with this id."""
+    if hashlib.sha256(data).digest()[:8].hex() != plan_id:
+        return False
+    try:
+        Plan(data)
+    except PlanError:
+        return False
+    return True
+
+
+def _stretches(db: sqlite3.Connection) -> Iterator[tuple[_Key, int, int]]:
+    """Give the sessions that the records tell of: key, first and last record number.
+
+    Records without the beginning of their session stay with the one they are with, or else are one.
+    """
+    known: dict[int, _Key] = {
+        number: (wearable, boot_id, seq)
+        for number, wearable, boot_id, seq in db.execute(
+            "SELECT id, wearable, boot_id, seq FROM sessions"
+        )
+    }
+    key: _Key | None = None
+    first = last = 0
+    for wearable, boot_id, seq, kind, session_id in db.execute(
+        "SELECT wearable, boot_id, seq, kind, session_id FROM records"
+        " ORDER BY wearable, boot_id, seq"
+    ).fetchall():
+        here = key if key is not None and key[:2] == (wearable, boot_id) else None
+        claimed = known.get(session_id)
+        if kind == vocab.SESSION_STARTED:
+            here = (wearable, boot_id, seq)
+        elif claimed is not None and claimed[:2] == (wearable, boot_id):
+            here = claimed if here is None or claimed[2] > here[2] else here
+        if here is None:
+            here = (wearable, boot_id, seq)
+        if here != key:
+            if key is not None:
+                yield key, first, last
+            key, first = here, seq
+        last = seq
+    if key is not None:
+        yield key, first, last
+
+
+def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row]]:
+    """Give the sessions whose row is missing or wrong: its id or None, key, and what is right."""
+    for key, first, last in list(_stretches(db)):
+        row = db.execute(
+            "SELECT id, plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
+            " FROM sessions WHERE wearable = ? AND boot_id = ? AND seq = ?",
+            key,
+        ).fetchone()
+        number, told = (row[0], row[1:]) if row else (None, (None,) * 6)
+        right = _told_by_records(db, (*key[:2], first, last), number, told)
+        if number is None or not all(map(_agree, right, told)):
+            yield number, key, right
+
+
+def _agree(right: object, told: object) -> bool:
+    """Tell whether two values of a row say the same; a moment may be judged anew a little."""
+    if isinstance(right, int) and isinstance(told, int):
+        return abs(right - told) <= MOMENT_MS
+    return right == told
+
+
+def _told_by_records(db: sqlite3.Connection, where: _Row, number: int | None, told: _Row) -> _Row:
+    plan_id, routine, started_utc_ms = told[:3]
+    first_utc_ms = None
+    ended: _Row | None = None
+    for kind, seq, utc_ms, *fields in db.execute(
+        "SELECT kind, seq, utc_ms, at_ms, step, a, b, c FROM records WHERE wearable = ?"
+        " AND boot_id = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+        where,
+    ):
+        first_utc_ms = first_utc_ms or utc_ms
+        if kind == vocab.SESSION_STARTED:
+            at_ms, step, a, b, c = fields
+            plan_id = plan_id_of(events.Record(seq, at_ms, kind, step, a, b, c)).hex()
+            started_utc_ms = utc_ms
+        elif kind == vocab.SESSION_ENDED and ended is None:
+            reason, source = fields[2] & 0xFF, fields[2] >> 8
+            ended = (
+                utc_ms,
+                _name(vocab.END_REASONS, reason),
+                _name(vocab.SOURCES, source),
+            )
+    if ended is None:
+        ended = _told_by_host(db, number)
+    known = db.execute("SELECT routine FROM plans WHERE plan_id = ?", (plan_id,)).fetchone()
+    return (
+        plan_id,
+        known[0] if known and routine is None else routine,
+        first_utc_ms if started_utc_ms is None else started_utc_ms,
+        *((None,) * 3 if ended is None else ended),
+    )
+
+
+def _told_by_host(db: sqlite3.Connection, number: int | None) -> _Row | None:
+    for utc_ms, data in db.execute(
+        "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id", (number,)
+    ):
+        event = events.from_json(json.loads(data))
+        if isinstance(event, events.SessionEnded):
+            return utc_ms, event.reason, event.source
+    return None
+
+
+def _name(names: tuple[str, ...], number: int) -> str:
+    return names[number] if number < len(names) else f"unknown_{number}"
+
+
+def _save_readable(damaged: Path, db: sqlite3.Connection) -> dict[str, int]:
+    saved = {}
+    db.execute("PRAGMA foreign_keys = OFF")
+    with closing(sqlite3.connect(damaged, isolation_level=None)) as old:
+        for table in _TABLES:
+            with transaction(db):
+                saved[table] = _copy_table(old, db, table)
+    db.execute("PRAGMA foreign_keys = ON")
+    return saved
+
+
+def _copy_table(old: sqlite3.Connection, db: sqlite3.Connection, table: str) -> int:
+    columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
+    keys = ", ".join(
+        row[1] for row in sorted(db.execute(f"PRAGMA table_info({table})"), key=_pk) if row[5]
+    )
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    insert = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+    before = db.total_changes
+    for order in ("ASC", "DESC"):  # from both ends, up to where it is damaged
+        by = ", ".join(f"{key} {order}" for key in keys.split(", "))
+        try:
+            rows = old.execute(f"SELECT {names} FROM {table} ORDER BY {by}")  # noqa: S608
+            for row in rows:
+                with suppress(sqlite3.IntegrityError, sqlite3.DataError):  # nonsense in a row
+                    db.execute(insert, row)
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            continue  # the other end
+    return db.total_changes - before
+
+
+def _pk(column: _Row) -> int:
+    place: int = column[5]
+    return place

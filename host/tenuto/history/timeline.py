@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: MIT
+"""A session told in full: what was held when, what was felt, and where it stood still.  Pure.
+
+Exports, reports and the score in the terminal all read this one account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.sessions import events, heart
+from tenuto_core import vocab
+
+from .summary import Summary, electrode_intervals, replay, samples, summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tenuto.sessions.events import Event
+    from tenuto_core.plan import Plan
+
+    from .store import SessionRow, StoredSession
+
+HOLD = vocab.STEP_KINDS[vocab.HOLD]
+COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One step as it was gone through; times in ms since the session began.
+
+    number: of the step in the plan.  held_ms: time in it without pauses.  outcome: one of
+    `vocab.STEP_OUTCOMES`, None while it is not known to have ended.
+    """
+
+    number: int
+    kind: str
+    exercise: str | None
+    side: str | None
+    rep: int
+    from_ms: int
+    to_ms: int
+    planned_ms: int
+    held_ms: int
+    outcome: str | None
+
+    @property
+    def is_hold(self) -> bool:
+        """Whether it is a hold."""
+        return self.kind == HOLD
+
+    @property
+    def place(self) -> str:
+        """The exercise with its side, for people."""
+        name = self.exercise or "an exercise whose name is not known"
+        return f"{name}, {self.side}" if self.side else name
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, ms since the session began."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A cue as it was felt."""
+
+    t_ms: int
+    cue: str
+    late_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A session told in full.
+
+    happened: the events with their time in ms since 1970.  muscles: of each exercise, as far as
+    they are known.  away: while the link was lost.  intervals: RR in ms that are known to come
+    from electrodes, with the time they came at.
+    """
+
+    row: SessionRow
+    plan: Plan | None
+    happened: tuple[tuple[Event, int], ...]
+    summary: Summary
+    phases: tuple[Phase, ...]
+    pauses: tuple[Span, ...]
+    waits: tuple[Span, ...]
+    away: tuple[Span, ...]
+    cues: tuple[Cue, ...]
+    samples: tuple[heart.Sample, ...]
+    intervals: tuple[tuple[int, tuple[float, ...]], ...]
+    muscles: Mapping[str, tuple[str, ...]]
+
+    @property
+    def duration_ms(self) -> int:
+        """From the start to the end, or to the last event so far."""
+        return self.summary.duration_ms
+
+    @property
+    def holds(self) -> tuple[Phase, ...]:
+        """The holds, one that was done again each time."""
+        return tuple(phase for phase in self.phases if phase.is_hold)
+
+    def utc_ms(self, t_ms: int) -> int:
+        """Give the moment of a session time, ms since 1970."""
+        return self.row.started_utc_ms + t_ms
+
+    def muscle_ms(self) -> dict[str, tuple[int, int]]:
+        """Give for how long each muscle was held, left and right.
+
+        A hold of both sides counts for both; so does one whose exercise has no known muscle for
+        none.
+        """
+        total: dict[str, tuple[int, int]] = {}
+        for hold in self.holds:
+            left_ms = 0 if hold.side == "right" else hold.held_ms
+            right_ms = 0 if hold.side == "left" else hold.held_ms
+            for muscle in self.muscles.get(hold.exercise or "", ()):
+                before = total.get(muscle, (0, 0))
+                total[muscle] = (before[0] + left_ms, before[1] + right_ms)
+        return total
+
+
+def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None = None) -> Account:
+    """Tell a stored session.
+
+    known: muscles by exercise, for what the history itself does not know.
+    """
+    happened = replay(session)
+    told = [event for event, _ in happened]
+    end_ms = max((event.t_ms for event in told), default=0)
+    started = next((e for e in told if isinstance(e, events.SessionStarted)), None)
+    return Account(
+        row=session.row,
+        plan=started.plan if started else None,
+        happened=tuple(happened),
+        summary=summarize(told),
+        phases=tuple(_phases(told, end_ms)),
+        pauses=_spans(told, events.Paused, (events.Resumed,), end_ms),
+        waits=_spans(told, events.Waiting, (events.StepEnded, events.Paused), end_ms),
+        away=_spans(told, events.LinkLost, (events.LinkRestored,), end_ms),
+        cues=tuple(Cue(e.t_ms, e.cue, e.late_ms) for e in told if isinstance(e, events.CueFired)),
+        samples=tuple(samples(told)),
+        intervals=tuple(electrode_intervals(told)),
+        muscles={**(known or {}), **{note.name: note.muscles for note in session.exercises}},
+    )
+
+
+def _phases(told: Sequence[Event], end_ms: int) -> list[Phase]:
+    phases: list[Phase] = []
+    begun: events.StepStarted | None = None
+    for event in told:
+        if isinstance(event, events.StepStarted):
+            if begun is not None:  # its end is among the records that were lost
+                phases.append(_phase(begun, event.t_ms, None))
+            begun = event
+        elif isinstance(event, events.StepEnded):
+            if begun is None or begun.step != event.step:
+                phases.append(_phase(event, event.t_ms, event))
+            else:
+                phases.append(_phase(begun, event.t_ms, event))
+            begun = None
+    if begun is not None:
+        phases.append(_phase(begun, end_ms, None))
+    return phases
+
+
+def _phase(begun: events.StepEvent, to_ms: int, ended: events.StepEnded | None) -> Phase:
+    from_ms = begun.t_ms
+    if begun is ended:  # its beginning was lost
+        from_ms = max(0, to_ms - ended.elapsed_ms)
+    return Phase(
+        number=begun.step,
+        kind=begun.kind,
+        exercise=begun.exercise,
+        side=begun.side,
+        rep=begun.rep,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        planned_ms=ended.duration_ms if ended else begun.duration_ms,
+        held_ms=ended.elapsed_ms if ended else 0,
+        outcome=ended.outcome if ended else None,
+    )
+
+
+def _spans(
+    told: Sequence[Event],
+    begins: type[Event],
+    ends: tuple[type[Event], ...],
+    end_ms: int,
+) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    from_ms: int | None = None
+    for event in told:
+        if isinstance(event, begins):
+            from_ms = event.t_ms if from_ms is None else from_ms
+        elif from_ms is not None and isinstance(event, (*ends, events.SessionEnded)):
+            spans.append(Span(from_ms, event.t_ms))
+            from_ms = None
+    if from_ms is not None:
+        spans.append(Span(from_ms, end_ms))
+    return tuple(spans)

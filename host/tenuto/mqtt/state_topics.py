@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Keep the state topics current: settings, devices, and summaries of sessions.
+
+A sink beside the bridge: its payloads come from the history and the supervisors, which takes a
+moment, and no event waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError, TenutoError
+from tenuto.event_loops import real_s
+from tenuto.sessions.commands import Answer, Preference
+from tenuto.sessions.events import CueFired, SessionEnded, SessionStarted
+
+from .topics import device_payload, settings_payload, summary_payload
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from tenuto.history.person_summary import PersonSummaries
+    from tenuto.sessions.events import Entry
+    from tenuto.state.settings import SettingsStore
+    from tenuto.wearables.device_state import DeviceState
+
+    from .bridge import Bridge
+
+_log = logging.getLogger(__name__)
+
+AGAIN_S = 600.0
+"""How often everything is worked out again: days end, and batteries run down."""
+RETRY_FIRST_S, RETRY_MAX_S = 1.0, 60.0
+"""While the history is behind, as on a disk that is full or slow, or cannot be read."""
+CUES_REMEMBERED = 1000
+
+
+class StateTopics:
+    """The sink.
+
+    Args:
+        bridge: told what changes.
+        settings: what is set for each wearable, and where that is kept.
+        standings: None where there is no history to read.
+        device: gives what is known of a wearable as a thing.
+        default_routine: gives what a bare `start` begins where nothing is set.
+        check_routine: raises InputError for a routine that cannot be played.
+        flushed: waits until the history has what happened so far; false if it has not yet.
+        utc_ms: ms since 1970.
+    """
+
+    name = "mqtt facts"
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        *,
+        settings: SettingsStore,
+        standings: PersonSummaries,
+        device: Callable[[str], DeviceState],
+        default_routine: Callable[[str], str],
+        check_routine: Callable[[str], None],
+        flushed: Callable[[], Awaitable[bool]],
+        utc_ms: Callable[[], float],
+    ) -> None:
+        self._bridge = bridge
+        self._memory = settings
+        self._standings = standings
+        self._device = device
+        self._default_routine = default_routine
+        self._check_routine = check_routine
+        self._flushed = flushed
+        self._utc_ms = utc_ms
+        self._wearables: tuple[str, ...] = ()
+        self._people: tuple[str, ...] = ()
+        self._late_ms: dict[str, deque[int]] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def set_subjects(self, wearables: Collection[str], people: Collection[str]) -> None:
+        """Say whom to tell about; those that the bridge was told of."""
+        self._wearables, self._people = tuple(wearables), tuple(people)
+        for wearable in wearables:
+            self._say_settings(wearable)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Have everything worked out again soon."""
+        self._wake.set()
+
+    async def prefer(self, preference: Preference) -> Answer:
+        """Set something for a wearable, from its next start on.
+
+        Raises:
+            InputError: it cannot be set to that, or there is no such routine.
+        """
+        wearable = preference.wearable
+        if wearable not in self._wearables:
+            raise InputError(f"there is no wearable {wearable!r}")
+        if preference.name == "routine":
+            self._check_routine(str(preference.value))
+        changed = self._memory.preferences(wearable).having(preference)
+        await self._memory.prefer(wearable, changed)
+        self._say_settings(wearable)
+        text = f"{preference.name} is {preference.value} from the next start on"
+        return Answer(ok=True, reason="ok", text=text)
+
+    # --- the sink
+
+    async def open(self) -> None:
+        """Begin."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="mqtt facts")
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Note what entries change."""
+        for entry in entries:
+            wearable, event = entry.session.wearable, entry.event
+            if isinstance(event, SessionStarted):
+                self._late_ms.pop(wearable, None)
+            elif isinstance(event, CueFired):
+                late = self._late_ms.setdefault(wearable, deque(maxlen=CUES_REMEMBERED))
+                late.append(event.late_ms)
+            elif isinstance(event, SessionEnded):
+                self.refresh()
+        if any(isinstance(entry.event, SessionStarted) for entry in entries):
+            self._bridge.announce_anew()  # a routine file may be new
+
+    async def close(self) -> None:
+        """End."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task}, timeout=real_s(1))
+
+    # --- what is said
+
+    def _say_settings(self, wearable: str) -> None:
+        preferences = self._memory.preferences(wearable)
+        payload = settings_payload(preferences, self._default_routine(wearable))
+        self._bridge.set_settings(wearable, payload)
+
+    async def _run(self) -> None:
+        retry_s = RETRY_FIRST_S
+        while True:
+            self._wake.clear()
+            try:
+                is_all = await self._flushed()
+                await self._say_all()
+            except TenutoError as error:
+                is_all = False
+                if retry_s == RETRY_FIRST_S:  # the first of a row
+                    _log.warning("mqtt facts: %s", error)
+            again_s = AGAIN_S if is_all else retry_s
+            retry_s = RETRY_FIRST_S if is_all else min(2 * retry_s, RETRY_MAX_S)
+            try:
+                async with asyncio.timeout(again_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _say_all(self) -> None:
+        now_ms = round(self._utc_ms())
+        for wearable in self._wearables:
+            self.say_device(wearable)
+        for wearable in self._wearables:
+            stands = await self._standings.of(
+                lambda row, name=wearable: row.key.wearable == name,  # type: ignore[misc]
+                now_ms,
+            )
+            self._bridge.set_summary(wearable, summary_payload(stands))
+        for person in self._people:
+            stands = await self._standings.of(
+                lambda row, name=person: row.person == name,  # type: ignore[misc]
+                now_ms,
+            )
+            self._bridge.set_person_summary(person, summary_payload(stands))
+
+    def say_device(self, wearable: str) -> None:
+        """Say what is known of a wearable as a thing."""
+        late_ms = sorted(self._late_ms.get(wearable, ()))
+        p99_ms = late_ms[math.ceil(0.99 * len(late_ms)) - 1] if late_ms else None
+        device = replace(self._device(wearable), late_p99_ms=p99_ms)
+        self._bridge.set_device(wearable, device_payload(device))

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""How a person likes what a routine says: stronger or lighter, longer or shorter holds.  Pure.
+
+What is adjusted is the routine and the vocabulary, before they are compiled, so that every cue
+still has its room and every limit still holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    from .haptics import Pattern, Vocabulary
+    from .routine import Routine, Settings
+
+    _S = TypeVar("_S", bound=Settings)
+
+STRENGTH_PCT = (10, 150)
+HOLD_PCT = (50, 200)
+HOLD_MS_MIN = 5_000
+"""No hold is made shorter than this, unless it was; a shorter one has no room for its cues."""
+_HOLD_MS_MAX = 1_800_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """What is done to each routine that starts on a wearable.
+
+    strength_pct: of the strength in the vocabulary, within `STRENGTH_PCT`; a motor has no more than
+    100 %.  hold_pct: of the hold times in the routine, within `HOLD_PCT`.  halfway, countdown:
+    False leaves out the halfway cue and the ticks; True is what the routine says.
+
+    Raises InputError if a number is out of its range.
+    """
+
+    strength_pct: int = 100
+    hold_pct: int = 100
+    halfway: bool = True
+    countdown: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name, (low, high) in (("strength_pct", STRENGTH_PCT), ("hold_pct", HOLD_PCT)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InputError(f"{name} is {value}, allowed is {low} to {high}")
+
+
+AS_WRITTEN = Adjustment()
+
+
+def adjust(routine: Routine, adjustment: Adjustment) -> Routine:
+    """Give the routine as it is to be compiled.
+
+    Holds come out in whole seconds, none shorter than `HOLD_MS_MIN` that was not so before.
+    """
+    if adjustment == replace(AS_WRITTEN, strength_pct=adjustment.strength_pct):
+        return routine
+    return replace(
+        routine,
+        defaults=_adjust_settings(routine.defaults, adjustment),
+        exercises=tuple(_adjust_settings(item, adjustment) for item in routine.exercises),
+    )
+
+
+def _adjust_settings(settings: _S, adjustment: Adjustment) -> _S:
+    return replace(
+        settings,
+        hold_ms=_scale(settings.hold_ms, adjustment.hold_pct),
+        left_hold_ms=_scale_side(settings.left_hold_ms, adjustment.hold_pct),
+        right_hold_ms=_scale_side(settings.right_hold_ms, adjustment.hold_pct),
+        halfway=settings.halfway if adjustment.halfway else False,
+        countdown=settings.countdown if adjustment.countdown else "off",
+    )
+
+
+def _scale_side(hold_ms: int | None, pct: int) -> int | None:
+    return None if hold_ms is None else _scale(hold_ms, pct)
+
+
+def _scale(hold_ms: int, pct: int) -> int:
+    if pct == 100:
+        return hold_ms
+    scaled_ms = round(hold_ms * pct / 100_000) * 1_000
+    return min(max(scaled_ms, min(hold_ms, HOLD_MS_MIN)), _HOLD_MS_MAX)
+
+
+def adjust_vocabulary(vocabulary: Vocabulary, adjustment: Adjustment) -> Vocabulary:
+    """Give the vocabulary as it is to be compiled; strengths stay between 1 and 100 %."""
+    if adjustment.strength_pct == 100:
+        return vocabulary
+    patterns = [_strengthen(pattern, adjustment.strength_pct) for pattern in vocabulary.patterns]
+    return replace(vocabulary, patterns=tuple(patterns))
+
+
+def _strengthen(pattern: Pattern, pct: int) -> Pattern:
+    return tuple(
+        (min(100, max(1, round(strength_pct * pct / 100))), on_ms, off_ms)
+        for strength_pct, on_ms, off_ms in pattern
+    )

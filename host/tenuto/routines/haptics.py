@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""The haptic vocabulary: how each cue feels, read from a TOML file that people edit.
+
+A pattern is a tuple of pulses `(strength_pct, on_ms, off_ms)`, as the plan carries it; the last
+pulse has no pause.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cattrs.errors import BaseValidationError
+
+from tenuto.errors import InputError, Mistake
+from tenuto.toml import tables
+from tenuto.toml.tables import ListOf, Mistaken, Text, Whole, key
+from tenuto_core.plan import (
+    MAX_PATTERN_MS,
+    MAX_PATTERN_PULSES,
+    MAX_PULSE_MS,
+    MIN_PULSE_MS,
+    PlanError,
+    check_pattern,
+    pattern_ms,
+)
+from tenuto_core.vocab import CUES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Pattern: TypeAlias = "tuple[tuple[int, int, int], ...]"
+
+GAP_MS_MIN = 80
+"""Pulses closer than this are felt as one (rate segregation, Jurado 2021)."""
+PULSE_MS_MIN = 100
+"""A motor with an eccentric mass needs this to be felt, at 50 to 100 ms to spin up."""
+CUE_MS_MAX = 2_000
+"""A longer cue is no longer taken in as one."""
+LENGTH_RATIO_MIN = 1.5
+"""Pulses whose lengths are nearer than this feel alike; long against short wants 3."""
+STRENGTH_RATIO_MIN = 1.4
+"""Strengths nearer than this feel alike (Android, custom haptic effects)."""
+
+BLOCKS = "▁▂▃▄▅▆▇"
+ASCII_BLOCKS = "._-=+*#"
+
+
+@dataclass(frozen=True, slots=True)
+class _Strength:
+    """One strength for all pulses, or a list."""
+
+    one: Whole
+    many: ListOf
+
+    def read(self, value: object) -> int | tuple[int, ...]:
+        return self.many.read(value) if isinstance(value, list) else self.one.read(value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"oneOf": [self.one.schema(), self.many.schema()]}
+
+
+_PCT = Whole(1, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One cue of the file."""
+
+    feels_like: str = key("feels_like", Text(200, empty=True), "A reminder.", default="")
+    on_off_ms: tuple[int, ...] = key(
+        "on_off_ms",
+        ListOf(Whole(0, MAX_PATTERN_MS), 2 * MAX_PATTERN_PULSES - 1),
+        "buzz, pause, buzz, ... in milliseconds",
+    )
+    strength_pct: int | tuple[int, ...] = key(
+        "strength_pct",
+        _Strength(_PCT, ListOf(_PCT, MAX_PATTERN_PULSES)),
+        "Strength in percent.",
+        default=100,
+    )
+
+    def __post_init__(self) -> None:
+        remarks = list(self._remarks())
+        if remarks:
+            raise Mistaken(remarks)
+
+    def _remarks(self) -> Iterator[tuple[str, str]]:
+        pulses = (len(self.on_off_ms) + 1) // 2
+        if self.on_off_ms and len(self.on_off_ms) % 2 == 0:
+            yield "on_off_ms", "ends with a pause, allowed is an odd count: buzz, pause, buzz"
+        for number, on_ms in enumerate(self.on_off_ms[::2], 1):
+            if not MIN_PULSE_MS <= on_ms <= MAX_PULSE_MS:
+                allowed = f"allowed is {MIN_PULSE_MS} to {MAX_PULSE_MS} ms"
+                yield "on_off_ms", f"has buzz {number} of {on_ms} ms, {allowed}"
+        if isinstance(self.strength_pct, tuple) and len(self.strength_pct) != pulses:
+            count = f"{len(self.strength_pct)} strengths for {pulses} buzzes"
+            yield "strength_pct", f"has {count}, allowed is one for each or one number for all"
+        total_ms = sum(self.on_off_ms)
+        if total_ms > MAX_PATTERN_MS:
+            yield "on_off_ms", f"is {total_ms} ms long in all, allowed is at most {MAX_PATTERN_MS}"
+
+    @property
+    def pattern(self) -> Pattern:
+        on_ms = self.on_off_ms[::2]
+        off_ms = (*self.on_off_ms[1::2], 0)
+        pct = self.strength_pct
+        strengths = pct if isinstance(pct, tuple) else (pct,) * len(on_ms)
+        return tuple(zip(strengths, on_ms, off_ms, strict=False))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """How each cue feels.
+
+    patterns: in the order of `vocab.CUES`, an empty one for a silent cue; within the limits of
+    `tenuto_core.plan`, else InputError.  feels_like: a text for people for each, may be empty.
+    file: where it was read.
+    """
+
+    patterns: tuple[Pattern, ...]
+    feels_like: tuple[str, ...] = ("",) * len(CUES)
+    file: str = field(default="haptics", compare=False)
+
+    def __post_init__(self) -> None:
+        """Check what a caller made without a file."""
+        if len(self.patterns) != len(CUES) or len(self.feels_like) != len(CUES):
+            raise InputError(f"a vocabulary has {len(CUES)} cues, not {len(self.patterns)}")
+        for cue, pattern in zip(CUES, self.patterns, strict=True):
+            try:
+                check_pattern(pattern, cue)
+            except PlanError as error:
+                raise InputError([Mistake(self.file, 0, str(error))]) from None
+
+    def pattern(self, cue: int) -> Pattern:
+        """Give the pattern of a cue, a number of `tenuto_core.vocab`."""
+        return self.patterns[cue]
+
+    def length_ms(self, cue: int) -> int:
+        """Give how long a cue is felt."""
+        return int(pattern_ms(self.patterns[cue]))
+
+
+def parse(data: str | bytes, file: str, base: Vocabulary | None = None) -> Vocabulary:
+    """Give the vocabulary of a TOML text; `file` is its name in messages.
+
+    base: has the cues that the text leaves out; without one they must all be there.
+    Raises InputError with all mistakes at once.
+    """
+    raw, origin = tables.parse(data, file)
+    mistakes = [
+        origin.mistake((name,), f"unknown cue [{name}]{tables.hint(name, CUES, quote='')}")
+        for name in raw
+        if name not in CUES
+    ]
+    entries: dict[str, _Entry] = {}
+    for name in CUES:
+        if name not in raw:
+            if base is None:
+                mistakes.append(origin.mistake((), f"the cue [{name}] is missing"))
+            continue
+        try:
+            entries[name] = tables.Nested(_Entry).read(raw[name])
+        except BaseValidationError as error:
+            mistakes += [
+                origin.mistake((name, *remark.path), f"[{name}]: {remark.text}")
+                for remark in tables.remarks(error)
+            ]
+        except ValueError as error:
+            mistakes.append(origin.mistake((name,), f"`{name}` {error}"))
+    if mistakes:
+        raise InputError(sorted(mistakes))
+    return _assemble(entries, file, base)
+
+
+def _assemble(entries: dict[str, _Entry], file: str, base: Vocabulary | None) -> Vocabulary:
+    patterns, texts = [], []
+    for number, name in enumerate(CUES):
+        if name in entries:
+            patterns.append(entries[name].pattern)
+            texts.append(entries[name].feels_like)
+        elif base is not None:
+            patterns.append(base.patterns[number])
+            texts.append(base.feels_like[number])
+    return Vocabulary(patterns=tuple(patterns), feels_like=tuple(texts), file=file)
+
+
+def load(path: Path, base: Vocabulary | None = None) -> Vocabulary:
+    """Read a vocabulary file; raises InputError if it cannot be read or is wrong."""
+    return parse(tables.read_bytes(path), str(path), base)
+
+
+def lint(vocabulary: Vocabulary) -> list[str]:
+    """Say which cues will be hard to feel or to tell apart; empty if none."""
+    warnings = []
+    for cue, pattern in zip(CUES, vocabulary.patterns, strict=True):
+        warnings += [f"{cue}: {text}" for text in _lint_pattern(pattern)]
+    numbered = list(zip(CUES, vocabulary.patterns, strict=True))
+    for (first, one), (second, other) in itertools.combinations(numbered, 2):
+        if one and _alike(one, other):
+            warnings.append(
+                f"{first} and {second} feel the same: give them another count of buzzes,"
+                " or make short ones three times as long"
+            )
+    return warnings
+
+
+def _lint_pattern(pattern: Pattern) -> Iterator[str]:
+    for number, (_, on_ms, off_ms) in enumerate(pattern, 1):
+        if on_ms < PULSE_MS_MIN:
+            yield f"buzz {number} of {on_ms} ms may not be felt, {PULSE_MS_MIN} ms or more is"
+        if number < len(pattern) and off_ms < GAP_MS_MIN:
+            yield (
+                f"the pause of {off_ms} ms after buzz {number} is not felt,"
+                f" {GAP_MS_MIN} ms or more is"
+            )
+    if pattern_ms(pattern) > CUE_MS_MAX:
+        yield f"{pattern_ms(pattern)} ms is long for one cue, {CUE_MS_MAX} ms is enough"
+
+
+def _felt(pattern: Pattern) -> Pattern:
+    """Give the pattern with pulses joined that are too close to be felt apart."""
+    felt: list[tuple[int, int, int]] = []
+    for pulse in pattern:
+        if felt and felt[-1][2] < GAP_MS_MIN:
+            strength, on_ms, off_ms = felt.pop()
+            felt.append((max(strength, pulse[0]), on_ms + off_ms + pulse[1], pulse[2]))
+        else:
+            felt.append(pulse)
+    return tuple(felt)
+
+
+def _near(one: int, other: int, ratio: float) -> bool:
+    return max(one, other) < ratio * min(one, other)
+
+
+def _alike(one: Pattern, other: Pattern) -> bool:
+    one, other = _felt(one), _felt(other)
+    return len(one) == len(other) and all(
+        _near(a[0], b[0], STRENGTH_RATIO_MIN) and _near(a[1], b[1], LENGTH_RATIO_MIN)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def draw(pattern: Pattern, ms_per_cell: int = 100, blocks: str = BLOCKS) -> str:
+    """Draw a pattern to scale: a block as wide as its pulse is long and as high as it is strong.
+
+    ms_per_cell: what one character stands for, 1 or more.  blocks: characters from weak to strong.
+    Pulses and pauses have at least one character each.
+    """
+    cells = ""
+    for number, (strength_pct, on_ms, off_ms) in enumerate(pattern, 1):
+        block = blocks[max(0, -(-strength_pct * len(blocks) // 100) - 1)]
+        cells += block * max(1, round(on_ms / ms_per_cell))
+        if number < len(pattern):
+            cells += " " * max(1, round(off_ms / ms_per_cell))
+    return cells

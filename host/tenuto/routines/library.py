@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""What comes with Tenuto, and what the user has put beside it: routines and the vocabulary."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError
+from tenuto.routines import haptics, routine
+from tenuto.shipped import shipped
+from tenuto.toml import tables
+
+from .adjust import AS_WRITTEN, adjust, adjust_vocabulary
+from .compile import compile_routine
+
+if TYPE_CHECKING:
+    from tenuto.config import Config
+
+    from .adjust import Adjustment
+    from .compile import CompiledPlan
+    from .haptics import Vocabulary
+    from .routine import Routine
+
+
+# A room that starts at one word reads the same files for each of its bands. What they hold decides,
+# so that an edited file counts at once; mistakes are found anew each time.
+_parse_routine = lru_cache(maxsize=32)(routine.parse)
+_parse_vocabulary = lru_cache(maxsize=8)(haptics.parse)
+_compile = lru_cache(maxsize=32)(compile_routine)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The routines and the vocabulary that a configuration gives access to.
+
+    routines_folder: the user's own routines, which come before shipped ones of the same name; need
+    not exist.  haptics_file: the user's own vocabulary; cues that it leaves out are the shipped
+    ones; None for the shipped one alone.
+    """
+
+    routines_folder: Path | None = None
+    haptics_file: Path | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Library:
+        """Give the library of a configuration."""
+        return cls(config.routines_folder, config.haptics_file)
+
+    def _paths(self) -> dict[str, Path]:
+        folders = [shipped("config") / "routines"]
+        if self.routines_folder is not None:
+            folders.append(self.routines_folder)
+        return {
+            path.stem: path
+            for folder in folders
+            for path in folder.glob("*.toml")
+            if not path.name.startswith(".")
+        }
+
+    def names(self) -> list[str]:
+        """Give the names of all routines, sorted; they may be wrong inside."""
+        return sorted(self._paths())
+
+    def path(self, name: str) -> Path:
+        """Give the file of a routine; raises InputError for a name that no routine has.
+
+        A name is looked up among those that are there and never becomes a path itself, so that it
+        may come from anywhere.
+        """
+        paths = self._paths()
+        if name not in paths:
+            known = sorted(paths)
+            found = tables.nearest(name, known)
+            tail = f"; did you mean {found}?" if found else ""
+            raise InputError(
+                f"there is no routine {tables.quoted(name)}, only {', '.join(known)}{tail}"
+            )
+        return paths[name]
+
+    def routine(self, name: str) -> Routine:
+        """Read a routine by its name; raises InputError if there is none, or if it is wrong."""
+        path = self.path(name)
+        found = _parse_routine(tables.read_bytes(path), str(path))
+        if found.name != name:
+            text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
+            raise InputError([found.mistake(("name",), text)])
+        return found
+
+    def muscles(self) -> dict[str, tuple[str, ...]]:
+        """Give the muscles of each exercise in all routines that can be read, by its name."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self.names():
+            with suppress(InputError):
+                found.update((e.name, e.muscles) for e in self.routine(name).exercises if e.muscles)
+        return found
+
+    def open(self, name_or_file: str) -> Routine:
+        """Read a routine by its name, or from a path that ends in `.toml`; for the command line.
+
+        Raises InputError if it is not there, or if it is wrong.
+        """
+        if name_or_file.endswith(".toml"):
+            return routine.load(Path(name_or_file))
+        return self.routine(name_or_file)
+
+    def vocabulary(self) -> Vocabulary:
+        """Read the vocabulary; raises InputError if it is wrong."""
+        base = _vocabulary(shipped("config") / "haptics.toml", None)
+        return base if self.haptics_file is None else _vocabulary(self.haptics_file, base)
+
+    def plan(self, name: str, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
+        """Compile a routine by its name; raises InputError if it is not there, or is wrong."""
+        return self.compile(self.routine(name), adjustment)
+
+    def compile(self, found: Routine, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
+        """Compile a routine with the vocabulary; raises InputError if they do not fit."""
+        vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
+        return _compile(adjust(found, adjustment), vocabulary)
+
+
+def _vocabulary(path: Path, base: Vocabulary | None) -> Vocabulary:
+    return _parse_vocabulary(tables.read_bytes(path), str(path), base)

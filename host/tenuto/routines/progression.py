@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Holds that grow by a rule that a person wrote into the routine, and never otherwise.  Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .routine import Exercise, Routine
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What became of an exercise: its hold as written and now, and how often it was held."""
+
+    exercise: str
+    written_ms: int
+    hold_ms: int
+    times: int
+
+
+def grows(routine: Routine) -> bool:
+    """Tell whether any exercise has a rule."""
+    return any(exercise.progression is not None for exercise in routine.exercises)
+
+
+def grown(routine: Routine, times: Mapping[str, int]) -> Routine:
+    """Give the routine as it is to be played now.
+
+    times: in how many sessions each exercise was held to its end.
+    """
+    return replace(
+        routine,
+        exercises=tuple(_grown(item, times.get(item.name, 0)) for item in routine.exercises),
+    )
+
+
+def growths(written: Routine, now: Routine, times: Mapping[str, int]) -> Iterator[Growth]:
+    """Give what has grown; `now` is what `grown` made of `written`."""
+    for before, after in zip(written.exercises, now.exercises, strict=True):
+        if after.hold_ms != before.hold_ms:
+            yield Growth(before.name, before.hold_ms, after.hold_ms, times.get(before.name, 0))
+
+
+def _grown(exercise: Exercise, times: int) -> Exercise:
+    rule = exercise.progression
+    if rule is None:
+        return exercise
+    more_ms = times // rule.every * rule.add_ms
+
+    def longer(hold_ms: int) -> int:
+        return max(hold_ms, min(hold_ms + more_ms, rule.max_ms))
+
+    left_ms, right_ms = exercise.left_hold_ms, exercise.right_hold_ms
+    return replace(
+        exercise,
+        hold_ms=longer(exercise.hold_ms),
+        left_hold_ms=None if left_ms is None else longer(left_ms),
+        right_hold_ms=None if right_ms is None else longer(right_ms),
+    )

@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: MIT
+"""What happened in a session: the only thing that history, MQTT and the screen consume.
+
+Every event has `t_ms`, milliseconds on the wearable's clock since the session began, and `seq`,
+its number in the wearable's log; what the host itself notices (a lost link) has `seq` None.
+An `Entry` is an event with its address: which wearable, which person, which session.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tenuto_core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The base of all events."""
+
+    name: ClassVar[str] = ""
+    t_ms: int
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStarted(Event):
+    """A plan began to play."""
+
+    name: ClassVar[str] = "session_started"
+    routine: str
+    plan_id: str
+    """16 hexadecimal digits."""
+    source: str
+    """Who started it: one of `vocab.SOURCES`."""
+    plan: Plan | None = field(default=None, repr=False, compare=False)
+    """The plan itself where the host knows it; not part of the JSON form."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEvent(Event):
+    """What `StepStarted` and `StepEnded` have in common."""
+
+    step: int
+    """Counted from 0."""
+    kind: str
+    """One of `vocab.STEP_KINDS`."""
+    exercise: str | None
+    """The exercise that is held, or that this step leads to; None at the end."""
+    side: str | None
+    """`left`, `right` or None."""
+    rep: int
+    """Counted from 1 within the exercise's side; 0 where it means nothing."""
+    duration_ms: int
+    """As planned, with the extensions so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(StepEvent):
+    """A step began."""
+
+    name: ClassVar[str] = "step_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepEnded(StepEvent):
+    """A step ended."""
+
+    name: ClassVar[str] = "step_ended"
+    elapsed_ms: int
+    """Time spent in the step without pauses."""
+    outcome: str
+    """One of `vocab.STEP_OUTCOMES`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CueFired(Event):
+    """A cue was given to the motor."""
+
+    name: ClassVar[str] = "cue"
+    cue: str
+    """One of `vocab.CUES`."""
+    late_ms: int
+    """How much later than planned, on the wearable's own clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """The session was paused; `source` says by whom."""
+
+    name: ClassVar[str] = "paused"
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    """The session went on after a pause of `paused_ms`."""
+
+    name: ClassVar[str] = "resumed"
+    source: str
+    paused_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped(Event):
+    """The rest of the present step was skipped."""
+
+    name: ClassVar[str] = "skipped"
+    source: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentBack(Event):
+    """The session went back to step `to_step`, to do a hold again."""
+
+    name: ClassVar[str] = "went_back"
+    source: str
+    step: int
+    to_step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended(Event):
+    """The present hold was made longer by `by_ms`."""
+
+    name: ClassVar[str] = "extended"
+    source: str
+    step: int
+    by_ms: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """The step's time is over and the session waits, at most `max_ms` from now."""
+
+    name: ClassVar[str] = "waiting"
+    waits_for: str
+    """`press` or `heart`."""
+    max_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld(Event):
+    """Something that is in no plan was not felt, because the motor had run for too long."""
+
+    name: ClassVar[str] = "withheld"
+    what: str
+    """A cue, or `alert`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartBeat(Event):
+    """A heart rate, with the RR intervals in ms that came with it (may be none)."""
+
+    name: ClassVar[str] = "heart"
+    bpm: int
+    rr_ms: tuple[float, ...] = ()
+    sensor: str = "own"
+    """`own` for the wearable's own sensor, `strap` for one whose beats the host handed over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartSensor(Event):
+    """The beats of the `strap` come from this sensor from here on, or it has fallen silent."""
+
+    name: ClassVar[str] = "heart_sensor"
+    sensor: str
+    """Its name or address."""
+    kind: str | None
+    """`ecg` or `optical`, None where that is not known."""
+    is_heard: bool = True
+    """False once no beat came for a while."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLost(Event):
+    """The host no longer hears the wearable; the session goes on there."""
+
+    name: ClassVar[str] = "link_lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRestored(Event):
+    """The host hears the wearable again."""
+
+    name: ClassVar[str] = "link_restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsLost(Event):
+    """`count` records were overwritten on the wearable before the host could read them."""
+
+    name: ClassVar[str] = "records_lost"
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WearableRestarted(Event):
+    """The wearable has begun anew: its battery was empty, or it was reset."""
+
+    name: ClassVar[str] = "wearable_restarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockStepped(Event):
+    """The host's wall clock was set; from here on UTC is `by_ms` later than it would have been."""
+
+    name: ClassVar[str] = "clock_stepped"
+    by_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """The session is over."""
+
+    name: ClassVar[str] = "session_ended"
+    reason: str
+    """One of `vocab.END_REASONS`."""
+    source: str
+    """Who ended it: one of `vocab.SOURCES`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SessionKey:
+    """Which session: a wearable, its boot, and the log number of its `session_started`."""
+
+    wearable: str
+    boot_id: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of the wearable's log, as it travels; see `tenuto_core.log`."""
+
+    seq: int
+    at_ms: int
+    kind: int
+    step: int
+    a: int
+    b: int
+    c: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event with its address; what the queues carry.
+
+    person: from the configuration, or None.  utc_ms: when it happened, milliseconds since 1970,
+    as well as the host knows.  uncertainty_ms: how far from the truth `utc_ms` may be by what the
+    host knows of the wearable's clock, None where it does not know; the host's own clock is taken
+    for right.  record: the log record behind it, None for what the host noticed.
+    replayed: it comes from the history, so that whoever starts in mid-session knows its beginning.
+    """
+
+    session: SessionKey
+    person: str | None
+    event: Event
+    utc_ms: int
+    record: Record | None = None
+    replayed: bool = False
+    uncertainty_ms: int | None = None
+
+
+_HIDDEN = frozenset({"plan", "seq"})
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """Give the JSON object of an event: `event`, `t_ms`, then its own fields."""
+    own = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _HIDDEN}
+    return {"event": event.name, "t_ms": own.pop("t_ms")} | own
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.name: kind
+    for kind in tuple(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and kind.name
+}
+
+
+def from_json(data: Mapping[str, Any]) -> Event:
+    """Make an event from its JSON form; its number is not part of that and stays None.
+
+    Raises:
+        KeyError: there is no such event.
+        TypeError, ValueError: it is no object, or has not the fields of its event.
+    """
+    given = dict(data)
+    kind = _KINDS[given.pop("event")]
+    own: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    event = kind(**own)
+    for f in fields(event):
+        value = getattr(event, f.name)
+        if f.name not in _HIDDEN and not _FITS[str(f.type)](value):
+            raise TypeError(f"`{f.name}` of {event.name} is {value!r}")
+    return event
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int and abs(value) < 1 << 63
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    # by how the fields above are declared
+    "int": _is_whole,
+    "str": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "bool": lambda value: isinstance(value, bool),
+    "tuple[float, ...]": lambda value: (
+        isinstance(value, tuple)
+        and all(type(one) in (int, float) and math.isfinite(one) for one in value)
+    ),
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What Tenuto remembers between its runs, in small files: keys, clocks, settings."""

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""The keys that this host has handed to its bands, in one file that only its user can read.
+
+A key belongs to a band, which is known by its serial number, the same by cable and over the air.
+A band of the first release tells none; its key goes by the names under which it is reached.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from tenuto.errors import LinkError, LinkReason
+from tenuto_core.auth import KEY_BYTES
+
+from .files import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tenuto.wearables.base import Identity
+
+_VERSION = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Band:
+    """What is kept of one band.
+
+    names: its addresses and its ids in the configuration, in capitals.  key: the one that it has,
+    None before the first.  offered: one that was handed over while it is not known whether the
+    band has taken it.  by_cable, offered_by_cable: how they went.
+    """
+
+    serial: str | None
+    names: frozenset[str]
+    key: bytes | None = field(default=None, repr=False)
+    by_cable: bool = False
+    offered: bytes | None = field(default=None, repr=False)
+    offered_by_cable: bool = False
+
+    def is_for(self, serial: str | None, names: frozenset[str]) -> bool:
+        if serial is not None and self.serial is not None:
+            return serial == self.serial
+        return bool(self.names & names)
+
+
+class KeyStore:
+    """The keys, each with the band that it is for.
+
+    The file is read anew each time, since another process of the same user may have changed it.
+
+    path: a JSON file; None to keep the keys in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._bands: list[_Band] = []
+
+    def of(self, *names: str | None) -> BandKeys:
+        """Give the keys of one band.
+
+        names: what it is called, as far as that is known: its address, its id in the configuration.
+        """
+        return BandKeys(self, frozenset(name.upper() for name in names if name is not None))
+
+    def forget(self, *names: str | None) -> bool:
+        """Keep no key of the bands of these names any more; returns whether there was one.
+
+        Raises:
+            LinkError: the file cannot be read or written; NOT_PAIRED.
+        """
+        meant = frozenset(name.upper() for name in names if name is not None)
+        bands = self._read()
+        others = [band for band in bands if not band.names & meant]
+        if len(others) == len(bands):
+            return False
+        self._write(others)
+        return True
+
+    def find(self, serial: str | None, names: frozenset[str]) -> _Band | None:
+        """Give what is kept of a band; for `BandKeys`."""
+        found = [band for band in self._read() if band.is_for(serial, names)]
+        # One whose number is known goes before one that is only called the same.
+        return min(found, key=lambda band: band.serial is None, default=None)
+
+    def change(
+        self, serial: str | None, names: frozenset[str], how: Callable[[_Band], _Band]
+    ) -> None:
+        """Change what is kept of a band, all at once; for `BandKeys`.
+
+        A name is one band's: those that went by it before lose it.
+        """
+        known = self.find(serial, names)
+        base = _Band(serial=serial, names=names) if known is None else known
+        changed = how(replace(base, serial=serial or base.serial, names=base.names | names))
+        if changed == known:
+            return
+        others = [
+            replace(band, names=band.names - names) for band in self._bands if band is not known
+        ]
+        # What has neither a number nor a name any more would never be found again.
+        self._write([*(band for band in others if band.serial or band.names), changed])
+
+    def _read(self) -> list[_Band]:
+        if self._path is not None:
+            try:
+                found = json.loads(self._path.read_text(encoding="utf-8"))
+                self._bands = _first_release(found) if _is_old(found) else _parsed(found)
+            except FileNotFoundError:
+                self._bands = []
+            except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+                raise LinkError(
+                    LinkReason.NOT_PAIRED,
+                    f"{self._path} cannot be read: {_why(error)}; mend it, or take it away and "
+                    "pair anew",
+                ) from None
+        return list(self._bands)
+
+    def _write(self, bands: list[_Band]) -> None:
+        if self._path is not None:
+            held = {"version": _VERSION, "bands": [_told(band) for band in bands]}
+            try:
+                write_private(self._path, json.dumps(held, indent=1) + "\n")
+            except OSError as error:
+                raise LinkError(
+                    LinkReason.NOT_PAIRED, f"{self._path} cannot be written: {error.strerror}"
+                ) from error
+        self._bands = bands
+
+
+class BandKeys:
+    """The keys of one band; made by `KeyStore.of`.
+
+    All methods raise LinkError, NOT_PAIRED, where the file cannot be read or written; then nothing
+    has changed.
+    """
+
+    def __init__(self, store: KeyStore, names: frozenset[str]) -> None:
+        self._store = store
+        self._names = names
+
+    def held(self, band: Identity) -> list[bytes]:
+        """Give the keys that the band may have, the likeliest first; at most two."""
+        kept = self._store.find(band.serial, self._names)
+        return [] if kept is None else [key for key in (kept.offered, kept.key) if key is not None]
+
+    def came_by_cable(self, band: Identity) -> bool:
+        """Whether the band has one that went by cable, whose place none over the air may take."""
+        kept = self._store.find(band.serial, self._names)
+        return kept is not None and kept.by_cable
+
+    def offer(self, band: Identity, key: bytes, *, by_cable: bool) -> None:
+        """Keep a key that is about to be handed over, beside the one that there is."""
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+        self._change(band, lambda kept: replace(kept, offered=key, offered_by_cable=by_cable))
+
+    def withdraw(self, band: Identity) -> None:
+        """The band has refused the key that it was offered."""
+        self._change(band, lambda kept: replace(kept, offered=None, offered_by_cable=False))
+
+    def settle(self, band: Identity, key: bytes) -> None:
+        """The band has proven that it has this key; now it is the only one."""
+
+        def settled(kept: _Band) -> _Band:
+            by_cable = kept.offered_by_cable if key == kept.offered else kept.by_cable
+            return replace(kept, key=key, by_cable=by_cable, offered=None, offered_by_cable=False)
+
+        self._change(band, settled)
+
+    def _change(self, band: Identity, how: Callable[[_Band], _Band]) -> None:
+        told = frozenset() if band.address is None else frozenset((band.address.upper(),))
+        self._store.change(band.serial, self._names | told, how)
+
+
+def _told(band: _Band) -> dict[str, Any]:
+    return {
+        "serial": band.serial,
+        "names": sorted(band.names),
+        "key": None if band.key is None else band.key.hex(),
+        "by_cable": band.by_cable,
+        "offered": None if band.offered is None else band.offered.hex(),
+        "offered_by_cable": band.offered_by_cable,
+    }
+
+
+def _is_old(found: Any) -> bool:  # noqa: ANN401 - whatever the file holds
+    return not isinstance(found.get("bands"), list)
+
+
+def _first_release(found: dict[str, Any]) -> list[_Band]:
+    """Read what was kept by the names of wearables."""
+    return [
+        _Band(serial=None, names=frozenset((name.upper(),)), key=_key(key))
+        for name, key in found.items()
+    ]
+
+
+def _parsed(found: dict[str, Any]) -> list[_Band]:
+    if found["version"] != _VERSION:
+        raise ValueError(f"it is of version {found['version']}")
+    return [
+        _Band(
+            serial=None if one["serial"] is None else str(one["serial"]),
+            names=frozenset(map(str, one["names"])),
+            key=None if one["key"] is None else _key(one["key"]),
+            by_cable=bool(one["by_cable"]),
+            offered=None if one["offered"] is None else _key(one["offered"]),
+            offered_by_cable=bool(one["offered_by_cable"]),
+        )
+        for one in found["bands"]
+    ]
+
+
+def _key(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
+    return key
+
+
+def _why(error: Exception) -> str:
+    """Say what is wrong with the file, and nothing of what is in it."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} is no JSON"
+    return "it is no file of keys"

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""What the daemon remembers between its runs besides the history: a small JSON file.
+
+It holds what people set for each wearable, and what Home Assistant was told, so that it can be
+taken back. A file that cannot be read costs no more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .files import write_private
+from .preferences import Preferences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """One device that Home Assistant was told of.
+
+    components: all that it may still know, by key, with the platform of each.  states: the
+    retained topics behind it.  digest: of the last message.
+    """
+
+    components: dict[str, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    digest: str = ""
+
+
+class SettingsStore:
+    """The file at `path`, read when this is made; written with mode 0600, wholly or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = asyncio.Lock()
+        self._preferences: dict[str, Preferences] = {}
+        self._announced: dict[str, Announced] = {}
+        self._read()
+
+    def preferences(self, wearable: str) -> Preferences:
+        """Give what is set for a wearable."""
+        return self._preferences.get(wearable, Preferences())
+
+    async def prefer(self, wearable: str, preferences: Preferences) -> None:
+        """Keep what is set for a wearable."""
+        self._preferences[wearable] = preferences
+        await self._save()
+
+    @property
+    def announced(self) -> Mapping[str, Announced]:
+        """What Home Assistant was told, by the topic of the message."""
+        return self._announced
+
+    async def remember(self, topic: str, announced: Announced | None) -> None:
+        """Keep what Home Assistant was told on a topic, None to forget it."""
+        if announced is None:
+            self._announced.pop(topic, None)
+        else:
+            self._announced[topic] = announced
+        await self._save()
+
+    # --- the file
+
+    def _read(self) -> None:
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+            self._preferences = {
+                str(wearable): Preferences.from_json(values)
+                for wearable, values in data.get("wearables", {}).items()
+            }
+            self._announced = {
+                str(topic): Announced(
+                    {str(key): str(platform) for key, platform in item["components"].items()},
+                    tuple(map(str, item["states"])),
+                    str(item["digest"]),
+                )
+                for topic, item in data.get("announced", {}).items()
+            }
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            _log.warning("%s cannot be read and begins anew: %s", self._path, type(error).__name__)
+            self._preferences, self._announced = {}, {}
+
+    def _data(self) -> dict[str, Any]:
+        return {
+            "wearables": {
+                wearable: found.to_json() for wearable, found in self._preferences.items()
+            },
+            "announced": {
+                topic: {
+                    "components": item.components,
+                    "states": list(item.states),
+                    "digest": item.digest,
+                }
+                for topic, item in self._announced.items()
+            },
+        }
+
+    async def _save(self) -> None:
+        async with self._lock:
+            text = json.dumps(self._data(), ensure_ascii=False, indent=1)
+            try:
+                await asyncio.get_running_loop().run_in_executor(
+                    None, write_private, self._path, text
+                )
+            except OSError as error:
+                _log.warning("%s cannot be written: %s", self._path, error.strerror)

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""What the screen knows of one session: the view, and what happened on the way.  Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.history.summary import Summary, summarize
+from tenuto.sessions import events
+from tenuto.sessions.view import SessionView, State
+from tenuto_core import vocab
+
+if TYPE_CHECKING:
+    from tenuto.sessions.events import Entry, Event, SessionKey
+    from tenuto_core.plan import Step
+
+CUES_KEPT = 5
+BEATS_KEPT = 60
+BEAT_FRESH_MS = 5_000
+"""A heart rate older than this is shown as old; the player's heart gate thinks the same."""
+
+_HOLD = vocab.STEP_KINDS[vocab.HOLD]
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """A cue that was felt, once or several times with no other in between.
+
+    t_ms: when in the session, the last time.  pattern: None where it is not known.
+    """
+
+    t_ms: int
+    cue: str
+    pattern: tuple[tuple[int, int, int], ...] | None
+    times: int = 1
+
+
+class Board:
+    """Follows one session.
+
+    Attributes to read: key; view; cues: the last ones, newest first; beats: the last heart rates,
+    oldest first; held: the exercise of the last hold; link_lost_utc_ms, wait_ends_utc_ms: None
+    where there is no such time.
+    """
+
+    def __init__(self, key: SessionKey) -> None:
+        self.key = key
+        self.view = SessionView()
+        self.cues: deque[Felt] = deque(maxlen=CUES_KEPT)
+        self.beats: deque[int] = deque(maxlen=BEATS_KEPT)
+        self.held: str | None = None
+        self.link_lost_utc_ms: int | None = None
+        self.wait_ends_utc_ms: int | None = None
+        self._events: list[Event] = []
+
+    def apply(self, entry: Entry) -> None:  # noqa: C901 - one case an event
+        """Take the session's next entry."""
+        event = entry.event
+        self.view.apply(event, entry.utc_ms)
+        self._events.append(event)
+        match event:
+            case events.StepStarted():
+                self.wait_ends_utc_ms = None
+            case events.StepEnded():
+                if event.kind == _HOLD:
+                    self.held = event.exercise
+                self.wait_ends_utc_ms = None
+            case events.Resumed():
+                if self.wait_ends_utc_ms is not None:
+                    self.wait_ends_utc_ms += event.paused_ms
+            case events.Waiting():
+                self.wait_ends_utc_ms = entry.utc_ms + event.max_ms
+            case events.CueFired():
+                self._feel(event)
+            case events.HeartBeat():
+                self.beats.append(event.bpm)
+            case events.LinkLost():
+                self.link_lost_utc_ms = entry.utc_ms
+            case events.LinkRestored():
+                self.link_lost_utc_ms = None
+            case _:
+                pass
+
+    @property
+    def plan_step(self) -> Step | None:
+        """The present step as the plan has it, where that is known."""
+        plan, number = self.view.plan, self.view.step
+        if plan is None or number is None or number >= plan.steps:
+            return None
+        return plan.step(number)
+
+    @property
+    def gate_bpm(self) -> int:
+        """The heart rate that the present step waits for, 0 if none or not known."""
+        step = self.plan_step
+        return 0 if step is None else int(step.gate_bpm)
+
+    @property
+    def limit_bpm(self) -> int:
+        """The heart rate at which the present step holds back, 0 if none or not known."""
+        step = self.plan_step
+        return 0 if step is None else int(step.limit_bpm)
+
+    @property
+    def is_only_limited(self) -> bool:
+        """Whether the present step waits for no more than that the heart is below its limit."""
+        return bool(self.limit_bpm) and not self.gate_bpm
+
+    def done_share(self, now_ms: int) -> float | None:
+        """Give which share of the holds is done, from 0 to 1; None if it is not known."""
+        view = self.view
+        if not view.holds:
+            return None
+        if view.hold is None:
+            over = view.state is State.ENDED or view.kind == vocab.STEP_KINDS[vocab.DONE]
+            return 1.0 if over else None
+        share = 0.0
+        if view.kind == _HOLD and view.step_duration_ms:
+            share = (view.elapsed_ms(now_ms) or 0) / view.step_duration_ms
+        return (view.hold - 1 + share) / view.holds
+
+    def t_ms(self, now_ms: int) -> int:
+        """Session time at `now_ms` UTC; 0 before it is known to have begun."""
+        started, ended = self.view.started, self.view.ended
+        if ended is not None:
+            return ended.t_ms
+        return 0 if started is None else max(0, now_ms - started.utc_ms)
+
+    def summary(self) -> Summary:
+        """Sum up what happened so far."""
+        return summarize(self._events)
+
+    def _feel(self, event: events.CueFired) -> None:
+        times = 1
+        if self.cues and self.cues[0].cue == event.cue:
+            times += self.cues.popleft().times
+        pattern = self._pattern(event.cue)
+        self.cues.appendleft(Felt(event.t_ms, event.cue, pattern, times))
+
+    def _pattern(self, cue: str) -> tuple[tuple[int, int, int], ...] | None:
+        if self.view.plan is None or cue not in vocab.CUES:
+            return None
+        pattern: tuple[tuple[int, int, int], ...] = self.view.plan.patterns[vocab.CUES.index(cue)]
+        return pattern
+
+
+class Boards:
+    """The session to show: the one that began last; entries of any other are left aside."""
+
+    def __init__(self) -> None:
+        self.board: Board | None = None
+
+    def apply(self, entry: Entry) -> Board | None:
+        """Take an entry; gives the board if the entry belongs to it."""
+        board = self.board
+        if board is None or board.key != entry.session:
+            begins = isinstance(entry.event, events.SessionStarted)
+            if board is not None and not begins and board.view.state is not State.ENDED:
+                return None
+            if board is not None and not begins and _is_before(entry.session, board.key):
+                return None
+            board = self.board = Board(entry.session)
+        board.apply(entry)
+        return board
+
+
+def _is_before(one: SessionKey, other: SessionKey) -> bool:
+    same_log = (one.wearable, one.boot_id) == (other.wearable, other.boot_id)
+    return same_log and one.seq < other.seq

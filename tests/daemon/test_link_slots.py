@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""More wearables than an adapter carries links: they take turns, and nothing is lost by that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenuto.errors import LinkError, LinkReason
+from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.sessions.commands import Command, Verb
+from tenuto.wearables.link_slots import PLAYING_TURN_S, LinkSlots
+from tenuto.wearables.supervisor import DELIVER_WITHIN_S
+from tests.daemon.rig import Collector, RecordingMotor, daemon_for, log_of, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tenuto.daemon.hub import Daemon
+
+COUNT, LINKS = 7, 3
+
+
+class Adapter:
+    """Carries so many links and refuses more, as real ones do."""
+
+    def __init__(self, carries: int) -> None:
+        self.carries = carries
+        self.up: set[LimitedLink] = set()
+        self.refused = self.most = 0
+
+
+class LimitedLink(InProcessLink):
+    """A link on an adapter."""
+
+    def __init__(self, adapter: Adapter, band: InProcessBand) -> None:
+        super().__init__(band)
+        self.adapter = adapter
+        self.connecting = False
+
+    async def connect(
+        self, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
+    ) -> None:
+        if len(self.adapter.up) >= self.adapter.carries:
+            self.adapter.refused += 1
+            raise LinkError(LinkReason.FULL, "the adapter carries no more links")
+        self.adapter.up.add(self)
+        self.adapter.most = max(self.adapter.most, len(self.adapter.up))
+        self.connecting = True
+        try:
+            await super().connect(on_packet, on_lost)
+        finally:
+            self.connecting = False
+
+    async def disconnect(self) -> None:
+        await super().disconnect()
+        if not self.connecting:
+            self.adapter.up.discard(self)
+
+
+async def started(daemon: Daemon, name: str) -> None:
+    """Begin on a wearable as soon as it has its turn."""
+    while True:
+        await daemon.supervisors[name].connected.wait()
+        answer = await daemon.submit(Command(wearable=name, verb=Verb.START))
+        if answer.ok or answer.reason == "already_playing":
+            return
+        assert answer.reason == "unreachable", answer
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["links_max is set", "the adapter says it"])
+def test_all_play_and_each_record_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, told: bool
+) -> None:
+    async def scenario() -> None:
+        adapter = Adapter(LINKS)
+        bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(COUNT)}
+        links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
+        turns = LinkSlots("hci0", LINKS if told else None)
+        async with daemon_for(tmp_path / "h.db", links, turns=turns) as (daemon, store):
+            async with asyncio.timeout(400):
+                await asyncio.gather(*(started(daemon, name) for name in bands))
+            await asyncio.sleep(900)
+            rows = {row.key.wearable: row for row in await store.sessions()}
+            for name, band in bands.items():
+                assert rows[name].reason == "finished"
+                stored = await store.session(rows[name].id)
+                assert stored is not None
+                logged = [r for r in log_of(band) if r.seq >= rows[name].key.seq]
+                assert [item.record for item in stored.records] == logged
+            assert adapter.most == LINKS
+            assert turns.limit == LINKS
+            assert adapter.refused == 0 if told else 1 <= adapter.refused <= COUNT
+            waiting = [k for k in daemon.supervisors.values() if not k.connected.is_set()]
+            assert len(waiting) >= COUNT - LINKS
+            assert any("waits for its turn" in str(supervisor.problem) for supervisor in waiting)
+        assert ("carries no more than 3 links" in caplog.text) is not told
+
+    with caplog.at_level(logging.WARNING):
+        run(scenario())
+
+
+def test_everybody_has_a_turn_within_bounds(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        adapter = Adapter(2)
+        links = {
+            f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
+            for n in range(6)
+        }
+        async with daemon_for(tmp_path / "h.db", links, turns=LinkSlots("hci0", 2)) as (daemon, _):
+            for _ in range(5):
+                async with asyncio.timeout(3 * 40):
+                    await asyncio.gather(*(k.connected.wait() for k in daemon.supervisors.values()))
+
+    run(scenario())
+
+
+def test_who_has_room_keeps_the_link(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        adapter, seen = Adapter(2), Collector()
+        links = {
+            f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
+            for n in range(2)
+        }
+        async with daemon_for(tmp_path / "h.db", links, seen, turns=LinkSlots("hci0", 2)) as (
+            daemon,
+            _,
+        ):
+            await asyncio.gather(*(started(daemon, name) for name in links))
+            await asyncio.sleep(340)
+            assert not [e for e in seen.entries if e.event.name == "link_lost"]
+
+    run(scenario())
+
+
+def test_a_stop_reaches_a_wearable_at_its_next_turn(tmp_path: Path) -> None:
+    assert 2 * PLAYING_TURN_S <= DELIVER_WITHIN_S
+
+    async def scenario() -> None:
+        adapter = Adapter(1)
+        bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(2)}
+        links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
+        async with daemon_for(tmp_path / "h.db", links, turns=LinkSlots("hci0", 1)) as (
+            daemon,
+            store,
+        ):
+            await asyncio.gather(*(started(daemon, name) for name in bands))
+            away = next(n for n, k in daemon.supervisors.items() if not k.connected.is_set())
+            answer = await daemon.submit(Command(wearable=away, verb=Verb.STOP))
+            assert answer.reason == "unreachable"
+            assert "waits for its turn" in answer.text
+            await asyncio.sleep(80)
+            assert bands[away].band.player.state == 0
+            await asyncio.sleep(120)
+            rows = {row.key.wearable: row.reason for row in await store.sessions()}
+            assert rows[away] == "stopped"
+
+    run(scenario())
+
+
+def test_a_turn_that_is_given_up_while_waiting_goes_to_the_next() -> None:
+    async def scenario() -> None:
+        turns = LinkSlots("hci0", 1)
+        await turns.take()
+        first, second = (asyncio.create_task(turns.take()) for _ in range(2))
+        await asyncio.sleep(0)
+        assert turns.wanted == 2
+        first.cancel()
+        await asyncio.wait({first})
+        turns.give()
+        await second
+        assert (turns.held, turns.wanted) == (1, 0)
+        third = asyncio.create_task(turns.take())
+        await asyncio.sleep(0)
+        turns.give()
+        third.cancel()  # just when it got its turn
+        await asyncio.wait({third})
+        await turns.take()
+        assert turns.held == 1
+
+    run(scenario())

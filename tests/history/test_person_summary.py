@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""How somebody stands, from sessions that were really played."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tenuto.history import Store
+from tenuto.history.person_summary import PersonSummaries
+from tenuto.mqtt.topics import summary_payload
+from tenuto_core import vocab
+from tests.history.sessions import HOLD_MS, Band, whole_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.history import SessionRow
+
+DAY_MS = 86_400_000
+WEDNESDAY_MS = int(datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp() * 1000)
+
+
+def everybody(_row: SessionRow) -> bool:
+    return True
+
+
+async def store_of(path: Path, *days_ago: int, **band: object) -> Store:
+    store = Store(path)
+    await store.open()
+    for number, days in enumerate(days_ago):
+        await store.add(
+            whole_session(boot_utc_ms=WEDNESDAY_MS - days * DAY_MS, boot_id=number + 1, **band)
+        )
+    return store
+
+
+async def test_before_any_session_nothing_is_claimed(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db") as store:
+        told = summary_payload(await PersonSummaries(store).of(everybody, WEDNESDAY_MS, UTC))
+
+    assert told["streak_days"] == told["days_this_week"] == told["minutes_this_week"] == 0
+    assert told["last_session_at"] is told["last_reason"] is told["advised_minutes_a_week"] is None
+
+
+async def test_the_last_session_and_the_week(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db", 0, 1, 3, 4, 9) as store:
+        told = summary_payload(
+            await PersonSummaries(store).of(everybody, WEDNESDAY_MS + 3_600_000, UTC)
+        )
+
+    assert (told["last_routine"], told["last_reason"]) == ("lower-back", "finished")
+    assert (told["last_holds"], told["last_holds_planned"]) == (3, 3)
+    assert told["last_minutes"] == 3 * HOLD_MS / 60_000
+    # Monday is two days ago; the streak forgives rest days, so Sunday and Saturday belong to it,
+    # and the one nine days ago does not.
+    assert (told["sessions_this_week"], told["days_this_week"]) == (2, 2)
+    assert told["minutes_this_week"] == 2 * 3 * HOLD_MS / 60_000
+    assert told["streak_days"] == 4
+    assert told["streak_keep_until"] == "2026-11-29"
+    # Two exercises, a minute each, on two days.
+    assert (told["advised_days_a_week"], told["advised_minutes_a_week"]) == (2, 4.0)
+
+
+async def test_a_session_that_was_stopped_at_once_is_the_last_but_makes_no_day(
+    tmp_path: Path,
+) -> None:
+    async with await store_of(tmp_path / "h.db", 1) as store:
+        band = Band(boot_utc_ms=WEDNESDAY_MS, boot_id=77)
+        band.do(vocab.START)
+        band.pass_ms(8_000)
+        band.do(vocab.STOP)
+        await store.add(band.entries())
+        told = summary_payload(
+            await PersonSummaries(store).of(everybody, WEDNESDAY_MS + 60_000, UTC)
+        )
+
+    assert (told["last_reason"], told["last_holds"]) == ("stopped", 0)
+    assert (told["days_this_week"], told["streak_days"]) == (1, 1)
+
+
+async def test_each_wearable_and_each_person_has_their_own(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db", 0, 1) as store:
+        await store.add(
+            whole_session(wearable="waist", person="ben", boot_utc_ms=WEDNESDAY_MS - DAY_MS)
+        )
+        standings = PersonSummaries(store)
+        days = [
+            (await standings.of(mine, WEDNESDAY_MS + 3_600_000, UTC)).days
+            for mine in (
+                lambda row: row.key.wearable == "wrist",
+                lambda row: row.person == "ben",
+                lambda row: row.person == "carla",
+            )
+        ]
+    assert days == [2, 1, 0]
+
+
+async def test_a_session_that_goes_on_does_not_count_yet_and_counts_when_it_ends(
+    tmp_path: Path,
+) -> None:
+    async with await store_of(tmp_path / "h.db") as store:
+        standings = PersonSummaries(store)
+        band = Band(boot_utc_ms=WEDNESDAY_MS)
+        band.do(vocab.START)
+        band.pass_ms(60_000)
+        await store.add(band.entries())
+        assert (await standings.of(everybody, WEDNESDAY_MS + 60_000, UTC)).last is None
+        band.pass_ms(120_000)
+        await store.add(band.entries())
+        assert (await standings.of(everybody, WEDNESDAY_MS + 180_000, UTC)).days == 1

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What a person at a terminal is told before a session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenuto import cli
+from tenuto.cli import safety
+from tenuto.config import Config, History, Person, Wearable
+from tenuto.history import Store
+from tenuto_core import vocab
+from tests.history.sessions import READY_MS, UTC_MS, Band, whole_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.sessions.events import Entry
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    own = Config().own
+    return Config(
+        own=type(own)(config=tmp_path / "config", data=tmp_path / "data"),
+        history=History(path=tmp_path / "h.db"),
+        people=(Person(id="ada"), Person(id="ben")),
+        wearables=(
+            Wearable(id="wrist", link="simulated", person="ada"),
+            Wearable(id="waist", link="simulated", person="ben"),
+        ),
+    )
+
+
+def keep(config: Config, *sessions: list[Entry]) -> None:
+    async def add() -> None:
+        async with Store(config.history_path) as store:
+            for session in sessions:
+                await store.add(session)
+
+    asyncio.run(add())
+
+
+def stopped(boot_id: int, utc_ms: int) -> list[Entry]:
+    band = Band(boot_id=boot_id, boot_utc_ms=utc_ms)
+    band.do(vocab.START)
+    band.pass_ms(READY_MS + 17_000)
+    band.player.press(vocab.LONG_PRESS, band.now_ms)
+    return band.entries()
+
+
+def test_the_safety_note_is_shown_once(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    safety.tell(config, None, None)
+    out, err = capsys.readouterr()
+    assert out == ""
+    for word in ("bladder", "both legs", "not medical advice", "fever"):
+        assert word in err
+
+    safety.tell(config, None, None)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_where_nothing_can_be_written_the_note_is_shown_again(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_text("in the way")
+    for _ in range(2):
+        safety.tell(config, None, None)
+        assert "bladder" in capsys.readouterr().err
+
+
+def test_a_program_that_reads_along_is_told_nothing(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safety, "tell", lambda *_: pytest.fail("nobody is there"))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    for words in (["run", "--speed", "max"], ["run", "--speed", "max", "--json"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*words, "no-such-routine"])
+        assert ended.value.code == 2
+    assert not config.own.data.exists()
+
+
+def test_the_last_time_is_remembered(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    keep(config, whole_session(boot_id=1), stopped(2, UTC_MS + DAY_MS))
+    safety.tell(config, None, None)
+
+    err = capsys.readouterr().err
+    assert "last time you stopped in Glute Bridge, after 17 s of 30" in err
+    assert "hold_s = 15 in the routine would be a shorter start" in err
+
+
+@pytest.mark.parametrize(
+    "routine,wearable", [("lower-back-60", None), (None, "waist"), ("lower-back", "waist")]
+)
+def test_another_routine_or_person_is_not_meant(
+    config: Config,
+    capsys: pytest.CaptureFixture[str],
+    routine: str | None,
+    wearable: str | None,
+) -> None:
+    keep(config, stopped(2, UTC_MS))
+    safety.tell(config, routine, wearable)
+
+    assert "last time" not in capsys.readouterr().err
+
+
+def test_a_session_that_went_well_since_needs_no_hint(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep(config, stopped(1, UTC_MS), whole_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS))
+    safety.tell(config, None, None)
+
+    assert "last time" not in capsys.readouterr().err
+
+
+def test_a_history_that_cannot_be_read_is_not_the_matter_here(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.history_path.write_bytes(b"my diary " * 500)
+    safety.tell(config, None, None)
+
+    assert "diary" not in capsys.readouterr().err

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The slow topics: what the sessions came to is told however long the disk takes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tenuto.daemon.sinks import SinkQueue
+from tenuto.history import HistorySink, Store
+from tenuto.history.person_summary import PersonSummaries
+from tenuto.mqtt.state_topics import StateTopics
+from tenuto.state.settings import SettingsStore
+from tenuto.wearables.device_state import DeviceState
+from tests.history.sessions import whole_session
+from tests.mqtt.dashboard import dashboard
+from tests.mqtt.test_bridge import make_bridge
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.mqtt.address import BrokerAddress
+
+SUMMARY = "tenuto/wrist/summary"
+
+
+async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
+    tmp_path: Path, embedded: BrokerAddress
+) -> None:
+    session = whole_session()
+    now_ms = session[-1].utc_ms
+    disk_free = asyncio.Event()
+
+    async def take_long() -> None:
+        await disk_free.wait()
+
+    async with Store(tmp_path / "history.db") as store:
+        bridge = make_bridge(embedded, wearables=["wrist"], utc_ms=lambda: now_ms)
+        history = SinkQueue(HistorySink(store, take_long))
+        feed = StateTopics(
+            bridge,
+            settings=SettingsStore(tmp_path / "state.json"),
+            standings=PersonSummaries(store),
+            device=lambda _: DeviceState(link="simulated"),
+            default_routine=lambda _: "lower-back",
+            check_routine=lambda _: None,
+            flushed=lambda: history.flush(0.1),
+            utc_ms=lambda: now_ms,
+        )
+        feed.set_subjects(["wrist"], [])
+        async with (
+            history,
+            SinkQueue(bridge),
+            SinkQueue(feed) as facts,
+            dashboard(embedded, 5) as board,
+        ):
+            await board.until(lambda b: b.json(SUMMARY))
+            for entry in session:
+                history.put(entry)
+                facts.put(entry)
+            assert not await history.flush(0.5)
+            assert board.json(SUMMARY)["sessions_this_week"] == 0
+            disk_free.set()
+            await board.until(lambda b: b.json(SUMMARY)["sessions_this_week"] == 1)
+            assert board.json(SUMMARY)["last_reason"] == "finished"
