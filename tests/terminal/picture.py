@@ -22,8 +22,8 @@ from rich.text import Text
 from tenuto import event_loops
 from tenuto.routines.library import Library
 from tenuto.sessions.events import StepStarted
-from tenuto.terminal.draw import Frame, draw_board
-from tenuto.terminal.screen_state import Board
+from tenuto.terminal.draw import Frame, draw_screen
+from tenuto.terminal.screen_state import ScreenState
 from tests.chain.rig import chain
 from tests.conftest import ROOT
 
@@ -98,10 +98,10 @@ async def play(history: Path) -> list[Text]:
             await supervisor.start(library.plan("lower-back"))
         started = await rig.seen.until(is_the_hold)
         await asyncio.sleep(INTO_HOLD_S - (rig.host.time.utc_ms() - started.utc_ms) / 1_000)
-        board = Board(started.session)
+        screen = ScreenState(started.session)
         for entry in rig.seen.entries:
-            board.apply(entry)
-        return draw_board(board, round(rig.host.time.utc_ms()), Frame(WIDTH, HEIGHT, how))
+            screen.apply(entry)
+        return draw_screen(screen, round(rig.host.time.utc_ms()), Frame(WIDTH, HEIGHT, how))
 
 
 def solid(line: Text) -> Text:

@@ -18,8 +18,8 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tenuto.sessions.events import LinkLost, LinkRestored, RecordsLost
 from tenuto.terminal import LiveSink
-from tenuto.terminal.draw import Frame, draw_board
-from tenuto.terminal.screen_state import Board
+from tenuto.terminal.draw import Frame, draw_screen
+from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, in_virtual_time, plan
@@ -442,14 +442,14 @@ def test_a_name_cannot_command_the_terminal() -> None:
     assert "[red]Bridge[/red]" in in_virtual_time(main())
 
 
-def every_second(text: str = ROUTINE) -> list[tuple[Board, int]]:
-    """Give the board at the moments of a session with everything in it."""
+def every_second(text: str = ROUTINE) -> list[tuple[ScreenState, int]]:
+    """Give the screen at the moments of a session with everything in it."""
     seed = random.randrange(1 << 30)
     print(f"{seed=}")  # noqa: T201
     luck = random.Random(seed)
     band = Band(plan=plan(text))
     band.do(vocab.START)
-    boards, entries = [], []
+    screens, entries = [], []
     for _ in range(150):
         band.do(luck.choice([vocab.PAUSE, vocab.RESUME, vocab.RESUME, vocab.RESUME]))
         band.player.beat(luck.randrange(40, 200), (), band.now_ms)
@@ -457,21 +457,21 @@ def every_second(text: str = ROUTINE) -> list[tuple[Board, int]]:
         if luck.random() < 0.1:
             band.player.press(vocab.PRESS, band.now_ms)
         entries += band.entries()
-        board = Board(entries[0].session)
+        screen = ScreenState(entries[0].session)
         for entry in entries:
-            board.apply(entry)
-        boards.append((board, band.boot_utc_ms + band.now_ms + luck.randrange(8_000)))
-    return boards
+            screen.apply(entry)
+        screens.append((screen, band.boot_utc_ms + band.now_ms + luck.randrange(8_000)))
+    return screens
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plain", [False, True])
 def test_it_fits_whatever_the_size(plain: bool) -> None:
     for text in (ROUTINE, SELF_PACED, GATED):
-        for board, now_ms in every_second(text)[::7]:
+        for screen, now_ms in every_second(text)[::7]:
             for width in (1, 10, 20, 39, 40, 41, 60, 72, 73, 80, 120, 200):
                 for height in (1, 5, 10, 16, 20, 24, 60):
-                    lines = draw_board(board, now_ms, Frame(width, height, HOW, plain=plain))
+                    lines = draw_screen(screen, now_ms, Frame(width, height, HOW, plain=plain))
                     assert len(lines) <= max(3, height - 1)
                     assert all(line.cell_len <= max(1, width - 1) for line in lines)
                     if plain:
@@ -504,7 +504,8 @@ def test_24_lines_have_room_for_all_that_matters(width: int) -> None:
 
 def test_the_height_of_the_display_does_not_change() -> None:
     heights = {
-        len(draw_board(board, now_ms, Frame(80, 24, HOW))) for board, now_ms in every_second()[:60]
+        len(draw_screen(screen, now_ms, Frame(80, 24, HOW)))
+        for screen, now_ms in every_second()[:60]
     }
 
     assert len(heights) == 1
@@ -583,10 +584,10 @@ def test_the_whole_display(snapshot: SnapshotAssertion) -> None:
         band.player.beat(90 - second // 6 + second % 3, (), band.now_ms)
         band.pass_ms(1_000)
     entries = band.entries()
-    board = Board(entries[0].session)
+    screen = ScreenState(entries[0].session)
     for entry in entries:
-        board.apply(entry)
-    lines = draw_board(board, band.boot_utc_ms + band.now_ms, Frame(80, 24, HOW))
+        screen.apply(entry)
+    lines = draw_screen(screen, band.boot_utc_ms + band.now_ms, Frame(80, 24, HOW))
 
     assert "\n".join(line.plain.rstrip() for line in lines) + "\n" == snapshot(
         extension_class=_Text

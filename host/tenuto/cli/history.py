@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 30.0
 LONG_TIMEOUT_S = 600.0
-"""For what goes through all of the history."""
+"""Time limit for commands that read the whole history."""
 Number = Annotated[int, Parameter(name="ID")]
 
 app = App(name="history", help="List what was played, show it, export, delete, check.")
@@ -103,7 +103,7 @@ def show(
 
 @app.command
 def week(*, person: str | None = None, config: ConfigFile = None) -> None:
-    """Say how this week went: the streak, the days, the time of each muscle.
+    """Show how this week went: the streak, the days, the time of each muscle.
 
     Args:
         person: whose week; without it that of the last session
@@ -135,7 +135,7 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
 
 
 def _a_week_before(day: date) -> int:
-    """Give a moment before the week of a day began, wherever this is."""
+    """Return a moment before the week of a day began, wherever this is."""
     return round(datetime.combine(day, time(), UTC).timestamp() * 1000) - 8 * 86_400_000
 
 
@@ -303,7 +303,11 @@ async def _rebuild(path: Path) -> int:
 
 
 def _existing(config: Config) -> Path:
-    """Give the history's file; raises InputError where nothing was played yet."""
+    """Return the history's file.
+
+    Raises:
+        InputError: Where nothing was played yet.
+    """
     path = history_file(config)
     if not path.exists():
         raise InputError(f"there is no history at {path} yet; `tenuto run` begins one")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The commands, and the page that `tenuto` alone and `tenuto --help` print.
+"""The list of commands, and the page that `tenuto` alone and `tenuto --help` print.
 
-Who asks what there is waits for no library: nothing is imported here but what Python has loaded
-anyway, `typing` and `dataclasses` included, each of which takes as long as Python itself.
+This page must appear at once, so the module imports only what Python has loaded anyway. Even
+`typing` and `dataclasses` would each double the time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ for every setting."""
 
 
 def answer(words: list[str]) -> str | None:
-    """Give what `tenuto WORDS` prints if it only asks what there is; None for all else."""
+    """Return the page for `tenuto WORDS` if the words ask for an overview, else None."""
     if not all(word in HELP_WORDS + VERSION_WORDS for word in words):
         return None
     if any(word in VERSION_WORDS for word in words):
@@ -70,7 +70,7 @@ def answer(words: list[str]) -> str | None:
 
 
 def page(*, is_bold: bool) -> str:
-    """Give the front page, at most 80 columns wide; `is_bold` marks its headings for a terminal."""
+    """Return the front page, at most 80 columns wide; `is_bold` makes its headings bold."""
     mark, end = ("\x1b[1m", "\x1b[0m") if is_bold else ("", "")
     width = max(len(name) for group in COMMANDS.values() for name in group)
     parts = [(heading, rows, width) for heading, rows in COMMANDS.items()]
@@ -86,6 +86,6 @@ def page(*, is_bold: bool) -> str:
 
 
 def _wants_bold() -> bool:
-    """Tell whether standard output is a terminal that wants more than plain text."""
+    """Return whether standard output is a terminal that wants more than plain text."""
     is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
     return sys.stdout.isatty() and not is_plain

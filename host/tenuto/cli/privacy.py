@@ -33,7 +33,9 @@ _OPEN = stat.S_IRWXG | stat.S_IRWXO
 class Kept:
     """A file with what belongs to a person.
 
-    what: for people.  path: need not exist.
+    Attributes:
+        what: For people.
+        path: Need not exist.
     """
 
     what: str
@@ -41,7 +43,7 @@ class Kept:
 
 
 def kept(config: Config) -> list[Kept]:
-    """Give the files that Tenuto makes and that `erase` takes away; the person's own are none."""
+    """Return the files that Tenuto writes and `erase` removes; files that the person wrote stay."""
     history = config.history_path
     files = [
         Kept("history: sessions, holds, heart rate", history),
@@ -68,7 +70,7 @@ NOTE_SHOWN = "safety-note-shown"
 
 @app.default
 def privacy(*, config: ConfigFile = None) -> None:
-    """Say what is stored where, who may read it, and what is published.
+    """Show what is stored where, who may read it, and what is published.
 
     Args:
         config: as in all commands
@@ -96,7 +98,7 @@ def privacy(*, config: ConfigFile = None) -> None:
 
 
 def _who(path: Path) -> str:
-    """Say how large a file is and who may read it."""
+    """Return how large a file is and who may read it."""
     about = path.stat()
     size = f"{max(1, round(about.st_size / 1024))} KiB"
     if os.name == "posix" and about.st_mode & _OPEN:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Talking with the person at the terminal, without holding up the event loop."""
+"""Questions to the person at the terminal, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Terminal:
         print(f"tenuto: {text}", file=sys.stderr, flush=True)
 
     async def ask(self, text: str) -> str:
-        """Ask for a line; without a terminal there is nobody to ask.
+        """Ask for a line.
 
         Raises:
-            InputError: there is nobody, or the input has ended.
+            InputError: There is no terminal, or the input has ended.
         """
         if not sys.stdin.isatty():
             raise InputError("the wearable asks something: run this command in a terminal")
@@ -39,7 +39,7 @@ class Terminal:
                 loop.call_soon_threadsafe(give, line)
 
         print(f"tenuto: {text}", end="", file=sys.stderr, flush=True)
-        # A thread that nobody waits for: a question that is taken back must not block the exit.
+        # A daemon thread: a cancelled question must not block the exit.
         threading.Thread(target=read, name="ask", daemon=True).start()
         line = await answer
         if not line:

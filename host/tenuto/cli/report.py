@@ -93,7 +93,7 @@ def _in_form(made: Report, form: Format) -> bytes:
 async def _make(
     config: Config, path: Path, what: str, day: str | None, person: str | None
 ) -> tuple[Report, str]:
-    """Give the report and a name for its file."""
+    """Return the report and a name for its file."""
     from tenuto.history import Store
 
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:

@@ -108,7 +108,7 @@ def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
 
 
 def duration(ms: int) -> str:
-    """Give a duration in words: `5 min 42 s`, `1 h 0 min 3 s`, `8.5 s`."""
+    """Return a duration in words: `5 min 42 s`, `1 h 0 min 3 s`, `8.5 s`."""
     minutes, rest_ms = divmod(ms, 60_000)
     hours, minutes = divmod(minutes, 60)
     words = f"{rest_ms / 1000:.3f}".rstrip("0").rstrip(".") + " s"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a person at a terminal is told before a session: the safety note once, and the last time."""
+"""Notes before a session at a terminal: the safety note once, and how the last session ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 READ_TIMEOUT_S = 5.0
 LOOKED_AT_MAX = 20
-"""How many sessions back the last one of a routine is looked for."""
+"""How many sessions back to look for the last one of a routine."""
 
 SAFETY_NOTE = """\
 This is shown once. Tenuto is a timer, not medical advice.

@@ -25,7 +25,7 @@ def table(*columns: str) -> Table:
 
 
 def console() -> Console:
-    """Give a console that prints texts as they are; in a pipe, lines are whole, however long."""
+    """Return a console that prints texts as they are; in a pipe, lines are whole, however long."""
     made = Console(highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = _PIPE_WIDTH

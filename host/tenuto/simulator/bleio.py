@@ -43,17 +43,18 @@ _PAIR_WAIT_S = 30.0
 class Flavour:
     """Where CircuitPython's ports differ.
 
-    value_bytes_max, fixed_value_bytes_max: longest value of a characteristic.
-    att_mtu: largest ATT packet that is agreed to.
-    notify_queue: notifications one connection holds before the next one waits.
-    preferred_interval_ms: connection interval asked for after a connect, None for no asking.
-    merges: whether short writes to a PacketBuffer leave as one packet; where they do not, a packet
-    that finds the queue full is lost.
-    indicates_first: what a characteristic that can both notify and indicate does with a
-    PacketBuffer.
-    one_buffer: whether a characteristic serves one buffer only, the newest.
-    bonds_max: how many peers are remembered; one more takes the place of the oldest.  None for a
-    store that is erased as a whole when it is full, which here it never is.
+    Attributes:
+        value_bytes_max, fixed_value_bytes_max: Longest value of a characteristic.
+        att_mtu: Largest ATT packet that is agreed to.
+        notify_queue: Notifications one connection holds before the next one waits.
+        preferred_interval_ms: Connection interval asked for after a connect, None for no asking.
+        merges: Whether short writes to a PacketBuffer leave as one packet; where they do not, a
+            packet that finds the queue full is lost.
+        indicates_first: What a characteristic that can both notify and indicate does with a
+            PacketBuffer.
+        one_buffer: Whether a characteristic serves one buffer only, the newest.
+        bonds_max: How many peers are remembered; one more takes the place of the oldest. None for a
+            store that is erased as a whole when it is full, which here it never is.
     """
 
     name: str
@@ -681,7 +682,7 @@ class PacketBuffer(_Buffer):
         self._peer = connection if is_on else None
 
     def _connection(self) -> Connection | None:
-        """Give the peer's connection while it lives."""
+        """Return the peer's connection while it lives."""
         if self._peer is None:
             return None
         connection = self._characteristic._adapter._find(self._peer)

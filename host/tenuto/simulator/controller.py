@@ -186,7 +186,8 @@ class _NearHost(QuietHost):
 
     That saves two thirds of their way; commands and events take the whole of it.
 
-    on_att: takes what comes on ATT's channel of a connection.
+    Attributes:
+        on_att: Takes what comes on ATT's channel of a connection.
     """
 
     on_att: Callable[[int, bytes], None] | None = None
@@ -230,14 +231,14 @@ class VirtualController(bumble_controller.Controller):
     # -- asked by the radio
 
     def listens_to(self, advertiser: hci.Address) -> bool:
-        """Tell whether an advertisement of this device would be noticed."""
+        """Return whether an advertisement of this device would be noticed."""
         if self.le_scan_enable:
             return True
         pending = self.pending_le_connection
         return pending is not None and pending.peer_address == advertiser
 
     def can_be_connected_at(self, address: hci.Address) -> bool:
-        """Tell whether this device waits for a connection at an address."""
+        """Return whether this device waits for a connection at an address."""
         return self._advertiser_at(address) is not None
 
     def on_link_lost(self, peer_address: hci.Address, reason: int) -> None:

@@ -28,8 +28,10 @@ RR_MAX = 9  # as many as one Heart Rate Measurement of the smallest packet can c
 class Edge:
     """The motor went on, changed its strength, or went off.
 
-    t_ms: the board's time, with its fraction.  strength_pct: 0 when off.
-    loop_s: the event loop's time, for tests that compare boards with each other.
+    Attributes:
+        t_ms: The board's time, with its fraction.
+        strength_pct: 0 when off.
+        loop_s: The event loop's time, for tests that compare boards with each other.
     """
 
     t_ms: float
@@ -122,7 +124,7 @@ class HeartSensor:
         self._wake()
 
     def read(self) -> tuple[int, bool, tuple[int, ...]] | None:
-        """Give (bpm, contact, RR intervals in 1/1024 s) if there was a beat since the last call."""
+        """Return (bpm, contact, RR intervals in 1/1024 s) if a beat came since the last call."""
         unread, self._unread = self._unread, None
         return unread
 
@@ -152,7 +154,7 @@ class Button:
         loop.call_later((after_ms + duration_ms) / 1000, self._set, False)  # noqa: FBT003
 
     def read(self) -> list[tuple[bool, int]]:
-        """Give the edges since the last call as (pressed, board ms); the newest if too many."""
+        """Return the edges since the last call as (pressed, board ms); the newest if too many."""
         edges = list(self._edges)
         self._edges.clear()
         return edges
@@ -178,7 +180,7 @@ class Battery:
         self._level_pct = level_pct
 
     def percent(self) -> int:
-        """Give the charge, 0 to 100."""
+        """Return the charge, 0 to 100."""
         return round(self._level_pct)
 
     def set_level(self, level_pct: float) -> None:
@@ -200,7 +202,7 @@ class I2cChip(Protocol):
         """Take in what the board writes."""
 
     def read(self, count: int) -> bytes:
-        """Give what the board reads, exactly `count` bytes."""
+        """Return what the board reads, exactly `count` bytes."""
 
 
 class I2cBus:

@@ -22,7 +22,9 @@ _BPM_MIN, _BPM_MAX = 30.0, 220.0
 class Press:
     """One press of the button.
 
-    at_s: seconds after the person has put the wearable on.  duration_ms: how long it is held.
+    Attributes:
+        at_s: Seconds after the person has put the wearable on.
+        duration_ms: How long it is held.
     """
 
     at_s: float

@@ -156,7 +156,7 @@ class Bench:
             raise SafeMode(f"USB devices need more endpoints than are available: {needed}")
 
     def modules(self, board: SimulatedBoard) -> Iterable[types.ModuleType]:
-        """Give the modules for one boot; hand this to `SimulatedBoard`."""
+        """Return the modules for one boot; hand this to `SimulatedBoard`."""
         # All that held a pin is gone with the reset, and the pins float.
         for name in list(self.outputs):
             self.drive(name, None)
@@ -232,7 +232,7 @@ class Bench:
         self.usb = self.usb - wanted.keys() | {kind for kind, is_on in wanted.items() if is_on}
 
     def _getenv(self, key: str, default: str | None = None) -> str | None:
-        """Give a setting, a string whatever it is in the file."""
+        """Return a setting, a string whatever it is in the file."""
         return str(self.settings[key]) if key in self.settings else default
 
     def _write_pixels(self, output: DigitalInOut, data: bytes) -> None:

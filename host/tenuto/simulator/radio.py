@@ -67,7 +67,9 @@ class Happening(StrEnum):
 class RadioEvent:
     """One thing that happened on the air.
 
-    t_s: the loop's time.  size_bytes: of the payload, 0 where there is none.
+    Attributes:
+        t_s: The loop's time.
+        size_bytes: Size of the payload, 0 where there is none.
     """
 
     t_s: float
@@ -81,9 +83,11 @@ class RadioEvent:
 class LinkStatistics:
     """What went over one link, counted over all its connections.
 
-    data_pdus, data_bytes: L2CAP packets delivered and their size.
-    retransmissions: transmissions that failed and were repeated.
-    connections: times it was established.  timeouts: times it was lost to silence or loss.
+    Attributes:
+        data_pdus, data_bytes: L2CAP packets delivered and their size.
+        retransmissions: Transmissions that failed and were repeated.
+        connections: Times it was established.
+        timeouts: Times it was lost to silence or loss.
     """
 
     data_pdus: int = 0
@@ -295,7 +299,8 @@ class _Link:
 class Silence:
     """A silence that was ordered; ends by itself or by `end()`.
 
-    address: who is not heard and hears nothing, None for everybody.
+    Attributes:
+        address: Who is not heard and hears nothing, None for everybody.
     """
 
     radio: Radio
@@ -393,14 +398,14 @@ class Radio(LocalLink):
         return silence
 
     def is_silent(self, address: hci.Address | str) -> bool:
-        """Tell whether a device is off the air at the moment."""
+        """Return whether a device is off the air at the moment."""
         if not self._silences:
             return False
         name = address if isinstance(address, str) else address.to_string(with_type_qualifier=False)
         return bool(self._silences[None] or self._silences[name.upper()])
 
     def link_statistics(self, central: str, peripheral: str) -> LinkStatistics:
-        """Give the counters of a pair of devices, which live as long as the radio."""
+        """Return the counters of a pair of devices, which live as long as the radio."""
         return self._statistics.setdefault((central, peripheral), LinkStatistics())
 
     def drop(self, address: str, reason: int = hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR) -> None:

@@ -22,7 +22,8 @@ HELD_BYTES_MAX = 4096
 class BoardEnd:
     """What CircuitPython's `usb_cdc.Serial` offers to a program that never waits.
 
-    timeout, write_timeout: kept, but no call waits whatever they say.
+    Attributes:
+        timeout, write_timeout: Kept, but no call waits whatever they say.
     """
 
     def __init__(self, cable: UsbCable) -> None:
@@ -41,14 +42,18 @@ class BoardEnd:
         return len(self._cable.to_board)
 
     def read(self, size: int = 1) -> bytes:
-        """Give at most `size` bytes of what has come."""
+        """Return at most `size` bytes of what has come."""
         data = bytes(self._cable.to_board[:size])
         del self._cable.to_board[:size]
         self._cable.on_room()
         return data
 
     def write(self, data: bytes) -> int:
-        """Take as much as there is room for; returns how many bytes that was."""
+        """Take as much as there is room for.
+
+        Returns:
+            How many bytes that was.
+        """
         if not self._cable.is_open:
             return 0
         taken = bytes(data[: max(0, HELD_BYTES_MAX - self._cable.unread)])
@@ -73,7 +78,7 @@ class UsbCable:
         self._pty: Pty | None = None
 
     def board_end(self) -> BoardEnd:
-        """Give what the board imports as `usb_cdc.data`."""
+        """Return what the board imports as `usb_cdc.data`."""
         return BoardEnd(self)
 
     @property

@@ -42,8 +42,9 @@ class SimulatedWearable:
 
     Made by `World.add_wearable`.
 
-    lets_in: whether its wearer makes the gesture that lets new hosts in (press, press, hold)
-    whenever one connects that is not let in yet, and nothing is played.
+    Args:
+        lets_in: Whether its wearer makes the gesture that lets new hosts in (press, press, hold)
+            whenever one connects that is not let in yet, and nothing is played.
 
     Attributes:
         id: the name the firmware is given.
@@ -293,7 +294,7 @@ class World:
     async def adapter(
         self, name: str = "host", *, keystore: KeyStore | None = None
     ) -> BumbleAdapter:
-        """Give the host, or one more host, a Bluetooth adapter.
+        """Return the host, or one more host, a Bluetooth adapter.
 
         Args:
             name: for logs.

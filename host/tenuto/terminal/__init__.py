@@ -26,12 +26,14 @@ def choose_sink(
     how: Mapping[str, str] | None = None,
     on_gone: Callable[[], None] | None = None,
 ) -> JsonSink | LinesSink | LiveSink:
-    """Give the sink that fits the console.
+    """Return the sink that fits the console.
 
-    json: one object a line, for programs.  Without it a terminal gets the live display, and a
-    pipe and a terminal that cannot move its cursor (TERM=dumb) get plain lines; NO_COLOR takes
-    only the colours away.  now_ms, speed, how: see `LiveSink`.  on_gone: called once when a
-    pipe's reader is gone.
+    Args:
+        json: One object a line, for programs. Without it a terminal gets the live display, and a
+            pipe and a terminal that cannot move its cursor (TERM=dumb) get plain lines; NO_COLOR
+            takes only the colours away.
+        now_ms, speed, how: See `LiveSink`.
+        on_gone: Called once when a pipe's reader is gone.
     """
     stream = console.file
     if json:

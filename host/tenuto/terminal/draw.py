@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The live display as lines of text: what a board looks like at a time, in a size.  Pure.
+"""The live display as lines of text: one screen state at one time, in one size. Pure.
 
 The side, or what to do, stands in letters five rows high, at the left edge for the left side and
-at the right edge for the right one, so that it can be told from the mat. Colour only repeats what
+at the right edge for the right one, so that it can be read from the mat. Colour only repeats what
 a word says.
 """
 
@@ -25,13 +25,13 @@ from .screen_state import BEAT_FRESH_MS, CUES_KEPT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .screen_state import Board, Felt
+    from .screen_state import Felt, ScreenState
 
 WIDTH_MIN = 16
 WIDTH_MAX = 120
 """Lines longer than this are hard to follow."""
 WIDE = 72
-"""From this width on the letters are two columns a dot, and the cues stand beside the rest."""
+"""From this width on the letters are two columns a dot, and the cues get a column of their own."""
 HOW_LINES = 3
 
 ACCENT = "bold cyan"
@@ -43,7 +43,7 @@ _BIG_WORDS = {"ready": "READY", "hold": "HOLD", "switch": "SWITCH", "rest": "NEX
 _LABEL_WIDTH = 9
 _CUE_WORDS_WIDTH = max(map(len, words.CUE_WORDS.values())) + 1
 _BPM_SPAN_MIN = 12
-"""Heart rates nearer together than this are not stretched over the whole height of the curve."""
+"""A smaller range of heart rates is not stretched over the whole height of the curve."""
 
 _FONT = {
     "A": "####/#..#/####/#..#/#..#",
@@ -81,7 +81,7 @@ _FONT_ROWS = 5
 
 
 def can_draw(encoding: str) -> bool:
-    """Tell whether a terminal of this encoding shows blocks; else plain characters are used."""
+    """Return whether a terminal of this encoding shows blocks; else plain characters are used."""
     try:
         return codecs.lookup(encoding).name in ("utf-8", "utf-16-le", "utf-16-be")
     except LookupError:
@@ -92,8 +92,10 @@ def can_draw(encoding: str) -> bool:
 class Frame:
     """How to draw.
 
-    width, height: columns and rows that may be used.  how: how to do each exercise, by its name.
-    plain: without any character beyond ASCII.
+    Attributes:
+        width, height: Columns and rows that may be used.
+        how: How to do each exercise, by its name.
+        plain: Without any character beyond ASCII.
     """
 
     width: int
@@ -102,18 +104,18 @@ class Frame:
     plain: bool = False
 
 
-def draw_board(board: Board, now_ms: int, frame: Frame) -> list[Text]:
+def draw_screen(screen: ScreenState, now_ms: int, frame: Frame) -> list[Text]:
     """Draw the session at `now_ms` UTC; never wider or higher than the frame."""
     width = max(WIDTH_MIN, min(frame.width - 1, WIDTH_MAX))
     wide = width >= WIDE - 1
-    facts = _facts(board, now_ms, frame, width // 2 if wide else width)
-    felt = _felt(board, frame, width - width // 2 if wide else width)
+    facts = _facts(screen, now_ms, frame, width // 2 if wide else width)
+    felt = _felt(screen, frame, width - width // 2 if wide else width)
     bottom = _beside(facts, felt, width // 2) if wide else [*facts, *felt]
-    big = _big(board, now_ms, width, 2 if wide else 1, plain=frame.plain)
-    head = _head(board, now_ms, width, frame)
-    doing = _doing(board, width)
-    bar = [_bar(board, now_ms, width, frame), _remark(board, now_ms, width)]
-    # Where the rows do not suffice, the empty ones go first, then what says the least just now.
+    big = _big(screen, now_ms, width, 2 if wide else 1, plain=frame.plain)
+    head = _head(screen, now_ms, width, frame)
+    doing = _doing(screen, width)
+    bar = [_bar(screen, now_ms, width, frame), _remark(screen, now_ms, width)]
+    # With too few rows, the empty ones go first, then the least important ones.
     room = max(3, frame.height - 1)
     spare = room - len([*head, doing, *big, *bar, *bottom])
     if spare < 0:
@@ -123,7 +125,7 @@ def draw_board(board: Board, now_ms: int, frame: Frame) -> list[Text]:
         head = []
     if spare < -2:
         big = []
-    how = _how(board, frame, width, min(HOW_LINES, spare))
+    how = _how(screen, frame, width, min(HOW_LINES, spare))
     spare -= len(how)
     gaps = [[Text()] if spare > before else [] for before in range(4)]
     lines = [*head, *gaps[3], doing, *gaps[1], *big, *gaps[0], *bar, *how, *gaps[2], *bottom]
@@ -133,18 +135,18 @@ def draw_board(board: Board, now_ms: int, frame: Frame) -> list[Text]:
     return lines[:room]
 
 
-def _head(board: Board, now_ms: int, width: int, frame: Frame) -> list[Text]:
-    view = board.view
+def _head(screen: ScreenState, now_ms: int, width: int, frame: Frame) -> list[Text]:
+    view = screen.view
     right = words.hold_number(view) or ""
     name = words.printable(view.routine or "a session")
     name = name[: max(4, width - len(right) - 2)]
     first = Text(name, "bold")
     first.append(" " * max(1, width - len(name) - len(right)))
     first.append(right, "bold")
-    time = words.clock(board.t_ms(now_ms))
+    time = words.clock(screen.t_ms(now_ms))
     if view.session_ends is not None:
         time += f" of {words.clock(view.session_ends.t_ms)}"
-    share = board.done_share(now_ms)
+    share = screen.done_share(now_ms)
     second = Text()
     cells = width - len(time) - 1
     if share is None or cells < 4:
@@ -158,8 +160,8 @@ def _head(board: Board, now_ms: int, width: int, frame: Frame) -> list[Text]:
     return [first, second]
 
 
-def _doing(board: Board, width: int) -> Text:
-    view = board.view
+def _doing(screen: ScreenState, width: int) -> Text:
+    view = screen.view
     if view.kind is None:
         return Text("waiting for the first step", QUIET)
     if view.kind == vocab.STEP_KINDS[vocab.DONE]:
@@ -168,14 +170,14 @@ def _doing(board: Board, width: int) -> Text:
     if view.kind == _HOLD:
         what = "hold"
     else:
-        what = words.lead(view.kind, same=view.exercise == board.held)
+        what = words.lead(view.kind, same=view.exercise == screen.held)
         if len(what) + len(name) + 1 > width:
             what = what.split()[0]
     return Text.assemble((what.capitalize(), ACCENT), " ", (name, "bold"))
 
 
-def _big_word(board: Board) -> str:
-    view = board.view
+def _big_word(screen: ScreenState) -> str:
+    view = screen.view
     if view.state is State.PAUSED:
         return "PAUSED"
     if view.state is State.WAITING:
@@ -183,9 +185,9 @@ def _big_word(board: Board) -> str:
     return (view.side or _BIG_WORDS.get(view.kind or "", "")).upper()
 
 
-def _big(board: Board, now_ms: int, width: int, scale: int, *, plain: bool) -> list[Text]:
-    view = board.view
-    word, number = _big_word(board), ""
+def _big(screen: ScreenState, now_ms: int, width: int, scale: int, *, plain: bool) -> list[Text]:
+    view = screen.view
+    word, number = _big_word(screen), ""
     left_ms = view.left_ms(now_ms)
     if view.state is State.PLAYING and left_ms is not None:
         seconds = -(-left_ms // 1_000)
@@ -215,8 +217,8 @@ def _glyph_row(word: str, row: int, scale: int, *, plain: bool) -> str:
     return (" " * scale).join(g.replace("#", dot).replace(".", " " * scale) for g in glyphs)
 
 
-def _bar(board: Board, now_ms: int, width: int, frame: Frame) -> Text:
-    view = board.view
+def _bar(screen: ScreenState, now_ms: int, width: int, frame: Frame) -> Text:
+    view = screen.view
     elapsed_ms, duration_ms = view.elapsed_ms(now_ms), view.step_duration_ms
     if elapsed_ms is None or duration_ms is None:
         said = "time left not known"
@@ -236,10 +238,10 @@ def _bar(board: Board, now_ms: int, width: int, frame: Frame) -> Text:
     return bar.append("  " + said)
 
 
-def _remark(board: Board, now_ms: int, width: int) -> Text:
-    """Say what the person should know or do now, or nothing."""
-    view = board.view
-    if board.link_lost_utc_ms is not None:
+def _remark(screen: ScreenState, now_ms: int, width: int) -> Text:
+    """Return what the person should know or do now, empty if nothing."""
+    view = screen.view
+    if screen.link_lost_utc_ms is not None:
         return Text("out of reach: what you see here is old, the cues still come", CARE)
     if view.state is State.PAUSED:
         since_ms = 0 if view.paused is None else now_ms - view.paused.utc_ms
@@ -247,32 +249,32 @@ def _remark(board: Board, now_ms: int, width: int) -> Text:
         longer = f"{said} (for {words.clock(since_ms)} so far)"
         return Text(longer if len(longer) <= width else said, CARE)
     if view.state is State.WAITING:
-        said = words.waiting(view.waits_for, board.gate_bpm, board.limit_bpm)
+        said = words.waiting(view.waits_for, screen.gate_bpm, screen.limit_bpm)
         longer = said
-        if board.wait_ends_utc_ms is not None:
-            left_ms = board.wait_ends_utc_ms - now_ms
-            end = words.waiting_end(view.waits_for, left_ms, over_limit=board.is_only_limited)
+        if screen.wait_ends_utc_ms is not None:
+            left_ms = screen.wait_ends_utc_ms - now_ms
+            end = words.waiting_end(view.waits_for, left_ms, over_limit=screen.is_only_limited)
             longer = f"{said}; {end}"
         return Text(longer if len(longer) <= width else said, CARE)
-    step = board.plan_step
+    step = screen.plan_step
     if step is not None and step.self_paced:
         return Text("press when in position", QUIET)
     return Text()
 
 
-def _how(board: Board, frame: Frame, width: int, rows: int) -> list[Text]:
-    """Give how the exercise is done, always in as many rows, so that nothing jumps."""
+def _how(screen: ScreenState, frame: Frame, width: int, rows: int) -> list[Text]:
+    """Return the instructions, always in the same number of rows, so that nothing jumps."""
     if not frame.how or rows < 1:
         return []
-    paragraphs = frame.how.get(board.view.exercise or "", "").strip()
+    paragraphs = frame.how.get(screen.view.exercise or "", "").strip()
     text = words.printable(" ".join(paragraphs.split()))
     lines = textwrap.wrap(text, width, max_lines=rows, placeholder=" ..." if frame.plain else " …")
     lines += [""] * (rows - len(lines))
     return [Text(line) for line in lines]
 
 
-def _facts(board: Board, now_ms: int, frame: Frame, width: int) -> list[Text]:
-    view = board.view
+def _facts(screen: ScreenState, now_ms: int, frame: Frame, width: int) -> list[Text]:
+    view = screen.view
     if view.next_exercise is not None:
         following = words.place(view.next_exercise, view.next_side)
     elif view.plan is None:
@@ -281,8 +283,8 @@ def _facts(board: Board, now_ms: int, frame: Frame, width: int) -> list[Text]:
         following = "nothing more"
     lines = [
         _fact("Then", Text(following)),
-        _fact("Heart", _heart(board, now_ms, frame, width - _LABEL_WIDTH)),
-        _fact("Wearable", _link(board, now_ms)),
+        _fact("Heart", _heart(screen, now_ms, frame, width - _LABEL_WIDTH)),
+        _fact("Wearable", _link(screen, now_ms)),
     ]
     for line in lines:
         line.truncate(width, overflow="crop" if frame.plain else "ellipsis")
@@ -293,8 +295,8 @@ def _fact(label: str, text: Text) -> Text:
     return Text.assemble((f"{label:{_LABEL_WIDTH}}", QUIET), text)
 
 
-def _heart(board: Board, now_ms: int, frame: Frame, width: int) -> Text:
-    view = board.view
+def _heart(screen: ScreenState, now_ms: int, frame: Frame, width: int) -> Text:
+    view = screen.view
     if view.bpm is None or view.bpm_at is None:
         return Text("not measured")
     age_ms = now_ms - view.bpm_at.utc_ms
@@ -302,12 +304,12 @@ def _heart(board: Board, now_ms: int, frame: Frame, width: int) -> Text:
         return Text(f"no beat for {words.clock(age_ms)}, it was {view.bpm}", CARE)
     age = "now" if age_ms < 2_000 else f"{age_ms // 1_000} s ago"
     said, age = f"{view.bpm:3} bpm ", f" {age:7}"
-    curve = _curve(board, max(0, min(30, width - len(said) - len(age))), frame)
+    curve = _curve(screen, max(0, min(30, width - len(said) - len(age))), frame)
     return Text.assemble((said, "bold"), (curve, "cyan"), (age, QUIET))
 
 
-def _curve(board: Board, cells: int, frame: Frame) -> str:
-    beats = list(board.beats)[-cells:] if cells else []
+def _curve(screen: ScreenState, cells: int, frame: Frame) -> str:
+    beats = list(screen.beats)[-cells:] if cells else []
     if not beats:
         return ""
     blocks = haptics.ASCII_BLOCKS if frame.plain else "▁▂▃▄▅▆▇█"
@@ -317,19 +319,19 @@ def _curve(board: Board, cells: int, frame: Frame) -> str:
     return "".join(blocks[min(steps, round((bpm - low) / span * steps))] for bpm in beats)
 
 
-def _link(board: Board, now_ms: int) -> Text:
-    if board.link_lost_utc_ms is not None:
-        since = words.clock(now_ms - board.link_lost_utc_ms)
+def _link(screen: ScreenState, now_ms: int) -> Text:
+    if screen.link_lost_utc_ms is not None:
+        since = words.clock(now_ms - screen.link_lost_utc_ms)
         return Text(f"out of reach for {since}; it goes on alone", CARE)
-    if board.view.records_lost:
-        lost = words.count(board.view.records_lost, "record", "records")
+    if screen.view.records_lost:
+        lost = words.count(screen.view.records_lost, "record", "records")
         return Text(f"connected, {lost} lost", CARE)
     return Text("connected")
 
 
-def _felt(board: Board, frame: Frame, width: int) -> list[Text]:
-    """Give the last cues, the newest first, always in as many rows."""
-    lines = [_felt_line(felt, frame, width, newest=not at) for at, felt in enumerate(board.cues)]
+def _felt(screen: ScreenState, frame: Frame, width: int) -> list[Text]:
+    """Return the last cues, newest first, always in the same number of rows."""
+    lines = [_felt_line(felt, frame, width, newest=not at) for at, felt in enumerate(screen.cues)]
     if not lines:
         lines = [Text("no cue was felt yet", QUIET)]
     return lines + [Text() for _ in range(CUES_KEPT - len(lines))]

@@ -19,8 +19,8 @@ from tenuto.sessions import events
 from tenuto.sessions.view import State
 
 from . import words
-from .draw import ACCENT, Frame, can_draw, draw_board
-from .screen_state import Boards
+from .draw import ACCENT, Frame, can_draw, draw_screen
+from .screen_state import ScreenStates
 from .writer import Once, Writer
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tenuto.sessions.events import Entry
 
-    from .screen_state import Board
+    from .screen_state import ScreenState
 
 FRAME_S = 0.1
 """Shortest real time between two frames."""
@@ -65,7 +65,7 @@ class LiveSink:
         self._speed = speed
         self._how = how or {}
         self._once = Once()
-        self._boards = Boards()
+        self._screens = ScreenStates()
         self._writer: Writer | None = None
         self._live: Live | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -81,14 +81,14 @@ class LiveSink:
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Take entries; they are on the screen with the next frame."""
         for entry in self._once.fresh(entries):
-            board = self._boards.apply(entry)
-            if board is None:
+            screen = self._screens.apply(entry)
+            if screen is None:
                 continue
-            if board.view.state is not State.ENDED:
+            if screen.view.state is not State.ENDED:
                 self._start()
             elif isinstance(entry.event, events.SessionEnded):
                 self._stop()
-                self._print_summary(board)
+                self._print_summary(screen)
         if self._ticker is not None and self._ticker.done():
             ticker, self._ticker = self._ticker, None
             ticker.result()
@@ -97,10 +97,10 @@ class LiveSink:
 
     async def close(self) -> None:
         """Take the display away and give the console back; an unfinished session is summed up."""
-        board = self._boards.board
-        if self._live is not None and board is not None:
+        screen = self._screens.screen
+        if self._live is not None and screen is not None:
             self._stop()
-            self._print_summary(board)
+            self._print_summary(screen)
         if self._ticker is not None:
             self._ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -146,7 +146,7 @@ class LiveSink:
             return
         self._drawn_s = time.monotonic()
         if self._console.size != self._size:
-            # A terminal that was resized has wrapped the old lines anew: nobody knows where.
+            # A terminal that was resized has wrapped the old lines again, at unknown places.
             self._stop()
             self._console.control(Control.home(), Control.clear())
             self._start()
@@ -154,8 +154,8 @@ class LiveSink:
             self._live.refresh()
 
     def _picture(self) -> RenderableType:
-        board = self._boards.board
-        if board is None:
+        screen = self._screens.screen
+        if screen is None:
             return Text()
         frame = Frame(
             width=self._console.width,
@@ -163,10 +163,10 @@ class LiveSink:
             how=self._how,
             plain=not can_draw(self._console.encoding),
         )
-        return Group(*draw_board(board, self._now_ms(), frame))
+        return Group(*draw_screen(screen, self._now_ms(), frame))
 
-    def _print_summary(self, board: Board) -> None:
-        first, *rest = words.summary(board.summary(), self._speed)
+    def _print_summary(self, screen: ScreenState) -> None:
+        first, *rest = words.summary(screen.summary(), self._speed)
         self._console.print(Text(first, ACCENT))
         for line in rest:
             self._console.print(Text(line))

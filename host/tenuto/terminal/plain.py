@@ -10,7 +10,7 @@ from tenuto_core import vocab
 
 from . import words
 from .draw import can_draw, draw_felt
-from .screen_state import BEAT_FRESH_MS, Boards
+from .screen_state import BEAT_FRESH_MS, ScreenStates
 from .writer import Once, Writer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Entry
     from tenuto.sessions.view import SessionView
 
-    from .screen_state import Board
+    from .screen_state import ScreenState
 
 _BY = {"wearer": "on the wearable", "host": "from the computer", "plan": "by the plan"}
 _HOLD = vocab.STEP_KINDS[vocab.HOLD]
@@ -47,7 +47,7 @@ class LinesSink:
     ) -> None:
         self._writer = Writer(stream, on_gone)
         self._once = Once()
-        self._boards = Boards()
+        self._screens = ScreenStates()
         self._speed = speed
         self._plain = not can_draw(self._writer.encoding)
 
@@ -57,10 +57,10 @@ class LinesSink:
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Write what the entries mean; returns when it is written."""
         for entry in self._once.fresh(entries):
-            board = self._boards.apply(entry)
-            if board is None:
+            screen = self._screens.apply(entry)
+            if screen is None:
                 continue
-            for line in self._lines(board, entry.event):
+            for line in self._lines(screen, entry.event):
                 self._writer.write(line + "\n")
         await self._writer.drain()
 
@@ -68,23 +68,23 @@ class LinesSink:
         """Write what is left."""
         await self._writer.drain()
 
-    def _lines(self, board: Board, event: events.Event) -> Iterator[str]:
-        text = self._text(board, event)
+    def _lines(self, screen: ScreenState, event: events.Event) -> Iterator[str]:
+        text = self._text(screen, event)
         if text:
             yield f"{words.clock(event.t_ms):>5}  {text}"
         if isinstance(event, events.SessionEnded):
             yield ""
-            yield from words.summary(board.summary(), self._speed)
+            yield from words.summary(screen.summary(), self._speed)
 
-    def _text(self, board: Board, event: events.Event) -> str | None:  # noqa: C901, PLR0911, PLR0912
+    def _text(self, screen: ScreenState, event: events.Event) -> str | None:  # noqa: C901, PLR0911, PLR0912
         match event:
             case events.SessionStarted():
                 by = _BY.get(event.source, "")
                 return f"{words.printable(event.routine)} begins, started {by}".rstrip()
             case events.StepStarted():
-                return _step(board.view, board.held, event)
+                return _step(screen.view, screen.held, event)
             case events.CueFired() if event.cue != _TICK:
-                felt = draw_felt(board.cues[0].pattern, 100, plain=self._plain)
+                felt = draw_felt(screen.cues[0].pattern, 100, plain=self._plain)
                 return f"felt: {words.cue(event.cue):18} {felt}".rstrip()
             case events.Paused():
                 return "paused: press to go on"
@@ -98,8 +98,8 @@ class LinesSink:
                 longer = words.span(event.by_ms)
                 return f"{longer} longer: {words.span(event.duration_ms)} in all"
             case events.Waiting():
-                waits = words.waiting(event.waits_for, board.gate_bpm, board.limit_bpm)
-                limited = board.is_only_limited
+                waits = words.waiting(event.waits_for, screen.gate_bpm, screen.limit_bpm)
+                limited = screen.is_only_limited
                 end = words.waiting_end(event.waits_for, event.max_ms, over_limit=limited)
                 return f"{waits} ({end})"
             case events.HeartSensor(is_heard=True):

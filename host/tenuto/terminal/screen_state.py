@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the screen knows of one session: the view, and what happened on the way.  Pure."""
+"""The state of the screen for one session: the view, and what happened so far. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CUES_KEPT = 5
 BEATS_KEPT = 60
 BEAT_FRESH_MS = 5_000
-"""A heart rate older than this is shown as old; the player's heart gate thinks the same."""
+"""A heart rate older than this is shown as old; the player's heart gate uses the same limit."""
 
 _HOLD = vocab.STEP_KINDS[vocab.HOLD]
 
@@ -28,7 +28,9 @@ _HOLD = vocab.STEP_KINDS[vocab.HOLD]
 class Felt:
     """A cue that was felt, once or several times with no other in between.
 
-    t_ms: when in the session, the last time.  pattern: None where it is not known.
+    Attributes:
+        t_ms: When in the session, the last time.
+        pattern: None where it is not known.
     """
 
     t_ms: int
@@ -37,12 +39,16 @@ class Felt:
     times: int = 1
 
 
-class Board:
-    """Follows one session.
+class ScreenState:
+    """What the screen shows of one session.
 
-    Attributes to read: key; view; cues: the last ones, newest first; beats: the last heart rates,
-    oldest first; held: the exercise of the last hold; link_lost_utc_ms, wait_ends_utc_ms: None
-    where there is no such time.
+    Attributes:
+        key: The session.
+        view: Its view.
+        cues: The last cues, newest first.
+        beats: The last heart rates, oldest first.
+        held: The exercise of the last hold.
+        link_lost_utc_ms, wait_ends_utc_ms: None where there is no such time.
     """
 
     def __init__(self, key: SessionKey) -> None:
@@ -99,17 +105,17 @@ class Board:
 
     @property
     def limit_bpm(self) -> int:
-        """The heart rate at which the present step holds back, 0 if none or not known."""
+        """The heart limit of the present step in bpm, 0 if none or not known."""
         step = self.plan_step
         return 0 if step is None else int(step.limit_bpm)
 
     @property
     def is_only_limited(self) -> bool:
-        """Whether the present step waits for no more than that the heart is below its limit."""
+        """Whether the present step waits only for the heart rate to fall below its limit."""
         return bool(self.limit_bpm) and not self.gate_bpm
 
     def done_share(self, now_ms: int) -> float | None:
-        """Give which share of the holds is done, from 0 to 1; None if it is not known."""
+        """Return which share of the holds is done, from 0 to 1; None if it is not known."""
         view = self.view
         if not view.holds:
             return None
@@ -146,24 +152,24 @@ class Board:
         return pattern
 
 
-class Boards:
-    """The session to show: the one that began last; entries of any other are left aside."""
+class ScreenStates:
+    """The session to show: the one that began last; entries of others are ignored."""
 
     def __init__(self) -> None:
-        self.board: Board | None = None
+        self.screen: ScreenState | None = None
 
-    def apply(self, entry: Entry) -> Board | None:
-        """Take an entry; gives the board if the entry belongs to it."""
-        board = self.board
-        if board is None or board.key != entry.session:
+    def apply(self, entry: Entry) -> ScreenState | None:
+        """Take an entry; return the state if the entry belongs to it."""
+        screen = self.screen
+        if screen is None or screen.key != entry.session:
             begins = isinstance(entry.event, events.SessionStarted)
-            if board is not None and not begins and board.view.state is not State.ENDED:
+            if screen is not None and not begins and screen.view.state is not State.ENDED:
                 return None
-            if board is not None and not begins and _is_before(entry.session, board.key):
+            if screen is not None and not begins and _is_before(entry.session, screen.key):
                 return None
-            board = self.board = Board(entry.session)
-        board.apply(entry)
-        return board
+            screen = self.screen = ScreenState(entry.session)
+        screen.apply(entry)
+        return screen
 
 
 def _is_before(one: SessionKey, other: SessionKey) -> bool:

@@ -35,41 +35,41 @@ _END_WORDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Broken of
 
 
 def printable(text: str) -> str:
-    """Give a text of foreign origin without what a terminal would obey instead of show."""
+    """Return a text from outside without control characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def clock(ms: int) -> str:
-    """Give a length of time as `m:ss`, or `h:mm:ss` from an hour on; whole seconds, cut off."""
+    """Return a duration as `m:ss`, or `h:mm:ss` from an hour on; whole seconds, cut off."""
     minutes, seconds = divmod(max(0, ms) // 1_000, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def span(ms: int) -> str:
-    """Give a length of time as one says it, `30 s` or `2:30 min`; rounded up to whole seconds."""
+    """Return a duration in words, `30 s` or `2:30 min`; rounded up to whole seconds."""
     seconds = -(-max(0, ms) // 1_000)
     return f"{seconds} s" if seconds < 100 else f"{clock(seconds * 1_000)} min"
 
 
 def count(number: int, one: str, more: str) -> str:
-    """Give a number with its noun."""
+    """Return a number with its noun."""
     return f"{number} {one if number == 1 else more}"
 
 
 def cue(name: str) -> str:
-    """Say a cue of `vocab.CUES`; an unknown one by its name."""
+    """Return the words for a cue of `vocab.CUES`; an unknown cue keeps its name."""
     return CUE_WORDS.get(name) or printable(name.replace("_", " "))
 
 
 def place(exercise: str | None, side: str | None) -> str:
-    """Say an exercise with its side."""
+    """Return an exercise with its side."""
     name = "an exercise whose name is not known" if exercise is None else printable(exercise)
     return f"{name}, {side}" if side else name
 
 
 def with_rep(view: SessionView) -> str:
-    """Say the exercise of the present step, with its side and which repetition it is."""
+    """Return the exercise of the present step, with its side and which repetition it is."""
     words = place(view.exercise, view.side)
     if view.rep and view.reps and view.reps > 1:
         words += f" ({view.rep} of {view.reps})"
@@ -77,9 +77,10 @@ def with_rep(view: SessionView) -> str:
 
 
 def lead(kind: str, *, same: bool) -> str:
-    """Say what a step is that leads to a hold, so that the exercise's name can follow.
+    """Return what leads to the next hold; the name of the exercise can follow.
 
-    same: whether the exercise was held just before.
+    Args:
+        same: Whether the exercise was held just before.
     """
     match kind:
         case "ready":
@@ -93,14 +94,14 @@ def lead(kind: str, *, same: bool) -> str:
 
 
 def hold_number(view: SessionView) -> str | None:
-    """Say which of how many holds the present step is or leads to; None if that is not known."""
+    """Return the number of the present or next hold and of all holds; None if not known."""
     if view.hold is None or view.holds is None:
         return None
     return f"hold {view.hold} of {view.holds}"
 
 
 def waiting(waits_for: str | None, gate_bpm: int, limit_bpm: int = 0) -> str:
-    """Say what the session waits for; gate_bpm, limit_bpm: 0 if there is none, or not known."""
+    """Return what the session waits for; gate_bpm, limit_bpm: 0 if there is none, or not known."""
     if waits_for == vocab.WAITS[vocab.WAIT_HEART]:
         if limit_bpm and not gate_bpm:
             return f"held back until your heart is below {limit_bpm}"
@@ -110,9 +111,10 @@ def waiting(waits_for: str | None, gate_bpm: int, limit_bpm: int = 0) -> str:
 
 
 def waiting_end(waits_for: str | None, left_ms: int, *, over_limit: bool = False) -> str:
-    """Say what comes when nothing comes: a heart gate opens in the end, all else ends it.
+    """Return what happens at the time limit: a heart gate opens, all else ends the session.
 
-    over_limit: whether the heart is held back by its limit alone.
+    Args:
+        over_limit: Whether the heart is held back by its limit alone.
     """
     if waits_for == vocab.WAITS[vocab.WAIT_HEART] and not over_limit:
         return f"goes on in {clock(left_ms)} at the latest"
@@ -120,7 +122,7 @@ def waiting_end(waits_for: str | None, left_ms: int, *, over_limit: bool = False
 
 
 def ending(reason: str | None, source: str | None) -> str:
-    """Say how a session ended."""
+    """Return how a session ended."""
     if reason is None:
         return "Not over yet when this display was closed"
     words = _END_WORDS.get(reason) or f"Ended ({printable(reason)})"
@@ -130,9 +132,11 @@ def ending(reason: str | None, source: str | None) -> str:
 
 
 def summary(result: Summary, speed: float = 1.0) -> Iterator[str]:
-    """Give the lines that sum up a session, the first one the headline.
+    """Yield the lines that sum up a session, the first one the headline.
 
-    speed: of the clock; beyond 1 this machine's own delays grow with it, and that is said.
+    Args:
+        speed: Speed of the clock; beyond 1 this machine's own delays grow with it, and that is
+            said.
     """
     routine = "" if result.routine is None else f": {printable(result.routine)}"
     yield ending(result.reason, result.source) + routine

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Text to a stream that may block, such as a terminal after Ctrl-S or the pipe of a slow reader.
 
-The writing is done by the event loop's executor, so that nothing else waits for the reader.
+The event loop's executor writes, so that nothing else waits for the reader.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NOBODY_READS = (errno.EPIPE, errno.EIO, errno.ECONNRESET)
 
 
 class Writer:
-    """A text stream that takes everything at once and passes it on as fast as `stream` can.
+    """A text stream that never blocks and passes text on as fast as `stream` takes it.
 
     When more than `BOUND_CHARS` wait, the oldest text is dropped, and a line says how much.
 
@@ -42,7 +42,7 @@ class Writer:
         self._waiting: deque[str] = deque()
         self._chars = 0
         self._dropped = 0
-        # Whoever prints through a live display may be on a thread of its own.
+        # Code on another thread may print through a live display.
         self._lock = threading.Lock()
         self._job: asyncio.Future[None] | None = None
         self._error: OSError | None = None
@@ -54,11 +54,11 @@ class Writer:
         return getattr(self.stream, "encoding", None) or "utf-8"
 
     def isatty(self) -> bool:
-        """Tell whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """Give the stream's file descriptor."""
+        """Return the stream's file descriptor."""
         return self.stream.fileno()
 
     @property
@@ -67,7 +67,7 @@ class Writer:
         return bool(self._waiting) or (self._job is not None and not self._job.done())
 
     def write(self, text: str) -> int:
-        """Take text; it goes on its way with the next `flush`."""
+        """Take text; the next `flush` sends it."""
         with self._lock:
             if not self.gone and text:
                 self._waiting.append(text)
@@ -79,19 +79,19 @@ class Writer:
         return len(text)
 
     def flush(self) -> None:
-        """Begin to write what waits; off the event loop, leave that to the next one to come."""
+        """Begin to write what waits; on another thread, leave that to the next `flush`."""
         with contextlib.suppress(RuntimeError):
             loop = asyncio.get_running_loop()
             if self._waiting and (self._job is None or self._job.done()):
                 self._job = loop.run_in_executor(None, self._write_all)
-                # What came while the thread was about to end waits for the next one.
+                # Text that came while the thread was about to end waits for the next flush.
                 self._job.add_done_callback(lambda _: self.flush())
 
     async def drain(self) -> None:
         """Wait until everything is written.  Cancelling it loses nothing.
 
         Raises:
-            OSError: the stream refuses for another reason than that nobody reads; told once.
+            OSError: The stream fails, and not because its reader has gone; raised once.
         """
         self.flush()
         while self._job is not None and self.busy:
@@ -141,13 +141,13 @@ class Writer:
 
 
 class Once:
-    """Tells entries that come again after an error from new ones."""
+    """Separates new entries from those that come again after an error."""
 
     def __init__(self) -> None:
         self._before: frozenset[Entry] = frozenset()
 
     def fresh(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Give those entries that were not in the batch before."""
+        """Return the entries that were not in the batch before."""
         fresh = [entry for entry in entries if entry not in self._before]
         if fresh:
             self._before = frozenset(entries)
