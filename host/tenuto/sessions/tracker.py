@@ -52,6 +52,9 @@ class Tracker:
     key: which session; its `seq` is the number of the first record to feed.
     plan: the plan that is played, or None where the host does not have it; then exercises have no
     names and steps the kind `unknown`.  It can be set later.
+
+    Attributes:
+        ended, paused: whether it has ended, or is paused, as far as records were fed.
     """
 
     def __init__(self, key: SessionKey, plan: Plan | None, plan_id: bytes) -> None:
@@ -60,6 +63,7 @@ class Tracker:
         self.plan_id = plan_id
         self.next_seq = key.seq
         self.ended = False
+        self.paused = False
         self._started_at_ms = 0
         self._last_t_ms = 0
 
@@ -99,6 +103,8 @@ class Tracker:
         if make is not None:
             events.append(make(self, record, t_ms))
         self.ended = record.kind == vocab.SESSION_ENDED
+        if record.kind in (vocab.PAUSED, vocab.RESUMED, vocab.SESSION_ENDED):
+            self.paused = record.kind == vocab.PAUSED
         return events
 
     def _step(self, number: int) -> Step | None:

@@ -40,6 +40,7 @@ from tenuto.sessions.events import (
 from tenuto.sessions.heart import FRESH_MS
 from tenuto.sessions.tracker import Tracker, plan_id_of
 from tenuto_core import vocab
+from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.plan import Plan, PlanError
 
 from .link_slots import IDLE_TURN_S, PLAYING_TURN_S
@@ -78,6 +79,10 @@ DELIVER_WITHIN_S = 120.0
 RECORDS_WAITING_MAX = 2048
 _OUTSIDE = frozenset({vocab.BOOTED, vocab.INTERRUPTED, vocab.UTC})
 """Kinds of records that belong to no session."""
+_OTHER_PLAN, _OTHER_VERB = 1, 2
+"""What sets the id of a second try apart from that of the first."""
+_MEANT_OTHERWISE = {"already_paused": Verb.RESUME, "not_paused": Verb.PAUSE}
+"""What a toggle means after this refusal."""
 STORE_TIMEOUT_S = 10.0
 BEATS_WAITING_MAX = 4
 BPM_MAX = 255
@@ -197,6 +202,8 @@ class Supervisor:
         )
         self._sensor_told: tuple[SessionKey, str, str | None, bool] | None = None
         self._jitter = random.Random(name)  # noqa: S311 - no secret
+        self._plan_id = NO_PLAN_ID
+        self._toggled: tuple[int, Verb] | None = None
         self._undelivered: _Undelivered | None = None
         self._to_utc_ms: float | None = None
         self._newest_utc_ms: float = -math.inf
@@ -331,6 +338,7 @@ class Supervisor:
         await self._probe(PROBES)
         status = await self._driver.status()
         self.battery_pct = status.battery_pct
+        self._plan_id = status.plan_id or NO_PLAN_ID
         if self._next_seq is None:
             self._next_seq = await self._take_up(identity.boot_id, status)
         await self._driver.follow(self._next_seq, self._on_records, self._on_gap)
@@ -522,7 +530,7 @@ class Supervisor:
             self.tracker = Tracker(key, await self._find_plan(plan_id), plan_id)
 
     async def _begin(self, record: Record, boot_id: int) -> None:
-        plan_id = plan_id_of(record)
+        plan_id = self._plan_id = plan_id_of(record)
         key = SessionKey(self.name, boot_id, record.seq)
         if self.tracker is None or self.tracker.key != key:
             self.tracker = Tracker(key, await self._find_plan(plan_id), plan_id)
@@ -651,6 +659,7 @@ class Supervisor:
         identity = self._reached().identity
         self._remember(compiled.plan_id, compiled.plan)
         await self._driver.upload(compiled.plan_id, compiled.data)
+        self._plan_id = compiled.plan_id
         if command_id is None:
             command_id = secrets.randbits(32)
         await _insist(
@@ -675,7 +684,7 @@ class Supervisor:
             _log.warning("wearable=%s %s", self.name, error)
 
     async def command(self, verb: Verb, arg: int = 0, command_id: int | None = None) -> None:
-        """Have the wearable obey a command for what it plays now.
+        """Have the wearable obey a command for what it plays now, at once and in one packet.
 
         A stop or a pause that cannot be delivered is kept for `DELIVER_WITHIN_S`, for the case
         that the wearable comes back and still plays the same session; whatever is asked after it
@@ -686,12 +695,11 @@ class Supervisor:
             RefusedError: with its reason; nothing changed.
         """
         self._undelivered = None
+        if command_id is None:
+            command_id = secrets.randbits(32)
         try:
             self._reached()
-            status = await self._driver.status()
-            if status.plan_id is None:
-                raise RefusedError("no_plan", f"{self.name} has no plan")
-            await self._driver.command(verb, status.plan_id, arg, command_id)
+            await self._send(verb, arg, command_id)
         except LinkError as error:
             if verb not in (Verb.STOP, Verb.PAUSE) or self.tracker is None or not self.playing:
                 raise
@@ -703,6 +711,21 @@ class Supervisor:
                 f"{error}; the {verb.value} is delivered if {self.name} is back within "
                 f"{DELIVER_WITHIN_S:.0f} s and still plays this session",
             ) from error
+
+    async def _send(self, verb: Verb, arg: int, command_id: int) -> None:
+        """Send a command for the plan that the wearable is known to have; ask only if it differs.
+
+        The second try needs an id of its own, since the wearable repeats its answer to the first
+        one. It is derived from the first, so that a command that is repeated is obeyed once.
+        """
+        try:
+            await self._driver.command(verb, self._plan_id, arg, command_id)
+        except RefusedError as error:
+            if error.reason != "wrong_plan":
+                raise
+            status = await self._driver.status()
+            self._plan_id = status.plan_id or NO_PLAN_ID
+            await self._driver.command(verb, self._plan_id, arg, command_id ^ _OTHER_PLAN)
 
     async def _deliver(self) -> None:
         """Deliver what waited for the link, or say why not."""
@@ -738,16 +761,28 @@ class Supervisor:
         await self._driver.alert()
 
     async def toggle(self, command_id: int | None = None) -> Verb:
-        """Pause what plays or resume what is paused; returns which.
+        """Pause what plays or resume what is paused, as the log tells it; returns which.
+
+        Where the log is behind, the wearable refuses, and the other one is meant.
 
         Raises:
             LinkError: it is out of reach.
             RefusedError: it plays nothing.
         """
         self._reached()
-        status = await self._driver.status()
-        verb = Verb.RESUME if status.state == "paused" else Verb.PAUSE
-        await self.command(verb, command_id=command_id)
+        if command_id is None:
+            command_id = secrets.randbits(32)
+        if self._toggled is None or self._toggled[0] != command_id:
+            paused = self.tracker is not None and self.tracker.paused
+            self._toggled = command_id, Verb.RESUME if paused else Verb.PAUSE
+        verb = self._toggled[1]
+        try:
+            await self.command(verb, command_id=command_id)
+        except RefusedError as error:
+            if error.reason not in _MEANT_OTHERWISE:
+                raise
+            verb = _MEANT_OTHERWISE[error.reason]
+            await self.command(verb, command_id=command_id ^ _OTHER_VERB)
         return verb
 
     async def present_session(self) -> SessionKey | None:
