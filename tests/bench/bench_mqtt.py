@@ -14,9 +14,10 @@ from collections import Counter
 
 import aiomqtt
 
-from tenuto.mqtt.bridge import Bridge, HomeAssistant
+from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
+from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.routines.library import Library
 from tenuto_core import vocab
 from tests.bench.tools import say
@@ -40,12 +41,12 @@ async def main(name: str) -> None:
     async with EmbeddedBroker(free_port()) as broker:
         bridge = Bridge(
             broker.address,
-            wearables=[Subject(id="wrist", name="wrist", heart=True)],
             submit=Daemon().submit,
             rng=random.Random(1),
             utc_ms=lambda: UTC_MS + band.now_ms,
             home_assistant=HomeAssistant(known=InMemory(), routines=library.names, settle_s=0.1),
         )
+        bridge.set_subjects([Subject(id="wrist", name="wrist", heart=True)])
         async with aiomqtt.Client(broker.address.host, broker.address.port) as client:
             await client.subscribe("#", qos=1)
 
@@ -70,7 +71,7 @@ async def main(name: str) -> None:
                 lasts_ms += LOOK_EVERY_MS
                 await bridge.handle(band.entries())
                 # The broker of a real session has the time to take each change.
-                await bridge._all_sent.wait()
+                await bridge._outgoing.wait_until_sent()
             await settle(seen)
             counting.cancel()
             await bridge.close()

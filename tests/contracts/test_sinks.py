@@ -16,6 +16,7 @@ from tenuto.history import HistorySink, Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.discovery import Subject
 from tenuto.sessions.commands import Answer, Command
 from tenuto.terminal.jsonlines import JsonSink
 from tenuto.terminal.plain import LinesSink
@@ -70,7 +71,9 @@ def bridge(address: BrokerAddress) -> Bridge:
     async def submit(_: Command) -> Answer:
         return Answer(ok=True, reason="ok", text="")
 
-    return Bridge(address, wearables=["wrist"], submit=submit, rng=random.Random(1))
+    made = Bridge(address, submit=submit, rng=random.Random(1))
+    made.set_subjects([Subject(id="wrist", name="wrist")])
+    return made
 
 
 @asynccontextmanager

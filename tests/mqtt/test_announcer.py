@@ -13,8 +13,8 @@ import pytest
 
 from tenuto import event_loops
 from tenuto.mqtt.announcer import SETTLE_S, Announcer
-from tenuto.mqtt.bridge import BIRTH_DELAY_S, HomeAssistant
 from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
+from tenuto.mqtt.home_assistant import BIRTH_DELAY_S, HomeAssistant
 from tenuto.mqtt.topics import Topics
 from tenuto.state.settings import SettingsStore
 from tests.mqtt.dashboard import dashboard
@@ -206,7 +206,7 @@ def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
 async def test_home_assistants_birth_is_answered_after_a_moment(
     embedded: BrokerAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tenuto.mqtt.bridge.BIRTH_DELAY_S", (0.05, 0.1))
+    monkeypatch.setattr("tenuto.mqtt.home_assistant.BIRTH_DELAY_S", (0.05, 0.1))
     home = HomeAssistant(known=InMemory(), routines=lambda: ["lower-back"], settle_s=0.05)
     async with dashboard(embedded) as board:
         await board.client.subscribe("homeassistant/#", qos=1)

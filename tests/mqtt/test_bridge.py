@@ -11,10 +11,11 @@ import random
 import signal
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import aiomqtt
 import pytest
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
@@ -22,6 +23,8 @@ from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.connection import Timing
+from tenuto.mqtt.discovery import Subject
 from tenuto.mqtt.inbox import COMMAND_BURST
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.topics import session_payload
@@ -59,16 +62,33 @@ def make_bridge(
     submit: Callable[[Command], Awaitable[Answer]] | None = None,
     **more: Any,
 ) -> Bridge:
-    options: dict[str, Any] = {
-        "wearables": ["wrist", "waist"],
-        "rng": random.Random(1),
-        "utc_ms": lambda: UTC_MS,
-        "retry_first_s": 0.02,
-        "retry_max_s": 0.1,
-        "rival_wait_s": 0.02,
-        "rival_retry_s": 0.1,
-    }
-    return Bridge(address, submit=submit or Daemon().submit, **options | more)
+    """Make a bridge in a hurry.
+
+    Args:
+        address: Address of the broker.
+        submit: See `Bridge`; None to say yes to everything.
+        more: Further arguments of `Bridge` and `Timing`; `wearables`, `people` as ids or subjects,
+            `heart` as ids.
+    """
+    timing = {"retry_first_s": 0.02, "retry_max_s": 0.1, "rival_wait_s": 0.02, "rival_retry_s": 0.1}
+    for field in fields(Timing):
+        if field.name in more:
+            timing[field.name] = more.pop(field.name)
+    hearts = more.pop("heart", ())
+    wearables = [
+        one if isinstance(one, Subject) else Subject(id=one, name=one, heart=one in hearts)
+        for one in more.pop("wearables", ("wrist", "waist"))
+    ]
+    people = more.pop("people", ())
+    options: dict[str, Any] = {"rng": random.Random(1), "utc_ms": lambda: UTC_MS}
+    bridge = Bridge(
+        address,
+        submit=submit or Daemon().submit,
+        timing=Timing(**timing),
+        **options | more,
+    )
+    bridge.set_subjects(wearables, people)
+    return bridge
 
 
 @asynccontextmanager
@@ -596,6 +616,22 @@ async def test_a_broker_that_hangs_delays_neither_entries_nor_the_end(
 
 
 @pytest.mark.slow
+async def test_a_restarted_daemon_declares_nothing_current_that_a_killed_one_left(
+    address: BrokerAddress,
+) -> None:
+    """Else Home Assistant takes what was retained in mid-session for the news of now."""
+    topic = "tenuto/wrist/availability"
+    async with aiomqtt.Client(address.host, address.port) as client:
+        await client.publish(topic, "online", qos=1, retain=True)
+        await client.publish(BRIDGE, "offline", qos=1, retain=True)
+    async with dashboard(address) as board:
+        await board.until(lambda d: d.now.get(topic) == "online")
+        async with running(make_bridge(address)):
+            await board.until(is_online)
+            assert board.now[topic] == "offline"
+            assert board.json(SESSION)["state"] == "idle"
+
+
 async def test_a_broker_that_stops_answering_is_left_and_tried_again(
     mosquitto_broker: StartBroker,
 ) -> None:

@@ -22,6 +22,7 @@ from tenuto.errors import InputError, TenutoError
 from tenuto.history import Store
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.discovery import Subject
 from tenuto.sessions.commands import Answer, Command
 from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
@@ -88,10 +89,10 @@ def test_it_serves_at_any_speed_of_the_session(
         async with EmbeddedBroker(unused_tcp_port_factory()) as broker:
             bridge = Bridge(
                 broker.address,
-                wearables=["wrist"],
                 submit=submit,
                 rng=random.Random(1),
             )
+            bridge.set_subjects([Subject(id="wrist", name="wrist")])
             async with SinkQueue(bridge) as queue, dashboard(broker.address, PATIENCE_S) as board:
                 for entry in whole_session():
                     queue.put(entry)

@@ -15,8 +15,8 @@ import pytest
 from tenuto import mqtt
 from tenuto.errors import InputError
 from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import HomeAssistant
 from tenuto.mqtt.broker_check import probe
+from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto_core import vocab
 from tests.conftest import part
 from tests.history.sessions import Band

@@ -26,11 +26,14 @@ from tenuto.errors import InputError
 from tenuto.history.person_summary import PersonSummaries
 from tenuto.history.summary import replay
 from tenuto.mqtt.address import BrokerAddress
-from tenuto.mqtt.bridge import FRESH_S, QUEUE_MAX, WINDOW, Bridge, HomeAssistant
+from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.client import make_client
+from tenuto.mqtt.connection import Timing
 from tenuto.mqtt.discovery import Subject, announce_wearable
+from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_AT_ONCE
 from tenuto.mqtt.outbox import HELD_MAX
+from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
 from tenuto.mqtt.state_topics import StateTopics
 from tenuto.mqtt.topics import (
     EVENTS_OF_THE_HEART,
@@ -129,11 +132,11 @@ class _StandInPost:
         self.sinks: Sequence[Sink] = [self]
         self.bridge = Bridge(
             BrokerAddress("127.0.0.1", 9),
-            wearables=[BAND],
             submit=host.submit,
             rng=random.Random(1),
             utc_ms=host.utc_ms,
         )
+        self.bridge.set_subjects([Subject(id=BAND, name=BAND)])
 
     async def open(self) -> None:
         pass
@@ -222,7 +225,9 @@ class StandIn:
     async def check(self, hosts: Sequence[Host]) -> None:
         host = hosts[0]
         assert isinstance(host.post, _StandInPost)
-        check_session(host, json.loads(host.post.bridge._retained[f"{BASE}/{BAND}/session"]))
+        check_session(
+            host, json.loads(host.post.bridge._outgoing.retained[f"{BASE}/{BAND}/session"])
+        )
 
 
 def check_session(host: Host, said: dict[str, Any]) -> None:
@@ -317,7 +322,6 @@ class _RealPost:
         self.bridge = Bridge(
             line.address,
             base_topic=host.base,
-            wearables=[BAND],
             submit=host.submit,
             prefer=self._prefer,
             rng=random.Random(host.rng.getrandbits(64)),
@@ -325,6 +329,7 @@ class _RealPost:
             table=host.store,
             home_assistant=HomeAssistant(known=self.memory, routines=host.routines),
         )
+        self.bridge.set_subjects([Subject(id=BAND, name=BAND)])
         self.feed = StateTopics(
             self.bridge,
             settings=self.memory,
@@ -365,7 +370,7 @@ class _RealPost:
     def sizes(self) -> dict[str, int]:
         outbox = self.bridge._outbox
         return {
-            "mqtt queue": len(self.bridge._queue),
+            "mqtt queue": len(self.bridge._outgoing._queue),
             "mqtt outbox": len(outbox._held),
             "mqtt outbox, unkept": len(outbox._unkept),
             "mqtt on their way": len(outbox._flying),
@@ -613,8 +618,8 @@ class RealMqtt:
             age_s = (
                 host.utc_ms_at(item.at_s) / 1000 - datetime.fromisoformat(told["utc"]).timestamp()
             )
-            if abs(abs(age_s) - FRESH_S) > EDGE_S:
-                assert told["late"] is (abs(age_s) > FRESH_S), f"{age_s} s old: {told}"
+            if abs(abs(age_s) - Timing().fresh_s) > EDGE_S:
+                assert told["late"] is (abs(age_s) > Timing().fresh_s), f"{age_s} s old: {told}"
 
     async def _check_history(self, host: Host) -> None:
         came = self.lines[host.name].published

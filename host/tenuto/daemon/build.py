@@ -227,14 +227,14 @@ class Host:
             return []
         # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
         from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415
-        from tenuto.mqtt.bridge import Bridge, HomeAssistant  # noqa: PLC0415
+        from tenuto.mqtt.bridge import Bridge  # noqa: PLC0415
+        from tenuto.mqtt.home_assistant import HomeAssistant  # noqa: PLC0415
         from tenuto.mqtt.state_topics import StateTopics  # noqa: PLC0415
 
         mqtt, settings = self.config.mqtt, self.settings
         self.bridge = Bridge(
             self._broker,
             base_topic=mqtt.base_topic,
-            wearables=[],
             submit=self._submit,
             prefer=self._prefer,
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311

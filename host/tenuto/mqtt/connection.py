@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""One connection to a broker at a time, made again for as long as it takes.
+
+The broker keeps nothing for this side: each connection is a clean start, so a command that was sent
+while Tenuto was away is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from tenuto.errors import TenutoError
+from tenuto.event_loops import real_s
+
+from .client import make_client, tls_context
+from .outgoing import WINDOW
+
+if TYPE_CHECKING:
+    import random
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from .address import BrokerAddress
+
+_log = logging.getLogger(__name__)
+
+STABLE_S = 10.0
+"""A connection that lasted so long was a good one: the next back-off begins anew."""
+SHORT_MAX = 4
+"""Short connections in a row: another client with the same id takes them over."""
+LEAVE_S = 0.3
+INCOMING_MAX = 256
+PACKET_BYTES_MAX = 65536
+"""An MQTT 5 broker drops larger packets on its side."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things may take; in s of real time unless another clock is named.
+
+    Attributes:
+        fresh_s: Heart rates and answers that waited longer are dropped, events are marked late.
+        connect_timeout_s: For a connection; a name that does not resolve may take longer.
+        publish_timeout_s: A message without an acknowledgement for so long ends the connection.
+        retry_first_s, retry_max_s: Bounds of the back-off between connections, by the event
+            loop's clock.
+        rival_wait_s: How long to wait for another Tenuto on the same base topic.
+        rival_retry_s: How long to stay away from one, by the event loop's clock.
+    """
+
+    fresh_s: float = 10.0
+    connect_timeout_s: float = 10.0
+    publish_timeout_s: float = 10.0
+    retry_first_s: float = 1.0
+    retry_max_s: float = 30.0
+    rival_wait_s: float = 0.3
+    rival_retry_s: float = 30.0
+
+
+class GiveWayError(TenutoError):
+    """Another client has the right to speak here; stay away for `Timing.rival_retry_s`."""
+
+
+class Connection:
+    """Connects, serves, and connects again.
+
+    Args:
+        address: Address of the broker.
+        will: What the broker publishes when this connection breaks.
+        serve: Uses a connection until it ends. Called with the client and whether an outage came
+            before.
+        on_end: Called when a connection has ended, before the wait for the next one.
+        rng: For the jitter of the back-off and the client's name.
+        timing: The time limits.
+
+    Attributes:
+        connected: Whether `serve` has declared the connection good; it sets this itself.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        will: aiomqtt.Will,
+        serve: Callable[[aiomqtt.Client, bool], Awaitable[None]],
+        on_end: Callable[[], None],
+        rng: random.Random,
+        timing: Timing,
+    ) -> None:
+        self.connected = False
+        self._address = address
+        self._will = will
+        self._serve = serve
+        self._on_end = on_end
+        self._rng = rng
+        self._timing = timing
+        self._client_id = address.client_id or f"tenuto-{rng.getrandbits(32):08x}"
+        self._protocol = _PROTOCOLS[address.protocol or "5"]
+        self._failures = _FailureListener()
+        self._tls: ssl.SSLContext | None = None
+        self._opened = False
+
+    async def prepare(self) -> None:
+        """Read the certificates.
+
+        Raises:
+            InputError: A certificate cannot be used.
+        """
+        if self._address.tls and self._tls is None:
+            loop = asyncio.get_running_loop()
+            self._tls = await loop.run_in_executor(None, tls_context, self._address)
+
+    async def run(self) -> None:
+        """Connect and serve again and again, until cancelled."""
+        loop = asyncio.get_running_loop()
+        retry_s = self._timing.retry_first_s
+        away = told = False
+        short = 0
+        while True:
+            began_s = loop.time()
+            rival = False
+            try:
+                await self._connect_and_serve(away=away)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
+                rival = isinstance(error, GiveWayError) or _code(error) == _TAKEN_OVER
+                if self.connected or not away or (rival and not told):
+                    self._say_away(error)
+                away, told = True, rival
+                self._try_other_protocol(error)
+            if self._opened and not rival:
+                lasted = loop.time() - began_s >= STABLE_S
+                retry_s = self._timing.retry_first_s if lasted else retry_s
+                short = 0 if lasted else short + 1
+                if short == SHORT_MAX:
+                    _log.error(_TOLD_APART, self._address, self._client_id)
+            self.connected = self._opened = False
+            wait_s = self._timing.rival_retry_s if rival else retry_s
+            await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
+            if not rival:
+                retry_s = min(2 * retry_s, self._timing.retry_max_s)
+
+    def _say_away(self, error: Exception) -> None:
+        if isinstance(error, GiveWayError):
+            _log.error("mqtt broker=%s %s", self._address, error)
+        elif _code(error) == _TAKEN_OVER:
+            _log.error(_TOLD_APART, self._address, self._client_id)
+        else:
+            why = str(error) or type(error).__name__
+            _log.warning("mqtt broker=%s is away: %s", self._address, why)
+
+    def _try_other_protocol(self, error: BaseException) -> None:
+        """After a refusal of MQTT 5 speak 3.1.1; after silence try either in turn.
+
+        Some brokers that do not know MQTT 5 answer it by closing the connection.
+        """
+        if self._address.protocol is not None or self.connected:
+            return
+        code = _code(error)
+        if code == _UNSUPPORTED_PROTOCOL:
+            self._protocol = aiomqtt.ProtocolVersion.V311
+        elif code is None and not isinstance(error, OSError) and _is_silence(error):
+            was_5 = self._protocol is aiomqtt.ProtocolVersion.V5
+            self._protocol = _PROTOCOLS["3.1.1" if was_5 else "5"]
+
+    async def _connect_and_serve(self, *, away: bool) -> None:
+        client = self._make_client()
+        try:
+            await self._open_client(client)
+            self._opened = True
+            await self._serve(client, away)
+        except (asyncio.CancelledError, GiveWayError):
+            # Without the farewell the broker would publish the last will.
+            with contextlib.suppress(aiomqtt.MqttError):
+                await client.__aexit__(None, None, None)
+            raise
+        except aiomqtt.MqttError as error:
+            raise _cause(client) or error from None
+        finally:
+            self._on_end()
+            _give_up(client)
+
+    def _make_client(self) -> aiomqtt.Client:
+        properties = None
+        if self._protocol is aiomqtt.ProtocolVersion.V5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = PACKET_BYTES_MAX
+        client = make_client(
+            self._address,
+            timeout_s=self._timing.connect_timeout_s,
+            tls=self._tls,
+            identifier=self._client_id,
+            protocol=self._protocol,
+            will=self._will,
+            keepalive=self._address.keepalive_s,
+            **_clean_start(self._protocol),
+            max_queued_incoming_messages=INCOMING_MAX,
+            properties=properties,
+            logger=self._failures.logger,
+        )
+        client.pending_calls_threshold = WINDOW + 1
+        self._failures.follow(client)
+        return client
+
+    async def _open_client(self, client: aiomqtt.Client) -> None:
+        # The connection is made in a thread, which cannot be interrupted: let it end first.
+        opening = asyncio.create_task(client.__aenter__(), name="mqtt connect")
+        broken = self._failures.listen()
+        try:
+            either: set[asyncio.Future[Any]] = {opening, broken}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            # The one who waits may be about to hear more of why.
+            await asyncio.wait({opening}, timeout=real_s(LEAVE_S / 2))
+            if opening.done():
+                await opening
+                return
+            # aiomqtt would wait for the whole time limit and then not know why.
+            raise aiomqtt.MqttError(broken.result())
+        except (asyncio.CancelledError, aiomqtt.MqttError):
+            broken.cancel()
+            await asyncio.wait({opening}, timeout=real_s(LEAVE_S / 2))
+            opening.cancel()
+            opening.add_done_callback(lambda task: task.cancelled() or task.exception())
+            raise
+
+
+class _FailureListener(logging.Handler):
+    """Takes the reason of a failure from paho's log, the only place where paho says it."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.logger = logging.Logger("tenuto.mqtt.client", logging.ERROR)  # noqa: LOG001 - for one
+        self.logger.addHandler(self)
+        self._loop = asyncio.get_running_loop()
+        self._heard: asyncio.Future[str] = self._loop.create_future()
+
+    def listen(self) -> asyncio.Future[str]:
+        """Return a future for the next failure."""
+        self._heard = self._loop.create_future()
+        return self._heard
+
+    def follow(self, client: aiomqtt.Client) -> None:
+        """Notice a closed connection too, which aiomqtt does not report while it connects."""
+        paho = client._client  # noqa: SLF001 - there is no public way
+        on_close: Any = paho.on_socket_close
+
+        def hear(*args: Any) -> None:  # noqa: ANN401
+            on_close(*args)
+            self._tell(_CLOSED)
+
+        paho.on_socket_close = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a log line, from any thread."""
+        self._tell(record.getMessage())
+
+    def _tell(self, text: str) -> None:
+        heard = self._heard
+
+        def tell() -> None:
+            if not heard.done():
+                heard.set_result(text)
+
+        self._loop.call_soon_threadsafe(tell)
+
+
+_PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
+_TOLD_APART = (
+    "mqtt broker=%s ends the connection again and again: has another client the id %r too? "
+    "Give each its own [mqtt] client_id, or none"
+)
+_CLOSED = "it closed the connection without a word"
+_UNSUPPORTED_PROTOCOL = 132
+_TAKEN_OVER = 142
+
+
+def _clean_start(protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
+    """Give the arguments that have the broker keep nothing from one connection to the next."""
+    is_5 = protocol is aiomqtt.ProtocolVersion.V5
+    return {"clean_start": True} if is_5 else {"clean_session": True}
+
+
+def _code(error: BaseException) -> int | None:
+    """Give the reason code of a failure, where the broker gave one."""
+    value = getattr(getattr(error, "rc", None), "value", None)
+    return value if isinstance(value, int) else None
+
+
+def _is_silence(error: BaseException) -> bool:
+    """Whether the broker said nothing at all, before or without closing the connection."""
+    return isinstance(error, aiomqtt.MqttError) and str(error) in ("Operation timed out", _CLOSED)
+
+
+def _cause(client: aiomqtt.Client) -> BaseException | None:
+    """Give what ended a connection, which is often more than what the one who waited was told."""
+    ended = client._disconnected  # noqa: SLF001 - there is no public way
+    return ended.exception() if ended.done() and not ended.cancelled() else None
+
+
+def _give_up(client: aiomqtt.Client) -> None:
+    """Close the socket of a client that may not have been able to do so itself.
+
+    After a failed or cancelled connection or farewell aiomqtt leaves it open, with its reader on
+    the event loop; there is no public way to close it.
+    """
+    client._client._sock_close()  # noqa: SLF001
+    # Or asyncio complains that nobody asked.
+    client._disconnected.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # noqa: SLF001

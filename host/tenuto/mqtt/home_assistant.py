@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""What Home Assistant is told: which devices there are, again when it has restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .announcer import SETTLE_S, Announcer
+from .discovery import announce_person, announce_wearable
+from .outgoing import Message
+from .topics import ONLINE
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    import aiomqtt
+
+    from .announcer import Known
+    from .discovery import Subject
+    from .outgoing import Outgoing
+    from .topics import Topics
+
+BIRTH_DELAY_S = (0.5, 3.0)
+"""After Home Assistant's birth message, so that not all its devices answer at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistant:
+    """The settings for announcements.
+
+    Attributes:
+        known: What was announced before.
+        routines: Returns the names of all routines.
+        prefix: Where Home Assistant listens.
+        announce: False only takes back what an earlier run announced.
+        settle_s: See `Announcer`.
+    """
+
+    known: Known
+    routines: Callable[[], Sequence[str]]
+    prefix: str = "homeassistant"
+    announce: bool = True
+    settle_s: float = SETTLE_S
+
+
+class Announcements:
+    """Keeps the announced devices equal to the wearables and people of the bridge.
+
+    Args:
+        home: The settings.
+        topics: The topics of the bridge.
+        outgoing: What the bridge says; the payload of a settings topic names a routine.
+        rng: For the delay after a birth message.
+    """
+
+    def __init__(
+        self, home: HomeAssistant, topics: Topics, outgoing: Outgoing, rng: random.Random
+    ) -> None:
+        self.status_topic = f"{home.prefix}/status"
+        self._home = home
+        self._topics = topics
+        self._outgoing = outgoing
+        self._rng = rng
+        self._announcer = Announcer(home.known, home.settle_s)
+        self._offered: Sequence[str] | None = None
+        self._wearables: Collection[Subject] = ()
+        self._people: Collection[Subject] = ()
+
+    def set_subjects(self, wearables: Collection[Subject], people: Collection[Subject]) -> None:
+        """Set the devices that `refresh` announces."""
+        self._wearables, self._people = wearables, people
+        self._offered = None
+
+    def forget_offer(self) -> None:
+        """Have `refresh_if_changed` compare anew: a setting names another routine."""
+        self._offered = None
+
+    def refresh_if_changed(self) -> None:
+        """Announce again if the list of routines has changed."""
+        if self._home.routines() != self._offered:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Announce what has changed, and take back what is gone."""
+        wanted = []
+        self._offered = self._home.routines()
+        if self._home.announce:
+            for wearable in self._wearables:
+                names = self._routine_names(wearable.id, self._offered)
+                wanted.append(announce_wearable(self._topics, self._home.prefix, wearable, names))
+            for person in self._people:
+                wanted.append(announce_person(self._topics, self._home.prefix, person))  # noqa: PERF401
+        self._announcer.want(wanted)
+
+    async def run(self, client: aiomqtt.Client) -> None:
+        """Send announcements over one connection until cancelled."""
+
+        async def publish(topic: str, payload: bytes) -> None:
+            await self._outgoing.publish(client, Message(topic, payload, retain=True))
+
+        await self._announcer.run(publish, lambda topic: bool(self._outgoing.retained.get(topic)))
+
+    def is_birth(self, topic: str, payload: bytes, *, retained: bool) -> bool:
+        """Return whether a message says that Home Assistant has started just now."""
+        return topic == self.status_topic and payload == ONLINE and not retained
+
+    async def answer_birth(self) -> None:
+        """Announce everything again, after a random delay."""
+        await asyncio.sleep(self._rng.uniform(*BIRTH_DELAY_S))
+        self.refresh()
+        self._announcer.repeat()
+        self._outgoing.repeat_all()
+
+    def _routine_names(self, wearable: str, names: Sequence[str]) -> Sequence[str]:
+        payload = self._outgoing.retained.get(self._topics.of(wearable, "settings"), b"{}")
+        settings: Mapping[str, str] = json.loads(payload or b"{}")
+        own = settings.get("routine")
+        return names if own is None or own in names else sorted([*names, own])

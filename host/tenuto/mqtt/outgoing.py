@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""What is to be said to the broker, in the order in which it goes out.
+
+- Retained topics are a table of what should be there. Only changes are sent, the newest value
+  wins, and after each connection all of them are sent anew.
+- Heart rates and answers wait for `Timing.fresh_s` at most, then they are dropped and counted.
+- Events wait in the outbox, in order, until the broker has them. Those that happened more than
+  `Timing.fresh_s` before they go out are marked `late`: an automation that dims a light an hour
+  later is worse than none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.event_loops import real_s
+
+from .topics import mark_late
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import aiomqtt
+
+    from tenuto.history import Waiting
+
+    from .connection import Timing
+    from .outbox import Outbox
+
+QUEUE_MAX = 512
+WINDOW = 20
+"""Messages that may be on their way at once: as many as Mosquitto and paho take by themselves. An
+acknowledgement often takes 40 ms, for the broker's Nagle waits for this side's delayed one."""
+OUTBOX_RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message for the broker.
+
+    Attributes:
+        at_s: When it was queued, by the event loop's clock.
+    """
+
+    topic: str
+    payload: bytes
+    at_s: float = 0.0
+    qos: int = 1
+    retain: bool = False
+
+
+class Outgoing:
+    """All messages that wait for the broker.
+
+    Args:
+        outbox: The events.
+        timing: The time limits.
+        utc_ms: UTC of now in ms since 1970.
+        rank: The place of a retained topic among all of them, lowest first.
+
+    Attributes:
+        sent: Messages that the broker has.
+        sent_bytes: Bytes of their topics and payloads.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        timing: Timing,
+        utc_ms: Callable[[], float],
+        rank: Callable[[str], int],
+    ) -> None:
+        self.sent = self.sent_bytes = 0
+        self._dropped = 0
+        self._outbox = outbox
+        self._fresh_s = real_s(timing.fresh_s)
+        self._publish_timeout_s = timing.publish_timeout_s
+        self._utc_ms = utc_ms
+        self._rank = rank
+        self._retained: dict[str, bytes] = {}
+        self._unsent: dict[str, None] = {}
+        self._queue: deque[Message] = deque()
+        self._wake = asyncio.Event()
+        self._all_sent = asyncio.Event()
+
+    @property
+    def dropped(self) -> int:
+        """Messages that the broker never got, or may not have got."""
+        return self._dropped + self._outbox.dropped
+
+    @property
+    def retained(self) -> Mapping[str, bytes]:
+        """The retained topics as they should be; an empty payload clears one."""
+        return self._retained
+
+    @property
+    def queued(self) -> int:
+        """Heart rates and answers that wait."""
+        return len(self._queue)
+
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Set a retained topic."""
+        if self._retained.get(topic) != payload:
+            self._retained[topic] = payload
+            self._unsent[topic] = None
+            self.stir()
+
+    def clear(self, topics: Iterable[str]) -> None:
+        """Clear retained topics."""
+        for topic in topics:
+            self.retain(topic, b"")
+
+    def repeat(self, topic: str) -> None:
+        """Send a retained topic again."""
+        self._unsent[topic] = None
+        self.stir()
+
+    def repeat_all(self) -> None:
+        """Send all retained topics again, in the order of their rank."""
+        self._unsent = dict.fromkeys(sorted(self._retained, key=self._rank))
+        self.stir()
+
+    def queue(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
+        """Queue a message that is worth sending now or never; a full queue drops its oldest."""
+        if len(self._queue) >= QUEUE_MAX:
+            self._queue.popleft()
+            self._dropped += 1
+        self._queue.append(Message(topic, payload, asyncio.get_running_loop().time(), qos))
+        self.stir()
+
+    def drop_stale(self) -> None:
+        """Drop queued messages that waited too long."""
+        oldest_s = asyncio.get_running_loop().time() - self._fresh_s
+        while self._queue and self._queue[0].at_s < oldest_s:
+            self._queue.popleft()
+            self._dropped += 1
+
+    def stir(self) -> None:
+        """Have `send` look for something to send."""
+        self._all_sent.clear()
+        self._wake.set()
+
+    async def wait_until_sent(self) -> None:
+        """Wait until the broker has everything."""
+        await self._all_sent.wait()
+
+    async def send(self, client: aiomqtt.Client) -> None:
+        """Send what waits, until cancelled or until the connection fails.
+
+        Raises:
+            aiomqtt.MqttError: The connection failed; what was under way is sent again later.
+        """
+        sending: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                self._wake.clear()
+                for task in [task for task in sending if task.done()]:
+                    sending.discard(task)
+                    task.result()
+                while len(sending) < WINDOW and (found := await self._next()) is not None:
+                    work = self._deliver(client, *found)
+                    task = asyncio.create_task(work, name="mqtt publish")
+                    task.add_done_callback(lambda _: self._wake.set())
+                    sending.add(task)
+                # What the outbox could not give just now is asked for again.
+                again_s = None if sending or not self._outbox.waits else OUTBOX_RETRY_S
+                if not sending and again_s is None:
+                    self._all_sent.set()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(again_s):
+                        await self._wake.wait()
+        finally:
+            for task in sending:
+                task.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
+
+    async def _next(self) -> tuple[Message, Waiting | None] | None:
+        for topic in self._unsent:
+            del self._unsent[topic]
+            return Message(topic, self._retained[topic], retain=True), None
+        if self._queue:  # before the outbox, which may hold what happened in hours
+            return self._queue.popleft(), None
+        lasting = await self._outbox.take()
+        if lasting is None:
+            return None
+        # What seems to be still to come happened before the clock was set back, who knows when.
+        late = abs(self._utc_ms() - lasting.utc_ms) > self._fresh_s * 1000
+        return Message(lasting.topic, mark_late(lasting.payload, late=late)), lasting
+
+    async def _deliver(
+        self, client: aiomqtt.Client, message: Message, lasting: Waiting | None
+    ) -> None:
+        try:
+            await self.publish(client, message)
+        except BaseException:
+            # What is retained is sent anew, what lasts is given back.
+            self._dropped += lasting is None and not message.retain
+            raise
+        if lasting is not None:
+            self._outbox.arrived(lasting)
+
+    async def publish(self, client: aiomqtt.Client, message: Message) -> None:
+        """Publish one message and wait until the broker has it.
+
+        Raises:
+            aiomqtt.MqttError: It did not get there.
+        """
+        await client.publish(
+            message.topic,
+            message.payload,
+            qos=message.qos,
+            retain=message.retain,
+            timeout=real_s(self._publish_timeout_s),
+        )
+        self.sent += 1
+        self.sent_bytes += len(message.topic) + len(message.payload)
