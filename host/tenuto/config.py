@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: RUF009 - `document.key` makes a dataclass field
 """The configuration: wearables, people, broker, history; see `config/tenuto.toml`.
 
 It is looked for in this order: the file that was named, `$TENUTO_CONFIG`, `tenuto.toml` in the
@@ -14,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cattrs.errors import BaseValidationError
-
 from tenuto.errors import InputError, Mistake
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
-from tenuto.toml import tables
-from tenuto.toml.tables import Choice, Flag, Mistaken, Nested, Tables, Text, Whole, key
+from tenuto.toml import rules, tables
+from tenuto.toml.rules import Choice, Flag, Text, Whole
+from tenuto.toml.tables import Nested, Remark, TableError, Tables, key
 from tenuto_core.plan import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ class _MqttUrl:
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
-            raise ValueError(f"is {tables.show(value)}, allowed is text in quotes")  # noqa: TRY004
+            raise ValueError(f"is {rules.show(value)}, allowed is text in quotes")  # noqa: TRY004
         if value in (EMBEDDED, OFF):
             return value
         if "://" not in value or not value.isprintable() or " " in value:
@@ -75,7 +73,7 @@ class _File:
         try:
             return Path(text).expanduser()
         except RuntimeError:
-            raise ValueError(f"is {tables.show(text)}, whose home folder is unknown") from None
+            raise ValueError(f"is {rules.show(text)}, whose home folder is unknown") from None
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
@@ -85,13 +83,8 @@ class _File:
 class Mqtt:
     """The broker, and where in it Tenuto speaks."""
 
-    url: str = field(
-        default=EMBEDDED,
-        repr=False,
-        metadata={"key": "url", "rule": _MqttUrl(), "doc": "Which broker to use."},
-    )
+    url: str = key(_MqttUrl(), "Which broker to use.", default=EMBEDDED, shown=False)
     base_topic: str = key(
-        "base_topic",
         Text(
             64,
             pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
@@ -101,30 +94,22 @@ class Mqtt:
         default="tenuto",
     )
 
-    password_file: Path | None = key(
-        "password_file", _File(), "A file with the password.", default=None
-    )
+    password_file: Path | None = key(_File(), "A file with the password.", default=None)
     ca_file: Path | None = key(
-        "ca_file", _File(), "Certificate authorities in place of the system's.", default=None
+        _File(), "Certificate authorities in place of the system's.", default=None
     )
-    certificate: Path | None = key("certificate", _File(), "The client certificate.", default=None)
+    certificate: Path | None = key(_File(), "The client certificate.", default=None)
     certificate_key: Path | None = key(
-        "certificate_key", _File(), "Its key, if that is in another file.", default=None
+        _File(), "Its key, if that is in another file.", default=None
     )
     client_id: str | None = key(
-        "client_id",
         Text(64, pattern="[A-Za-z0-9_.-]+", allowed="1 to 64 letters, digits, _, . and -"),
         "The client's name at the broker.",
         default=None,
     )
-    keep_alive_s: int = key(
-        "keep_alive_s", Whole(5, 3600), "A silent broker is gone after this.", default=30
-    )
-    discovery: bool = key(
-        "discovery", Flag(), "Whether to announce everything to Home Assistant.", default=True
-    )
+    keep_alive_s: int = key(Whole(5, 3600), "A silent broker is gone after this.", default=30)
+    discovery: bool = key(Flag(), "Whether to announce everything to Home Assistant.", default=True)
     discovery_prefix: str = key(
-        "discovery_prefix",
         Text(
             64,
             pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
@@ -137,20 +122,22 @@ class Mqtt:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant together."""
         remarks = [
-            (name, "is for mqtts:// only; write `url` so, or leave it out")
+            Remark.of(name, "is for mqtts:// only; write `url` so, or leave it out")
             for name in ("ca_file", "certificate", "certificate_key")
             if getattr(self, name) is not None and not self.url.startswith("mqtts://")
         ]
         if self.certificate_key is not None and self.certificate is None:
-            remarks.append(("certificate_key", "needs `certificate` beside it"))
+            remarks.append(Remark.of("certificate_key", "needs `certificate` beside it"))
         if self.password_file is not None:
             address = self.url_address
             if address is None or address.user is None:
-                remarks.append(("password_file", "needs a user: mqtt://user@host"))
+                remarks.append(Remark.of("password_file", "needs a user: mqtt://user@host"))
             elif address.password is not None:
-                remarks.append(("password_file", "is a second password, `url` has one already"))
+                remarks.append(
+                    Remark.of("password_file", "is a second password, `url` has one already")
+                )
         if remarks:
-            raise Mistaken(remarks)
+            raise TableError(remarks)
 
     @property
     def url_address(self) -> BrokerAddress | None:
@@ -176,13 +163,11 @@ class Bluetooth:
     """The radio."""
 
     adapter: str = key(
-        "adapter",
         _ADAPTER,
         "Which adapter to use.",
         default="default",
     )
     links_max: int | None = key(
-        "links_max",
         Whole(1, 100),
         "How many links each adapter carries at once; beyond that the wearables take turns.",
         default=None,
@@ -193,47 +178,40 @@ class Bluetooth:
 class History:
     """Where sessions are kept; see `Config.history_path`."""
 
-    path: Path | None = key("path", _File(), "The database file.", default=None)
+    path: Path | None = key(_File(), "The database file.", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routines:
     """Where routines are, and which one is meant where none is named; see `Config`."""
 
-    folder: Path | None = key("folder", _File(), "The user's own routines.", default=None)
-    default: str = key(
-        "default", Text(MAX_NAME_BYTES), "The routine to start.", default="lower-back"
-    )
+    folder: Path | None = key(_File(), "The user's own routines.", default=None)
+    default: str = key(Text(MAX_NAME_BYTES), "The routine to start.", default="lower-back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Haptics:
     """How cues feel; see `Config.haptics_file`."""
 
-    file: Path | None = key("file", _File(), "The user's own vocabulary.", default=None)
+    file: Path | None = key(_File(), "The user's own vocabulary.", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Somebody who wears a wearable."""
 
-    id: str = key("id", _ID, "A short word for topics and records.")
-    name: str | None = key("name", _PLAIN, "What people call them.", default=None)
-    publish_heart_rate: bool = key(
-        "publish_heart_rate", Flag(), "Whether it goes out on MQTT.", default=False
-    )
+    id: str = key(_ID, "A short word for topics and records.")
+    name: str | None = key(_PLAIN, "What people call them.", default=None)
+    publish_heart_rate: bool = key(Flag(), "Whether it goes out on MQTT.", default=False)
     birth_year: int | None = key(
-        "birth_year",
         Whole(1900, 2100),
         "From it the highest heart rate is estimated.",
         default=None,
     )
     heart_max_bpm: int | None = key(
-        "heart_max_bpm", Whole(100, 240), "The highest heart rate, if measured.", default=None
+        Whole(100, 240), "The highest heart rate, if measured.", default=None
     )
-    heart_rest_bpm: int | None = key(
-        "heart_rest_bpm", Whole(30, 99), "The heart rate at rest.", default=None
-    )
+    heart_rest_bpm: int | None = key(Whole(30, 99), "The heart rate at rest.", default=None)
 
     def zones(self, year: int) -> Zones | None:
         """Give the zones of this heart in a year; None where the highest rate is not known."""
@@ -247,22 +225,19 @@ class Person:
 class Wearable:
     """One wearable, and how to reach it."""
 
-    id: str = key("id", _ID, "A short word for topics and commands.")
-    link: str = key("link", Choice(("ble", "serial", "simulated")), "How it is reached.")
-    address: str | None = key("address", _PLAIN, "Its Bluetooth address.", default=None)
+    id: str = key(_ID, "A short word for topics and commands.")
+    link: str = key(Choice(("ble", "serial", "simulated")), "How it is reached.")
+    address: str | None = key(_PLAIN, "Its Bluetooth address.", default=None)
     adapter: str | None = key(
-        "adapter", _ADAPTER, "The Bluetooth adapter, if it is not the usual one.", default=None
+        _ADAPTER, "The Bluetooth adapter, if it is not the usual one.", default=None
     )
-    port: str | None = key("port", _PLAIN, "Its serial port, or auto.", default=None)
-    person: str | None = key("person", _ID, "The id of who wears it.", default=None)
-    routine: str | None = key(
-        "routine", Text(MAX_NAME_BYTES), "The routine to start on it.", default=None
-    )
+    port: str | None = key(_PLAIN, "Its serial port, or auto.", default=None)
+    person: str | None = key(_ID, "The id of who wears it.", default=None)
+    routine: str | None = key(Text(MAX_NAME_BYTES), "The routine to start on it.", default=None)
     heart: str | None = key(
-        "heart", _PLAIN, "The Bluetooth address of a heart-rate strap worn with it.", default=None
+        _PLAIN, "The Bluetooth address of a heart-rate strap worn with it.", default=None
     )
     heart_sensor: str | None = key(
-        "heart_sensor",
         Choice(SENSOR_KINDS),
         "What that measures with, where it does not say itself.",
         default=None,
@@ -275,15 +250,17 @@ class Wearable:
         remarks = []
         for name, value in given.items():
             if name == needed and value is None:
-                remarks.append((name, f'is missing, the link "{self.link}" needs it'))
+                remarks.append(Remark.of(name, f'is missing, the link "{self.link}" needs it'))
             elif name != needed and value is not None:
-                remarks.append((name, f'is not for the link "{self.link}"; leave it out'))
+                remarks.append(Remark.of(name, f'is not for the link "{self.link}"; leave it out'))
         if self.link == "simulated" and self.heart is not None:
-            remarks.append(("heart", 'is not for the link "simulated", it brings its own heart'))
+            remarks.append(
+                Remark.of("heart", 'is not for the link "simulated", it brings its own heart')
+            )
         if self.heart_sensor is not None and self.heart is None:
-            remarks.append(("heart_sensor", "needs `heart` beside it"))
+            remarks.append(Remark.of("heart_sensor", "needs `heart` beside it"))
         if remarks:
-            raise Mistaken(remarks)
+            raise TableError(remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,19 +308,19 @@ class Config:
     own: the user's folders, for what it does not say.
     """
 
-    mqtt: Mqtt = key("mqtt", Nested(Mqtt), "The broker.", default=_MQTT)
-    bluetooth: Bluetooth = key("bluetooth", Nested(Bluetooth), "The radio.", default=_BLUETOOTH)
-    history: History = key("history", Nested(History), "The history.", default=_HISTORY)
-    routines: Routines = key("routines", Nested(Routines), "The routines.", default=_ROUTINES)
-    haptics: Haptics = key("haptics", Nested(Haptics), "The vocabulary.", default=_HAPTICS)
+    mqtt: Mqtt = key(Nested(Mqtt), "The broker.", default=_MQTT)
+    bluetooth: Bluetooth = key(Nested(Bluetooth), "The radio.", default=_BLUETOOTH)
+    history: History = key(Nested(History), "The history.", default=_HISTORY)
+    routines: Routines = key(Nested(Routines), "The routines.", default=_ROUTINES)
+    haptics: Haptics = key(Nested(Haptics), "The vocabulary.", default=_HAPTICS)
     people: tuple[Person, ...] = key(
-        "person", Tables(Person, "person", 0, MAX_PEOPLE), "Who wears them.", default=()
+        Tables(Person, "person", 0, MAX_PEOPLE), "Who wears them.", default=(), name="person"
     )
     wearables: tuple[Wearable, ...] = key(
-        "wearable",
         Tables(Wearable, "wearable", 1, MAX_WEARABLES),
         "The wearables.",
         default=(SIMULATED,),
+        name="wearable",
     )
     file: Path | None = None
     own: Folders = field(default_factory=own_folders)
@@ -417,8 +394,8 @@ class Config:
                 return wearable
         known = [wearable.id for wearable in self.wearables]
         raise InputError(
-            f"there is no wearable {tables.quoted(wearable_id)}"
-            f"{tables.hint(wearable_id, known, quote='')}"
+            f"there is no wearable {rules.quoted(wearable_id)}"
+            f"{rules.hint(wearable_id, known, quote='')}"
         )
 
     def person(self, person_id: str | None) -> Person | None:
@@ -456,9 +433,9 @@ def parse(data: str | bytes, file: str) -> Config:
     raw, origin = tables.parse(data, file)
     mistakes = list(_cross_check(raw, origin))
     try:
-        config = tables.structure(raw, Config)
-    except BaseValidationError as error:
-        for remark in tables.remarks(error):
+        config = tables.read_table(raw, Config)
+    except TableError as error:
+        for remark in error.remarks:
             prefix = _called(raw, remark.table)
             mistakes.append(origin.mistake(remark.path, prefix + remark.text))
     if mistakes:
@@ -519,8 +496,8 @@ def _cross_check(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mist
     for index, table in enumerate(_tables(raw, "wearable")):
         person = table.get("person")
         if isinstance(person, str) and person not in people:
-            there = tables.hint(person, people, quote='"') if people else ""
-            text = f"`person` is {tables.quoted(person)}, but no [[person]] has that id{there}"
+            there = rules.hint(person, people, quote='"') if people else ""
+            text = f"`person` is {rules.quoted(person)}, but no [[person]] has that id{there}"
             yield origin.mistake(
                 ("wearable", index, "person"), _called(raw, ("wearable", index)) + text
             )

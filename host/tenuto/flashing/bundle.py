@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
-from tenuto.toml.tables import nearest, quoted
+from tenuto.toml.rules import nearest, quoted
 
 from .slim import slim
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.errors import InputError, TenutoError
-from tenuto.toml.tables import quoted
+from tenuto.toml.rules import quoted
 
 from .bundle import BOARD_KEY, SETTINGS, STARTED_LAST, Bundle, sha256
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError, Mistake
-from tenuto.toml.tables import seconds
+from tenuto.toml.rules import seconds
 from tenuto_core import vocab
 from tenuto_core.encode import encode
 from tenuto_core.plan import MAX_CUES, MAX_PLAN_MS, MAX_STEPS, Plan, PlanError, Step

@@ -11,11 +11,10 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cattrs.errors import BaseValidationError
-
 from tenuto.errors import InputError, Mistake
-from tenuto.toml import tables
-from tenuto.toml.tables import ListOf, Mistaken, Text, Whole, key
+from tenuto.toml import rules, tables
+from tenuto.toml.rules import ListOf, Text, Whole
+from tenuto.toml.tables import Nested, Remark, TableError, key
 from tenuto_core.plan import (
     MAX_PATTERN_MS,
     MAX_PATTERN_PULSES,
@@ -69,14 +68,12 @@ _PCT = Whole(1, 100)
 class _Entry:
     """One cue of the file."""
 
-    feels_like: str = key("feels_like", Text(200, empty=True), "A reminder.", default="")
+    feels_like: str = key(Text(200, empty=True), "A reminder.", default="")
     on_off_ms: tuple[int, ...] = key(
-        "on_off_ms",
         ListOf(Whole(0, MAX_PATTERN_MS), 2 * MAX_PATTERN_PULSES - 1),
         "buzz, pause, buzz, ... in milliseconds",
     )
     strength_pct: int | tuple[int, ...] = key(
-        "strength_pct",
         _Strength(_PCT, ListOf(_PCT, MAX_PATTERN_PULSES)),
         "Strength in percent.",
         default=100,
@@ -85,22 +82,25 @@ class _Entry:
     def __post_init__(self) -> None:
         remarks = list(self._remarks())
         if remarks:
-            raise Mistaken(remarks)
+            raise TableError(remarks)
 
-    def _remarks(self) -> Iterator[tuple[str, str]]:
+    def _remarks(self) -> Iterator[Remark]:
         pulses = (len(self.on_off_ms) + 1) // 2
         if self.on_off_ms and len(self.on_off_ms) % 2 == 0:
-            yield "on_off_ms", "ends with a pause, allowed is an odd count: buzz, pause, buzz"
+            text = "ends with a pause, allowed is an odd count: buzz, pause, buzz"
+            yield Remark.of("on_off_ms", text)
         for number, on_ms in enumerate(self.on_off_ms[::2], 1):
             if not MIN_PULSE_MS <= on_ms <= MAX_PULSE_MS:
                 allowed = f"allowed is {MIN_PULSE_MS} to {MAX_PULSE_MS} ms"
-                yield "on_off_ms", f"has buzz {number} of {on_ms} ms, {allowed}"
+                yield Remark.of("on_off_ms", f"has buzz {number} of {on_ms} ms, {allowed}")
         if isinstance(self.strength_pct, tuple) and len(self.strength_pct) != pulses:
             count = f"{len(self.strength_pct)} strengths for {pulses} buzzes"
-            yield "strength_pct", f"has {count}, allowed is one for each or one number for all"
+            text = f"has {count}, allowed is one for each or one number for all"
+            yield Remark.of("strength_pct", text)
         total_ms = sum(self.on_off_ms)
         if total_ms > MAX_PATTERN_MS:
-            yield "on_off_ms", f"is {total_ms} ms long in all, allowed is at most {MAX_PATTERN_MS}"
+            text = f"is {total_ms} ms long in all, allowed is at most {MAX_PATTERN_MS}"
+            yield Remark.of("on_off_ms", text)
 
     @property
     def pattern(self) -> Pattern:
@@ -151,7 +151,7 @@ def parse(data: str | bytes, file: str, base: Vocabulary | None = None) -> Vocab
     """
     raw, origin = tables.parse(data, file)
     mistakes = [
-        origin.mistake((name,), f"unknown cue [{name}]{tables.hint(name, CUES, quote='')}")
+        origin.mistake((name,), f"unknown cue [{name}]{rules.hint(name, CUES, quote='')}")
         for name in raw
         if name not in CUES
     ]
@@ -162,11 +162,11 @@ def parse(data: str | bytes, file: str, base: Vocabulary | None = None) -> Vocab
                 mistakes.append(origin.mistake((), f"the cue [{name}] is missing"))
             continue
         try:
-            entries[name] = tables.Nested(_Entry).read(raw[name])
-        except BaseValidationError as error:
+            entries[name] = Nested(_Entry).read(raw[name])
+        except TableError as error:
             mistakes += [
                 origin.mistake((name, *remark.path), f"[{name}]: {remark.text}")
-                for remark in tables.remarks(error)
+                for remark in error.remarks
             ]
         except ValueError as error:
             mistakes.append(origin.mistake((name,), f"`{name}` {error}"))

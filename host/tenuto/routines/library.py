@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tenuto.errors import InputError
 from tenuto.routines import haptics, routine
 from tenuto.shipped import shipped
-from tenuto.toml import tables
+from tenuto.toml import rules, tables
 
 from .adjust import AS_WRITTEN, adjust, adjust_vocabulary
 from .compile import compile_routine
@@ -74,10 +74,10 @@ class Library:
         paths = self._paths()
         if name not in paths:
             known = sorted(paths)
-            found = tables.nearest(name, known)
+            found = rules.nearest(name, known)
             tail = f"; did you mean {found}?" if found else ""
             raise InputError(
-                f"there is no routine {tables.quoted(name)}, only {', '.join(known)}{tail}"
+                f"there is no routine {rules.quoted(name)}, only {', '.join(known)}{tail}"
             )
         return paths[name]
 

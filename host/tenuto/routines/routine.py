@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: RUF009 - `document.key` makes a dataclass field
 """Routines: an ordered list of exercises, read from a TOML file that people edit.
 
 An exercise takes what it does not set from `[defaults]`, and what is not there from this module.
@@ -12,11 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cattrs.errors import BaseValidationError
-
 from tenuto.errors import InputError, Mistake
 from tenuto.toml import tables
-from tenuto.toml.tables import Choice, Flag, ListOf, Mistaken, Seconds, Text, Whole, key, seconds
+from tenuto.toml.rules import Choice, Flag, ListOf, Seconds, Text, Whole, seconds
+from tenuto.toml.tables import Nested, NestedOrFalse, Remark, TableError, Tables, key
 from tenuto_core.plan import GATE_BPM, MAX_EXERCISES, MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -45,15 +43,14 @@ class HeartGate:
     """A rest that lasts until the heart is calm enough."""
 
     below_bpm: int = key(
-        "below_bpm",
         Whole(_GATE_LOW_BPM, _GATE_HIGH_BPM),
         "Go on as soon as the heart rate is below this.",
     )
     max_ms: int = key(
-        "max_s",
         _WAIT,
         "Go on after this time in any case, counted from the beginning of the rest.",
         default=120_000,
+        name="max_s",
     )
 
 
@@ -62,16 +59,15 @@ class HeartLimit:
     """A heart rate at which the next exercise is held back."""
 
     bpm: int = key(
-        "bpm",
         Whole(_GATE_LOW_BPM, _GATE_HIGH_BPM),
         "Hold the exercise back, and say so on the wrist, while the heart rate is this or more.",
     )
     max_ms: int = key(
-        "max_s",
         _WAIT,
         "End the session if it is still so after this time, counted from the beginning of the rest;"
         " with a heart_gate beside it the time of that one counts.",
         default=300_000,
+        name="max_s",
     )
 
 
@@ -79,88 +75,81 @@ class HeartLimit:
 class Progression:
     """A rule by which a hold grows as it is mastered; only where somebody wrote it."""
 
-    add_ms: int = key("add_s", Seconds(1_000, 60_000), "How much longer the hold becomes.")
+    add_ms: int = key(Seconds(1_000, 60_000), "How much longer the hold becomes.", name="add_s")
     every: int = key(
-        "every",
         Whole(1, 100),
         "After so many sessions in which the exercise was held to its end, each time.",
     )
-    max_ms: int = key("max_s", _HOLD, "It grows no longer than this.")
+    max_ms: int = key(_HOLD, "It grows no longer than this.", name="max_s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What `[defaults]` may set for all exercises, and each exercise for itself."""
 
-    kind: str = key(
-        "kind", Choice(KINDS), "Whether it is a stretch or a strength hold.", default="stretch"
-    )
+    kind: str = key(Choice(KINDS), "Whether it is a stretch or a strength hold.", default="stretch")
     sides: str = key(
-        "sides",
         Choice(SIDES),
         "Both sides together; or each in turn, all repetitions of one side and then the other:"
         " each (left first), left_first, right_first; or alternating, changing sides after each"
         " repetition.",
         default="together",
     )
-    hold_ms: int = key("hold_s", _HOLD, "How long to hold.", default=30_000)
+    hold_ms: int = key(_HOLD, "How long to hold.", default=30_000, name="hold_s")
     left_hold_ms: int | None = key(
-        "left_hold_s", _HOLD, "How long to hold on the left, if not hold_s.", default=None
+        _HOLD, "How long to hold on the left, if not hold_s.", default=None, name="left_hold_s"
     )
     right_hold_ms: int | None = key(
-        "right_hold_s", _HOLD, "How long to hold on the right, if not hold_s.", default=None
+        _HOLD, "How long to hold on the right, if not hold_s.", default=None, name="right_hold_s"
     )
-    reps: int = key("reps", Whole(1, 50), "Repetitions, of each side.", default=1)
-    sets: int = key("sets", Whole(1, 20), "How many times all repetitions are done.", default=1)
+    reps: int = key(Whole(1, 50), "Repetitions, of each side.", default=1)
+    sets: int = key(Whole(1, 20), "How many times all repetitions are done.", default=1)
     rest_ms: int = key(
-        "rest_s", _PAUSE, "Rest between repetitions of a side, and between sets.", default=8_000
+        _PAUSE,
+        "Rest between repetitions of a side, and between sets.",
+        default=8_000,
+        name="rest_s",
     )
     change_ms: int = key(
-        "change_s", _PAUSE, "Time to get into position before the exercise.", default=8_000
+        _PAUSE, "Time to get into position before the exercise.", default=8_000, name="change_s"
     )
     switch_ms: int | None = key(
-        "switch_s", _PAUSE, "Time to switch sides, if not change_s.", default=None
+        _PAUSE, "Time to switch sides, if not change_s.", default=None, name="switch_s"
     )
     halfway: bool | None = key(
-        "halfway",
         Flag(),
         "Whether to buzz in the middle of a hold; if not said, in holds of"
         f" {seconds(HALFWAY_FROM_MS)} and more.",
         default=None,
     )
     countdown: str = key(
-        "countdown",
         Choice(COUNTDOWNS),
         "Ticks at 3, 2 and 1 s before a hold starts, before it ends, both, or off.",
         default="start",
     )
     self_paced: bool = key(
-        "self_paced",
         Flag(),
         "Whether each hold waits for a press on the wearable's button to start.",
         default=False,
     )
     self_paced_max_ms: int = key(
-        "self_paced_max_s",
         _WAIT,
         "End the session without a press after this time, from the beginning of the change.",
         default=600_000,
+        name="self_paced_max_s",
     )
     heart_gate: HeartGate | None = key(
-        "heart_gate",
-        tables.NestedOrFalse(HeartGate),
+        NestedOrFalse(HeartGate),
         "Rest before the exercise until the heart rate is low enough; false for no such rest.",
         default=None,
     )
     heart_limit: HeartLimit | None = key(
-        "heart_limit",
-        tables.NestedOrFalse(HeartLimit),
+        NestedOrFalse(HeartLimit),
         "Hold the exercise back while the heart is known to be too fast; false for no such limit.",
         default=None,
     )
     progression: Progression | None = key(
-        "progression",
-        tables.NestedOrFalse(Progression),
+        NestedOrFalse(Progression),
         "Let the hold grow by a rule; false for none.",
         default=None,
     )
@@ -190,14 +179,10 @@ _BUILT_IN = Settings()
 class Exercise(Settings):
     """One stretch or one strength hold."""
 
-    name: str = key(
-        "name", Text(MAX_NAME_BYTES), f"What it is called, at most {MAX_NAME_BYTES} bytes."
-    )
-    how: str = key(
-        "how", Text(_LONG_TEXT_BYTES, lines=True, empty=True), "How to do it.", default=""
-    )
+    name: str = key(Text(MAX_NAME_BYTES), f"What it is called, at most {MAX_NAME_BYTES} bytes.")
+    how: str = key(Text(_LONG_TEXT_BYTES, lines=True, empty=True), "How to do it.", default="")
     muscles: tuple[str, ...] = key(
-        "muscles", ListOf(Text(MAX_NAME_BYTES), 12), "The muscles that it works on.", default=()
+        ListOf(Text(MAX_NAME_BYTES), 12), "The muscles that it works on.", default=()
     )
 
     def __post_init__(self) -> None:
@@ -205,9 +190,9 @@ class Exercise(Settings):
         if self.sides == "together":
             sided = {"left_hold_s": self.left_hold_ms, "right_hold_s": self.right_hold_ms}
             wrong = "needs sides, but `sides` is 'together'; allowed with any other"
-            remarks = [(name, wrong) for name, ms in sided.items() if ms is not None]
+            remarks = [Remark.of(name, wrong) for name, ms in sided.items() if ms is not None]
             if remarks:
-                raise Mistaken(remarks)
+                raise TableError(remarks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,39 +202,36 @@ class Routine:
     origin: where it was read, for messages; it does not count in comparisons.
     """
 
-    name: str = key("name", Text(MAX_NAME_BYTES), "The file's name without `.toml`.")
+    name: str = key(Text(MAX_NAME_BYTES), "The file's name without `.toml`.")
     description: str = key(
-        "description", Text(_SHORT_TEXT_BYTES, empty=True), "What it is, in one line.", default=""
+        Text(_SHORT_TEXT_BYTES, empty=True), "What it is, in one line.", default=""
     )
     source: str = key(
-        "source",
         Text(_LONG_TEXT_BYTES, lines=True, empty=True),
         "Where the exercises come from.",
         default="",
     )
     safety: str = key(
-        "safety",
         Text(_LONG_TEXT_BYTES, lines=True, empty=True),
         "A note that is shown before the routine starts.",
         default="",
     )
-    rounds: int = key("rounds", Whole(1, 10), "How often the whole list is done.", default=1)
+    rounds: int = key(Whole(1, 10), "How often the whole list is done.", default=1)
     ready_ms: int = key(
-        "ready_s",
         Seconds(1_000, 300_000),
         "Time to get ready before the first hold.",
         default=5_000,
+        name="ready_s",
     )
     defaults: Settings = key(
-        "defaults",
-        tables.Nested(Settings),
+        Nested(Settings),
         "What all exercises have in common; an exercise may set it otherwise.",
         default=_BUILT_IN,
     )
     exercises: tuple[Exercise, ...] = key(
-        "exercise",
-        tables.Tables(Exercise, "exercise", 1, MAX_EXERCISES),
+        Tables(Exercise, "exercise", 1, MAX_EXERCISES),
         "The exercises, in the order in which they are done.",
+        name="exercise",
     )
     origin: tables.Source = field(default=tables.Source("routine"), compare=False, repr=False)
 
@@ -284,12 +266,12 @@ def parse(data: str | bytes, file: str) -> Routine:
     """
     raw, origin = tables.parse(data, file)
     try:
-        routine = tables.structure(_merge(raw), Routine)
-    except BaseValidationError as error:
+        routine = tables.read_table(_merge(raw), Routine)
+    except TableError as error:
         called = _called(_raw_names(raw))
         mistakes = [
             _mistake(origin, called, remark.table, remark.path, remark.text + _belongs(remark.path))
-            for remark in tables.remarks(error)
+            for remark in error.remarks
         ]
         raise InputError(sorted(mistakes)) from None
     return replace(routine, origin=origin)
@@ -321,9 +303,9 @@ def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _good_part(defaults: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        tables.structure(defaults, Settings)
-    except BaseValidationError as error:
-        bad = {remark.path[0] for remark in tables.remarks(error)}
+        tables.read_table(defaults, Settings)
+    except TableError as error:
+        bad = {remark.path[0] for remark in error.remarks}
         return {name: value for name, value in defaults.items() if name not in bad}
     return dict(defaults)
 
