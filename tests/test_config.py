@@ -3,20 +3,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 from hypothesis import given, strategies as st
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from tenuto import config
-from tenuto.config import Config, Wearable, find_config, folders
+from tenuto.config import Config, Wearable, find_config
 from tenuto.errors import InputError
 from tests.sample_routines import CONFIG
 
 if TYPE_CHECKING:
-    from tenuto.config import Folders
-
-HOME = Path("/somewhere/anna")
+    from platformdirs import PlatformDirsABC
 
 
 @pytest.fixture(autouse=True)
@@ -118,21 +119,72 @@ def test_relative_paths_start_at_the_file_and_a_tilde_at_home(user: Path) -> Non
 @pytest.mark.parametrize(
     "platform,environ,expected",
     [
-        ("linux", {}, (".config/tenuto", ".local/share/tenuto")),
-        ("linux", {"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"}, ("/c/tenuto", "/d/tenuto")),
-        ("linux", {"XDG_CONFIG_HOME": "c", "XDG_DATA_HOME": ""}, (".config/tenuto", None)),
-        ("darwin", {"XDG_CONFIG_HOME": "/c"}, ("Library/Application Support/tenuto",) * 2),
-        ("win32", {"APPDATA": "/r", "LOCALAPPDATA": "/l"}, ("/r/tenuto", "/l/tenuto")),
-        ("win32", {}, ("AppData/Roaming/tenuto", "AppData/Local/tenuto")),
+        (Unix, {}, ("~/.config", "~/.local/share")),
+        (Unix, {"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"}, ("/c", "/d")),
+        (Unix, {"XDG_CONFIG_HOME": "c", "XDG_DATA_HOME": ""}, ("~/.config", "~/.local/share")),
+        (MacOS, {}, ("~/Library/Application Support",) * 2),
+        (MacOS, {"XDG_CONFIG_HOME": "/c"}, ("/c", "~/Library/Application Support")),
+        (
+            Windows,
+            {"WIN_PD_OVERRIDE_APPDATA": "C:\\r", "WIN_PD_OVERRIDE_LOCAL_APPDATA": "C:\\l"},
+            ("C:\\r", "C:\\l"),
+        ),
     ],
 )
 def test_the_folders_are_those_of_the_platform(
-    platform: str, environ: dict[str, str], expected: tuple[str, str | None]
+    platform: type[PlatformDirsABC],
+    environ: dict[str, str],
+    expected: tuple[str, str],
+    user: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found: Folders = folders(platform, environ, HOME)
+    set_only(monkeypatch, {"HOME": str(user)} | environ)
 
-    assert found.config == HOME / str(expected[0])
-    assert expected[1] is None or found.data == HOME / expected[1]
+    found = config.own_folders(platform)
+
+    own = [Path(folder.replace("~", str(user)), "tenuto") for folder in expected]
+    assert [found.config, found.data] == own
+
+
+def test_what_was_kept_on_macos_is_still_found(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was once in the same place whatever the XDG variables said."""
+    earlier = user / "Library" / "Application Support" / "tenuto"
+    earlier.mkdir(parents=True)
+    names = {"XDG_CONFIG_HOME": str(user / "c"), "XDG_DATA_HOME": str(user / "d")}
+    set_only(monkeypatch, {"HOME": str(user)} | names)
+    (user / "d" / "tenuto").mkdir(parents=True)
+
+    found = config.own_folders(MacOS)
+
+    assert [found.config, found.data] == [earlier, user / "d" / "tenuto"]
+
+
+def test_the_xdg_variables_are_enough_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, whose user has no line in passwd either."""
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    names = {"XDG_CONFIG_HOME": "/c", "XDG_DATA_HOME": "/d"}
+    set_only(monkeypatch, names)
+    found = config.own_folders(Unix)
+    assert (found.config, found.data) == (Path("/c/tenuto"), Path("/d/tenuto"))
+
+    for name in names:
+        set_only(monkeypatch, names)
+        monkeypatch.delenv(name)
+        with pytest.raises(InputError, match="set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME"):
+            config.own_folders(Unix)
+
+
+def set_only(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    """Of the variables that say where folders are, set only these."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
+def nobody(uid: int) -> NoReturn:
+    """Stand in for a passwd file without this user."""
+    raise KeyError(uid)
 
 
 def test_a_broker_is_taken_apart_and_its_password_never_shown() -> None:

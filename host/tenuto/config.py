@@ -8,10 +8,12 @@ user's configuration folder; without any of them the built-in defaults hold.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from platformdirs import PlatformDirs
+from platformdirs.macos import MacOS
 
 from tenuto.errors import InputError, Mistake
 from tenuto.mqtt.address import BrokerAddress
@@ -23,6 +25,8 @@ from tenuto_core.plan import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from platformdirs import PlatformDirsABC
 
     from tenuto.toml.lines import Key
 
@@ -271,28 +275,32 @@ class Folders:
     data: Path
 
 
-def folders(platform: str, environ: Mapping[str, str], home: Path) -> Folders:
-    """Give the user's folders.
+def own_folders(dirs: type[PlatformDirsABC] = PlatformDirs) -> Folders:
+    """Return the folders of the user who runs this.
 
-    platform: as `sys.platform`.  On Linux and the like those of the XDG base directory
-    specification, whose variables hold only if they are absolute.
+    The state of the daemon stays beside the history and not in a state folder: the service file
+    that users have installed lets it write nowhere else, and each history has its own state.
+
+    Args:
+        dirs: The conventions of the platform; those of this one where nothing else is said.
+
+    Raises:
+        InputError: If the user has no home folder, and no variables that make up for it.
     """
-    if platform == "darwin":
-        support = home / "Library" / "Application Support" / "tenuto"
-        return Folders(support, support)
-    if platform == "win32":
-        roaming = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
-        local = Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-        return Folders(roaming / "tenuto", local / "tenuto")
-    named = [Path(environ.get(name, "")) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")]
-    usual = [home / ".config", home / ".local" / "share"]
-    config, data = (n if n.is_absolute() else u for n, u in zip(named, usual, strict=True))
-    return Folders(config / "tenuto", data / "tenuto")
-
-
-def own_folders() -> Folders:
-    """Give the folders of the user who runs this."""
-    return folders(sys.platform, os.environ, Path.home())
+    try:
+        config = dirs("tenuto", appauthor=False, roaming=True).user_config_path
+        data = dirs("tenuto", appauthor=False).user_data_path
+        if issubclass(dirs, MacOS) and not (config.exists() and data.exists()):
+            # Tenuto's own folders did not heed the XDG variables on macOS; what is there stays.
+            earlier = Path("~/Library/Application Support/tenuto").expanduser()
+            if earlier.is_dir():
+                config = config if config.exists() else earlier
+                data = data if data.exists() else earlier
+    except RuntimeError:
+        raise InputError(
+            "your home folder is not known: set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME"
+        ) from None
+    return Folders(config, data)
 
 
 SIMULATED = Wearable(id="simulated", link="simulated")

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs.unix import Unix
 
 from tenuto.cli import WRONG_USE
-from tenuto.config import folders
+from tenuto.config import own_folders
 from tenuto.daemon.systemd import STATUS_EVERY_S
 from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    import pytest
 
 UNIT = ROOT / "config" / "systemd" / "tenuto.service"
 README = UNIT.with_name("README.md")
@@ -39,9 +44,12 @@ def test_what_trying_again_does_not_mend_is_not_tried_again() -> None:
     assert keys["RestartPreventExitStatus"] == [str(WRONG_USE)]
 
 
-def test_the_daemon_may_write_where_it_keeps_its_data() -> None:
+def test_the_daemon_may_write_where_it_keeps_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/%i")
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
     keys = unit()
-    own = folders("linux", {}, Path("/home/%i"))
+    own = own_folders(Unix)
     assert keys["ReadWritePaths"] == [str(own.data)]
     assert keys["ProtectHome"] == ["read-only"], "it reads its configuration there"
 
