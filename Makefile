@@ -66,6 +66,7 @@ lock: .venv/.uv ## choose the newest versions anew and write them to requirement
 	@$(LOCK) --upgrade --group firmware --no-deps --output-file requirements/firmware.lock
 	@$(LOCK) --upgrade --group board --no-deps --output-file requirements/board.lock
 	@$(LOCK) --upgrade --group fuzz --no-deps --output-file requirements/fuzz.lock
+	@$(LOCK) --upgrade --group lock --no-deps --output-file requirements/uv.lock
 
 clean: ## take away everything that make made
 	@rm -rf .venv .parts .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
@@ -99,6 +100,6 @@ endif
 	@$(PIP_LOCKED) -r requirements/fuzz.lock 2>/dev/null || echo 'tenuto: no atheris for this Python'
 	@touch $@
 
-.venv/.uv: .venv/.made
-	@$(PIP) uv
+.venv/.uv: .venv/.made requirements/uv.lock
+	@$(PIP_LOCKED) -r requirements/uv.lock
 	@touch $@
