@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 import subprocess
 from dataclasses import replace
@@ -19,7 +20,7 @@ from tenuto.mqtt.broker_check import probe
 from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto_core import vocab
 from tests.conftest import part
-from tests.history.sessions import Band
+from tests.history.sessions import Band, whole_session
 from tests.mqtt.certificates import Authority
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.known import InMemory
@@ -49,6 +50,11 @@ def acl_of_the_readme(folder: Path) -> Path:
     path.write_text(block, encoding="utf-8")
     path.chmod(0o600)
     return path
+
+
+def listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 def address_of(broker: Broker, **more: Any) -> BrokerAddress:
@@ -81,6 +87,66 @@ async def test_the_acl_of_the_readme_gives_just_what_is_needed(
             await board.until(lambda d: len(d.all("tenuto/wrist/event")) == 3)
     assert [command.verb.value for command in daemon.got] == ["pause", "skip"]
     assert guest.now == {}
+
+
+async def test_an_event_that_the_broker_refuses_is_kept_and_said_once(
+    tmp_path: Path,
+    mosquitto_broker: StartBroker,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tenuto.mqtt.outgoing.REFUSED_RETRY_S", 0.2)
+    passwords = password_file(tmp_path, tenuto="a", homeassistant="b")
+    acl = acl_of_the_readme(tmp_path)
+    good = acl.read_text()
+    denied = "user tenuto\ntopic deny tenuto/wrist/event\n"
+    acl.write_text(good.replace("user tenuto\n", denied, 1))
+    broker = mosquitto_broker(f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}")
+    ours = address_of(broker, user="tenuto", password="a")  # noqa: S106
+    theirs = address_of(broker, user="homeassistant", password="b")  # noqa: S106
+    async with running(make_bridge(ours)) as bridge:
+        async with dashboard(theirs) as board:
+            await board.until(is_online)
+            await bridge.handle(whole_session())
+            await until(lambda: "tenuto/wrist/event: Not authorized" in caplog.text)
+            await board.until(lambda d: (d.json("tenuto/wrist/session") or {})["state"] == "ended")
+            assert bridge.connected
+            assert board.all("tenuto/wrist/event") == []
+        broker.stop()
+        acl.write_text(good)
+        broker.start()
+        async with dashboard(theirs) as board:
+            await board.until(lambda d: len(d.all("tenuto/wrist/event")) == 26)
+    times_ms = [event["t_ms"] for event in board.all("tenuto/wrist/event")]
+    assert times_ms == sorted(times_ms)
+    assert caplog.text.count("refuses tenuto/wrist/event") == 1
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_the_doctor_sees_that_a_broker_drops_what_is_published(
+    tmp_path: Path, mosquitto_broker: StartBroker, protocol: str
+) -> None:
+    passwords = password_file(tmp_path, tenuto="a")
+    acl = tmp_path / "acl"
+    acl.write_text("user tenuto\ntopic read tenuto/#\n")
+    acl.chmod(0o600)
+    broker = mosquitto_broker(f"allow_anonymous false\npassword_file {passwords}\nacl_file {acl}")
+    ours = address_of(broker, user="tenuto", password="a", protocol=protocol)  # noqa: S106
+
+    assert "access list" in (await probe(ours, 10) or "")
+
+
+async def test_a_second_reason_of_an_outage_is_said_too(
+    tmp_path: Path, mosquitto_broker: StartBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    passwords = password_file(tmp_path, tenuto="a")
+    broker = mosquitto_broker(f"allow_anonymous false\npassword_file {passwords}")
+    broker.stop()
+    wrong = address_of(broker, user="tenuto", password="wrong")  # noqa: S106
+    async with running(make_bridge(wrong)):
+        await until(lambda: "is away" in caplog.text)
+        broker.start()
+        await until(lambda: "check user, password" in caplog.text)
 
 
 def _configured(board: Dashboard) -> set[str]:
@@ -179,6 +245,7 @@ async def test_what_is_wrong_with_a_socket_file_is_told(
     passwords = password_file(tmp_path, tenuto="a")
     broker = mosquitto_broker(f"password_file {passwords}\nlistener 0 {tmp_path}/mqtt.sock")
     address = BrokerAddress.parse(f"unix://tenuto:a@{tmp_path}/mqtt.sock")
+    await until(lambda: listens(tmp_path / "mqtt.sock"))  # it opens this one last
     assert await probe(address, 5) is None
     wrong = BrokerAddress.parse(f"unix://tenuto:b@{tmp_path}/mqtt.sock")
     assert "Not authorized" in str(await probe(wrong, 5))

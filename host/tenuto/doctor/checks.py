@@ -253,7 +253,7 @@ async def broker(context: Context) -> _Found:
     address = config.broker(context.environ)
     if address is None:
         return _ok("MQTT is off")
-    trouble = await probe(address, BROKER_TIMEOUT_S)
+    trouble = await probe(address, BROKER_TIMEOUT_S, config.mqtt.base_topic)
     if trouble is not None:
         advice = "is it on, and are the settings under [mqtt] right?"
         return _problem(f"{address}: {trouble}", advice)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import socket
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, TenutoError
 from tenuto.event_loops import real_s
 
 if TYPE_CHECKING:
+    from paho.mqtt.reasoncodes import ReasonCode
+
     from .address import BrokerAddress
 
 
@@ -29,10 +32,44 @@ class _TlsSocket(ssl.SSLSocket):
             raise
 
 
+REASONS = {
+    128: "it refuses the connection and does not say why; are user and password right?",
+    132: "it does not speak this version of MQTT",
+    133: "it refuses the client id; change [mqtt] client_id, or leave it out",
+    134: "it refuses the user or the password; see [mqtt] url and password_file",
+    135: "Not authorized; check user, password and the broker's access list",
+    136: "it is not available just now",
+    137: "it is busy",
+    138: "it has banned this client",
+    140: "it refuses the way of authentication",
+}
+"""What the reason codes of MQTT 5 mean (section 2.4), where the words of paho say little."""
+
+
+def code_of(error: BaseException) -> int | None:
+    """Return the reason code of a failure, where the broker gave one."""
+    value = getattr(getattr(error, "rc", None), "value", None)
+    return value if isinstance(value, int) else None
+
+
+class PublishRefusedError(TenutoError):
+    """The broker does not take what was published; only MQTT 5 tells so.
+
+    Attributes:
+        topic: The topic.
+        reason: The broker's reason in words.
+    """
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(f"the broker refuses {topic}: {reason}")
+        self.topic, self.reason = topic, reason
+
+
 class _PromptClient(aiomqtt.Client):
     """Neither holds back what it sends nor makes the broker hold back what it answers.
 
-    And it can be given up while it connects.
+    It can be given up while it connects, and it raises `PublishRefusedError`, where aiomqtt takes
+    a refusal for an acknowledgement.
 
     By Nagle's algorithm a small packet waits until TCP on the other side has acknowledged the one
     before, and TCP waits 40 ms for something that the acknowledgement could go with. Mosquitto has
@@ -40,6 +77,32 @@ class _PromptClient(aiomqtt.Client):
     it is up to this side to acknowledge them at once. Linux has to be asked for that again and
     again; other systems cannot be asked.
     """
+
+    def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
+        super().__init__(*args, **more)
+        self._refused: dict[int, str] = {}
+        self._numbers: dict[object, int] = {}
+        paho_publish = self._client.publish
+
+        def publish(*args: Any, **more: Any) -> Any:  # noqa: ANN401
+            # aiomqtt keeps the number of a message to itself.
+            info = paho_publish(*args, **more)
+            self._numbers[asyncio.current_task()] = info.mid
+            return info
+
+        self._client.publish = publish  # type: ignore[method-assign]
+
+    def _on_publish(
+        self,
+        client: Any,  # noqa: ANN401
+        userdata: Any,  # noqa: ANN401
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Any,  # noqa: ANN401
+    ) -> None:
+        if reason_code.is_failure:
+            self._refused[mid] = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
 
     def _on_disconnect(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
         # That of aiomqtt asks a wait for the connection that was given up, which raises.
@@ -49,8 +112,18 @@ class _PromptClient(aiomqtt.Client):
             self._disconnected.set_result(None)
 
     async def publish(self, /, *args: Any, **more: Any) -> None:  # noqa: ANN401 - as aiomqtt's
-        """See `aiomqtt.Client.publish`."""
-        await super().publish(*args, **more)
+        """Publish a message; see `aiomqtt.Client.publish`.
+
+        Raises:
+            PublishRefusedError: The broker does not take it.
+        """
+        try:
+            await super().publish(*args, **more)
+        finally:
+            number = self._numbers.pop(asyncio.current_task(), None)
+            refused = None if number is None else self._refused.pop(number, None)
+        if refused is not None:
+            raise PublishRefusedError(str(args[0]), refused)
         connection = self._client.socket()
         if _QUICK_ACK is None or not isinstance(connection, socket.socket):
             return

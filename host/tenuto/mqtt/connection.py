@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
 
-from .client import make_client, tls_context
+from .client import REASONS, code_of, make_client, tls_context
 from .outgoing import WINDOW
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ STABLE_S = 10.0
 """A connection that lasted so long was a good one: the next back-off begins anew."""
 SHORT_MAX = 4
 """Short connections in a row: another client with the same id takes them over."""
+REASONS_SAID_MAX = 8
 LEAVE_S = 0.3
 INCOMING_MAX = 256
 PACKET_BYTES_MAX = 65536
@@ -107,6 +108,10 @@ class Connection:
         self._failures = _FailureListener()
         self._tls: ssl.SSLContext | None = None
         self._opened = False
+        self._taken_over = (
+            f"{address} ends the connection again and again: has another client the id "
+            f"{self._client_id!r} too? Give each its own [mqtt] client_id, or none"
+        )
 
     async def prepare(self) -> None:
         """Read the certificates.
@@ -122,7 +127,8 @@ class Connection:
         """Connect and serve again and again, until cancelled."""
         loop = asyncio.get_running_loop()
         retry_s = self._timing.retry_first_s
-        away = told = False
+        away = False
+        said: set[str] = set()
         short = 0
         while True:
             began_s = loop.time()
@@ -130,31 +136,36 @@ class Connection:
             try:
                 await self._connect_and_serve(away=away)
             except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
-                rival = isinstance(error, GiveWayError) or _code(error) == _TAKEN_OVER
-                if self.connected or not away or (rival and not told):
-                    self._say_away(error)
-                away, told = True, rival
+                rival = isinstance(error, GiveWayError) or code_of(error) == _TAKEN_OVER
+                if self.connected:
+                    said.clear()
+                # Each reason once in an outage: the second one may be the one to act on.
+                why = self._explain(error)
+                if why not in said and len(said) < REASONS_SAID_MAX:
+                    said.add(why)
+                    _log.log(logging.ERROR if rival else logging.WARNING, "mqtt broker=%s", why)
+                away = True
                 self._try_other_protocol(error)
             if self._opened and not rival:
                 lasted = loop.time() - began_s >= STABLE_S
                 retry_s = self._timing.retry_first_s if lasted else retry_s
                 short = 0 if lasted else short + 1
                 if short == SHORT_MAX:
-                    _log.error(_TOLD_APART, self._address, self._client_id)
+                    _log.error("mqtt broker=%s", self._taken_over)
             self.connected = self._opened = False
             wait_s = self._timing.rival_retry_s if rival else retry_s
             await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
             if not rival:
                 retry_s = min(2 * retry_s, self._timing.retry_max_s)
 
-    def _say_away(self, error: Exception) -> None:
+    def _explain(self, error: Exception) -> str:
         if isinstance(error, GiveWayError):
-            _log.error("mqtt broker=%s %s", self._address, error)
-        elif _code(error) == _TAKEN_OVER:
-            _log.error(_TOLD_APART, self._address, self._client_id)
-        else:
-            why = str(error) or type(error).__name__
-            _log.warning("mqtt broker=%s is away: %s", self._address, why)
+            return f"{self._address} {error}"
+        code = code_of(error)
+        if code == _TAKEN_OVER:
+            return self._taken_over
+        why = REASONS.get(code or 0) or str(error) or type(error).__name__
+        return f"{self._address} is away: {why}"
 
     def _try_other_protocol(self, error: BaseException) -> None:
         """After a refusal of MQTT 5 speak 3.1.1; after silence try either in turn.
@@ -163,7 +174,7 @@ class Connection:
         """
         if self._address.protocol is not None or self.connected:
             return
-        code = _code(error)
+        code = code_of(error)
         if code == _UNSUPPORTED_PROTOCOL:
             self._protocol = aiomqtt.ProtocolVersion.V311
         elif code is None and not isinstance(error, OSError) and _is_silence(error):
@@ -272,10 +283,6 @@ class _FailureListener(logging.Handler):
 
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
-_TOLD_APART = (
-    "mqtt broker=%s ends the connection again and again: has another client the id %r too? "
-    "Give each its own [mqtt] client_id, or none"
-)
 _CLOSED = "it closed the connection without a word"
 _UNSUPPORTED_PROTOCOL = 132
 _TAKEN_OVER = 142
@@ -285,12 +292,6 @@ def _clean_start(protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
     """Give the arguments that have the broker keep nothing from one connection to the next."""
     is_5 = protocol is aiomqtt.ProtocolVersion.V5
     return {"clean_start": True} if is_5 else {"clean_session": True}
-
-
-def _code(error: BaseException) -> int | None:
-    """Give the reason code of a failure, where the broker gave one."""
-    value = getattr(getattr(error, "rc", None), "value", None)
-    return value if isinstance(value, int) else None
 
 
 def _is_silence(error: BaseException) -> bool:

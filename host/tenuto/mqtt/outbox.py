@@ -217,6 +217,11 @@ class Outbox:
             self._gone.append(item.id)
             self._stir.set()
 
+    def put_back(self, item: Waiting) -> None:
+        """Have a message that the broker refused wait in its place again."""
+        if self._flying.pop(item.id, None) is not None:
+            self._held = deque(sorted((item, *self._held), key=lambda waiting: waiting.id))
+
     def give_back(self) -> None:
         """Note that nobody knows what became of all that was taken and has not arrived."""
         self._held.extendleft(reversed(self._flying.values()))

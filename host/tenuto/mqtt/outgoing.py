@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.event_loops import real_s
 
+from .client import PublishRefusedError
 from .topics import mark_late
 
 if TYPE_CHECKING:
@@ -31,11 +34,16 @@ if TYPE_CHECKING:
     from .connection import Timing
     from .outbox import Outbox
 
+_log = logging.getLogger(__name__)
+
 QUEUE_MAX = 512
 WINDOW = 20
 """Messages that may be on their way at once: as many as Mosquitto and paho take by themselves. An
 acknowledgement often takes 40 ms, for the broker's Nagle waits for this side's delayed one."""
 OUTBOX_RETRY_S = 1.0
+REFUSED_RETRY_S = 60.0
+"""Until events are offered again to a broker that refused one."""
+TOPICS_WARNED_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,8 @@ class Outgoing:
         self._retained: dict[str, bytes] = {}
         self._unsent: dict[str, None] = {}
         self._queue: deque[Message] = deque()
+        self._refused: set[str] = set()
+        self._events_after_s = -math.inf
         self._wake = asyncio.Event()
         self._all_sent = asyncio.Event()
 
@@ -167,7 +177,7 @@ class Outgoing:
                     task.add_done_callback(lambda _: self._wake.set())
                     sending.add(task)
                 # What the outbox could not give just now is asked for again.
-                again_s = None if sending or not self._outbox.waits else OUTBOX_RETRY_S
+                again_s = None if sending or not self._outbox.waits else self._retry_s()
                 if not sending and again_s is None:
                     self._all_sent.set()
                 with contextlib.suppress(TimeoutError):
@@ -178,12 +188,18 @@ class Outgoing:
                 task.cancel()
             await asyncio.gather(*sending, return_exceptions=True)
 
+    def _retry_s(self) -> float:
+        held_back_s = self._events_after_s - asyncio.get_running_loop().time()
+        return max(OUTBOX_RETRY_S, held_back_s)
+
     async def _next(self) -> tuple[Message, Waiting | None] | None:
         for topic in self._unsent:
             del self._unsent[topic]
             return Message(topic, self._retained[topic], retain=True), None
         if self._queue:  # before the outbox, which may hold what happened in hours
             return self._queue.popleft(), None
+        if asyncio.get_running_loop().time() < self._events_after_s:
+            return None
         lasting = await self._outbox.take()
         if lasting is None:
             return None
@@ -195,20 +211,39 @@ class Outgoing:
         self, client: aiomqtt.Client, message: Message, lasting: Waiting | None
     ) -> None:
         try:
-            await self.publish(client, message)
+            is_taken = await self.publish(client, message)
         except BaseException:
             # What is retained is sent anew, what lasts is given back.
             self._dropped += lasting is None and not message.retain
             raise
-        if lasting is not None:
+        if lasting is None:
+            self._dropped += not (is_taken or message.retain)
+        elif is_taken:
             self._outbox.arrived(lasting)
+        else:
+            self._outbox.put_back(lasting)
+            self._events_after_s = asyncio.get_running_loop().time() + real_s(REFUSED_RETRY_S)
 
-    async def publish(self, client: aiomqtt.Client, message: Message) -> None:
+    async def publish(self, client: aiomqtt.Client, message: Message) -> bool:
         """Publish one message and wait until the broker has it.
+
+        Returns:
+            False if the broker refused it; a warning has named the topic.
 
         Raises:
             aiomqtt.MqttError: It did not get there.
         """
+        try:
+            await self._publish(client, message)
+        except PublishRefusedError as error:
+            # Once for each topic.
+            if error.topic not in self._refused and len(self._refused) < TOPICS_WARNED_MAX:
+                self._refused.add(error.topic)
+                _log.warning("mqtt %s; see the access list in the broker's configuration", error)
+            return False
+        return True
+
+    async def _publish(self, client: aiomqtt.Client, message: Message) -> None:
         await client.publish(
             message.topic,
             message.payload,

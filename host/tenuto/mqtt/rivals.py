@@ -55,7 +55,7 @@ class Rivals:
         payload: bytes,
         *,
         is_established: bool,
-        publish: Callable[[Message], Awaitable[None]],
+        publish: Callable[[Message], Awaitable[object]],
     ) -> None:
         """Answer another Tenuto on this base topic, or give way to it.
 
