@@ -173,7 +173,7 @@ class Bluetooth:
     )
     links_max: int | None = key(
         Whole(1, 100),
-        "How many links each adapter carries at once; beyond that the wearables take turns.",
+        "How many links each adapter carries at once; beyond that the wearables share them.",
         default=None,
     )
 

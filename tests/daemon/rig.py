@@ -104,7 +104,7 @@ async def daemon_for(
     bands: Mapping[str, Link],
     *sinks: Any,
     skews: ClockStore | None = None,
-    turns: LinkSlots | None = None,
+    slots: LinkSlots | None = None,
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
@@ -121,7 +121,7 @@ async def daemon_for(
             skews=skews,
         )
         for name, link in bands.items():
-            daemon.add(name, None, BandDriver(link), turns)
+            daemon.add(name, None, BandDriver(link), slots)
         task = asyncio.create_task(daemon.run(), name="daemon")
         try:
             yield daemon, store

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""More wearables than an adapter carries links: they take turns, and nothing is lost by that."""
+"""More wearables than an adapter carries links: they share them, and nothing is lost by that."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Command, Verb
-from tenuto.wearables.link_slots import PLAYING_TURN_S, LinkSlots
-from tenuto.wearables.supervisor import DELIVER_WITHIN_S
+from tenuto.wearables.command_sender import DELIVER_WITHIN_S
+from tenuto.wearables.link_slots import PLAYING_HOLD_S, LinkSlots
 from tests.daemon.rig import Collector, RecordingMotor, daemon_for, log_of, run
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class LimitedLink(InProcessLink):
 
 
 async def started(daemon: Daemon, name: str) -> None:
-    """Begin on a wearable as soon as it has its turn."""
+    """Begin on a wearable as soon as it has a link."""
     while True:
         await daemon.supervisors[name].connected.wait()
         answer = await daemon.submit(Command(wearable=name, verb=Verb.START))
@@ -81,8 +81,8 @@ def test_all_play_and_each_record_is_kept(
         adapter = Adapter(LINKS)
         bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(COUNT)}
         links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
-        turns = LinkSlots("hci0", LINKS if told else None)
-        async with daemon_for(tmp_path / "h.db", links, turns=turns) as (daemon, store):
+        slots = LinkSlots("hci0", LINKS if told else None)
+        async with daemon_for(tmp_path / "h.db", links, slots=slots) as (daemon, store):
             async with asyncio.timeout(400):
                 await asyncio.gather(*(started(daemon, name) for name in bands))
             await asyncio.sleep(900)
@@ -94,25 +94,25 @@ def test_all_play_and_each_record_is_kept(
                 logged = [r for r in log_of(band) if r.seq >= rows[name].key.seq]
                 assert [item.record for item in stored.records] == logged
             assert adapter.most == LINKS
-            assert turns.limit == LINKS
+            assert slots.limit == LINKS
             assert adapter.refused == 0 if told else 1 <= adapter.refused <= COUNT
             waiting = [k for k in daemon.supervisors.values() if not k.connected.is_set()]
             assert len(waiting) >= COUNT - LINKS
-            assert any("waits for its turn" in str(supervisor.problem) for supervisor in waiting)
+            assert any("waits for a link" in str(supervisor.problem) for supervisor in waiting)
         assert ("carries no more than 3 links" in caplog.text) is not told
 
     with caplog.at_level(logging.WARNING):
         run(scenario())
 
 
-def test_everybody_has_a_turn_within_bounds(tmp_path: Path) -> None:
+def test_everybody_has_a_link_within_bounds(tmp_path: Path) -> None:
     async def scenario() -> None:
         adapter = Adapter(2)
         links = {
             f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
             for n in range(6)
         }
-        async with daemon_for(tmp_path / "h.db", links, turns=LinkSlots("hci0", 2)) as (daemon, _):
+        async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 2)) as (daemon, _):
             for _ in range(5):
                 async with asyncio.timeout(3 * 40):
                     await asyncio.gather(*(k.connected.wait() for k in daemon.supervisors.values()))
@@ -127,7 +127,7 @@ def test_who_has_room_keeps_the_link(tmp_path: Path) -> None:
             f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
             for n in range(2)
         }
-        async with daemon_for(tmp_path / "h.db", links, seen, turns=LinkSlots("hci0", 2)) as (
+        async with daemon_for(tmp_path / "h.db", links, seen, slots=LinkSlots("hci0", 2)) as (
             daemon,
             _,
         ):
@@ -138,14 +138,14 @@ def test_who_has_room_keeps_the_link(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_stop_reaches_a_wearable_at_its_next_turn(tmp_path: Path) -> None:
-    assert 2 * PLAYING_TURN_S <= DELIVER_WITHIN_S
+def test_a_stop_reaches_a_wearable_at_its_next_link(tmp_path: Path) -> None:
+    assert 2 * PLAYING_HOLD_S <= DELIVER_WITHIN_S
 
     async def scenario() -> None:
         adapter = Adapter(1)
         bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(2)}
         links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
-        async with daemon_for(tmp_path / "h.db", links, turns=LinkSlots("hci0", 1)) as (
+        async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 1)) as (
             daemon,
             store,
         ):
@@ -153,7 +153,7 @@ def test_a_stop_reaches_a_wearable_at_its_next_turn(tmp_path: Path) -> None:
             away = next(n for n, k in daemon.supervisors.items() if not k.connected.is_set())
             answer = await daemon.submit(Command(wearable=away, verb=Verb.STOP))
             assert answer.reason == "unreachable"
-            assert "waits for its turn" in answer.text
+            assert "waits for a link" in answer.text
             await asyncio.sleep(80)
             assert bands[away].band.player.state == 0
             await asyncio.sleep(120)
@@ -163,24 +163,24 @@ def test_a_stop_reaches_a_wearable_at_its_next_turn(tmp_path: Path) -> None:
     run(scenario())
 
 
-def test_a_turn_that_is_given_up_while_waiting_goes_to_the_next() -> None:
+def test_a_slot_that_is_given_up_while_waiting_goes_to_the_next() -> None:
     async def scenario() -> None:
-        turns = LinkSlots("hci0", 1)
-        await turns.take()
-        first, second = (asyncio.create_task(turns.take()) for _ in range(2))
+        slots = LinkSlots("hci0", 1)
+        await slots.acquire()
+        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
         await asyncio.sleep(0)
-        assert turns.wanted == 2
+        assert slots.waiting == 2
         first.cancel()
         await asyncio.wait({first})
-        turns.give()
+        slots.release()
         await second
-        assert (turns.held, turns.wanted) == (1, 0)
-        third = asyncio.create_task(turns.take())
+        assert (slots.held, slots.waiting) == (1, 0)
+        third = asyncio.create_task(slots.acquire())
         await asyncio.sleep(0)
-        turns.give()
-        third.cancel()  # just when it got its turn
+        slots.release()
+        third.cancel()  # just when it got its slot
         await asyncio.wait({third})
-        await turns.take()
-        assert turns.held == 1
+        await slots.acquire()
+        assert slots.held == 1
 
     run(scenario())

@@ -15,7 +15,7 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import Extended, Paused, SessionEnded
-from tenuto.wearables.supervisor import DELIVER_WITHIN_S
+from tenuto.wearables.command_sender import DELIVER_WITHIN_S
 from tenuto_core import player, wire
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
 

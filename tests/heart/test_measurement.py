@@ -71,6 +71,30 @@ def test_a_value_longer_than_any_may_be_is_refused() -> None:
         Measurement.from_bytes(bytes([0x10, 72]) + bytes(511))
 
 
+def test_intervals_of_nothing_are_padding() -> None:
+    told = Measurement.from_bytes(bytes.fromhex("10 50 00 04 00 00 80 03 00 00"))
+    assert told.rr_1024 == (1024, 896)
+
+
+@pytest.mark.parametrize(
+    "value,is_rate",
+    [
+        ("00 00", False),
+        ("00 FF", False),
+        ("01 FF FF", False),
+        ("01 2C 01", False),
+        ("00 50", True),
+        ("04 50", False),
+        ("06 50", True),
+        ("00 1E", True),
+        ("00 F0", True),
+    ],
+    ids=["0", "255", "65535", "300", "80", "80 off the skin", "80 on the skin", "30", "240"],
+)
+def test_what_stands_for_none_is_no_heart_rate(value: str, is_rate: bool) -> None:
+    assert Measurement.from_bytes(bytes.fromhex(value)).is_rate is is_rate
+
+
 @given(st.binary(max_size=600))
 def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
     try:
@@ -86,7 +110,7 @@ def test_no_bytes_make_it_fail_in_another_way(data: bytes) -> None:
         bpm=st.integers(0, 0xFFFF),
         contact=st.none() | st.booleans(),
         energy_kj=st.none() | st.integers(0, 0xFFFF),
-        rr_1024=st.lists(st.integers(0, 0xFFFF), max_size=9).map(tuple),
+        rr_1024=st.lists(st.integers(1, 0xFFFF), max_size=9).map(tuple),
     )
 )
 def test_whatever_is_written_is_read(measurement: Measurement) -> None:
@@ -95,10 +119,10 @@ def test_whatever_is_written_is_read(measurement: Measurement) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"bpm": -1}, {"bpm": 65536}, {"bpm": 60, "energy_kj": -1}, {"bpm": 60, "rr_1024": (-1,)}],
+    [{"bpm": -1}, {"bpm": 65536}, {"bpm": 60, "energy_kj": -1}, {"bpm": 60, "rr_1024": (0,)}],
 )
 def test_what_does_not_fit_the_bytes_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="0 to 65535"):
+    with pytest.raises(ValueError, match=r"[01] to 65535"):
         Measurement(**wrong)  # type: ignore[arg-type]
 
 

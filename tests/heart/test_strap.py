@@ -131,12 +131,12 @@ def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(tmp_path
             )
             measurement = Measurement(97, rr_1024=(633,) * 6)
             for _ in range(40):
-                supervisor.hear(measurement, "strap", "ecg")
+                supervisor.heart.hear(measurement, "strap", "ecg")
                 await asyncio.sleep(1)
-            supervisor.hear(Measurement(97, contact=False), "strap", "ecg")
-            supervisor.hear(Measurement(0), "strap", "ecg")
+            supervisor.heart.hear(Measurement(97, contact=False), "strap", "ecg")
+            supervisor.heart.hear(Measurement(0), "strap", "ecg")
             await asyncio.sleep(2 * FRESH_MS / 1000)
-            supervisor.hear(measurement, "strap", "ecg")
+            supervisor.heart.hear(measurement, "strap", "ecg")
             await asyncio.sleep(2)
             events = [entry.event for entry in c.seen.entries]
 
@@ -167,7 +167,7 @@ def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
             await asyncio.sleep(15)
             assert not supervisor.connected.is_set()
             for _ in range(10):
-                supervisor.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
+                supervisor.heart.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
                 await asyncio.sleep(1)
             events = [entry.event for entry in c.seen.entries]
 
@@ -183,7 +183,7 @@ def test_outside_a_session_nothing_is_kept_of_it(tmp_path: Path) -> None:
         async with chain(tmp_path / "h.db") as c:
             supervisor = next(iter(c.host.daemon.supervisors.values()))
             for _ in range(10):
-                supervisor.hear(Measurement(101), "strap", "ecg")
+                supervisor.heart.hear(Measurement(101), "strap", "ecg")
                 await asyncio.sleep(1)
             assert c.seen.entries == []
 

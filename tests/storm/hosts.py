@@ -14,7 +14,7 @@ from tenuto.errors import InputError, TenutoError
 from tenuto.history import LINGER_S, HistorySink, Store
 from tenuto.sessions.commands import Answer, Command
 from tenuto.sessions.view import SessionView
-from tenuto.wearables.supervisor import RECORDS_WAITING_MAX
+from tenuto.wearables.log_reader import RECORDS_WAITING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -266,7 +266,7 @@ class Host:
             return
         sizes = {f"queue {queue.name}": len(queue._queue) for queue in self.queues}
         sizes |= self.post.sizes()
-        sizes["records"] = self.supervisor._records.qsize()
+        sizes["records"] = self.supervisor.log.waiting
         sizes["waiting"] = len(getattr(self.supervisor._driver, "_waiting", ()))
         for name, size in sizes.items():
             self.widest[name] = max(self.widest.get(name, 0), size)

@@ -49,7 +49,7 @@ from tenuto.sessions.commands import Command, Preference, Verb
 from tenuto.sessions.events import Entry
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables.device_state import DeviceState
-from tenuto.wearables.supervisor import LinkState
+from tenuto.wearables.surroundings import LinkState
 from tests.storm.broker import Broker, Cut, Line
 from tests.storm.hosts import BAND, BOUND, Host
 from tests.storm.weather import What

@@ -30,7 +30,7 @@ from tenuto.state.settings import SettingsStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.device_state import DeviceState
 from tenuto.wearables.link_slots import LinkSlots
-from tenuto.wearables.supervisor import LinkState
+from tenuto.wearables.surroundings import LinkState
 
 from .follow import OneSession, begin, reach
 from .garbage_collection import collected_between_sessions
@@ -135,7 +135,7 @@ class Host:
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._adapters: dict[str, BleAdapter] = {}
-        self._turns: dict[str, LinkSlots] = {}
+        self._slots: dict[str, LinkSlots] = {}
         self._world: World | None = None
         self._queues: list[SinkQueue] = []
         self._drivers: dict[str, BandDriver] = {}
@@ -184,7 +184,7 @@ class Host:
         driver = self._drivers.get(wearable.id)
         if driver is None:
             driver = self._drivers[wearable.id] = await self._build_driver(wearable)
-        supervisor = self.daemon.add(wearable.id, wearable.person, driver, self._turns_of(wearable))
+        supervisor = self.daemon.add(wearable.id, wearable.person, driver, self._slots_of(wearable))
         if wearable.heart is not None:
             from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
@@ -192,10 +192,12 @@ class Host:
                 self.adapter(wearable.adapter),
                 wearable.heart,
                 kind=wearable.heart_sensor,
-                on_measurement=lambda told, from_: supervisor.hear(told, from_.name, from_.kind),
+                on_measurement=lambda told, from_: supervisor.heart.hear(
+                    told, from_.name, from_.kind
+                ),
                 rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
             )
-            supervisor.wear(strap.run)
+            supervisor.add_part("strap", strap.run)
 
     async def _keep_messages(self) -> None:
         if self.bridge is not None:
@@ -341,14 +343,14 @@ class Host:
         own = keys.of(wearable.id, wearable.address)
         return BandDriver(link, keys=own, utc_ms=self.time.utc_ms)
 
-    def _turns_of(self, wearable: Wearable) -> LinkSlots | None:
+    def _slots_of(self, wearable: Wearable) -> LinkSlots | None:
         if wearable.link != "ble":
             return None
         bluetooth = self.setting.config.bluetooth
         name = wearable.adapter or bluetooth.adapter
-        if name not in self._turns:
-            self._turns[name] = LinkSlots(name, bluetooth.links_max)
-        return self._turns[name]
+        if name not in self._slots:
+            self._slots[name] = LinkSlots(name, bluetooth.links_max)
+        return self._slots[name]
 
     def adapter(self, name: str | None = None) -> BleAdapter:
         """Give an adapter, the usual one if none is named; it is opened when it is first used."""

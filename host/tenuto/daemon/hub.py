@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import EXTEND_MS_MAX, Answer, Command, Verb
-from tenuto.wearables.supervisor import LinkState, Supervisor, Surroundings
+from tenuto.wearables.supervisor import Supervisor
+from tenuto.wearables.surroundings import LinkState, Surroundings
 
 if TYPE_CHECKING:
     import random
@@ -95,13 +96,13 @@ class Daemon:
         return self._supervisors
 
     def add(
-        self, name: str, person: str | None, driver: Driver, turns: LinkSlots | None = None
+        self, name: str, person: str | None, driver: Driver, slots: LinkSlots | None = None
     ) -> Supervisor:
         """Take a wearable into care; at once if `run` runs.
 
-        turns: of the adapter that it shares with others, None where there is room for all.
+        slots: of the adapter that it shares with others, None where there is room for all.
         """
-        supervisor = Supervisor(name, person, driver, self._around, turns)
+        supervisor = Supervisor(name, person, driver, self._around, slots)
         self._supervisors[name] = supervisor
         if self._group is not None:
             self._keep(self._group, supervisor)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import TracebackType
 
+    from tenuto.routines.routine import Exercise
     from tenuto.sessions.events import Entry, Event, Record, SessionKey
 
 _T = TypeVar("_T")
@@ -210,7 +211,7 @@ class Store:
         """Keep a plan by its id of 16 hexadecimal digits; one that is kept already stays."""
         await self._run(lambda: self._save_plan(plan_id, routine, data))
 
-    async def describe(self, plan_id: str, exercises: Sequence[ExerciseNote]) -> None:
+    async def describe(self, plan_id: str, exercises: Sequence[ExerciseNote | Exercise]) -> None:
         """Keep what a routine says of a plan's exercises; what was said of them before stays."""
         await self._run(lambda: self._describe(plan_id, exercises))
 
@@ -517,7 +518,7 @@ class Store:
             "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (plan_id, routine, data)
         )
 
-    def _describe(self, plan_id: str, exercises: Sequence[ExerciseNote]) -> None:
+    def _describe(self, plan_id: str, exercises: Sequence[ExerciseNote | Exercise]) -> None:
         with transaction(self._db):
             self._db.executemany(
                 "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

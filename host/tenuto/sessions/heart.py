@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FRESH_MS = BEAT_FRESH_MS
 """How long a heart rate counts; the player's heart gate holds it the same."""
+BPM_MIN, BPM_MAX = 20, 250
+"""What a heart can do; other rates are not believed."""
 VALUE_BYTES_MAX = 512
 """No value of a characteristic is longer (Bluetooth Core, Vol 3, Part F, 3.2.9)."""
 
@@ -76,8 +78,16 @@ class Measurement:
             if not 0 <= value <= 0xFFFF:
                 raise ValueError(f"{name} must be 0 to 65535, not {value}")
         for interval in self.rr_1024:
-            if not 0 <= interval <= 0xFFFF:
-                raise ValueError(f"an RR interval must be 0 to 65535, not {interval}")
+            if not 1 <= interval <= 0xFFFF:
+                raise ValueError(f"an RR interval must be 1 to 65535, not {interval}")
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether this is a heart rate to believe: on the skin, and `BPM_MIN` to `BPM_MAX`.
+
+        Sensors send 0 or 255 for "none".
+        """
+        return self.contact is not False and BPM_MIN <= self.bpm <= BPM_MAX
 
     @property
     def rr_ms(self) -> tuple[float, ...]:
@@ -107,7 +117,8 @@ class Measurement:
             bpm=bpm,
             contact=bool(flags & _CONTACT) if flags & _CONTACT_KNOWN else None,
             energy_kj=energy[0] if energy else None,
-            rr_1024=struct.unpack_from(f"<{count}H", value, at),
+            # Some sensors fill up with intervals of nothing.
+            rr_1024=tuple(filter(None, struct.unpack_from(f"<{count}H", value, at))),
         )
 
     def __bytes__(self) -> bytes:

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: MIT
+"""Reads the log of one wearable and makes entries of it: every record once, in order.
+
+The log on the wearable is the truth.  It is read from the first number that the history does not
+have.  While the history cannot take more, the log waits on the wearable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.errors import LinkError, RefusedError
+from tenuto.event_loops import real_s
+from tenuto.sessions.events import (
+    ClockStepped,
+    Entry,
+    Event,
+    LinkLost,
+    LinkRestored,
+    Record,
+    SessionEnded,
+    SessionKey,
+    WearableRestarted,
+)
+from tenuto.sessions.tracker import Tracker, plan_id_of
+from tenuto_core import vocab
+
+from .clock_sync import ClockSync
+from .plan_finder import STORE_TIMEOUT_S, PlanFinder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .base import Driver, Identity, Status
+    from .surroundings import KeptSession, Surroundings
+
+_log = logging.getLogger(__name__)
+
+RECORDS_WAITING_MAX = 2048
+SEQ_MAX = 0xFFFF_FFFF
+"""The log counts in 32 bits."""
+_OUTSIDE = frozenset({vocab.BOOTED, vocab.INTERRUPTED, vocab.UTC})
+"""Kinds of records that belong to no session."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """The records from `first` up to, not including, `end` are gone."""
+
+    first: int
+    end: int
+
+
+class LogReader:
+    """Turns the records of one wearable into the entries of its sessions.
+
+    Args:
+        name: the wearable's.
+        person: who wears it, None for nobody known.
+        driver: hands over the log.
+        surroundings: the history, and where entries go.
+
+    Attributes:
+        tracker: the present session, or the last one; None before the first.
+        clock: relates the wearable's time stamps to UTC.
+        plans: the plans of its sessions.
+    """
+
+    def __init__(
+        self, name: str, person: str | None, driver: Driver, surroundings: Surroundings
+    ) -> None:
+        self.tracker: Tracker | None = None
+        self.clock = ClockSync(name, driver, surroundings, self._on_clock_step)
+        self.plans = PlanFinder(name, driver, surroundings.store)
+        self._name = name
+        self._person = person
+        self._driver = driver
+        self._around = surroundings
+        self._boot_id: int | None = None
+        self._next_seq: int | None = None
+        self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
+        self._is_loss_told = False
+        self._noticed: tuple[SessionKey, int] | None = None
+
+    @property
+    def playing(self) -> bool:
+        """Whether a session goes on, as far as the log has told."""
+        return self.tracker is not None and not self.tracker.ended
+
+    @property
+    def waiting(self) -> int:
+        """How many records have arrived and are not read yet."""
+        return self._records.qsize()
+
+    # --- the link
+
+    async def meet(self, identity: Identity) -> None:
+        """Take note of the wearable that answered; after a boot its log and clock begin anew.
+
+        Raises:
+            TimeoutError: the records of the boot before could not be read in time.
+        """
+        if self._boot_id == identity.boot_id:
+            return
+        async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
+            await self._records.join()  # what is left of the boot before
+        self._boot_id, self._next_seq = identity.boot_id, None
+        self.clock.restart()
+
+    async def follow(self, status: Status) -> None:
+        """Have the log handed over from the first record that the history does not have.
+
+        Args:
+            status: what the wearable has just told.
+
+        Raises:
+            LinkError: the link was lost.
+            RefusedError: the wearable does not hand it over.
+            StoreError, TimeoutError: the history does not answer.
+        """
+        if self._next_seq is None:
+            self._next_seq = await self._take_up(status)
+        await self._driver.follow(self._next_seq, self._on_records, self._on_gap)
+
+    def link_restored(self) -> None:
+        """Note that the link is there again, if its loss was noted in this session."""
+        if self.playing and self._is_loss_told:
+            self.notice(lambda t_ms: LinkRestored(t_ms=t_ms))
+        self._is_loss_told = False
+
+    def link_lost(self) -> None:
+        """Note in the present session that the link is lost."""
+        if self.playing:
+            self._is_loss_told = True
+            self.notice(lambda t_ms: LinkLost(t_ms=t_ms))
+
+    def notice(self, make: Callable[[int], Event]) -> None:
+        """Put an event that only the host noticed into the present session.
+
+        Args:
+            make: returns the event; its argument is the session time of now in ms.
+        """
+        tracker = self.tracker
+        if tracker is None or not self.clock.is_known:
+            return
+        event = make(max(0, tracker.t_ms(self.clock.device_now_ms())))
+        self._noticed = (tracker.key, event.t_ms)
+        utc_ms = round(self._around.utc_ms())
+        self._around.put(Entry(tracker.key, self._person, event, utc_ms, uncertainty_ms=0))
+
+    def _on_clock_step(self, by_ms: int) -> None:
+        if self.playing:
+            self.notice(lambda t_ms: ClockStepped(t_ms=t_ms, by_ms=by_ms))
+
+    # --- sessions that the history has not seen the end of
+
+    async def _take_up(self, status: Status) -> int:
+        """Take up what the history has; returns the first log number that it does not have."""
+        assert self._boot_id is not None  # noqa: S101 - `meet` came before
+        boot_id, store = self._boot_id, self._around.store
+        async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
+            unfinished = await store.unfinished(self._name)
+            last_seq = await store.last_seq(self._name, boot_id)
+        before, self.tracker = self.tracker, None
+        if before is not None and before.key.boot_id != boot_id:
+            # What the history does not have yet may be on its way there, so the tracker knows best.
+            unfinished = [stored for stored in unfinished if stored.row.key != before.key]
+            if not before.ended:
+                key, noticed_ms = self._noticed or (before.key, 0)
+                t_ms = max(before.last_t_ms, noticed_ms if key == before.key else 0)
+                self._close(before.key, t_ms, self.clock.newest_utc_ms)
+        for stored in unfinished:
+            is_present = stored.row.key.boot_id == boot_id and stored is unfinished[-1]
+            await self._take_up_one(stored, status, is_present=is_present)
+        if last_seq is not None and not 0 <= last_seq < SEQ_MAX:
+            _log.error(
+                "wearable=%s the history has a record with the number %d, which no log has: "
+                "reading from the beginning",
+                self._name,
+                last_seq,
+            )
+            return 0
+        return 0 if last_seq is None else last_seq + 1
+
+    async def _take_up_one(self, stored: KeptSession, status: Status, *, is_present: bool) -> None:
+        """Go on with a session, or end it where the wearable has another one now."""
+        key = stored.row.key
+        plan_id = bytes.fromhex(stored.row.plan_id or "") or status.plan_id or bytes(8)
+        tracker = Tracker(key, await self.plans.find(plan_id), plan_id)
+        entries = [
+            Entry(key, self._person, event, item.utc_ms, item.record, replayed=True)
+            for item in stored.records
+            for event in tracker.feed(item.record)
+        ]
+        noticed = [
+            Entry(key, self._person, item.event, item.utc_ms, replayed=True)
+            for item in stored.host_events
+        ]
+        if is_present:
+            self.tracker = tracker
+            for entry in heapq.merge(entries, noticed, key=lambda entry: entry.event.t_ms):
+                self._around.put(entry)
+            links = [e.event for e in noticed if isinstance(e.event, (LinkLost, LinkRestored))]
+            self._is_loss_told = bool(links) and isinstance(links[-1], LinkLost)
+            return
+        t_ms = max([tracker.last_t_ms, *(item.event.t_ms for item in stored.host_events)])
+        utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
+        self._close(key, t_ms, utc_ms)
+
+    def _close(self, key: SessionKey, t_ms: int, utc_ms: int) -> None:
+        """End a session of which the wearable will never tell how it went on."""
+        if key.boot_id != self._boot_id:
+            self._around.put(Entry(key, self._person, WearableRestarted(t_ms=t_ms), utc_ms))
+        ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
+        self._around.put(Entry(key, self._person, ended, utc_ms))
+
+    # --- the log
+
+    def _on_records(self, records: Sequence[Record]) -> bool:
+        room = RECORDS_WAITING_MAX - self._records.qsize()
+        if len(records) > room or not self._around.has_room(self._records.qsize() + len(records)):
+            return False
+        for record in records:
+            self._records.put_nowait(record)
+        self._next_seq = records[-1].seq + 1
+        self.clock.heard(records[-1].at_ms)
+        return True
+
+    def _on_gap(self, first: int, end: int) -> None:
+        _log.warning("wearable=%s records_lost=%d first=%d", self._name, end - first, first)
+        self._next_seq = end
+        with suppress(asyncio.QueueFull):  # the tracker notices missing numbers in any case
+            self._records.put_nowait(_Gap(first, end))
+
+    async def run(self) -> None:
+        """Read what arrives, until cancelled; fetching a plan may take a while.
+
+        A record that cannot be read is told as lost by the next one, and its error is raised.
+        """
+        while True:
+            item = await self._records.get()
+            try:
+                if self._boot_id is None:
+                    continue
+                if isinstance(item, _Gap):
+                    await self._cross(item, self._boot_id)
+                else:
+                    await self._read(item, self._boot_id)
+            finally:
+                self._records.task_done()
+
+    async def _read(self, record: Record, boot_id: int) -> None:
+        when = self.clock.utc_of(record.at_ms)
+        if record.kind == vocab.SESSION_STARTED:
+            self._feed(record, *when)  # an earlier session whose end was lost ends here
+            await self._begin(record, boot_id)
+        elif record.kind == vocab.INTERRUPTED:
+            what = "goes on as a new one" if record.a else "is over"
+            _log.warning("wearable=%s a reset cut a session, which %s", self._name, what)
+        elif self.tracker is None and record.kind not in _OUTSIDE:
+            await self._join(record, boot_id)
+        self._feed(record, *when)
+
+    def _feed(self, record: Record, utc_ms: int, uncertainty_ms: int) -> None:
+        tracker = self.tracker
+        if tracker is None:
+            return
+        for event in tracker.feed(record):
+            behind = record if event.seq is not None else None
+            entry = Entry(
+                tracker.key, self._person, event, utc_ms, behind, uncertainty_ms=uncertainty_ms
+            )
+            self._around.put(entry)
+
+    async def _begin(self, record: Record, boot_id: int) -> None:
+        plan_id = self.plans.present_id = plan_id_of(record)
+        key = SessionKey(self._name, boot_id, record.seq)
+        if self.tracker is None or self.tracker.key != key:
+            await self._track(key, plan_id)
+
+    async def _cross(self, gap: _Gap, boot_id: int) -> None:
+        """Find out whether another session began among the records that are gone."""
+        status = await self._ask_status()
+        tracker = self.tracker
+        if status is None or status.session is None or status.session < gap.first:
+            return
+        if tracker is not None and not tracker.ended:
+            # Fed the beginning of another one, it ends; what it says of the time is its own.
+            begun = Record(gap.end, 0, vocab.SESSION_STARTED, vocab.NO_STEP, 0, 0, 0)
+            self._feed(begun, *self.clock.utc_of(status.now_ms))
+        if status.session < gap.end:
+            key = SessionKey(self._name, boot_id, status.session)
+            await self._track(key, status.plan_id or bytes(8))
+
+    async def _join(self, record: Record, boot_id: int) -> None:
+        """Take up a session whose beginning the wearable's log no longer has."""
+        status = await self._ask_status()
+        if status is None or status.session is None or not status.playing:
+            return
+        if record.seq >= status.session:
+            key = SessionKey(self._name, boot_id, status.session)
+            await self._track(key, status.plan_id or bytes(8))
+
+    async def _track(self, key: SessionKey, plan_id: bytes) -> None:
+        self.tracker = Tracker(key, await self.plans.find(plan_id), plan_id)
+
+    async def _ask_status(self) -> Status | None:
+        """Ask what the wearable does; None where it does not say."""
+        try:
+            return await self._driver.status()
+        except (LinkError, RefusedError) as error:
+            _log.info("wearable=%s %s", self._name, error)
+            return None
