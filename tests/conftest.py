@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""What every test may use: the real Mosquitto and the real MicroPython."""
+"""What every test may use: event loops, patience, the real Mosquitto, the real MicroPython.
+
+An `async def test_...` runs in virtual time, in an event loop of its own. A test that waits for
+something outside this process (a socket, a broker, a bus, a terminal) is marked `real_time`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import logging
+import math
 import os
 import shutil
 import socket
@@ -12,13 +19,15 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import hypothesis
 import pytest
 
+from tenuto import event_loops
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ROOT / ".parts"
@@ -53,6 +62,42 @@ def part(name: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+_unheard: list[str] = []
+"""What event loops in virtual time had to report because nobody else noticed it."""
+
+
+def _virtual_loop() -> asyncio.AbstractEventLoop:
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        _unheard.append(f"{context['message']}: {context.get('exception')!r}")
+        loop.default_exception_handler(context)
+
+    loop = event_loops.new_event_loop(math.inf)
+    loop.set_exception_handler(note)
+    return loop
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return what makes the event loop of an asynchronous test; see the top of this file.
+
+    Where every task waits for ever, virtual time ends the test with a `DeadlockError` that names
+    each task and its line.
+    """
+    if item.get_closest_marker("real_time"):
+        return {"real": asyncio.new_event_loop}
+    return {"virtual": _virtual_loop}
+
+
+@pytest.fixture(autouse=True)
+def no_error_unheard() -> Iterator[None]:
+    """Fail a test in virtual time some of whose errors nobody noticed, such as those of a task."""
+    _unheard.clear()
+    yield
+    gc.collect(1)  # a task that failed unheard reports when it goes
+    assert _unheard == []
 
 
 @pytest.fixture(autouse=True)

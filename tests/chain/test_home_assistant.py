@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.mqtt.dashboard import Dashboard
 
+pytestmark = pytest.mark.real_time
+
 CONFIG = "homeassistant/device/tenuto_wearable_simulated/config"
 
 

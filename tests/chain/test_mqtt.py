@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.conftest import Broker
     from tests.mqtt.dashboard import Dashboard
 
+pytestmark = pytest.mark.real_time
+
 SPEED = 20
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from tenuto.sessions.events import Entry
 
+pytestmark = pytest.mark.real_time
+
 TIMEOUT_S = 10
 
 

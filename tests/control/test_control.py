@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from tenuto.control import Client, Conversation
 
+pytestmark = pytest.mark.real_time
+
 if not is_possible():
     pytest.skip("this platform has no such sockets", allow_module_level=True)
 

@@ -18,6 +18,8 @@ from tests.control.rig import configure, tenuto_process, user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.real_time
+
 if not hasattr(socket, "AF_UNIX"):
     pytest.skip("no such sockets here", allow_module_level=True)
 

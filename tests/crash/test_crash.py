@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import event_loops
 from tenuto.control import is_possible
 from tenuto.errors import StoreError
 from tenuto.history import Store
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tenuto.history import StoredSession
 
 ROUTINE = "lower-back-short"
 DAY_MS = 86_400_000
@@ -83,33 +80,30 @@ async def test_a_history_that_may_not_be_written_for_a_while(tmp_path: Path) -> 
         assert [item.record for item in stored.records] == records
 
 
-def test_a_daemon_that_comes_back_with_its_clock_a_day_behind(
+async def test_a_daemon_that_comes_back_with_its_clock_a_day_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session is one, whole and as long as it was; only its own clock says how long."""
     path = tmp_path / "h.db"
 
-    async def scenario() -> StoredSession:
-        band, seen = InProcessBand(RecordingMotor()), Collector()
-        async with daemon_for(path, {"band": InProcessLink(band)}) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(Command(wearable="band", verb=Verb.START, routine=ROUTINE))
-            await asyncio.sleep(40)
-        monkeypatch.setattr(rig, "UTC_MS", rig.UTC_MS - DAY_MS)
-        await asyncio.sleep(20)
-        async with daemon_for(path, {"band": InProcessLink(band)}, seen) as (daemon, store):
-            await seen.ended()
-            await asyncio.sleep(1)
-            assert (await check(store)).is_sound
-            (row,) = await store.sessions()
-            session = await store.session(row.id)
-            assert session is not None
-            assert [item.record for item in session.records] == [
-                record for record in log_of(band) if record.seq >= row.key.seq
-            ]
-            return session
+    band, seen = InProcessBand(RecordingMotor()), Collector()
+    async with daemon_for(path, {"band": InProcessLink(band)}) as (daemon, _):
+        await connected(daemon)
+        await daemon.submit(Command(wearable="band", verb=Verb.START, routine=ROUTINE))
+        await asyncio.sleep(40)
+    monkeypatch.setattr(rig, "UTC_MS", rig.UTC_MS - DAY_MS)
+    await asyncio.sleep(20)
+    async with daemon_for(path, {"band": InProcessLink(band)}, seen) as (daemon, store):
+        await seen.ended()
+        await asyncio.sleep(1)
+        assert (await check(store)).is_sound
+        (row,) = await store.sessions()
+        session = await store.session(row.id)
+        assert session is not None
+        assert [item.record for item in session.records] == [
+            record for record in log_of(band) if record.seq >= row.key.seq
+        ]
 
-    session = event_loops.run(scenario(), speed=math.inf)
     told = account(session)
     assert session.row.reason == "finished"
     assert told.duration_ms == Library().plan(ROUTINE).plan.duration_ms

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import StartBroker
 
+pytestmark = pytest.mark.real_time
+
 BAND = '[[wearable]]\nid = "anna"\nlink = "ble"\naddress = "C0:00:00:00:00:01"\n'
 OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF)
 

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
-import math
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
 from tenuto.simulator import SimulatedBoard
 from tenuto.simulator.bleio import FLAVOURS
 from tenuto.simulator.chips import Drv2605, Max17048, Max30102, Skin
@@ -19,19 +16,9 @@ from tenuto.simulator.pins import Bench
 from tenuto.simulator.radio import Radio
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
-
-_P = ParamSpec("_P")
-
-
-def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
-    @functools.wraps(test)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        event_loops.run(test(*args, **kwargs), speed=math.inf)
-
-    return run
 
 
 def flavour_of(board_id: str) -> str:

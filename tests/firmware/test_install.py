@@ -18,7 +18,7 @@ from tenuto.errors import InputError
 from tenuto.flashing import Bundle, InstallError, compare, install, make_bundle, read_board
 from tenuto.flashing.bundle import NOT_FOR_BOARDS, imported
 from tenuto.flashing.libraries import LOCKS, load_libraries, wanted
-from tests.firmware.rig import FIRMWARE, in_virtual_time, table
+from tests.firmware.rig import FIRMWARE, table
 
 BOOT_OUT = (
     "Adafruit CircuitPython {version} on 2026-09-20; Adafruit Feather Bluefruit Sense with "
@@ -77,7 +77,6 @@ def content(folder: Path) -> dict[str, bytes]:
 # --- what belongs on a board
 
 
-@in_virtual_time
 async def test_a_board_has_all_that_it_imports_while_it_runs() -> None:
     """The proof that no library is missing: what the whole firmware really loaded."""
     bundle = make_bundle(own_files(), load_libraries(), board_id=FEATHER)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.firmware.rig import Table, in_virtual_time, table
+from tests.firmware.rig import Table, table
 
 ERM: dict[str, Any] = {"kind": "erm", "rated_mv": 3000, "lead_ms": 60}
 LRA: dict[str, Any] = {
@@ -45,7 +45,6 @@ async def motor_on(it: Table, actuator: dict[str, Any], *, enable: str | None = 
 
 
 @pytest.mark.parametrize("actuator", [ERM, LRA], ids=["erm", "lra"])
-@in_virtual_time
 async def test_a_pulse_is_driven_at_its_strength_for_its_time(actuator: dict[str, Any]) -> None:
     async with table() as it:
         motor = await motor_on(it, actuator)
@@ -64,7 +63,6 @@ async def test_a_pulse_is_driven_at_its_strength_for_its_time(actuator: dict[str
 
 
 @pytest.mark.parametrize("actuator", [ERM, LRA], ids=["erm", "lra"])
-@in_virtual_time
 async def test_the_stop_timer_ends_a_pulse_that_nobody_ended(actuator: dict[str, Any]) -> None:
     async with table() as it:
         motor = await motor_on(it, actuator)
@@ -79,7 +77,6 @@ async def test_the_stop_timer_ends_a_pulse_that_nobody_ended(actuator: dict[str,
         assert motor.timer_stops == 1
 
 
-@in_virtual_time
 async def test_an_erm_ends_by_itself_even_if_the_program_hangs() -> None:
     """No stop timer, no `off`, no watchdog: the chip alone."""
     async with table() as it:
@@ -89,7 +86,6 @@ async def test_an_erm_ends_by_itself_even_if_the_program_hangs() -> None:
         assert [length for *_, length in it.pulses] == [1000]
 
 
-@in_virtual_time
 async def test_an_lras_click_ends_by_itself_and_a_longer_pulse_comes_right_after() -> None:
     async with table() as it:
         motor = await motor_on(it, LRA)
@@ -104,7 +100,6 @@ async def test_an_lras_click_ends_by_itself_and_a_longer_pulse_comes_right_after
         assert it.pulses[1][1] == 50
 
 
-@in_virtual_time
 async def test_the_registers_are_those_that_the_data_sheet_asks_for() -> None:
     async with table() as it:
         await motor_on(it, ERM)
@@ -133,7 +128,6 @@ async def test_the_registers_are_those_that_the_data_sheet_asks_for() -> None:
         {**ERM, "kind": "piezo"},
     ],
 )
-@in_virtual_time
 async def test_an_actuator_that_the_chip_cannot_drive_is_refused(actuator: dict[str, Any]) -> None:
     async with table() as it:
         with pytest.raises(ValueError, match=r"voltage|erm or lra"):
@@ -141,7 +135,6 @@ async def test_an_actuator_that_the_chip_cannot_drive_is_refused(actuator: dict[
         assert it.motor.edges == []
 
 
-@in_virtual_time
 async def test_calibration_is_learned_once_and_kept_through_a_reset() -> None:
     async with table() as it:
         motor = await motor_on(it, LRA)
@@ -161,7 +154,6 @@ async def test_calibration_is_learned_once_and_kept_through_a_reset() -> None:
         assert motor.needs_calibration, "another actuator"
 
 
-@in_virtual_time
 async def test_a_calibration_that_fails_leaves_a_motor_that_works() -> None:
     async with table(calibrates=False) as it:
         motor = await motor_on(it, LRA)
@@ -172,7 +164,6 @@ async def test_a_calibration_that_fails_leaves_a_motor_that_works() -> None:
         motor.off()
 
 
-@in_virtual_time
 async def test_a_pulse_over_the_wrap_of_the_clock_ends() -> None:
     """`ticks_ms` of a board wraps 65.536 s after its start, and then every six days."""
     async with table() as it:
@@ -189,7 +180,6 @@ async def test_a_pulse_over_the_wrap_of_the_clock_ends() -> None:
 
 
 @pytest.mark.parametrize("actuator", [ERM, LRA], ids=["erm", "lra"])
-@in_virtual_time
 async def test_a_bus_that_refuses_the_stop_is_asked_again(actuator: dict[str, Any]) -> None:
     async with table() as it:
         motor = await motor_on(it, actuator)
@@ -207,7 +197,6 @@ async def test_a_bus_that_refuses_the_stop_is_asked_again(actuator: dict[str, An
 
 
 @pytest.mark.parametrize("actuator", [ERM, LRA], ids=["erm", "lra"])
-@in_virtual_time
 async def test_a_motor_that_cannot_be_stopped_is_known_to_be_unsafe(
     actuator: dict[str, Any],
 ) -> None:
@@ -226,7 +215,6 @@ async def test_a_motor_that_cannot_be_stopped_is_known_to_be_unsafe(
         assert motor.is_safe
 
 
-@in_virtual_time
 async def test_a_motor_that_nobody_stops_is_known_to_be_unsafe() -> None:
     """Neither the buzzer nor the stop timer is alive."""
     async with table() as it:
@@ -238,7 +226,6 @@ async def test_a_motor_that_nobody_stops_is_known_to_be_unsafe() -> None:
         assert not motor.is_safe
 
 
-@in_virtual_time
 async def test_a_bus_that_refuses_the_start_does_not_end_the_session() -> None:
     async with table() as it:
         motor = await motor_on(it, ERM)
@@ -250,7 +237,6 @@ async def test_a_bus_that_refuses_the_start_does_not_end_the_session() -> None:
         assert motor.faults == 1
 
 
-@in_virtual_time
 async def test_it_rests_after_a_while_and_wakes_for_the_next_pulse() -> None:
     async with table() as it:
         motor = await motor_on(it, LRA)
@@ -266,7 +252,6 @@ async def test_it_rests_after_a_while_and_wakes_for_the_next_pulse() -> None:
         assert it.motor.strength_pct > 0
 
 
-@in_virtual_time
 async def test_the_pin_en_takes_the_power_and_gives_it_back() -> None:
     async with table() as it:
         motor = await motor_on(it, LRA, enable="D3")
@@ -281,7 +266,6 @@ async def test_the_pin_en_takes_the_power_and_gives_it_back() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(0, 100), (101, 100), (50, 0), (-1, 5)])
-@in_virtual_time
 async def test_a_pulse_out_of_range_is_refused_and_the_motor_stays_still(
     arguments: tuple[int, int],
 ) -> None:
@@ -292,7 +276,6 @@ async def test_a_pulse_out_of_range_is_refused_and_the_motor_stays_still(
         assert it.motor.edges == []
 
 
-@in_virtual_time
 async def test_a_pulse_too_long_is_no_longer_than_a_second() -> None:
     async with table() as it:
         motor = await motor_on(it, LRA)
@@ -302,7 +285,6 @@ async def test_a_pulse_too_long_is_no_longer_than_a_second() -> None:
         assert [length for *_, length in it.pulses] == [pytest.approx(1000, abs=60)]
 
 
-@in_virtual_time
 async def test_what_is_no_drv2605_is_refused() -> None:
     async with table() as it:
         it.motor.registers[0x00] = 0x20
@@ -310,7 +292,6 @@ async def test_what_is_no_drv2605_is_refused() -> None:
             await motor_on(it, ERM)
 
 
-@in_virtual_time
 async def test_a_plain_motor_gets_a_duty_that_turns_it_and_is_ended_by_the_stop_timer() -> None:
     async with table() as it:
         await it.boot()
@@ -337,7 +318,6 @@ async def test_a_plain_motor_gets_a_duty_that_turns_it_and_is_ended_by_the_stop_
     [(b"\x01\x05", b"\x02\x7f"), (b"\x01\x00", b"\x04\x76\x00", b"\x0c\x01")],
     ids=["real-time", "library"],
 )
-@in_virtual_time
 async def test_what_a_crash_left_running_is_stopped_by_boot(traffic: tuple[bytes, ...]) -> None:
     async with table() as it:
         await it.boot()
@@ -349,7 +329,6 @@ async def test_what_a_crash_left_running_is_stopped_by_boot(traffic: tuple[bytes
         assert {"console", "data"} <= it.bench.usb
 
 
-@in_virtual_time
 async def test_boot_brings_the_drive_even_if_the_motor_is_gone() -> None:
     async with table() as it:
         await it.boot()

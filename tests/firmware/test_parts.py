@@ -11,7 +11,7 @@ import pytest
 import nvm_slots
 from drivers.battery import percent_of
 from tenuto.simulator.chips import Skin
-from tests.firmware.rig import Table, in_virtual_time, table
+from tests.firmware.rig import Table, table
 
 # --- heart
 
@@ -32,7 +32,6 @@ async def listen(sensor: Any, duration_s: float, every_s: float = 0.02) -> list[
     return heard
 
 
-@in_virtual_time
 async def test_a_heart_is_heard_through_the_fifo() -> None:
     async with table(skin=Skin(72)) as it:
         sensor = await sensor_on(it)
@@ -48,7 +47,6 @@ async def test_a_heart_is_heard_through_the_fifo() -> None:
 
 
 @pytest.mark.parametrize("clock_error_pct", [-4.0, 4.0])
-@in_virtual_time
 async def test_a_chip_with_a_wrong_clock_does_not_make_a_wrong_heart(
     clock_error_pct: float,
 ) -> None:
@@ -64,7 +62,6 @@ async def test_a_chip_with_a_wrong_clock_does_not_make_a_wrong_heart(
         assert all(abs(bpm - 150) <= 2 for bpm, *_ in late)
 
 
-@in_virtual_time
 async def test_lifting_the_strap_is_told_once_and_no_rate_after_it() -> None:
     async with table() as it:
         sensor = await sensor_on(it)
@@ -77,7 +74,6 @@ async def test_lifting_the_strap_is_told_once_and_no_rate_after_it() -> None:
         assert (await listen(sensor, 20))[-1][1:] == (True, ())
 
 
-@in_virtual_time
 async def test_samples_that_were_lost_are_noticed_and_make_no_false_rate() -> None:
     async with table(skin=Skin(60)) as it:
         sensor = await sensor_on(it)
@@ -91,7 +87,6 @@ async def test_samples_that_were_lost_are_noticed_and_make_no_false_rate() -> No
         assert all(abs(bpm - 60) <= 3 for bpm, *_ in heard)
 
 
-@in_virtual_time
 async def test_asleep_it_blinks_not_and_tells_nothing() -> None:
     async with table() as it:
         sensor = await sensor_on(it)
@@ -104,7 +99,6 @@ async def test_asleep_it_blinks_not_and_tells_nothing() -> None:
         assert await listen(sensor, 20)
 
 
-@in_virtual_time
 async def test_a_sensor_that_falls_off_the_bus_comes_back() -> None:
     async with table() as it:
         sensor = await sensor_on(it)
@@ -118,7 +112,6 @@ async def test_a_sensor_that_falls_off_the_bus_comes_back() -> None:
         assert (await listen(sensor, 30))[-1][1:] == (True, ())
 
 
-@in_virtual_time
 async def test_the_bus_is_asked_ten_times_a_second_at_most() -> None:
     async with table() as it:
         sensor = await sensor_on(it)
@@ -136,7 +129,6 @@ async def test_the_bus_is_asked_ten_times_a_second_at_most() -> None:
         assert 80 <= asked <= 100
 
 
-@in_virtual_time
 async def test_another_chip_at_the_sensors_address_is_refused() -> None:
     async with table() as it:
         it.heart._get = lambda register: 0x11 + 0 * register  # type: ignore[method-assign]
@@ -147,7 +139,6 @@ async def test_another_chip_at_the_sensors_address_is_refused() -> None:
 # --- button
 
 
-@in_virtual_time
 async def test_edges_have_the_time_at_which_they_happened() -> None:
     async with table() as it:
         await it.boot()
@@ -163,7 +154,6 @@ async def test_edges_have_the_time_at_which_they_happened() -> None:
         assert len(button.read()) == 0
 
 
-@in_virtual_time
 async def test_too_many_edges_end_with_a_button_that_is_released() -> None:
     """A stop must not come from a button that hangs only in the queue."""
     async with table() as it:
@@ -181,7 +171,6 @@ async def test_too_many_edges_end_with_a_button_that_is_released() -> None:
 # --- battery
 
 
-@in_virtual_time
 async def test_the_gauges_word_is_taken_within_0_to_100() -> None:
     async with table() as it:
         await it.boot()
@@ -227,7 +216,6 @@ async def led_on(it: Table) -> tuple[Any, list[Any]]:
     return board.load("drivers.led").StatusLed(Light()), shown
 
 
-@in_virtual_time
 async def test_the_light_blinks_in_its_pattern_and_is_dark_in_a_session() -> None:
     async with table() as it:
         led, shown = await led_on(it)
@@ -247,7 +235,6 @@ async def test_the_light_blinks_in_its_pattern_and_is_dark_in_a_session() -> Non
         assert led.due_ms is None
 
 
-@in_virtual_time
 async def test_a_neopixel_is_without_power_while_it_is_dark() -> None:
     async with table("adafruit_qtpy_esp32s3_nopsram", button="BUTTON") as it:
         await it.boot()

@@ -12,7 +12,7 @@ import pytest
 from tenuto.flashing import make_bundle
 from tenuto.flashing.libraries import load_libraries
 from tenuto.flashing.slim import slim
-from tests.firmware.rig import in_virtual_time, table
+from tests.firmware.rig import table
 from tests.firmware.test_install import own_files
 from tests.firmware.test_whole import BOARDS, begin, lower_back, powered, pulses_of
 
@@ -198,7 +198,6 @@ def test_what_a_maker_may_change_is_as_it_was_written() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("board_id", BOARDS)
-@in_virtual_time
 async def test_what_is_installed_plays_what_is_written(
     board_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -13,7 +13,7 @@ from tenuto.simulator.board import BoardReset
 from tenuto.simulator.pins import USB_IN_ENDPOINTS_ESP32, DeepSleep
 from tenuto_core import vocab
 from tests.core.oracle import Oracle
-from tests.firmware.rig import Table, in_virtual_time, table
+from tests.firmware.rig import Table, table
 
 if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
@@ -79,7 +79,6 @@ def begin(it: Table, compiled: CompiledPlan) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("board_id", BOARDS)
-@in_virtual_time
 async def test_a_plan_is_driven_as_it_is_written(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
@@ -112,7 +111,6 @@ async def test_a_plan_is_driven_as_it_is_written(board_id: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("board_id", BOARDS)
-@in_virtual_time
 async def test_heart_battery_and_button_reach_the_application(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
@@ -137,7 +135,6 @@ async def test_heart_battery_and_button_reach_the_application(board_id: str) -> 
         assert it.motor.strength_pct == 0
 
 
-@in_virtual_time
 async def test_a_hung_main_loop_in_mid_pulse_is_ended_by_chip_and_watchdog() -> None:
     async with table() as it:
         await powered(it)
@@ -156,7 +153,6 @@ async def test_a_hung_main_loop_in_mid_pulse_is_ended_by_chip_and_watchdog() -> 
         assert bitten[0] - hung_ms <= 3_010
 
 
-@in_virtual_time
 async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset() -> None:
     async with table("Seeed_XIAO_nRF52840_Sense", **BOARDS["Seeed_XIAO_nRF52840_Sense"]) as it:
         await powered(it)
@@ -179,7 +175,6 @@ async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset(
 
 
 @pytest.mark.parametrize("board_id", BOARDS)
-@in_virtual_time
 async def test_an_error_in_the_application_stops_the_motor_and_is_seen(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
@@ -194,7 +189,6 @@ async def test_an_error_in_the_application_stops_the_motor_and_is_seen(board_id:
 
 
 @pytest.mark.parametrize("first", ["boot", "code"])
-@in_virtual_time
 async def test_the_first_word_on_the_bus_is_standby(first: str) -> None:
     async with table() as it:
         await it.boot()
@@ -212,7 +206,6 @@ async def test_the_first_word_on_the_bus_is_standby(first: str) -> None:
         assert said[0] == b"\x01\x40"
 
 
-@in_virtual_time
 async def test_without_a_motor_the_board_resets_and_says_why() -> None:
     async with table() as it:
         del it.board._i2c[it.motor.ADDRESS]
@@ -221,7 +214,6 @@ async def test_without_a_motor_the_board_resets_and_says_why() -> None:
         assert any("ended by" in line for line in it.board.stdout)
 
 
-@in_virtual_time
 async def test_on_a_cable_the_error_stays_to_be_read() -> None:
     async with table() as it:
         del it.board._i2c[it.motor.ADDRESS]
@@ -231,7 +223,6 @@ async def test_on_a_cable_the_error_stays_to_be_read() -> None:
             it.board.load("code")
 
 
-@in_virtual_time
 async def test_without_sensor_and_gauge_it_times_holds_all_the_same() -> None:
     board_id = "adafruit_qtpy_esp32s3_nopsram"
     async with table(board_id, **BOARDS[board_id]) as it:
@@ -248,7 +239,6 @@ async def test_without_sensor_and_gauge_it_times_holds_all_the_same() -> None:
         assert it.pulses
 
 
-@in_virtual_time
 async def test_a_button_held_at_the_start_is_safe_mode() -> None:
     async with table() as it:
         it.bench.set_button(held=True)
@@ -259,7 +249,6 @@ async def test_a_button_held_at_the_start_is_safe_mode() -> None:
         assert it.motor.is_resting
 
 
-@in_virtual_time
 async def test_an_unknown_board_is_told_what_to_do_and_may_name_its_file() -> None:
     async with table("my_board", button="SWITCH") as it:
         await it.boot()
@@ -283,7 +272,6 @@ async def test_an_unknown_board_is_told_what_to_do_and_may_name_its_file() -> No
         ("adafruit_qtpy_esp32s3_nopsram", {"TENUTO_CONSOLE": 1}, {"console"}),
     ],
 )
-@in_virtual_time
 async def test_usb_offers_what_the_chip_has_endpoints_for(
     board_id: str, given: dict[str, str | int], offered: set[str]
 ) -> None:
@@ -295,7 +283,6 @@ async def test_usb_offers_what_the_chip_has_endpoints_for(
         assert it.program.running is not None
 
 
-@in_virtual_time
 async def test_without_a_console_an_error_ends_in_a_reset_on_a_cable_too() -> None:
     board_id = "adafruit_qtpy_esp32s3_nopsram"
     async with table(board_id, **BOARDS[board_id]) as it:
@@ -307,7 +294,6 @@ async def test_without_a_console_an_error_ends_in_a_reset_on_a_cable_too() -> No
             it.board.load("code")
 
 
-@in_virtual_time
 async def test_a_name_that_is_too_long_is_cut_and_the_band_is_heard() -> None:
     async with table() as it:
         it.bench.settings["TENUTO_NAME"] = "Großmütterchens schönes Band"
@@ -319,7 +305,6 @@ async def test_a_name_that_is_too_long_is_cut_and_the_band_is_heard() -> None:
 
 
 @pytest.mark.parametrize("reason", ["watchdog", "hard fault", "brownout", "something else"])
-@in_virtual_time
 async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_hang(
     reason: str,
 ) -> None:
@@ -344,7 +329,6 @@ async def test_safe_mode_of_circuitpython_stops_the_motor_and_is_left_after_a_ha
         ("brownout", vocab.CAUSE_BROWNOUT, False),
     ],
 )
-@in_virtual_time
 async def test_what_safe_mode_was_for_is_told_and_decides_whether_the_session_goes_on(
     reason: str, cause: int, goes_on: bool
 ) -> None:
@@ -376,7 +360,6 @@ async def test_what_safe_mode_was_for_is_told_and_decides_whether_the_session_go
 
 
 @pytest.mark.parametrize("board_id", ["feather_bluefruit_sense", "adafruit_qtpy_esp32s3_nopsram"])
-@in_virtual_time
 async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_id: str) -> None:
     """A board of somebody's own may want it on an nRF52840 too."""
     async with table(board_id, **BOARDS[board_id]) as it:
@@ -397,6 +380,8 @@ async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_
         await asyncio.sleep(300)
         assert it.bench.bites == int(it.bench.has_endless_watchdog)
         await asyncio.gather(*resets)
+        if not resets:
+            assert isinstance(it.task.exception(), DeepSleep)
         assert it.bench.is_asleep
         assert it.motor.is_resting
         # Woken by the button, which is still down: that is no wish for safe mode.
@@ -409,7 +394,6 @@ async def test_deep_sleep_is_reached_with_or_without_a_watchdog_that_ends(board_
 
 
 @pytest.mark.parametrize("board_id", BOARDS)
-@in_virtual_time
 async def test_left_alone_a_board_sleeps_where_that_saves_power(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
         await powered(it)
@@ -436,7 +420,6 @@ async def test_left_alone_a_board_sleeps_where_that_saves_power(board_id: str) -
         ({"TENUTO_TRUST_BONDS": 2}, 2, "'2'"),
     ],
 )
-@in_virtual_time
 async def test_settings_are_obeyed_and_a_wrong_one_is_told(
     given: dict[str, str | int], location: int, complaint: str | None
 ) -> None:

@@ -528,6 +528,7 @@ async def test_a_port_that_is_not_there_says_so() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 async def test_a_real_port_by_a_pseudo_terminal() -> None:
     """In real time, for the kernel's own sake."""
     async with room() as it, it.worn.cable.pty() as pty:

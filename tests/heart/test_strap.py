@@ -14,9 +14,8 @@ from tenuto.sessions.events import HeartBeat, HeartSensor
 from tenuto.sessions.heart import FRESH_MS, Measurement
 from tenuto.simulator import World
 from tenuto.wearables.strap import Strap
-from tests.chain.rig import chain, run
+from tests.chain.rig import chain
 from tests.heart.straps import ADDRESS, CHEST, WRIST, put_on_strap
-from tests.simulator.rig import in_virtual_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +56,6 @@ def adapter_on(radio: object) -> BleAdapter:
     return BleAdapter(Radio(scanner=radio.scanner_backend, client=radio.client_backend))  # type: ignore[attr-defined]
 
 
-@in_virtual_time
 async def test_its_measurements_are_told_and_broken_ones_counted() -> None:
     async with World() as world:
         strap = await put_on_strap(world)
@@ -75,7 +73,6 @@ async def test_its_measurements_are_told_and_broken_ones_counted() -> None:
         await asyncio.wait({task}, timeout=5)
 
 
-@in_virtual_time
 @pytest.mark.parametrize(
     "location,given,kind",
     [
@@ -100,7 +97,6 @@ async def test_what_it_measures_with_is_what_it_says_or_what_a_person_says(
         await asyncio.wait({task}, timeout=5)
 
 
-@in_virtual_time
 async def test_one_that_was_taken_off_is_heard_again_when_it_is_back() -> None:
     async with World() as world:
         strap = await put_on_strap(world)
@@ -120,71 +116,64 @@ async def test_one_that_was_taken_off_is_heard_again_when_it_is_back() -> None:
 # --- with the band
 
 
-def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as c:
-            supervisor = next(iter(c.host.daemon.supervisors.values()))
-            async with asyncio.timeout(60):
-                await supervisor.connected.wait()
-            await supervisor.start(
-                c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
-            )
-            measurement = Measurement(97, rr_1024=(633,) * 6)
-            for _ in range(40):
-                supervisor.heart.hear(measurement, "strap", "ecg")
-                await asyncio.sleep(1)
-            supervisor.heart.hear(Measurement(97, contact=False), "strap", "ecg")
-            supervisor.heart.hear(Measurement(0), "strap", "ecg")
-            await asyncio.sleep(2 * FRESH_MS / 1000)
+async def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(
+    tmp_path: Path,
+) -> None:
+    async with chain(tmp_path / "h.db") as c:
+        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        async with asyncio.timeout(60):
+            await supervisor.connected.wait()
+        await supervisor.start(
+            c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
+        )
+        measurement = Measurement(97, rr_1024=(633,) * 6)
+        for _ in range(40):
             supervisor.heart.hear(measurement, "strap", "ecg")
-            await asyncio.sleep(2)
-            events = [entry.event for entry in c.seen.entries]
+            await asyncio.sleep(1)
+        supervisor.heart.hear(Measurement(97, contact=False), "strap", "ecg")
+        supervisor.heart.hear(Measurement(0), "strap", "ecg")
+        await asyncio.sleep(2 * FRESH_MS / 1000)
+        supervisor.heart.hear(measurement, "strap", "ecg")
+        await asyncio.sleep(2)
+        events = [entry.event for entry in c.seen.entries]
 
-        beats = [e for e in events if isinstance(e, HeartBeat) and e.sensor == "strap"]
-        assert len(beats) == 2 * 41  # six intervals are two records
-        assert {beat.bpm for beat in beats} == {97}
-        assert all(beat.seq is not None for beat in beats)
-        told = [(e.kind, e.is_heard) for e in events if isinstance(e, HeartSensor)]
-        assert told == [("ecg", True), ("ecg", False), ("ecg", True)]
-        found = summarize(events).variability
-        assert found is not None
-        assert found.beats > 200
-
-    run(scenario())
-
-
-def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as c:
-            supervisor = next(iter(c.host.daemon.supervisors.values()))
-            async with asyncio.timeout(60):
-                await supervisor.connected.wait()
-            await supervisor.start(
-                c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
-            )
-            await asyncio.sleep(5)
-            c.world.radio.silence(c.wearable.address, 60)
-            await asyncio.sleep(15)
-            assert not supervisor.connected.is_set()
-            for _ in range(10):
-                supervisor.heart.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
-                await asyncio.sleep(1)
-            events = [entry.event for entry in c.seen.entries]
-
-        noted = [e for e in events if isinstance(e, HeartBeat) and e.sensor == "strap"]
-        assert [beat.bpm for beat in noted] == [101] * 10
-        assert all(beat.seq is None and beat.rr_ms == (593.8,) for beat in noted)
-
-    run(scenario())
+    beats = [e for e in events if isinstance(e, HeartBeat) and e.sensor == "strap"]
+    assert len(beats) == 2 * 41  # six intervals are two records
+    assert {beat.bpm for beat in beats} == {97}
+    assert all(beat.seq is not None for beat in beats)
+    told = [(e.kind, e.is_heard) for e in events if isinstance(e, HeartSensor)]
+    assert told == [("ecg", True), ("ecg", False), ("ecg", True)]
+    found = summarize(events).variability
+    assert found is not None
+    assert found.beats > 200
 
 
-def test_outside_a_session_nothing_is_kept_of_it(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as c:
-            supervisor = next(iter(c.host.daemon.supervisors.values()))
-            for _ in range(10):
-                supervisor.heart.hear(Measurement(101), "strap", "ecg")
-                await asyncio.sleep(1)
-            assert c.seen.entries == []
+async def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as c:
+        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        async with asyncio.timeout(60):
+            await supervisor.connected.wait()
+        await supervisor.start(
+            c.host.compile(supervisor.name, c.host.library.routine("lower-back"))
+        )
+        await asyncio.sleep(5)
+        c.world.radio.silence(c.wearable.address, 60)
+        await asyncio.sleep(15)
+        assert not supervisor.connected.is_set()
+        for _ in range(10):
+            supervisor.heart.hear(Measurement(101, rr_1024=(608,)), "strap", "ecg")
+            await asyncio.sleep(1)
+        events = [entry.event for entry in c.seen.entries]
 
-    run(scenario())
+    noted = [e for e in events if isinstance(e, HeartBeat) and e.sensor == "strap"]
+    assert [beat.bpm for beat in noted] == [101] * 10
+    assert all(beat.seq is None and beat.rr_ms == (593.8,) for beat in noted)
+
+
+async def test_outside_a_session_nothing_is_kept_of_it(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as c:
+        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        for _ in range(10):
+            supervisor.heart.hear(Measurement(101), "strap", "ecg")
+            await asyncio.sleep(1)
+        assert c.seen.entries == []

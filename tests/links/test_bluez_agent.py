@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.links.fake_bluez import FakeBlueZ
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
 class Person:

@@ -24,7 +24,7 @@ from tenuto.links import ble
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.supervisor import SILENCE_S
-from tests.daemon.rig import Collector, connected, daemon_for, log_of, run
+from tests.daemon.rig import Collector, connected, daemon_for, log_of
 from tests.links.fake_bleak import Air, Device, dbus, every
 
 if TYPE_CHECKING:
@@ -108,78 +108,63 @@ def searched_before_each_connection(air: Air) -> bool:
     return order[0] == "scan" and ("connect", "connect") not in pairwise(order)
 
 
-def test_without_faults(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            await r.play_to_the_end()
-            assert r.air.count("connect") == r.air.count("scan") == r.air.count("notify") == 1
-            assert r.air.count("pair") == r.air.count("unpair") == 0
-
-    run(scenario())
+async def test_without_faults(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await r.play_to_the_end()
+        assert r.air.count("connect") == r.air.count("scan") == r.air.count("notify") == 1
+        assert r.air.count("pair") == r.air.count("unpair") == 0
 
 
 # 1
 
 
-def test_a_connection_that_is_aborted_is_tried_again_after_a_while(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail("connect", ABORT, ABORT)) as r:
-            await r.play_to_the_end()
-            tries = r.air.times("connect")
-            assert len(tries) == 3
-            assert all(two - one >= 0.25 for one, two in pairwise(tries)), "not at once"
-            assert searched_before_each_connection(r.air)
-
-    run(scenario())
+async def test_a_connection_that_is_aborted_is_tried_again_after_a_while(tmp_path: Path) -> None:
+    async with rig(tmp_path, lambda air, _: air.fail("connect", ABORT, ABORT)) as r:
+        await r.play_to_the_end()
+        tries = r.air.times("connect")
+        assert len(tries) == 3
+        assert all(two - one >= 0.25 for one, two in pairwise(tries)), "not at once"
+        assert searched_before_each_connection(r.air)
 
 
-def test_two_hosts_with_the_same_luck_do_not_stay_in_step(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail("connect", *[ABORT] * 8)) as r:
-            await connected(r.daemon)
-            waits = [round(two - one, 3) for one, two in pairwise(r.air.times("connect"))]
-            assert len(set(waits)) == len(waits), "each wait is another one"
-            assert max(waits) < 60
-
-    run(scenario())
+async def test_two_hosts_with_the_same_luck_do_not_stay_in_step(tmp_path: Path) -> None:
+    async with rig(tmp_path, lambda air, _: air.fail("connect", *[ABORT] * 8)) as r:
+        await connected(r.daemon)
+        waits = [round(two - one, 3) for one, two in pairwise(r.air.times("connect"))]
+        assert len(set(waits)) == len(waits), "each wait is another one"
+        assert max(waits) < 60
 
 
 # 2
 
 
 @pytest.mark.parametrize("operation", ["scan", "connect"])
-def test_in_progress_passes(tmp_path: Path, operation: str) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail(operation, *[IN_PROGRESS] * 3)) as r:
-            assert (await first_problem(r.supervisor)).reason is LinkReason.BUSY
-            assert r.supervisor.state.value in ("waiting", "reaching")
-            await r.play_to_the_end()
-            assert r.supervisor.state.value == "up"
-
-    run(scenario())
+async def test_in_progress_passes(tmp_path: Path, operation: str) -> None:
+    async with rig(tmp_path, lambda air, _: air.fail(operation, *[IN_PROGRESS] * 3)) as r:
+        assert (await first_problem(r.supervisor)).reason is LinkReason.BUSY
+        assert r.supervisor.state.value in ("waiting", "reaching")
+        await r.play_to_the_end()
+        assert r.supervisor.state.value == "up"
 
 
-def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
+async def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
     """The fake fails both of two things at once, as BlueZ does, so any overlap would be seen."""
 
-    async def scenario() -> None:
-        air = Air()
-        adapter = BleAdapter(air.radio())
-        addresses = [f"C0:00:00:00:00:{number:02X}" for number in range(1, 13)]
-        links = {address: BleLink(adapter, air.add(address).address) for address in addresses}
-        absent = BleLink(adapter, "C0:00:00:00:00:99")
-        async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):
-            async with asyncio.timeout(30):
-                for address in addresses:
-                    await daemon.supervisors[address].connected.wait()
-            assert air.count("connect") == len(addresses), "each at the first try"
-            await asyncio.sleep(20)
-            problem = daemon.supervisors["absent"].problem
-            assert problem is not None
-            assert problem.reason is LinkReason.NOT_FOUND
-        await adapter.close()
-
-    run(scenario())
+    air = Air()
+    adapter = BleAdapter(air.radio())
+    addresses = [f"C0:00:00:00:00:{number:02X}" for number in range(1, 13)]
+    links = {address: BleLink(adapter, air.add(address).address) for address in addresses}
+    absent = BleLink(adapter, "C0:00:00:00:00:99")
+    async with daemon_for(tmp_path / "history.db", links | {"absent": absent}) as (daemon, _):
+        async with asyncio.timeout(30):
+            for address in addresses:
+                await daemon.supervisors[address].connected.wait()
+        assert air.count("connect") == len(addresses), "each at the first try"
+        await asyncio.sleep(20)
+        problem = daemon.supervisors["absent"].problem
+        assert problem is not None
+        assert problem.reason is LinkReason.NOT_FOUND
+    await adapter.close()
 
 
 # 3
@@ -194,43 +179,34 @@ def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
     ],
     ids=["unknown object", "not found", "not found in the cache"],
 )
-def test_a_device_that_bluez_has_deleted_is_looked_for_anew(
+async def test_a_device_that_bluez_has_deleted_is_looked_for_anew(
     tmp_path: Path, gone: BaseException
 ) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail("connect", gone, gone)) as r:
-            await r.play_to_the_end()
-            assert searched_before_each_connection(r.air)
-
-    run(scenario())
+    async with rig(tmp_path, lambda air, _: air.fail("connect", gone, gone)) as r:
+        await r.play_to_the_end()
+        assert searched_before_each_connection(r.air)
 
 
-def test_after_a_lost_link_the_device_is_looked_for_anew(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            await connected(r.daemon)
-            r.device.vanish()
-            r.device.drop()
-            await r.play_to_the_end()
-            assert searched_before_each_connection(r.air)
-
-    run(scenario())
+async def test_after_a_lost_link_the_device_is_looked_for_anew(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        r.device.vanish()
+        r.device.drop()
+        await r.play_to_the_end()
+        assert searched_before_each_connection(r.air)
 
 
 # 4
 
 
-def test_services_that_bluez_remembers_wrongly_are_forgotten(tmp_path: Path) -> None:
+async def test_services_that_bluez_remembers_wrongly_are_forgotten(tmp_path: Path) -> None:
     def stale(_air: Air, device: Device) -> None:
         device.missing = {ble.OUTBOX_UUID}
 
-    async def scenario() -> None:
-        async with rig(tmp_path, stale) as r:
-            await r.play_to_the_end()
-            assert r.air.count("unpair") == 1
-            assert r.device.paired, "paired again"
-
-    run(scenario())
+    async with rig(tmp_path, stale) as r:
+        await r.play_to_the_end()
+        assert r.air.count("unpair") == 1
+        assert r.device.paired, "paired again"
 
 
 # 5
@@ -245,66 +221,51 @@ def test_services_that_bluez_remembers_wrongly_are_forgotten(tmp_path: Path) -> 
     ],
     ids=["disconnected", "cancelled", "timeout"],
 )
-def test_a_drop_while_services_are_discovered(tmp_path: Path, broken: BaseException) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail("connect", broken)) as r:
-            await r.play_to_the_end()
-            assert r.air.count("connect") == 2
-
-    run(scenario())
+async def test_a_drop_while_services_are_discovered(tmp_path: Path, broken: BaseException) -> None:
+    async with rig(tmp_path, lambda air, _: air.fail("connect", broken)) as r:
+        await r.play_to_the_end()
+        assert r.air.count("connect") == 2
 
 
-def test_services_that_are_not_all_there_yet_are_no_reason_to_forget_a_bond(
+async def test_services_that_are_not_all_there_yet_are_no_reason_to_forget_a_bond(
     tmp_path: Path,
 ) -> None:
     def race(_air: Air, device: Device) -> None:
         device.missing = {ble.INBOX_UUID, ble.OUTBOX_UUID}
         asyncio.get_running_loop().call_later(1.0, device.missing.clear)
 
-    async def scenario() -> None:
-        async with rig(tmp_path, race) as r:
-            await r.play_to_the_end()
-            assert r.air.count("unpair") == 0
-
-    run(scenario())
+    async with rig(tmp_path, race) as r:
+        await r.play_to_the_end()
+        assert r.air.count("unpair") == 0
 
 
-def test_a_drop_just_after_the_connection(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            for _ in range(3):  # in the middle of the set-up each time
-                await until(lambda: r.device.client)
-                await asyncio.sleep(0.07)
-                r.device.drop()
-            await r.play_to_the_end()
-
-    run(scenario())
+async def test_a_drop_just_after_the_connection(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        for _ in range(3):  # in the middle of the set-up each time
+            await until(lambda: r.device.client)
+            await asyncio.sleep(0.07)
+            r.device.drop()
+        await r.play_to_the_end()
 
 
 # 6
 
 
-def test_notifications_lost_above_the_radio_leave_no_hole(tmp_path: Path) -> None:
+async def test_notifications_lost_above_the_radio_leave_no_hole(tmp_path: Path) -> None:
     def lossy(_air: Air, device: Device) -> None:
         device.lose = every(4)
 
-    async def scenario() -> None:
-        async with rig(tmp_path, lossy) as r:
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, lossy) as r:
+        await r.play_to_the_end()
 
 
-def test_each_connection_is_subscribed_anew(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            loop = asyncio.get_running_loop()
-            for at_s in (20, 60, 61, 150, 300):
-                loop.call_later(at_s, r.device.drop)
-            await r.play_to_the_end()
-            assert r.air.count("notify") == r.air.count("connect") > 4
-
-    run(scenario())
+async def test_each_connection_is_subscribed_anew(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        loop = asyncio.get_running_loop()
+        for at_s in (20, 60, 61, 150, 300):
+            loop.call_later(at_s, r.device.drop)
+        await r.play_to_the_end()
+        assert r.air.count("notify") == r.air.count("connect") > 4
 
 
 # 7
@@ -313,18 +274,17 @@ def test_each_connection_is_subscribed_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "sizes", [[20], [20, 20, 20, 244], [64], [509]], ids=["old bluez", "late", "small", "large"]
 )
-def test_packets_are_sized_by_what_fits_at_each_send(tmp_path: Path, sizes: list[int]) -> None:
+async def test_packets_are_sized_by_what_fits_at_each_send(
+    tmp_path: Path, sizes: list[int]
+) -> None:
     """`mtu_size` warns whenever it is read, and a warning fails a test here."""
 
     def told(_air: Air, device: Device) -> None:
         asked = list(sizes)
         device.write_bytes = lambda: asked.pop(0) if len(asked) > 1 else asked[0]
 
-    async def scenario() -> None:
-        async with rig(tmp_path, told) as r:
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, told) as r:
+        await r.play_to_the_end()
 
 
 # 8
@@ -332,198 +292,157 @@ def test_packets_are_sized_by_what_fits_at_each_send(tmp_path: Path, sizes: list
 
 @pytest.mark.parametrize("fault", [EOFError(), OSError(9, "Bad file descriptor"), BleakError("no")])
 @pytest.mark.parametrize("operation", ["disconnect", "write", "read", "notify", "scan stop"])
-def test_a_bus_that_breaks_in_the_middle_of_something(
+async def test_a_bus_that_breaks_in_the_middle_of_something(
     tmp_path: Path, operation: str, fault: BaseException
 ) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.fail(operation, fault)) as r:
-            await connected(r.daemon)
-            r.device.drop()
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, lambda air, _: air.fail(operation, fault)) as r:
+        await connected(r.daemon)
+        r.device.drop()
+        await r.play_to_the_end()
 
 
-def test_a_link_that_only_seems_to_be_there_is_noticed(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            await connected(r.daemon)
-            r.device.is_mute = True
-            await until(lambda: not r.supervisor.connected.is_set(), SILENCE_S + 20)
-            assert r.supervisor.problem is not None
-            assert r.supervisor.problem.reason is LinkReason.TIMEOUT
-            r.device.is_mute = False
-            await r.play_to_the_end()
-
-    run(scenario())
+async def test_a_link_that_only_seems_to_be_there_is_noticed(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        r.device.is_mute = True
+        await until(lambda: not r.supervisor.connected.is_set(), SILENCE_S + 20)
+        assert r.supervisor.problem is not None
+        assert r.supervisor.problem.reason is LinkReason.TIMEOUT
+        r.device.is_mute = False
+        await r.play_to_the_end()
 
 
-def test_a_band_that_is_well_is_asked_once_a_minute_and_no_more(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            await connected(r.daemon)
-            await asyncio.sleep(5)
-            before = r.air.count("write")
-            await asyncio.sleep(600)
-            assert 9 <= r.air.count("write") - before <= 11
-            assert r.air.count("connect") == 1
-
-    run(scenario())
+async def test_a_band_that_is_well_is_asked_once_a_minute_and_no_more(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        await asyncio.sleep(5)
+        before = r.air.count("write")
+        await asyncio.sleep(600)
+        assert 9 <= r.air.count("write") - before <= 11
+        assert r.air.count("connect") == 1
 
 
-def test_a_read_that_hangs_after_a_failed_pairing_is_bounded(tmp_path: Path) -> None:
+async def test_a_read_that_hangs_after_a_failed_pairing_is_bounded(tmp_path: Path) -> None:
     def hangs(_air: Air, device: Device) -> None:
         device.hangs_on_read = True
 
-    async def scenario() -> None:
-        async with rig(tmp_path, hangs) as r:
-            assert (await first_problem(r.supervisor)).reason is LinkReason.TIMEOUT
-            r.device.hangs_on_read = False
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, hangs) as r:
+        assert (await first_problem(r.supervisor)).reason is LinkReason.TIMEOUT
+        r.device.hangs_on_read = False
+        await r.play_to_the_end()
 
 
-def test_a_band_that_is_new_is_paired(tmp_path: Path) -> None:
+async def test_a_band_that_is_new_is_paired(tmp_path: Path) -> None:
     def new(_air: Air, device: Device) -> None:
         device.paired = device.knows_host = False
 
-    async def scenario() -> None:
-        async with rig(tmp_path, new) as r:
-            await r.play_to_the_end()
-            assert r.air.count("pair") == 1
-
-    run(scenario())
+    async with rig(tmp_path, new) as r:
+        await r.play_to_the_end()
+        assert r.air.count("pair") == 1
 
 
-def test_a_pairing_that_is_refused_is_said_in_words_and_tried_again(tmp_path: Path) -> None:
+async def test_a_pairing_that_is_refused_is_said_in_words_and_tried_again(tmp_path: Path) -> None:
     def closed(_air: Air, device: Device) -> None:
         device.paired = device.knows_host = device.accepts_bonds = False
 
-    async def scenario() -> None:
-        async with rig(tmp_path, closed) as r:
-            assert (await first_problem(r.supervisor)).reason is LinkReason.REFUSED
-            assert "ready for pairing" in str(r.supervisor.problem)
-            r.device.accepts_bonds = True
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, closed) as r:
+        assert (await first_problem(r.supervisor)).reason is LinkReason.REFUSED
+        assert "ready for pairing" in str(r.supervisor.problem)
+        r.device.accepts_bonds = True
+        await r.play_to_the_end()
 
 
-def test_a_bond_that_the_band_has_forgotten_is_made_anew(tmp_path: Path) -> None:
+async def test_a_bond_that_the_band_has_forgotten_is_made_anew(tmp_path: Path) -> None:
     def forgotten(_air: Air, device: Device) -> None:
         device.knows_host = False
 
-    async def scenario() -> None:
-        async with rig(tmp_path, forgotten) as r:
-            await r.play_to_the_end()
-            order = [what for _, what in r.air.done if what in ("unpair", "scan", "pair")]
-            assert order == ["scan", "unpair", "scan", "pair"]
-
-    run(scenario())
+    async with rig(tmp_path, forgotten) as r:
+        await r.play_to_the_end()
+        order = [what for _, what in r.air.done if what in ("unpair", "scan", "pair")]
+        assert order == ["scan", "unpair", "scan", "pair"]
 
 
-def test_a_bond_is_made_anew_once_and_not_again_and_again() -> None:
-    async def scenario() -> None:
-        air = Air()
-        device = air.add()
-        device.knows_host = device.accepts_bonds = False
-        link = BleLink(BleAdapter(air.radio()), device.address)
-        with pytest.raises(LinkError) as caught:
-            await link.connect(lambda _packet: None, lambda: None)
-        assert caught.value.reason is LinkReason.REFUSED
-        assert air.count("unpair") == 1
-
-    run(scenario())
+async def test_a_bond_is_made_anew_once_and_not_again_and_again() -> None:
+    air = Air()
+    device = air.add()
+    device.knows_host = device.accepts_bonds = False
+    link = BleLink(BleAdapter(air.radio()), device.address)
+    with pytest.raises(LinkError) as caught:
+        await link.connect(lambda _packet: None, lambda: None)
+    assert caught.value.reason is LinkReason.REFUSED
+    assert air.count("unpair") == 1
 
 
-def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
+async def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
     full = dbus("org.bluez.Error.Failed", "le-connection-concurrent-connection-limit")
 
-    async def scenario() -> None:
-        async with rig(tmp_path, lambda air, _: air.always("connect", full)) as r:
-            assert (await first_problem(r.supervisor)).reason is LinkReason.FULL
-            assert "5 to 20" in str(r.supervisor.problem)
-            r.air.always("connect", None)
-            await r.play_to_the_end()
-
-    run(scenario())
+    async with rig(tmp_path, lambda air, _: air.always("connect", full)) as r:
+        assert (await first_problem(r.supervisor)).reason is LinkReason.FULL
+        assert "5 to 20" in str(r.supervisor.problem)
+        r.air.always("connect", None)
+        await r.play_to_the_end()
 
 
 # and then
 
 
-def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with rig(tmp_path) as r:
-            await connected(r.daemon)
-            answer = await r.daemon.submit(Command(wearable="band", verb=Verb.START))
-            assert answer.ok
-            await asyncio.sleep(30)
-            r.air.always("scan", OFF)
-            r.device.drop()
-            await asyncio.sleep(60)
-            assert r.supervisor.problem is not None
-            assert r.supervisor.problem.reason is LinkReason.ADAPTER_OFF
-            assert "switch it on" in str(r.supervisor.problem)
-            r.air.always("scan", None)
-            assert (await r.seen.ended()).reason == "finished"
-            assert r.supervisor.connected.is_set()
-
-    run(scenario())
+async def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        answer = await r.daemon.submit(Command(wearable="band", verb=Verb.START))
+        assert answer.ok
+        await asyncio.sleep(30)
+        r.air.always("scan", OFF)
+        r.device.drop()
+        await asyncio.sleep(60)
+        assert r.supervisor.problem is not None
+        assert r.supervisor.problem.reason is LinkReason.ADAPTER_OFF
+        assert "switch it on" in str(r.supervisor.problem)
+        r.air.always("scan", None)
+        assert (await r.seen.ended()).reason == "finished"
+        assert r.supervisor.connected.is_set()
 
 
-def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        air = Air()
-        device = air.add()
-        opened: list[ble.Radio] = []
-        pulled = set[int]()
+async def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
+    air = Air()
+    device = air.add()
+    opened: list[ble.Radio] = []
+    pulled = set[int]()
 
-        async def open_radio() -> ble.Radio:
-            number = len(opened)
-            made = air.radio()
-            opened.append(
-                ble.Radio(
-                    scanner=made.scanner, client=made.client, is_lost=lambda: number in pulled
-                )
-            )
-            return opened[-1]
+    async def open_radio() -> ble.Radio:
+        number = len(opened)
+        made = air.radio()
+        opened.append(
+            ble.Radio(scanner=made.scanner, client=made.client, is_lost=lambda: number in pulled)
+        )
+        return opened[-1]
 
-        adapter = BleAdapter(open_radio)
-        link = BleLink(adapter, device.address)
-        async with daemon_for(tmp_path / "history.db", {"band": link}) as (daemon, _):
-            await connected(daemon)
-            pulled.add(0)
-            device.drop()
-            await asyncio.sleep(5)
-            assert len(opened) == 2
-            assert daemon.supervisors["band"].connected.is_set()
-        await adapter.close()
-
-    run(scenario())
+    adapter = BleAdapter(open_radio)
+    link = BleLink(adapter, device.address)
+    async with daemon_for(tmp_path / "history.db", {"band": link}) as (daemon, _):
+        await connected(daemon)
+        pulled.add(0)
+        device.drop()
+        await asyncio.sleep(5)
+        assert len(opened) == 2
+        assert daemon.supervisors["band"].connected.is_set()
+    await adapter.close()
 
 
-def test_nobody_waits_for_the_two_seconds_of_a_disconnect(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        loop = asyncio.get_running_loop()
-        async with rig(tmp_path) as r:
-            await connected(r.daemon)
-            asked_s = loop.time()
-        assert loop.time() - asked_s < 2
-        assert r.air.count("disconnect") <= 1
-
-    run(scenario())
+async def test_nobody_waits_for_the_two_seconds_of_a_disconnect(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        asked_s = loop.time()
+    assert loop.time() - asked_s < 2
+    assert r.air.count("disconnect") <= 1
 
 
-def test_who_comes_back_at_once_waits_for_the_disconnect_on_its_way() -> None:
-    async def scenario() -> None:
-        air = Air()
-        device = air.add()
-        link = BleLink(BleAdapter(air.radio()), device.address)
-        for _ in range(3):
-            await link.connect(lambda _packet: None, lambda: None)
-            await link.disconnect()
-        assert air.count("connect") == 3
-
-    run(scenario())
+async def test_who_comes_back_at_once_waits_for_the_disconnect_on_its_way() -> None:
+    air = Air()
+    device = air.add()
+    link = BleLink(BleAdapter(air.radio()), device.address)
+    for _ in range(3):
+        await link.connect(lambda _packet: None, lambda: None)
+        await link.disconnect()
+    assert air.count("connect") == 3

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.control.rig import Process
     from tests.links.fake_bluez import FakeBlueZ
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 
 
 @pytest.fixture

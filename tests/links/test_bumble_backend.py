@@ -23,7 +23,6 @@ from bumble.device import AdvertisingType
 from bumble.keys import PairingKeys
 from bumble.transport import open_transport
 
-from tenuto import event_loops
 from tenuto.links.radios.bumble import (
     ADDRESSES_KNOWN_MAX,
     ATT_TIMEOUT_S,
@@ -44,7 +43,6 @@ from tests.simulator.rig import (
     bonded,
     client_of,
     find,
-    in_virtual_time,
 )
 
 if TYPE_CHECKING:
@@ -55,7 +53,6 @@ SERVICE = "7e5a0001-1c3f-4b8e-9a52-0d6c5b1f2e3a"
 SLOW_UUID = "7e5a0077-1c3f-4b8e-9a52-0d6c5b1f2e3a"
 
 
-@in_virtual_time
 async def test_a_wearable_is_found_by_its_service_and_by_its_name() -> None:
     async with World() as world:
         for name in ("one", "two"):
@@ -74,7 +71,6 @@ async def test_a_wearable_is_found_by_its_service_and_by_its_name() -> None:
         assert two.address == world.wearables["two"].address
 
 
-@in_virtual_time
 async def test_scanners_share_the_radio_and_one_that_stops_leaves_the_other_scanning() -> None:
     async with World() as world:
         await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -93,7 +89,6 @@ async def test_scanners_share_the_radio_and_one_that_stops_leaves_the_other_scan
         assert not heard
 
 
-@in_virtual_time
 async def test_a_malformed_advertisement_is_ignored() -> None:
     async with World() as world:
         device, _ = await power_on_device(world.radio, "bad", ABSENT, secure_connections=False)
@@ -115,7 +110,6 @@ def report(address: hci.Address, data: bytes) -> bytes:
     return bytes(hci.HCI_LE_Advertising_Report_Event([heard]))
 
 
-@in_virtual_time
 async def test_nothing_grows_with_what_strangers_shout() -> None:
     """Each from a new address, each with a service that nobody has."""
     async with World() as world:
@@ -144,7 +138,6 @@ async def test_nothing_grows_with_what_strangers_shout() -> None:
             assert data.service_data == {str(UUID(int=2 * number + again)): b""}
 
 
-@in_virtual_time
 async def test_without_a_bond_what_is_protected_is_refused() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -158,7 +151,6 @@ async def test_without_a_bond_what_is_protected_is_refused() -> None:
             assert await client.read_gatt_char(BATTERY_LEVEL) == bytes([87])
 
 
-@in_virtual_time
 async def test_a_bond_is_used_at_the_next_connect_without_being_asked_for() -> None:
     async with bonded() as (_, band, adapter, client):
         await client.disconnect()
@@ -168,7 +160,6 @@ async def test_a_bond_is_used_at_the_next_connect_without_being_asked_for() -> N
         assert await again.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_a_refused_request_is_repeated_with_encryption_when_there_is_a_bond() -> None:
     async with bonded() as (_, _band, adapter, client):
         keys = adapter.device.keystore.all_keys  # type: ignore[union-attr]
@@ -183,7 +174,6 @@ async def test_a_refused_request_is_repeated_with_encryption_when_there_is_a_bon
         await client.write_gatt_char(CONTROL, b"\x06\x42", response=True)
 
 
-@in_virtual_time
 async def test_pairing_may_be_part_of_connecting_and_pairing_twice_does_no_harm() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -193,7 +183,6 @@ async def test_pairing_may_be_part_of_connecting_and_pairing_twice_does_no_harm(
         assert await client.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_unpair_forgets_the_bond_and_disconnects() -> None:
     async with bonded() as (_, _band, adapter, client):
         await client.unpair()
@@ -208,7 +197,6 @@ async def test_unpair_forgets_the_bond_and_disconnects() -> None:
         assert await client.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_a_loss_during_an_operation_is_an_error_and_no_cancellation() -> None:
     lost: list[BleakClient] = []
     async with World() as world:
@@ -230,7 +218,6 @@ async def test_a_loss_during_an_operation_is_an_error_and_no_cancellation() -> N
         assert len(lost) == 1
 
 
-@in_virtual_time
 async def test_a_loss_while_the_services_are_discovered_ends_the_connect() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -244,7 +231,6 @@ async def test_a_loss_while_the_services_are_discovered_ends_the_connect() -> No
         assert await client.read_gatt_char(BATTERY_LEVEL) == bytes([87])
 
 
-@in_virtual_time
 async def test_a_cancelled_operation_is_cancelled_and_its_late_answer_harms_nobody() -> None:
     async with bonded() as (_, _band, _, client):
         for delay_s in (0, 0.01, 0.03, 0.05):
@@ -254,7 +240,6 @@ async def test_a_cancelled_operation_is_cancelled_and_its_late_answer_harms_nobo
             assert await client.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_a_connect_that_times_out_or_is_cancelled_frees_the_radio() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -274,7 +259,6 @@ async def test_a_connect_that_times_out_or_is_cancelled_frees_the_radio() -> Non
             assert client.is_connected
 
 
-@in_virtual_time
 async def test_connects_take_turns_and_one_that_gives_up_in_the_queue_disturbs_nobody() -> None:
     async with World() as world:
         bands = [await world.add_wearable(f"b{i}", firmware_dir=FIRMWARE) for i in range(3)]
@@ -295,7 +279,6 @@ async def test_connects_take_turns_and_one_that_gives_up_in_the_queue_disturbs_n
 
 
 @pytest.mark.parametrize("after_ms", range(0, 300, 7))
-@in_virtual_time
 async def test_a_connect_may_be_cancelled_at_any_moment(after_ms: int) -> None:
     async with World(seed=after_ms) as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -313,7 +296,6 @@ async def test_a_connect_may_be_cancelled_at_any_moment(after_ms: int) -> None:
         assert not band.board.bleio.adapter.connected
 
 
-@in_virtual_time
 async def test_disconnect_tells_both_sides_and_calls_back_once() -> None:
     lost: list[BleakClient] = []
     async with World() as world:
@@ -330,7 +312,6 @@ async def test_disconnect_tells_both_sides_and_calls_back_once() -> None:
         assert band.board.bleio.adapter.advertising
 
 
-@in_virtual_time
 async def test_notifications_come_from_start_to_stop_and_a_bad_callback_harms_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -358,7 +339,6 @@ async def test_notifications_come_from_start_to_stop_and_a_bad_callback_harms_no
         assert len(got) == 4
 
 
-@in_virtual_time
 async def test_a_bonded_wearable_remembers_what_was_subscribed_to(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -376,7 +356,6 @@ async def test_a_bonded_wearable_remembers_what_was_subscribed_to(
         assert not caplog.records
 
 
-@in_virtual_time
 async def test_a_bonded_wearable_notifies_after_a_reconnect_without_being_asked_again() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=VirtualPerson())
@@ -392,7 +371,6 @@ async def test_a_bonded_wearable_notifies_after_a_reconnect_without_being_asked_
         assert statistics.data_pdus - before > 15
 
 
-@in_virtual_time
 async def test_a_connect_that_is_given_up_as_it_succeeds_leaves_no_connection_behind() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -413,7 +391,6 @@ async def test_a_connect_that_is_given_up_as_it_succeeds_leaves_no_connection_be
         await client_of(adapter, band).connect()
 
 
-@in_virtual_time
 async def test_what_does_not_fit_into_one_packet_is_refused_not_lost() -> None:
     async with bonded() as (_, band, _, client):
         upload = client.services.get_characteristic(UPLOAD)
@@ -425,7 +402,6 @@ async def test_what_does_not_fit_into_one_packet_is_refused_not_lost() -> None:
         assert band.app.uploaded == b""
 
 
-@in_virtual_time
 async def test_writes_without_response_wait_for_the_radio_and_all_arrive() -> None:
     async with bonded() as (world, band, adapter, client):
         loop = asyncio.get_running_loop()
@@ -441,7 +417,6 @@ async def test_writes_without_response_wait_for_the_radio_and_all_arrive() -> No
         assert before > 300 * 240
 
 
-@in_virtual_time
 async def test_a_peer_that_never_answers_is_given_up_after_the_att_timeout() -> None:
     async with World() as world:
         device, _ = await power_on_device(world.radio, "slow", ABSENT, secure_connections=False)
@@ -475,7 +450,6 @@ async def test_a_peer_that_never_answers_is_given_up_after_the_att_timeout() -> 
         assert not client.is_connected
 
 
-@in_virtual_time
 async def test_the_loss_of_the_adapter_ends_everything_with_clear_errors() -> None:
     lost: list[BleakClient] = []
     async with World() as world:
@@ -500,7 +474,6 @@ async def test_the_loss_of_the_adapter_ends_everything_with_clear_errors() -> No
                 await operation
 
 
-@in_virtual_time
 async def test_closing_the_adapter_while_connecting_is_an_error_for_who_waits() -> None:
     async with World() as world:
         adapter = await world.adapter()
@@ -514,7 +487,6 @@ async def test_closing_the_adapter_while_connecting_is_an_error_for_who_waits() 
             await connecting
 
 
-@in_virtual_time
 async def test_known_services_make_a_reconnect_quick() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -534,7 +506,6 @@ async def test_known_services_make_a_reconnect_quick() -> None:
         assert took_s[1] < took_s[0] / 3
 
 
-@in_virtual_time
 async def test_a_second_client_of_one_wearable_is_told_so() -> None:
     async with bonded() as (_, band, adapter, client):
         second = client_of(adapter, band)
@@ -545,7 +516,6 @@ async def test_a_second_client_of_one_wearable_is_told_so() -> None:
         assert await second.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_of_two_hosts_that_call_at_once_one_gets_the_wearable() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -560,7 +530,6 @@ async def test_of_two_hosts_that_call_at_once_one_gets_the_wearable() -> None:
         assert sum(client.is_connected for client in clients) == 1
 
 
-@in_virtual_time
 async def test_what_is_no_address_is_told_of() -> None:
     async with World() as world:
         adapter = await world.adapter()
@@ -605,40 +574,36 @@ async def test_a_radio_that_is_not_there_is_told_of(tmp_path: Path, spec: str) -
 
 
 @pytest.mark.slow
-def test_a_radio_behind_a_serial_port(tmp_path: Path) -> None:
+@pytest.mark.real_time
+async def test_a_radio_behind_a_serial_port(tmp_path: Path) -> None:
     """A controller on a pseudo terminal stands in for a microcontroller with an HCI firmware."""
     port = tmp_path / "tty"
     keys = tmp_path / "keys.json"
     addresses: list[str] = []
 
-    async def main() -> None:
-        radio = Radio()
-        transport = await open_transport(f"pty:{port}")
-        controller = VirtualController("usb", radio, hci.Address("F0:00:00:00:00:00"))
-        transport.source.set_packet_sink(controller)
-        controller.set_packet_sink(transport.sink)
-        world = World()
-        world.radio = radio
-        async with world:
-            band = await world.add_wearable("band", firmware_dir=FIRMWARE)
-            for _ in range(2):
-                adapter = await BumbleAdapter.open_transport(
-                    f"serial:{port}", keys, interval_ms=7.5
-                )
-                try:
-                    addresses.append(str(adapter.device.random_address))
-                    device = await find(adapter, "band")
-                    assert device is not None
-                    async with BleakClient(device, backend=adapter.client_backend) as client:
-                        await client.pair()
-                        assert await client.read_gatt_char(SECRET) == b"secret"
-                finally:
-                    await adapter.close()
-            assert len(band.board.flash.all_keys) == 1
-        controller.power_off()
-        await transport.close()
-
-    event_loops.run(asyncio.wait_for(main(), 60))
+    radio = Radio()
+    transport = await open_transport(f"pty:{port}")
+    controller = VirtualController("usb", radio, hci.Address("F0:00:00:00:00:00"))
+    transport.source.set_packet_sink(controller)
+    controller.set_packet_sink(transport.sink)
+    world = World()
+    world.radio = radio
+    async with world:
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE)
+        for _ in range(2):
+            adapter = await BumbleAdapter.open_transport(f"serial:{port}", keys, interval_ms=7.5)
+            try:
+                addresses.append(str(adapter.device.random_address))
+                device = await find(adapter, "band")
+                assert device is not None
+                async with BleakClient(device, backend=adapter.client_backend) as client:
+                    await client.pair()
+                    assert await client.read_gatt_char(SECRET) == b"secret"
+            finally:
+                await adapter.close()
+        assert len(band.board.flash.all_keys) == 1
+    controller.power_off()
+    await transport.close()
 
     assert addresses[0] == addresses[1]
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600

@@ -203,6 +203,7 @@ def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 async def test_home_assistants_birth_is_answered_after_a_moment(
     embedded: BrokerAddress, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +225,7 @@ async def test_home_assistants_birth_is_answered_after_a_moment(
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 async def test_a_new_routine_and_one_that_only_is_set_are_offered_and_nothing_is_sent_twice(
     embedded: BrokerAddress,
 ) -> None:

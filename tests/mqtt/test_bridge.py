@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import StartBroker
 
+pytestmark = pytest.mark.real_time
+
 BRIDGE = "tenuto/bridge/availability"
 SESSION = "tenuto/wrist/session"
 EVENT = "tenuto/wrist/event"

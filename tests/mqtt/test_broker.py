@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from tenuto.mqtt.address import BrokerAddress
     from tests.mqtt.dashboard import Dashboard
 
+pytestmark = pytest.mark.real_time
+
 PATIENCE_S = 10_000
 """Of a clock that runs much faster than the broker."""
 

@@ -14,6 +14,8 @@ from tests.mqtt.test_bridge import make_bridge
 if TYPE_CHECKING:
     from tests.conftest import StartBroker
 
+pytestmark = pytest.mark.real_time
+
 
 async def test_neither_side_waits_for_the_other_to_acknowledge(
     mosquitto_broker: StartBroker,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from tests.conftest import Broker, StartBroker
     from tests.mqtt.dashboard import Dashboard
 
+pytestmark = pytest.mark.real_time
+
 README = Path(mqtt.__file__).with_name("README.md")
 
 

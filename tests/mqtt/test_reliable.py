@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tenuto.mqtt.bridge import Bridge
     from tests.conftest import Broker, StartBroker
 
+pytestmark = pytest.mark.real_time
+
 NOW_S = UTC_MS / 1000
 
 

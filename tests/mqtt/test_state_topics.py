@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tenuto.daemon.sinks import SinkQueue
 from tenuto.history import HistorySink, Store
 from tenuto.history.person_summary import PersonSummaries
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 SUMMARY = "tenuto/wrist/summary"
 
 
+@pytest.mark.real_time
 async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
     tmp_path: Path, embedded: BrokerAddress
 ) -> None:

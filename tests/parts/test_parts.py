@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import RunMicroPython, StartBroker
 
+pytestmark = pytest.mark.real_time
+
 
 def test_micropython_is_the_real_one_with_a_bounded_heap(
     run_micropython: RunMicroPython, tmp_path: Path

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-import gc
-import math
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 
 from bleak import BleakClient, BleakScanner
 
-from tenuto import event_loops
 from tenuto.simulator import World
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable
 
     from bleak.backends.device import BLEDevice
 
@@ -33,27 +28,6 @@ LOG = _UUID.format(4)
 SECRET = _UUID.format(5)
 HEART_RATE = "00002a37-0000-1000-8000-00805f9b34fb"
 BATTERY_LEVEL = "00002a19-0000-1000-8000-00805f9b34fb"
-
-_P = ParamSpec("_P")
-
-
-def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
-    """Make a test of a coroutine, in an event loop of its own that jumps from timer to timer."""
-
-    @functools.wraps(test)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        unheard: list[dict[str, Any]] = []
-
-        async def main() -> None:
-            loop = asyncio.get_running_loop()
-            loop.set_exception_handler(lambda _, context: unheard.append(context))
-            await test(*args, **kwargs)
-
-        event_loops.run(main(), speed=math.inf)
-        gc.collect(1)  # brings out errors of tasks that nobody has asked for
-        assert not unheard
-
-    return run
 
 
 async def find(adapter: BumbleAdapter, name: str, timeout_s: float = 10) -> BLEDevice | None:

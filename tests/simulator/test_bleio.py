@@ -11,7 +11,7 @@ import pytest
 from bleak.exc import BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
 
 from tenuto.simulator import SimulatedBoard, World
-from tests.simulator.rig import FIRMWARE, client_of, in_virtual_time
+from tests.simulator.rig import FIRMWARE, client_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +45,6 @@ async def connect(world: World, board: SimulatedBoard) -> BleakClient:
     return client
 
 
-@in_virtual_time
 async def test_values_have_the_lengths_of_the_soft_device() -> None:
     async with a_board() as (_, _board, b):
         service = b.Service(b.UUID(0x180F))
@@ -63,7 +62,6 @@ async def test_values_have_the_lengths_of_the_soft_device() -> None:
         assert fixed.value == bytes(4)
 
 
-@in_virtual_time
 async def test_only_the_newest_service_takes_characteristics() -> None:
     async with a_board() as (_, _board, b):
         first = b.Service(b.UUID(0x180F))
@@ -72,7 +70,6 @@ async def test_only_the_newest_service_takes_characteristics() -> None:
             b.Characteristic.add_to_service(first, b.UUID(0x2BE0))
 
 
-@in_virtual_time
 async def test_advertising_once_ends_at_its_timeout_or_with_a_connection() -> None:
     async with a_board() as (world, board, b):
         adapter = b.adapter
@@ -95,7 +92,6 @@ async def test_advertising_once_ends_at_its_timeout_or_with_a_connection() -> No
             adapter.start_advertising(FLAGS)
 
 
-@in_virtual_time
 async def test_permissions_and_properties_guard_values() -> None:
     async with a_board() as (world, board, b):
         c, a = b.Characteristic, b.Attribute
@@ -143,7 +139,6 @@ async def test_permissions_and_properties_guard_values() -> None:
         assert await read(_short(0x2BE2)) == b"1234"
 
 
-@in_virtual_time
 async def test_a_full_characteristic_buffer_loses_the_newest_bytes() -> None:
     async with a_board() as (world, board, b):
         c = b.Characteristic
@@ -167,7 +162,6 @@ async def test_a_full_characteristic_buffer_loses_the_newest_bytes() -> None:
         assert list(b.adapter.blocking_calls) == [("CharacteristicBuffer.read", 1.0)]
 
 
-@in_virtual_time
 async def test_a_full_packet_buffer_loses_the_oldest_packets() -> None:
     async with a_board() as (world, board, b):
         c = b.Characteristic
@@ -184,7 +178,6 @@ async def test_a_full_packet_buffer_loses_the_oldest_packets() -> None:
         assert packets.readinto(room) == 0
 
 
-@in_virtual_time
 async def test_packets_that_are_written_at_once_leave_merged() -> None:
     async with a_board() as (world, board, b):
         c = b.Characteristic
@@ -212,7 +205,6 @@ async def test_packets_that_are_written_at_once_leave_merged() -> None:
         assert [call for call, _ in b.adapter.blocking_calls] == ["PacketBuffer.write"]
 
 
-@in_virtual_time
 async def test_the_sixth_notification_of_one_moment_would_block() -> None:
     async with a_board() as (world, board, b):
         c = b.Characteristic
@@ -229,7 +221,6 @@ async def test_the_sixth_notification_of_one_moment_would_block() -> None:
         assert len(b.adapter.blocking_calls) == 1
 
 
-@in_virtual_time
 async def test_the_board_asks_for_its_interval_and_may_change_it() -> None:
     async with a_board() as (world, board, b):
         await connect(world, board)
@@ -240,7 +231,6 @@ async def test_the_board_asks_for_its_interval_and_may_change_it() -> None:
         assert connection.connection_interval == 100
 
 
-@in_virtual_time
 async def test_after_erase_bonding_an_old_bond_is_worth_nothing() -> None:
     async with a_board() as (world, board, b):
         client = await connect(world, board)
@@ -261,7 +251,6 @@ async def test_after_erase_bonding_an_old_bond_is_worth_nothing() -> None:
         assert b.adapter.connections[0].paired
 
 
-@in_virtual_time
 async def test_a_text_is_a_buffer_as_on_the_board() -> None:
     async with a_board() as (_, _board, b):
         described = b.Characteristic.add_to_service(

@@ -15,7 +15,6 @@ from tenuto.simulator import FirmwareError, SimulatedBoard
 from tenuto.simulator.board import STDOUT_LINES_MAX
 from tenuto.simulator.hardware import I2cChip, RegisterChip
 from tenuto.simulator.radio import Radio
-from tests.simulator.rig import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +32,6 @@ async def board_with(tmp_path: Path, program: str, **options: Any) -> AsyncItera
         await board.stop()
 
 
-@in_virtual_time
 async def test_boards_share_no_module(tmp_path: Path) -> None:
     (tmp_path / "state.py").write_text("items = []\n")
     async with (
@@ -48,14 +46,12 @@ async def test_boards_share_no_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["typing", "subprocess", "socket", "dataclasses", "nowhere"])
-@in_virtual_time
 async def test_what_a_board_lacks_cannot_be_imported(tmp_path: Path, name: str) -> None:
     async with board_with(tmp_path, f"import {name}") as board:
         with pytest.raises(ImportError, match=name):
             board.load("program")
 
 
-@in_virtual_time
 async def test_packages_and_relative_imports_work_and_annotations_are_not_looked_at(
     tmp_path: Path,
 ) -> None:
@@ -69,7 +65,6 @@ async def test_packages_and_relative_imports_work_and_annotations_are_not_looked
         assert board.load("program").deep.value == 1
 
 
-@in_virtual_time
 async def test_real_drivers_run_on_the_bus(tmp_path: Path) -> None:
     chips: dict[int, I2cChip] = {
         0x5A: RegisterChip({0x00: 0xE0, 0x16: 0x3E, 0x17: 0x8C}),
@@ -91,7 +86,6 @@ async def test_real_drivers_run_on_the_bus(tmp_path: Path) -> None:
         assert motor.registers[0x0C] == 1
 
 
-@in_virtual_time
 async def test_ticks_begin_before_their_wrap_and_wrap(tmp_path: Path) -> None:
     async with board_with(tmp_path, "from supervisor import ticks_ms") as board:
         ticks_ms = board.load("program").ticks_ms
@@ -104,7 +98,6 @@ async def test_ticks_begin_before_their_wrap_and_wrap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("drift_ppm", [0.0, 40.0, -40.0, 20_000.0])
-@in_virtual_time
 async def test_the_clock_drifts_and_so_do_the_waits(tmp_path: Path, drift_ppm: float) -> None:
     program = """
         import asyncio
@@ -119,7 +112,6 @@ async def test_the_clock_drifts_and_so_do_the_waits(tmp_path: Path, drift_ppm: f
         assert board.ticks_ms() == 100_000
 
 
-@in_virtual_time
 async def test_a_blocking_sleep_moves_the_boards_clock_and_is_paid_later(tmp_path: Path) -> None:
     program = """
         import asyncio, time
@@ -139,7 +131,6 @@ async def test_a_blocking_sleep_moves_the_boards_clock_and_is_paid_later(tmp_pat
         assert board.ticks_ms() == 2500
 
 
-@in_virtual_time
 async def test_tick_wakes_at_the_poll_that_would_see_what_came_in(tmp_path: Path) -> None:
     async with board_with(tmp_path, "") as board:
         loop = asyncio.get_running_loop()
@@ -150,7 +141,6 @@ async def test_tick_wakes_at_the_poll_that_would_see_what_came_in(tmp_path: Path
             assert (loop.time() - start_s) * 1000 == pytest.approx(seen_ms, abs=0.01)
 
 
-@in_virtual_time
 async def test_tick_sees_what_came_in_while_its_caller_was_busy(tmp_path: Path) -> None:
     async with board_with(tmp_path, "") as board:
         loop = asyncio.get_running_loop()
@@ -165,7 +155,6 @@ async def test_tick_sees_what_came_in_while_its_caller_was_busy(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("drift_ppm", [0.0, 37.0, -37.0])
-@in_virtual_time
 async def test_tick_wakes_when_something_is_due_never_before_and_within_a_tenth_of_a_ms(
     tmp_path: Path, drift_ppm: float
 ) -> None:
@@ -178,7 +167,6 @@ async def test_tick_wakes_when_something_is_due_never_before_and_within_a_tenth_
             assert abs(loop.time() - board.clock.loop_time(due_ms)) < 1e-4
 
 
-@in_virtual_time
 async def test_tick_returns_within_a_second_of_idleness(tmp_path: Path) -> None:
     async with board_with(tmp_path, "") as board:
         start_ms = board.ticks_ms()
@@ -186,7 +174,6 @@ async def test_tick_returns_within_a_second_of_idleness(tmp_path: Path) -> None:
         assert board.ticks_ms() - start_ms <= 1000
 
 
-@in_virtual_time
 async def test_a_program_that_never_does_what_is_due_is_told_off(tmp_path: Path) -> None:
     async with board_with(tmp_path, "") as board:
         await asyncio.sleep(1)
@@ -199,7 +186,6 @@ async def test_a_program_that_never_does_what_is_due_is_told_off(tmp_path: Path)
             await main()
 
 
-@in_virtual_time
 async def test_what_is_printed_is_kept_within_bounds(tmp_path: Path) -> None:
     async with board_with(tmp_path, "for i in range(5000): print('line', i, sep='-')") as board:
         board.load("program")
@@ -207,7 +193,6 @@ async def test_what_is_printed_is_kept_within_bounds(tmp_path: Path) -> None:
         assert board.stdout[-1] == "line-4999"
 
 
-@in_virtual_time
 async def test_flash_outlives_a_reset_and_memory_does_not(tmp_path: Path) -> None:
     program = """
         import microcontroller
@@ -227,7 +212,6 @@ async def test_flash_outlives_a_reset_and_memory_does_not(tmp_path: Path) -> Non
         assert board.ticks_ms() == 0
 
 
-@in_virtual_time
 async def test_the_tasks_of_a_board_have_names_and_end_with_it(tmp_path: Path) -> None:
     program = """
         import asyncio
@@ -252,7 +236,6 @@ async def test_the_tasks_of_a_board_have_names_and_end_with_it(tmp_path: Path) -
         assert len(asyncio.all_tasks()) == 1
 
 
-@in_virtual_time
 async def test_a_task_that_fails_says_so_on_the_console_and_the_others_go_on(
     tmp_path: Path,
 ) -> None:
@@ -270,7 +253,6 @@ async def test_a_task_that_fails_says_so_on_the_console_and_the_others_go_on(
         assert any("no good" in line for line in board.stdout)
 
 
-@in_virtual_time
 async def test_asyncio_is_the_boards_and_no_more(tmp_path: Path) -> None:
     async with board_with(tmp_path, "import asyncio") as board:
         module = board.load("program").asyncio
@@ -280,7 +262,6 @@ async def test_asyncio_is_the_boards_and_no_more(tmp_path: Path) -> None:
             await module.wait_for(module.sleep(10), 1)
 
 
-@in_virtual_time
 async def test_chance_is_repeatable_but_no_number_of_a_boot_comes_twice(tmp_path: Path) -> None:
     program = "import os, random\nchance = random.random()\nboot = os.urandom(8)"
     async with board_with(tmp_path, program) as board:
@@ -296,7 +277,6 @@ def test_a_firmware_that_is_not_there_is_told_of(tmp_path: Path) -> None:
         SimulatedBoard(Radio(), "b", "C0:00:00:00:00:01", firmware_dir=tmp_path / "none")
 
 
-@in_virtual_time
 async def test_an_impossible_drift_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="drift_ppm"):
         async with board_with(tmp_path, "", drift_ppm=math.nan):

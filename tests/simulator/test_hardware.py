@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 
 import pytest
 
+from tenuto import event_loops
 from tenuto.simulator import Battery, Button, Edge, HeartSensor, Motor, Press, VirtualPerson
 from tenuto.simulator.clock import BoardClock
-from tests.simulator.rig import in_virtual_time
 
 
 class Wakes:
@@ -26,7 +27,6 @@ def edges(motor: Motor) -> list[tuple[float, bool, int]]:
     return [(round(e.t_ms, 6), e.on, e.strength_pct) for e in motor.edges]
 
 
-@in_virtual_time
 async def test_the_motor_stops_by_itself_and_records_every_edge() -> None:
     motor = Motor(BoardClock())
     await asyncio.sleep(1)
@@ -36,7 +36,6 @@ async def test_the_motor_stops_by_itself_and_records_every_edge() -> None:
     assert not motor.is_on
 
 
-@in_virtual_time
 async def test_a_new_buzz_replaces_the_old_one_and_off_is_at_once() -> None:
     motor = Motor(BoardClock())
     motor.on(80, 1000)
@@ -49,7 +48,6 @@ async def test_a_new_buzz_replaces_the_old_one_and_off_is_at_once() -> None:
     assert edges(motor) == [(0, True, 80), (500, True, 40), (1200, False, 0)]
 
 
-@in_virtual_time
 async def test_a_buzz_is_as_long_as_the_boards_clock_says() -> None:
     motor = Motor(BoardClock(drift_ppm=10_000))
     start_s = asyncio.get_running_loop().time()
@@ -61,7 +59,6 @@ async def test_a_buzz_is_as_long_as_the_boards_clock_says() -> None:
 
 
 @pytest.mark.parametrize("strength_pct, on_ms", [(0, 100), (101, 100), (-1, 100), (50, 0)])
-@in_virtual_time
 async def test_a_senseless_buzz_is_refused_and_changes_nothing(
     strength_pct: int, on_ms: int
 ) -> None:
@@ -73,7 +70,6 @@ async def test_a_senseless_buzz_is_refused_and_changes_nothing(
     assert edges(motor) == [(0, True, 50), (100, False, 0)]
 
 
-@in_virtual_time
 async def test_the_heart_sensor_gives_the_newest_rate_and_all_intervals_once() -> None:
     wakes = Wakes()
     heart = HeartSensor(wakes)
@@ -87,7 +83,6 @@ async def test_the_heart_sensor_gives_the_newest_rate_and_all_intervals_once() -
     assert wakes.count == 3
 
 
-@in_virtual_time
 async def test_the_button_gives_its_edges_once_with_the_boards_time() -> None:
     wakes = Wakes()
     button = Button(BoardClock(), wakes)
@@ -98,7 +93,6 @@ async def test_the_button_gives_its_edges_once_with_the_boards_time() -> None:
     assert wakes.count == 2
 
 
-@in_virtual_time
 async def test_too_many_edges_leave_the_newest() -> None:
     button = Button(BoardClock(), Wakes())
     for _ in range(100):
@@ -109,7 +103,6 @@ async def test_too_many_edges_leave_the_newest() -> None:
     assert kept[-1] == (False, 1990)
 
 
-@in_virtual_time
 async def test_the_battery_is_as_full_as_it_is_told() -> None:
     wakes = Wakes()
     battery = Battery(wakes)
@@ -138,7 +131,6 @@ async def worn(person: VirtualPerson, seconds: float) -> list[tuple[int, bool, t
     return beats
 
 
-@in_virtual_time
 async def test_a_heart_calms_down_after_a_run() -> None:
     beats = await worn(VirtualPerson(resting_bpm=60, start_bpm=140, recovery_s=60), 600)
     assert beats[0][0] > 135
@@ -147,7 +139,6 @@ async def test_a_heart_calms_down_after_a_run() -> None:
     assert rates == sorted(rates, reverse=True)
 
 
-@in_virtual_time
 async def test_a_heart_rises_in_an_effort() -> None:
     person = VirtualPerson(resting_bpm=60, effort_bpm=30)
     asyncio.get_running_loop().call_later(60, person.exert, 1.0)
@@ -156,7 +147,6 @@ async def test_a_heart_rises_in_an_effort() -> None:
     assert beats[-1][0] > 85
 
 
-@in_virtual_time
 async def test_intervals_between_beats_vary_and_fit_the_rate() -> None:
     beats = await worn(VirtualPerson(resting_bpm=60), 600)
     intervals = [rr for _, _, rrs in beats for rr in rrs]
@@ -165,19 +155,14 @@ async def test_intervals_between_beats_vary_and_fit_the_rate() -> None:
 
 
 def test_two_people_of_one_seed_have_the_same_heart() -> None:
-    lives: list[list[tuple[int, bool, tuple[int, ...]]]] = []
+    async def live(seed: int) -> list[tuple[int, bool, tuple[int, ...]]]:
+        return await worn(VirtualPerson(seed=seed, start_bpm=120), 60)
 
-    @in_virtual_time
-    async def live(seed: int) -> None:
-        lives.append(await worn(VirtualPerson(seed=seed, start_bpm=120), 60))
-
-    for seed in (4, 4, 5):
-        live(seed)
+    lives = [event_loops.run(live(seed), speed=math.inf) for seed in (4, 4, 5)]
     assert lives[0] == lives[1]
     assert lives[0] != lives[2]
 
 
-@in_virtual_time
 async def test_a_person_presses_when_planned() -> None:
     button = Button(BoardClock(), Wakes())
     person = VirtualPerson(presses=[Press(2.0), Press(5.0, duration_ms=1500)])

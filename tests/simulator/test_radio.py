@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from bleak.exc import BleakError
 from bumble import core, gatt, hci
 from bumble.device import AdvertisingType
 
+from tenuto import event_loops
 from tenuto.simulator import World
 from tenuto.simulator.controller import power_on_device
 from tenuto.simulator.radio import Happening, Radio, RadioEvent
@@ -25,7 +27,6 @@ from tests.simulator.rig import (
     bonded,
     client_of,
     find,
-    in_virtual_time,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ async def upload(client: BleakClient, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("interval_ms", [30.0, 50.0])
-@in_virtual_time
 async def test_a_write_takes_from_one_to_three_connection_intervals(interval_ms: float) -> None:
     async with bonded(interval_ms=interval_ms) as (_, _band, _adapter, client):
         await asyncio.sleep(1)  # the board has asked for its 30 ms by then
@@ -60,7 +60,6 @@ async def test_a_write_takes_from_one_to_three_connection_intervals(interval_ms:
 
 
 @pytest.mark.parametrize("loss", [0.0, 0.3, 0.7])
-@in_virtual_time
 async def test_loss_costs_time_and_never_a_byte_or_the_order(loss: float) -> None:
     async with bonded(seed=5, loss=loss) as (world, band, _, client):
         lines: list[bytes] = []
@@ -81,7 +80,6 @@ async def test_loss_costs_time_and_never_a_byte_or_the_order(loss: float) -> Non
         assert statistics.timeouts == 0
 
 
-@in_virtual_time
 async def test_hopeless_loss_ends_the_link() -> None:
     async with bonded(supervision_ms=1000) as (world, _band, _, client):
         world.radio.loss = 0.99
@@ -95,7 +93,6 @@ async def test_hopeless_loss_ends_the_link() -> None:
         assert not client.is_connected
 
 
-@in_virtual_time
 async def test_a_silence_kills_the_link_on_both_sides_after_the_supervision_timeout() -> None:
     async with bonded(supervision_ms=4000) as (world, band, _, client):
         lost_at_s: list[float] = []
@@ -112,7 +109,6 @@ async def test_a_silence_kills_the_link_on_both_sides_after_the_supervision_time
         assert await client.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_an_idle_link_dies_in_a_silence_too() -> None:
     async with bonded() as (world, band, _, client):
         world.radio.silence(HOST, 60, after_s=10)
@@ -123,7 +119,6 @@ async def test_an_idle_link_dies_in_a_silence_too() -> None:
         assert not band.board.bleio.adapter.connected
 
 
-@in_virtual_time
 async def test_a_short_silence_only_delays() -> None:
     async with bonded() as (world, _band, _, client):
         loop = asyncio.get_running_loop()
@@ -135,7 +130,6 @@ async def test_a_short_silence_only_delays() -> None:
         assert client.is_connected
 
 
-@in_virtual_time
 async def test_short_silences_with_a_word_between_do_not_add_up() -> None:
     async with bonded() as (world, _band, _, client):
         for _ in range(5):
@@ -144,7 +138,6 @@ async def test_short_silences_with_a_word_between_do_not_add_up() -> None:
         assert client.is_connected
 
 
-@in_virtual_time
 async def test_overlapping_silences_last_as_long_as_the_longest() -> None:
     async with bonded() as (world, band, _, client):
         world.radio.silence(band.address, 2)
@@ -156,7 +149,6 @@ async def test_overlapping_silences_last_as_long_as_the_longest() -> None:
         await client.connect(timeout=10)
 
 
-@in_virtual_time
 async def test_nobody_is_found_or_connected_to_in_a_silence() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -170,7 +162,6 @@ async def test_nobody_is_found_or_connected_to_in_a_silence() -> None:
         assert await find(adapter, "band", timeout_s=20) is None
 
 
-@in_virtual_time
 async def test_a_silence_of_one_wearable_leaves_the_other_in_peace() -> None:
     async with World() as world:
         one = await world.add_wearable("one", firmware_dir=FIRMWARE)
@@ -202,14 +193,7 @@ async def _trace(seed: int) -> list[RadioEvent]:
 
 
 def test_one_seed_gives_one_course_of_events_and_another_seed_another() -> None:
-    traces: list[list[RadioEvent]] = []
-
-    @in_virtual_time
-    async def run(seed: int) -> None:
-        traces.append(await _trace(seed))
-
-    for seed in (1, 1, 2):
-        run(seed)
+    traces = [event_loops.run(_trace(seed), speed=math.inf) for seed in (1, 1, 2)]
 
     assert traces[0] == traces[1]
     assert traces[0] != traces[2]
@@ -235,7 +219,6 @@ async def _names(adapter: BumbleAdapter, mode: Any) -> set[str | None]:
     return {advertisement.local_name for _, advertisement in found.values()}
 
 
-@in_virtual_time
 async def test_a_name_in_the_scan_response_is_for_active_scanners_only() -> None:
     async with World() as world:
         await _beacon(world.radio, AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE)
@@ -244,7 +227,6 @@ async def test_a_name_in_the_scan_response_is_for_active_scanners_only() -> None
         assert await _names(adapter, "passive") == {None}
 
 
-@in_virtual_time
 async def test_who_advertises_without_being_connectable_is_not_connected_to() -> None:
     async with World() as world:
         await _beacon(world.radio, AdvertisingType.UNDIRECTED_SCANNABLE)
@@ -254,7 +236,6 @@ async def test_who_advertises_without_being_connectable_is_not_connected_to() ->
             await client.connect(timeout=5)
 
 
-@in_virtual_time
 async def test_advertisements_come_at_their_interval_with_the_jitter_of_the_specification() -> None:
     async with World() as world:
         times_s: list[float] = []
@@ -271,7 +252,6 @@ async def test_advertisements_come_at_their_interval_with_the_jitter_of_the_spec
         assert len(set(gaps_s)) > 100
 
 
-@in_virtual_time
 async def test_no_more_goes_over_the_air_than_its_bit_rate_allows() -> None:
     async with World(interval_ms=7.5) as world:
         device, _ = await power_on_device(world.radio, "p", BEACON, secure_connections=False)
@@ -303,7 +283,6 @@ async def test_no_more_goes_over_the_air_than_its_bit_rate_allows() -> None:
         assert loop.time() - start_s > 200 * 240 * 8e-6
 
 
-@in_virtual_time
 async def test_the_peripheral_is_told_the_parameters_that_the_central_chose() -> None:
     async with World(interval_ms=50, supervision_ms=6000) as world:
         device, _ = await power_on_device(world.radio, "p", BEACON, secure_connections=False)

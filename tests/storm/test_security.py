@@ -16,7 +16,7 @@ from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.base import Identity
 from tenuto_core import vocab, wire
-from tests.simulator.rig import HEART_RATE, in_virtual_time
+from tests.simulator.rig import HEART_RATE
 from tests.storm.hosts import BAND, Host
 from tests.storm.mqtt import StandIn
 from tests.storm.rooms import RadioRoom
@@ -93,7 +93,6 @@ def edges(room: RadioRoom) -> int:
 
 
 @pytest.mark.slow
-@in_virtual_time
 async def test_without_a_bond_nothing_can_be_read_or_written(tmp_path: Path) -> None:
     async with owned(tmp_path) as (room, sent), stranger(room) as client:
         before = edges(room)
@@ -106,7 +105,6 @@ async def test_without_a_bond_nothing_can_be_read_or_written(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-@in_virtual_time
 async def test_a_bond_without_a_key_is_worth_nothing(tmp_path: Path) -> None:
     """A new central that pairs, and equally a copy of the owner's bond."""
     beats: list[bytes] = []
@@ -135,7 +133,6 @@ async def test_a_bond_without_a_key_is_worth_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@in_virtual_time
 async def test_what_the_owner_sent_is_worth_nothing_to_who_sends_it_again(tmp_path: Path) -> None:
     async with owned(tmp_path) as (room, sent), stranger(room) as client:
         await client.pair()
@@ -155,15 +152,9 @@ async def test_what_the_owner_sent_is_worth_nothing_to_who_sends_it_again(tmp_pa
 async def test_no_key_is_in_the_logs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, logger="tenuto")  # a command line may have set it higher
-    keys: list[bytes] = []
-
-    @in_virtual_time
-    async def scenario() -> None:
-        async with owned(tmp_path) as (room, _):
-            band = Identity("any", 0, 0, serial=room.band().serial.decode())
-            keys.extend(key for host in room._keys.values() for key in host.held(band))
-
-    await asyncio.to_thread(scenario)
+    async with owned(tmp_path) as (room, _):
+        band = Identity("any", 0, 0, serial=room.band().serial.decode())
+        keys = [key for host in room._keys.values() for key in host.held(band)]
     said = "\n".join(
         record.getMessage() for record in caplog.records if record.name.startswith("tenuto")
     )

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import random
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto import event_loops
 from tenuto.sessions.commands import Command, Verb
 from tenuto_core import vocab
 from tests.core.rig import Host, Wrist
@@ -96,33 +94,31 @@ def test_memory_stays_flat_over_ten_thousand_sessions() -> None:
 
 
 @pytest.mark.slow
-def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
+async def test_memory_of_the_host_stays_flat(tmp_path: Path) -> None:
     """A daemon with its history, its bridge and a screen, through two hundred sessions."""
     weather = Weather(1, 0.0, 0.0, forecast(1).plans, ())
     blocks = []
 
-    async def main() -> None:
-        room = MemoryRoom()
-        await room.open(weather)
-        host = StormHost("first", room, StandIn(), weather, folder=tmp_path)
-        await host.start()
-        await asyncio.sleep(10)
-        for number in range(200):
-            if number:
-                room.press(80)
-            else:
-                host.ask(Command(wearable=BAND, verb=Verb.START, routine="first"))
-            await asyncio.sleep(6)
-            room.press(950)
-            await asyncio.sleep(70)
-            host.screen.entries.clear()
-            room._motor.edges.clear()
-            if number in (50, 199):
-                gc.collect()
-                blocks.append(sys.getallocatedblocks())
-        assert len(await host.store.sessions()) == 200
-        await host.stop(kill=False)
-        await room.close()
+    room = MemoryRoom()
+    await room.open(weather)
+    host = StormHost("first", room, StandIn(), weather, folder=tmp_path)
+    await host.start()
+    await asyncio.sleep(10)
+    for number in range(200):
+        if number:
+            room.press(80)
+        else:
+            host.ask(Command(wearable=BAND, verb=Verb.START, routine="first"))
+        await asyncio.sleep(6)
+        room.press(950)
+        await asyncio.sleep(70)
+        host.screen.entries.clear()
+        room._motor.edges.clear()
+        if number in (50, 199):
+            gc.collect()
+            blocks.append(sys.getallocatedblocks())
+    assert len(await host.store.sessions()) == 200
+    await host.stop(kill=False)
+    await room.close()
 
-    event_loops.run(main(), speed=math.inf)
     assert blocks[1] - blocks[0] < 1_000, "blocks of memory that are not given back"

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-import math
 import re
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 
-from tenuto import event_loops
 from tenuto.routines.compile import compile_routine
 from tenuto.routines.routine import parse
 from tenuto.sessions.events import Entry
@@ -21,12 +19,8 @@ from tests.history.sessions import Band
 from tests.sample_routines import vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
-
-_T = TypeVar("_T")
 
 ROUTINE = """
 name = "evening"
@@ -53,10 +47,6 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
 def plan(text: str = ROUTINE) -> Plan:
     return compile_routine(parse(text, "evening.toml"), vocabulary()).plan
-
-
-def in_virtual_time(main: Coroutine[Any, Any, _T]) -> _T:
-    return event_loops.run(main, speed=math.inf)
 
 
 class Screen(io.StringIO):

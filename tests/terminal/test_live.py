@@ -22,7 +22,7 @@ from tenuto.terminal.draw import Frame, draw_screen
 from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
 from tests.history.sessions import Band
-from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, in_virtual_time, plan
+from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, plan
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -48,13 +48,10 @@ def left_s(text: str) -> int:
     return int(found[1])
 
 
-def test_a_hold_says_what_to_do_and_for_how_long() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=90)
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_a_hold_says_what_to_do_and_for_how_long() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=90)
+        text = await stage.frame()
 
     assert re.match(r"evening +hold 3 of 3\n", text)
     assert "Hold Kneeling Lunge, right" in text
@@ -66,26 +63,24 @@ def test_a_hold_says_what_to_do_and_for_how_long() -> None:
 
 
 @pytest.mark.parametrize("at_s, top, at_the_left", [(50, LEFT_TOP, True), (90, RIGHT_TOP, False)])
-def test_the_side_is_big_and_stands_on_its_side(at_s: int, top: str, at_the_left: bool) -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=at_s)
-            return await stage.frame()
+async def test_the_side_is_big_and_stands_on_its_side(
+    at_s: int, top: str, at_the_left: bool
+) -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=at_s)
+        text = await stage.frame()
 
-    lines = in_virtual_time(main()).splitlines()
+    lines = text.splitlines()
 
     assert any(
         line.startswith(top) if at_the_left else line.rstrip().endswith(top) for line in lines
     )
 
 
-def test_the_step_before_a_hold_already_says_the_side() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=75)
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_the_step_before_a_hold_already_says_the_side() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=75)
+        text = await stage.frame()
 
     assert "Switch sides for Kneeling Lunge, right" in text
     assert RIGHT_TOP in text
@@ -93,72 +88,61 @@ def test_the_step_before_a_hold_already_says_the_side() -> None:
     assert re.match(r"evening +hold 3 of 3\n", text)
 
 
-def test_the_coming_exercise_is_named_with_its_side() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=10)
-            return await stage.frame()
+async def test_the_coming_exercise_is_named_with_its_side() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=10)
+        text = await stage.frame()
 
-    assert "Kneeling Lunge, left" in row(in_virtual_time(main()), "Then")
+    assert "Kneeling Lunge, left" in row(text, "Then")
 
 
 @pytest.mark.parametrize("speed", [1.0, 20.0])
-def test_the_bar_moves_by_itself_with_the_clock_of_the_loop(speed: float) -> None:
-    async def main() -> tuple[str, str]:
-        async with Stage(speed=speed) as stage:
-            await stage.start(at_s=10)
-            before = await stage.frame()
-            await asyncio.sleep(12)
-            return before, await stage.frame(news=False)
-
-    before, after = in_virtual_time(main())
+async def test_the_bar_moves_by_itself_with_the_clock_of_the_loop(speed: float) -> None:
+    async with Stage(speed=speed) as stage:
+        await stage.start(at_s=10)
+        before = await stage.frame()
+        await asyncio.sleep(12)
+        after = await stage.frame(news=False)
 
     assert left_s(before) - left_s(after) == pytest.approx(12 + 0.15 * speed, abs=1)
     assert bar(after).count("█") > bar(before).count("█")
 
 
 @pytest.mark.parametrize("speed", [0.5, 1.0, 20.0, 500.0])
-def test_no_more_than_ten_frames_in_a_real_second(speed: float) -> None:
-    async def main() -> int:
-        async with Stage(speed=speed) as stage:
-            await stage.start()
-            stage.screen.forget()
-            for _ in range(10):
-                await asyncio.sleep(0.1 * speed)
-                stage.band.pass_ms(round(100 * speed))
-                stage.band.player.beat(70, (), stage.band.now_ms)
-                await stage.show()
-            return len(re.findall("hold [123] of 3|Finished", stage.screen.text))
+async def test_no_more_than_ten_frames_in_a_real_second(speed: float) -> None:
+    async with Stage(speed=speed) as stage:
+        await stage.start()
+        stage.screen.forget()
+        for _ in range(10):
+            await asyncio.sleep(0.1 * speed)
+            stage.band.pass_ms(round(100 * speed))
+            stage.band.player.beat(70, (), stage.band.now_ms)
+            await stage.show()
+        frames = len(re.findall("hold [123] of 3|Finished", stage.screen.text))
 
-    assert 1 <= in_virtual_time(main()) <= 11
+    assert 1 <= frames <= 11
 
 
-def test_with_time_that_jumps_it_draws_what_happens() -> None:
+async def test_with_time_that_jumps_it_draws_what_happens() -> None:
     """And neither keeps the clock running by itself nor fills the terminal."""
 
-    async def main() -> tuple[str, set[str]]:
-        async with Stage(speed=math.inf) as stage:
-            await stage.start()
-            await asyncio.sleep(0)
-            tasks = {task.get_name() for task in asyncio.all_tasks()}
-            for _ in range(120):
-                await stage.pass_s(1)
-            return stage.screen.text, tasks
-
-    text, tasks = in_virtual_time(main())
+    async with Stage(speed=math.inf) as stage:
+        await stage.start()
+        await asyncio.sleep(0)
+        tasks = {task.get_name() for task in asyncio.all_tasks()}
+        for _ in range(120):
+            await stage.pass_s(1)
+        text = stage.screen.text
 
     assert "Get ready for Glute Bridge" in text
     assert "Finished: evening" in text
     assert "terminal refresh" not in tasks
 
 
-def test_cues_are_drawn_as_they_are_felt_and_named_newest_first() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=80.5)
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_cues_are_drawn_as_they_are_felt_and_named_newest_first() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=80.5)
+        text = await stage.frame()
 
     felt = [line[39:] for line in text.splitlines() if re.search(r"\d:\d\d  \w.*▇|▅", line[39:])]
     assert [" ".join(line.split()[1 : -1 if "x 3" in line else None]) for line in felt][:1] == [
@@ -172,20 +156,17 @@ def test_cues_are_drawn_as_they_are_felt_and_named_newest_first() -> None:
     assert len(felt) == 5
 
 
-def test_a_pause_is_said_and_stops_the_bar() -> None:
-    async def main() -> tuple[str, str, str]:
-        async with Stage() as stage:
-            await stage.start(at_s=15)
-            stage.band.do(vocab.PAUSE)
-            paused = await stage.frame()
-            await stage.pass_s(10)
-            later = await stage.frame()
-            stage.band.do(vocab.RESUME)
-            await stage.show()
-            await stage.pass_s(5)
-            return paused, later, await stage.frame()
-
-    paused, later, resumed = in_virtual_time(main())
+async def test_a_pause_is_said_and_stops_the_bar() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=15)
+        stage.band.do(vocab.PAUSE)
+        paused = await stage.frame()
+        await stage.pass_s(10)
+        later = await stage.frame()
+        stage.band.do(vocab.RESUME)
+        await stage.show()
+        await stage.pass_s(5)
+        resumed = await stage.frame()
 
     assert "paused: press to go on" in paused
     assert "0:10 so far" in later
@@ -194,59 +175,51 @@ def test_a_pause_is_said_and_stops_the_bar() -> None:
     assert left_s(resumed) == 15
 
 
-def test_an_extension_moves_the_end() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=15)
-            stage.band.do(vocab.EXTEND, 15_000)
-            return await stage.frame()
+async def test_an_extension_moves_the_end() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=15)
+        stage.band.do(vocab.EXTEND, 15_000)
+        text = await stage.frame()
 
-    assert "35 s left of 45 s" in in_virtual_time(main())
+    assert "35 s left of 45 s" in text
 
 
-def test_a_self_paced_start_takes_its_time() -> None:
-    async def main() -> tuple[str, str]:
-        async with Stage(routine=SELF_PACED) as stage:
-            await stage.start(at_s=2)
-            before = await stage.frame()
-            await stage.pass_s(10)
-            return before, await stage.frame()
-
-    before, waiting = in_virtual_time(main())
+async def test_a_self_paced_start_takes_its_time() -> None:
+    async with Stage(routine=SELF_PACED) as stage:
+        await stage.start(at_s=2)
+        before = await stage.frame()
+        await stage.pass_s(10)
+        waiting = await stage.frame()
 
     assert "press when in position" in before
     assert "take your time: press when in position" in waiting
     assert "ends by itself in 9:4" in waiting
 
 
-def test_a_heart_gate_says_what_it_waits_for() -> None:
-    async def main() -> str:
-        async with Stage(routine=GATED) as stage:
-            await stage.start(at_s=10)
-            stage.band.player.beat(131, (), stage.band.now_ms)
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_a_heart_gate_says_what_it_waits_for() -> None:
+    async with Stage(routine=GATED) as stage:
+        await stage.start(at_s=10)
+        stage.band.player.beat(131, (), stage.band.now_ms)
+        text = await stage.frame()
 
     assert "resting until your heart is below 100; goes on in 0:49 at the latest" in text
     assert "131 bpm" in text
 
 
-def test_a_heart_rate_has_its_curve_and_its_age_and_grows_old() -> None:
-    async def main() -> tuple[str, str, str, str]:
-        async with Stage() as stage:
-            await stage.start()
-            none = await stage.frame()
-            for bpm in (60, 80, 100):
-                stage.band.player.beat(bpm, (), stage.band.now_ms)
-                await stage.pass_s(1)
-            fresh = await stage.frame()
-            await stage.pass_s(3)
-            older = await stage.frame()
-            await stage.pass_s(10)
-            return none, fresh, older, await stage.frame()
+async def test_a_heart_rate_has_its_curve_and_its_age_and_grows_old() -> None:
+    async with Stage() as stage:
+        await stage.start()
+        none = await stage.frame()
+        for bpm in (60, 80, 100):
+            stage.band.player.beat(bpm, (), stage.band.now_ms)
+            await stage.pass_s(1)
+        fresh = await stage.frame()
+        await stage.pass_s(3)
+        older = await stage.frame()
+        await stage.pass_s(10)
+        old = await stage.frame()
 
-    none, fresh, older, old = (row(text, "Heart") for text in in_virtual_time(main()))
+    none, fresh, older, old = (row(text, "Heart") for text in (none, fresh, older, old))
 
     assert "not measured" in none
     assert "100 bpm ▁▅█ now" in fresh
@@ -254,18 +227,15 @@ def test_a_heart_rate_has_its_curve_and_its_age_and_grows_old() -> None:
     assert "no beat for 0:14, it was 100" in old
 
 
-def test_without_the_link_nothing_old_is_shown_as_now() -> None:
-    async def main() -> tuple[str, str]:
-        async with Stage() as stage:
-            await stage.start(at_s=15)
-            await stage.show(LinkLost(t_ms=15_000))
-            await asyncio.sleep(7)
-            lost = await stage.frame(news=False)
-            stage.band.pass_ms(7_150)
-            await stage.show(LinkRestored(t_ms=22_000))
-            return lost, await stage.frame()
-
-    lost, back = in_virtual_time(main())
+async def test_without_the_link_nothing_old_is_shown_as_now() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=15)
+        await stage.show(LinkLost(t_ms=15_000))
+        await asyncio.sleep(7)
+        lost = await stage.frame(news=False)
+        stage.band.pass_ms(7_150)
+        await stage.show(LinkRestored(t_ms=22_000))
+        back = await stage.frame()
 
     assert "out of reach for 0:07" in row(lost, "Wearable")
     assert "what you see here is old" in lost
@@ -275,33 +245,29 @@ def test_without_the_link_nothing_old_is_shown_as_now() -> None:
     assert left_s(back) == 13
 
 
-def test_lost_records_are_told() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start()
-            await stage.show(RecordsLost(t_ms=0, count=7))
-            return await stage.frame()
+async def test_lost_records_are_told() -> None:
+    async with Stage() as stage:
+        await stage.start()
+        await stage.show(RecordsLost(t_ms=0, count=7))
+        text = await stage.frame()
 
-    assert "connected, 7 records lost" in row(in_virtual_time(main()), "Wearable")
+    assert "connected, 7 records lost" in row(text, "Wearable")
 
 
-def test_at_the_end_a_summary_stays() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=102)
-            for bpm in (70, 80, 90):
-                stage.band.player.beat(bpm, (), stage.band.now_ms)
-                await stage.pass_s(1)
-            stage.band.do(vocab.PAUSE)
-            await stage.pass_s(4)
-            stage.band.do(vocab.RESUME)
-            await stage.pass_s(8)
-            stage.screen.forget()
-            await stage.pass_s(2)
-            await stage.sink.close()
-            return stage.screen.text
-
-    text = in_virtual_time(main())
+async def test_at_the_end_a_summary_stays() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=102)
+        for bpm in (70, 80, 90):
+            stage.band.player.beat(bpm, (), stage.band.now_ms)
+            await stage.pass_s(1)
+        stage.band.do(vocab.PAUSE)
+        await stage.pass_s(4)
+        stage.band.do(vocab.RESUME)
+        await stage.pass_s(8)
+        stage.screen.forget()
+        await stage.pass_s(2)
+        await stage.sink.close()
+        text = stage.screen.text
 
     assert "Finished: evening\n3 of 3 holds done in 1:58 min\n" in text
     assert re.search(
@@ -313,36 +279,30 @@ def test_at_the_end_a_summary_stays() -> None:
     assert re.search(r"Cues    \d+ felt, at most 0 ms late\n", text)
 
 
-def test_a_stopped_session_says_who_stopped_it() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=15)
-            stage.band.player.press(vocab.LONG_PRESS, stage.band.now_ms)
-            await stage.show()
-            await stage.sink.close()
-            return stage.screen.text
-
-    text = in_virtual_time(main())
+async def test_a_stopped_session_says_who_stopped_it() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=15)
+        stage.band.player.press(vocab.LONG_PRESS, stage.band.now_ms)
+        await stage.show()
+        await stage.sink.close()
+        text = stage.screen.text
 
     assert "Stopped on the wearable: evening\n0 of 3 holds done in 0:15 min, 1 cut short\n" in text
     assert "Heart   not measured" in text
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_the_terminal_is_given_back(ends: bool) -> None:
-    async def main() -> tuple[str, bool, set[str]]:
-        stdout = sys.stdout
-        async with Stage() as stage:
-            await stage.start(at_s=110)
-            await stage.pass_s(10 if ends else 1)
-            await stage.sink.close()
-            await stage.sink.close()
-            stage.console.print("afterwards")
-            tasks = {task.get_name() for task in asyncio.all_tasks()}
-            same = stage.console.file is stage.screen and sys.stdout is stdout
-            return stage.screen.getvalue(), same, tasks
-
-    written, same, tasks = in_virtual_time(main())
+async def test_the_terminal_is_given_back(ends: bool) -> None:
+    stdout = sys.stdout
+    async with Stage() as stage:
+        await stage.start(at_s=110)
+        await stage.pass_s(10 if ends else 1)
+        await stage.sink.close()
+        await stage.sink.close()
+        stage.console.print("afterwards")
+        tasks = {task.get_name() for task in asyncio.all_tasks()}
+        same = stage.console.file is stage.screen and sys.stdout is stdout
+        written = stage.screen.getvalue()
 
     assert written.rfind("\x1b[?25h") > written.rfind("\x1b[?25l") >= 0
     assert written.endswith("afterwards\n")
@@ -351,51 +311,44 @@ def test_the_terminal_is_given_back(ends: bool) -> None:
     assert "terminal refresh" not in tasks
 
 
-def test_other_output_comes_out_above() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            await stage.start(at_s=15)
-            print("a word from elsewhere")  # noqa: T201
-            await stage.pass_s(0.15)
-            return stage.screen.getvalue()
+async def test_other_output_comes_out_above() -> None:
+    async with Stage() as stage:
+        await stage.start(at_s=15)
+        print("a word from elsewhere")  # noqa: T201
+        await stage.pass_s(0.15)
+        text = stage.screen.getvalue()
 
-    assert "a word from elsewhere\n" in in_virtual_time(main())
+    assert "a word from elsewhere\n" in text
 
 
-def test_entries_that_come_again_change_nothing() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            stage.band.do(vocab.START)
-            stage.band.pass_ms(6_000)
-            entries = stage.band.entries()
-            await stage.sink.handle(entries)
-            await stage.sink.handle(entries)
-            await stage.sink.handle([])
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_entries_that_come_again_change_nothing() -> None:
+    async with Stage() as stage:
+        stage.band.do(vocab.START)
+        stage.band.pass_ms(6_000)
+        entries = stage.band.entries()
+        await stage.sink.handle(entries)
+        await stage.sink.handle(entries)
+        await stage.sink.handle([])
+        text = await stage.frame()
 
     assert "countdown tick x 3" in text
     assert text.count("hold: go and stay") == 1
 
 
-def test_another_session_does_not_disturb_and_the_next_one_is_shown() -> None:
-    async def main() -> tuple[str, str]:
-        async with Stage() as stage:
-            other = Band(wearable="other", plan=plan(ROUTINE.replace("evening", "morning")))
-            other.do(vocab.START)
-            other.entries()
-            await stage.start()
-            other.pass_ms(40_000)
-            await stage.sink.handle(other.entries())
-            first = await stage.frame()
-            stage.band.do(vocab.STOP)
-            await stage.show()
-            stage.band.do(vocab.START)
-            await stage.show()
-            return first, await stage.frame()
-
-    first, second = in_virtual_time(main())
+async def test_another_session_does_not_disturb_and_the_next_one_is_shown() -> None:
+    async with Stage() as stage:
+        other = Band(wearable="other", plan=plan(ROUTINE.replace("evening", "morning")))
+        other.do(vocab.START)
+        other.entries()
+        await stage.start()
+        other.pass_ms(40_000)
+        await stage.sink.handle(other.entries())
+        first = await stage.frame()
+        stage.band.do(vocab.STOP)
+        await stage.show()
+        stage.band.do(vocab.START)
+        await stage.show()
+        second = await stage.frame()
 
     assert "morning" not in first
     assert "Get ready for Glute Bridge" in first
@@ -403,21 +356,18 @@ def test_another_session_does_not_disturb_and_the_next_one_is_shown() -> None:
     assert "0:00 of 1:54" in second
 
 
-def test_a_plan_that_is_not_known_is_not_made_up() -> None:
-    async def main() -> str:
-        async with Stage() as stage:
-            band = stage.band
-            band.do(vocab.START)
-            await stage.sink.handle(
-                [
-                    dataclasses.replace(entry, event=dataclasses.replace(entry.event, **fields))
-                    for entry in band.entries()
-                    for fields in (_unknown(entry.event.name),)
-                ]
-            )
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_a_plan_that_is_not_known_is_not_made_up() -> None:
+    async with Stage() as stage:
+        band = stage.band
+        band.do(vocab.START)
+        await stage.sink.handle(
+            [
+                dataclasses.replace(entry, event=dataclasses.replace(entry.event, **fields))
+                for entry in band.entries()
+                for fields in (_unknown(entry.event.name),)
+            ]
+        )
+        text = await stage.frame()
 
     assert "exercise whose name is not known" in text
     assert "not known" in row(text, "Then")
@@ -432,14 +382,13 @@ def _unknown(name: str) -> dict[str, Any]:
     return {}
 
 
-def test_a_name_cannot_command_the_terminal() -> None:
-    async def main() -> str:
-        nasty = ROUTINE.replace("Glute Bridge", "[red]Bridge[/red]")
-        async with Stage(routine=nasty) as stage:
-            await stage.start()
-            return await stage.frame()
+async def test_a_name_cannot_command_the_terminal() -> None:
+    nasty = ROUTINE.replace("Glute Bridge", "[red]Bridge[/red]")
+    async with Stage(routine=nasty) as stage:
+        await stage.start()
+        text = await stage.frame()
 
-    assert "[red]Bridge[/red]" in in_virtual_time(main())
+    assert "[red]Bridge[/red]" in text
 
 
 def every_second(text: str = ROUTINE) -> list[tuple[ScreenState, int]]:
@@ -479,14 +428,11 @@ def test_it_fits_whatever_the_size(plain: bool) -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_24_lines_have_room_for_all_that_matters(width: int) -> None:
-    async def main() -> str:
-        async with Stage(width=width) as stage:
-            await stage.start(at_s=90)
-            stage.band.player.beat(72, (), stage.band.now_ms)
-            return await stage.frame()
-
-    text = in_virtual_time(main())
+async def test_24_lines_have_room_for_all_that_matters(width: int) -> None:
+    async with Stage(width=width) as stage:
+        await stage.start(at_s=90)
+        stage.band.player.beat(72, (), stage.band.now_ms)
+        text = await stage.frame()
 
     for what in (
         "hold 3 of 3",
@@ -511,16 +457,13 @@ def test_the_height_of_the_display_does_not_change() -> None:
     assert len(heights) == 1
 
 
-def test_a_terminal_that_is_resized_is_drawn_afresh() -> None:
-    async def main() -> str:
-        async with Stage(width=120) as stage:
-            await stage.start(at_s=90)
-            stage.console.size = (50, 20)
-            stage.screen.forget()
-            await stage.pass_s(0.3)
-            return stage.screen.getvalue()
-
-    written = in_virtual_time(main())
+async def test_a_terminal_that_is_resized_is_drawn_afresh() -> None:
+    async with Stage(width=120) as stage:
+        await stage.start(at_s=90)
+        stage.console.size = (50, 20)
+        stage.screen.forget()
+        await stage.pass_s(0.3)
+        written = stage.screen.getvalue()
 
     drawn = written.rsplit("\x1b[2J", 1)[1]
     assert "Hold Kneeling Lunge, right" in drawn
@@ -541,7 +484,8 @@ class _StuckScreen(Screen):
 
 
 @pytest.mark.slow
-def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
+@pytest.mark.real_time
+async def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
     screen = _StuckScreen()
     console = Console(
         file=screen, force_terminal=True, width=80, height=24, color_system=None, _environ={}
@@ -549,8 +493,8 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
     band = Band(plan=plan())
     now_ms = band.boot_utc_ms + 90_000
 
-    async def main() -> None:
-        sink = LiveSink(console, now_ms=lambda: now_ms, how=HOW)
+    sink = LiveSink(console, now_ms=lambda: now_ms, how=HOW)
+    try:
         await sink.open()
         band.do(vocab.START)
         for _ in range(5):
@@ -560,9 +504,6 @@ def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
                 await asyncio.sleep(0.12)
         screen.goes_on.set()
         await sink.close()
-
-    try:
-        asyncio.run(main())
     finally:
         screen.goes_on.set()
 

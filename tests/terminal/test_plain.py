@@ -10,7 +10,7 @@ import json
 import os
 import re
 import threading
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -21,7 +21,7 @@ from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.terminal.picture import PICTURE
-from tests.terminal.stage import ROUTINE, Screen, in_virtual_time, plan
+from tests.terminal.stage import ROUTINE, Screen, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,25 +67,22 @@ def eventful() -> list[Entry]:
     return [*entries[:3], *noticed, *entries[3:]]
 
 
-def written(sink: JsonSink | LinesSink, stream: io.StringIO, entries: Sequence[Entry]) -> str:
-    async def main() -> None:
-        await sink.open()
-        for start in range(0, len(entries), 7):
-            await sink.handle(entries[start : start + 7])
-        await sink.close()
-        await sink.close()
-
-    in_virtual_time(main())
+async def written(sink: JsonSink | LinesSink, stream: io.StringIO, entries: Sequence[Entry]) -> str:
+    await sink.open()
+    for start in range(0, len(entries), 7):
+        await sink.handle(entries[start : start + 7])
+    await sink.close()
+    await sink.close()
     return stream.getvalue()
 
 
-def lines(entries: Sequence[Entry], **options: Any) -> list[str]:
+async def lines(entries: Sequence[Entry], **options: Any) -> list[str]:
     stream = io.StringIO()
-    return written(LinesSink(stream, **options), stream, entries).splitlines()
+    return (await written(LinesSink(stream, **options), stream, entries)).splitlines()
 
 
-def test_a_session_in_lines() -> None:
-    text = lines(whole())
+async def test_a_session_in_lines() -> None:
+    text = await lines(whole())
 
     assert text[:6] == [
         " 0:00  evening begins, started from the computer",
@@ -104,8 +101,8 @@ def test_a_session_in_lines() -> None:
     assert not any("tick" in line for line in text)
 
 
-def test_what_people_do_is_told_in_words() -> None:
-    text = lines(eventful())
+async def test_what_people_do_is_told_in_words() -> None:
+    text = await lines(eventful())
     told = text[: text.index("")]
     said = [line[7:] for line in told if not line[7:].startswith("felt")]
 
@@ -131,39 +128,37 @@ def test_what_people_do_is_told_in_words() -> None:
     assert "Link    out of reach 1 time, 1 record of it is lost" in text
 
 
-def test_lines_have_no_control_codes_and_nothing_but_what_the_encoding_has() -> None:
+async def test_lines_have_no_control_codes_and_nothing_but_what_the_encoding_has() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", newline="\n")
 
-    async def main() -> None:
-        await LinesSink(stream).handle(whole())
+    await LinesSink(stream).handle(whole())
 
-    in_virtual_time(main())
     text = raw.getvalue().decode("ascii")
 
     assert "felt: let go             ##  ##  ##\n" in text
     assert all(letter.isprintable() or letter == "\n" for letter in text)
-    assert all(letter.isprintable() for line in lines(eventful()) for letter in line)
+    assert all(letter.isprintable() for line in await lines(eventful()) for letter in line)
 
 
-def test_a_foreign_name_is_shown_and_not_obeyed() -> None:
+async def test_a_foreign_name_is_shown_and_not_obeyed() -> None:
     from dataclasses import replace
 
     entry = whole()[0]
     nasty = replace(entry, event=replace(entry.event, routine="a\x1b[2Jb\nc"))  # type: ignore[call-arg]
 
-    assert lines([nasty]) == [" 0:00  a?[2Jb?c begins, started from the computer"]
+    assert await lines([nasty]) == [" 0:00  a?[2Jb?c begins, started from the computer"]
 
 
-def test_a_hurried_session_says_what_its_lateness_is_worth() -> None:
-    assert any("(at 20 times speed)" in line for line in lines(whole(), speed=20.0))
-    assert not any("times speed" in line for line in lines(whole()))
+async def test_a_hurried_session_says_what_its_lateness_is_worth() -> None:
+    assert any("(at 20 times speed)" in line for line in await lines(whole(), speed=20.0))
+    assert not any("times speed" in line for line in await lines(whole()))
 
 
 @pytest.mark.parametrize("entries", [whole(), eventful()])
-def test_json_is_one_object_a_line_for_every_event_in_order(entries: list[Entry]) -> None:
+async def test_json_is_one_object_a_line_for_every_event_in_order(entries: list[Entry]) -> None:
     stream = io.StringIO()
-    text = written(JsonSink(stream), stream, entries)
+    text = await written(JsonSink(stream), stream, entries)
 
     assert text.endswith("}\n")
     assert [json.loads(line) for line in text.splitlines()] == [
@@ -172,19 +167,16 @@ def test_json_is_one_object_a_line_for_every_event_in_order(entries: list[Entry]
 
 
 @pytest.mark.parametrize("make", [JsonSink, LinesSink])
-def test_a_reader_that_goes_away_ends_it_quietly(make: type[JsonSink | LinesSink]) -> None:
+async def test_a_reader_that_goes_away_ends_it_quietly(make: type[JsonSink | LinesSink]) -> None:
     ours, theirs = os.pipe()
     gone = []
     os.close(ours)
 
-    async def main(stream: IO[str]) -> None:
+    with open(theirs, "w", encoding="utf-8") as stream:  # noqa: PTH123, ASYNC230 - a file descriptor
         sink = make(stream, on_gone=lambda: gone.append(1))
         for entry in whole():
             await sink.handle([entry])
         await sink.close()
-
-    with open(theirs, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a file descriptor
-        in_virtual_time(main(stream))
 
     assert gone == [1]
 
@@ -194,15 +186,12 @@ class _FullDisk(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-def test_another_failure_is_told_once() -> None:
-    async def main() -> None:
-        sink = JsonSink(_FullDisk())
-        with pytest.raises(OSError, match="No space"):
-            await sink.handle(whole())
+async def test_another_failure_is_told_once() -> None:
+    sink = JsonSink(_FullDisk())
+    with pytest.raises(OSError, match="No space"):
         await sink.handle(whole())
-        await sink.close()
-
-    in_virtual_time(main())
+    await sink.handle(whole())
+    await sink.close()
 
 
 class _SlowReader(io.StringIO):
@@ -216,29 +205,26 @@ class _SlowReader(io.StringIO):
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 @pytest.mark.parametrize("make", [JsonSink, LinesSink])
-def test_a_slow_reader_holds_up_nobody_and_gets_all_of_it_once(
+async def test_a_slow_reader_holds_up_nobody_and_gets_all_of_it_once(
     make: type[JsonSink | LinesSink],
 ) -> None:
     slow, quick = _SlowReader(), io.StringIO()
     entries = whole()
 
-    async def main() -> None:
-        sink = make(slow)
+    sink = make(slow)
+    try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.1):
                 await sink.handle(entries)
         slow.goes_on.set()
         await sink.handle(entries)
-
-    try:
-        asyncio.run(main())
     finally:
         slow.goes_on.set()
 
-    assert slow.getvalue() == "".join(
-        line + "\n" for line in written(make(quick), quick, entries).splitlines()
-    )
+    expected = await written(make(quick), quick, entries)
+    assert slow.getvalue() == "".join(line + "\n" for line in expected.splitlines())
 
 
 @pytest.mark.parametrize(

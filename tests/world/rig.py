@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
 from tenuto.daemon.hub import Daemon
 from tenuto.daemon.sinks import SinkQueue
 from tenuto.history import HistorySink, Store
@@ -23,15 +21,10 @@ from tenuto.wearables.band import BandDriver
 from tests.daemon.rig import Collector, utc_ms
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from tenuto.simulator import SimulatedWearable
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario in virtual time."""
-    event_loops.run(scenario, speed=math.inf)
 
 
 class Room:

@@ -12,7 +12,7 @@ from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator.radio import Happening, RadioEvent
 from tests.daemon.rig import connected
-from tests.world.rig import Room, room, run
+from tests.world.rig import Room, room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,34 +67,31 @@ async def stop(it: Room) -> None:
 
 
 @pytest.mark.slow
-def test_cut_at_every_packet_it_has_the_old_plan_or_the_new_and_begins_later(
+async def test_cut_at_every_packet_it_has_the_old_plan_or_the_new_and_begins_later(
     tmp_path: Path,
 ) -> None:
     plans = {name: Library().plan(name) for name in ROUTINES}
 
-    async def scenario() -> None:
-        async with room(tmp_path / "h.db", worn=False) as it:
-            player = it.bands[NAME].app.band.player
-            await start_in_the_end(it, ROUTINES[0])
+    async with room(tmp_path / "h.db", worn=False) as it:
+        player = it.bands[NAME].app.band.player
+        await start_in_the_end(it, ROUTINES[0])
+        await stop(it)
+        number = packets = 0
+        while number <= packets:
+            wanted = ROUTINES[(number + 1) % 2]
+            cut = Cut(it, number)
+            await start(it, wanted)
+            await asyncio.sleep(1)
+            packets = max(packets, cut.stop()) if number == 0 else packets
+            held = plans[player.plan.name]
+            assert bytes(player.plan.data) == held.data
+            assert player.plan_id == held.plan_id
+            await start_in_the_end(it, wanted)
+            assert player.plan.name == wanted
+            assert it.bands[NAME].app.band.is_playing
             await stop(it)
-            number = packets = 0
-            while number <= packets:
-                wanted = ROUTINES[(number + 1) % 2]
-                cut = Cut(it, number)
-                await start(it, wanted)
-                await asyncio.sleep(1)
-                packets = max(packets, cut.stop()) if number == 0 else packets
-                held = plans[player.plan.name]
-                assert bytes(player.plan.data) == held.data
-                assert player.plan_id == held.plan_id
-                await start_in_the_end(it, wanted)
-                assert player.plan.name == wanted
-                assert it.bands[NAME].app.band.is_playing
-                await stop(it)
-                number += 1
-            assert packets >= 12, "an upload takes more"
-            sessions = await it.store.sessions()
-            assert {row.reason for row in sessions} == {"stopped"}
-            assert len(sessions) <= packets + 2 + packets, "it began more often than asked"
-
-    run(scenario())
+            number += 1
+        assert packets >= 12, "an upload takes more"
+        sessions = await it.store.sessions()
+        assert {row.reason for row in sessions} == {"stopped"}
+        assert len(sessions) <= packets + 2 + packets, "it began more often than asked"

@@ -11,7 +11,7 @@ import pytest
 
 from tenuto.sessions.commands import Command, Verb
 from tests.daemon.rig import connected, utc_ms
-from tests.world.rig import room, run
+from tests.world.rig import room
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,37 +19,34 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
-def test_after_a_session_the_skew_is_known_and_each_time_was_told_honestly(
+async def test_after_a_session_the_skew_is_known_and_each_time_was_told_honestly(
     tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
     drift_ppm = rng.choice((-50.0, 50.0))
 
-    async def scenario() -> None:
-        async with room(
-            tmp_path / "h.db",
-            seed=seed,
-            drift_ppm=drift_ppm,
-            calm=False,
-            interval_ms=rng.uniform(30, 50),
-        ) as it:
-            await connected(it.daemon, "band-1")
-            answer = await it.daemon.submit(Command(wearable="band-1", verb=Verb.START))
-            assert answer.ok, answer
-            await it.seen.ended()
-            await asyncio.sleep(1)
-            to_utc_ms = utc_ms() - asyncio.get_running_loop().time() * 1000
-            board = it.bands["band-1"].board.clock
-            honest = 0
-            for entry in it.seen.entries:
-                assert entry.record is not None
-                assert entry.uncertainty_ms is not None
-                true_ms = board.loop_time(entry.record.at_ms) * 1000 + to_utc_ms
-                honest += abs(entry.utc_ms - true_ms) <= entry.uncertainty_ms + 1
-                assert entry.uncertainty_ms < 60
-            assert honest >= 0.95 * len(it.seen.entries)
-            skew = it.daemon.supervisors["band-1"].log.clock.skew
-            assert abs(skew.ppm - drift_ppm) <= 10, "95 of 100 seeds are within 5"
-            assert abs(skew.ppm - drift_ppm) <= 3 * skew.sigma_ppm
-
-    run(scenario())
+    async with room(
+        tmp_path / "h.db",
+        seed=seed,
+        drift_ppm=drift_ppm,
+        calm=False,
+        interval_ms=rng.uniform(30, 50),
+    ) as it:
+        await connected(it.daemon, "band-1")
+        answer = await it.daemon.submit(Command(wearable="band-1", verb=Verb.START))
+        assert answer.ok, answer
+        await it.seen.ended()
+        await asyncio.sleep(1)
+        to_utc_ms = utc_ms() - asyncio.get_running_loop().time() * 1000
+        board = it.bands["band-1"].board.clock
+        honest = 0
+        for entry in it.seen.entries:
+            assert entry.record is not None
+            assert entry.uncertainty_ms is not None
+            true_ms = board.loop_time(entry.record.at_ms) * 1000 + to_utc_ms
+            honest += abs(entry.utc_ms - true_ms) <= entry.uncertainty_ms + 1
+            assert entry.uncertainty_ms < 60
+        assert honest >= 0.95 * len(it.seen.entries)
+        skew = it.daemon.supervisors["band-1"].log.clock.skew
+        assert abs(skew.ppm - drift_ppm) <= 10, "95 of 100 seeds are within 5"
+        assert abs(skew.ppm - drift_ppm) <= 3 * skew.sigma_ppm

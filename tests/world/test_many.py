@@ -18,7 +18,7 @@ from tenuto.sessions.events import RecordsLost
 from tenuto_core import wire
 from tenuto_core.log import RECORD_BYTES
 from tests.daemon.rig import connected
-from tests.world.rig import Room, room, run
+from tests.world.rig import Room, room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,17 +71,14 @@ async def check_all(it: Room, names: Sequence[str]) -> None:
 
 
 @pytest.mark.slow
-def test_all_play_side_by_side(tmp_path: Path) -> None:
+async def test_all_play_side_by_side(tmp_path: Path) -> None:
     """`tests/bench/bench_many.py` does it with a hundred."""
 
-    async def scenario() -> None:
-        async with room(tmp_path / "h.db", count=12) as it:
-            await play_all(it, list(it.bands))
-            await check_all(it, list(it.bands))
-            tasks = {task.get_name() for task in asyncio.all_tasks()}
-            assert {f"keep {name}" for name in it.bands} <= tasks
-
-    run(scenario())
+    async with room(tmp_path / "h.db", count=12) as it:
+        await play_all(it, list(it.bands))
+        await check_all(it, list(it.bands))
+        tasks = {task.get_name() for task in asyncio.all_tasks()}
+        assert {f"keep {name}" for name in it.bands} <= tasks
 
 
 def stalls(band: SimulatedWearable, _rng: random.Random) -> None:
@@ -132,27 +129,25 @@ def reboots(band: SimulatedWearable, rng: random.Random) -> None:
     loop.call_later(1, again)
 
 
+async def nag(it: Room) -> None:
+    """Want the one that is ill to play all the same, again and again."""
+    while True:
+        with suppress(TenutoError):
+            await it.daemon.submit(Command(wearable=ILL, verb=Verb.START, routine=ROUTINE))
+        await asyncio.sleep(3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sickness", [stalls, sends_garbage, floods, reboots])
-def test_one_that_is_ill_disturbs_nobody(
+async def test_one_that_is_ill_disturbs_nobody(
     tmp_path: Path, sickness: Callable[[SimulatedWearable, random.Random], None]
 ) -> None:
-    async def scenario() -> None:
-        async with room(tmp_path / "h.db", count=4) as it:
-            well = [name for name in it.bands if name != ILL]
-            await asyncio.gather(*(connected(it.daemon, name) for name in it.bands))
-            sickness(it.bands[ILL], random.Random(1))
-            nagging = asyncio.create_task(nag(it), name="nag")
-            await play_all(it, well)
-            nagging.cancel()
-            await check_all(it, well)
-            it.bands[ILL].crashed = None
-
-    async def nag(it: Room) -> None:
-        """Somebody who wants the one that is ill to play all the same."""
-        while True:
-            with suppress(TenutoError):
-                await it.daemon.submit(Command(wearable=ILL, verb=Verb.START, routine=ROUTINE))
-            await asyncio.sleep(3)
-
-    run(scenario())
+    async with room(tmp_path / "h.db", count=4) as it:
+        well = [name for name in it.bands if name != ILL]
+        await asyncio.gather(*(connected(it.daemon, name) for name in it.bands))
+        sickness(it.bands[ILL], random.Random(1))
+        nagging = asyncio.create_task(nag(it), name="nag")
+        await play_all(it, well)
+        nagging.cancel()
+        await check_all(it, well)
+        it.bands[ILL].crashed = None

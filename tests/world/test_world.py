@@ -25,7 +25,6 @@ from tests.simulator.rig import (
     bonded,
     client_of,
     find,
-    in_virtual_time,
 )
 
 if TYPE_CHECKING:
@@ -93,7 +92,6 @@ async def play_session(
     return band.motor.edges
 
 
-@in_virtual_time
 async def test_a_session_from_the_first_sight_to_the_return_with_the_bond() -> None:
     async with World(seed=1) as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=VirtualPerson())
@@ -120,8 +118,8 @@ async def _crowd(seed: int, count: int) -> tuple[list[str], list[list[Edge]]]:
 
 
 @pytest.mark.slow
-def test_twenty_wearables_in_one_room_each_have_their_session() -> None:
-    said, edges = event_loops.run(_crowd(7, 20), speed=math.inf)
+async def test_twenty_wearables_in_one_room_each_have_their_session() -> None:
+    said, edges = await _crowd(7, 20)
 
     assert sum("done" in line for line in said) == 20
     assert all(len(of_one) == 2 for of_one in edges)
@@ -140,7 +138,6 @@ def test_two_runs_of_one_seed_are_the_same_and_another_seed_is_not() -> None:
     assert first != other
 
 
-@in_virtual_time
 async def test_the_radio_has_no_say_in_what_the_board_does_by_itself() -> None:
     async with bonded() as (world, band, _, client):
         world.radio.silence(band.address, 60, after_s=1)
@@ -153,7 +150,6 @@ async def test_the_radio_has_no_say_in_what_the_board_does_by_itself() -> None:
         assert not client.is_connected
 
 
-@in_virtual_time
 async def test_a_reset_loses_the_link_and_the_memory_and_keeps_bond_and_flash() -> None:
     async with bonded() as (_, band, _, client):
         await client.write_gatt_char(CONTROL, b"\x06\x42", response=True)
@@ -175,7 +171,6 @@ async def test_a_reset_loses_the_link_and_the_memory_and_keeps_bond_and_flash() 
         assert band.board.ticks_ms() < 10_000
 
 
-@in_virtual_time
 async def test_the_firmware_may_reset_its_board() -> None:
     async with bonded() as (_, band, _, client):
         with pytest.raises(BleakError, match="0x08"):  # it is gone before it could answer
@@ -187,7 +182,6 @@ async def test_the_firmware_may_reset_its_board() -> None:
         assert await client.read_gatt_char(SECRET) == b"secret"
 
 
-@in_virtual_time
 async def test_a_crash_of_the_firmware_stops_the_motor_and_is_told_of() -> None:
     async def session() -> None:
         async with bonded() as (_, band, _, client):
@@ -202,7 +196,6 @@ async def test_a_crash_of_the_firmware_stops_the_motor_and_is_told_of() -> None:
         await session()
 
 
-@in_virtual_time
 async def test_a_firmware_that_cannot_start_is_told_of(tmp_path: Path) -> None:
     async with World() as world:
         with pytest.raises(FirmwareError, match=r"band does not start.*no module named 'app'"):
@@ -212,7 +205,6 @@ async def test_a_firmware_that_cannot_start_is_told_of(tmp_path: Path) -> None:
             await world.add_wearable("band", firmware_dir=FIRMWARE)
 
 
-@in_virtual_time
 async def test_presses_reach_the_host_with_the_time_of_the_wearable() -> None:
     async with World() as world:
         person = VirtualPerson(presses=[Press(20.0, 300)])
@@ -224,7 +216,6 @@ async def test_presses_reach_the_host_with_the_time_of_the_wearable() -> None:
         assert b"".join(log) == b"button 1 20000\nbutton 0 20300\n"
 
 
-@in_virtual_time
 async def test_two_hosts_share_the_air_and_a_wearable_serves_one() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
@@ -238,29 +229,23 @@ async def test_two_hosts_share_the_air_and_a_wearable_serves_one() -> None:
         assert await second.read_gatt_char(BATTERY_LEVEL) == bytes([87])
 
 
-def test_leaving_a_world_in_the_middle_of_everything_leaves_no_task_behind() -> None:
-    async def main() -> set[str]:
-        async with World(loss=0.2) as world:
-            person = VirtualPerson()
-            band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=person)
-            adapter = await world.adapter()
-            client = client_of(adapter, band)
-            await client.connect()
-            await client.pair()
-            band.motor.on(50, 60_000)
-            reading = asyncio.create_task(client.read_gatt_char(SECRET))
-            await asyncio.sleep(0.01)
-        assert not band.motor.is_on
-        await asyncio.gather(reading, return_exceptions=True)
-        await asyncio.sleep(60)
-        return {task.get_name() for task in asyncio.all_tasks()} - {
-            asyncio.current_task().get_name()  # type: ignore[union-attr]
-        }
-
-    assert event_loops.run(main(), speed=math.inf) == set()
+async def test_leaving_a_world_in_the_middle_of_everything_leaves_no_task_behind() -> None:
+    async with World(loss=0.2) as world:
+        person = VirtualPerson()
+        band = await world.add_wearable("band", firmware_dir=FIRMWARE, person=person)
+        adapter = await world.adapter()
+        client = client_of(adapter, band)
+        await client.connect()
+        await client.pair()
+        band.motor.on(50, 60_000)
+        reading = asyncio.create_task(client.read_gatt_char(SECRET))
+        await asyncio.sleep(0.01)
+    assert not band.motor.is_on
+    await asyncio.gather(reading, return_exceptions=True)
+    await asyncio.sleep(60)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@in_virtual_time
 async def test_a_cancelled_session_ends_cleanly() -> None:
     async def session() -> None:
         async with bonded() as (_, _band, _, client):
@@ -288,26 +273,22 @@ def test_the_same_session_runs_in_scaled_time() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_silences_at_random_lose_no_press(seed: int) -> None:
-    async def main() -> None:
-        async with bonded(seed=seed, loss=0.1) as (world, band, _, client):
-            random = world.radio.random
-            for _ in range(5):
-                world.radio.silence(None, random.uniform(0, 20), after_s=random.uniform(0, 100))
-            for _ in range(20):
-                band.button.press(50)
-                await asyncio.sleep(5)
-            await asyncio.sleep(30)
-            if not client.is_connected:
-                await client.connect()
-            assert await client.read_gatt_char(SECRET) == b"secret"
-            assert len(band.app.presses) == 40
-            assert not band.board.bleio.adapter.errors
-
-    event_loops.run(main(), speed=math.inf)
+async def test_silences_at_random_lose_no_press(seed: int) -> None:
+    async with bonded(seed=seed, loss=0.1) as (world, band, _, client):
+        random = world.radio.random
+        for _ in range(5):
+            world.radio.silence(None, random.uniform(0, 20), after_s=random.uniform(0, 100))
+        for _ in range(20):
+            band.button.press(50)
+            await asyncio.sleep(5)
+        await asyncio.sleep(30)
+        if not client.is_connected:
+            await client.connect()
+        assert await client.read_gatt_char(SECRET) == b"secret"
+        assert len(band.app.presses) == 40
+        assert not band.board.bleio.adapter.errors
 
 
-@in_virtual_time
 async def test_a_world_that_fails_to_connect_says_why() -> None:
     async with World() as world:
         band = await world.add_wearable("band", firmware_dir=FIRMWARE)
