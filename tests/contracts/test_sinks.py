@@ -5,21 +5,28 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import random
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.daemon.sinks import Sink, SinkQueue
+from tenuto.config import Config, History, Mqtt, Person, Wearable
+from tenuto.daemon.build import Setting, open_host
+from tenuto.daemon.sinks import SINKS as ROWS, HeartRate, Sink, SinkQueue
 from tenuto.history import HistorySink, Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
 from tenuto.sessions.commands import Answer, Command
+from tenuto.sessions.events import EVENTS_OF_THE_HEART, CueFired
 from tenuto.terminal.jsonlines import JsonSink
 from tenuto.terminal.plain import LinesSink
+from tests.contracts import throwaway_sink
+from tests.daemon.rig import Collector, run
 from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
@@ -89,7 +96,12 @@ async def mqtt_without_broker(_: Path) -> AsyncIterator[Callable[[], Sink]]:
     yield lambda: bridge(BrokerAddress("127.0.0.1", 1))
 
 
-SINKS = [null, lines, json_lines, history, mqtt, mqtt_without_broker]
+@asynccontextmanager
+async def throwaway(_: Path) -> AsyncIterator[Callable[[], Sink]]:
+    yield throwaway_sink.NewestCues
+
+
+SINKS = [null, lines, json_lines, history, mqtt, mqtt_without_broker, throwaway]
 
 
 @pytest.fixture(params=SINKS, ids=lambda sink: sink.__name__)
@@ -194,3 +206,50 @@ async def test_it_leaves_no_task_behind(make: Callable[[], Sink]) -> None:
 
     assert asyncio.all_tasks() == before
     assert queue.dropped == 0
+
+
+@pytest.mark.parametrize(
+    "heart, person, sees",
+    [
+        (None, "anna", False),
+        (HeartRate.SHARED, None, False),
+        (HeartRate.SHARED, "ben", False),
+        (HeartRate.SHARED, "anna", True),
+        (HeartRate.ALL, None, True),
+    ],
+)
+def test_a_sink_is_one_file_and_one_row_and_sees_a_heart_rate_only_where_it_may(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    heart: HeartRate | None,
+    person: str | None,
+    *,
+    sees: bool,
+) -> None:
+    """Anna lets her heart rate go out, Ben does not."""
+    row = throwaway_sink.ROW if heart is None else replace(throwaway_sink.ROW, heart=heart)
+    monkeypatch.setitem(ROWS, row.name, row)
+    config = Config(
+        mqtt=Mqtt(url="off"),
+        history=History(path=tmp_path / "h.db"),
+        people=(Person(id="anna", publish_heart_rate=True), Person(id="ben")),
+        wearables=(Wearable(id="wrist", link="simulated", person=person),),
+    )
+    setting = Setting(config=config, speed=math.inf, mqtt=False, say=lambda _: None, seed=0)
+    seen = Collector()
+
+    async def scenario() -> None:
+        async with open_host(setting, config.wearables, [seen]) as host, host.running():
+            supervisor = host.daemon.supervisors["wrist"]
+            await asyncio.wait_for(supervisor.connected.wait(), 60)
+            await supervisor.start(host.compile("wrist", host.library.routine("lower-back")))
+            await seen.ended()
+            await host.flush()
+
+    run(scenario())
+    sink = throwaway_sink.BUILT.pop()
+    told = [entry.event for entry in seen.entries]
+    assert list(sink.cues) == [event.cue for event in told if isinstance(event, CueFired)][-100:]
+    assert "finished" in sink.cues
+    assert {type(event) for event in told} & EVENTS_OF_THE_HEART, "there was nothing to hide"
+    assert bool(sink.shown & EVENTS_OF_THE_HEART) is sees

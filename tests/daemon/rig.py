@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import event_loops
 from tenuto.daemon.hub import Daemon
-from tenuto.daemon.sinks import SinkQueue
+from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.routines.library import Library
 from tenuto.sessions.events import Entry, Record, SessionEnded
@@ -108,8 +108,8 @@ async def daemon_for(
 ) -> AsyncIterator[tuple[Daemon, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
-    async with Store(path) as store, SinkQueue(HistorySink(store)) as history:
-        queues = [await SinkQueue(sink).__aenter__() for sink in sinks]
+    async with Store(path) as store, queue_for(HistorySink(store)) as history:
+        queues = [await queue_for(sink).__aenter__() for sink in sinks]
         daemon = Daemon(
             store=store,
             history=history,
@@ -132,6 +132,9 @@ async def daemon_for(
                 await queue.__aexit__(None, None, None)
             if not task.cancelled() and task.exception() is not None:
                 raise task.exception()  # type: ignore[misc]
+
+
+SINKS[Collector.name] = SinkRow(name=Collector.name, heart=HeartRate.ALL)
 
 
 async def connected(daemon: Daemon, name: str = "band") -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.daemon.hub import Daemon
-from tenuto.daemon.sinks import SinkQueue
+from tenuto.daemon.sinks import queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
@@ -50,7 +50,7 @@ def test_supervisor_and_daemon_end_all_the_same(
 
     async def scenario() -> None:
         fault = Fault()
-        async with Store(tmp_path / "h.db") as store, SinkQueue(HistorySink(store)) as history:
+        async with Store(tmp_path / "h.db") as store, queue_for(HistorySink(store)) as history:
             daemon = Daemon(
                 store=store,
                 history=history,

@@ -9,7 +9,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.daemon.hub import Daemon
-from tenuto.daemon.sinks import SinkQueue
+from tenuto.daemon.sinks import HeartRate, SinkQueue
 from tenuto.errors import InputError, TenutoError
 from tenuto.history import LINGER_S, HistorySink, Store
 from tenuto.sessions.commands import Answer, Command
@@ -143,8 +143,11 @@ class Host:
         self.screen = Collector()
         self.post = self._mqtt.post(self)
         history = HistorySink(self.store, self.post.keep)
-        self.queues = [SinkQueue(history, bound=BOUND, linger_s=LINGER_S)]
-        self.queues += [SinkQueue(sink, bound=BOUND) for sink in (*self.post.sinks, self.screen)]
+        self.queues = [SinkQueue(history, bound=BOUND, linger_s=LINGER_S, heart=HeartRate.ALL)]
+        self.queues += [
+            SinkQueue(sink, bound=BOUND, heart=HeartRate.ALL)
+            for sink in (*self.post.sinks, self.screen)
+        ]
         for queue in self.queues:
             await queue.__aenter__()
         self.daemon = Daemon(

@@ -36,7 +36,6 @@ from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
 from tenuto.mqtt.state_topics import StateTopics
 from tenuto.mqtt.topics import (
-    EVENTS_OF_THE_HEART,
     SETTINGS,
     Topics,
     encode,
@@ -46,7 +45,7 @@ from tenuto.mqtt.topics import (
     summary_payload,
 )
 from tenuto.sessions.commands import Command, Preference, Verb
-from tenuto.sessions.events import Entry
+from tenuto.sessions.events import EVENTS_OF_THE_HEART, Entry
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables.device_state import DeviceState
 from tenuto.wearables.surroundings import LinkState

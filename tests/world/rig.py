@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenuto.daemon.hub import Daemon
-from tenuto.daemon.sinks import SinkQueue
+from tenuto.daemon.sinks import queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.radios.adapters import radio_of
@@ -57,9 +57,9 @@ async def room(
     async with AsyncExitStack() as stack:
         air = await stack.enter_async_context(World(seed=seed, **world))
         store = await stack.enter_async_context(Store(path))
-        history = await stack.enter_async_context(SinkQueue(HistorySink(store), bound=4096))
+        history = await stack.enter_async_context(queue_for(HistorySink(store)))
         seen = Collector()
-        queue = await stack.enter_async_context(SinkQueue(seen))
+        queue = await stack.enter_async_context(queue_for(seen))
         adapter = BleAdapter(radio_of(await air.adapter()), name="simulated")
         stack.push_async_callback(adapter.close)
         daemon = Daemon(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import real_s
-from tenuto.history import LINGER_S, HistorySink, Store
+from tenuto.history import HistorySink, Store
 from tenuto.history.daily import times_held
 from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
@@ -38,7 +38,7 @@ from .hub import Daemon
 from .reload import changes
 from .remote import play_beside
 from .requests import ControlRequests
-from .sinks import SinkQueue
+from .sinks import SINKS, SinkContext, queue_for
 from .systemd import ServiceManager
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from tenuto.wearables.pairing import Forgotten, Paired
     from tenuto.wearables.supervisor import Supervisor
 
-    from .sinks import Sink
+    from .sinks import Sink, SinkQueue
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,6 @@ SESSION_MARGIN_S = 900.0
 """How long after the plan's own end a session may still go on, for pauses and lost links."""
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
-HISTORY_BOUND, HISTORY_BATCH = 4096, 256
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 """Exit codes; 2, wrong use, is given where the mistake is found."""
@@ -156,15 +155,13 @@ class Host:
         self.store = await self._stack.enter_async_context(Store(config.history_path))
         skews = ClockStore(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
-        history = SinkQueue(
-            HistorySink(self.store, self._keep_messages),
-            bound=HISTORY_BOUND,
-            batch=HISTORY_BATCH,
-            linger_s=LINGER_S,
-        )
+        history = queue_for(HistorySink(self.store, self._keep_messages))
         await self._stack.enter_async_context(history)
         self._broker = await self._find_broker()
-        queues = [await self._stack.enter_async_context(SinkQueue(sink)) for sink in sinks]
+        context = SinkContext(config=config, store=self.store, utc_ms=self.time.utc_ms)
+        built = [row.build(context) for row in SINKS.values() if row.build is not None]
+        sinks = [*sinks, *(sink for sink in built if sink is not None)]
+        queues = [await self._stack.enter_async_context(queue_for(sink)) for sink in sinks]
         queues += await self._build_bridge(wearables, history)
         self._queues = [history, *queues]
         self.daemon = Daemon(
@@ -176,6 +173,7 @@ class Host:
             rng=self._rng,
             on_link=self._on_link,
             skews=skews,
+            shares_heart=self._shares_heart,
         )
         for wearable in wearables:
             await self._add(wearable)
@@ -263,7 +261,11 @@ class Host:
         )
         self._tell_subjects(wearables)
         sinks: tuple[Sink, ...] = (self.bridge, self.feed)
-        return [await self._stack.enter_async_context(SinkQueue(sink)) for sink in sinks]
+        return [await self._stack.enter_async_context(queue_for(sink)) for sink in sinks]
+
+    def _shares_heart(self, person: str | None) -> bool:
+        found = self.config.person(person)
+        return found is not None and found.publish_heart_rate
 
     def _tell_subjects(self, wearables: Sequence[Wearable]) -> None:
         """Tell MQTT of the wearables and of those who wear them."""

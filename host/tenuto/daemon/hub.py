@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import EXTEND_MS_MAX, Answer, Command, Verb
+from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.wearables.supervisor import Supervisor
 from tenuto.wearables.surroundings import LinkState, Surroundings
+
+from .sinks import HeartRate
 
 if TYPE_CHECKING:
     import random
@@ -59,6 +62,7 @@ class Daemon:
     of a routine by its name, None for the default of this wearable, and raises InputError.
     utc_ms: UTC of now in ms since 1970.  rng: for jitter.  on_link: told when a wearable is
     reached or lost; must not wait or raise.  skews: what is remembered of the clocks.
+    shares_heart: whether a person lets the heart rate go out.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class Daemon:
         rng: random.Random,
         on_link: Callable[[str, LinkState], None],
         skews: ClockStore | None = None,
+        shares_heart: Callable[[str | None], bool] = lambda _person: False,
     ) -> None:
         self._compile = compile_routine
+        self._shares_heart = shares_heart
         self._queues = [history, *queues]
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -143,8 +149,15 @@ class Daemon:
         )
 
     def _put(self, entry: Entry) -> None:
+        """Put an entry into every queue, a heart rate only where it may be seen."""
+        sees = {HeartRate.NONE, HeartRate.SHARED, HeartRate.ALL}
+        if type(entry.event) in EVENTS_OF_THE_HEART:
+            sees.remove(HeartRate.NONE)
+            if not self._shares_heart(entry.person):
+                sees.remove(HeartRate.SHARED)
         for queue in self._queues:
-            queue.put(entry)
+            if queue.heart in sees:
+                queue.put(entry)
 
     async def start(self, wearable: str, routine: str | None) -> SessionKey:
         """Begin a routine on a wearable.

@@ -12,7 +12,7 @@ from tenuto.control.entries import entry_from_json
 from tenuto.errors import ControlError, LinkError, LinkReason, TenutoError
 from tenuto.sessions.events import SessionEnded
 
-from .sinks import SinkQueue
+from .sinks import queue_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from tenuto.control import Client, Talk
     from tenuto.routines.compile import CompiledPlan
 
-    from .sinks import Sink
+    from .sinks import Sink, SinkQueue
 
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
-ENTRIES_WAITING_MAX = 4096
 
 
 async def play_beside(
@@ -48,7 +47,7 @@ async def play_beside(
     """
     own_plan = {} if plan is None else {"plan": b64encode(plan.data).decode()}
     async with (
-        SinkQueue(sink, bound=ENTRIES_WAITING_MAX) as queue,
+        queue_for(sink) as queue,
         client.talk("run", wearable=wearable, routine=routine, **own_plan) as talk,
     ):
         showing = asyncio.create_task(_show(talk, queue, say), name="show")

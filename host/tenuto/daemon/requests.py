@@ -19,7 +19,7 @@ from tenuto.wearables import pairing
 from tenuto_core.plan import Plan, PlanError
 
 from .follow import OneSession, begin, reach, so_far
-from .sinks import SinkQueue
+from .sinks import queue_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 SESSION_MARGIN_S = 900.0
 FLUSH_TIMEOUT_S = 5.0
 SCAN_MAX_S = 600.0
-ENTRIES_WAITING_MAX = 4096
 """A whole session's beginning, for a client that takes it slowly."""
 
 
@@ -120,7 +119,7 @@ class ControlRequests:
         supervisor = self._supervisor(talk.text("wearable"))
         compiled = self._plan(supervisor.name, talk)
         sink = OneSession(_Remote(talk))
-        queue = SinkQueue(sink, bound=ENTRIES_WAITING_MAX)
+        queue = queue_for(sink)
         async with queue:
             self._daemon.attach(queue)
             try:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Queues: one bounded queue and one task for each sink, so that no sink can hold up another.
+"""Sinks: their registry, and a bounded queue and a task for each, so that none holds up another.
 
 The daemon puts each entry into every queue and goes on; what a sink then needs, its queue waits
 for. A broker that takes half a second for a message, or a disk that hangs, costs that sink its own
 oldest entries and nobody else anything.
+
+A new sink is one file and one row in `SINKS`.
 """
 
 from __future__ import annotations
@@ -13,15 +15,20 @@ import logging
 import traceback
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
+from tenuto.history import LINGER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    from tenuto.config import Config
+    from tenuto.history import Store
     from tenuto.sessions.events import Entry
 
 _log = logging.getLogger(__name__)
@@ -65,6 +72,66 @@ class Sink(Protocol):
         """Give everything back. May be called twice, and without `open`."""
 
 
+class HeartRate(Enum):
+    """Whose heart rate a sink gets."""
+
+    NONE = "none"
+    SHARED = "shared"
+    """Of people who let it go out, by `publish_heart_rate`."""
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkContext:
+    """What a sink may be built of."""
+
+    config: Config
+    store: Store
+    utc_ms: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkRow:
+    """One row of the registry.
+
+    Attributes:
+        name: `Sink.name`.
+        bound, batch, linger_s: See `SinkQueue`.
+        heart: Whose heart rate it gets; it is health data, so none unless the row says so.
+        build: Returns the sink of a daemon, or None where the configuration does not want one.
+            None for a sink that a command or a door builds when it is asked for.
+    """
+
+    name: str
+    bound: int = 1024
+    batch: int = 64
+    linger_s: float = 0.0
+    heart: HeartRate = HeartRate.NONE
+    build: Callable[[SinkContext], Sink | None] | None = None
+
+
+SINKS: dict[str, SinkRow] = {
+    row.name: row
+    for row in (
+        SinkRow(name="history", bound=4096, batch=256, linger_s=LINGER_S, heart=HeartRate.ALL),
+        SinkRow(name="mqtt", heart=HeartRate.SHARED),
+        SinkRow(name="mqtt facts"),
+        # What a person looks at who has asked for it.
+        SinkRow(name="terminal", bound=4096, heart=HeartRate.ALL),
+        SinkRow(name="lines", bound=4096, heart=HeartRate.ALL),
+        SinkRow(name="json", bound=4096, heart=HeartRate.ALL),
+        SinkRow(name="control", bound=4096, heart=HeartRate.ALL),
+    )
+}
+"""All sinks by their names."""
+
+
+def queue_for(sink: Sink, rows: Mapping[str, SinkRow] | None = None) -> SinkQueue:
+    """Return the queue of a sink as its row says; without a row, the defaults hold."""
+    row = (SINKS if rows is None else rows).get(sink.name) or SinkRow(name=sink.name)
+    return SinkQueue(sink, bound=row.bound, batch=row.batch, linger_s=row.linger_s, heart=row.heart)
+
+
 class SinkQueue:
     """The queue and the task of one sink; an asynchronous context manager.
 
@@ -76,6 +143,7 @@ class SinkQueue:
         dropped: entries lost so far, because the queue was full, because the sink failed on them
             for good, or because they were still here when the queue closed.
         failing: whether the last attempt of the sink failed.
+        heart: whose heart rate the daemon puts in.
 
     What a sink waits for is no faster under a clock that is, so the time limits are of real time.
 
@@ -88,6 +156,7 @@ class SinkQueue:
         handle_timeout_s: longest time for `open` and for each `handle`, then it is cancelled.
         close_timeout_s: on exit, longest time for what still waits, and again for `close`.
         on_dropped: called with the number of entries just lost; must not raise.
+        heart: whose heart rate the sink is to get.
     """
 
     def __init__(
@@ -100,6 +169,7 @@ class SinkQueue:
         handle_timeout_s: float = 30.0,
         close_timeout_s: float = 2.0,
         on_dropped: Callable[[int], None] | None = None,
+        heart: HeartRate = HeartRate.NONE,
     ) -> None:
         if bound < 1 or batch < 1:
             msg = f"bound and batch must be 1 or more, not {bound} and {batch}"
@@ -107,6 +177,7 @@ class SinkQueue:
         self.name = sink.name
         self.dropped = 0
         self.failing = False
+        self.heart = heart
         self._sink = sink
         self._bound = bound
         self._batch_max = batch

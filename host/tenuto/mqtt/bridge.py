@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from tenuto.event_loops import real_s
 from tenuto.sessions import events
 from tenuto.sessions.commands import Answer, Command, Preference
+from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import SessionView
 
 from .connection import LEAVE_S, Connection, Timing
@@ -30,7 +31,6 @@ from .outbox import Outbox
 from .outgoing import Outgoing
 from .rivals import Rivals
 from .topics import (
-    EVENTS_OF_THE_HEART,
     NOT_OF_THE_SESSION,
     OFFLINE,
     ONLINE,

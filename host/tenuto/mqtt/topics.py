@@ -22,6 +22,7 @@ from tenuto.sessions.commands import (
     Preference,
     Verb,
 )
+from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
@@ -180,8 +181,6 @@ def event_type(event: Event) -> str:
     return event.name
 
 
-EVENTS_OF_THE_HEART = frozenset({events.HeartBeat, events.HeartSensor})
-"""These go to `heart`, if they go out at all."""
 NOT_OF_THE_SESSION = EVENTS_OF_THE_HEART | {events.CueFired}
 """These leave `session_payload` as it was."""
 _MORE_TYPES = ("hold_started", "hold_ended", "switch_sides")

@@ -178,6 +178,10 @@ class HeartSensor(Event):
     """False once no beat came for a while."""
 
 
+EVENTS_OF_THE_HEART: frozenset[type[Event]] = frozenset({HeartBeat, HeartSensor})
+"""What is private unless its person lets it go out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkLost(Event):
     """The host no longer hears the wearable; the session goes on there."""
