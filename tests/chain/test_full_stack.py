@@ -18,7 +18,7 @@ from tenuto.sessions.events import (
     SessionStarted,
     StepStarted,
 )
-from tests.chain.rig import Chain, chain, run
+from tests.chain.rig import Chain, chain
 from tests.daemon.test_daemon import LOWER_BACK_MS
 
 if TYPE_CHECKING:
@@ -53,85 +53,73 @@ async def undisturbed(path: Path) -> list[tuple[int, bool, int]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_a_minute_of_radio_silence_changes_no_buzz_and_leaves_no_hole(
+async def test_a_minute_of_radio_silence_changes_no_buzz_and_leaves_no_hole(
     tmp_path: Path, seed: int
 ) -> None:
     rng = random.Random(seed)
 
-    async def scenario() -> None:
-        expected = await undisturbed(tmp_path / "quiet.db")
-        async with chain(tmp_path / "h.db", seed) as it:
-            start_ms = await start(it)
-            await asyncio.sleep(rng.uniform(0, LOWER_BACK_MS / 1000 - 10))
-            it.world.radio.silence(it.wearable.address, SILENCE_S)
-            assert (await it.seen.ended()).reason == "finished"
-            await it.host.flush()
-            assert edges_from(it, start_ms) == expected
-            kinds = [type(entry.event) for entry in it.seen.entries]
-            assert kinds.count(LinkLost) == 1
-            assert kinds.count(LinkRestored) <= 1
-            assert RecordsLost not in kinds
-            seqs = [e.event.seq for e in it.seen.entries if e.event.seq is not None]
-            assert seqs == list(range(seqs[0], seqs[-1] + 1))
-            stored = await it.host.store.session(1)
-            assert stored is not None
-            assert [item.record.seq for item in stored.records] == seqs
-            it.wearable.check()
-
-    run(scenario())
+    expected = await undisturbed(tmp_path / "quiet.db")
+    async with chain(tmp_path / "h.db", seed) as it:
+        start_ms = await start(it)
+        await asyncio.sleep(rng.uniform(0, LOWER_BACK_MS / 1000 - 10))
+        it.world.radio.silence(it.wearable.address, SILENCE_S)
+        assert (await it.seen.ended()).reason == "finished"
+        await it.host.flush()
+        assert edges_from(it, start_ms) == expected
+        kinds = [type(entry.event) for entry in it.seen.entries]
+        assert kinds.count(LinkLost) == 1
+        assert kinds.count(LinkRestored) <= 1
+        assert RecordsLost not in kinds
+        seqs = [e.event.seq for e in it.seen.entries if e.event.seq is not None]
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
+        stored = await it.host.store.session(1)
+        assert stored is not None
+        assert [item.record.seq for item in stored.records] == seqs
+        it.wearable.check()
 
 
 @pytest.mark.slow
-def test_a_long_press_stops_the_motor_before_any_host_knows(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as it:
-            start_ms = await start(it)
-            board_ms = it.wearable.board.ticks_ms()
-            # Within the long buzz that starts the first hold, which lasts from 5,000 to 5,500 ms.
-            it.world.radio.silence(it.wearable.address, 30)
-            it.wearable.button.press(2000, after_ms=start_ms + 4_600 - board_ms)
-            ended = await it.seen.ended()
-            assert (ended.reason, ended.source) == ("stopped", "wearer")
-            assert 5_400 <= ended.t_ms <= 5_430, "800 ms after the press, give or take a poll"
-            last = it.wearable.motor.edges[-1]
-            assert not last.on
-            assert round(last.t_ms) - start_ms <= 5_430
-            kinds = [type(entry.event) for entry in it.seen.entries]
-            assert LinkLost in kinds, "the test is about a band that nobody hears"
-
-    run(scenario())
+async def test_a_long_press_stops_the_motor_before_any_host_knows(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as it:
+        start_ms = await start(it)
+        board_ms = it.wearable.board.ticks_ms()
+        # Within the long buzz that starts the first hold, which lasts from 5,000 to 5,500 ms.
+        it.world.radio.silence(it.wearable.address, 30)
+        it.wearable.button.press(2000, after_ms=start_ms + 4_600 - board_ms)
+        ended = await it.seen.ended()
+        assert (ended.reason, ended.source) == ("stopped", "wearer")
+        assert 5_400 <= ended.t_ms <= 5_430, "800 ms after the press, give or take a poll"
+        last = it.wearable.motor.edges[-1]
+        assert not last.on
+        assert round(last.t_ms) - start_ms <= 5_430
+        kinds = [type(entry.event) for entry in it.seen.entries]
+        assert LinkLost in kinds, "the test is about a band that nobody hears"
 
 
 @pytest.mark.slow
-def test_the_firmware_never_blocks_and_never_complains(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as it:
-            await start(it)
-            await it.seen.ended()
-            board = it.wearable.board
-            assert list(board.bleio.adapter.blocking_calls) == []
-            assert [line for line in board.stdout if "radio:" in line] == []
-
-    run(scenario())
+async def test_the_firmware_never_blocks_and_never_complains(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as it:
+        await start(it)
+        await it.seen.ended()
+        board = it.wearable.board
+        assert list(board.bleio.adapter.blocking_calls) == []
+        assert [line for line in board.stdout if "radio:" in line] == []
 
 
 @pytest.mark.slow
-def test_a_press_starts_again_and_the_host_follows(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with chain(tmp_path / "h.db") as it:
-            await start(it)
-            await asyncio.sleep(10)
-            await it.host.daemon.submit(Command(wearable="simulated", verb=Verb.STOP))
-            await it.seen.ended()
-            first = it.seen.entries[0].session
-            it.wearable.button.press(80)
-            ended = await it.seen.until(
-                lambda e: e.session != first and isinstance(e.event, SessionEnded)
-            )
-            assert isinstance(ended.event, SessionEnded)
-            assert ended.event.reason == "finished"
-            begun = next(e.event for e in it.seen.entries if e.session == ended.session)
-            assert isinstance(begun, SessionStarted)
-            assert (begun.source, begun.routine) == ("wearer", "lower-back")
-
-    run(scenario())
+async def test_a_press_starts_again_and_the_host_follows(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as it:
+        await start(it)
+        await asyncio.sleep(10)
+        await it.host.daemon.submit(Command(wearable="simulated", verb=Verb.STOP))
+        await it.seen.ended()
+        first = it.seen.entries[0].session
+        it.wearable.button.press(80)
+        ended = await it.seen.until(
+            lambda e: e.session != first and isinstance(e.event, SessionEnded)
+        )
+        assert isinstance(ended.event, SessionEnded)
+        assert ended.event.reason == "finished"
+        begun = next(e.event for e in it.seen.entries if e.session == ended.session)
+        assert isinstance(begun, SessionStarted)
+        assert (begun.source, begun.routine) == ("wearer", "lower-back")

@@ -19,7 +19,7 @@ from tenuto.history import HistorySink, Store
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
 from tenuto.wearables.band import BandDriver
-from tests.daemon.rig import RecordingMotor, run, utc_ms
+from tests.daemon.rig import RecordingMotor, utc_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,35 +43,32 @@ class Fault:
 @pytest.mark.parametrize("turns", range(6))
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.5, 5.0], ids=lambda after_s: f"{after_s} s")
 @pytest.mark.parametrize("whole", [False, True], ids=["supervisor", "daemon"])
-def test_supervisor_and_daemon_end_all_the_same(
+async def test_supervisor_and_daemon_end_all_the_same(
     tmp_path: Path, whole: bool, after_s: float, turns: int
 ) -> None:
     """turns: of the event loop, between the error and the cancellation."""
 
-    async def scenario() -> None:
-        fault = Fault()
-        async with Store(tmp_path / "h.db") as store, queue_for(HistorySink(store)) as history:
-            daemon = Daemon(
-                store=store,
-                history=history,
-                queues=[],
-                compile_routine=lambda _, name: Library().plan(name or "lower-back"),
-                utc_ms=utc_ms,
-                rng=random.Random(1),
-                on_link=lambda _name, _state: None,
-            )
-            link = InProcessLink(InProcessBand(RecordingMotor()))
-            supervisor: Supervisor = daemon.add("band", None, BandDriver(link))
-            supervisor.add_part("fault", fault.work)
-            task = asyncio.create_task(daemon.run() if whole else supervisor.run())
-            await asyncio.sleep(after_s)
-            fault.now.set()
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            ended, _ = await asyncio.wait({task}, timeout=WITHIN_S)
-            assert ended
-            assert not supervisor.connected.is_set()
-            assert task.cancelled()
-
-    run(scenario())
+    fault = Fault()
+    async with Store(tmp_path / "h.db") as store, queue_for(HistorySink(store)) as history:
+        daemon = Daemon(
+            store=store,
+            history=history,
+            queues=[],
+            compile_routine=lambda _, name: Library().plan(name or "lower-back"),
+            utc_ms=utc_ms,
+            rng=random.Random(1),
+            on_link=lambda _name, _state: None,
+        )
+        link = InProcessLink(InProcessBand(RecordingMotor()))
+        supervisor: Supervisor = daemon.add("band", None, BandDriver(link))
+        supervisor.add_part("fault", fault.work)
+        task = asyncio.create_task(daemon.run() if whole else supervisor.run())
+        await asyncio.sleep(after_s)
+        fault.now.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait({task}, timeout=WITHIN_S)
+        assert ended
+        assert not supervisor.connected.is_set()
+        assert task.cancelled()

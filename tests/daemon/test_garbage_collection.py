@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import math
 import weakref
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tenuto import event_loops
 from tenuto.daemon.garbage_collection import (
     AT_LATEST_S,
     EVERY_S,
@@ -19,7 +17,7 @@ from tenuto.daemon.garbage_collection import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Iterator
 
 A_MILLION = 1_000_000
 
@@ -27,10 +25,6 @@ A_MILLION = 1_000_000
 class Circle:
     def __init__(self) -> None:
         self.me = self
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    event_loops.run(scenario, speed=math.inf)
 
 
 @contextmanager
@@ -49,47 +43,37 @@ def full_looks() -> Iterator[list[float]]:
         gc.callbacks.remove(on_look)
 
 
-def test_nothing_stands_still_while_somebody_plays_and_then_the_garbage_goes() -> None:
+async def test_nothing_stands_still_while_somebody_plays_and_then_the_garbage_goes() -> None:
     playing = True
 
-    async def scenario() -> None:
-        nonlocal playing
-        loop = asyncio.get_running_loop()
-        with full_looks() as looks:
-            async with collected_between_sessions(lambda: playing):
-                circle = weakref.ref(Circle())
-                # So much that lasts would have it look at everything, and again and again.
-                lasting = [[number] for number in range(A_MILLION)]
-                gc.collect(1)  # or it may still be among what is new
-                gc.collect(1)
-                await asyncio.sleep(2 * EVERY_S)
-                assert looks == []
-                playing = False
-                ended_s = loop.time()
-                await asyncio.sleep(LOOK_EVERY_S)
-                assert [ended_s <= look_s <= ended_s + LOOK_EVERY_S for look_s in looks] == [True]
-                assert circle() is None
-            assert len(lasting) == A_MILLION
-
-    run(scenario())
+    loop = asyncio.get_running_loop()
+    with full_looks() as looks:
+        async with collected_between_sessions(lambda: playing):
+            circle = weakref.ref(Circle())
+            # So much that lasts would have it look at everything, and again and again.
+            lasting = [[number] for number in range(A_MILLION)]
+            gc.collect(1)  # or it may still be among what is new
+            gc.collect(1)
+            await asyncio.sleep(2 * EVERY_S)
+            assert looks == []
+            playing = False
+            ended_s = loop.time()
+            await asyncio.sleep(LOOK_EVERY_S)
+            assert [ended_s <= look_s <= ended_s + LOOK_EVERY_S for look_s in looks] == [True]
+            assert circle() is None
+        assert len(lasting) == A_MILLION
 
 
-def test_those_who_play_all_day_have_it_once_an_hour() -> None:
-    async def scenario() -> None:
-        with full_looks() as looks:
-            async with collected_between_sessions(lambda: True):
-                await asyncio.sleep(3 * AT_LATEST_S + 1)
-        assert len(looks) == 3
-
-    run(scenario())
+async def test_those_who_play_all_day_have_it_once_an_hour() -> None:
+    with full_looks() as looks:
+        async with collected_between_sessions(lambda: True):
+            await asyncio.sleep(3 * AT_LATEST_S + 1)
+    assert len(looks) == 3
 
 
-def test_it_leaves_the_collector_as_it_was() -> None:
+async def test_it_leaves_the_collector_as_it_was() -> None:
     before = gc.get_threshold()
 
-    async def scenario() -> None:
-        async with collected_between_sessions(lambda: False):
-            assert gc.get_threshold() != before
-
-    run(scenario())
+    async with collected_between_sessions(lambda: False):
+        assert gc.get_threshold() != before
     assert gc.get_threshold() == before

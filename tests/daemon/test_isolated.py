@@ -14,7 +14,7 @@ from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import RecordsLost, SessionEnded, SessionStarted
 from tenuto.sessions.tracker import Tracker
 from tenuto.wearables.band import BandDriver
-from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, log_of, run
+from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ async def session_beside(
 
 @pytest.mark.parametrize("error", UNEXPECTED, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", ["connect", "status", "clock", "follow", "disconnect"])
-def test_the_other_wearable_plays_and_is_kept_as_if_nothing_were(
+async def test_the_other_wearable_plays_and_is_kept_as_if_nothing_were(
     tmp_path: Path, where: str, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     def add(daemon: Daemon) -> FaultyDriver:
@@ -104,12 +104,9 @@ def test_the_other_wearable_plays_and_is_kept_as_if_nothing_were(
             asyncio.get_running_loop().create_task(drop_again_and_again(link))
         return driver
 
-    async def scenario() -> None:
+    with caplog.at_level(logging.INFO):
         undisturbed = await session_beside(tmp_path / "one.db", lambda _daemon: None)
         assert await session_beside(tmp_path / "two.db", add) == undisturbed
-
-    with caplog.at_level(logging.INFO):
-        run(scenario())
     told = [r.getMessage() for r in caplog.records if "wearable=faulty" in r.getMessage()]
     assert any(type(error).__name__ in line and "test_isolated.py:" in line for line in told)
     assert "187" not in caplog.text, "what an error quotes may be private"
@@ -121,7 +118,7 @@ async def drop_again_and_again(link: InProcessLink) -> None:
         link.drop()
 
 
-def test_a_record_that_cannot_be_read_is_told_as_lost_and_the_next_ones_are_kept(
+async def test_a_record_that_cannot_be_read_is_told_as_lost_and_the_next_ones_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed = Tracker.feed
@@ -131,62 +128,53 @@ def test_a_record_that_cannot_be_read_is_told_as_lost_and_the_next_ones_are_kept
             raise IndexError
         return feed(self, record)
 
-    async def scenario() -> None:
-        seen = Collector()
-        link = InProcessLink(InProcessBand(RecordingMotor()))
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            await daemon.submit(Command(wearable="band", verb=Verb.START))
-            ended = await seen.ended()
-        assert ended.reason == "finished"
-        lost = [e.event for e in seen.entries if isinstance(e.event, RecordsLost)]
-        assert [event.count for event in lost] == [1]
-
     monkeypatch.setattr(Tracker, "feed", feed_but_one)
-    run(scenario())
+    seen = Collector()
+    link = InProcessLink(InProcessBand(RecordingMotor()))
+    async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+        await connected(daemon)
+        await daemon.submit(Command(wearable="band", verb=Verb.START))
+        ended = await seen.ended()
+    assert ended.reason == "finished"
+    lost = [e.event for e in seen.entries if isinstance(e.event, RecordsLost)]
+    assert [event.count for event in lost] == [1]
 
 
-def test_who_is_told_of_a_link_cannot_end_it(tmp_path: Path) -> None:
+async def test_who_is_told_of_a_link_cannot_end_it(tmp_path: Path) -> None:
     def fail(_name: str, _state: object) -> None:
         raise RuntimeError
 
-    async def scenario() -> None:
-        link = InProcessLink(InProcessBand(RecordingMotor()))
-        async with daemon_for(tmp_path / "h.db", {}) as (daemon, _):
-            daemon._around.on_link = fail
-            daemon.add("band", None, BandDriver(link))
-            await connected(daemon)
-            await asyncio.sleep(60)
-            assert daemon.supervisors["band"].connected.is_set()
-
-    run(scenario())
+    link = InProcessLink(InProcessBand(RecordingMotor()))
+    async with daemon_for(tmp_path / "h.db", {}) as (daemon, _):
+        daemon._around.on_link = fail
+        daemon.add("band", None, BandDriver(link))
+        await connected(daemon)
+        await asyncio.sleep(60)
+        assert daemon.supervisors["band"].connected.is_set()
 
 
-def test_a_number_in_the_history_that_no_log_has_does_not_keep_the_wearable_away(
+async def test_a_number_in_the_history_that_no_log_has_does_not_keep_the_wearable_away(
     tmp_path: Path,
 ) -> None:
     """As an older version stored what a band had told."""
 
-    async def scenario() -> None:
-        seen = Collector()
-        band = InProcessBand(RecordingMotor())
-        link = InProcessLink(band)
-        async with daemon_for(tmp_path / "h.db", {"band": link}) as (daemon, store):
-            await connected(daemon)
-            await daemon.submit(Command(wearable="band", verb=Verb.START))
-            await asyncio.sleep(10)
-            await daemon.submit(Command(wearable="band", verb=Verb.STOP))
-            await asyncio.sleep(1)
-            await store.work(
-                lambda db: db.execute(
-                    "UPDATE records SET seq = 4294967296 WHERE seq = (SELECT max(seq) FROM records)"
-                )
+    seen = Collector()
+    band = InProcessBand(RecordingMotor())
+    link = InProcessLink(band)
+    async with daemon_for(tmp_path / "h.db", {"band": link}) as (daemon, store):
+        await connected(daemon)
+        await daemon.submit(Command(wearable="band", verb=Verb.START))
+        await asyncio.sleep(10)
+        await daemon.submit(Command(wearable="band", verb=Verb.STOP))
+        await asyncio.sleep(1)
+        await store.work(
+            lambda db: db.execute(
+                "UPDATE records SET seq = 4294967296 WHERE seq = (SELECT max(seq) FROM records)"
             )
-        async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
-            await connected(daemon)
-            assert (await daemon.submit(Command(wearable="band", verb=Verb.START))).ok
-            await seen.until(
-                lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
-            )
-
-    run(scenario())
+        )
+    async with daemon_for(tmp_path / "h.db", {"band": link}, seen) as (daemon, _):
+        await connected(daemon)
+        assert (await daemon.submit(Command(wearable="band", verb=Verb.START))).ok
+        await seen.until(
+            lambda e: isinstance(e.event, SessionEnded) and e.event.reason == "finished"
+        )

@@ -14,7 +14,7 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.command_sender import DELIVER_WITHIN_S
 from tenuto.wearables.link_slots import PLAYING_HOLD_S, LinkSlots
-from tests.daemon.rig import Collector, RecordingMotor, daemon_for, log_of, run
+from tests.daemon.rig import Collector, RecordingMotor, daemon_for, log_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +74,10 @@ async def started(daemon: Daemon, name: str) -> None:
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["links_max is set", "the adapter says it"])
-def test_all_play_and_each_record_is_kept(
+async def test_all_play_and_each_record_is_kept(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, told: bool
 ) -> None:
-    async def scenario() -> None:
+    with caplog.at_level(logging.WARNING):
         adapter = Adapter(LINKS)
         bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(COUNT)}
         links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
@@ -101,86 +101,69 @@ def test_all_play_and_each_record_is_kept(
             assert any("waits for a link" in str(supervisor.problem) for supervisor in waiting)
         assert ("carries no more than 3 links" in caplog.text) is not told
 
-    with caplog.at_level(logging.WARNING):
-        run(scenario())
+
+async def test_everybody_has_a_link_within_bounds(tmp_path: Path) -> None:
+    adapter = Adapter(2)
+    links = {
+        f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1)) for n in range(6)
+    }
+    async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 2)) as (daemon, _):
+        for _ in range(5):
+            async with asyncio.timeout(3 * 40):
+                await asyncio.gather(*(k.connected.wait() for k in daemon.supervisors.values()))
 
 
-def test_everybody_has_a_link_within_bounds(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        adapter = Adapter(2)
-        links = {
-            f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
-            for n in range(6)
-        }
-        async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 2)) as (daemon, _):
-            for _ in range(5):
-                async with asyncio.timeout(3 * 40):
-                    await asyncio.gather(*(k.connected.wait() for k in daemon.supervisors.values()))
-
-    run(scenario())
-
-
-def test_who_has_room_keeps_the_link(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        adapter, seen = Adapter(2), Collector()
-        links = {
-            f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1))
-            for n in range(2)
-        }
-        async with daemon_for(tmp_path / "h.db", links, seen, slots=LinkSlots("hci0", 2)) as (
-            daemon,
-            _,
-        ):
-            await asyncio.gather(*(started(daemon, name) for name in links))
-            await asyncio.sleep(340)
-            assert not [e for e in seen.entries if e.event.name == "link_lost"]
-
-    run(scenario())
+async def test_who_has_room_keeps_the_link(tmp_path: Path) -> None:
+    adapter, seen = Adapter(2), Collector()
+    links = {
+        f"band-{n}": LimitedLink(adapter, InProcessBand(RecordingMotor(), n + 1)) for n in range(2)
+    }
+    async with daemon_for(tmp_path / "h.db", links, seen, slots=LinkSlots("hci0", 2)) as (
+        daemon,
+        _,
+    ):
+        await asyncio.gather(*(started(daemon, name) for name in links))
+        await asyncio.sleep(340)
+        assert not [e for e in seen.entries if e.event.name == "link_lost"]
 
 
-def test_a_stop_reaches_a_wearable_at_its_next_link(tmp_path: Path) -> None:
+async def test_a_stop_reaches_a_wearable_at_its_next_link(tmp_path: Path) -> None:
     assert 2 * PLAYING_HOLD_S <= DELIVER_WITHIN_S
 
-    async def scenario() -> None:
-        adapter = Adapter(1)
-        bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(2)}
-        links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
-        async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 1)) as (
-            daemon,
-            store,
-        ):
-            await asyncio.gather(*(started(daemon, name) for name in bands))
-            away = next(n for n, k in daemon.supervisors.items() if not k.connected.is_set())
-            answer = await daemon.submit(Command(wearable=away, verb=Verb.STOP))
-            assert answer.reason == "unreachable"
-            assert "waits for a link" in answer.text
-            await asyncio.sleep(80)
-            assert bands[away].band.player.state == 0
-            await asyncio.sleep(120)
-            rows = {row.key.wearable: row.reason for row in await store.sessions()}
-            assert rows[away] == "stopped"
-
-    run(scenario())
+    adapter = Adapter(1)
+    bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(2)}
+    links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
+    async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 1)) as (
+        daemon,
+        store,
+    ):
+        await asyncio.gather(*(started(daemon, name) for name in bands))
+        away = next(n for n, k in daemon.supervisors.items() if not k.connected.is_set())
+        answer = await daemon.submit(Command(wearable=away, verb=Verb.STOP))
+        assert answer.reason == "unreachable"
+        assert "waits for a link" in answer.text
+        await asyncio.sleep(80)
+        assert bands[away].band.player.state == 0
+        await asyncio.sleep(120)
+        rows = {row.key.wearable: row.reason for row in await store.sessions()}
+        assert rows[away] == "stopped"
 
 
-def test_a_slot_that_is_given_up_while_waiting_goes_to_the_next() -> None:
-    async def scenario() -> None:
-        slots = LinkSlots("hci0", 1)
-        await slots.acquire()
-        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
-        await asyncio.sleep(0)
-        assert slots.waiting == 2
-        first.cancel()
-        await asyncio.wait({first})
-        slots.release()
-        await second
-        assert (slots.held, slots.waiting) == (1, 0)
-        third = asyncio.create_task(slots.acquire())
-        await asyncio.sleep(0)
-        slots.release()
-        third.cancel()  # just when it got its slot
-        await asyncio.wait({third})
-        await slots.acquire()
-        assert slots.held == 1
-
-    run(scenario())
+async def test_a_slot_that_is_given_up_while_waiting_goes_to_the_next() -> None:
+    slots = LinkSlots("hci0", 1)
+    await slots.acquire()
+    first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
+    await asyncio.sleep(0)
+    assert slots.waiting == 2
+    first.cancel()
+    await asyncio.wait({first})
+    slots.release()
+    await second
+    assert (slots.held, slots.waiting) == (1, 0)
+    third = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0)
+    slots.release()
+    third.cancel()  # just when it got its slot
+    await asyncio.wait({third})
+    await slots.acquire()
+    assert slots.held == 1

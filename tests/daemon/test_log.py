@@ -10,7 +10,6 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
 from tenuto_core.buzzer import Motor
-from tests.daemon.rig import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,35 +60,26 @@ class Reader:
         self.gaps.append((first, end))
 
 
-def test_a_long_log_comes_without_a_pause() -> None:
-    async def scenario() -> None:
-        async with Reader(1_000) as reader:
-            await asyncio.sleep(1.5)
-            assert reader.seqs == list(range(1_000))
-            assert reader.requests.count(wire.LOG_ACK) < 1_000 // 20
-
-    run(scenario())
+async def test_a_long_log_comes_without_a_pause() -> None:
+    async with Reader(1_000) as reader:
+        await asyncio.sleep(1.5)
+        assert reader.seqs == list(range(1_000))
+        assert reader.requests.count(wire.LOG_ACK) < 1_000 // 20
 
 
-def test_what_there_was_no_room_for_comes_soon_after_there_is_some() -> None:
-    async def scenario() -> None:
-        async with Reader(5, room=3) as reader:
-            await asyncio.sleep(4)
-            assert reader.seqs == []
-            reader.room = 5
-            await asyncio.sleep(0.5)
-            assert reader.seqs == list(range(5))
-            assert reader.requests.count(wire.LOG_READ) < 20
-
-    run(scenario())
+async def test_what_there_was_no_room_for_comes_soon_after_there_is_some() -> None:
+    async with Reader(5, room=3) as reader:
+        await asyncio.sleep(4)
+        assert reader.seqs == []
+        reader.room = 5
+        await asyncio.sleep(0.5)
+        assert reader.seqs == list(range(5))
+        assert reader.requests.count(wire.LOG_READ) < 20
 
 
-def test_what_was_overwritten_is_known_before_what_follows() -> None:
-    async def scenario() -> None:
-        async with Reader(1_500) as reader:
-            await asyncio.sleep(1.5)
-            assert reader.gaps == [(0, 1_500 - reader.log.capacity)]
-            assert reader.seqs == list(range(1_500 - reader.log.capacity, 1_500))
-            assert reader.requests.count(wire.LOG_READ) == 1
-
-    run(scenario())
+async def test_what_was_overwritten_is_known_before_what_follows() -> None:
+    async with Reader(1_500) as reader:
+        await asyncio.sleep(1.5)
+        assert reader.gaps == [(0, 1_500 - reader.log.capacity)]
+        assert reader.seqs == list(range(1_500 - reader.log.capacity, 1_500))
+        assert reader.requests.count(wire.LOG_READ) == 1

@@ -17,7 +17,7 @@ from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import Extended, Paused, SessionEnded
 from tenuto.wearables.command_sender import DELIVER_WITHIN_S
 from tenuto_core import player, wire
-from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, run
+from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -69,7 +69,7 @@ class Cut:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True], ids=["frame lost", "frame through"])
-def test_an_upload_that_is_cut_at_any_frame_leaves_the_old_plan_or_the_new(
+async def test_an_upload_that_is_cut_at_any_frame_leaves_the_old_plan_or_the_new(
     tmp_path: Path, after: bool
 ) -> None:
     plans = {name: Library().plan(name) for name in (OLD, NEW)}
@@ -112,75 +112,62 @@ def test_an_upload_that_is_cut_at_any_frame_leaves_the_old_plan_or_the_new(
             )
         return count
 
-    async def scenario() -> None:
-        count = await frames_of_a_start()
-        assert count >= 15, "an upload takes more"
-        for number in range(1, count + 1):
-            await cut_at(number)
-
-    run(scenario())
+    count = await frames_of_a_start()
+    assert count >= 15, "an upload takes more"
+    for number in range(1, count + 1):
+        await cut_at(number)
 
 
 @pytest.mark.parametrize("tries", range(1, 8))
-def test_a_command_whose_answers_are_lost_is_obeyed_once(tmp_path: Path, tries: int) -> None:
-    async def scenario() -> None:
-        deaf = 0
+async def test_a_command_whose_answers_are_lost_is_obeyed_once(tmp_path: Path, tries: int) -> None:
+    deaf = 0
 
-        def lose(direction: str, packet: bytes) -> bool:
-            nonlocal deaf
-            answer = wire.COMMAND | wire.ANSWER
-            if (
-                direction == "down"
-                and deaf
-                and answer in (frame[0] for frame in wire.split(packet))
-            ):
-                deaf -= 1
-                return True
-            return False
+    def lose(direction: str, packet: bytes) -> bool:
+        nonlocal deaf
+        answer = wire.COMMAND | wire.ANSWER
+        if direction == "down" and deaf and answer in (frame[0] for frame in wire.split(packet)):
+            deaf -= 1
+            return True
+        return False
 
-        band, seen = InProcessBand(RecordingMotor()), Collector()
-        async with daemon_for(
-            tmp_path / "h.db", {"band": InProcessLink(band, lose=lose)}, seen
-        ) as (
-            daemon,
-            _,
-        ):
-            await connected(daemon)
-            assert (await daemon.submit(command(Verb.START))).ok
-            await asyncio.sleep(10)
-            deaf = tries
-            asked = command(Verb.EXTEND, by_ms=10_000, id="from the dashboard")
-            answers = [await daemon.submit(asked) for _ in range(4)]
-            assert answers[-1].ok, answers
-            await seen.ended()
-            assert sum(isinstance(e.event, Extended) for e in seen.entries) == 1
-
-    run(scenario())
+    band, seen = InProcessBand(RecordingMotor()), Collector()
+    async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band, lose=lose)}, seen) as (
+        daemon,
+        _,
+    ):
+        await connected(daemon)
+        assert (await daemon.submit(command(Verb.START))).ok
+        await asyncio.sleep(10)
+        deaf = tries
+        asked = command(Verb.EXTEND, by_ms=10_000, id="from the dashboard")
+        answers = [await daemon.submit(asked) for _ in range(4)]
+        assert answers[-1].ok, answers
+        await seen.ended()
+        assert sum(isinstance(e.event, Extended) for e in seen.entries) == 1
 
 
-def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        band, seen = InProcessBand(RecordingMotor()), Collector()
-        async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
-            daemon,
-            _,
-        ):
-            await connected(daemon)
-            await daemon.submit(command(Verb.START))
-            await asyncio.sleep(6)
-            asked = command(Verb.EXTEND, by_ms=1_000, id="7")
-            first = await asyncio.gather(*(daemon.submit(asked) for _ in range(3)))
-            assert [answer.ok for answer in first] == [True] * 3
-            assert (await daemon.submit(command(Verb.EXTEND, by_ms=2_000, id="7"))).ok, "another"
-            await asyncio.sleep(80)
-            assert (await daemon.submit(asked)).ok
-            assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok
-            assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok, "without an id"
-            await seen.ended()
-            extended = [e.event for e in seen.entries if isinstance(e.event, Extended)]
-            assert [event.by_ms for event in extended] == [1_000, 2_000, 1_000, 1_000, 1_000]
-
-    run(scenario())
+async def test_a_request_that_comes_again_is_the_same_request_for_a_while_only(
+    tmp_path: Path,
+) -> None:
+    band, seen = InProcessBand(RecordingMotor()), Collector()
+    async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (
+        daemon,
+        _,
+    ):
+        await connected(daemon)
+        await daemon.submit(command(Verb.START))
+        await asyncio.sleep(6)
+        asked = command(Verb.EXTEND, by_ms=1_000, id="7")
+        first = await asyncio.gather(*(daemon.submit(asked) for _ in range(3)))
+        assert [answer.ok for answer in first] == [True] * 3
+        assert (await daemon.submit(command(Verb.EXTEND, by_ms=2_000, id="7"))).ok, "another"
+        await asyncio.sleep(80)
+        assert (await daemon.submit(asked)).ok
+        assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok
+        assert (await daemon.submit(command(Verb.EXTEND, by_ms=1_000))).ok, "without an id"
+        await seen.ended()
+        extended = [e.event for e in seen.entries if isinstance(e.event, Extended)]
+        assert [event.by_ms for event in extended] == [1_000, 2_000, 1_000, 1_000, 1_000]
 
 
 @dataclass
@@ -213,48 +200,42 @@ async def outage(path: Path) -> AsyncIterator[Outage]:
 
 
 @pytest.mark.parametrize("verb", [Verb.STOP, Verb.PAUSE])
-def test_a_stop_or_a_pause_is_delivered_when_the_wearable_is_back(
+async def test_a_stop_or_a_pause_is_delivered_when_the_wearable_is_back(
     tmp_path: Path, verb: Verb
 ) -> None:
-    async def scenario() -> None:
-        async with outage(tmp_path / "h.db") as it:
-            loop = asyncio.get_running_loop()
-            asked_s = loop.time()
-            answer = await it.daemon.submit(command(verb))
-            assert (answer.ok, answer.reason) == (False, "unreachable")
-            assert loop.time() - asked_s < 0.1, "answered at once"
-            assert f"the {verb.value} is delivered if" in answer.text
-            await asyncio.sleep(40)
-            assert it.band.band.player.state == player.RUNNING
-            it.end()
-            await connected(it.daemon)
-            await asyncio.sleep(1)
-            wanted = player.PAUSED if verb is Verb.PAUSE else player.IDLE
-            assert it.band.band.player.state == wanted
-            await asyncio.sleep(60)
-            pauses = [e for e in it.seen.entries if isinstance(e.event, Paused)]
-            assert len(pauses) == (verb is Verb.PAUSE)
-
-    run(scenario())
+    async with outage(tmp_path / "h.db") as it:
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
+        answer = await it.daemon.submit(command(verb))
+        assert (answer.ok, answer.reason) == (False, "unreachable")
+        assert loop.time() - asked_s < 0.1, "answered at once"
+        assert f"the {verb.value} is delivered if" in answer.text
+        await asyncio.sleep(40)
+        assert it.band.band.player.state == player.RUNNING
+        it.end()
+        await connected(it.daemon)
+        await asyncio.sleep(1)
+        wanted = player.PAUSED if verb is Verb.PAUSE else player.IDLE
+        assert it.band.band.player.state == wanted
+        await asyncio.sleep(60)
+        pauses = [e for e in it.seen.entries if isinstance(e.event, Paused)]
+        assert len(pauses) == (verb is Verb.PAUSE)
 
 
 @pytest.mark.parametrize("verb", [Verb.SKIP, Verb.BACK, Verb.EXTEND, Verb.RESUME, Verb.START])
-def test_anything_else_is_not_delivered_later(tmp_path: Path, verb: Verb) -> None:
-    async def scenario() -> None:
-        async with outage(tmp_path / "h.db") as it:
-            answer = await it.daemon.submit(command(verb))
-            assert (answer.ok, answer.reason) == (False, "unreachable")
-            assert "delivered" not in answer.text
-            it.end()
-            assert (await it.seen.ended()).t_ms == Library().plan(NEW).plan.duration_ms
-
-    run(scenario())
+async def test_anything_else_is_not_delivered_later(tmp_path: Path, verb: Verb) -> None:
+    async with outage(tmp_path / "h.db") as it:
+        answer = await it.daemon.submit(command(verb))
+        assert (answer.ok, answer.reason) == (False, "unreachable")
+        assert "delivered" not in answer.text
+        it.end()
+        assert (await it.seen.ended()).t_ms == Library().plan(NEW).plan.duration_ms
 
 
-def test_a_stop_is_dropped_and_said_when_it_comes_too_late(
+async def test_a_stop_is_dropped_and_said_when_it_comes_too_late(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scenario() -> None:
+    with caplog.at_level(logging.WARNING):
         async with outage(tmp_path / "h.db") as it:
             await it.daemon.submit(command(Verb.STOP))
             await asyncio.sleep(DELIVER_WITHIN_S + 1)
@@ -262,14 +243,11 @@ def test_a_stop_is_dropped_and_said_when_it_comes_too_late(
             it.end()
             assert (await it.seen.ended()).reason == "finished"
 
-    with caplog.at_level(logging.WARNING):
-        run(scenario())
 
-
-def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
+async def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def scenario() -> None:
+    with caplog.at_level(logging.WARNING):
         async with outage(tmp_path / "h.db") as it:
             await it.daemon.submit(command(Verb.STOP))
             it.band.press(900)  # the wearer stops by hand
@@ -284,17 +262,11 @@ def test_a_stop_does_not_hit_the_session_after_the_one_it_was_meant_for(
             assert ends == ["stopped", "finished"]
             assert "no longer plays that session" in caplog.text
 
-    with caplog.at_level(logging.WARNING):
-        run(scenario())
 
-
-def test_a_resume_takes_back_a_pause_that_waits(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with outage(tmp_path / "h.db") as it:
-            await it.daemon.submit(command(Verb.PAUSE))
-            await it.daemon.submit(command(Verb.RESUME))
-            it.end()
-            await it.seen.ended()
-            assert not any(isinstance(e.event, Paused) for e in it.seen.entries)
-
-    run(scenario())
+async def test_a_resume_takes_back_a_pause_that_waits(tmp_path: Path) -> None:
+    async with outage(tmp_path / "h.db") as it:
+        await it.daemon.submit(command(Verb.PAUSE))
+        await it.daemon.submit(command(Verb.RESUME))
+        it.end()
+        await it.seen.ended()
+        assert not any(isinstance(e.event, Paused) for e in it.seen.entries)

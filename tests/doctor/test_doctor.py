@@ -23,16 +23,13 @@ from tenuto.links.ble import BleAdapter
 from tenuto.shipped import shipped_firmware
 from tests.chain.rig import json_lines, tenuto
 from tests.conftest import free_port
-from tests.daemon.rig import run
 from tests.links.fake_bleak import Air
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from tests.conftest import StartBroker
 
-pytestmark = pytest.mark.real_time
 
 BAND = '[[wearable]]\nid = "anna"\nlink = "ble"\naddress = "C0:00:00:00:00:01"\n'
 OFF = BleakBluetoothNotAvailableError("off", BleakBluetoothNotAvailableReason.POWERED_OFF)
@@ -70,10 +67,6 @@ async def only(who: Context, name: str) -> Finding:
     (found,) = await findings(who, name)
     assert (found.advice is None) == (found.level is Level.OK), "what is wrong has an advice"
     return found
-
-
-def in_virtual_time(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    run(scenario())
 
 
 # --- configuration and routines
@@ -151,24 +144,21 @@ async def test_without_a_system_bus(tmp_path: Path) -> None:
     assert await findings(context(configured(tmp_path, other), **gone), "system bus") == []
 
 
-def test_an_adapter(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        air = Air()
-        air.add()
+async def test_an_adapter(tmp_path: Path) -> None:
+    air = Air()
+    air.add()
 
-        def adapter(_name: str | None) -> BleAdapter:
-            return BleAdapter(air.radio())
+    def adapter(_name: str | None) -> BleAdapter:
+        return BleAdapter(air.radio())
 
-        config = configured(tmp_path, BAND)
-        well = await only(context(config, adapter=adapter), "adapter")
-        assert (well.level, "1 device" in well.text) == (Level.OK, True)
-        air.always("scan", OFF)
-        off = await only(context(config, adapter=adapter), "adapter")
-        assert (off.level, "switch it on" in str(off.advice)) == (Level.PROBLEM, True)
-        unused = await only(context(configured(tmp_path), adapter=adapter), "adapter")
-        assert unused.level is Level.WARNING
-
-    in_virtual_time(scenario)
+    config = configured(tmp_path, BAND)
+    well = await only(context(config, adapter=adapter), "adapter")
+    assert (well.level, "1 device" in well.text) == (Level.OK, True)
+    air.always("scan", OFF)
+    off = await only(context(config, adapter=adapter), "adapter")
+    assert (off.level, "switch it on" in str(off.advice)) == (Level.PROBLEM, True)
+    unused = await only(context(configured(tmp_path), adapter=adapter), "adapter")
+    assert unused.level is Level.WARNING
 
 
 async def test_the_adapter_of_a_daemon(tmp_path: Path) -> None:
@@ -311,48 +301,42 @@ async def test_the_clock(utc_s: float, is_set: bool | None, level: Level) -> Non
 # --- wearables
 
 
-def test_wearables_without_a_daemon(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        air = Air()
-        device = air.add()
-        device.paired = device.knows_host = False
+async def test_wearables_without_a_daemon(tmp_path: Path) -> None:
+    air = Air()
+    device = air.add()
+    device.paired = device.knows_host = False
 
-        def adapter(_name: str | None) -> BleAdapter:
-            return BleAdapter(air.radio())
+    def adapter(_name: str | None) -> BleAdapter:
+        return BleAdapter(air.radio())
 
-        config = configured(tmp_path, BAND)
-        found = await only(context(config, adapter=adapter), "wearables")
-        assert (found.level, "0.1.0" in found.text) == (Level.OK, True)
-        assert air.count("pair") == 0, "looking changes nothing"
-        device.in_reach = False
-        found = await only(context(config, adapter=adapter), "wearables")
-        assert (found.level, "charged" in str(found.advice)) == (Level.WARNING, True)
-
-    in_virtual_time(scenario)
+    config = configured(tmp_path, BAND)
+    found = await only(context(config, adapter=adapter), "wearables")
+    assert (found.level, "0.1.0" in found.text) == (Level.OK, True)
+    assert air.count("pair") == 0, "looking changes nothing"
+    device.in_reach = False
+    found = await only(context(config, adapter=adapter), "wearables")
+    assert (found.level, "charged" in str(found.advice)) == (Level.WARNING, True)
 
 
-def test_each_wearable_is_looked_for_on_its_own_adapter(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        near, far = Air(), Air()
-        near.add()
-        airs: dict[str | None, Air] = {None: far, "hci1": near}
+async def test_each_wearable_is_looked_for_on_its_own_adapter(tmp_path: Path) -> None:
+    near, far = Air(), Air()
+    near.add()
+    airs: dict[str | None, Air] = {None: far, "hci1": near}
 
-        def adapter(name: str | None) -> BleAdapter:
-            return BleAdapter(airs[name].radio(), name=name or "default")
+    def adapter(name: str | None) -> BleAdapter:
+        return BleAdapter(airs[name].radio(), name=name or "default")
 
-        config = configured(tmp_path, BAND + 'adapter = "hci1"\n')
-        (heard,) = await findings(context(config, adapter=adapter), "adapter")
-        assert "hci1 works; 1 device" in heard.text, "nobody needs the usual one"
-        assert (await only(context(config, adapter=adapter), "wearables")).level is Level.OK
+    config = configured(tmp_path, BAND + 'adapter = "hci1"\n')
+    (heard,) = await findings(context(config, adapter=adapter), "adapter")
+    assert "hci1 works; 1 device" in heard.text, "nobody needs the usual one"
+    assert (await only(context(config, adapter=adapter), "wearables")).level is Level.OK
 
-        both = BAND + 'adapter = "hci1"\n' + BAND.replace("anna", "bob").replace("01", "02")
-        config = configured(tmp_path, both)
-        await asyncio.sleep(5)  # BlueZ takes its time to part
-        here, away = await findings(context(config, adapter=adapter), "wearables")
-        assert (here.level, away.level) == (Level.OK, Level.WARNING)
-        assert len(await findings(context(config, adapter=adapter), "adapter")) == 2
-
-    in_virtual_time(scenario)
+    both = BAND + 'adapter = "hci1"\n' + BAND.replace("anna", "bob").replace("01", "02")
+    config = configured(tmp_path, both)
+    await asyncio.sleep(5)  # BlueZ takes its time to part
+    here, away = await findings(context(config, adapter=adapter), "wearables")
+    assert (here.level, away.level) == (Level.OK, Level.WARNING)
+    assert len(await findings(context(config, adapter=adapter), "adapter")) == 2
 
 
 async def test_wearables_of_a_daemon(tmp_path: Path) -> None:

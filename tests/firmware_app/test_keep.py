@@ -187,10 +187,7 @@ def test_a_board_without_such_a_flash_keeps_nothing_and_says_so() -> None:
     on_a_board(look)
 
 
-def test_the_digest_is_sha_256() -> None:
-    async def scenario() -> None:
-        async with room() as it:
-            digest = it.worn.board.load("digest").sha256
-            assert digest(b"abc") == sha256(b"abc").digest()
-
-    run(scenario())
+async def test_the_digest_is_sha_256() -> None:
+    async with room() as it:
+        digest = it.worn.board.load("digest").sha256
+        assert digest(b"abc") == sha256(b"abc").digest()

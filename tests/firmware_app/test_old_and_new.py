@@ -12,7 +12,7 @@ from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.sessions.commands import Verb
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
-from tests.firmware_app.rig import follow, keys_with, plan, room, run, start, until
+from tests.firmware_app.rig import follow, keys_with, plan, room, start, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,67 +54,54 @@ class Recorded:
         pass
 
 
-def test_a_band_of_the_first_release_is_asked_for_nothing_that_it_does_not_know() -> None:
-    async def scenario() -> None:
-        link = Recorded()
-        host = BandDriver(link, keys=keys_with(bytes(16)), utc_ms=lambda: 1.8e12)
+async def test_a_band_of_the_first_release_is_asked_for_nothing_that_it_does_not_know() -> None:
+    link = Recorded()
+    host = BandDriver(link, keys=keys_with(bytes(16)), utc_ms=lambda: 1.8e12)
 
-        identity = await host.connect(lambda: None)
-        status = await host.status()
+    identity = await host.connect(lambda: None)
+    status = await host.status()
 
-        assert (identity.name, identity.boot_id) == ("old band", 0x12345678)
-        assert (status.state, status.battery_pct, status.log_next) == ("idle", 87, 1)
-        assert set(link.asked) == {wire.HELLO, wire.STATE}
-        with pytest.raises(RefusedError) as refused:
-            await host.stats()
-        assert refused.value.reason == "unknown_request"
-
-    run(scenario())
+    assert (identity.name, identity.boot_id) == ("old band", 0x12345678)
+    assert (status.state, status.battery_pct, status.log_next) == ("idle", 87, 1)
+    assert set(link.asked) == {wire.HELLO, wire.STATE}
+    with pytest.raises(RefusedError) as refused:
+        await host.stats()
+    assert refused.value.reason == "unknown_request"
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 200])
-def test_a_version_that_is_not_known_is_refused_with_what_to_do(protocol: int) -> None:
-    async def scenario() -> None:
-        hello = bytearray(HELLO_V1)
-        hello[3] = protocol
+async def test_a_version_that_is_not_known_is_refused_with_what_to_do(protocol: int) -> None:
+    hello = bytearray(HELLO_V1)
+    hello[3] = protocol
 
-        with pytest.raises(LinkError, match="update the older") as refused:
-            await BandDriver(Recorded(bytes(hello))).connect(lambda: None)
+    with pytest.raises(LinkError, match="update the older") as refused:
+        await BandDriver(Recorded(bytes(hello))).connect(lambda: None)
 
-        assert refused.value.reason is LinkReason.PROTOCOL
-
-    run(scenario())
+    assert refused.value.reason is LinkReason.PROTOCOL
 
 
-def test_the_band_of_today_says_hello_as_the_first_release_understands_it() -> None:
-    async def scenario() -> None:
-        async with room() as it:
-            values, tail = it.band.hello()
-            frame = wire.encode(wire.HELLO | wire.ANSWER, 1, *values, tail=tail)
-            assert frame[:4] == bytes((0x81, 1, vocab.OK, 1))
-            assert len(frame) == len(HELLO_V1) - len("old band") + len(tail)
-
-    run(scenario())
+async def test_the_band_of_today_says_hello_as_the_first_release_understands_it() -> None:
+    async with room() as it:
+        values, tail = it.band.hello()
+        frame = wire.encode(wire.HELLO | wire.ANSWER, 1, *values, tail=tail)
+        assert frame[:4] == bytes((0x81, 1, vocab.OK, 1))
+        assert len(frame) == len(HELLO_V1) - len("old band") + len(tail)
 
 
-def test_a_host_of_the_first_release_plays_on_a_band_that_is_not_locked() -> None:
+async def test_a_host_of_the_first_release_plays_on_a_band_that_is_not_locked() -> None:
     """By cable, or in the pairing window; it knows no key and asks for none."""
-
-    async def scenario() -> None:
-        async with room() as it:
-            for host in (it.cabled(), it.host(keys=None, utc_ms=None)):
-                it.gesture()
-                await asyncio.sleep(3)
-                await host.connect(lambda: None)
-                records = await follow(host)
-                compiled = plan()
-                await start(host, compiled)
-                await until(lambda: it.band.is_playing)
-                await asyncio.sleep(10)
-                await host.command(Verb.STOP, compiled.plan_id)
-                await asyncio.sleep(3)
-                assert records[-1].kind == vocab.SESSION_ENDED
-                await host.disconnect()
-                await asyncio.sleep(60)
-
-    run(scenario())
+    async with room() as it:
+        for host in (it.cabled(), it.host(keys=None, utc_ms=None)):
+            it.gesture()
+            await asyncio.sleep(3)
+            await host.connect(lambda: None)
+            records = await follow(host)
+            compiled = plan()
+            await start(host, compiled)
+            await until(lambda: it.band.is_playing)
+            await asyncio.sleep(10)
+            await host.command(Verb.STOP, compiled.plan_id)
+            await asyncio.sleep(3)
+            assert records[-1].kind == vocab.SESSION_ENDED
+            await host.disconnect()
+            await asyncio.sleep(60)

@@ -149,7 +149,6 @@ async def test_in_progress_passes(tmp_path: Path, operation: str) -> None:
 
 async def test_many_wearables_take_turns_on_one_adapter(tmp_path: Path) -> None:
     """The fake fails both of two things at once, as BlueZ does, so any overlap would be seen."""
-
     air = Air()
     adapter = BleAdapter(air.radio())
     addresses = [f"C0:00:00:00:00:{number:02X}" for number in range(1, 13)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto import event_loops
 from tenuto.mqtt.announcer import SETTLE_S, Announcer
 from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
 from tenuto.mqtt.home_assistant import BIRTH_DELAY_S, HomeAssistant
@@ -22,7 +20,6 @@ from tests.mqtt.known import InMemory
 from tests.mqtt.test_bridge import is_online, make_bridge, running
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
     from pathlib import Path
 
     from tenuto.mqtt.address import BrokerAddress
@@ -31,10 +28,6 @@ TOPICS = Topics("tenuto")
 WRIST = "homeassistant/device/tenuto_wearable_wrist/config"
 ANNA = "homeassistant/device/tenuto_person_anna/config"
 BOUND_S = 60
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    event_loops.run(scenario, speed=math.inf)
 
 
 def wrist(*, heart: bool = True, routines: tuple[str, ...] = ("lower-back",)) -> Announcement:
@@ -73,116 +66,98 @@ async def let_it_run(
     await asyncio.wait({task})
 
 
-def test_what_is_new_is_sent_and_sent_once_more() -> None:
-    async def main() -> None:
-        broker, announcer = Broker(), Announcer(InMemory())
-        announcer.want([wrist(), anna()])
-        await let_it_run(announcer, broker)
-        assert broker.configs(WRIST) == [wrist().config] * 2
-        assert broker.configs(ANNA) == [anna().config] * 2
+async def test_what_is_new_is_sent_and_sent_once_more() -> None:
+    broker, announcer = Broker(), Announcer(InMemory())
+    announcer.want([wrist(), anna()])
+    await let_it_run(announcer, broker)
+    assert broker.configs(WRIST) == [wrist().config] * 2
+    assert broker.configs(ANNA) == [anna().config] * 2
 
-        again = Broker()
-        await let_it_run(announcer, again)
-        assert again.configs(WRIST) == [wrist().config]
-
-    run(main())
+    again = Broker()
+    await let_it_run(announcer, again)
+    assert again.configs(WRIST) == [wrist().config]
 
 
-def test_different_messages_for_one_device_have_time_in_between() -> None:
-    async def main() -> None:
-        broker, announcer = Broker(), Announcer(InMemory())
-        task = asyncio.create_task(announcer.run(broker.publish, lambda _: False))
-        for number in range(5):
-            announcer.want([wrist(routines=tuple(f"r{n}" for n in range(number + 1)))])
-            await asyncio.sleep(1)
-        await asyncio.sleep(BOUND_S)
-        task.cancel()
-        await asyncio.wait({task})
-        told = [(at_s, payload) for at_s, topic, payload in broker.sent if topic == WRIST]
-        for (one_s, one), (other_s, other) in pairwise(told):
-            assert one == other or other_s - one_s >= SETTLE_S
-        assert json.loads(told[-1][1])["components"]["routine"]["options"] == [
-            f"r{n}" for n in range(5)
-        ]
-        assert told[-1][1] == told[-2][1], "the last one was not sent once more"
-
-    run(main())
+async def test_different_messages_for_one_device_have_time_in_between() -> None:
+    broker, announcer = Broker(), Announcer(InMemory())
+    task = asyncio.create_task(announcer.run(broker.publish, lambda _: False))
+    for number in range(5):
+        announcer.want([wrist(routines=tuple(f"r{n}" for n in range(number + 1)))])
+        await asyncio.sleep(1)
+    await asyncio.sleep(BOUND_S)
+    task.cancel()
+    await asyncio.wait({task})
+    told = [(at_s, payload) for at_s, topic, payload in broker.sent if topic == WRIST]
+    for (one_s, one), (other_s, other) in pairwise(told):
+        assert one == other or other_s - one_s >= SETTLE_S
+    assert json.loads(told[-1][1])["components"]["routine"]["options"] == [
+        f"r{n}" for n in range(5)
+    ]
+    assert told[-1][1] == told[-2][1], "the last one was not sent once more"
 
 
-def test_a_component_that_goes_is_removed_by_its_key_once() -> None:
-    async def main() -> None:
-        known = InMemory()
-        first = Announcer(known)
-        first.want([wrist()])
-        await let_it_run(first, Broker())
+async def test_a_component_that_goes_is_removed_by_its_key_once() -> None:
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist()])
+    await let_it_run(first, Broker())
 
-        broker, second = Broker(), Announcer(known)
-        second.want([wrist(heart=False)])
-        await let_it_run(second, broker)
-        told = [item["components"].get("heart_rate") for item in broker.configs(WRIST)]
-        assert told[0] == {"platform": "sensor"}
-        assert set(map(str, told[1:])) == {"None"}
+    broker, second = Broker(), Announcer(known)
+    second.want([wrist(heart=False)])
+    await let_it_run(second, broker)
+    told = [item["components"].get("heart_rate") for item in broker.configs(WRIST)]
+    assert told[0] == {"platform": "sensor"}
+    assert set(map(str, told[1:])) == {"None"}
 
-        third = Broker()
-        await let_it_run(second, third)
-        assert third.configs(WRIST) == [wrist(heart=False).config]
-
-    run(main())
+    third = Broker()
+    await let_it_run(second, third)
+    assert third.configs(WRIST) == [wrist(heart=False).config]
 
 
-def test_a_device_that_goes_is_taken_back_with_its_topics_even_by_a_later_run() -> None:
-    async def main() -> None:
-        known = InMemory()
-        first = Announcer(known)
-        first.want([wrist(), anna()])
-        await let_it_run(first, Broker())
+async def test_a_device_that_goes_is_taken_back_with_its_topics_even_by_a_later_run() -> None:
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist(), anna()])
+    await let_it_run(first, Broker())
 
-        broker, second = Broker(), Announcer(known)
-        second.want([anna()])
-        await let_it_run(second, broker)
-        assert broker.cleared() == {WRIST, *wrist().states}
-        assert set(known.announced) == {ANNA}
-
-    run(main())
+    broker, second = Broker(), Announcer(known)
+    second.want([anna()])
+    await let_it_run(second, broker)
+    assert broker.cleared() == {WRIST, *wrist().states}
+    assert set(known.announced) == {ANNA}
 
 
-def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:
-    async def main() -> None:
-        known = InMemory()
-        first = Announcer(known)
-        first.want([wrist()])
-        await let_it_run(first, Broker())
+async def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist()])
+    await let_it_run(first, Broker())
 
-        broker, second = Broker(), Announcer(known)
-        await let_it_run(second, broker, "tenuto/wrist/session")
-        assert broker.cleared() == {WRIST, *wrist().states} - {"tenuto/wrist/session"}
-        assert known.announced == {}
-
-    run(main())
+    broker, second = Broker(), Announcer(known)
+    await let_it_run(second, broker, "tenuto/wrist/session")
+    assert broker.cleared() == {WRIST, *wrist().states} - {"tenuto/wrist/session"}
+    assert known.announced == {}
 
 
-def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed() -> None:
-    async def main() -> None:
-        known = InMemory()
-        first = Announcer(known)
-        first.want([wrist()])
-        await let_it_run(first, Broker())
+async def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed() -> None:
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist()])
+    await let_it_run(first, Broker())
 
-        broker, second = Broker(), Announcer(known)
-        second.want([wrist(heart=False)])
-        task = asyncio.create_task(second.run(broker.publish, lambda _: False))
-        await asyncio.sleep(1)  # the removal is sent, the rest is not
-        task.cancel()
-        await asyncio.wait({task})
-        assert len(broker.configs(WRIST)) == 1
+    broker, second = Broker(), Announcer(known)
+    second.want([wrist(heart=False)])
+    task = asyncio.create_task(second.run(broker.publish, lambda _: False))
+    await asyncio.sleep(1)  # the removal is sent, the rest is not
+    task.cancel()
+    await asyncio.wait({task})
+    assert len(broker.configs(WRIST)) == 1
 
-        later, third = Broker(), Announcer(known)
-        third.want([wrist(heart=False)])
-        await let_it_run(third, later)
-        assert later.configs(WRIST)[0]["components"]["heart_rate"] == {"platform": "sensor"}
-        assert later.configs(WRIST)[-1] == wrist(heart=False).config
-
-    run(main())
+    later, third = Broker(), Announcer(known)
+    third.want([wrist(heart=False)])
+    await let_it_run(third, later)
+    assert later.configs(WRIST)[0]["components"]["heart_rate"] == {"platform": "sensor"}
+    assert later.configs(WRIST)[-1] == wrist(heart=False).config
 
 
 def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:

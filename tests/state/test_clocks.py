@@ -9,25 +9,19 @@ import pytest
 
 from tenuto.sessions.device_clock import Skew
 from tenuto.state.clocks import ClockStore
-from tests.daemon.rig import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_skew_is_there_again_after_a_restart(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        skews = ClockStore(tmp_path / "new" / "clocks.json")
-        assert skews.get("band") is None
-        skews.put("band", Skew(12.3, 4.5))
-        assert ClockStore(tmp_path / "new" / "clocks.json").get("band") == Skew(12.3, 4.5), (
-            "a crash"
-        )
-        skews.put("band", Skew(-7.0, 2.0))
-        skews.save()
-        assert ClockStore(tmp_path / "new" / "clocks.json").get("band") == Skew(-7.0, 2.0)
-
-    run(scenario())
+async def test_a_skew_is_there_again_after_a_restart(tmp_path: Path) -> None:
+    skews = ClockStore(tmp_path / "new" / "clocks.json")
+    assert skews.get("band") is None
+    skews.put("band", Skew(12.3, 4.5))
+    assert ClockStore(tmp_path / "new" / "clocks.json").get("band") == Skew(12.3, 4.5), "a crash"
+    skews.put("band", Skew(-7.0, 2.0))
+    skews.save()
+    assert ClockStore(tmp_path / "new" / "clocks.json").get("band") == Skew(-7.0, 2.0)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"band": 3}', '{"band": {"ppm": "x"}}', "\x00{"])
@@ -43,11 +37,8 @@ def test_impossible_values_are_not_believed(tmp_path: Path) -> None:
     assert (ClockStore(path).get("band"), ClockStore(path).get("b")) == (None, None)
 
 
-def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        (tmp_path / "file").write_text("")
-        skews = ClockStore(tmp_path / "file" / "clocks.json")
-        skews.put("band", Skew(1.0, 1.0))
-        assert skews.get("band") == Skew(1.0, 1.0)
-
-    run(scenario())
+async def test_a_folder_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    skews = ClockStore(tmp_path / "file" / "clocks.json")
+    skews.put("band", Skew(1.0, 1.0))
+    assert skews.get("band") == Skew(1.0, 1.0)

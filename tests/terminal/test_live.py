@@ -125,7 +125,6 @@ async def test_no_more_than_ten_frames_in_a_real_second(speed: float) -> None:
 
 async def test_with_time_that_jumps_it_draws_what_happens() -> None:
     """And neither keeps the clock running by itself nor fills the terminal."""
-
     async with Stage(speed=math.inf) as stage:
         await stage.start()
         await asyncio.sleep(0)

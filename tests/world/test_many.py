@@ -73,7 +73,6 @@ async def check_all(it: Room, names: Sequence[str]) -> None:
 @pytest.mark.slow
 async def test_all_play_side_by_side(tmp_path: Path) -> None:
     """`tests/bench/bench_many.py` does it with a hundred."""
-
     async with room(tmp_path / "h.db", count=12) as it:
         await play_all(it, list(it.bands))
         await check_all(it, list(it.bands))
