@@ -15,7 +15,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 RUN_EXTRAS := --extra broker --extra fit --extra report --extra simulator --group build
 
-.PHONY: help setup setup-test run test mutants storm fuzz crash bench lint format parts lock clean
+.PHONY: help setup setup-test run test mutants storm fuzz crash bench lint format parts pictures lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -58,6 +58,11 @@ format: .venv/.test ## lay out the code and mend what can be mended
 
 parts:
 	@sh tests/parts/fetch.sh
+
+pictures: setup-test ## draw the pictures and compute the tables of the READMEs anew
+	@for what in firmware.wiring firmware.battery_life mqtt.picture report.picture terminal.picture; do \
+		$(BIN)/python -m tests.$$what || exit 1; \
+	done
 
 lock: .venv/.uv ## choose the newest versions anew and write them to requirements/
 	$(SAY) 'choosing versions'

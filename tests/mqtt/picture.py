@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from tenuto.history.person_summary import Counted, standing
 from tenuto.history.store import SessionRow
 from tenuto.mqtt.discovery import PERSON, WEARABLE, Entity
 from tenuto.mqtt.topics import device_payload, session_payload, settings_payload, summary_payload
+from tenuto.report.svg import Picture
 from tenuto.routines.library import Library
 from tenuto.sessions.events import SessionKey
 from tenuto.sessions.view import SessionView
@@ -98,61 +98,43 @@ def _before() -> list[Counted]:
     ]
 
 
-class Svg:
+STYLE = (
+    ".c{fill:#fff;stroke:#e0e0e0}.paper{fill:#f4f5f7}.t{fill:#212121}.s{fill:#616161}"
+    ".h{fill:#212121;font-weight:600}.d{fill:#cfe3f7}.p{fill:#ffe0b2}.g{fill:#d5ecd6}"
+    ".b0{fill:#d9e8d9}.b1{fill:#3f8f4b}.l{fill:none;stroke:#c0392b;stroke-width:2}"
+    "text{font-family:Roboto,Helvetica,Arial,sans-serif}"
+    "@media(prefers-color-scheme:dark){.c{fill:#1e1f22;stroke:#333}.paper{fill:#111214}"
+    ".t,.h{fill:#eee}.s{fill:#aaa}.d{fill:#28425c}.p{fill:#5c4524}.g{fill:#2b4a2e}"
+    ".b0{fill:#2c3a2d}}"
+)
+
+
+class Sheet(Picture):
     """A sheet of cards in three columns."""
 
-    def __init__(self) -> None:
-        self.parts: list[str] = []
-
-    def text(  # noqa: PLR0917 - as SVG has it
+    def write(  # noqa: PLR0917 - as SVG has it
         self, x: float, y: float, text: str, size: int = 14, kind: str = "t", anchor: str = "start"
     ) -> None:
-        self.parts.append(
-            f'<text x="{x:g}" y="{y:g}" font-size="{size}" class="{kind}" '
-            f'text-anchor="{anchor}">{escape(text)}</text>'
-        )
+        self.add("text", text, x=x, y=y, font_size=size, class_=kind, text_anchor=anchor)
 
     def card(self, x: float, y: float, width: float, height: float) -> None:
-        self.parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="12" class="c"/>'
-        )
+        self.rect(x, y, width, height, class_="c", rx=12)
 
     def tile(  # noqa: PLR0917
         self, x: float, y: float, width: float, name: str, value: str, dot: str = "d"
     ) -> None:
         self.card(x, y, width, 56)
-        self.parts.append(f'<circle cx="{x + 22:g}" cy="{y + 28:g}" r="12" class="{dot}"/>')
-        self.text(x + 42, y + 25, name, 13)
-        self.text(x + 42, y + 43, value, 12, "s")
+        self.add("circle", cx=x + 22, cy=y + 28, r=12, class_=dot)
+        self.write(x + 42, y + 25, name, 13)
+        self.write(x + 42, y + 43, value, 12, "s")
 
     def bar(self, x: float, y: float, width: float, share: float) -> None:
-        self.parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="22" rx="8" class="b0"/>'
-            f'<rect x="{x:g}" y="{y:g}" width="{width * share:g}" height="22" rx="8" class="b1"/>'
-        )
+        self.rect(x, y, width, 22, class_="b0", rx=8)
+        self.rect(x, y, width * share, 22, class_="b1", rx=8)
 
     def button(self, x: float, y: float, width: float, name: str) -> None:
         self.card(x, y, width, 44)
-        self.text(x + width / 2, y + 27, name, 13, "t", "middle")
-
-    def whole(self, width: int, height: int, title: str, told: str) -> str:
-        style = (
-            ".c{fill:#fff;stroke:#e0e0e0}.bg{fill:#f4f5f7}.t{fill:#212121}.s{fill:#616161}"
-            ".h{fill:#212121;font-weight:600}.d{fill:#cfe3f7}.p{fill:#ffe0b2}.g{fill:#d5ecd6}"
-            ".b0{fill:#d9e8d9}.b1{fill:#3f8f4b}.l{fill:none;stroke:#c0392b;stroke-width:2}"
-            ".w{fill:#3f78b5}"
-            "@media(prefers-color-scheme:dark){.c{fill:#1e1f22;stroke:#333}.bg{fill:#111214}"
-            ".t,.h{fill:#eee}.s{fill:#aaa}.d{fill:#28425c}.p{fill:#5c4524}.g{fill:#2b4a2e}"
-            ".b0{fill:#2c3a2d}}"
-        )
-        body = "\n".join(self.parts)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'font-family="Roboto,Helvetica,Arial,sans-serif" role="img" '
-            f'aria-labelledby="title desc">\n<title id="title">{escape(title)}</title>\n'
-            f'<desc id="desc">{escape(told)}</desc>\n<style>{style}</style>\n'
-            f'<rect width="{width}" height="{height}" class="bg"/>\n{body}\n</svg>\n'
-        )
+        self.write(x + width / 2, y + 27, name, 13, "t", "middle")
 
 
 def _ms(text: str) -> int:
@@ -166,19 +148,20 @@ def _in(shown: Shown, text: str) -> str:
 
 def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
     """Draw the dashboard."""
-    sheet, width, gap = Svg(), 300, 12
+    sheet = Sheet("dashboard", 988, 500, "Tenuto on a Home Assistant dashboard")
+    width, gap = 300, 12
     half = (width - gap) / 2
     session, settings = shown.payloads["session"], shown.payloads["settings"]
     one, two, three = (20 + number * (width + 24) for number in range(3))
     top = 58
 
-    sheet.text(one, 38, "Now", 16, "h")
+    sheet.write(one, 38, "Now", 16, "h")
     sheet.tile(one, top, width, "Exercise", session["exercise"], "p")
     began, ends = _ms(session["step_started_at"]), _ms(session["step_ends_at"])
     share = (shown.now_ms - began) / (ends - began)
     sheet.card(one, top + 68, width, 92)
-    sheet.text(one + 16, top + 94, "This step")
-    sheet.text(one + 16, top + 112, f"{share:.0%}", 12, "s")
+    sheet.write(one + 16, top + 94, "This step")
+    sheet.write(one + 16, top + 112, f"{share:.0%}", 12, "s")
     sheet.bar(one + 16, top + 124, width - 32, share)
     sheet.tile(one, top + 172, half, "Side", session["side"] or "both")
     sheet.tile(one + half + gap, top + 172, half, "Step", session["kind"])
@@ -190,9 +173,9 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
     sheet.tile(one, top + 308, width, "Next", following)
     sheet.card(one, top + 376, width, 44)
     place = f"Hold {session['hold']} of {session['holds']} of {session['routine']}"
-    sheet.text(one + 16, top + 403, place, 13)
+    sheet.write(one + 16, top + 403, place, 13)
 
-    sheet.text(two, 38, "Play", 16, "h")
+    sheet.write(two, 38, "Play", 16, "h")
     sheet.tile(two, top, width, "Session", session["state"], "g")
     sheet.tile(two, top + 68, width, "Routine", settings["routine"])
     third = (width - 2 * gap) / 3
@@ -200,7 +183,7 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
         x, y = two + number % 3 * (third + gap), top + 136 + number // 3 * 56
         sheet.button(x, y, third, name)
     sheet.card(two, top + 248, width, 172)
-    sheet.text(two + 16, top + 276, "How it feels", 15, "h")
+    sheet.write(two + 16, top + 276, "How it feels", 15, "h")
     for number, (name, value) in enumerate(
         (
             ("Strength", f"{settings['strength']} %"),
@@ -209,10 +192,10 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
             ("Countdown", "on" if settings["countdown"] else "off"),
         )
     ):
-        sheet.text(two + 16, top + 306 + number * 30, name)
-        sheet.text(two + width - 16, top + 306 + number * 30, value, 14, "s", "end")
+        sheet.write(two + 16, top + 306 + number * 30, name)
+        sheet.write(two + width - 16, top + 306 + number * 30, value, 14, "s", "end")
 
-    sheet.text(three, 38, "How it goes", 16, "h")
+    sheet.write(three, 38, "How it goes", 16, "h")
     summary = shown.payloads["summary"]
     sheet.tile(three, top, half, "Streak", f"{shown.value('streak', PERSON)} d", "p")
     days = f"{summary['days_this_week']} d of {summary['advised_days_a_week']} advised"
@@ -222,16 +205,18 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
     last = datetime.fromisoformat(summary["last_session_at"]).strftime("%d %b %H:%M")
     sheet.tile(three + half + gap, top + 68, half, "Last session", last)
     sheet.card(three, top + 136, width, 140)
-    sheet.text(three + 16, top + 162, f"Heart rate: {shown.value('heart_rate')} bpm", 15, "h")
+    sheet.write(three + 16, top + 162, f"Heart rate: {shown.value('heart_rate')} bpm", 15, "h")
     low, high = min(BPM), max(BPM)
-    points = " ".join(
-        f"{three + 16 + number * (width - 32) / (len(BPM) - 1):.1f},"
-        f"{top + 260 - (bpm - low) / (high - low) * 80:.1f}"
+    points = [
+        (
+            three + 16 + number * (width - 32) / (len(BPM) - 1),
+            top + 260 - (bpm - low) / (high - low) * 80,
+        )
         for number, bpm in enumerate(BPM)
-    )
-    sheet.parts.append(f'<polyline points="{points}" class="l"/>')
+    ]
+    sheet.path(points, class_="l")
     sheet.card(three, top + 288, width, 132)
-    sheet.text(three + 16, top + 316, "The band", 15, "h")
+    sheet.write(three + 16, top + 316, "The band", 15, "h")
     firmware = shown.payloads["device"]["firmware"]
     for number, (name, value) in enumerate(
         (
@@ -240,13 +225,13 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
             ("Firmware", f"{firmware}, up to date"),
         )
     ):
-        sheet.text(three + 16, top + 346 + number * 28, name)
-        sheet.text(three + width - 16, top + 346 + number * 28, value, 14, "s", "end")
-    told = (
+        sheet.write(three + 16, top + 346 + number * 28, name)
+        sheet.write(three + width - 16, top + 346 + number * 28, value, 14, "s", "end")
+    sheet.desc = (
         f"{session['exercise']}, {session['side'] or 'both sides'}: {share:.0%} of the "
         f"{session['kind']} is done. Next: {following}. {place}."
     )
-    return sheet.whole(988, 500, "Tenuto on a Home Assistant dashboard", told)
+    return sheet.file(STYLE)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Pictures as SVG, drawn by hand: few elements, short numbers, escaped text.  Pure."""
+"""Pictures as SVG: few elements, short numbers.  Pure.
+
+`xml.etree` writes the elements and escapes what is in them.
+"""
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-HATCHED = frozenset({"pause", "cut"})
 LETTER = 0.58
 """Mean width of a letter, as a share of the font's size; wide enough for most fonts."""
 
+_HATCHINGS = {"pause": (6, 2, 45), "cut": (5, 2.2, -45)}
+"""Classes whose rectangles are hatched: distance and width of the strokes, their angle."""
+
 
 def number(value: float) -> str:
-    """Give a coordinate with one decimal at most."""
+    """Return a coordinate with one decimal at most."""
     text = f"{value:.1f}"
     return text.removesuffix(".0")
 
@@ -34,38 +39,44 @@ def shorten(text: str, width: float, size: float) -> str:
 
 
 class Picture:
-    """One picture.
+    """One picture; all lengths are in px of a picture shown in its own size.
 
-    title, desc: what it is, and what it shows, for people who do not see it.  Measures are in px
-    of a picture shown in its own size.
+    Attributes:
+        name: Begins the ids of its elements; two pictures of one page have different names.
+        width: Its width.
+        height: Its height; may grow while it is drawn.
+        title: What it is, for people who do not see it.
+        desc: What it shows, likewise; may be empty.
     """
 
-    def __init__(self, name: str, width: float, height: float, title: str, desc: str) -> None:
+    def __init__(self, name: str, width: float, height: float, title: str, desc: str = "") -> None:
         self.name = name
         self.width = width
         self.height = height
         self.title = title
         self.desc = desc
-        self._body: list[str] = []
+        self._elements: list[ET.Element] = []
+        self._hatchings: set[str] = set()
 
     def add(self, tag: str, text: str | None = None, **attributes: object) -> None:
-        """Add an element; `class_` is `class`, `stroke_width` is `stroke-width`, None is left out.
+        """Add an element.
 
-        text: its content, to be escaped.
+        Args:
+            tag: Its name.
+            text: Its content.
+            attributes: `class_` is written as `class`, `stroke_width` as `stroke-width`; None is
+                left out.
         """
-        written = "".join(
-            f' {key.rstrip("_").replace("_", "-")}="{_value(value)}"'
-            for key, value in attributes.items()
-            if value is not None
-        )
-        inner = "/>" if text is None else f">{escape(text, quote=False)}</{tag}>"
-        self._body.append(f"<{tag}{written}{inner}")
+        self._elements.append(_element(tag, text, **attributes))
 
     def rect(
         self, x: float, y: float, width: float, height: float, *, class_: str, rx: float = 0
     ) -> None:
-        """Add a rectangle; those of the classes in `HATCHED` are hatched."""
-        fill = f"url(#{self.name}-{class_})" if class_ in HATCHED else None
+        """Add a rectangle, hatched where its class is."""
+        fill = None
+        if class_ in _HATCHINGS:
+            self._hatchings.add(class_)
+            fill = f"url(#{self.name}-{class_})"
         self.add("rect", x=x, y=y, width=width, height=height, rx=rx, class_=class_, fill=fill)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, *, class_: str) -> None:
@@ -83,58 +94,82 @@ class Picture:
         data = "L".join(f"{number(x)} {number(y)}" for x, y in points)
         self.add("path", d=f"M{data}", class_=class_)
 
-    def inline(self) -> str:
-        """Give the element for a page that has the style."""
-        ids = f"{self.name}-title {self.name}-desc"
-        return (
-            f'<svg class="picture" role="img" aria-labelledby="{ids}"'
-            f' viewBox="0 0 {number(self.width)} {number(self.height)}">'
-            f'<title id="{self.name}-title">{escape(self.title, quote=False)}</title>'
-            f'<desc id="{self.name}-desc">{escape(self.desc, quote=False)}</desc>'
-            f"{_PATTERNS.replace('NAME', self.name)}"
-            f"{''.join(self._body)}</svg>"
+    def place(self, picture: Picture, x: float, y: float) -> None:
+        """Add another picture, with its upper left corner at a place."""
+        places = {"x": x, "y": y, "width": picture.width, "height": picture.height}
+        self._elements.append(picture._whole(**places))
+
+    def file(self, style: str) -> str:
+        """Return the picture as a file of its own.
+
+        Args:
+            style: The CSS rules of its classes; that of the ground is `paper`.
+        """
+        ground = [
+            _element("style", style),
+            _element("rect", width="100%", height="100%", class_="paper"),
+        ]
+        whole = self._whole(
+            *ground, xmlns="http://www.w3.org/2000/svg", width=self.width, height=self.height
         )
+        ET.indent(whole, "")
+        return ET.tostring(whole, "unicode") + "\n"
 
-    def placed(self, x: float, y: float) -> str:
-        """Give the element for a place within another picture."""
-        head = f'<svg x="{number(x)}" y="{number(y)}" width="{number(self.width)}"'
-        head += f' height="{number(self.height)}"'
-        return self.inline().replace('<svg class="picture"', head, 1)
+    def __html__(self) -> str:
+        """Return the element for a page that has the style; templates ask for it by this name."""
+        return ET.tostring(self._whole(class_="picture"), "unicode")
+
+    def _whole(self, *ground: ET.Element, **attributes: object) -> ET.Element:
+        view = f"0 0 {number(self.width)} {number(self.height)}"
+        told = [("title", self.title), *([("desc", self.desc)] if self.desc else [])]
+        ids = " ".join(f"{self.name}-{tag}" for tag, _ in told)
+        whole = _element("svg", **attributes, viewBox=view, role="img", aria_labelledby=ids)
+        whole.extend(_element(tag, text, id=f"{self.name}-{tag}") for tag, text in told)
+        whole.extend(ground)
+        if self._hatchings:
+            defs = ET.SubElement(whole, "defs")
+            defs.extend(self._hatching(class_) for class_ in sorted(self._hatchings))
+        whole.extend(self._elements)
+        return whole
+
+    def _hatching(self, class_: str) -> ET.Element:
+        apart, width, angle = _HATCHINGS[class_]
+        pattern = _element(
+            "pattern",
+            id=f"{self.name}-{class_}",
+            width=apart,
+            height=apart,
+            patternUnits="userSpaceOnUse",
+            patternTransform=f"rotate({angle})",
+        )
+        for part, part_width in (("paper", apart), ("ink", width)):
+            class_of_part = f"{class_}-{part}"
+            pattern.append(_element("rect", width=part_width, height=apart, class_=class_of_part))
+        return pattern
 
 
-def together(pictures: Iterable[Picture], style: str, title: str, margin: float = 24) -> str:
-    """Give a file of its own with pictures one below the other, each under its title."""
-    placed: list[str] = []
-    y, width = margin + 26.0, 0.0
+def together(pictures: Iterable[Picture], title: str, margin: float = 24) -> Picture:
+    """Return one picture with others one below the other, each under its title."""
+    sheet = Picture("sheet", 0, margin + 26, title)
+    sheet.text(margin, margin + 12, title, class_="top")
     for picture in pictures:
-        placed.append(
-            f'<text x="{number(margin)}" y="{number(y + 14)}" class="heading">'
-            f"{escape(picture.title, quote=False)}</text>"
-        )
-        placed.append(picture.placed(margin, y + 26))
-        y += picture.height + 26 + margin
-        width = max(width, picture.width)
-    width += 2 * margin
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(width)}" height="{number(y)}"'
-        f' viewBox="0 0 {number(width)} {number(y)}"><title>{escape(title, quote=False)}</title>'
-        f'<style>{style}</style><rect width="100%" height="100%" class="paper"/>'
-        f'<text x="{number(margin)}" y="{number(margin + 12)}" class="top">'
-        f"{escape(title, quote=False)}</text>{''.join(placed)}</svg>\n"
-    )
+        sheet.text(margin, sheet.height + 14, picture.title, class_="heading")
+        sheet.place(picture, margin, sheet.height + 26)
+        sheet.height += picture.height + 26 + margin
+        sheet.width = max(sheet.width, picture.width + 2 * margin)
+    return sheet
+
+
+def _element(tag: str, text: str | None = None, /, **attributes: object) -> ET.Element:
+    written = {
+        key.rstrip("_").replace("_", "-"): _value(value)
+        for key, value in attributes.items()
+        if value is not None
+    }
+    element = ET.Element(tag, written)
+    element.text = text
+    return element
 
 
 def _value(value: object) -> str:
-    return number(value) if isinstance(value, (int, float)) else escape(str(value))
-
-
-_PATTERNS = (
-    "<defs>"
-    '<pattern id="NAME-pause" width="6" height="6" patternUnits="userSpaceOnUse"'
-    ' patternTransform="rotate(45)"><rect width="6" height="6" class="pause-paper"/>'
-    '<rect width="2" height="6" class="pause-ink"/></pattern>'
-    '<pattern id="NAME-cut" width="5" height="5" patternUnits="userSpaceOnUse"'
-    ' patternTransform="rotate(-45)"><rect width="5" height="5" class="cut-paper"/>'
-    '<rect width="2.2" height="5" class="cut-ink"/></pattern>'
-    "</defs>"
-)
+    return number(value) if isinstance(value, (int, float)) else str(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long a battery lasts, from published currents: `python -m tenuto.firmware.battery_life`.
+"""How long a battery lasts, from published currents: `python -m tests.firmware.battery_life`.
 
 Writes the tables of `firmware/README.md` anew. Nothing here was measured on a Tenuto band; each
 figure says where it is from, and a measurement on a real one belongs in its place.

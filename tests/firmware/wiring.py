@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Draws how a board is wired, from its file in `boards/`: `python -m tenuto.firmware.wiring`.
+"""Draws how a board is wired, from its file in `boards/`: `python -m tests.firmware.wiring`.
 
 Writes `firmware/wiring/<board>.svg` for each board, so that no picture shows another pin than the
 firmware uses.
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tenuto.report.svg import Picture
 from tenuto.shipped import shipped
 
 if TYPE_CHECKING:
@@ -33,59 +34,37 @@ CELLS = {
 """Where the power comes in, by the board's own print: no pin of CircuitPython."""
 
 
-@dataclass
-class Svg:
-    """A drawing under way; `height` grows with it."""
+STYLE = (
+    "text{font:13px sans-serif;fill:#17202a}.title{font-weight:bold;font-size:15px}"
+    ".right{text-anchor:end}.small{font-size:12px;fill:#566573}.paper{fill:#fdfefe}"
+    ".box{fill:none;stroke:#34495e}.wire{fill:none;stroke-width:2.5}"
+)
 
-    height: int = 0
-    parts: list[str] = field(default_factory=list)
+
+class Sheet(Picture):
+    """A drawing under way; `height` grows with it."""
 
     def box(self, x: int, y: int, width: int, height: int) -> None:
         """Draw a rounded frame."""
-        self.parts.append(
-            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" fill="none" '
-            'stroke="#34495e"/>'
-        )
+        self.rect(x, y, width, height, class_="box", rx=8)
         self.height = max(self.height, y + height + PAD)
 
-    def text(self, x: int, y: int, text: str, kind: str = "") -> None:
-        """Write a line; kind: "", "title", "right" or "small"."""
-        attributes = f' class="{kind}"' if kind else ""
-        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-        self.parts.append(f'<text x="{x}" y="{y}"{attributes}>{escaped}</text>')
+    def write(self, x: int, y: int, text: str, kind: str = "plain") -> None:
+        """Write a line; kind: "plain", "title", "right" or "small"."""
+        self.text(x, y, text, class_=kind)
         self.height = max(self.height, y + PAD)
 
     def wire(self, points: list[tuple[int, int]], colour: str) -> None:
         """Draw a line with a dot at each end."""
         path = " ".join(f"{x},{y}" for x, y in points)
-        self.parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>'
-        )
+        self.add("polyline", points=path, class_="wire", stroke=colour)
         for x, y in (points[0], points[-1]):
-            self.parts.append(f'<circle cx="{x}" cy="{y}" r="3.5" fill="{colour}"/>')
+            self.add("circle", cx=x, cy=y, r=3.5, fill=colour)
 
     def trace(self, x: int, y: int, width: int) -> None:
         """Draw what the board has already, and nobody has to wire."""
-        self.parts.append(
-            f'<path d="M{x} {y}h{width}" stroke="#95a5a6" stroke-width="1.5" '
-            'stroke-dasharray="4 4"/>'
-        )
-
-    def render(self, title: str) -> str:
-        """Give the whole file."""
-        style = (
-            "text{font:13px sans-serif;fill:#17202a}.title{font-weight:bold;font-size:15px}"
-            ".right{text-anchor:end}.small{font-size:12px;fill:#566573}"
-        )
-        body = "\n".join(self.parts)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" '
-            f'width="{WIDTH}" height="{self.height}" role="img">\n'
-            f"<title>{title}</title>\n"
-            f"<!-- Made by python -m tenuto.firmware.wiring; SPDX-License-Identifier: MIT -->\n"
-            f"<style>{style}</style>\n"
-            f'<rect width="100%" height="100%" fill="#fdfefe"/>\n{body}\n</svg>\n'
-        )
+        line = f"M{x} {y}h{width}"
+        self.add("path", d=line, stroke="#95a5a6", stroke_width=1.5, stroke_dasharray="4 4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +89,7 @@ class Pins:
         return str(self.values["SCL"]).endswith("1")
 
 
-def _value(node: ast.expr) -> Any:  # noqa: ANN401  whatever the file assigns
+def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Attribute):
         return node.attr
     if isinstance(node, ast.Dict):
@@ -125,9 +104,9 @@ def draw(pins: Pins) -> str:
     The board stands on the left, the parts on its bus in a chain on the right, as STEMMA QT cables
     join them; what is on pins of its own is below.
     """
-    svg = Svg()
     name = BOARD_TITLES.get(pins.name, pins.name)
-    svg.text(PAD, 26, name, "title")
+    svg = Sheet("wiring", WIDTH, 0, f"How the {name} is wired")
+    svg.write(PAD, 26, name, "title")
     supply = SUPPLY_NAMES.get(pins.name, "3V")
     bus = [(supply, "3V"), ("GND", "GND"), (pins.values["SDA"], "SDA"), (pins.values["SCL"], "SCL")]
     motor, battery = pins.values["MOTOR"], pins.values["BATTERY"] or {}
@@ -140,18 +119,18 @@ def draw(pins: Pins) -> str:
     top, left, right = 44, PAD, 360
     y = top + PAD + 10
     for number, (pin, wire) in enumerate(bus):
-        svg.text(left + 190, y + 4, pin, "right")
+        svg.write(left + 190, y + 4, pin, "right")
         svg.wire([(left + 200, y), (right, y)], COLOURS[wire])
-        svg.text(right + 10, y + 4, "VIN" if wire == "3V" else wire, "small")
+        svg.write(right + 10, y + 4, "VIN" if wire == "3V" else wire, "small")
         if number == 0 and pins.is_plugged:
-            svg.text(left + 12, y + 4, "STEMMA QT")
+            svg.write(left + 12, y + 4, "STEMMA QT")
         y += ROW
     part_top = top
     for number, (title, detail) in enumerate(chain):
         height = ROW * 4 + PAD if number == 0 else 58
         svg.box(right, part_top, WIDTH - PAD - right, height)
-        svg.text(right + 60, part_top + (30 if number == 0 else 24), title)
-        svg.text(right + 60, part_top + (52 if number == 0 else 44), detail, "small")
+        svg.write(right + 60, part_top + (30 if number == 0 else 24), title)
+        svg.write(right + 60, part_top + (52 if number == 0 else 44), detail, "small")
         if number:
             for offset, wire in enumerate(("3V", "GND", "SDA", "SCL")):
                 x = right + 280 + 18 * offset
@@ -159,15 +138,15 @@ def draw(pins: Pins) -> str:
         part_top += height + 18
     y = max(y, part_top) + PAD
     for pin, text, is_there in own:
-        svg.text(left + 190, y + 4, pin, "right")
+        svg.write(left + 190, y + 4, pin, "right")
         if is_there:
             svg.trace(left + 200, y, right - left - 200)
         else:
             svg.wire([(left + 200, y), (right, y)], COLOURS[""])
-        svg.text(right + 10, y + 4, text, "small" if is_there else "")
+        svg.write(right + 10, y + 4, text, "small" if is_there else "plain")
         y += ROW
     svg.box(left, top, 200, y - top)
-    return svg.render(f"How the {name} is wired")
+    return svg.file(STYLE)
 
 
 def _motor_text(motor: dict[str, Any]) -> str:
