@@ -326,33 +326,31 @@ def test_beside_a_daemon_that_has_the_band_on_the_air(room: Room) -> None:
             assert key not in said
 
 
-def test_a_band_with_an_older_firmware(tmp_path: Path) -> None:
+@pytest.mark.real_time
+async def test_a_band_with_an_older_firmware(tmp_path: Path) -> None:
     """One that does not tell which it is goes by its name; one that knows no keys has to be new."""
     store, shown = KeyStore(tmp_path / "keys.json"), list[str]()
 
-    async def scenario() -> None:
-        async with World(seed=1) as world:
-            band = await world.add_wearable("band", firmware_dir=shipped("firmware"))
-            band.app.band.serial = b""
-            async with band.cable.pty() as pty:
-                with pytest.raises(LinkError, match="which band"):
-                    await pair_by_cable(Target(port=pty.path), store, shown.append)
-                anna = Target(address=band.address, port=pty.path, names=("anna",))
+    async with World(seed=1) as world:
+        band = await world.add_wearable("band", firmware_dir=shipped("firmware"))
+        band.app.band.serial = b""
+        async with band.cable.pty() as pty:
+            with pytest.raises(LinkError, match="which band"):
+                await pair_by_cable(Target(port=pty.path), store, shown.append)
+            anna = Target(address=band.address, port=pty.path, names=("anna",))
+            await pair_by_cable(anna, store, shown.append)
+            (key,) = store.of("anna").held(Identity("any", 0, 0))
+            assert key
+            newer: Any = band.board.load("tenuto_core.wire")
+            newer.FEATURE_FORGETS, forgets = 0, newer.FEATURE_FORGETS
+            with pytest.raises(LinkError, match="cannot forget other keys"):
+                await pair_by_cable(anna, store, shown.append, only=True)
+            newer.FEATURE_FORGETS = forgets
+            assert store.of("anna").held(Identity("any", 0, 0)) == [key]
+            band.app.band.keyring = None
+            with pytest.raises(LinkError, match="firmware install"):
                 await pair_by_cable(anna, store, shown.append)
-                (key,) = store.of("anna").held(Identity("any", 0, 0))
-                assert key
-                newer: Any = band.board.load("tenuto_core.wire")
-                newer.FEATURE_FORGETS, forgets = 0, newer.FEATURE_FORGETS
-                with pytest.raises(LinkError, match="cannot forget other keys"):
-                    await pair_by_cable(anna, store, shown.append, only=True)
-                newer.FEATURE_FORGETS = forgets
-                assert store.of("anna").held(Identity("any", 0, 0)) == [key]
-                band.app.band.keyring = None
-                with pytest.raises(LinkError, match="firmware install"):
-                    await pair_by_cable(anna, store, shown.append)
-                assert store.of("anna").held(Identity("any", 0, 0)) == [key]
-
-    asyncio.run(scenario())
+            assert store.of("anna").held(Identity("any", 0, 0)) == [key]
 
 
 def test_the_only_band_is_found_and_of_several_one_has_to_be_named(
