@@ -33,7 +33,6 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
-    from types import TracebackType
 
     from .protocol import Message
 
@@ -164,12 +163,7 @@ class DaemonLock:
         os.pwrite(lock, json.dumps({"pid": os.getpid()}).encode() + b"\n", 0)
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -220,12 +214,7 @@ class ControlServer:
         _log.warning("control: the commands beside this daemon cannot talk to it")
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
             tasks = set(self._tasks)

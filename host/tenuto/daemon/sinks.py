@@ -25,7 +25,6 @@ from tenuto.history import LINGER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from tenuto.config import Config
     from tenuto.history import Store
@@ -259,12 +258,7 @@ class SinkQueue:
         self._task = asyncio.create_task(self._run(), name=f"queue {self.name}")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Handle what still waits, within the time limits, and close the sink."""
         self._closed = True
         try:

@@ -31,7 +31,6 @@ from tenuto.sessions import events
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
-    from types import TracebackType
 
     from tenuto.routines.routine import Exercise
     from tenuto.sessions.events import Entry, Event, Record, SessionKey
@@ -193,12 +192,7 @@ class Store:
         await self.open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the file."""
         await self.close()
 

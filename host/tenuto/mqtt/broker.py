@@ -20,7 +20,6 @@ from .address import BrokerAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 _log = logging.getLogger(__name__)
 
@@ -68,12 +67,7 @@ class EmbeddedBroker:
         _log.info("the embedded broker listens on %s", self.address)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop it and disconnect everybody."""
         await asyncio.get_running_loop().run_in_executor(None, self._end)
 

@@ -107,11 +107,6 @@ class Outgoing:
         """The retained topics as they should be; an empty payload clears one."""
         return self._retained
 
-    @property
-    def queued(self) -> int:
-        """Heart rates and answers that wait."""
-        return len(self._queue)
-
     def retain(self, topic: str, payload: bytes) -> None:
         """Set a retained topic."""
         if self._retained.get(topic) != payload:

@@ -179,12 +179,6 @@ def rate(samples: Sequence[Sample], end_ms: int) -> Rate | None:
     return Rate(mean_bpm, min(beats), max(beats), known_ms)
 
 
-def is_stale(samples: Sequence[Sample], at_ms: int) -> bool:
-    """Tell whether no rate is known at `at_ms`: none was told for `FRESH_MS`, or none ever."""
-    before = [sample.t_ms for sample in samples if sample.t_ms <= at_ms]
-    return not before or at_ms - before[-1] > FRESH_MS
-
-
 # --- zones
 
 ZONE_SHARES = (0.5, 0.6, 0.7, 0.8, 0.9)

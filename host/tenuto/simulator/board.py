@@ -152,7 +152,6 @@ class SimulatedBoard:
         self.stdout: deque[str] = deque(maxlen=STDOUT_LINES_MAX)
         self.task_errors: deque[BaseException] = deque(maxlen=STDOUT_LINES_MAX)
         self._radio = radio
-        self._firmware_dir = firmware_dir
         self._flavour = flavour
         self._drift_ppm = drift_ppm
         self._offset_ms = offset_ms

@@ -83,8 +83,23 @@ class _Advertiser:
         self._send()
 
 
+class _OnTimer:
+    """What bumble's two kinds of advertising have in common here."""
+
+    enabled: bool
+    _timer: _Advertiser
+
+    def start(self) -> None:
+        self.enabled = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        self.enabled = False
+        self._timer.stop()
+
+
 @dataclasses.dataclass
-class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
+class _LegacyAdvertiser(_OnTimer, bumble_controller.LegacyAdvertiser):
     def __post_init__(self) -> None:
         self._timer = _Advertiser(
             cast("VirtualController", self.controller).radio,
@@ -95,14 +110,6 @@ class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
     @property
     def is_connectable(self) -> bool:
         return self.enabled and self.advertising_type == _LegacyType.ADV_IND
-
-    def start(self) -> None:
-        self.enabled = True
-        self._timer.start()
-
-    def stop(self) -> None:
-        self.enabled = False
-        self._timer.stop()
 
     def send_advertising_data(self) -> None:
         is_scannable = self.advertising_type in (_LegacyType.ADV_IND, _LegacyType.ADV_SCAN_IND)
@@ -118,7 +125,7 @@ class _LegacyAdvertiser(bumble_controller.LegacyAdvertiser):
 
 
 @dataclasses.dataclass
-class _AdvertisingSet(bumble_controller.AdvertisingSet):
+class _AdvertisingSet(_OnTimer, bumble_controller.AdvertisingSet):
     def __post_init__(self) -> None:
         self._timer = _Advertiser(
             cast("VirtualController", self.controller).radio,
@@ -129,14 +136,6 @@ class _AdvertisingSet(bumble_controller.AdvertisingSet):
     @property
     def is_connectable(self) -> bool:
         return self.enabled and self._has(_Properties.CONNECTABLE_ADVERTISING)
-
-    def start(self) -> None:
-        self.enabled = True
-        self._timer.start()
-
-    def stop(self) -> None:
-        self.enabled = False
-        self._timer.stop()
 
     def send_extended_advertising_data(self) -> None:
         if self.address is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is set for each wearable besides the configuration.  Pure; `memory` keeps it on disk."""
+"""What is set for each wearable besides the configuration.  Pure; `settings` keeps it on disk."""
 
 from __future__ import annotations
 

@@ -41,7 +41,6 @@ PATH = "/org/tenuto/agent"
 CALL_TIMEOUT_S = 5.0
 ASK_TIMEOUT_S = 60.0
 """BlueZ gives up after about as long."""
-PASSKEY_MAX = 999_999
 _BLUEZ = "org.bluez"
 _MANAGER = "org.bluez.AgentManager1"
 _REJECTED = "org.bluez.Error.Rejected"
