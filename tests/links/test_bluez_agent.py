@@ -4,22 +4,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tenuto.errors import LinkError, LinkReason
+from tests.links import fake_bluez
 from tests.links.fake_bluez import ADDRESS
 
 if sys.platform != "linux":
     pytest.skip("BlueZ is Linux's", allow_module_level=True)
 
-from dbus_fast import Message, MessageType
+from bleak.uuids import normalize_uuid_str
+from dbus_fast import Message, MessageType, Variant
 
 from tenuto.links.ble import BleAdapter, BleLink, pair
 from tenuto.links.radios.adapters import open_adapter
 from tenuto.links.radios.bluez_agent import PATH, read_passkey, registered
+from tenuto.links.scan import HEART_RATE
+from tenuto.wearables.strap import Strap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,6 +109,39 @@ async def test_a_link_that_a_killed_process_left_behind_is_taken_over(
     assert bluez.device["Connected"].value
     await killed.disconnect()
     await radio.close()
+
+
+async def test_a_strap_that_a_killed_process_left_behind_is_taken_over(
+    bluez: FakeBlueZ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heart_rate = (normalize_uuid_str("2a37"), ["notify"])
+    monkeypatch.setitem(fake_bluez.CHARACTERISTICS, fake_bluez.OUTBOX, heart_rate)
+    new_device = bluez._new_device
+    bonded = Variant("b", True)
+    told = {"UUIDs": Variant("as", [HEART_RATE]), "Paired": bonded, "Bonded": bonded}
+    monkeypatch.setattr(bluez, "_new_device", lambda: new_device() | told)
+    first, second = adapter(tmp_path), adapter(tmp_path)
+    for radio in (first, second):
+        strap = Strap(
+            radio, ADDRESS, kind=None, on_measurement=lambda *_: None, rng=random.Random(0)
+        )
+        task = asyncio.create_task(strap.run(), name="strap")
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if radio.links:
+                break
+        assert radio.links
+        radio.links.clear()
+        monkeypatch.setattr(radio, "let_go", _no_farewell)  # it is killed
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert bluez.device["Connected"].value
+    await first.close()
+    await second.close()
+
+
+async def _no_farewell(_client: object) -> None:
+    pass
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from bleak.exc import (
     BleakError,
     BleakGATTProtocolError,
 )
+from bleak.uuids import normalize_uuid_str
 from bumble import core, gatt, hci
 from bumble.device import AdvertisingType
 from bumble.keys import PairingKeys
@@ -99,6 +100,39 @@ async def test_a_malformed_advertisement_is_ignored() -> None:
             await asyncio.sleep(1)
         adapter = await world.adapter()
         await BleakScanner.discover(3, backend=adapter.scanner_backend)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [b"\x04\x09A\xe4B", b"\x02\xff\x01", b"\x01\x0a", b"\x02\x16\x01", b"\x04\x02\x01\x02\x03"],
+    ids=[
+        "a name in Latin-1",
+        "half a company",
+        "no power",
+        "half a service",
+        "a service and a half",
+    ],
+)
+async def test_one_wrong_field_of_an_advertisement_hides_no_device(field: bytes) -> None:
+    async with World() as world:
+        device, _ = await power_on_device(world.radio, "odd", ABSENT, secure_connections=False)
+        await device.start_advertising(
+            AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE,
+            advertising_data=field + b"\x03\x03\x0d\x18" + b"\x02\x0a\xf4",
+        )
+        adapter = await world.adapter()
+        async with BleakScanner(backend=adapter.scanner_backend) as scanner:
+            await asyncio.sleep(3)
+            (told,) = [
+                told
+                for found, told in scanner.discovered_devices_and_advertisement_data.values()
+                if found.address == ABSENT
+            ]
+        assert normalize_uuid_str("180d") in told.service_uuids
+        if field[1] == 0x09:
+            assert told.local_name == "A\ufffdB"
+        if field[1] != 0x0A:
+            assert told.tx_power == -12
 
 
 def report(address: hci.Address, data: bytes) -> bytes:

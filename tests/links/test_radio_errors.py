@@ -21,6 +21,9 @@ from tenuto.links.radios.errors import ADVICE, link_error, link_errors
 
 BLUEZ = "org.bluez.Error."
 BUS = "org.freedesktop.DBus.Error."
+PROXY = "Bluetooth GATT Error address=C0:00:00:00:00:01 handle=17"
+"""What aioesphomeapi tells, of which bleak-esphome makes a plain `BleakError`."""
+NOT_PAIRED = LinkReason.NOT_PAIRED
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,12 @@ BUS = "org.freedesktop.DBus.Error."
         (BleakGATTProtocolError(0x05), LinkReason.NOT_PAIRED),
         (BleakGATTProtocolError(0x0F), LinkReason.NOT_PAIRED),
         (BleakGATTProtocolError(0x0D), LinkReason.PROTOCOL),
+        (BleakError(f"{PROXY} error=5 description=Insufficient authentication"), NOT_PAIRED),
+        (BleakError(f"{PROXY} error=15 description=Insufficient encryption"), NOT_PAIRED),
+        (BleakError(f"{PROXY} error=12"), NOT_PAIRED),
+        (BleakError("Insufficient Authorization"), NOT_PAIRED),
+        (BleakError(f"{PROXY} error=133 description=Error"), LinkReason.LOST),
+        (BleakError(f"{PROXY} error=51"), LinkReason.LOST),
         (BleakCharacteristicNotFoundError("2a06"), LinkReason.PROTOCOL),
         (BleakDeviceNotFoundError("C0:00", "gone"), LinkReason.NOT_FOUND),
         (BleakError("device 'dev_C0_00' not found"), LinkReason.NOT_FOUND),

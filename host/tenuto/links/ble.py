@@ -18,18 +18,28 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from bleak import BleakAdapter as PlatformAdapter, BleakClient, BleakScanner
 from bleak.uuids import normalize_uuid_str
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.radios.errors import ADVICE, link_error, link_errors
+from tenuto.links.radios.errors import ADVICE, link_errors
+from tenuto.retry import describe_failure
 
+from .gatt import (
+    CANCEL_GRACE_S,
+    GATT_TIMEOUT_S,
+    characteristic,
+    limited,
+    read,
+    subscribe,
+    write,
+)
 from .scan import TENUTO, Found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from bleak.backends.adapter import BaseBleakAdapter
@@ -38,7 +48,6 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 _UUID = "c6a1{:04x}-7f2d-4f0e-9d5b-2a4e7e6b1f10"
@@ -59,8 +68,6 @@ SCAN_TIMEOUT_S = 15.0
 """Time that the scanner really ran: what others take for their connections does not count."""
 SCANNER_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 20.0
-GATT_TIMEOUT_S = 5.0
-"""An encrypted read after a failed pairing was seen to hang for more than a minute on BlueZ."""
 PAIR_TIMEOUT_S = 30.0
 PAIR_BY_HAND_TIMEOUT_S = 90.0
 """With a person who has to read and type a number in between."""
@@ -68,7 +75,6 @@ FRESH_S = 20.0
 """BlueZ forgets a device that it has not heard for 30 s."""
 LEAVE_WAIT_S = 0.3
 LEAVE_TIMEOUT_S = 15.0
-CANCEL_GRACE_S = 1.0
 RADIO_REASONS = frozenset(
     {
         LinkReason.NO_ADAPTER,
@@ -261,11 +267,19 @@ class BleAdapter:
             self._watchers.remove(watcher)
 
     async def find(
-        self, fits: Callable[[Sighting], bool], what: str, timeout_s: float = SCAN_TIMEOUT_S
+        self,
+        fits: Callable[[Sighting], bool],
+        what: str,
+        timeout_s: float = SCAN_TIMEOUT_S,
+        service: str = SERVICE_UUID,
     ) -> Sighting:
         """Wait for a device that fits.
 
-        what: names it in the message.
+        Args:
+            fits: returns whether a device that was heard is the one.
+            what: names it in the message.
+            timeout_s: how long to scan.
+            service: what it offers; a device that the system is connected to is asked for by it.
 
         Raises:
             LinkError: it was not heard in `timeout_s`, or the radio cannot scan.
@@ -277,7 +291,7 @@ class BleAdapter:
                 heard.append(sighting)
             return bool(heard)
 
-        for sighting in await self._connected_already():
+        for sighting in await self._connected_already(service):
             if fits(sighting):
                 return sighting
         await self.watch(on_heard, timeout_s)
@@ -288,7 +302,7 @@ class BleAdapter:
             )
         return heard[0]
 
-    async def _connected_already(self) -> list[Sighting]:
+    async def _connected_already(self, service: str) -> list[Sighting]:
         """Give what the system is connected to and so is not heard any more.
 
         BlueZ holds on to the links of a process that was killed.
@@ -302,7 +316,7 @@ class BleAdapter:
                 asyncio.timeout(GATT_TIMEOUT_S),
             ):
                 adapter = await PlatformAdapter.get(**radio.kwargs(radio.adapter))
-                devices = await adapter.get_connected_devices([SERVICE_UUID])
+                devices = await adapter.get_connected_devices([service])
         except NotImplementedError:
             return []
         except LinkError as error:
@@ -329,6 +343,10 @@ class BleAdapter:
                 self._end_overdue()
         except LinkError as error:
             self._end_all(error)
+        except Exception as error:  # noqa: BLE001 - those who listen get it
+            what = describe_failure(error)
+            _log.error("adapter=%s scanning failed: %s", self.name, what)
+            self._end_all(LinkError(LinkReason.LOST, f"scanning failed: {what}"))
         finally:
             self._scan = None
             self._end_all(LinkError(LinkReason.LOST, "scanning was stopped"))
@@ -344,7 +362,7 @@ class BleAdapter:
         loop = asyncio.get_running_loop()
         async with link_errors("scanning"):
             scanner = BleakScanner(self._on_advertisement, **radio.kwargs(radio.scanner))
-            await _limited(scanner.start(), SCANNER_TIMEOUT_S)
+            await limited(scanner.start(), SCANNER_TIMEOUT_S)
         self._scan_began_s = loop.time()
         try:
             while self._watchers and not self._connecting:
@@ -362,7 +380,7 @@ class BleAdapter:
             self._scanned_s, self._scan_began_s = self._scanned(), None
             try:
                 async with link_errors("ending the scan"):
-                    await _limited(scanner.stop(), SCANNER_TIMEOUT_S)
+                    await limited(scanner.stop(), SCANNER_TIMEOUT_S)
             except LinkError as error:
                 _log.info("adapter=%s reason=%s %s", self.name, error.reason, error)
 
@@ -383,10 +401,19 @@ class BleAdapter:
     def _on_advertisement(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         sighting = Sighting(device, advertisement, asyncio.get_running_loop().time())
         for watcher in list(self._watchers):
-            if watcher.on_heard(sighting):
+            if self._is_wanted(sighting, watcher):
                 watcher.end()
                 self._drop(watcher)
                 self._stir.set()
+
+    def _is_wanted(self, sighting: Sighting, watcher: _Watcher) -> bool:
+        """Ask who listens; an advertisement of a stranger that cannot be read is passed over."""
+        try:
+            return watcher.on_heard(sighting)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger sends
+            what = describe_failure(error)
+            _log.debug("adapter=%s heard=%s %s", self.name, sighting.device.address, what)
+            return False
 
     # --- connecting
 
@@ -408,15 +435,22 @@ class BleAdapter:
         fits: Callable[[Sighting], bool],
         what: str,
         on_lost: Callable[[BleakClient], None] = lambda _client: None,
+        service: str = SERVICE_UUID,
     ) -> tuple[BleakClient, Sighting]:
         """Look for a device that fits, connect and discover the services.
+
+        Args:
+            fits: see `find`.
+            what: likewise.
+            on_lost: called once if the link is lost.
+            service: see `find`.
 
         Raises:
             LinkError: it did not work; nothing is left open.
         """
         loop = asyncio.get_running_loop()
         while True:
-            sighting = await self.find(fits, what)
+            sighting = await self.find(fits, what, service=service)
             async with self._turn_to_connect():
                 if loop.time() - sighting.at_s > FRESH_S:
                     continue  # others had their turn for so long that it may be gone
@@ -443,7 +477,7 @@ class BleAdapter:
         )
         try:
             async with link_errors(f"connecting to {what}"):
-                await _limited(client.connect(), 2 * CONNECT_TIMEOUT_S)
+                await limited(client.connect(), 2 * CONNECT_TIMEOUT_S)
         except LinkError as error:
             if error.reason is LinkReason.FULL:
                 count = len(self.links)
@@ -470,7 +504,7 @@ class BleAdapter:
         radio = await self.radio()
         async with self._turn_to_connect(), link_errors("forgetting"):
             client = BleakClient(target, timeout=CONNECT_TIMEOUT_S, **radio.kwargs(radio.client))
-            await _limited(client.unpair(), LEAVE_TIMEOUT_S)
+            await limited(client.unpair(), LEAVE_TIMEOUT_S)
 
 
 def _opened(radio: Radio) -> Callable[[], Awaitable[Radio]]:
@@ -480,37 +514,12 @@ def _opened(radio: Radio) -> Callable[[], Awaitable[Radio]]:
     return give
 
 
-async def _limited(work: Coroutine[Any, Any, _T], timeout_s: float) -> _T:
-    """Run a call of bleak within a limit; one that ignores its cancellation is left behind.
-
-    Raises:
-        TimeoutError: it took too long.
-    """
-    task = asyncio.create_task(work, name="bleak call")
-    try:
-        await asyncio.wait({task}, timeout=timeout_s)
-    finally:
-        if not task.done():
-            task.cancel()
-            task.add_done_callback(_ignore)
-            await asyncio.wait({task}, timeout=CANCEL_GRACE_S)
-    if not task.done() or task.cancelled():
-        raise TimeoutError
-    return task.result()
-
-
-def _ignore(task: asyncio.Task[Any]) -> None:
-    """Take note of how something ended that nobody waits for any more."""
-    if not task.cancelled() and task.exception() is not None:
-        _log.debug("%s ended late: %r", task.get_name(), task.exception())
-
-
 async def _leave(client: BleakClient) -> None:
     try:
         async with link_errors("disconnecting"):
-            await _limited(client.disconnect(), LEAVE_TIMEOUT_S)
-    except LinkError as error:
-        _log.debug("link=%s %s", client.address, error)
+            await limited(client.disconnect(), LEAVE_TIMEOUT_S)
+    except Exception as error:  # noqa: BLE001 - nobody waits for it
+        _log.debug("link=%s %s", client.address, describe_failure(error))
 
 
 def at_address(address: str | None) -> Callable[[Sighting], bool]:
@@ -560,26 +569,24 @@ async def secure(
 async def _pair(client: BleakClient, limit_s: float) -> None:
     with suppress(NotImplementedError):  # macOS pairs by itself, when something needs it
         async with link_errors(f"pairing with {client.address}"):
-            await _limited(client.pair(), limit_s)
+            await limited(client.pair(), limit_s)
 
 
 async def _read_info(client: BleakClient, limit_s: float) -> None:
-    async with link_errors(f"reading what {client.address} is"):
-        await _limited(client.read_gatt_char(INFO_UUID), limit_s)
+    await read(client, INFO_UUID, f"reading what {client.address} is", limit_s)
 
 
 async def read_firmware(client: BleakClient) -> str | None:
     """Ask for the firmware's version by the Device Information service; None if it has none."""
     try:
-        async with link_errors("reading the firmware's version"):
-            if client.services.get_characteristic(FIRMWARE_UUID) is None:
-                return None
-            value = await _limited(client.read_gatt_char(FIRMWARE_UUID), GATT_TIMEOUT_S)
+        if characteristic(client, FIRMWARE_UUID) is None:
+            return None
+        value = await read(client, FIRMWARE_UUID, "reading the firmware's version")
     except LinkError as error:
         if error.reason in (LinkReason.NOT_PAIRED, LinkReason.PROTOCOL):
             return None
         raise
-    return bytes(value).decode("utf-8", errors="replace").strip("\0 ") or None
+    return value.decode("utf-8", errors="replace").strip("\0 ") or None
 
 
 def has_tenuto(client: BleakClient) -> bool:
@@ -588,14 +595,9 @@ def has_tenuto(client: BleakClient) -> bool:
     Raises:
         LinkError: the link is gone.
     """
-    try:
-        services = client.services
-        return all(
-            services.get_characteristic(uuid) is not None
-            for uuid in (INFO_UUID, INBOX_UUID, OUTBOX_UUID)
-        )
-    except Exception as error:
-        raise link_error(error, f"looking at the services of {client.address}") from error
+    return all(
+        characteristic(client, uuid) is not None for uuid in (INFO_UUID, INBOX_UUID, OUTBOX_UUID)
+    )
 
 
 class BleLink:
@@ -683,13 +685,10 @@ class BleLink:
         await secure(client, sighting, self._adapter, by_hand=self._by_hand)
         self.firmware = await read_firmware(client)
         self.rssi_dbm = sighting.found.rssi_dbm
-        async with link_errors("subscribing"):
-            await _limited(
-                client.start_notify(OUTBOX_UUID, lambda _, data: on_packet(bytes(data))),
-                GATT_TIMEOUT_S,
-            )
-            inbox = client.services.get_characteristic(INBOX_UUID)
-        if not client.is_connected or inbox is None:
+        outbox, inbox = characteristic(client, OUTBOX_UUID), characteristic(client, INBOX_UUID)
+        if outbox is not None:
+            await subscribe(client, outbox, on_packet, "subscribing")
+        if not client.is_connected or inbox is None or outbox is None:
             raise LinkError(LinkReason.LOST, f"the link to {self.name} broke while it was set up")
         self._client, self._inbox = client, inbox
 
@@ -711,8 +710,7 @@ class BleLink:
         client = self._client
         if client is None:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
-        async with link_errors("alerting"), asyncio.timeout(GATT_TIMEOUT_S):
-            await client.write_gatt_char(ALERT_UUID, bytes([ALERT_HIGH]), response=False)
+        await write(client, ALERT_UUID, bytes([ALERT_HIGH]), "alerting")
 
     async def disconnect(self) -> None:
         """Let go; see `Link`."""

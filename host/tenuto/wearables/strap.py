@@ -12,12 +12,11 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bleak.exc import BleakError
-from bleak.uuids import normalize_uuid_str
-
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import at_address
-from tenuto.links.radios.errors import link_errors
+from tenuto.links.gatt import characteristic, characteristics, read, subscribe
+from tenuto.links.scan import HEART_RATE
+from tenuto.retry import Backoff
 from tenuto.sessions.heart import Measurement, location, sensor_kind
 
 if TYPE_CHECKING:
@@ -30,20 +29,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MEASUREMENT_UUID = normalize_uuid_str("2a37")
-LOCATION_UUID = normalize_uuid_str("2a38")
+MEASUREMENT_UUID = "2a37"
+LOCATION_UUID = "2a38"
 BACKOFF_FIRST_S = 2.0
 BACKOFF_MAX_S = 30.0
 """A strap sleeps until it is put on; then it should not take long."""
-GATT_TIMEOUT_S = 5.0
+SILENCE_S = 60.0
+"""A sensor that is connected and has sent nothing for so long is connected to anew: sensors send
+once a second, and links were seen to pass nothing any more without an end."""
 
 
 class Strap:
-    """Keeps one sensor, and tells each of its measurements, until `run` is cancelled.
-
-    Attributes:
-        kind: `ecg` or `optical`, None while that is not known.
-        packets_broken: how many of its packets could not be read.
+    """Keeps one sensor connected, and tells each of its measurements, until `run` is cancelled.
 
     Args:
         adapter: the radio.
@@ -51,6 +48,10 @@ class Strap:
         kind: what it measures with, None to find out by where it says that it is worn.
         on_measurement: called with each; must not wait or raise.
         rng: for the jitter of the back-off.
+
+    Attributes:
+        kind: `ecg` or `optical`, None while that is not known.
+        packets_broken: how many of its packets could not be read.
     """
 
     def __init__(
@@ -67,52 +68,84 @@ class Strap:
         self.packets_broken = 0
         self._adapter = adapter
         self._tell = on_measurement
-        self._rng = rng
         self._is_kind_given = kind is not None
+        self._backoff = Backoff(rng, first_s=BACKOFF_FIRST_S, max_s=BACKOFF_MAX_S)
         self._problem: LinkReason | None = None
+        self._heard_s = 0.0
+        self._silences = 0
 
     async def run(self) -> None:
         """Reach the sensor again and again, until cancelled."""
-        backoff_s = BACKOFF_FIRST_S
         while True:
-            lost = asyncio.Event()
-
-            def on_lost(_client: BleakClient, lost: asyncio.Event = lost) -> None:
-                lost.set()
-
             try:
-                client, _ = await self._adapter.connect(at_address(self.name), self.name, on_lost)
-                try:
-                    await self._set_up(client)
-                    backoff_s, self._problem = BACKOFF_FIRST_S, None
-                    _log.info("strap=%s connected kind=%s", self.name, self.kind)
-                    await lost.wait()
-                    _log.info("strap=%s lost", self.name)
-                finally:
-                    await self._adapter.let_go(client)
+                await self._connect_once()
+                _log.info("strap=%s lost", self.name)
             except LinkError as error:
                 self._say(error)
-            await asyncio.sleep(backoff_s * self._rng.uniform(0.5, 1.5))
-            backoff_s = min(2 * backoff_s, BACKOFF_MAX_S)
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def _connect_once(self) -> None:
+        """Connect, and hand over what the sensor sends until the link is lost.
+
+        Raises:
+            LinkError: it is not reached, is no heart-rate sensor, or sends nothing.
+        """
+        lost = asyncio.Event()
+        client, _ = await self._adapter.connect(
+            at_address(self.name), self.name, lambda _client: lost.set(), service=HEART_RATE
+        )
+        try:
+            await self._set_up(client)
+            if not client.is_connected:
+                raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
+            _log.info("strap=%s connected kind=%s", self.name, self.kind)
+            await self._stay(lost)
+        finally:
+            await self._adapter.let_go(client)
 
     async def _set_up(self, client: BleakClient) -> None:
-        if client.services.get_characteristic(MEASUREMENT_UUID) is None:
+        found = characteristics(client, MEASUREMENT_UUID)
+        if not found:
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} sends no heart rate by Bluetooth")
         if not self._is_kind_given:
             self.kind = sensor_kind(await self._location(client))
-        async with link_errors("subscribing to the heart rate"), asyncio.timeout(GATT_TIMEOUT_S):
-            await client.start_notify(MEASUREMENT_UUID, lambda _, value: self._take(bytes(value)))
+        # Where one that is offered twice says nothing, the other one may.
+        measurement = found[self._silences % len(found)]
+        self._heard_s = asyncio.get_running_loop().time()
+        await subscribe(client, measurement, self._take, "subscribing to the heart rate")
+
+    async def _stay(self, lost: asyncio.Event) -> None:
+        """Wait until the link is lost.
+
+        Raises:
+            LinkError: it only seems to be there.
+        """
+        loop = asyncio.get_running_loop()
+        while (left_s := self._heard_s + SILENCE_S - loop.time()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await lost.wait()
+                    return
+        self._silences += 1
+        raise LinkError(
+            LinkReason.TIMEOUT,
+            f"{self.name} is connected and has sent nothing for {SILENCE_S:.0f} s: connecting anew",
+        )
 
     async def _location(self, client: BleakClient) -> str | None:
         """Ask where it is worn; many sensors do not say."""
-        if client.services.get_characteristic(LOCATION_UUID) is None:
+        if characteristic(client, LOCATION_UUID) is None:
             return None
-        with suppress(BleakError, TimeoutError, OSError):
-            async with asyncio.timeout(GATT_TIMEOUT_S):
-                return location(bytes(await client.read_gatt_char(LOCATION_UUID)))
-        return None
+        try:
+            return location(await read(client, LOCATION_UUID, "asking where it is worn"))
+        except LinkError as error:
+            _log.debug("strap=%s %s", self.name, error)
+            return None
 
     def _take(self, value: bytes) -> None:
+        self._heard_s = asyncio.get_running_loop().time()
+        self._problem = None
+        self._backoff.reset()
         try:
             measurement = Measurement.from_bytes(value)
         except ValueError as error:

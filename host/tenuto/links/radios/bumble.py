@@ -122,10 +122,16 @@ def _uuids(data: bytes, size: int) -> list[str]:
     return [_uuid_text(data[at : at + size]) for at in range(0, len(data) - size + 1, size)]
 
 
-def _service_data(data: bytes, size: int) -> tuple[str, bytes]:
-    if len(data) < size:
-        raise ValueError("service data without its service")
-    return _uuid_text(data[:size]), data[size:]
+def _name(data: Any) -> str | None:
+    """Return the name that is told; a byte that is no UTF-8, as of Latin-1, hides no device."""
+    for kind in (
+        AdvertisingData.Type.COMPLETE_LOCAL_NAME,
+        AdvertisingData.Type.SHORTENED_LOCAL_NAME,
+    ):
+        name: bytes | None = data.get(kind, raw=True)
+        if name:
+            return name.decode("utf-8", errors="replace")
+    return None
 
 
 def _plain(address: hci.Address) -> str:
@@ -680,28 +686,31 @@ class BumbleScanner(BaseBleakScanner):
 
 
 def _parse(advertisement: Advertisement) -> AdvertisementData:
-    # What bumble returns depends on the type that is asked for, in a way that mypy cannot follow.
+    # Raw: bumble's own reading fails as a whole where one field is wrong.  What it returns depends
+    # on the type that is asked for, in a way that mypy cannot follow.
     data: Any = advertisement.data
+    power: bytes | None = data.get(AdvertisingData.Type.TX_POWER_LEVEL, raw=True)
     return AdvertisementData(
-        local_name=data.get(AdvertisingData.Type.COMPLETE_LOCAL_NAME)
-        or data.get(AdvertisingData.Type.SHORTENED_LOCAL_NAME),
+        local_name=_name(data),
         manufacturer_data={
-            int(company): bytes(value)
-            for company, value in data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA)
+            int.from_bytes(value[:2], "little"): bytes(value[2:])
+            for value in data.get_all(AdvertisingData.Type.MANUFACTURER_SPECIFIC_DATA, raw=True)
+            if len(value) >= 2
         },
         # Raw, for bumble keeps each UUID that it makes for ever, and looks through all of them.
-        service_data=dict(
-            _service_data(value, size)
+        service_data={
+            _uuid_text(value[:size]): value[size:]
             for kind, size in _SERVICE_DATA.items()
             for value in data.get_all(kind, raw=True)
-        ),
+            if len(value) >= size
+        },
         service_uuids=[
             uuid
             for kind, size in _UUID_LISTS.items()
             for value in data.get_all(kind, raw=True)
             for uuid in _uuids(value, size)
         ],
-        tx_power=data.get(AdvertisingData.Type.TX_POWER_LEVEL),
+        tx_power=int.from_bytes(power[:1], "little", signed=True) if power else None,
         rssi=advertisement.rssi,
         platform_data=(advertisement,),
     )

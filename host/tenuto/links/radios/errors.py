@@ -110,6 +110,12 @@ _UNAVAILABLE = {
 }
 # Errors that bleak and its backends tell apart by their text alone.
 _TEXTS: tuple[tuple[str, LinkReason], ...] = (
+    # An ESPHome proxy tells an ATT error as "Bluetooth GATT Error address=... handle=... error=5".
+    (
+        rf"gatt error .*\berror=({'|'.join(map(str, sorted(_SECURITY_ERRORS)))})\b",
+        LinkReason.NOT_PAIRED,
+    ),
+    (r"insufficient (authentication|authorization|encryption)", LinkReason.NOT_PAIRED),
     (r"^adapter '.*' not found", LinkReason.NO_ADAPTER),
     (r"^device '.*' not found", LinkReason.NOT_FOUND),
     (r"limit exceeded|limited resources", LinkReason.FULL),
