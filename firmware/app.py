@@ -71,6 +71,7 @@ class App:
     air: the `air.Air`, where it was made already, with name and location.
     trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
     noted_cause: see `reset_cause`.  log: the `tenuto_core.log.Log`, where it was made already.
+    memory, memory_at: for the motor's ledger, see `tenuto_core.limits`.
     """
 
     def __init__(
@@ -90,6 +91,8 @@ class App:
         trust_bonds=False,
         noted_cause=None,
         log=None,
+        memory=None,
+        memory_at=0,
     ):
         air = air or Air(name, location)
         self._clock = Clock()
@@ -106,6 +109,8 @@ class App:
             keyring=keyring,
             cause=reset_cause(noted_cause),
             log=log,
+            memory=memory,
+            memory_at=memory_at,
         )
         self._heart = heart
         self._beats = Beats()
@@ -138,7 +143,7 @@ class App:
                 self._alive()
                 await self._clock.tick(POLL_MS, due_ms)
         finally:
-            self.band.buzzer.stop()
+            self.band.buzzer.stop(self._clock.now())
 
     def step(self):
         """Do all that there is to do now and tell when the next thing is due, in ms."""
@@ -220,7 +225,7 @@ class App:
             has_unread=band.has_unread,
             battery_pct=band.battery_pct,
         ):
-            band.buzzer.stop()
+            band.buzzer.stop(now_ms)
             for part in (self._heart, self._button):
                 if hasattr(part, "sleep"):
                     part.sleep()

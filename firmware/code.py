@@ -79,6 +79,7 @@ def compose(called, log, air, i2c, motor):
         else:
             heart.sleep()
 
+    memory, memory_at = power.ledger_memory()
     app = App(
         motor=motor,
         heart=heart,
@@ -93,6 +94,8 @@ def compose(called, log, air, i2c, motor):
         trust_bonds=setting("TENUTO_TRUST_BONDS", {"0": False, "1": True}, False),
         noted_cause=power.noted_cause(),
         log=log,
+        memory=memory,
+        memory_at=memory_at,
     )
     return app, watch
 

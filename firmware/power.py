@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Deep sleep until the button is pressed, and two notes in the memory that outlives a reset.
+"""Deep sleep until the button is pressed, and the notes in the memory that outlives a reset.
 
 The nRF52840's watchdog goes on in deep sleep and would end it after seconds, and nothing but its
 own reset stops it.  So there deep sleep takes a detour: a note, no more food, the reset, and then
 sleep as the first thing that the new program does.
 
-The other note says why CircuitPython was in safe mode, from where it comes back by one more reset.
+Another says why CircuitPython was in safe mode, from where it comes back by one more reset.  The
+third is the motor's: what it did in the last minute, see `tenuto_core.limits.Ledger`.
 """
 
 import alarm
@@ -17,6 +18,7 @@ _NOTE = b"zZ"
 _AT = 0
 _CAUSE_NOTE = b"c!"
 _CAUSE_AT = 2
+_LEDGER_AT = 5
 # As `microcontroller.ResetReason` calls them.
 WATCHDOG, BROWNOUT = "WATCHDOG", "BROWNOUT"
 _CAUSES = (WATCHDOG, BROWNOUT)
@@ -46,6 +48,11 @@ def noted_cause():
     if noted[:2] != _CAUSE_NOTE or noted[2] >= len(_CAUSES):
         return None
     return _CAUSES[noted[2]]
+
+
+def ledger_memory():
+    """The bytes that outlive a reset, None where there are none, and which of them is the first."""
+    return alarm.sleep_memory or None, _LEDGER_AT
 
 
 def is_held(pins):

@@ -63,7 +63,8 @@ class Band(Answers):
     new clock and a new log when it meets them.  name: for people, at most 32 bytes.
     storage: see `storage`; None to keep nothing.  keyring: see `auth`; None to obey every peer.
     cause: why the device started, a number of `vocab`.  log: where it was made before, instead of
-    one of `log_records`.
+    one of `log_records`.  memory, memory_at: what outlives a reset, and where in it the motor's
+    ledger may leave its note, see `limits.Ledger`.
     Attributes that the application keeps up to date: battery_pct: 0 to 100, or 255 where it is not
     known; is_followed: whether a host fetches the log; bonds_pct: how full the store of bonds may
     be, 255 where that is not known; plan_bytes: the largest plan that there is memory for; serial,
@@ -82,6 +83,8 @@ class Band(Answers):
         keyring: Keyring | None = None,
         cause: int = CAUSE_UNKNOWN,
         log: Log | None = None,
+        memory: bytearray | None = None,
+        memory_at: int = 0,
     ) -> None:
         super().__init__()
         self.boot_id = boot_id
@@ -94,7 +97,7 @@ class Band(Answers):
         self.cause = cause
         self.keyring = keyring
         self.log = Log(log_records) if log is None else log
-        self.buzzer = Buzzer(motor)
+        self.buzzer = Buzzer(motor, memory, memory_at, now_ms)
         self.player = Player(self.log, self.buzzer)
         self.button = Button()
         self.shelf = Shelf(Storage() if storage is None else storage)
@@ -104,6 +107,8 @@ class Band(Answers):
         self._journal = Journal(Storage() if storage is None else storage)
         self._noted: tuple = (None, NO_STEP)
         self._menu = menu.Menu()
+        self._made: tuple[int, int, int] | None = None
+        self._made_in_menu = self._made_in_alert = False
         self._alert = alert.Alert()
         self._beat_logged_ms: int | None = None
         self._host_beat_ms: int | None = None
@@ -152,8 +157,11 @@ class Band(Answers):
         self.player.advance(now_ms)
         if self._alert.due_ms is not None and self._alert.advance(now_ms) == alert.FEEL_HIGH:
             self._feel_alert(alert.HIGH, now_ms)
-        if self._menu.due_ms is not None and self._menu.advance(now_ms) == menu.LEFT:
-            self._feel(menu.GOODBYE, WITHHELD_MENU, now_ms)
+        if self._menu.due_ms is not None:
+            if self.player.state != IDLE:
+                self._menu.close()  # a host has begun something meanwhile
+            elif self._menu.advance(now_ms) == menu.LEFT:
+                self._feel(menu.GOODBYE, WITHHELD_MENU, now_ms)
         if self.pairing_until_ms is not None and now_ms >= self.pairing_until_ms:
             self.close_pairing(PAIRING_OVER, now_ms)
         if self.buzzer.due_ms is not None:
@@ -183,6 +191,7 @@ class Band(Answers):
     def settle(self, now_ms: int) -> None:
         """Write down how far the session is, if that is due and there is time for it."""
         player = self.player
+        self.buzzer.ledger.settle(now_ms)
         if player.state in (IDLE, ARMED):
             if self._noted[0] is None or not self.is_quiet(now_ms):
                 return
@@ -211,19 +220,29 @@ class Band(Answers):
     def edge(self, pressed: bool, at_ms: int, now_ms: int) -> None:
         """The debounced button went down (True) or came up at `at_ms`, seen at `now_ms`."""
         self._gesture(self.button.edge(pressed, at_ms), now_ms)
+        if self.button.is_first:
+            # What the wearer means is decided here, although it is known only later what it is.
+            self._made = self.player.moment()
+            self._made_in_menu = self._menu.is_open
+            self._made_in_alert = self._is_alerting
+
+    @property
+    def _is_alerting(self) -> bool:
+        return self._alert.due_ms is not None and self.player.state != RUNNING
 
     def _gesture(self, gesture: int, now_ms: int) -> None:
         if not gesture:
             return
-        alerted = self._alert.due_ms is not None and self.player.state != RUNNING
-        if alerted:
+        if self._is_alerting and (self._made_in_alert or gesture == LONG_PRESS):
             self.alert(0, now_ms)
-            # A press answers the alert and no more, but a long one always means stop.
-            if gesture != LONG_PRESS:
-                return
+        # A press answers the alert and no more, but a long one always means stop.
+        if self._made_in_alert and gesture != LONG_PRESS:
+            return
         if self.player.state != IDLE:
-            self._menu.close()  # a host has begun something meanwhile
-            self.player.press(gesture, now_ms)
+            if not self._made_in_menu or gesture == LONG_PRESS:
+                self.player.press(gesture, now_ms, self._made)
+        elif self.player.moment() != self._made or self._menu.is_open != self._made_in_menu:
+            return  # it was for a session or a menu that is over
         elif self._menu.is_open:
             self._choose(self._menu.gesture(gesture, now_ms), now_ms)
         elif gesture == DOUBLE_PRESS:
@@ -232,7 +251,7 @@ class Band(Answers):
             self._menu.open(len(kept), kept.index(place) if place is not None else 0, now_ms)
             self._feel(self._menu.pattern(), WITHHELD_MENU, now_ms)
         elif gesture == PRESS:
-            self.player.press(gesture, now_ms)
+            self.player.press(gesture, now_ms, self._made)
 
     def _choose(self, what: int, now_ms: int) -> None:
         """Do what a gesture in the menu asked for."""
@@ -306,7 +325,7 @@ class Band(Answers):
             return
         what = self._alert.set(level, now_ms)
         if what == alert.STOP:
-            self.buzzer.stop()
+            self.buzzer.stop(now_ms)
         elif what == alert.FEEL_MILD:
             self._feel_alert(alert.MILD, now_ms)
         elif what == alert.FEEL_HIGH:

@@ -14,21 +14,26 @@ DOUBLE_GAP_MS = 350
 class Button:
     """due_ms: when `advance` wants to be called next, or None.
 
+    is_first: whether the last edge began a gesture.
+
     `edge` and `advance` return `vocab.PRESS`, `DOUBLE_PRESS`, `LONG_PRESS` or 0.
     """
 
     def __init__(self) -> None:
         self._down = False
+        self.is_first = False
         self._presses = 0
         self.due_ms: int | None = None
 
     def edge(self, pressed: bool, at_ms: int) -> int:
         """The button went down or came up at `at_ms`; an edge to where it already is counts not."""
         gesture = self.advance(at_ms)
+        self.is_first = False
         if pressed == self._down:
             return gesture
         self._down = pressed
         if pressed:
+            self.is_first = self._presses == 0
             self._presses += 1
             self.due_ms = at_ms + LONG_MS
         elif self._presses >= 2:

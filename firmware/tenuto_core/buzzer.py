@@ -4,9 +4,13 @@
 A pulse ends twice, by the motor's own doing and by the buzzer's `off`: two hands on one brake.
 """
 
-from .limits import Ledger
+from .limits import ON_MS_MAX, Ledger, on_ms
 
+MIN_PULSE_MS = 20
+"""Shorter ones are hardly felt; no plan has them."""
 MAX_PULSE_MS = 1000
+CUE_MS_MAX = 3000
+"""Of motor in one pattern."""
 
 
 class Motor:
@@ -24,50 +28,103 @@ class Motor:
         """Stop at once."""
 
 
-class Buzzer:
-    """The one owner of the motor.
+class Clock:
+    """What tells the time; drivers derive from this."""
 
+    def now(self) -> int:
+        """Return the time in ms, as the caller of the buzzer counts it."""
+        raise NotImplementedError
+
+
+class Buzzer:
+    """The one owner of the motor, and the one place where its budget is kept, see `limits`.
+
+    memory, now_ms: see `limits.Ledger`.  at: where in `memory` the ledger's note lies.
     due_ms: when `advance` wants to be called next, or None when silent.
     lead_ms: that of the motor.  ledger: what the motor did in the last minute.
+    clock: is read right after the motor was driven; None where no time passes while the program
+    works.  driven_ms: when it was driven last.
+    was_felt: whether the last pattern began to be felt; False where the budget was spent.
+    cuts: pulses that were shortened or left out because it was.
     """
 
-    def __init__(self, motor: Motor) -> None:
+    def __init__(
+        self, motor: Motor, memory: bytearray | None = None, at: int = 0, now_ms: int = 0
+    ) -> None:
         self._motor = motor
         self.lead_ms: int = getattr(motor, "lead_ms", 0)
-        self.ledger = Ledger()
+        self.ledger = Ledger(memory, at, now_ms)
+        self.clock: Clock | None = None
+        self.driven_ms = now_ms
+        self.was_felt = True
+        self.cuts = 0
         self._pattern: tuple[tuple[int, int, int], ...] = ()
         self._index = 0
+        self._left_ms = 0
         self._on = False
         self.due_ms: int | None = None
 
     def play(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
         """Begin a pattern of (strength_pct, on_ms, off_ms) now, in place of what is playing."""
         if self._on:
-            self._motor.off()
-            self._on = False
+            self._halt(now_ms)
         self._pattern = pattern
         self._index = 0
+        self._left_ms = CUE_MS_MAX
+        self.was_felt = True
+        self.driven_ms = now_ms
         self.due_ms = now_ms if pattern else None
         self.advance(now_ms)
 
-    def stop(self) -> None:
+    @property
+    def left_ms(self) -> int:
+        """Time for which the rest of the pattern runs the motor, without the present pulse."""
+        if self.due_ms is None:
+            return 0
+        return on_ms(self._pattern[self._index + self._on :])
+
+    def stop(self, now_ms: int) -> None:
         """Motor off at once; the rest of the pattern is dropped."""
         self.due_ms = None
-        self._on = False
+        self._halt(now_ms)
+
+    def _halt(self, now_ms: int) -> None:
         self._motor.off()
+        if self._on:
+            self._on = False
+            self.ledger.cut(now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Do what is due at `now_ms`.  The pulses keep their lengths when this comes late."""
         while self.due_ms is not None and now_ms >= self.due_ms:
-            strength_pct, on_ms, off_ms = self._pattern[self._index]
+            strength_pct, pulse_ms, off_ms = self._pattern[self._index]
             if not self._on:
-                on_ms = min(on_ms, MAX_PULSE_MS)
+                pulse_ms = min(pulse_ms, MAX_PULSE_MS, self._left_ms)
+                if self.ledger.total_ms + pulse_ms > ON_MS_MAX or pulse_ms < MIN_PULSE_MS:
+                    pulse_ms = self._shorten(pulse_ms, now_ms)
+                    if not pulse_ms:
+                        return
                 self._on = True
-                self.due_ms = now_ms + on_ms
-                self._motor.on(strength_pct, on_ms)
-                self.ledger.add(on_ms, now_ms)
+                self._motor.on(strength_pct, pulse_ms)
+                if self.clock is not None:
+                    now_ms = max(now_ms, self.clock.now())
+                self._left_ms -= pulse_ms
+                self.driven_ms = now_ms
+                self.due_ms = now_ms + pulse_ms
+                self.ledger.add(pulse_ms, now_ms)
                 return
-            self._on = False
-            self._motor.off()
+            self._halt(now_ms)
             self._index += 1
             self.due_ms = None if self._index == len(self._pattern) else self.due_ms + off_ms
+
+    def _shorten(self, pulse_ms: int, now_ms: int) -> int:
+        """What of a pulse there is room for; 0, and the end of the pattern, for none worth it."""
+        room_ms = self.ledger.fit(pulse_ms, now_ms)
+        if room_ms == pulse_ms >= MIN_PULSE_MS:
+            return pulse_ms
+        self.cuts += 1
+        if room_ms >= MIN_PULSE_MS:
+            return room_ms
+        self.was_felt = self._index > 0
+        self.due_ms = None
+        return 0

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: MIT
 """How much the motor may run: at most a fifth of any minute, whatever is asked.
 
-A plan is checked as a whole when it arrives: played as written, no minute of it may hold more.
-Pauses, waits and extensions only stretch it.  What draws it together, a skip or a start just after
-another session, is refused while it would make a minute too full; so a cue of a plan is never cut
-or left out.  What is felt besides the plan (alerts, the pause, the menu) is withheld instead.
+Two guards, and the first is meant to leave the second nothing to do.
 
-A cue counts with all its pulses, even where a skip cuts it short.
+*Foresight*: a plan is checked as a whole when it arrives: played as written, no minute of it may
+hold more.  Pauses, waits and extensions only stretch it.  What draws it together (a skip, a way
+back, a press before a step is over, a start just after another session) is refused or put off while
+it would make a minute too full.  What is felt besides the plan (alerts, the pause, the menu) is
+withheld instead.
+
+*The ledger*: the buzzer asks it before every pulse and books what the motor really did, to the
+millisecond.  A pulse that has no room is shortened or left out, whoever asked for it.
 """
 
 MINUTE_MS = 60_000
 ON_MS_MAX = 12_000
-_SECONDS = 62
-"""A pulse counts in the second in which it begins and lasts up to one second."""
+PULSES_MAX = 256
+"""A plan's pulses have 20 ms at least, so that 600 of them fill a minute."""
+NOTE_BYTES = 3
+_NOTE = 0xA5
 
 
 def on_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
@@ -24,37 +30,158 @@ def on_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
 
 
 class Ledger:
-    """What the motor did in the last minute.  All memory is taken at the start."""
+    """What the motor did in the last minute.  All memory is taken at the start.
 
-    def __init__(self) -> None:
-        self._on_ms = [0] * _SECONDS
-        self._second = 0
+    Pulses lie in a ring, each as the pause before it and its length, in 16 bits each.  Reading
+    them allocates nothing.
+
+    memory: bytes that outlive a reset, or None; at: where `NOTE_BYTES` of them are for the ledger.
+    A reset takes the times of the pulses but not their sum, and all of it then counts as if it had
+    run just before.  A note that is torn counts as a full minute; bytes that are all zero were
+    never written, or the power was gone for longer than they last.
+    now_ms: the time at which the ledger begins.
+    total_ms: of the pulses that are held; never less than that of the last minute.
+    """
+
+    def __init__(self, memory: bytearray | None = None, at: int = 0, now_ms: int = 0) -> None:
+        self._ring = bytearray(4 * PULSES_MAX)
+        self._first = 0
+        self._count = 0
+        self._first_end_ms = 0
+        self._end_ms = 0
+        self._memory = memory
+        self._at = at
+        self.total_ms = 0
+        before_ms = self._read_note()
+        self._noted_ms = before_ms
+        if before_ms:
+            self._push(before_ms, now_ms - before_ms)
+
+    # --- what the motor does
 
     def add(self, pulse_ms: int, now_ms: int) -> None:
         """A pulse of so many ms begins now."""
         self._move(now_ms)
-        self._on_ms[self._second % _SECONDS] += pulse_ms
+        self._push(pulse_ms, now_ms)
+        self._note()
 
-    def _move(self, now_ms: int) -> None:
-        second = now_ms // 1000
-        if second - self._second >= _SECONDS:
-            self._second = second - _SECONDS
-        while self._second < second:
-            self._second += 1
-            self._on_ms[self._second % _SECONDS] = 0
+    def cut(self, now_ms: int) -> None:
+        """The motor is off: what is left of the last pulse does not happen."""
+        left_ms = self._end_ms - now_ms
+        if left_ms <= 0 or not self._count:
+            return
+        at = self._place(self._count - 1)
+        ran_ms = max(0, self._on_ms(at) - left_ms)
+        self._set_on_ms(at, ran_ms)
+        self.total_ms -= left_ms
+        self._end_ms = now_ms
+        if self._count == 1:
+            self._first_end_ms = now_ms
+        if not ran_ms:
+            self._end_ms -= self._gap_ms(at)
+            self._count -= 1
 
-    def since(self, at_ms: int, now_ms: int) -> int:
-        """Time for which the motor ran since `at_ms`, which is at most a minute ago; rounded up."""
-        self._move(now_ms)
-        first = max(at_ms // 1000 - 1, self._second - _SECONDS + 1)
-        total = 0
-        for second in range(first, self._second + 1):
-            total += self._on_ms[second % _SECONDS]
-        return total
+    def settle(self, now_ms: int) -> None:
+        """Forget what is older than a minute; cheap when there is nothing."""
+        if self._noted_ms > 0:
+            self._move(now_ms)
+            self._note()
+
+    # --- what it is asked
 
     def minute(self, now_ms: int) -> int:
-        """Time for which the motor ran in the last minute, rounded up."""
-        return self.since(now_ms - MINUTE_MS, now_ms)
+        """Time for which the motor ran in the last minute."""
+        self._move(now_ms)
+        return self.since(now_ms - MINUTE_MS)
+
+    def since(self, since_ms: int) -> int:
+        """Time for which the motor ran since then, which is at most a minute ago."""
+        total, end_ms = self.total_ms, self._first_end_ms
+        for index in range(self._count):
+            at = self._place(index)
+            pulse_ms = self._on_ms(at)
+            if index:
+                end_ms += self._gap_ms(at) + pulse_ms
+            if end_ms > since_ms:
+                return total - max(0, pulse_ms - (end_ms - since_ms))
+            total -= pulse_ms
+        return total
+
+    def fit(self, pulse_ms: int, now_ms: int) -> int:
+        """How much of a pulse that would begin now has room in every minute."""
+        self._move(now_ms)
+        if self.total_ms + pulse_ms <= ON_MS_MAX:
+            return pulse_ms
+        least, most = 0, pulse_ms
+        while least < most:
+            middle = (least + most + 1) // 2
+            if self.since(now_ms + middle - MINUTE_MS) + middle <= ON_MS_MAX:
+                least = middle
+            else:
+                most = middle - 1
+        return least
+
+    # --- the ring
+
+    def _place(self, index: int) -> int:
+        return (self._first + index) % PULSES_MAX * 4
+
+    def _gap_ms(self, at: int) -> int:
+        return self._ring[at] | self._ring[at + 1] << 8
+
+    def _on_ms(self, at: int) -> int:
+        return self._ring[at + 2] | self._ring[at + 3] << 8
+
+    def _set_on_ms(self, at: int, pulse_ms: int) -> None:
+        self._ring[at + 2] = pulse_ms & 0xFF
+        self._ring[at + 3] = pulse_ms >> 8
+
+    def _push(self, pulse_ms: int, now_ms: int) -> None:
+        self.total_ms += pulse_ms
+        if self._count == PULSES_MAX:
+            # No plan does that; together they count as if they had run without a pause.
+            at = self._place(PULSES_MAX - 1)
+            self._set_on_ms(at, self._on_ms(at) + pulse_ms)
+            self._end_ms = now_ms + pulse_ms
+            return
+        at = self._place(self._count)
+        gap_ms = max(0, now_ms - self._end_ms) if self._count else 0
+        self._ring[at] = gap_ms & 0xFF
+        self._ring[at + 1] = gap_ms >> 8
+        self._set_on_ms(at, pulse_ms)
+        self._end_ms = now_ms + pulse_ms
+        if not self._count:
+            self._first_end_ms = self._end_ms
+        self._count += 1
+
+    def _move(self, now_ms: int) -> None:
+        """Let go of what ended a minute ago or longer."""
+        while self._count and self._first_end_ms <= now_ms - MINUTE_MS:
+            self.total_ms -= self._on_ms(self._first * 4)
+            self._first = (self._first + 1) % PULSES_MAX
+            self._count -= 1
+            if self._count:
+                at = self._first * 4
+                self._first_end_ms += self._gap_ms(at) + self._on_ms(at)
+
+    # --- the note
+
+    def _read_note(self) -> int:
+        if not self._memory:
+            return 0
+        low, high, check = (self._memory[self._at + index] for index in range(NOTE_BYTES))
+        if low == high == check == 0:
+            return 0
+        return min(ON_MS_MAX, low | high << 8) if low ^ high ^ _NOTE == check else ON_MS_MAX
+
+    def _note(self) -> None:
+        total_ms = self.total_ms
+        if self._memory and total_ms != self._noted_ms:
+            self._noted_ms = total_ms
+            low, high = total_ms & 0xFF, total_ms >> 8
+            self._memory[self._at] = low
+            self._memory[self._at + 1] = high
+            self._memory[self._at + 2] = low ^ high ^ _NOTE
 
 
 def length_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
@@ -68,15 +195,45 @@ def length_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
 def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: ignore[no-untyped-def]
     """The most that a plan runs the motor in any minute, in ms, and the step where that ends.
 
+    A minute is fullest where a pulse ends, so each pulse is looked at where its cue alone does not
+    show that there is room.  The most is never too small, and exact where it is above `ON_MS_MAX`
+    but for cues that run into the next one.
+
     cues_from: see `plan.Plan.cues_from`.
     """
     oldest = cues_from(0, 0)
     end_ms = -1
     total, most, where, leaving = 0, 0, 0, 0
-    for number, at_ms, cue in cues_from(0, 0):
-        begin_ms = at_ms + length_ms(patterns[cue]) - MINUTE_MS
-        total += on_ms(patterns[cue])
-        while end_ms <= begin_ms:
+    coming = cues_from(0, 0)
+    following = next(coming, None)
+    while following is not None:
+        number, at_ms, cue = following
+        following = next(coming, None)
+        pattern = patterns[cue]
+        whole_ms = at_ms + length_ms(pattern)
+        # What runs into the next cue must not let go of what still counts for that one.
+        capped_ms = whole_ms if following is None else min(whole_ms, following[1])
+        inside = total + on_ms(pattern)
+        if inside <= ON_MS_MAX:
+            most = max(most, inside)
+        else:
+            inside, pulse_ms = total, at_ms
+            for pulse in pattern:
+                pulse_ms += pulse[1]
+                inside += pulse[1]
+                since_ms = min(pulse_ms, capped_ms) - MINUTE_MS
+                while end_ms <= since_ms:
+                    total -= leaving
+                    inside -= leaving
+                    _, oldest_ms, oldest_cue = next(oldest)
+                    end_ms = oldest_ms + length_ms(patterns[oldest_cue])
+                    leaving = on_ms(patterns[oldest_cue])
+                used = inside - max(0, leaving - (end_ms - since_ms))
+                if used > most:
+                    most, where = used, number
+                pulse_ms += pulse[2]
+        total += on_ms(pattern)
+        while end_ms <= capped_ms - MINUTE_MS:
             total -= leaving
             _, oldest_ms, oldest_cue = next(oldest)
             end_ms = oldest_ms + length_ms(patterns[oldest_cue])
@@ -87,28 +244,28 @@ def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: igno
 
 
 def has_room(  # type: ignore[no-untyped-def]
-    ledger: Ledger,
-    cues_from,
-    patterns: tuple,
-    number: int,
-    elapsed_ms: int,
-    now_ms: int,
-    besides_ms: int = 0,
+    ledger: Ledger, cues, patterns: tuple, now_ms: int, besides_ms: int = 0
 ) -> bool:
-    """Whether a plan can go on from `elapsed_ms` of step `number` without a minute too full.
+    """Whether what is to come has room beside what the motor did, without a minute too full.
 
-    cues_from: see `plan.Plan.cues_from`.  besides_ms: what shall be felt now besides.
+    cues: yields (anything, at_ms, cue) in order of time.  besides_ms: what shall be felt now
+    besides.
     """
     total = besides_ms
     if total + ledger.minute(now_ms) > ON_MS_MAX:
         return False
-    for _, at_ms, cue in cues_from(number, now_ms - elapsed_ms):
+    for _, at_ms, cue in cues:
         if at_ms >= now_ms + MINUTE_MS:
             break
-        if at_ms < now_ms:
+        at_ms = max(at_ms, now_ms)  # noqa: PLW2901 - what is overdue comes now
+        pattern = patterns[cue]
+        if total + on_ms(pattern) + ledger.since(at_ms - MINUTE_MS) <= ON_MS_MAX:
+            total += on_ms(pattern)
             continue
-        total += on_ms(patterns[cue])
-        since_ms = at_ms + length_ms(patterns[cue]) - MINUTE_MS
-        if total + ledger.since(since_ms, now_ms) > ON_MS_MAX:
-            return False
+        for pulse in pattern:
+            at_ms += pulse[1]  # noqa: PLW2901
+            total += pulse[1]
+            if total + ledger.since(at_ms - MINUTE_MS) > ON_MS_MAX:
+                return False
+            at_ms += pulse[2]  # noqa: PLW2901
     return True

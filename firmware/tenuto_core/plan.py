@@ -163,14 +163,15 @@ def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
         before_ms, ends = at_ms, from_end
 
 
-def check_motor(cues_from, patterns) -> None:  # type: ignore[no-untyped-def]
-    """Raise PlanError if a minute of the plan runs the motor too long.
+def check_motor(cues_from, patterns) -> int:  # type: ignore[no-untyped-def]
+    """Return how long the fullest minute runs the motor, in ms; raise PlanError where too long.
 
     cues_from: see `Plan.cues_from`; patterns: one for each cue.
     """
     most_ms, number = fullest_minute(cues_from, tuple(patterns))
     what = "the minute up to step {}: the motor runs {} ms, allowed is {}"
     _check(most_ms <= ON_MS_MAX, what, number, most_ms, ON_MS_MAX)
+    return most_ms
 
 
 class Plan:
@@ -178,8 +179,8 @@ class Plan:
 
     data: the bytes of `encode.encode`; kept, not copied.  Raises PlanError if any of them is not as
     `encode` would have written it.
-    Attributes: data; steps: how many; duration_ms: nominal; patterns: a tuple of tuples
-    (strength_pct, on_ms, off_ms) for each cue.
+    Attributes: data; steps: how many; duration_ms: nominal; fullest_ms: the most that any minute
+    of it runs the motor; patterns: a tuple of tuples (strength_pct, on_ms, off_ms) for each cue.
     """
 
     def __init__(self, data: bytes | bytearray) -> None:
@@ -217,7 +218,7 @@ class Plan:
         _check(first == cues, "cues that belong to no step")
         _check(seen_ms == total_ms, "duration in the header is not that of the steps")
         _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
-        check_motor(self.cues_from, self.patterns)
+        self.fullest_ms = check_motor(self.cues_from, self.patterns)
 
     def _read_patterns(
         self, counts: int, pulses: int

@@ -208,6 +208,8 @@ class Player:
         self._anchor_ms = 0
         self._stopped_ms = 0
         self._paused_ms = 0
+        self._resumed_ms = 0
+        self._is_restored = False
         self._duration_ms = 0
         self._cue = 0
         self._in_position = False
@@ -215,6 +217,7 @@ class Player:
         self._bpm = 0
         self.lateness = Lateness()
         self.withheld = 0
+        self._era = 0
         self._lead_ms = buzzer.lead_ms
         self._pending = _END_DUE
         self._ahead: Step | None = None
@@ -230,6 +233,7 @@ class Player:
             return BUSY
         self.plan = plan
         self.plan_id = plan_id
+        self._era += 1
         self._id_b = int.from_bytes(plan_id[:4], "little")
         self._id_c = int.from_bytes(plan_id[4:], "little")
         self._ahead_number = NO_STEP
@@ -244,6 +248,7 @@ class Player:
             return False
         self._source = BY_RESET
         self._open_session(now_ms)
+        self._is_restored = True
         elapsed_ms = min(elapsed_ms, self._playing.step(number).duration_ms)
         self._enter(number, now_ms - elapsed_ms, now_ms)
         cues = self._step.cues
@@ -266,16 +271,44 @@ class Player:
         self.advance(now_ms)
         return status
 
-    def press(self, gesture: int, now_ms: int) -> int:
-        """The wearer pressed the button: a number of `GESTURES`; returns as `receive`."""
+    def moment(self) -> tuple[int, int, int]:
+        """What a gesture that begins now is meant for, see `press`: session, step, meaning."""
+        meaning = START
+        if self.state == PAUSED:
+            meaning = RESUME
+        elif self.state in (RUNNING, WAITING):
+            awaited = self._step.self_paced and not self._in_position
+            meaning = IN_POSITION if awaited else PAUSE
+        return self._era, self.number, meaning
+
+    def press(self, gesture: int, now_ms: int, made: tuple[int, int, int] | None = None) -> int:
+        """The wearer pressed the button: a number of `GESTURES`; returns as `receive`.
+
+        made: the `moment` of the gesture's first edge, None for the present one.  A gesture that
+        was meant for something that is over meanwhile is refused with `TOO_LATE`; a long press
+        always means stop.
+        """
         self.advance(now_ms)
         what = _GESTURES[gesture]
-        awaited = self._step.self_paced and not self._in_position
-        if what == PRESSED and awaited and self.state in (RUNNING, WAITING):
+        if made is not None and what != PRESSED_LONG and not self._is_meant(what, made):
+            return TOO_LATE
+        meaning = (self.moment() if made is None else made)[2]
+        if what == PRESSED and meaning == IN_POSITION:
             what = IN_POSITION
         status = self._input(what, 0, BY_WEARER, now_ms)
         self.advance(now_ms)
         return status
+
+    def _is_meant(self, what: int, made: tuple[int, int, int]) -> bool:
+        """Whether a gesture made at that moment still means now what it meant then."""
+        era, number, meaning = self.moment()
+        if era != made[0]:
+            return False
+        if what == PRESSED_TWICE:
+            return number == made[1]
+        if made[2] == PAUSE:
+            return meaning in (PAUSE, IN_POSITION)  # in whichever step it comes
+        return meaning == made[2] and number == made[1]
 
     def beat(
         self, bpm: int, rr: tuple[int, ...], now_ms: int, is_logged: bool = True, mark: int = 0
@@ -306,6 +339,7 @@ class Player:
         while self.due_ms is not None and now_ms >= self.due_ms:
             if self.state == RUNNING and self._pending != _END_DUE:
                 self._fire_cue(now_ms, now_ms - self.due_ms)
+                now_ms = max(now_ms, self._buzzer.driven_ms)
             else:
                 self._input(self._what_is_due(now_ms), 0, BY_PLAN, now_ms)
         self._look_ahead()
@@ -325,7 +359,11 @@ class Player:
             return NOBODY_CAME if needs_press or too_fast else GO
         if self.number + 1 == self._playing.steps:
             return PLAN_OVER
-        return MUST_WAIT if self._waits_for(now_ms) else STEP_OVER
+        if self._waits_for(now_ms):
+            return MUST_WAIT
+        # What it waited for came in a pause: the next step begins now, and not when this was over.
+        waited = self._anchor_ms + self._duration_ms < self._resumed_ms
+        return GO if waited else STEP_OVER
 
     def _look_ahead(self) -> None:
         """Read the step that comes next, while there is time."""
@@ -350,23 +388,47 @@ class Player:
         if self.state == IDLE:
             fits = self._buzzer.ledger.minute(now_ms) + on <= ON_MS_MAX
         elif self.state == ARMED:
-            fits = self._has_room(0, 0, now_ms, on)
+            fits = self._can_begin(0, self.due_ms or now_ms, now_ms, on)
         else:
-            fits = self._has_room(self.number, self.elapsed_at(now_ms), now_ms, on)
+            fits = self._can_go_on(now_ms, on)
         if fits:
             self._buzzer.play(pattern, now_ms)
         else:
             self._record(now_ms, WITHHELD, what, self._buzzer.ledger.minute(now_ms))
         return fits
 
-    def _has_room(self, number: int, elapsed_ms: int, now_ms: int, besides_ms: int = 0) -> bool:
-        plan = self._playing if self.state in (RUNNING, WAITING, PAUSED) else self.plan
-        if plan is None:
+    def _has_plenty(self, plan: Plan, now_ms: int, besides_ms: int) -> bool:
+        """Whether the fullest minute of the plan has room now, so that nobody need look closer."""
+        on_ms_now = self._buzzer.ledger.minute(now_ms) + besides_ms
+        return on_ms_now + plan.fullest_ms <= ON_MS_MAX
+
+    def _can_begin(self, number: int, at_ms: int, now_ms: int, besides_ms: int = 0) -> bool:
+        """Whether the motor may play on from step `number`, begun at `at_ms`."""
+        plan: Plan | None = self.plan if self.state in (IDLE, ARMED) else self._playing
+        if plan is None or self._has_plenty(plan, now_ms, besides_ms):
             return True
-        ledger = self._buzzer.ledger
+        # The lead brings a cue nearer to what was felt before, and moves only the first ones.
+        cues = plan.cues_from(number, at_ms - self._lead_ms)
+        return has_room(self._buzzer.ledger, cues, plan.patterns, now_ms, besides_ms)
+
+    def _can_go_on(self, now_ms: int, besides_ms: int = 0) -> bool:
+        """Whether the motor may play what is left, were it to go on now."""
+        plan = self._playing
+        if self._has_plenty(plan, now_ms, besides_ms):
+            return True
         return has_room(
-            ledger, plan.cues_from, plan.patterns, number, elapsed_ms, now_ms, besides_ms
+            self._buzzer.ledger, self._cues_left(now_ms), plan.patterns, now_ms, besides_ms
         )
+
+    def _cues_left(self, now_ms: int):  # type: ignore[no-untyped-def]
+        """Yield what is left as `Plan.cues_from` does; a step that waits may end at once."""
+        step, begin_ms = self._step, now_ms - self.elapsed_at(now_ms) - self._lead_ms
+        end_ms = begin_ms + self._duration_ms
+        for index in range(self._cue, len(step.cues)):
+            offset_ms, from_end, cue = step.cues[index]
+            yield self.number, end_ms - offset_ms if from_end else begin_ms + offset_ms, cue
+        for row in self._playing.cues_from(self.number + 1, max(end_ms, now_ms - self._lead_ms)):
+            yield row
 
     def elapsed_at(self, now_ms: int) -> int:
         """Time in the present step at `now_ms`, pauses left out; 0 when idle."""
@@ -399,7 +461,10 @@ class Player:
         self.state = row[1]
         self._rearm()
         if what == IN_POSITION and not self._waits_for(now_ms):
-            self._input(GO, 0, BY_WEARER, now_ms)
+            # Too early for the motor, it goes on when the step is over, as if nobody had pressed.
+            left_ms = self._buzzer.left_ms
+            if self.state == WAITING or self._can_begin(self.number + 1, now_ms, now_ms, left_ms):
+                self._input(GO, 0, BY_WEARER, now_ms)
         return OK
 
     def _rearm(self) -> None:
@@ -418,6 +483,8 @@ class Player:
                         self._pending = _EARLY_DUE
                         at_ms += offset_ms - self._lead_ms
             self.due_ms = self._anchor_ms + at_ms
+            if self._pending == _END_DUE:
+                self.due_ms = max(self.due_ms, self._resumed_ms)
         elif self.state == WAITING:
             self.due_ms = self._anchor_ms + self._step.wait_max_ms
         elif self.state == PAUSED:
@@ -468,8 +535,17 @@ class Player:
 
     def _given(self, number: int, cue: int, late_ms: int, now_ms: int) -> None:
         """The motor is driven: now there is time to say so."""
-        self._log.append(now_ms, CUE, number, cue, late_ms, self._lead_ms)
-        self.lateness.add(late_ms)
+        buzzer = self._buzzer
+        if buzzer.was_felt:
+            driven_ms = buzzer.driven_ms
+            late_ms += driven_ms - now_ms
+            self._log.append(driven_ms, CUE, number, cue, late_ms, self._lead_ms)
+            self.lateness.add(late_ms)
+        else:
+            # A plan that is played as written never comes to this; one on a board that was blocked
+            # for long may.
+            self._log.append(now_ms, WITHHELD, number, cue, buzzer.ledger.minute(now_ms))
+            self.withheld += 1
         self._rearm()
 
     def _next_cue(self) -> int:
@@ -519,17 +595,23 @@ class Player:
             return TOO_LATE
         if at_ms - now_ms > ARM_MS_MAX:
             return OUT_OF_RANGE
-        self.due_ms = at_ms - self._lead_in_ms(self.plan, 0)
+        begin_ms = at_ms - self._lead_in_ms(self.plan, 0)
+        if not self._can_begin(0, max(begin_ms, now_ms), now_ms, self._buzzer.left_ms):
+            return TOO_SOON
+        self.due_ms = begin_ms
+        self._era += 1
         return OK
 
     def _disarm(self, _: int, now_ms: int) -> None:
-        self._buzzer.stop()
+        self._era += 1
+        self._buzzer.stop(now_ms)
 
     def _begin(self, _: int, now_ms: int) -> int:
         if self.plan is None:
             return NO_PLAN
-        # A start that was set is never refused: what is felt until then leaves room for it.
-        if self.state == IDLE and not self._has_room(0, 0, now_ms):
+        # A start that was set is not refused when it is due: what is felt until then leaves room.
+        is_due = self.state == ARMED and self.due_ms is not None and now_ms >= self.due_ms
+        if not is_due and not self._can_begin(0, now_ms, now_ms, self._buzzer.left_ms):
             return TOO_SOON
         begin_ms = self._when_due(now_ms)
         self._open_session(now_ms)
@@ -537,6 +619,8 @@ class Player:
         return OK
 
     def _open_session(self, now_ms: int) -> None:
+        self._era += 1
+        self._is_restored = False
         self._playing = self.plan  # type: ignore[assignment]  # who calls this has looked
         self.started_ms = now_ms
         self.number = NO_STEP
@@ -573,26 +657,32 @@ class Player:
     def _pause(self, _: int, now_ms: int) -> None:
         self._stopped_ms = now_ms - self._anchor_ms
         self._paused_ms = now_ms
-        self._buzzer.stop()
+        self._buzzer.stop(now_ms)
         self._record(now_ms, PAUSED_RECORD, self._source, max(0, self._stopped_ms))
         self._feel(ATTENTION, now_ms)
 
     def _unpause(self, now_ms: int) -> None:
         self._anchor_ms = now_ms - self._stopped_ms
+        self._resumed_ms = now_ms
         self._record(now_ms, RESUMED, self._source, now_ms - self._paused_ms)
 
-    def _resume(self, _: int, now_ms: int) -> None:
+    def _resume(self, _: int, now_ms: int) -> int:
+        # A session that a reset cut goes on from where it was noted, which may be some steps back.
+        if self._is_restored and not self._can_go_on(now_ms, self._buzzer.left_ms):
+            return TOO_SOON
+        self._is_restored = False
         self._unpause(now_ms)
         self._feel(COUNTDOWN, now_ms)
+        return OK
 
     def _skip(self, _: int, now_ms: int) -> int:
         if self.number + 1 == self._playing.steps:
             return OUT_OF_RANGE
-        if not self._has_room(self.number + 1, 0, now_ms):
+        if not self._can_begin(self.number + 1, now_ms, now_ms):
             return TOO_SOON
         if self.state == PAUSED:
             self._unpause(now_ms)
-        self._buzzer.stop()
+        self._buzzer.stop(now_ms)
         self._record(now_ms, SKIPPED, self._source)
         self._leave(STEP_SKIPPED, now_ms)
         self._begin_step(self.number + 1, now_ms, now_ms)
@@ -604,11 +694,11 @@ class Player:
         hold = self._hold_before(self.number + 1 if again else self.number)
         before = NO_STEP if hold == NO_STEP else self._hold_before(hold)
         target = 0 if before == NO_STEP else before + 1
-        if not self._has_room(target, 0, now_ms):
+        if not self._can_begin(target, now_ms, now_ms):
             return TOO_SOON
         if self.state == PAUSED:
             self._unpause(now_ms)
-        self._buzzer.stop()
+        self._buzzer.stop(now_ms)
         self._record(now_ms, WENT_BACK, self._source, target)
         self._leave(STEP_LEFT_BACK, now_ms)
         self._begin_step(target, now_ms, now_ms)
@@ -633,7 +723,7 @@ class Player:
     def _stop(self, reason: int, now_ms: int) -> int:
         if reason not in (0, ENDED_STOPPED, ENDED_FAILED):
             return OUT_OF_RANGE
-        self._buzzer.stop()
+        self._buzzer.stop(now_ms)
         self._end(reason or ENDED_STOPPED, STEP_CUT, now_ms)
         return OK
 
@@ -644,6 +734,7 @@ class Player:
         self._end(ENDED_FINISHED, STEP_COMPLETE, now_ms)
 
     def _end(self, reason: int, outcome: int, now_ms: int) -> None:
+        self._era += 1
         self._leave(outcome, now_ms)
         self.number = NO_STEP
         self._record(now_ms, SESSION_ENDED, reason | self._source << 8, now_ms - self.started_ms)

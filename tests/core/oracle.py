@@ -33,6 +33,7 @@ class Oracle:
     begin_ms: int = 0
     end_ms: int = 0
     frozen_ms: int = 0
+    thawed_ms: int = 0
     in_position: bool = False
     heart: tuple[int, int] = (-(10**9), 0)
 
@@ -71,7 +72,8 @@ class Oracle:
                 elif self.awaits(now_ms):
                     self.mode = "wait"
                 else:
-                    self.enter(self.number + 1, self.end_ms)
+                    # What was awaited may have come while time stood still.
+                    self.enter(self.number + 1, max(self.end_ms, self.thawed_ms))
             elif self.mode == "wait" and self.begin_ms + self.step.wait_max_ms <= now_ms:
                 if self.needs_press:
                     self.end(now_ms, "stopped")
@@ -84,6 +86,7 @@ class Oracle:
 
     def thaw(self, now_ms: int) -> None:
         by_ms = now_ms - self.frozen_ms
+        self.thawed_ms = now_ms
         self.begin_ms += by_ms
         self.end_ms += by_ms
         self.agenda = [(at_ms + by_ms, from_end, cue) for at_ms, from_end, cue in self.agenda]

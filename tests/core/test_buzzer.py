@@ -25,7 +25,7 @@ class Bench:
 
     def stop(self, now_ms: int) -> None:
         self.motor.now_ms = now_ms
-        self.buzzer.stop()
+        self.buzzer.stop(now_ms)
 
     def run_out(self) -> None:
         while self.buzzer.due_ms is not None:

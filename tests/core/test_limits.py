@@ -198,12 +198,38 @@ def test_the_shipped_vocabulary_leaves_room_for_quick_skipping() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(1, 1_000)), max_size=60))
-def test_the_ledger_never_counts_too_little(entries: list[tuple[int, int]]) -> None:
+def test_the_ledger_counts_to_the_millisecond(entries: list[tuple[int, int]]) -> None:
     ledger, now_ms, pulses = Ledger(), 1_000, []
     for gap_ms, on_ms in entries:
-        now_ms += gap_ms + on_ms
+        now_ms += gap_ms
         ledger.add(on_ms, now_ms)
-        pulses.append((now_ms, on_ms))
-        real = sum(on for at, on in pulses if at + on > now_ms - MINUTE_MS)
-        nearly = sum(on for at, on in pulses if at + on > now_ms - MINUTE_MS - 3_000)
-        assert real <= ledger.minute(now_ms) <= nearly
+        pulses.append((now_ms, now_ms + on_ms))
+        now_ms += on_ms
+        since_ms = now_ms - MINUTE_MS
+        ran_ms = sum(end - max(at, since_ms) for at, end in pulses if end > since_ms)
+        assert ledger.minute(now_ms) == ran_ms
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 30)), min_size=900, max_size=900))
+def test_the_ledger_never_counts_too_little(entries: list[tuple[int, int]]) -> None:
+    """Where more pulses come than it has places for."""
+    ledger, now_ms, pulses = Ledger(), 1_000, []
+    for gap_ms, on_ms in entries:
+        now_ms += gap_ms
+        ledger.add(on_ms, now_ms)
+        pulses.append((now_ms, now_ms + on_ms))
+        now_ms += on_ms
+    since_ms = now_ms - MINUTE_MS
+    ran_ms = sum(end - max(at, since_ms) for at, end in pulses if end > since_ms)
+    assert ran_ms <= ledger.minute(now_ms) <= ran_ms + 1_000
+
+
+@given(st.integers(1, 1_000), st.integers(0, 1_000))
+def test_a_pulse_that_is_cut_counts_for_as_long_as_it_ran(on_ms: int, ran_ms: int) -> None:
+    ledger = Ledger()
+    ledger.add(500, 1_000)
+    ledger.add(on_ms, 2_000)
+    ledger.cut(2_000 + ran_ms)
+
+    assert ledger.minute(3_000) == 500 + min(on_ms, ran_ms)
+    assert ledger.minute(61_250) == 250 + min(on_ms, ran_ms)

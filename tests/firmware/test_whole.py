@@ -174,6 +174,23 @@ async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset(
         await asyncio.gather(*resets)
 
 
+@in_virtual_time
+async def test_what_the_motor_did_is_known_after_a_reset() -> None:
+    async with table() as it:
+        await powered(it)
+        it.band.alert(2, it.board.ticks_ms())
+        it.board.wake()
+        await asyncio.sleep(10)
+        ran_ms = it.band.buzzer.ledger.minute(it.board.ticks_ms())
+        assert ran_ms
+
+        await it.on_bite()
+        assert it.band.buzzer.ledger.minute(it.board.ticks_ms()) == ran_ms
+        await asyncio.sleep(62)
+        await it.on_bite()
+        assert it.band.buzzer.ledger.minute(it.board.ticks_ms()) == 0
+
+
 @pytest.mark.parametrize("board_id", BOARDS)
 async def test_an_error_in_the_application_stops_the_motor_and_is_seen(board_id: str) -> None:
     async with table(board_id, **BOARDS[board_id]) as it:
