@@ -218,7 +218,7 @@ class Person:
     heart_rest_bpm: int | None = key(Whole(30, 99), "The heart rate at rest.", default=None)
 
     def zones(self, year: int) -> Zones | None:
-        """Give the zones of this heart in a year; None where the highest rate is not known."""
+        """Return the zones of this heart in a year; None where the highest rate is not known."""
         max_bpm = self.heart_max_bpm
         if max_bpm is None and self.birth_year is not None:
             max_bpm = max_bpm_at(max(0, year - self.birth_year))
@@ -312,8 +312,10 @@ _ROUTINES, _HAPTICS = Routines(), Haptics()
 class Config:
     """A checked configuration.
 
-    file: where it was read, None for the built-in defaults; its relative paths start in its folder.
-    own: the user's folders, for what it does not say.
+    Attributes:
+        file: Where it was read, None for the built-in defaults; its relative paths start in its
+            folder.
+        own: The user's folders, for what it does not say.
     """
 
     mqtt: Mqtt = key(Nested(Mqtt), "The broker.", default=_MQTT)
@@ -354,10 +356,13 @@ class Config:
         return self.history_path.with_name("state.json")
 
     def broker(self, environ: Mapping[str, str]) -> BrokerAddress | None:
-        """Give the broker to connect to, None for the embedded one or for none.
+        """Return the broker to connect to, None for the embedded one or for none.
 
-        environ: its `TENUTO_MQTT_PASSWORD` comes before any other password.
-        Raises InputError with all that is wrong with the files it takes.
+        Args:
+            environ: Its `TENUTO_MQTT_PASSWORD` comes before any other password.
+
+        Raises:
+            InputError: With all that is wrong with the files it takes.
         """
         address = self.mqtt.url_address
         if address is None:
@@ -396,7 +401,11 @@ class Config:
         return self.file.parent / path if path is not None and self.file is not None else path
 
     def wearable(self, wearable_id: str) -> Wearable:
-        """Give a wearable by its id; raises InputError for an id that none has."""
+        """Return a wearable by its id.
+
+        Raises:
+            InputError: If no wearable has this id.
+        """
         for wearable in self.wearables:
             if wearable.id == wearable_id:
                 return wearable
@@ -407,16 +416,20 @@ class Config:
         )
 
     def person(self, person_id: str | None) -> Person | None:
-        """Give a person by the id, None if nobody has it."""
+        """Return a person by the id, None if nobody has it."""
         return next((person for person in self.people if person.id == person_id), None)
 
     def routine_for(self, wearable: Wearable) -> str:
-        """Give the name of the routine to start on a wearable where none is named."""
+        """Return the name of the routine to start on a wearable where none is named."""
         return wearable.routine or self.routines.default
 
 
 def _read_secret(path: Path) -> str:
-    """Give the first line of a file that nobody else may read; raises InputError."""
+    """Return the first line of a file that no other user may read.
+
+    Raises:
+        InputError: If it cannot be read, is empty, or others may read it.
+    """
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -434,9 +447,14 @@ def _read_secret(path: Path) -> str:
 
 
 def parse(data: str | bytes, file: str) -> Config:
-    """Give the configuration of a TOML text; `file` is its name in messages, and its place.
+    """Return the configuration of a TOML text.
 
-    Raises InputError with all mistakes at once.
+    Args:
+        data: The text.
+        file: Its name in messages, and its place.
+
+    Raises:
+        InputError: With all mistakes at once.
     """
     raw, origin = tables.parse(data, file)
     mistakes = list(_cross_check(raw, origin))
@@ -454,7 +472,8 @@ def parse(data: str | bytes, file: str) -> Config:
 def find_config(explicit: Path | None = None) -> Config:
     """Find and read the configuration: `explicit`, `$TENUTO_CONFIG`, the user's, or the built-in.
 
-    Raises InputError if a file that was named cannot be read, or if it is wrong.
+    Raises:
+        InputError: If a file that was named cannot be read, or if it is wrong.
     """
     from_environment = os.environ.get("TENUTO_CONFIG")
     path = explicit or (Path(from_environment) if from_environment else None)
@@ -466,7 +485,7 @@ def find_config(explicit: Path | None = None) -> Config:
 
 
 def _called(raw: Mapping[str, Any], table: Key) -> str:
-    """Give what a message calls a table: `[mqtt]: `, `wearable 'anna': `."""
+    """Return what a message calls a table: `[mqtt]: `, `wearable 'anna': `."""
     match table:
         case (str(name), int(index), *_):
             own_id = raw[name][index].get("id")

@@ -34,11 +34,13 @@ BUILT_IN = frozenset({"adafruit_bus_device", "adafruit_pixelbuf"})
 class Bundle:
     """What a board gets.
 
-    board: the name of its file in `boards/`.
-    files: content by path on the drive, in the order in which they are to be written; `code.py`,
-    which starts it all, is the last.
-    settings: the `settings.toml` for a drive that has none.
-    is_known: whether the firmware finds the board's file by itself; else the settings must tell.
+    Attributes:
+        board: The name of its file in `boards/`.
+        files: Content by path on the drive, in the order in which they are to be written;
+            `code.py`, which starts it all, is the last.
+        settings: The `settings.toml` for a drive that has none.
+        is_known: Whether the firmware finds the board's file by itself; else the settings must
+            tell.
     """
 
     board: str

@@ -60,11 +60,13 @@ class BoardInfo:
 class Comparison:
     """What is on a drive, held against a bundle; paths in order.
 
-    installed: Tenuto's version that was installed last, None if none was.
-    is_complete: whether that installation came to its end.
-    missing, different: files of the bundle that are not there, or not so.
-    left_over: files that an older version put there and that are needed no more.
-    by_hand: files that somebody changed since they were installed, or that are somebody else's.
+    Attributes:
+        installed: Tenuto's version that was installed last, None if none was.
+        is_complete: Whether that installation came to its end.
+        missing: Files of the bundle that are not there.
+        different: Files of the bundle that are there with another content.
+        left_over: Files that an older version put there and that are needed no more.
+        by_hand: Files that were changed since they were installed, or that Tenuto did not install.
     """
 
     installed: str | None

@@ -73,7 +73,10 @@ def _draw_day(
 def muscles(held: Mapping[str, Muscle], days: int | None, width: float = WIDTH) -> Picture:
     """Draw how long each muscle was held, left above right, beside what is advised.
 
-    days: of the period, None for one session.
+    Args:
+        held: The times by the muscle's name, in the order in which they are drawn.
+        days: Of the period, None for one session.
+        width: Of the picture.
     """
     names = list(held)
     low_ms, high_ms = advised_ms(days)
@@ -113,7 +116,7 @@ def muscles(held: Mapping[str, Muscle], days: int | None, width: float = WIDTH) 
 
 
 def advised_ms(days: int | None) -> tuple[int, int]:
-    """Give the least and the most time that is advised for an exercise in this many days."""
+    """Return the least and the most time that is advised for an exercise in this many days."""
     if days is None:
         return EXERCISE_MS, EXERCISE_MS
     low, high = DAYS_A_WEEK

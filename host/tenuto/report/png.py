@@ -10,7 +10,7 @@ ZOOM = 2
 
 
 def png(svg: str) -> bytes:
-    """Give an SVG file as PNG, on the paper that it brings.
+    """Return an SVG file as PNG, on the paper that it brings.
 
     Raises:
         InputError: the extra `report` is not installed.

@@ -89,9 +89,12 @@ class _Frame:
 
 
 def score(told: Account, width: float, name: str) -> list[Picture]:
-    """Draw a session in systems of this width, in px; at least one.
+    """Draw a session in systems, at least one.
 
-    name: begins the ids of the pictures.
+    Args:
+        told: The session.
+        width: Of each system, in px.
+        name: Begins the ids of the pictures.
     """
     room_ms, starts = _layout(told, width)
     px_per_s = (width - _LEFT - _RIGHT) / room_ms * 1000
@@ -111,7 +114,7 @@ def score(told: Account, width: float, name: str) -> list[Picture]:
 
 
 def _layout(told: Account, width: float) -> tuple[int, list[int]]:
-    """Give how much time a system has room for, and where each begins.
+    """Return how much time a system has room for, and where each begins.
 
     Drawn a little closer together where the last system would be no more than a rest of one.
     """
@@ -131,7 +134,7 @@ def _layout(told: Account, width: float) -> tuple[int, list[int]]:
 
 
 def _breaks(told: Account, room_ms: int) -> list[int]:
-    """Give where each system begins: where it may, before the step that does not fit."""
+    """Return where each system begins: where it may, before the step that does not fit."""
     starts = [0]
     begins = sorted(phase.from_ms for phase in told.phases if not phase.is_hold)
     while told.duration_ms - starts[-1] > room_ms:
@@ -222,7 +225,7 @@ def _draw_pauses(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> 
 
 
 def _exercises(told: Account, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str]]:
-    """Give from when to when each exercise is held in this system, with its name."""
+    """Return from when to when each exercise is held in this system, with its name."""
     groups: list[tuple[int, str]] = []
     for hold in told.holds:
         name = hold.exercise or "?"
@@ -307,7 +310,7 @@ def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
 
 
 def bpm_range(samples: Sequence[heart.Sample]) -> tuple[int, int]:
-    """Give the range of the scale: whole tens around all rates, at least 30 wide."""
+    """Return the range of the scale: whole tens around all rates, at least 30 wide."""
     beats = [sample.bpm for sample in samples]
     low, high = min(beats) // 10 * 10, -(-max(beats) // 10) * 10
     if high - low < _BPM_SPAN_MIN:

@@ -32,7 +32,13 @@ _CURVE_ROWS = 3
 class Letters:
     """What the score is made of.
 
-    curve: from low to high.  held, skipped, cut, pause: of the lanes.  strokes: of cues.
+    Attributes:
+        curve: Of the heart rate, from low to high.
+        held: A hold to its end.
+        skipped: A hold that was skipped.
+        cut: A hold that was cut short.
+        pause: A pause.
+        strokes: Of cues.
     """
 
     curve: str
@@ -115,7 +121,7 @@ def _write(row: list[str], column: int, text: str) -> None:
 
 
 def _curve(told: Account, columns: int, step_ms: int, letters: Letters) -> Iterator[str]:
-    """Give the heart rate as rows, the highest first; blank where none was known."""
+    """Return the heart rate as rows, the highest first; blank where none was known."""
     known: list[list[tuple[int, int]]] = [[] for _ in range(columns)]
     for from_ms, to_ms, bpm in heart.spans(told.samples, told.duration_ms):
         for column in range(from_ms // step_ms, min(to_ms // step_ms + 1, columns)):

@@ -29,11 +29,15 @@ _HOLD_MS_MAX = 1_800_000
 class Adjustment:
     """What is done to each routine that starts on a wearable.
 
-    strength_pct: of the strength in the vocabulary, within `STRENGTH_PCT`; a motor has no more than
-    100 %.  hold_pct: of the hold times in the routine, within `HOLD_PCT`.  halfway, countdown:
-    False leaves out the halfway cue and the ticks; True is what the routine says.
+    Attributes:
+        strength_pct: Of the strength in the vocabulary, within `STRENGTH_PCT`; a motor has no more
+            than 100 %.
+        hold_pct: Of the hold times in the routine, within `HOLD_PCT`.
+        halfway: False leaves out the halfway cue; True is what the routine says.
+        countdown: False leaves out the ticks; True is what the routine says.
 
-    Raises InputError if a number is out of its range.
+    Raises:
+        InputError: If a number is out of its range.
     """
 
     strength_pct: int = 100
@@ -53,7 +57,7 @@ AS_WRITTEN = Adjustment()
 
 
 def adjust(routine: Routine, adjustment: Adjustment) -> Routine:
-    """Give the routine as it is to be compiled.
+    """Return the routine as it is to be compiled.
 
     Holds come out in whole seconds, none shorter than `HOLD_MS_MIN` that was not so before.
     """
@@ -89,7 +93,7 @@ def _scale(hold_ms: int, pct: int) -> int:
 
 
 def adjust_vocabulary(vocabulary: Vocabulary, adjustment: Adjustment) -> Vocabulary:
-    """Give the vocabulary as it is to be compiled; strengths stay between 1 and 100 %."""
+    """Return the vocabulary as it is to be compiled; strengths stay between 1 and 100 %."""
     if adjustment.strength_pct == 100:
         return vocabulary
     patterns = [_strengthen(pattern, adjustment.strength_pct) for pattern in vocabulary.patterns]

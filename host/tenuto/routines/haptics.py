@@ -115,9 +115,13 @@ class _Entry:
 class Vocabulary:
     """How each cue feels.
 
-    patterns: in the order of `vocab.CUES`, an empty one for a silent cue; within the limits of
-    `tenuto_core.plan`, else InputError.  feels_like: a text for people for each, may be empty.
-    file: where it was read.
+    Attributes:
+        patterns: In the order of `vocab.CUES`, an empty one for a silent cue.
+        feels_like: A text for people for each, may be empty.
+        file: Where it was read.
+
+    Raises:
+        InputError: If a pattern is outside the limits of `tenuto_core.plan`.
     """
 
     patterns: tuple[Pattern, ...]
@@ -135,19 +139,24 @@ class Vocabulary:
                 raise InputError([Mistake(self.file, 0, str(error))]) from None
 
     def pattern(self, cue: int) -> Pattern:
-        """Give the pattern of a cue, a number of `tenuto_core.vocab`."""
+        """Return the pattern of a cue, a number of `tenuto_core.vocab`."""
         return self.patterns[cue]
 
     def length_ms(self, cue: int) -> int:
-        """Give how long a cue is felt."""
+        """Return how long a cue is felt."""
         return int(pattern_ms(self.patterns[cue]))
 
 
 def parse(data: str | bytes, file: str, base: Vocabulary | None = None) -> Vocabulary:
-    """Give the vocabulary of a TOML text; `file` is its name in messages.
+    """Return the vocabulary of a TOML text.
 
-    base: has the cues that the text leaves out; without one they must all be there.
-    Raises InputError with all mistakes at once.
+    Args:
+        data: The text.
+        file: Its name in messages.
+        base: Has the cues that the text leaves out; without one they must all be there.
+
+    Raises:
+        InputError: With all mistakes at once.
     """
     raw, origin = tables.parse(data, file)
     mistakes = [
@@ -188,7 +197,11 @@ def _assemble(entries: dict[str, _Entry], file: str, base: Vocabulary | None) ->
 
 
 def load(path: Path, base: Vocabulary | None = None) -> Vocabulary:
-    """Read a vocabulary file; raises InputError if it cannot be read or is wrong."""
+    """Read a vocabulary file.
+
+    Raises:
+        InputError: If it cannot be read or is wrong.
+    """
     return parse(tables.read_bytes(path), str(path), base)
 
 
@@ -221,7 +234,7 @@ def _lint_pattern(pattern: Pattern) -> Iterator[str]:
 
 
 def _felt(pattern: Pattern) -> Pattern:
-    """Give the pattern with pulses joined that are too close to be felt apart."""
+    """Return the pattern with pulses joined that are too close to be felt apart."""
     felt: list[tuple[int, int, int]] = []
     for pulse in pattern:
         if felt and felt[-1][2] < GAP_MS_MIN:
@@ -247,8 +260,12 @@ def _alike(one: Pattern, other: Pattern) -> bool:
 def draw(pattern: Pattern, ms_per_cell: int = 100, blocks: str = BLOCKS) -> str:
     """Draw a pattern to scale: a block as wide as its pulse is long and as high as it is strong.
 
-    ms_per_cell: what one character stands for, 1 or more.  blocks: characters from weak to strong.
     Pulses and pauses have at least one character each.
+
+    Args:
+        pattern: The pulses.
+        ms_per_cell: What one character stands for, 1 or more.
+        blocks: Characters from weak to strong.
     """
     cells = ""
     for number, (strength_pct, on_ms, off_ms) in enumerate(pattern, 1):

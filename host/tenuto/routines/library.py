@@ -37,9 +37,11 @@ _compile = lru_cache(maxsize=32)(compile_routine)
 class Library:
     """The routines and the vocabulary that a configuration gives access to.
 
-    routines_folder: the user's own routines, which come before shipped ones of the same name; need
-    not exist.  haptics_file: the user's own vocabulary; cues that it leaves out are the shipped
-    ones; None for the shipped one alone.
+    Attributes:
+        routines_folder: The user's own routines, which come before shipped ones of the same name;
+            need not exist.
+        haptics_file: The user's own vocabulary; cues that it leaves out are the shipped ones; None
+            for the shipped one alone.
     """
 
     routines_folder: Path | None = None
@@ -47,7 +49,7 @@ class Library:
 
     @classmethod
     def of(cls, config: Config) -> Library:
-        """Give the library of a configuration."""
+        """Return the library of a configuration."""
         return cls(config.routines_folder, config.haptics_file)
 
     def _paths(self) -> dict[str, Path]:
@@ -62,14 +64,17 @@ class Library:
         }
 
     def names(self) -> list[str]:
-        """Give the names of all routines, sorted; they may be wrong inside."""
+        """Return the names of all routines, sorted; they may be wrong inside."""
         return sorted(self._paths())
 
     def path(self, name: str) -> Path:
-        """Give the file of a routine; raises InputError for a name that no routine has.
+        """Return the file of a routine.
 
         A name is looked up among those that are there and never becomes a path itself, so that it
         may come from anywhere.
+
+        Raises:
+            InputError: If no routine has this name.
         """
         paths = self._paths()
         if name not in paths:
@@ -82,7 +87,11 @@ class Library:
         return paths[name]
 
     def routine(self, name: str) -> Routine:
-        """Read a routine by its name; raises InputError if there is none, or if it is wrong."""
+        """Read a routine by its name.
+
+        Raises:
+            InputError: If there is none, or if it is wrong.
+        """
         path = self.path(name)
         found = _parse_routine(tables.read_bytes(path), str(path))
         if found.name != name:
@@ -91,7 +100,7 @@ class Library:
         return found
 
     def muscles(self) -> dict[str, tuple[str, ...]]:
-        """Give the muscles of each exercise in all routines that can be read, by its name."""
+        """Return the muscles of each exercise in all routines that can be read, by its name."""
         found: dict[str, tuple[str, ...]] = {}
         for name in self.names():
             with suppress(InputError):
@@ -101,23 +110,36 @@ class Library:
     def open(self, name_or_file: str) -> Routine:
         """Read a routine by its name, or from a path that ends in `.toml`; for the command line.
 
-        Raises InputError if it is not there, or if it is wrong.
+        Raises:
+            InputError: If it is not there, or if it is wrong.
         """
         if name_or_file.endswith(".toml"):
             return routine.load(Path(name_or_file))
         return self.routine(name_or_file)
 
     def vocabulary(self) -> Vocabulary:
-        """Read the vocabulary; raises InputError if it is wrong."""
+        """Read the vocabulary.
+
+        Raises:
+            InputError: If it is wrong.
+        """
         base = _vocabulary(shipped("config") / "haptics.toml", None)
         return base if self.haptics_file is None else _vocabulary(self.haptics_file, base)
 
     def plan(self, name: str, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
-        """Compile a routine by its name; raises InputError if it is not there, or is wrong."""
+        """Compile a routine by its name.
+
+        Raises:
+            InputError: If it is not there, or is wrong.
+        """
         return self.compile(self.routine(name), adjustment)
 
     def compile(self, found: Routine, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
-        """Compile a routine with the vocabulary; raises InputError if they do not fit."""
+        """Compile a routine with the vocabulary.
+
+        Raises:
+            InputError: If they do not fit.
+        """
         vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
         return _compile(adjust(found, adjustment), vocabulary)
 

@@ -23,14 +23,16 @@ class Growth:
 
 
 def grows(routine: Routine) -> bool:
-    """Tell whether any exercise has a rule."""
+    """Return whether any exercise has a rule."""
     return any(exercise.progression is not None for exercise in routine.exercises)
 
 
 def grown(routine: Routine, times: Mapping[str, int]) -> Routine:
-    """Give the routine as it is to be played now.
+    """Return the routine as it is to be played now.
 
-    times: in how many sessions each exercise was held to its end.
+    Args:
+        routine: As it is written.
+        times: In how many sessions each exercise was held to its end.
     """
     return replace(
         routine,
@@ -39,7 +41,7 @@ def grown(routine: Routine, times: Mapping[str, int]) -> Routine:
 
 
 def growths(written: Routine, now: Routine, times: Mapping[str, int]) -> Iterator[Growth]:
-    """Give what has grown; `now` is what `grown` made of `written`."""
+    """Return what has grown; `now` is what `grown` made of `written`."""
     for before, after in zip(written.exercises, now.exercises, strict=True):
         if after.hold_ms != before.hold_ms:
             yield Growth(before.name, before.hold_ms, after.hold_ms, times.get(before.name, 0))

@@ -155,7 +155,7 @@ class Settings:
     )
 
     def side_hold_ms(self, side: str | None) -> int:
-        """Give how long to hold on `left`, on `right` or, for None, with both sides together."""
+        """Return how long to hold on `left`, on `right` or, for None, with both sides together."""
         own_ms = {"left": self.left_hold_ms, "right": self.right_hold_ms}
         return own_ms.get(side or "") or self.hold_ms
 
@@ -199,7 +199,8 @@ class Exercise(Settings):
 class Routine:
     """A checked routine.
 
-    origin: where it was read, for messages; it does not count in comparisons.
+    Attributes:
+        origin: Where it was read, for messages; it does not count in comparisons.
     """
 
     name: str = key(Text(MAX_NAME_BYTES), "The file's name without `.toml`.")
@@ -236,7 +237,7 @@ class Routine:
     origin: tables.Source = field(default=tables.Source("routine"), compare=False, repr=False)
 
     def held_ms(self) -> dict[str, tuple[int, int]]:
-        """Give for how long each muscle is held, left and right, in the order of the file.
+        """Return for how long each muscle is held, left and right, in the order of the file.
 
         An exercise with both sides together counts for both.
         """
@@ -251,7 +252,7 @@ class Routine:
         return total
 
     def mistake(self, path: Key, text: str) -> Mistake:
-        """Give a mistake at a path of the file, such as `("exercise", 0, "change_s")`.
+        """Return a mistake at a path of the file, such as `("exercise", 0, "change_s")`.
 
         A key that the exercise does not set is looked for in `[defaults]`.
         """
@@ -260,9 +261,14 @@ class Routine:
 
 
 def parse(data: str | bytes, file: str) -> Routine:
-    """Give the routine of a TOML text; `file` is its name in messages.
+    """Return the routine of a TOML text.
 
-    Raises InputError with all mistakes at once.
+    Args:
+        data: The text.
+        file: Its name in messages.
+
+    Raises:
+        InputError: With all mistakes at once.
     """
     raw, origin = tables.parse(data, file)
     try:
@@ -278,12 +284,16 @@ def parse(data: str | bytes, file: str) -> Routine:
 
 
 def load(path: Path) -> Routine:
-    """Read a routine file; raises InputError if it cannot be read or is wrong."""
+    """Read a routine file.
+
+    Raises:
+        InputError: If it cannot be read or is wrong.
+    """
     return parse(tables.read_bytes(path), str(path))
 
 
 def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Give each exercise the good defaults that it does not set; bad ones have their own line."""
+    """Return each exercise the good defaults that it does not set; bad ones have their own line."""
     merged = dict(raw)
     defaults, exercises = raw.get("defaults"), raw.get("exercise")
     if not isinstance(defaults, dict) or not isinstance(exercises, list):
@@ -322,7 +332,7 @@ def _raw_names(raw: Mapping[str, Any]) -> list[str]:
 
 
 def _called(names: list[str]) -> list[str]:
-    """Give what a message calls each exercise."""
+    """Return what a message calls each exercise."""
     count = Counter(names)
     called = []
     for number, name in enumerate(names, 1):
@@ -336,7 +346,7 @@ def _called(names: list[str]) -> list[str]:
 
 
 def _mistake(origin: tables.Source, called: list[str], table: Key, path: Key, text: str) -> Mistake:
-    """Give the mistake with its table in words, and on the line of the default where that is it."""
+    """Return the mistake with its table in words, on the line of the default where that is it."""
     match table:
         case ("exercise", int(index), *inner):
             prefix = called[index]
@@ -352,7 +362,7 @@ def _mistake(origin: tables.Source, called: list[str], table: Key, path: Key, te
 
 
 def _belongs(path: Key) -> str:
-    """Give the place where a key belongs that is known, but not here."""
+    """Return the place where a key belongs that is known, but not here."""
     if not path:
         return ""
     name = str(path[-1])

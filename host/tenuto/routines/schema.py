@@ -13,7 +13,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def routine_schema() -> dict[str, Any]:
-    """Give the schema of a routine file.
+    """Return the schema of a routine file.
 
     It holds for each value by itself; what only shows between values, such as a change that is too
     short for its cues, `tenuto routines check` finds.

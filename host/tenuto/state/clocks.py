@@ -34,7 +34,7 @@ class ClockStore:
         self._saved_s = -math.inf
 
     def get(self, wearable: str) -> Skew | None:
-        """Give what is known of a wearable's clock, None for nothing."""
+        """Return what is known of a wearable's clock, None for nothing."""
         return self._known.get(wearable)
 
     def put(self, wearable: str, skew: Skew) -> None:

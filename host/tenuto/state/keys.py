@@ -29,9 +29,13 @@ _VERSION = 2
 class _Band:
     """What is kept of one band.
 
-    names: its addresses and its ids in the configuration, in capitals.  key: the one that it has,
-    None before the first.  offered: one that was handed over while it is not known whether the
-    band has taken it.  by_cable, offered_by_cable: how they went.
+    Attributes:
+        serial: Its serial number, None where it tells none.
+        names: Its addresses and its ids in the configuration, in capitals.
+        key: The one that it has, None before the first.
+        by_cable: Whether that went by cable.
+        offered: One that was handed over while it is not known whether the band has taken it.
+        offered_by_cable: Whether that went by cable.
     """
 
     serial: str | None
@@ -52,7 +56,8 @@ class KeyStore:
 
     The file is read anew each time, since another process of the same user may have changed it.
 
-    path: a JSON file; None to keep the keys in memory only.
+    Args:
+        path: A JSON file; None to keep the keys in memory only.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -60,17 +65,22 @@ class KeyStore:
         self._bands: list[_Band] = []
 
     def of(self, *names: str | None) -> BandKeys:
-        """Give the keys of one band.
+        """Return the keys of one band.
 
-        names: what it is called, as far as that is known: its address, its id in the configuration.
+        Args:
+            names: What it is called, as far as that is known: its address, its id in the
+                configuration.
         """
         return BandKeys(self, frozenset(name.upper() for name in names if name is not None))
 
     def forget(self, *names: str | None) -> bool:
-        """Keep no key of the bands of these names any more; returns whether there was one.
+        """Delete the keys of the bands of these names.
+
+        Returns:
+            Whether there was one.
 
         Raises:
-            LinkError: the file cannot be read or written; NOT_PAIRED.
+            LinkError: If the file cannot be read or written; NOT_PAIRED.
         """
         meant = frozenset(name.upper() for name in names if name is not None)
         bands = self._read()
@@ -81,7 +91,7 @@ class KeyStore:
         return True
 
     def find(self, serial: str | None, names: frozenset[str]) -> _Band | None:
-        """Give what is kept of a band; for `BandKeys`."""
+        """Return what is kept of a band; for `BandKeys`."""
         found = [band for band in self._read() if band.is_for(serial, names)]
         # One whose number is known goes before one that is only called the same.
         return min(found, key=lambda band: band.serial is None, default=None)
@@ -143,7 +153,7 @@ class BandKeys:
         self._names = names
 
     def held(self, band: Identity) -> list[bytes]:
-        """Give the keys that the band may have, the likeliest first; at most two."""
+        """Return the keys that the band may have, the likeliest first; at most two."""
         kept = self._store.find(band.serial, self._names)
         return [] if kept is None else [key for key in (kept.offered, kept.key) if key is not None]
 

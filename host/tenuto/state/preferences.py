@@ -26,14 +26,20 @@ _FIELDS = {
 class Preferences:
     """What holds for the next start on a wearable.
 
-    routine: what a bare `start` begins; None for what the configuration says.
+    Attributes:
+        routine: What a bare `start` begins; None for what the configuration says.
+        adjustment: What is done to it.
     """
 
     routine: str | None = None
     adjustment: Adjustment = field(default_factory=Adjustment)
 
     def having(self, preference: Preference) -> Preferences:
-        """Give the same with one thing set; raises InputError if it is unknown or out of range."""
+        """Return the same with one thing set.
+
+        Raises:
+            InputError: If it is unknown or out of range.
+        """
         return self._having(preference.name, preference.value)
 
     def _having(self, name: str, value: object) -> Preferences:
@@ -46,7 +52,7 @@ class Preferences:
         return replace(self, adjustment=replace(self.adjustment, **changes))
 
     def to_json(self) -> dict[str, Any]:
-        """Give what differs from the defaults, as JSON."""
+        """Return what differs from the defaults, as JSON."""
         values = {name: getattr(self.adjustment, known) for name, (known, _) in _FIELDS.items()}
         plain = Adjustment()
         changed = {

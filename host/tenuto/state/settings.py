@@ -27,8 +27,10 @@ _log = logging.getLogger(__name__)
 class Announced:
     """One device that Home Assistant was told of.
 
-    components: all that it may still know, by key, with the platform of each.  states: the
-    retained topics behind it.  digest: of the last message.
+    Attributes:
+        components: All that it may still know, by key, with the platform of each.
+        states: The retained topics behind it.
+        digest: Of the last message.
     """
 
     components: dict[str, str] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class SettingsStore:
         self._read()
 
     def preferences(self, wearable: str) -> Preferences:
-        """Give what is set for a wearable."""
+        """Return what is set for a wearable."""
         return self._preferences.get(wearable, Preferences())
 
     async def prefer(self, wearable: str, preferences: Preferences) -> None:

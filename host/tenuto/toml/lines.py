@@ -23,8 +23,11 @@ _HEX_DIGITS = {"x": 2, "u": 4, "U": 8}
 class Lines:
     """The lines of a TOML text, found by the path to a value.
 
-    text: a document that `tomllib` accepts.  Raises RecursionError if it is nested as deeply as
-    makes `tomllib` do so.
+    Args:
+        text: A document that `tomllib` accepts.
+
+    Raises:
+        RecursionError: If it is nested as deeply as makes `tomllib` do so.
     """
 
     def __init__(self, text: str) -> None:
@@ -36,7 +39,7 @@ class Lines:
         self._read_document()
 
     def line(self, path: Key) -> int:
-        """Give the line, counted from 1, of the key or element at `path`.
+        """Return the line, counted from 1, of the key or element at `path`.
 
         Of a path that is not in the document: the line of the nearest table around it, and 1 for
         one that has none.
@@ -46,7 +49,7 @@ class Lines:
         return self._lines.get(path, 1)
 
     def has(self, path: Key) -> bool:
-        """Tell whether the document has something at `path`."""
+        """Return whether the document has something at `path`."""
         return path in self._lines
 
     def _mark(self, path: Key, at: int) -> None:
@@ -88,7 +91,7 @@ class Lines:
             self._skip(lines=True)
 
     def _enter(self, keys: list[str], *, is_array: bool, at: int) -> Key:
-        """Give the path of the table that the header `[keys]` or `[[keys]]` at `at` opens."""
+        """Return the path of the table that the header `[keys]` or `[[keys]]` at `at` opens."""
         path: Key = ()
         for key in keys[:-1]:
             path = self._last((*path, key), at)

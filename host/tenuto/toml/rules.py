@@ -32,14 +32,14 @@ class Rule(Protocol):
     """How one value is read, and how the JSON Schema describes it."""
 
     def read(self, value: object) -> Any:  # noqa: ANN401
-        """Give the value as the program uses it; raise ValueError saying what is allowed."""
+        """Return the value as the program uses it; raise ValueError saying what is allowed."""
 
     def schema(self) -> dict[str, Any]:
-        """Give the JSON Schema of what `read` accepts."""
+        """Return the JSON Schema of what `read` accepts."""
 
 
 def show(value: object) -> str:
-    """Give a value of a file as a person would call it, short enough for a message."""
+    """Return a value of a file as a person would call it, short enough for a message."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and abs(value) > _LARGEST_SHOWN:
@@ -54,24 +54,24 @@ def show(value: object) -> str:
 
 
 def quoted(text: str) -> str:
-    """Give a text of unknown origin for a message: in quotes, cut short, nothing unprintable."""
+    """Return a text of unknown origin for a message: in quotes, cut short, nothing unprintable."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
 
 
 def seconds(ms: int) -> str:
-    """Give a duration as people write it: `8 s`, `2.35 s`."""
+    """Return a duration as people write it: `8 s`, `2.35 s`."""
     return f"{ms / 1000:.3f}".rstrip("0").rstrip(".") + " s"
 
 
 def nearest(word: str, words: Sequence[str]) -> str | None:
-    """Give the one of `words` that `word` was most likely meant to be, or None."""
+    """Return the one of `words` that `word` was most likely meant to be, or None."""
     lowered = {known.lower(): known for known in words}
     found = difflib.get_close_matches(word.lower(), list(lowered), n=1)
     return lowered[found[0]] if found else None
 
 
 def hint(word: str, words: Sequence[str], *, quote: str = "`") -> str:
-    """Give `, did you mean ...?`, or what is allowed where nothing is near."""
+    """Return `, did you mean ...?`, or what is allowed where nothing is near."""
     found = nearest(word, words)
     if found is not None:
         return f", did you mean {quote}{found}{quote}?"
@@ -98,14 +98,14 @@ class Seconds:
         return f"{self.low_ms / 1000:g} to {self.high_ms / 1000:g} seconds"
 
     def read(self, value: object) -> int:
-        """Give milliseconds."""
+        """Return milliseconds."""
         number = _number(value, f"a number, {self._allowed}")
         if not self.low_ms <= number * 1000 <= self.high_ms:
             raise ValueError(f"is {show(number)}, allowed is {self._allowed}")
         return round(number * 1000)
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of a number."""
+        """Return the schema of a number."""
         return {
             "type": "number",
             "minimum": _short(self.low_ms / 1000),
@@ -125,7 +125,7 @@ class Whole:
     high: int
 
     def read(self, value: object) -> int:
-        """Give the number."""
+        """Return the number."""
         if isinstance(value, bool) or not isinstance(value, int):
             allowed = f"a whole number, {self.low} to {self.high}"
             raise ValueError(f"is {show(value)}, allowed is {allowed}")  # noqa: TRY004
@@ -134,7 +134,7 @@ class Whole:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of an integer."""
+        """Return the schema of an integer."""
         return {"type": "integer", "minimum": self.low, "maximum": self.high}
 
 
@@ -143,13 +143,13 @@ class Flag:
     """True or false."""
 
     def read(self, value: object) -> bool:
-        """Give the value."""
+        """Return the value."""
         if not isinstance(value, bool):
             raise ValueError(f"is {show(value)}, allowed is true or false")  # noqa: TRY004
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of a boolean."""
+        """Return the schema of a boolean."""
         return {"type": "boolean"}
 
 
@@ -160,7 +160,7 @@ class Choice:
     options: tuple[str, ...]
 
     def read(self, value: object) -> str:
-        """Give the word."""
+        """Return the word."""
         if not isinstance(value, str) or value not in self.options:
             allowed = ", ".join(f'"{option}"' for option in self.options)
             found = nearest(value, self.options) if isinstance(value, str) else None
@@ -169,7 +169,7 @@ class Choice:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of an enumeration."""
+        """Return the schema of an enumeration."""
         return {"enum": list(self.options)}
 
 
@@ -177,9 +177,13 @@ class Choice:
 class Text:
     """A text without control characters.
 
-    bytes_max: of its UTF-8 form.  lines: whether it may have several lines.  pattern: a regular
-    expression that all of it must match, with `allowed` as its meaning for people.
-    secret: never repeat the value in a message.
+    Attributes:
+        bytes_max: Of its UTF-8 form.
+        lines: Whether it may have several lines.
+        empty: Whether it may be empty.
+        pattern: A regular expression that all of it must match.
+        allowed: What the pattern means, for people.
+        secret: Whether messages must not repeat the value.
     """
 
     bytes_max: int
@@ -190,7 +194,7 @@ class Text:
     secret: bool = False
 
     def read(self, value: object) -> str:
-        """Give the text, without blanks at its ends."""
+        """Return the text, without blanks at its ends."""
         if not isinstance(value, str):
             raise ValueError(f"is {show(value)}, allowed is text in quotes")  # noqa: TRY004
         text = value.strip()
@@ -210,7 +214,7 @@ class Text:
         return text
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of a string; it counts characters, where `read` counts bytes."""
+        """Return the schema of a string; it counts characters, where `read` counts bytes."""
         schema: dict[str, Any] = {"type": "string", "maxLength": self.bytes_max}
         if not self.empty:
             schema["minLength"] = 1
@@ -227,7 +231,7 @@ class ListOf:
     count_max: int
 
     def read(self, value: object) -> tuple[Any, ...]:
-        """Give the elements."""
+        """Return the elements."""
         if not isinstance(value, list):
             raise ValueError(f"is {show(value)}, allowed is a list in [ ]")  # noqa: TRY004
         if len(value) > self.count_max:
@@ -235,7 +239,7 @@ class ListOf:
         return tuple(_read_element(self.rule, number, item) for number, item in enumerate(value, 1))
 
     def schema(self) -> dict[str, Any]:
-        """Give the schema of an array."""
+        """Return the schema of an array."""
         return {"type": "array", "items": self.rule.schema(), "maxItems": self.count_max}
 
 

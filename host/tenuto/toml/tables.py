@@ -237,7 +237,8 @@ class Source:
 def parse(data: str | bytes, file: str) -> tuple[dict[str, Any], Source]:
     """Return the tables of a TOML text and where their values stand.
 
-    Raises InputError if it is too large, not UTF-8 or not TOML.
+    Raises:
+        InputError: If it is too large, not UTF-8 or not TOML.
     """
     size = len(data)
     if size > MAX_FILE_BYTES:
