@@ -322,11 +322,11 @@ async def test_two_bands_play_side_by_side(tmp_path: Path) -> None:
             assert (await daemon.submit(Command(wearable=name, verb=Verb.START))).ok
         await asyncio.sleep(LOWER_BACK_MS / 1000 + 5)
         rows = await store.sessions()
-        assert sorted((row.key.wearable, row.reason) for row in rows) == [
+        assert sorted((row.wearable, row.reason) for row in rows) == [
             ("band", "finished"),
             ("other", "finished"),
         ]
     for name in links:
-        mine = [e.event for e in seen.entries if e.session.wearable == name]
+        mine = [e.event for e in seen.entries if e.wearable == name]
         cues = [event.cue for event in mine if isinstance(event, CueFired)]
         assert cues.count("hold_end") == 9

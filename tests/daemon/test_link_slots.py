@@ -86,7 +86,7 @@ async def test_all_play_and_each_record_is_kept(
             async with asyncio.timeout(400):
                 await asyncio.gather(*(started(daemon, name) for name in bands))
             await asyncio.sleep(900)
-            rows = {row.key.wearable: row for row in await store.sessions()}
+            rows = {row.wearable: row for row in await store.sessions()}
             for name, band in bands.items():
                 assert rows[name].reason == "finished"
                 stored = await store.session(rows[name].id)
@@ -145,7 +145,7 @@ async def test_a_stop_reaches_a_wearable_at_its_next_link(tmp_path: Path) -> Non
         await asyncio.sleep(80)
         assert bands[away].band.player.state == 0
         await asyncio.sleep(120)
-        rows = {row.key.wearable: row.reason for row in await store.sessions()}
+        rows = {row.wearable: row.reason for row in await store.sessions()}
         assert rows[away] == "stopped"
 
 

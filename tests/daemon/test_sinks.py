@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def entry(number: int) -> Entry:
     event = CueFired(t_ms=number, seq=number, cue="countdown", late_ms=0)
-    return Entry(SessionKey("wrist", 1, 0), None, event, number)
+    return Entry(SessionKey("name:wrist", 1, 0), "wrist", None, event, number)
 
 
 class Sink:

@@ -8,6 +8,7 @@ import math
 import random
 from dataclasses import dataclass, field, replace
 
+from tenuto.sessions.device import named
 from tenuto.sessions.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
 from tenuto.sessions.tracker import Tracker
 from tenuto_core import vocab
@@ -89,13 +90,13 @@ class Band:
             record = Record(self._read, *unpack_record(self.log.read(self._read, 1)))
             self._read += 1
             if record.kind == vocab.SESSION_STARTED:
-                key = SessionKey(self.wearable, self.boot_id, record.seq)
+                key = SessionKey(named(self.wearable), self.boot_id, record.seq)
                 self.tracker = Tracker(key, self.plan, self.plan_id)
             if self.tracker is None:
                 continue
             utc_ms = self.boot_utc_ms + record.at_ms
             entries += [
-                Entry(self.tracker.key, self.person, event, utc_ms, record)
+                Entry(self.tracker.key, self.wearable, self.person, event, utc_ms, record)
                 for event in self.tracker.feed(record)
             ]
         return entries
@@ -116,7 +117,7 @@ def with_strap(entries: list[Entry], kind: str | None = "ecg") -> list[Entry]:
     """Let the beats of a session come from a strap that the host hears."""
     first = entries[0]
     sensor = HeartSensor(t_ms=0, sensor="strap of ada", kind=kind)
-    told = [Entry(first.session, first.person, sensor, first.utc_ms)]
+    told = [Entry(first.session, first.wearable, first.person, sensor, first.utc_ms)]
     for entry in entries:
         event, record = entry.event, entry.record
         if isinstance(event, HeartBeat) and record is not None:

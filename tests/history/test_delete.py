@@ -57,7 +57,7 @@ async def test_the_wearable_cannot_bring_it_back(path: Path) -> None:
         await store.add(entries)
 
         assert await store.sessions() == []
-        assert await store.last_seq("wrist", entries[0].session.boot_id) == len(entries) - 1
+        assert await store.last_seq("name:wrist", entries[0].session.boot_id) == len(entries) - 1
 
 
 async def test_the_rest_stays_as_it_was(path: Path) -> None:

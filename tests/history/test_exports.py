@@ -59,7 +59,9 @@ async def exported(path: Path) -> list[str]:
 
 async def full_history(path: Path) -> list[StoredSession]:
     entries = whole_session(boot_id=1, wearable="wr\u00edst")
-    lost = Entry(entries[0].session, None, LinkLost(t_ms=10_000), entries[0].utc_ms + 10_000)
+    lost = Entry(
+        entries[0].session, "wr\u00edst", None, LinkLost(t_ms=10_000), entries[0].utc_ms + 10_000
+    )
     return await kept(
         path,
         [*entries, lost],
@@ -112,10 +114,10 @@ def swapped(lines: list[str], old: str, new: str) -> list[str]:
     "change,text",
     [
         (lambda lines: lines[1:], "1: is not what `tenuto history export` wrote"),
-        (lambda lines: [lines[0].replace("1", "9"), *lines[1:]], "1: has version 9"),
+        (lambda lines: [lines[0].replace("2", "9"), *lines[1:]], "1: has version 9"),
         (lambda lines: [*lines[:5], "{", *lines[5:]], "6: is no JSON"),
         (lambda lines: [*lines[:5], "[]"], "6: `type` is None"),
-        (lambda lines: [*lines, '{"type": "record"}'], "lacks 'wearable'"),
+        (lambda lines: [*lines, '{"type": "record"}'], "lacks 'session'"),
         (lambda lines: [line for line in lines if '"session",' not in line], "before its session"),
         (lambda lines: [line.replace('"a": 0', '"a": -1') for line in lines], "`a` is -1"),
         (lambda lines: [line.replace('"a": 0', '"a": "x"') for line in lines], "`a` is 'x'"),
@@ -126,7 +128,7 @@ def swapped(lines: list[str], old: str, new: str) -> list[str]:
         (lambda lines: [lines[0], "x" * 200_000], "2: is longer"),
         (lambda lines: [lines[0], "[" * 90_000], "2: is no JSON"),
         (lambda lines: [*lines, '{"type": []}'], "`type` is []"),
-        (lambda lines: swapped(lines, '"wearable": "wrist"', '"wearable": {}'), "`wearable` is {}"),
+        (lambda lines: swapped(lines, '"device": "name:wrist"', '"device": {}'), "`device` is {}"),
         (lambda lines: swapped(lines, '"seq": 0', f'"seq": {1 << 64}'), "`seq` is 18446744073"),
         (lambda lines: swapped(lines, '"b": 0', f'"b": {1 << 32}'), "from 0 to 4294967295"),
         (lambda lines: swapped(lines, '"link_lost"', '"link_cut"'), "lacks 'link_cut'"),

@@ -11,7 +11,7 @@ import pytest
 
 from tenuto.history import ExerciseNote, Store, replay, summarize
 from tenuto.history.repair import check
-from tenuto.history.store import SCHEMA_VERSION
+from tenuto.history.schema import SCHEMA_VERSION
 from tenuto.sessions.events import LinkLost
 from tests.history.sessions import whole_session
 
@@ -46,7 +46,7 @@ async def test_an_older_history_is_brought_up_and_says_the_same(
 ) -> None:
     async with Store(old, read_only=read_only) as store:
         third, second, first = await store.sessions()
-        assert [(r.id, r.key.wearable, r.person, r.reason) for r in (first, second, third)] == [
+        assert [(r.id, r.wearable, r.person, r.reason) for r in (first, second, third)] == [
             (1, "wrist", "ada", "finished"),
             (2, "waist", None, "stopped"),
             (3, "wrist", "ada", None),

@@ -88,7 +88,7 @@ async def test_each_wearable_and_each_person_has_their_own(tmp_path: Path) -> No
         days = [
             (await standings.of(mine, WEDNESDAY_MS + 3_600_000, UTC)).days
             for mine in (
-                lambda row: row.key.wearable == "wrist",
+                lambda row: row.wearable == "wrist",
                 lambda row: row.person == "ben",
                 lambda row: row.person == "carla",
             )

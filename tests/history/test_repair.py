@@ -52,7 +52,9 @@ async def test_a_session_that_only_the_host_ended_is_sound(path: Path) -> None:
     entries = whole_session()[:9]
     ended = SessionEnded(t_ms=5_000, reason="failed", source="host")
     async with Store(path) as store:
-        await store.add([*entries, Entry(entries[0].session, None, ended, entries[-1].utc_ms)])
+        await store.add(
+            [*entries, Entry(entries[0].session, "wrist", None, ended, entries[-1].utc_ms)]
+        )
 
         assert (await check(store)).is_sound
 

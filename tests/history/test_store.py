@@ -20,7 +20,7 @@ import pytest
 from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import StoreError
 from tenuto.history import HistorySink, Store, StoredSession, replay
-from tenuto.history.store import APPLICATION_ID, SCHEMA_VERSION
+from tenuto.history.schema import APPLICATION_ID, SCHEMA_VERSION
 from tenuto.sessions.events import Entry, LinkLost, RecordsLost, SessionEnded
 from tenuto_core import vocab
 from tests.history.sessions import Band, whole_session
@@ -79,7 +79,7 @@ async def test_records_that_come_twice_or_late_are_there_once(path: Path) -> Non
             del shuffled[:7]
 
         assert happened(entries) == replay(await only(store))
-        assert await store.last_seq("wrist", entries[0].session.boot_id) == len(entries) - 1
+        assert await store.last_seq("name:wrist", entries[0].session.boot_id) == len(entries) - 1
 
 
 async def test_records_whose_session_is_not_known_are_kept_and_found_later(path: Path) -> None:
@@ -101,15 +101,15 @@ async def test_a_daemon_that_restarts_finds_the_session_that_was_under_way(path:
     async with Store(path) as store:
         await store.add([*whole_session(boot_id=7), *so_far, *whole_session(wearable="other")])
     async with Store(path) as store:
-        (session,) = await store.unfinished("wrist")
+        (session,) = await store.unfinished("name:wrist")
 
         assert so_far[0].session == session.row.key
         assert [entry.record for entry in so_far] == [one.record for one in session.records]
         assert session.plan == band.plan.data
         assert session.row.plan_id is not None
         assert session.plan == await store.plan(session.row.plan_id)
-        assert session.records[-1].record.seq == await store.last_seq("wrist", band.boot_id)
-        assert await store.last_seq("wrist", 99) is None
+        assert session.records[-1].record.seq == await store.last_seq("name:wrist", band.boot_id)
+        assert await store.last_seq("name:wrist", 99) is None
         assert await store.plan("0" * 16) is None
 
 
@@ -141,7 +141,7 @@ asyncio.run(main())
 async def test_what_the_host_noticed_is_kept_in_its_place(path: Path) -> None:
     entries = whole_session()
     key = entries[0].session
-    lost = Entry(key, None, LinkLost(t_ms=10_000), entries[0].utc_ms + 10_000)
+    lost = Entry(key, "wrist", None, LinkLost(t_ms=10_000), entries[0].utc_ms + 10_000)
     async with Store(path) as store:
         await store.add([*entries, lost])
         await store.add([lost])
@@ -162,7 +162,7 @@ async def test_a_gap_is_told_once_though_host_and_log_both_show_it(path: Path) -
     band.pass_ms(200_000)
     gap, *rest = band.entries()
     assert isinstance(gap.event, RecordsLost)
-    noticed = Entry(gap.session, None, gap.event, gap.utc_ms)
+    noticed = Entry(gap.session, "wrist", None, gap.event, gap.utc_ms)
     async with Store(path) as store:
         await store.add([*entries, noticed, *rest])
 
@@ -172,12 +172,14 @@ async def test_a_gap_is_told_once_though_host_and_log_both_show_it(path: Path) -
 async def test_the_wearables_own_end_outweighs_the_hosts(path: Path) -> None:
     entries = whole_session()
     key = entries[0].session
-    given_up = Entry(key, None, SessionEnded(t_ms=5_000, reason="failed", source="host"), 1)
+    given_up = Entry(
+        key, "wrist", None, SessionEnded(t_ms=5_000, reason="failed", source="host"), 1
+    )
     async with Store(path) as store:
         await store.add([*entries[:9], given_up])
         (row,) = await store.sessions()
         assert (row.reason, row.source) == ("failed", "host")
-        assert await store.unfinished("wrist") == []
+        assert await store.unfinished("name:wrist") == []
 
         await store.add(entries)
         await store.add([given_up])
@@ -188,9 +190,9 @@ async def test_the_wearables_own_end_outweighs_the_hosts(path: Path) -> None:
 
 async def test_a_batch_is_kept_whole_or_not_at_all(path: Path) -> None:
     entries = whole_session()
-    broken = Entry(entries[0].session, None, entries[3].event, None, entries[3].record)  # type: ignore[arg-type]
+    broken = Entry(entries[0].session, "wrist", None, entries[3].event, None, entries[3].record)  # type: ignore[arg-type]
     async with Store(path) as store:
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(TypeError):
             await store.add([*entries[:3], broken])
         assert await store.sessions() == []
 

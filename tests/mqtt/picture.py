@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tenuto import mqtt
+from tenuto.history import SessionRow
 from tenuto.history.person_summary import Counted, standing
-from tenuto.history.store import SessionRow
 from tenuto.mqtt.discovery import PERSON, WEARABLE, Entity
 from tenuto.mqtt.topics import device_payload, session_payload, settings_payload, summary_payload
 from tenuto.report.svg import Picture
@@ -80,7 +80,8 @@ def _before() -> list[Counted]:
         Counted(
             SessionRow(
                 number,
-                SessionKey("wrist", 1, number),
+                SessionKey("serial:1", 1, number),
+                "wrist",
                 "anna",
                 None,
                 "lower-back",

@@ -629,7 +629,7 @@ class RealMqtt:
             stored = await host.store.session(row.id)
             assert stored is not None
             for event, utc_ms in replay(stored):
-                entry = Entry(row.key, None, event, utc_ms)
+                entry = Entry(row.key, row.wearable, None, event, utc_ms)
                 if type(event) not in EVENTS_OF_THE_HEART:
                     lacking.append(_without_time(encode(event_payload(entry))))
         lacking = [event for event in lacking if event not in there | may_lack]

@@ -122,7 +122,9 @@ class Stage:
         await self.sink.handle(self.band.entries())
         if host_events and self.band.tracker is not None:
             key, utc_ms = self.band.tracker.key, self.utc_ms()
-            await self.sink.handle([Entry(key, None, event, utc_ms) for event in host_events])
+            await self.sink.handle(
+                [Entry(key, "wrist", None, event, utc_ms) for event in host_events]
+            )
 
     async def pass_s(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

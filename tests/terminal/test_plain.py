@@ -55,7 +55,7 @@ def eventful() -> list[Entry]:
     entries = band.entries()
     key, utc_ms = entries[0].session, entries[0].utc_ms
     noticed = [
-        Entry(key, None, event, utc_ms)
+        Entry(key, "wrist", None, event, utc_ms)
         for event in (
             LinkLost(t_ms=0),
             LinkRestored(t_ms=0),

@@ -55,7 +55,7 @@ def felt(band: SimulatedWearable) -> tuple[tuple[int, bool, int], ...]:
 
 async def check_all(it: Room, names: Sequence[str]) -> None:
     """Each finished in its time, is in the history without a hole, and was felt like the others."""
-    rows = {row.key.wearable: row for row in await it.store.sessions()}
+    rows = {row.wearable: row for row in await it.store.sessions()}
     for name in names:
         row = rows[name]
         assert (row.reason, row.source) == ("finished", "plan"), name

@@ -87,7 +87,7 @@ def show(
         return
     row = session.row
     wearer = "" if row.person is None else f", {row.person}"
-    print(words.printable(f"Session {row.id}, {_when(row)}, on {row.key.wearable}{wearer}"))
+    print(words.printable(f"Session {row.id}, {_when(row)}, on {row.wearable}{wearer}"))
     for line in words.summary(summarize(event for event, _ in happened)):
         print(line)
     sure = [r.uncertainty_ms for r in session.records if r.uncertainty_ms is not None]
@@ -383,7 +383,7 @@ def _row(session: StoredSession) -> tuple[str, ...]:
         str(row.id),
         _when(row),
         row.routine or "?",
-        row.key.wearable,
+        row.wearable,
         row.reason or "not yet",
         _holds(summary),
         words.clock(summary.duration_ms),

@@ -22,6 +22,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
     plan = event.plan if isinstance(event, SessionStarted) else None
     return {
         "session": asdict(entry.session),
+        "wearable": entry.wearable,
         "person": entry.person,
         "event": events.to_json(event),
         "seq": event.seq,
@@ -30,6 +31,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         "record": None if entry.record is None else asdict(entry.record),
         "replayed": entry.replayed,
         "uncertainty_ms": entry.uncertainty_ms,
+        "is_simulated": entry.is_simulated,
     }
 
 
@@ -46,12 +48,14 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
         record = data["record"]
         return Entry(
             SessionKey(**data["session"]),
+            data["wearable"],
             data["person"],
             event,
             int(data["utc_ms"]),
             None if record is None else Record(**record),
             replayed=bool(data["replayed"]),
             uncertainty_ms=data["uncertainty_ms"],
+            is_simulated=bool(data["is_simulated"]),
         )
     except (KeyError, TypeError, ValueError, PlanError) as error:
         raise ControlError(

@@ -23,8 +23,10 @@ from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
 from tenuto.routines.progression import grown, grows, growths
 from tenuto.sessions.commands import Verb
+from tenuto.sessions.device import device_of
 from tenuto.shipped import shipped, shipped_firmware
 from tenuto.state.clocks import ClockStore
+from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables.band import BandDriver
@@ -153,6 +155,8 @@ class Host:
         if real and self.setting.speed != 1.0:
             raise InputError(f"only simulated wearables can be hurried by --speed, not {real[0]!r}")
         self.store = await self._stack.enter_async_context(Store(config.history_path))
+        self._addresses: dict[str, str | None] = {}
+        self._devices = DeviceIds(config.history_path.with_name("devices.json"))
         skews = ClockStore(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
         history = queue_for(HistorySink(self.store, self._keep_messages))
@@ -173,6 +177,7 @@ class Host:
             rng=self._rng,
             on_link=self._on_link,
             skews=skews,
+            stand_in=self._stand_in,
             shares_heart=self._shares_heart,
         )
         for wearable in wearables:
@@ -182,7 +187,14 @@ class Host:
         driver = self._drivers.get(wearable.id)
         if driver is None:
             driver = self._drivers[wearable.id] = await self._build_driver(wearable)
-        supervisor = self.daemon.add(wearable.id, wearable.person, driver, self._slots_of(wearable))
+        self._addresses[wearable.id] = wearable.address
+        supervisor = self.daemon.add(
+            wearable.id,
+            wearable.person,
+            driver,
+            self._slots_of(wearable),
+            is_simulated=wearable.link == "simulated",
+        )
         if wearable.heart is not None:
             from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
@@ -196,6 +208,11 @@ class Host:
                 rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
             )
             supervisor.add_part("strap", strap.run)
+
+    def _stand_in(self, wearable_id: str) -> str:
+        """Return what to know a wearable by that tells neither serial number nor address."""
+        address = self._addresses[wearable_id]
+        return self._devices.of(wearable_id) if address is None else device_of(None, address, "")
 
     async def _keep_messages(self) -> None:
         if self.bridge is not None:

@@ -102,9 +102,18 @@ async def begin(supervisor: Supervisor, compiled: CompiledPlan) -> tuple[Session
 
 async def so_far(store: Store, key: SessionKey, person: str | None) -> list[Entry]:
     """Give what the history has of a session that still goes on, as entries that are replayed."""
-    for stored in await store.unfinished(key.wearable):
+    for stored in await store.unfinished(key.device):
         if stored.row.key == key:
             return [
-                Entry(key, person, event, utc_ms, replayed=True) for event, utc_ms in replay(stored)
+                Entry(
+                    key,
+                    stored.row.wearable,
+                    person,
+                    event,
+                    utc_ms,
+                    replayed=True,
+                    is_simulated=stored.row.is_simulated,
+                )
+                for event, utc_ms in replay(stored)
             ]
     return []

@@ -76,6 +76,7 @@ class Daemon:
         rng: random.Random,
         on_link: Callable[[str, LinkState], None],
         skews: ClockStore | None = None,
+        stand_in: Callable[[str], str] | None = None,
         shares_heart: Callable[[str | None], bool] = lambda _person: False,
     ) -> None:
         self._compile = compile_routine
@@ -92,6 +93,8 @@ class Daemon:
             on_link=on_link,
             rng=rng,
         )
+        if stand_in is not None:
+            self._around.stand_in = stand_in
         if skews is not None:
             self._around.skew, self._around.learn = skews.get, skews.put
         self._requests: dict[Command, _Request] = {}
@@ -102,13 +105,22 @@ class Daemon:
         return self._supervisors
 
     def add(
-        self, name: str, person: str | None, driver: Driver, slots: LinkSlots | None = None
+        self,
+        name: str,
+        person: str | None,
+        driver: Driver,
+        slots: LinkSlots | None = None,
+        *,
+        is_simulated: bool = False,
     ) -> Supervisor:
         """Take a wearable into care; at once if `run` runs.
 
         slots: of the adapter that it shares with others, None where there is room for all.
+        is_simulated: its sessions are marked, and count for nobody.
         """
-        supervisor = Supervisor(name, person, driver, self._around, slots)
+        supervisor = Supervisor(
+            name, person, driver, self._around, slots, is_simulated=is_simulated
+        )
         self._supervisors[name] = supervisor
         if self._group is not None:
             self._keep(self._group, supervisor)

@@ -3,17 +3,8 @@
 
 from __future__ import annotations
 
-from .store import (
-    LINGER_S,
-    ExerciseNote,
-    HistorySink,
-    HostEvent,
-    SessionRow,
-    Store,
-    StoredRecord,
-    StoredSession,
-    Waiting,
-)
+from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, Waiting
+from .store import LINGER_S, HistorySink, Store
 from .summary import Summary, replay, summarize
 
 __all__ = [

@@ -57,7 +57,7 @@ def _row(told: Account, hold: Phase) -> tuple[object, ...]:
         row.id,
         _utc(row.started_utc_ms),
         row.person,
-        row.key.wearable,
+        row.wearable,
         row.routine,
         row.reason,
         _utc(told.utc_ms(hold.from_ms)),

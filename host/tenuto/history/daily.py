@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
+from . import persons
+from .schema import pragma
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,22 +22,29 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 READ_TIMEOUT_S = 1.0
+PERSONS_SINCE = 5
+"""The version of the schema that first had a table of them."""
 
 
 async def held_utc_ms(store: Store, person: str | None) -> list[int]:
     """Give when each session of a person began in which a hold was held to its end, in order.
 
+    Simulated sessions do not count.
+
     person: as in the sessions; None for those of nobody in particular.
     """
 
     def job(db: sqlite3.Connection) -> list[int]:
+        person_id = None if person is None else persons.called(db, person)
+        if person is not None and person_id is None:
+            return []
         plans = db.execute("SELECT plan_id, data FROM plans").fetchall()
         holds = {plan_id: set(_holds(data)) for plan_id, data in plans}
         rows = db.execute(
             "SELECT s.id, s.started_utc_ms, s.plan_id, r.step FROM sessions AS s"
             " JOIN records AS r ON r.session_id = s.id"
-            " WHERE r.kind = ? AND r.a = ? AND s.person IS ?",
-            (vocab.STEP_ENDED, vocab.STEP_COMPLETE, person),
+            " WHERE r.kind = ? AND r.a = ? AND s.person_id IS ? AND NOT s.is_simulated",
+            (vocab.STEP_ENDED, vocab.STEP_COMPLETE, person_id),
         )
         began = {
             number: started_utc_ms
@@ -50,8 +60,9 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
     """Give in how many sessions each exercise of a routine was held to its end, on every side.
 
     Each hold of it counts, and one that was cut short or skipped makes it none for that session. A
-    session that goes on does not count. Quick, and does not need the store: reads the file as it
-    is; a history that is missing or cannot be read has nothing to tell.
+    session that goes on does not count, and no simulated one does. Quick, and does not need the
+    store: reads the file as it is, also one that has not been brought up to this version yet; a
+    history that is missing or cannot be read has nothing to tell.
 
     person: as in the sessions; None for those of nobody in particular.
     """
@@ -63,11 +74,17 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
         ) as db:
             plans = db.execute("SELECT plan_id, data FROM plans WHERE routine = ?", (routine,))
             names = {plan_id: _holds(data) for plan_id, data in plans.fetchall()}
+            mine, who = "s.person IS ? AND s.wearable <> 'simulated'", person
+            if pragma(db, "user_version") >= PERSONS_SINCE:
+                mine = "s.person_id IS ? AND NOT s.is_simulated"
+                who = None if person is None else persons.called(db, person)
+                if person is not None and who is None:
+                    return {}
             rows = db.execute(
-                "SELECT s.id, s.plan_id, r.step, r.a FROM sessions AS s"
+                "SELECT s.id, s.plan_id, r.step, r.a FROM sessions AS s"  # noqa: S608 - fixed text
                 " JOIN records AS r ON r.session_id = s.id"
-                " WHERE r.kind = ? AND s.person IS ? AND s.routine = ? AND s.reason IS NOT NULL",
-                (vocab.STEP_ENDED, person, routine),
+                f" WHERE r.kind = ? AND {mine} AND s.routine = ? AND s.reason IS NOT NULL",
+                (vocab.STEP_ENDED, who, routine),
             ).fetchall()
     except sqlite3.Error as error:
         _log.warning("history=%s cannot be read: %s", path, error)

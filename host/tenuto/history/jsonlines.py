@@ -3,18 +3,26 @@
 
 The first line names the format, each other line is one object with a `type`::
 
-    {"type": "tenuto_history", "version": 1}
+    {"type": "tenuto_history", "version": 2}
+    {"type": "boot", "stand_in", "boot_id", "device"}
+    {"type": "person", "person_id", "label", "labelled_utc_ms", "same_as"}
     {"type": "plan", "plan_id", "routine", "data"}              data: base64
     {"type": "exercise", "plan_id", "name", "kind", "muscles"}
-    {"type": "session", "wearable", "boot_id", "seq", "person", "plan_id", "routine",
-     "started_utc_ms", "ended_utc_ms", "reason", "source"}
-    {"type": "record", "wearable", "boot_id", "session", "seq", "at_ms", "kind", "step",
-     "a", "b", "c", "utc_ms"}                                   session: the `seq` of its session
-    {"type": "host_event", "wearable", "boot_id", "session", "utc_ms", "event"}
+    {"type": "session", "device", "boot_id", "seq", "wearable", "person", "person_id",
+     "plan_id", "routine", "started_utc_ms", "ended_utc_ms", "reason", "source", "simulated"}
+    {"type": "record", "device", "wearable", "boot_id", "session", "seq", "at_ms", "kind", "step",
+     "a", "b", "c", "utc_ms", "uncertainty_ms"}                 session: the `seq` of its session
+    {"type": "host_event", "device", "wearable", "boot_id", "session", "utc_ms", "event"}
 
 Times are ms since 1970 in UTC, but `at_ms` is the wearable's clock. A session comes before its
 records. The meaning of a record's numbers is in `tenuto_core.vocab`, where none ever changes.
-What waits for the broker is not part of it.
+What waits for the broker is not part of it, nor what was deleted.
+
+Version 1 had neither devices nor persons, only what the configuration called them; how that is
+taken in is told in `tenuto.sessions.device` and `persons`.
+
+To take in histories is to join them: see `merge`. The same ones lead to the same history, in any
+order and however often; where two contradict each other, nothing is taken in.
 """
 
 from __future__ import annotations
@@ -28,9 +36,28 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import InputError, Mistake
 from tenuto.sessions import events
+from tenuto.sessions.device import SIMULATED_NAME, named
 
+from . import persons
+from .merge import (
+    HOST_EVENT_ORDER,
+    NUMBER_MAX,
+    RECORD_MAX,
+    UTC_MS_MAX,
+    ContradictionError,
+    SessionFacts,
+    device_of_boot,
+    is_deleted,
+    put_boot,
+    put_host_event,
+    put_record,
+    put_session,
+    session_number,
+    settle,
+)
 from .repair import is_plan
-from .store import transaction
+from .rows import StoredRecord
+from .schema import transaction
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,56 +66,80 @@ if TYPE_CHECKING:
     from .store import Store
 
 FORMAT = "tenuto_history"
-VERSION = 1
+VERSION = 2
 _LINE_BYTES_MAX = 100_000
 
 _Allowed: TypeAlias = "dict[str, str | int]"
 """What a line has: text of a kind, or a whole number from 0 to that."""
-_U8, _U16, _U32 = 0xFF, 0xFFFF, 0xFFFFFFFF
-"""The largest numbers that a log has room for; see `tenuto_core.log`."""
-_UTC_MS = 253_402_300_799_999
-"""The last moment of the year 9999."""
 _TEXT = "text"
+_SHORT = "text of 1 to 128 characters"
 _ID = "16 hexadecimal digits"
-_KEY: _Allowed = {"wearable": _TEXT, "boot_id": _U32, "seq": _U32}
+_TRUTH = "true or false"
 _SESSION: _Allowed = {
-    "person": _TEXT,
+    "device": _SHORT,
+    "boot_id": NUMBER_MAX,
+    "seq": NUMBER_MAX,
+    "wearable": _SHORT,
+    "person": _SHORT,
+    "person_id": _SHORT,
     "plan_id": _ID,
     "routine": _TEXT,
-    "started_utc_ms": _UTC_MS,
-    "ended_utc_ms": _UTC_MS,
+    "started_utc_ms": UTC_MS_MAX,
+    "ended_utc_ms": UTC_MS_MAX,
     "reason": _TEXT,
     "source": _TEXT,
+    "simulated": _TRUTH,
 }
-_OF: _Allowed = {"wearable": _TEXT, "boot_id": _U32, "session": _U32}
-_RECORD: _Allowed = {
-    "seq": _U32,
-    "at_ms": _U32,
-    "kind": _U8,
-    "step": _U8,
-    "a": _U16,
-    "b": _U32,
-    "c": _U32,
-    "utc_ms": _UTC_MS,
-    "uncertainty_ms": _U32,
+_TOLD = ("plan_id", "routine", "started_utc_ms", "ended_utc_ms", "reason", "source")
+_OF: _Allowed = {
+    "device": _SHORT,
+    "wearable": _SHORT,
+    "boot_id": NUMBER_MAX,
+    "session": NUMBER_MAX,
 }
+_TIMES: _Allowed = {"utc_ms": UTC_MS_MAX, "uncertainty_ms": NUMBER_MAX}
 _VALUES: dict[str, _Allowed] = {  # by the type of the line
+    "boot": {"stand_in": _SHORT, "boot_id": NUMBER_MAX, "device": _SHORT},
+    "person": {
+        "person_id": _SHORT,
+        "label": _SHORT,
+        "labelled_utc_ms": UTC_MS_MAX,
+        "same_as": _SHORT,
+    },
     "plan": {"plan_id": _ID, "routine": _TEXT, "data": _TEXT},
     "exercise": {"plan_id": _ID, "name": _TEXT, "kind": _TEXT},
-    "session": {**_KEY, **_SESSION},
-    "record": {**_OF, **_RECORD},
-    "host_event": {**_OF, "utc_ms": _UTC_MS},
+    "session": _SESSION,
+    "record": {**_OF, **RECORD_MAX, **_TIMES},
+    "host_event": {**_OF, "utc_ms": UTC_MS_MAX},
 }
-_MAY_LACK = frozenset({"uncertainty_ms"})
-_MAY_BE_NULL = frozenset(_SESSION) - {"started_utc_ms"} | _MAY_LACK
+_MAY_BE_NULL = frozenset(
+    {
+        "person",
+        "person_id",
+        "plan_id",
+        "routine",
+        "ended_utc_ms",
+        "reason",
+        "source",
+        "uncertainty_ms",
+        "same_as",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an import brought in; what was there already does not count."""
+    """What an import brought in; what was there already does not count.
+
+    Attributes:
+        sessions: How many are new.
+        records: How many are new.
+        namesakes: What somebody who came in is called here, because somebody else has the name.
+    """
 
     sessions: int
     records: int
+    namesakes: tuple[str, ...] = ()
 
 
 async def write_lines(store: Store, write: Callable[[str], object]) -> int:
@@ -111,21 +162,43 @@ async def write_lines(store: Store, write: Callable[[str], object]) -> int:
     return await store.work(job)
 
 
-async def read_lines(store: Store, lines: Iterable[str], file: str) -> Taken:
+async def read_lines(
+    store: Store, lines: Iterable[str], file: str, *, same_people: bool = False
+) -> Taken:
     """Take in a history that `write_lines` wrote: all of it or, after a mistake, nothing.
 
     What is there already stays as it is, and what was deleted here does not come back.
 
-    file: its name in messages.
+    Args:
+        store: To take it into.
+        lines: Of the file.
+        file: Its name in messages.
+        same_people: Whether those who are called the same are the same; see `persons`.
 
     Raises:
-        InputError: it is not such a file, or a line of it is wrong.
+        InputError: It is not such a file, or a line of it is wrong or contradicts what is here.
     """
-    return await store.work(lambda db: _take(db, lines, file))
+    return await store.work(lambda db: _Import(db, file, same_people=same_people).take(lines))
 
 
 def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     yield {"type": FORMAT, "version": VERSION}
+    labels: dict[str, str] = {}
+    for stand_in, boot_id, device in db.execute(
+        "SELECT stand_in, boot_id, device FROM known_boots ORDER BY stand_in, boot_id, device"
+    ):
+        yield {"type": "boot", "stand_in": stand_in, "boot_id": boot_id, "device": device}
+    for person_id, label, labelled_utc_ms, same_as in db.execute(
+        "SELECT person_id, label, labelled_utc_ms, same_as FROM persons ORDER BY person_id"
+    ):
+        labels[person_id] = label
+        yield {
+            "type": "person",
+            "person_id": person_id,
+            "label": label,
+            "labelled_utc_ms": labelled_utc_ms,
+            "same_as": same_as,
+        }
     for plan_id, routine, data in db.execute(
         "SELECT plan_id, routine, data FROM plans ORDER BY plan_id"
     ):
@@ -141,21 +214,34 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
             "kind": kind,
             "muscles": json.loads(muscles),
         }
-    columns = ", ".join(("id", *_KEY, *_SESSION))
-    for number, *values in db.execute(
-        f"SELECT {columns} FROM sessions ORDER BY id"  # noqa: S608 - fixed names
+    for number, person_id, is_simulated, *values in db.execute(
+        "SELECT id, person_id, is_simulated, device, boot_id, seq, wearable, plan_id, routine,"
+        " started_utc_ms, ended_utc_ms, reason, source FROM sessions"
+        " ORDER BY started_utc_ms, device, boot_id, seq"
     ).fetchall():
-        session = dict(zip((*_KEY, *_SESSION), values, strict=True))
-        yield {"type": "session", **session}
-        of = {"wearable": values[0], "boot_id": values[1], "session": values[2]}
+        yield {
+            "type": "session",
+            **dict(zip(("device", "boot_id", "seq", "wearable"), values[:4], strict=True)),
+            "person": labels.get(person_id, person_id),
+            "person_id": person_id,
+            **dict(zip(_TOLD, values[4:], strict=True)),
+            "simulated": bool(is_simulated),
+        }
+        of = {
+            "device": values[0],
+            "wearable": values[3],
+            "boot_id": values[1],
+            "session": values[2],
+        }
+        columns = (*RECORD_MAX, *_TIMES)
         for record in db.execute(
-            f"SELECT {', '.join(_RECORD)} FROM records"  # noqa: S608 - fixed names
-            " WHERE session_id = ? ORDER BY seq",
+            f"SELECT {', '.join(columns)} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
             (number,),
         ):
-            yield {"type": "record", **of, **dict(zip(_RECORD, record, strict=True))}
+            yield {"type": "record", **of, **dict(zip(columns, record, strict=True))}
         for utc_ms, data in db.execute(
-            "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id",
+            "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
+            f" ORDER BY {HOST_EVENT_ORDER}",
             (number,),
         ):
             yield {"type": "host_event", **of, "utc_ms": utc_ms, "event": json.loads(data)}
@@ -164,51 +250,202 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
 # --- in again
 
 
-def _take(db: sqlite3.Connection, lines: Iterable[str], file: str) -> Taken:
-    before = _count(db)
-    with transaction(db):
-        number = 0
-        for number, line in enumerate(lines, 1):
-            try:
-                _take_line(db, line, is_first=number == 1)
-            except (KeyError, TypeError, ValueError, binascii.Error) as error:
-                text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-                raise InputError([Mistake(file, number, text)]) from None
-            except db.IntegrityError as error:
-                raise InputError([Mistake(file, number, f"does not fit: {error}")]) from None
-        if number == 0:
-            raise InputError([Mistake(file, 0, "is empty")])
-    sessions, records = _count(db)
-    return Taken(sessions - before[0], records - before[1])
+class _Import:
+    """One import; runs in the store's thread."""
+
+    def __init__(self, db: sqlite3.Connection, file: str, *, same_people: bool) -> None:
+        self._db = db
+        self._file = file
+        self._same_people = same_people
+        self._version = VERSION
+        self._devices: dict[tuple[str, int], str] = {}
+        self._touched: set[int] = set()
+        self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "boot": self._take_boot,
+            "person": self._take_person,
+            "plan": self._take_plan,
+            "exercise": self._take_exercise,
+            "session": self._take_session,
+            "record": self._take_record,
+            "host_event": self._take_host_event,
+        }
+
+    def take(self, lines: Iterable[str]) -> Taken:
+        """Take in all lines or, after a mistake, nothing."""
+        db = self._db
+        before, knew = self._count(), set(persons.names(db).values())
+        with transaction(db):
+            number = 0
+            for number, line in enumerate(lines, 1):
+                try:
+                    self._take_line(line, is_first=number == 1)
+                except ContradictionError as error:
+                    raise InputError(
+                        [Mistake(self._file, number, f"contradicts what is here: {error}")]
+                    ) from None
+                except (KeyError, TypeError, ValueError, binascii.Error) as error:
+                    text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+                    raise InputError([Mistake(self._file, number, text)]) from None
+                except db.IntegrityError as error:
+                    raise InputError(
+                        [Mistake(self._file, number, f"does not fit: {error}")]
+                    ) from None
+            if number == 0:
+                raise InputError([Mistake(self._file, 0, "is empty")])
+            for session in sorted(self._touched):
+                settle(db, session)
+            persons.forget_unused(db)
+        sessions, records = self._count()
+        news = set(persons.names(db).values()) - knew
+        return Taken(
+            max(0, sessions - before[0]),
+            max(0, records - before[1]),
+            tuple(sorted(name for name in news if name.endswith(")"))),
+        )
+
+    def _count(self) -> tuple[int, int]:
+        sessions, records = self._db.execute(
+            "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM records)"
+        ).fetchone()
+        return sessions, records
+
+    def _take_line(self, line: str, *, is_first: bool) -> None:
+        if len(line) > _LINE_BYTES_MAX:
+            raise ValueError(f"is longer than {_LINE_BYTES_MAX} letters")
+        if not line.strip() and not is_first:
+            return
+        try:
+            item = json.loads(line.removeprefix("\ufeff") if is_first else line)
+        except (ValueError, RecursionError):
+            raise ValueError("is no JSON") from None
+        kind = item.get("type") if isinstance(item, dict) else None
+        if is_first:
+            if kind != FORMAT:
+                raise ValueError("is not what `tenuto history export` wrote as JSON Lines")
+            if item["version"] not in range(1, VERSION + 1):
+                raise ValueError(
+                    f"has version {item['version']!r}, this Tenuto knows 1 to {VERSION}"
+                )
+            self._version = item["version"]
+            return
+        if not isinstance(kind, str) or (take := self._takers.get(kind)) is None:
+            raise ValueError(f"`type` is {kind!r}, allowed is {', '.join(self._takers)}")
+        if self._version == 1:
+            item = _as_version_2(kind, item)
+        _check(kind, item)
+        take(item)
+
+    # --- line by line
+
+    def _take_boot(self, item: dict[str, Any]) -> None:
+        put_boot(self._db, item["stand_in"], item["boot_id"], item["device"])
+        self._devices.clear()
+
+    def _take_person(self, item: dict[str, Any]) -> None:
+        db, person_id, label = self._db, item["person_id"], item["label"]
+        namesake = persons.called(db, label) if self._same_people else None
+        persons.add(db, person_id, label, item["labelled_utc_ms"])
+        if namesake is not None:
+            persons.join(db, person_id, namesake)
+        if item["same_as"] is not None:
+            persons.add(db, item["same_as"], "", 0)  # its own line, with its label, comes yet
+            persons.join(db, person_id, item["same_as"])
+
+    def _take_plan(self, item: dict[str, Any]) -> None:
+        data = base64.b64decode(item["data"], validate=True)
+        if not is_plan(item["plan_id"], data):
+            raise ValueError("the plan is damaged")
+        plan = (item["plan_id"], item["routine"], data)
+        self._db.execute("INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING", plan)
+        (routine,) = self._db.execute(
+            "SELECT routine FROM plans WHERE plan_id = ?", plan[:1]
+        ).fetchone()
+        if routine != item["routine"]:
+            raise ContradictionError(
+                f"plan {plan[0]} is called {routine!r} here, and {plan[1]!r} there"
+            )
+
+    def _take_exercise(self, item: dict[str, Any]) -> None:
+        """Keep a note; of two that differ the last one in the alphabet stays."""
+        muscles = item["muscles"]
+        if not isinstance(muscles, list) or not all(isinstance(one, str) for one in muscles):
+            raise ValueError(f"`muscles` is {muscles!r}, a list of names is allowed")
+        self._db.execute(
+            "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " kind = excluded.kind, muscles = excluded.muscles"
+            " WHERE (excluded.kind, excluded.muscles) > (kind, muscles)",
+            (item["plan_id"], item["name"], item["kind"], json.dumps(muscles, ensure_ascii=False)),
+        )
+
+    def _take_session(self, item: dict[str, Any]) -> None:
+        db = self._db
+        device, boot_id, seq = self._key(item, item["seq"])
+        person_id = item["person_id"]
+        if person_id is not None:
+            if not db.execute("SELECT 1 FROM persons WHERE person_id = ?", (person_id,)).fetchone():
+                label = item["person"] or person_id.removeprefix(persons.OLD)
+                self._take_person(
+                    {"person_id": person_id, "label": label, "labelled_utc_ms": 0, "same_as": None}
+                )
+            person_id = persons.who(db, person_id)
+        if is_deleted(db, device, boot_id, seq):
+            return
+        facts = SessionFacts(
+            device,
+            boot_id,
+            seq,
+            item["wearable"],
+            person_id,
+            *(*(item[name] for name in _TOLD), item["simulated"]),
+        )
+        self._touched.add(put_session(db, facts))
+
+    def _take_record(self, item: dict[str, Any]) -> None:
+        device, boot_id, seq = self._key(item, item["session"])
+        if item["seq"] < seq:
+            raise ValueError(f"`seq` is {item['seq']}, before that of its session, {seq}")
+        number = self._session_of(device, boot_id, seq)
+        if number is not None:
+            record = events.Record(*(item[name] for name in RECORD_MAX))
+            stored = StoredRecord(record, item["utc_ms"], item.get("uncertainty_ms"))
+            put_record(self._db, number, device, boot_id, stored)
+            self._touched.add(number)
+
+    def _take_host_event(self, item: dict[str, Any]) -> None:
+        device, boot_id, seq = self._key(item, item["session"])
+        number = self._session_of(device, boot_id, seq)
+        if number is not None:
+            event = events.from_json(item["event"])
+            if not 0 <= event.t_ms <= NUMBER_MAX:
+                raise ValueError(f"`t_ms` is {event.t_ms}, allowed is 0 to {NUMBER_MAX}")
+            put_host_event(self._db, number, event, item["utc_ms"])
+            self._touched.add(number)
+
+    def _key(self, item: dict[str, Any], seq: int) -> tuple[str, int, int]:
+        named = item["device"], item["boot_id"]
+        if named not in self._devices:
+            self._devices[named] = device_of_boot(self._db, *named)
+        return self._devices[named], named[1], seq
+
+    def _session_of(self, device: str, boot_id: int, seq: int) -> int | None:
+        """Return the number of the session that a line belongs to, None if it was deleted here."""
+        number = session_number(self._db, device, boot_id, seq)
+        if number is None and not is_deleted(self._db, device, boot_id, seq):
+            raise ValueError("comes before its session")
+        return number
 
 
-def _count(db: sqlite3.Connection) -> tuple[int, int]:
-    sessions, records = db.execute(
-        "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM records)"
-    ).fetchone()
-    return sessions, records
-
-
-def _take_line(db: sqlite3.Connection, line: str, *, is_first: bool) -> None:
-    if len(line) > _LINE_BYTES_MAX:
-        raise ValueError(f"is longer than {_LINE_BYTES_MAX} letters")
-    if not line.strip() and not is_first:
-        return
-    try:
-        item = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ValueError("is no JSON") from None
-    kind = item.get("type") if isinstance(item, dict) else None
-    if is_first:
-        if kind != FORMAT:
-            raise ValueError("is not what `tenuto history export` wrote as JSON Lines")
-        if item["version"] != VERSION:
-            raise ValueError(f"has version {item['version']!r}, this Tenuto knows {VERSION}")
-        return
-    if not isinstance(kind, str) or (take := _TAKERS.get(kind)) is None:
-        raise ValueError(f"`type` is {kind!r}, allowed is {', '.join(_TAKERS)}")
-    _check(kind, item)
-    take(db, item)
+def _as_version_2(kind: str, item: dict[str, Any]) -> dict[str, Any]:
+    """Add what a line of version 1 lacks: whose it is, by what that was called."""
+    item = dict(item)
+    if kind in ("session", "record", "host_event"):
+        wearable = item["wearable"]
+        item["device"] = named(wearable) if isinstance(wearable, str) else wearable
+    if kind == "session":
+        person = item["person"]
+        item["person_id"] = persons.old_id(person) if isinstance(person, str) else person
+        item["simulated"] = item["wearable"] == SIMULATED_NAME
+    return item
 
 
 def _check(kind: str, item: dict[str, Any]) -> None:
@@ -224,89 +461,8 @@ def _check(kind: str, item: dict[str, Any]) -> None:
 def _fits(value: object, allowed: str | int) -> bool:
     if isinstance(allowed, int):
         return type(value) is int and 0 <= value <= allowed
-    is_id = allowed is _ID
-    return isinstance(value, str) and (not is_id or bool(re.fullmatch("[0-9a-f]{16}", value)))
-
-
-def _take_plan(db: sqlite3.Connection, item: dict[str, Any]) -> None:
-    data = base64.b64decode(item["data"], validate=True)
-    if not is_plan(item["plan_id"], data):
-        raise ValueError("the plan is damaged")
-    db.execute(
-        "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (item["plan_id"], item["routine"], data),
-    )
-
-
-def _take_exercise(db: sqlite3.Connection, item: dict[str, Any]) -> None:
-    muscles = item["muscles"]
-    if not isinstance(muscles, list) or not all(isinstance(muscle, str) for muscle in muscles):
-        raise ValueError("`muscles` is not a list of texts")
-    db.execute(
-        "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (item["plan_id"], item["name"], item["kind"], json.dumps(muscles, ensure_ascii=False)),
-    )
-
-
-def _take_session(db: sqlite3.Connection, item: dict[str, Any]) -> None:
-    key = tuple(item[name] for name in _KEY)
-    if _is_deleted(db, key):
-        return
-    names = (*_KEY, *_SESSION)
-    db.execute(
-        f"INSERT INTO sessions ({', '.join(names)})"  # noqa: S608 - fixed names
-        f" VALUES ({', '.join('?' * len(names))}) ON CONFLICT DO NOTHING",
-        [item[name] for name in names],
-    )
-
-
-def _take_record(db: sqlite3.Connection, item: dict[str, Any]) -> None:
-    number = _session_of(db, item)
-    if number is None:
-        return
-    values = {name: item.get(name) if name in _MAY_LACK else item[name] for name in _RECORD}
-    db.execute(
-        f"INSERT INTO records (wearable, boot_id, session_id, {', '.join(_RECORD)})"  # noqa: S608
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (item["wearable"], item["boot_id"], number, *values.values()),
-    )
-
-
-def _take_host_event(db: sqlite3.Connection, item: dict[str, Any]) -> None:
-    number = _session_of(db, item)
-    if number is None:
-        return
-    event = events.from_json(item["event"])
-    db.execute(
-        "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (number, event.t_ms, item["utc_ms"], json.dumps(item["event"])),
-    )
-
-
-def _session_of(db: sqlite3.Connection, item: dict[str, Any]) -> int | None:
-    """Give the number of the session that a line belongs to, None if that was deleted here."""
-    key = (item["wearable"], item["boot_id"], item["session"])
-    row = db.execute(
-        "SELECT id FROM sessions WHERE wearable = ? AND boot_id = ? AND seq = ?", key
-    ).fetchone()
-    if row is None and not _is_deleted(db, key):
-        raise ValueError("comes before its session")
-    return None if row is None else int(row[0])
-
-
-def _is_deleted(db: sqlite3.Connection, key: tuple[Any, ...]) -> bool:
-    return bool(
-        db.execute(
-            "SELECT 1 FROM deleted WHERE wearable = ? AND boot_id = ? AND seq = ?", key
-        ).fetchone()
-    )
-
-
-_TAKERS: dict[str, Callable[[sqlite3.Connection, dict[str, Any]], None]] = {
-    "plan": _take_plan,
-    "exercise": _take_exercise,
-    "session": _take_session,
-    "record": _take_record,
-    "host_event": _take_host_event,
-}
+    if allowed is _TRUTH:
+        return isinstance(value, bool)
+    if not isinstance(value, str) or (allowed is _SHORT and not 0 < len(value) <= 128):
+        return False
+    return allowed is not _ID or bool(re.fullmatch("[0-9a-f]{16}", value))

@@ -11,6 +11,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tenuto.sessions.device import NAME
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -58,7 +60,8 @@ def _point(
 ) -> dict[str, Any]:
     key = told.row.key
     namespace, name, version = schema
-    own_id = uuid.uuid5(_NAMESPACE, f"{key.wearable} {key.boot_id} {key.seq} {what}")
+    device = key.device.removeprefix(NAME)  # as it was told before version 5 of the history
+    own_id = uuid.uuid5(_NAMESPACE, f"{device} {key.boot_id} {key.seq} {what}")
     header: dict[str, Any] = {
         "id": str(own_id),
         "creation_date_time": _utc(utc_ms),

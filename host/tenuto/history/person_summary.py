@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, tzinfo
 
-    from .store import SessionRow, Store, StoredSession
+    from .rows import SessionRow, StoredSession
+    from .store import Store
 
 CACHED_MAX = 4096
 

@@ -8,7 +8,6 @@ file that SQLite itself cannot read through is copied, row by row, as far as it 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sqlite3
@@ -16,15 +15,17 @@ import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenuto.errors import StoreError
-from tenuto.sessions import events
-from tenuto.sessions.tracker import plan_id_of
+from tenuto.sessions.device import NAME
 from tenuto_core import vocab
 from tenuto_core.plan import Plan, PlanError
 
-from .store import Store, transaction
+from . import persons
+from .merge import ContradictionError, Row as _Row, put_boot, told_by_records
+from .schema import transaction
+from .store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +33,22 @@ if TYPE_CHECKING:
 PROBLEMS_MAX = 20
 """How many problems of the file's structure are looked for."""
 
-_TABLES = ("plans", "exercises", "sessions", "records", "host_events", "deleted", "outbox")
+_TABLES = (
+    "persons",
+    "known_boots",
+    "plans",
+    "exercises",
+    "sessions",
+    "records",
+    "host_events",
+    "deleted",
+    "outbox",
+)
 """In the order in which they may be filled."""
 
 MOMENT_MS = 10_000
 """How far a row's times may be from its records': a wearable's clock is asked again and again."""
 
-_Row = tuple[Any, ...]
 _Key = tuple[str, int, int]
 """As in `SessionKey`."""
 
@@ -140,6 +150,11 @@ def _check(db: sqlite3.Connection) -> Checked:
         f"session {number or f'of {key[0]}'} is not as its records tell"
         for number, key, _ in _wrong_rows(db)
     ]
+    faults += [f"nothing is known of the person {who}" for who in _unknown_persons(db)]
+    faults += [
+        f"sessions of {device} are kept as if of {stand_in}"
+        for stand_in, _, device in _boots_apart(db)
+    ]
     return Checked((), tuple(faults))
 
 
@@ -148,14 +163,19 @@ def _rebuild(db: sqlite3.Connection) -> int:
     try:
         with transaction(db):
             db.executemany("DELETE FROM plans WHERE plan_id = ?", [(i,) for i in _bad_plans(db)])
+            for who in _unknown_persons(db):
+                persons.add(db, who, who.removeprefix(persons.OLD), 0)
+            for boot in _boots_apart(db):
+                with suppress(ContradictionError):  # then they are not the same
+                    put_boot(db, *boot)
             wrong = list(_wrong_rows(db))
             for number, key, row in wrong:
                 if number is None:
                     db.execute(
-                        "INSERT INTO sessions (wearable, boot_id, seq, plan_id, routine,"
+                        "INSERT INTO sessions (device, boot_id, seq, wearable, plan_id, routine,"
                         " started_utc_ms, ended_utc_ms, reason, source)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (*key, *row),
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (*key, _wearable_of(db, key[0]), *row),
                     )
                 else:
                     db.execute(
@@ -166,14 +186,41 @@ def _rebuild(db: sqlite3.Connection) -> int:
             for key, first, last in _stretches(db):
                 db.execute(
                     "UPDATE records SET session_id = (SELECT id FROM sessions"
-                    " WHERE wearable = ?1 AND boot_id = ?2 AND seq = ?3)"
-                    " WHERE wearable = ?1 AND boot_id = ?2 AND seq BETWEEN ?4 AND ?5",
+                    " WHERE device = ?1 AND boot_id = ?2 AND seq = ?3)"
+                    " WHERE device = ?1 AND boot_id = ?2 AND seq BETWEEN ?4 AND ?5",
                     (*key, first, last),
                 )
             db.execute("DELETE FROM host_events WHERE session_id NOT IN (SELECT id FROM sessions)")
         return len(wrong)
     finally:
         db.execute("PRAGMA foreign_keys = ON")
+
+
+def _unknown_persons(db: sqlite3.Connection) -> list[str]:
+    return [
+        row[0]
+        for row in db.execute(
+            "SELECT DISTINCT person_id FROM sessions WHERE person_id IS NOT NULL"
+            " AND person_id NOT IN (SELECT person_id FROM persons) ORDER BY person_id"
+        )
+    ]
+
+
+def _boots_apart(db: sqlite3.Connection) -> list[tuple[str, int, str]]:
+    """Return the boots of which sessions are kept under what the device was known by before."""
+    return db.execute(
+        "SELECT stand_in, boot_id, device FROM known_boots AS k WHERE EXISTS (SELECT 1"
+        " FROM sessions AS s WHERE s.device = k.stand_in AND s.boot_id = k.boot_id)"
+    ).fetchall()
+
+
+def _wearable_of(db: sqlite3.Connection, device: str) -> str:
+    """Return what the device of a session whose row was lost was last called."""
+    row = db.execute(
+        "SELECT wearable FROM sessions WHERE device = ? ORDER BY started_utc_ms DESC LIMIT 1",
+        (device,),
+    ).fetchone()
+    return str(row[0]) if row else device.removeprefix(NAME)
 
 
 def _bad_plans(db: sqlite3.Connection) -> list[str]:
@@ -201,25 +248,24 @@ def _stretches(db: sqlite3.Connection) -> Iterator[tuple[_Key, int, int]]:
     Records without the beginning of their session stay with the one they are with, or else are one.
     """
     known: dict[int, _Key] = {
-        number: (wearable, boot_id, seq)
-        for number, wearable, boot_id, seq in db.execute(
-            "SELECT id, wearable, boot_id, seq FROM sessions"
+        number: (device, boot_id, seq)
+        for number, device, boot_id, seq in db.execute(
+            "SELECT id, device, boot_id, seq FROM sessions"
         )
     }
     key: _Key | None = None
     first = last = 0
-    for wearable, boot_id, seq, kind, session_id in db.execute(
-        "SELECT wearable, boot_id, seq, kind, session_id FROM records"
-        " ORDER BY wearable, boot_id, seq"
+    for device, boot_id, seq, kind, session_id in db.execute(
+        "SELECT device, boot_id, seq, kind, session_id FROM records ORDER BY device, boot_id, seq"
     ).fetchall():
-        here = key if key is not None and key[:2] == (wearable, boot_id) else None
+        here = key if key is not None and key[:2] == (device, boot_id) else None
         claimed = known.get(session_id)
         if kind == vocab.SESSION_STARTED:
-            here = (wearable, boot_id, seq)
-        elif claimed is not None and claimed[:2] == (wearable, boot_id):
+            here = (device, boot_id, seq)
+        elif claimed is not None and claimed[:2] == (device, boot_id):
             here = claimed if here is None or claimed[2] > here[2] else here
         if here is None:
-            here = (wearable, boot_id, seq)
+            here = (device, boot_id, seq)
         if here != key:
             if key is not None:
                 yield key, first, last
@@ -234,11 +280,16 @@ def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row
     for key, first, last in list(_stretches(db)):
         row = db.execute(
             "SELECT id, plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
-            " FROM sessions WHERE wearable = ? AND boot_id = ? AND seq = ?",
+            " FROM sessions WHERE device = ? AND boot_id = ? AND seq = ?",
             key,
         ).fetchone()
         number, told = (row[0], row[1:]) if row else (None, (None,) * 6)
-        right = _told_by_records(db, (*key[:2], first, last), number, told)
+        records = db.execute(
+            "SELECT kind, seq, utc_ms, at_ms, step, a, b, c FROM records WHERE device = ?"
+            " AND boot_id = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+            (*key[:2], first, last),
+        )
+        right = told_by_records(db, records, number, told)
         if number is None or not all(map(_agree, right, told)):
             yield number, key, right
 
@@ -248,52 +299,6 @@ def _agree(right: object, told: object) -> bool:
     if isinstance(right, int) and isinstance(told, int):
         return abs(right - told) <= MOMENT_MS
     return right == told
-
-
-def _told_by_records(db: sqlite3.Connection, where: _Row, number: int | None, told: _Row) -> _Row:
-    plan_id, routine, started_utc_ms = told[:3]
-    first_utc_ms = None
-    ended: _Row | None = None
-    for kind, seq, utc_ms, *fields in db.execute(
-        "SELECT kind, seq, utc_ms, at_ms, step, a, b, c FROM records WHERE wearable = ?"
-        " AND boot_id = ? AND seq BETWEEN ? AND ? ORDER BY seq",
-        where,
-    ):
-        first_utc_ms = first_utc_ms or utc_ms
-        if kind == vocab.SESSION_STARTED:
-            at_ms, step, a, b, c = fields
-            plan_id = plan_id_of(events.Record(seq, at_ms, kind, step, a, b, c)).hex()
-            started_utc_ms = utc_ms
-        elif kind == vocab.SESSION_ENDED and ended is None:
-            reason, source = fields[2] & 0xFF, fields[2] >> 8
-            ended = (
-                utc_ms,
-                _name(vocab.END_REASONS, reason),
-                _name(vocab.SOURCES, source),
-            )
-    if ended is None:
-        ended = _told_by_host(db, number)
-    known = db.execute("SELECT routine FROM plans WHERE plan_id = ?", (plan_id,)).fetchone()
-    return (
-        plan_id,
-        known[0] if known and routine is None else routine,
-        first_utc_ms if started_utc_ms is None else started_utc_ms,
-        *((None,) * 3 if ended is None else ended),
-    )
-
-
-def _told_by_host(db: sqlite3.Connection, number: int | None) -> _Row | None:
-    for utc_ms, data in db.execute(
-        "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id", (number,)
-    ):
-        event = events.from_json(json.loads(data))
-        if isinstance(event, events.SessionEnded):
-            return utc_ms, event.reason, event.source
-    return None
-
-
-def _name(names: tuple[str, ...], number: int) -> str:
-    return names[number] if number < len(names) else f"unknown_{number}"
 
 
 def _save_readable(damaged: Path, db: sqlite3.Connection) -> dict[str, int]:

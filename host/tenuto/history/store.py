@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sqlite3
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from importlib.resources import files
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -29,17 +28,31 @@ from tenuto.errors import StoreError
 from tenuto.event_loops import SideThread
 from tenuto.sessions import events
 
+from . import persons
+from .merge import (
+    HOST_EVENT_ORDER,
+    NUMBER_MAX,
+    RECORD_MAX,
+    UTC_MS_MAX,
+    ContradictionError,
+    is_deleted,
+    put_boot,
+    put_host_event,
+    put_record,
+    session_number,
+)
+from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, Waiting
+from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tenuto.routines.routine import Exercise
-    from tenuto.sessions.events import Entry, Event, Record, SessionKey
+    from tenuto.sessions.events import Entry, SessionKey
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 4
-APPLICATION_ID = 0x54656E75
-"""`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 LINGER_S = 0.25
 """How long a queue gathers entries before the store is given them.  Far less than it takes until
 a wearable is told that a lone record has arrived, so that it is on the disk by then.  Of many at
@@ -50,96 +63,6 @@ BUSY_TIMEOUT_S = 5.0
 CACHE_KIB = 16_384
 OUTBOX_MAX = 10_000
 """Messages that wait for the broker, at most: those of a hundred sessions."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """What the table of sessions says of one.
-
-    routine, plan_id, person: None where not known.  started_utc_ms: of its first known record.
-    ended_utc_ms, reason, source: None while it is not known to have ended.
-    """
-
-    id: int
-    key: SessionKey
-    person: str | None
-    plan_id: str | None
-    routine: str | None
-    started_utc_ms: int
-    ended_utc_ms: int | None
-    reason: str | None
-    source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A record of the wearable's log and when it happened, ms since 1970 in UTC.
-
-    uncertainty_ms: how far from the truth that may be; None where it is not known.
-    """
-
-    record: Record
-    utc_ms: int
-    uncertainty_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HostEvent:
-    """An event that only the host noticed and when it happened, ms since 1970 in UTC."""
-
-    event: Event
-    utc_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ExerciseNote:
-    """What a routine says of an exercise: `stretch` or `strength`, and which muscles it is for."""
-
-    name: str
-    kind: str
-    muscles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """A session with all that is kept of it.
-
-    plan: the bytes of the plan, None where it was never known.  records: in order of their
-    numbers.  host_events: in order of session time.  exercises: empty where the routine was never
-    known.
-    """
-
-    row: SessionRow
-    plan: bytes | None
-    records: tuple[StoredRecord, ...]
-    host_events: tuple[HostEvent, ...]
-    exercises: tuple[ExerciseNote, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A message for the broker that waits in the outbox.
-
-    utc_ms: when what it tells happened, ms since 1970.
-    """
-
-    id: int
-    utc_ms: int
-    topic: str
-    payload: bytes
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Do all that is inside or, after an error, nothing of it."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
 
 
 class Store:
@@ -213,25 +136,36 @@ class Store:
         """Give a plan's bytes, None if it is not kept."""
         return await self._run(lambda: self._plan(plan_id))
 
-    async def last_seq(self, wearable: str, boot_id: int) -> int | None:
-        """Give the highest record number known of a wearable's boot, None if there is none.
+    async def meet(self, device: str, boot_id: int, *before: str) -> None:
+        """Take note of a device that was reached: what this boot of it has is its own.
+
+        Args:
+            device: What it is known by; see `tenuto.sessions.device`.
+            boot_id: Its present boot.
+            before: What it may have been known by when its sessions were kept.
+        """
+        await self._run(lambda: self._meet(device, boot_id, before))
+
+    async def last_seq(self, device: str, boot_id: int) -> int | None:
+        """Return the highest record number known of a device's boot, None if there is none.
 
         The records of a session that was deleted are known, though they are not kept.
         """
         row = await self._run(
             lambda: self._db.execute(
-                "SELECT max(seq) FROM (SELECT seq FROM records WHERE wearable = ?1 AND boot_id = ?2"
-                " UNION ALL SELECT last_seq FROM deleted WHERE wearable = ?1 AND boot_id = ?2)",
-                (wearable, boot_id),
+                "SELECT max(seq) FROM (SELECT seq FROM records WHERE device = ?1 AND boot_id = ?2"
+                " UNION ALL SELECT last_seq FROM deleted WHERE device = ?1 AND boot_id = ?2)",
+                (device, boot_id),
             ).fetchone()
         )
         last: int | None = row[0]
         return last
 
-    async def unfinished(self, wearable: str) -> list[StoredSession]:
-        """Give a wearable's sessions that are not known to have ended, oldest first."""
-        where = "WHERE wearable = ? AND ended_utc_ms IS NULL ORDER BY id"
-        return await self._run(lambda: self._load(where, (wearable,)))
+    async def unfinished(self, *devices: str) -> list[StoredSession]:
+        """Return the sessions of devices that are not known to have ended, oldest first."""
+        marks = ", ".join("?" * len(devices))
+        where = f"WHERE device IN ({marks}) AND ended_utc_ms IS NULL ORDER BY id"
+        return await self._run(lambda: self._load(where, devices))
 
     async def sessions(self, limit: int | None = None) -> list[SessionRow]:
         """Give the rows of the sessions that began last, newest first."""
@@ -326,12 +260,12 @@ class Store:
         else:
             self._make_file()
         self._connect("ro" if self._read_only else "rw")
-        version = self._check()
+        version = check_version(self._db, self.path)
         if not self._read_only:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             if version < SCHEMA_VERSION:
-                self._upgrade()
+                upgrade(self._db)
         elif version < SCHEMA_VERSION:
             self._upgrade_to_read(version)
 
@@ -351,7 +285,7 @@ class Store:
         try:
             self._close()
             self._connect("rw")
-            self._upgrade()
+            upgrade(self._db)
             self._db.execute("PRAGMA query_only = ON")
         except sqlite3.OperationalError as error:
             raise StoreError(
@@ -369,41 +303,6 @@ class Store:
                 f"the history {self.path} cannot be written ({error.strerror}): "
                 "give [history] path in the configuration a place where you may write"
             ) from error
-
-    def _check(self) -> int:
-        """Give the file's schema version, once it is sure that the file may be used."""
-        version = self._pragma("user_version")
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"the history {self.path} has version {version}, this Tenuto knows "
-                f"{SCHEMA_VERSION}: install the newer Tenuto that wrote it"
-            )
-        tables = self._db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables and self._pragma("application_id") != APPLICATION_ID:
-            raise StoreError(
-                f"{self.path} is the database of another program: "
-                "give [history] path in the configuration another place"
-            )
-        return version
-
-    def _upgrade(self) -> None:
-        """Run the scripts from the version that is there to the present one, in a transaction."""
-        db = self._db
-        with transaction(db):
-            version = self._pragma("user_version")  # another process may have been faster
-            names = [f"upgrade_v{old}.sql" for old in range(version, SCHEMA_VERSION)]
-            if version == 0:
-                names = [f"schema_v{SCHEMA_VERSION}.sql"]
-            for name in names:
-                script = files(__package__).joinpath(name).read_text(encoding="utf-8")
-                for statement in _statements(script):
-                    db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _pragma(self, name: str) -> int:
-        value: int = self._db.execute(f"PRAGMA {name}").fetchone()[0]
-        return value
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -429,6 +328,14 @@ class Store:
         with transaction(db):
             db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
 
+    def _meet(self, device: str, boot_id: int, before: Sequence[str]) -> None:
+        try:
+            with transaction(self._db):
+                for stand_in in before:
+                    put_boot(self._db, stand_in, boot_id, device)
+        except ContradictionError as error:
+            _log.warning("device=%s %s", device, error)
+
     def _add(self, entries: Sequence[Entry]) -> None:
         db = self._db
         with transaction(db):
@@ -437,12 +344,13 @@ class Store:
 
     def _add_entry(self, entry: Entry) -> None:
         key, event, record = entry.session, entry.event, entry.record
-        if self._db.execute(
-            "SELECT 1 FROM deleted WHERE wearable = ? AND boot_id = ? AND seq = ?",
-            (key.wearable, key.boot_id, key.seq),
-        ).fetchone():
+        if (why := _unfit(entry)) is not None:
+            _log.error("wearable=%s not kept: %s", entry.wearable, why)
             return
-        session_id = self._session_id(entry)
+        if is_deleted(self._db, key.device, key.boot_id, key.seq):
+            return
+        utc_ms = min(max(0, entry.utc_ms), UTC_MS_MAX)
+        session_id = self._session_id(entry, utc_ms)
         if isinstance(event, events.SessionStarted):
             plan = event.plan
             self._db.execute(
@@ -450,7 +358,7 @@ class Store:
                 " routine = CASE WHEN ? THEN ? ELSE coalesce(routine, ?) END WHERE id = ?",
                 (
                     event.plan_id,
-                    entry.utc_ms,
+                    utc_ms,
                     plan is not None,
                     event.routine,
                     event.routine,
@@ -464,48 +372,40 @@ class Store:
             self._db.execute(
                 "UPDATE sessions SET ended_utc_ms = ?, reason = ?, source = ?"
                 " WHERE id = ? AND (ended_utc_ms IS NULL OR ?)",
-                (entry.utc_ms, event.reason, event.source, session_id, record is not None),
+                (utc_ms, event.reason, event.source, session_id, record is not None),
             )
         if record is not None:
-            self._db.execute(
-                "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (
-                    key.wearable,
-                    key.boot_id,
-                    record.seq,
-                    session_id,
-                    record.at_ms,
-                    record.kind,
-                    record.step,
-                    record.a,
-                    record.b,
-                    record.c,
-                    entry.utc_ms,
-                    entry.uncertainty_ms,
-                ),
-            )
+            uncertainty_ms = entry.uncertainty_ms
+            if uncertainty_ms is not None:
+                uncertainty_ms = min(uncertainty_ms, NUMBER_MAX)
+            stored = StoredRecord(record, utc_ms, uncertainty_ms)
+            try:
+                put_record(self._db, session_id, key.device, key.boot_id, stored)
+            except ContradictionError as error:
+                _log.error("wearable=%s not kept: %s", entry.wearable, error)
         elif event.seq is None:
-            self._db.execute(
-                "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                (session_id, event.t_ms, entry.utc_ms, json.dumps(events.to_json(event))),
-            )
+            put_host_event(self._db, session_id, event, utc_ms)
 
-    def _session_id(self, entry: Entry) -> int:
+    def _session_id(self, entry: Entry, utc_ms: int) -> int:
         key = entry.session
-        address = (key.wearable, key.boot_id, key.seq)
+        number = session_number(self._db, key.device, key.boot_id, key.seq)
+        if number is not None:
+            return number
+        person = entry.person
         row = self._db.execute(
-            "SELECT id FROM sessions WHERE wearable = ? AND boot_id = ? AND seq = ?", address
+            "INSERT INTO sessions (device, boot_id, seq, wearable, person_id, is_simulated,"
+            " started_utc_ms) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (
+                key.device,
+                key.boot_id,
+                key.seq,
+                entry.wearable,
+                None if person is None else persons.id_here(self._db, person, utc_ms),
+                entry.is_simulated,
+                utc_ms,
+            ),
         ).fetchone()
-        if row is None:
-            row = self._db.execute(
-                "INSERT INTO sessions (wearable, boot_id, seq, person, started_utc_ms)"
-                " VALUES (?, ?, ?, ?, ?) RETURNING id",
-                (*address, entry.person, entry.utc_ms),
-            ).fetchone()
-        number: int = row[0]
-        return number
+        return int(row[0])
 
     def _save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
         self._db.execute(
@@ -527,26 +427,24 @@ class Store:
         db.execute("PRAGMA secure_delete = ON")
         with transaction(db):
             row = db.execute(
-                "SELECT wearable, boot_id, seq, started_utc_ms FROM sessions WHERE id = ?",
+                "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions WHERE id = ?",
                 (number,),
             ).fetchone()
             if row is not None:
-                self._delete_row(number, *row)
+                self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
         self._scrub()  # also of what an earlier call had to leave
         return row is not None
 
-    def _delete_row(
-        self, number: int, wearable: str, boot_id: int, seq: int, started_utc_ms: int
-    ) -> None:
+    def _delete_row(self, number: int, key: SessionKey, started_utc_ms: int, wearable: str) -> None:
         db = self._db
         last_seq, last_utc_ms = db.execute(
             "SELECT coalesce(max(seq), ?), coalesce(max(utc_ms), ?) FROM records"
             " WHERE session_id = ?",
-            (seq, started_utc_ms, number),
+            (key.seq, started_utc_ms, number),
         ).fetchone()
         db.execute(
             "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (wearable, boot_id, seq, last_seq),
+            (key.device, key.boot_id, key.seq, last_seq),
         )
         db.execute(
             "DELETE FROM outbox WHERE utc_ms BETWEEN ? AND ? AND instr(topic, ?)",
@@ -558,6 +456,7 @@ class Store:
                 f"DELETE FROM {table} WHERE plan_id NOT IN"  # noqa: S608 - two fixed names
                 " (SELECT plan_id FROM sessions WHERE plan_id IS NOT NULL)"
             )
+        persons.forget_unused(db)
 
     def _scrub(self) -> None:
         """Take what was deleted out of the file and out of its log too."""
@@ -580,11 +479,22 @@ class Store:
     def _rows(self, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
         # `rest` comes from this module only; values never become part of it.
         rows = self._db.execute(
-            "SELECT id, wearable, boot_id, seq, person, plan_id, routine, started_utc_ms,"  # noqa: S608
-            f" ended_utc_ms, reason, source FROM sessions {rest}",
+            "SELECT id, device, boot_id, seq, wearable, person_id, is_simulated,"  # noqa: S608
+            " plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
+            f" FROM sessions {rest}",
             values,
         ).fetchall()
-        return [SessionRow(row[0], events.SessionKey(*row[1:4]), *row[4:]) for row in rows]
+        names = persons.names(self._db)
+        return [
+            SessionRow(
+                number,
+                events.SessionKey(device, boot_id, seq),
+                wearable,
+                names.get(person_id, person_id),
+                *(*told, bool(is_simulated)),
+            )
+            for number, device, boot_id, seq, wearable, person_id, is_simulated, *told in rows
+        ]
 
     def _load(self, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
         # One transaction, so that a row and its records are of the same moment.
@@ -601,7 +511,8 @@ class Store:
             (row.id,),
         )
         noticed = self._db.execute(
-            "SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY t_ms, id",
+            "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
+            f" ORDER BY {HOST_EVENT_ORDER}",
             (row.id,),
         )
         notes = self._db.execute(
@@ -663,12 +574,17 @@ _ADVICE = (
 )
 
 
-def _statements(script: str) -> list[str]:
-    """Split a script; `executescript` would end the transaction that it has to be part of."""
-    statements, pending = [], ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            statements.append(pending)
-            pending = ""
-    return statements
+def _unfit(entry: Entry) -> str | None:
+    """Return why an entry cannot be one that a log told, None if it can."""
+    key, record = entry.session, entry.record
+    if not (0 <= key.boot_id <= NUMBER_MAX and 0 <= key.seq <= NUMBER_MAX):
+        return f"no session has the boot id {key.boot_id} and the number {key.seq}"
+    if record is None:
+        return None
+    if record.seq < key.seq:
+        return f"record {record.seq} comes before its session, {key.seq}"
+    for name, most in RECORD_MAX.items():
+        value = getattr(record, name)
+        if not 0 <= value <= most:
+            return f"no record has {value} for `{name}`; the most is {most}"
+    return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenuto.sessions.events import Event
 
-    from .store import StoredSession
+    from .rows import StoredSession
 
 _E = TypeVar("_E", bound=events.Event)
 

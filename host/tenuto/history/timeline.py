@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
 
-    from .store import SessionRow, StoredSession
+    from .rows import SessionRow, StoredSession
 
 HOLD = vocab.STEP_KINDS[vocab.HOLD]
 COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]

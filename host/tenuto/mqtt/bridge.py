@@ -175,11 +175,11 @@ class Bridge:
 
         Entries of a wearable that was removed meanwhile are left out.
         """
-        known = [entry for entry in entries if entry.session.wearable in self._views]
+        known = [entry for entry in entries if entry.wearable in self._views]
         for entry in known:
-            self._views[entry.session.wearable].apply(entry.event, entry.utc_ms)
+            self._views[entry.wearable].apply(entry.event, entry.utc_ms)
         changed = (entry for entry in known if type(entry.event) not in NOT_OF_THE_SESSION)
-        for wearable in {entry.session.wearable for entry in changed}:
+        for wearable in {entry.wearable for entry in changed}:
             self._retain_session(wearable)
         self._outbox.hold([told for entry in known if (told := self._tell(entry)) is not None])
         self._outgoing.stir()
@@ -288,7 +288,7 @@ class Bridge:
         """Queue a heart rate; return what must arrive, as (topic, payload, ms since 1970)."""
         if entry.replayed:
             return None  # it was news once, and is not any more
-        wearable, event = entry.session.wearable, entry.event
+        wearable, event = entry.wearable, entry.event
         if type(event) not in EVENTS_OF_THE_HEART:
             payload = encode(event_payload(entry))
             return self._topics.of(wearable, "event"), payload, entry.utc_ms

@@ -120,7 +120,7 @@ class StateTopics:
     async def handle(self, entries: Sequence[Entry]) -> None:
         """Note what entries change."""
         for entry in entries:
-            wearable, event = entry.session.wearable, entry.event
+            wearable, event = entry.wearable, entry.event
             if isinstance(event, SessionStarted):
                 self._late_ms.pop(wearable, None)
             elif isinstance(event, CueFired):
@@ -170,7 +170,7 @@ class StateTopics:
             self.say_device(wearable)
         for wearable in self._wearables:
             stands = await self._standings.of(
-                lambda row, name=wearable: row.key.wearable == name,  # type: ignore[misc]
+                lambda row, name=wearable: row.wearable == name,  # type: ignore[misc]
                 now_ms,
             )
             self._bridge.set_summary(wearable, summary_payload(stands))

@@ -232,9 +232,15 @@ class SessionEnded(Event):
 
 @dataclass(frozen=True, slots=True, order=True)
 class SessionKey:
-    """Which session: a wearable, its boot, and the log number of its `session_started`."""
+    """Which session: a device, its boot, and the log number of its `session_started`.
 
-    wearable: str
+    Attributes:
+        device: What tells the device from all others on every host; see `tenuto.sessions.device`.
+        boot_id: Of the boot in which it began.
+        seq: Of its first record.
+    """
+
+    device: str
     boot_id: int
     seq: int
 
@@ -256,20 +262,24 @@ class Record:
 class Entry:
     """An event with its address; what the queues carry.
 
-    person: from the configuration, or None.  utc_ms: when it happened, milliseconds since 1970,
-    as well as the host knows.  uncertainty_ms: how far from the truth `utc_ms` may be by what the
-    host knows of the wearable's clock, None where it does not know; the host's own clock is taken
-    for right.  record: the log record behind it, None for what the host noticed.
-    replayed: it comes from the history, so that whoever starts in mid-session knows its beginning.
+    wearable: what the configuration calls the device.  person: from the configuration, or None.
+    utc_ms: when it happened, milliseconds since 1970, as well as the host knows.
+    uncertainty_ms: how far from the truth `utc_ms` may be by what the host knows of the wearable's
+    clock, None where it does not know; the host's own clock is taken for right.  record: the log
+    record behind it, None for what the host noticed.  replayed: it comes from the history, so that
+    whoever starts in mid-session knows its beginning.  is_simulated: whether the device is a
+    simulated one, whose sessions count for nobody.
     """
 
     session: SessionKey
+    wearable: str
     person: str | None
     event: Event
     utc_ms: int
     record: Record | None = None
     replayed: bool = False
     uncertainty_ms: int | None = None
+    is_simulated: bool = False
 
 
 _HIDDEN = frozenset({"plan", "seq"})

@@ -173,5 +173,5 @@ class ScreenStates:
 
 
 def _is_before(one: SessionKey, other: SessionKey) -> bool:
-    same_log = (one.wearable, one.boot_id) == (other.wearable, other.boot_id)
+    same_log = (one.device, one.boot_id) == (other.device, other.boot_id)
     return same_log and one.seq < other.seq

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tenuto.sessions.events import SessionKey
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -19,7 +21,8 @@ class Identity:
 
     boot_id: differs from boot to boot; with it the log's numbers and the clock begin anew.
     firmware: its version.  serial: its number, the same on every link.  address: of its radio, such
-    as `C0:00:00:00:00:01`.  Each is None where it does not tell.
+    as `C0:00:00:00:00:01`.  Each is None where it does not tell.  device: what it is known by in
+    the history, see `tenuto.sessions.device`; empty until the supervisor has filled it in.
     """
 
     name: str
@@ -28,6 +31,11 @@ class Identity:
     firmware: str | None = None
     serial: str | None = None
     address: str | None = None
+    device: str = ""
+
+    def session(self, seq: int) -> SessionKey:
+        """Return which session begins with a record of this boot's log."""
+        return SessionKey(self.device, self.boot_id, seq)
 
 
 @dataclass(frozen=True, slots=True)

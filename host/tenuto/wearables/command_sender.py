@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import Verb
-from tenuto.sessions.events import SessionKey
 from tenuto_core.answers import NO_PLAN_ID
 
 from .plan_finder import STORE_TIMEOUT_S
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tenuto.routines.compile import CompiledPlan
+    from tenuto.sessions.events import SessionKey
 
     from .base import Driver, Identity
     from .log_reader import LogReader
@@ -111,7 +111,7 @@ class CommandSender:
         if status.session is None:
             raise RefusedError("not_playing", f"{self._name} did not begin")
         await self._describe(compiled)
-        return SessionKey(self._name, identity.boot_id, status.session)
+        return identity.session(status.session)
 
     async def _describe(self, compiled: CompiledPlan) -> None:
         """Keep what the routine says of its exercises; the session does not wait for it."""
@@ -184,8 +184,8 @@ class CommandSender:
         waited = self._undelivered
         if waited is None:
             return
-        boot_id, status = self._reached().boot_id, await self._driver.status()
-        same = SessionKey(self._name, boot_id, status.session or 0) == waited.session
+        identity, status = self._reached(), await self._driver.status()
+        same = identity.session(status.session or 0) == waited.session
         try:
             if status.plan_id is None or not status.playing or not same:
                 raise RefusedError("not_playing", "it no longer plays that session")
@@ -247,4 +247,4 @@ class CommandSender:
         status = await self._driver.status()
         if not status.playing or status.session is None:
             return None
-        return SessionKey(self._name, identity.boot_id, status.session)
+        return identity.session(status.session)

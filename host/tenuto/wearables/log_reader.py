@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, RefusedError
 from tenuto.event_loops import real_s
+from tenuto.sessions.device import named
 from tenuto.sessions.events import (
     ClockStepped,
     Entry,
@@ -62,6 +63,7 @@ class LogReader:
     Args:
         name: the wearable's.
         person: who wears it, None for nobody known.
+        is_simulated: whether it is a simulated one; its sessions are marked.
         driver: hands over the log.
         surroundings: the history, and where entries go.
 
@@ -72,7 +74,13 @@ class LogReader:
     """
 
     def __init__(
-        self, name: str, person: str | None, driver: Driver, surroundings: Surroundings
+        self,
+        name: str,
+        person: str | None,
+        driver: Driver,
+        surroundings: Surroundings,
+        *,
+        is_simulated: bool = False,
     ) -> None:
         self.tracker: Tracker | None = None
         self.clock = ClockSync(name, driver, surroundings, self._on_clock_step)
@@ -81,7 +89,8 @@ class LogReader:
         self._person = person
         self._driver = driver
         self._around = surroundings
-        self._boot_id: int | None = None
+        self._is_simulated = is_simulated
+        self._identity: Identity | None = None
         self._next_seq: int | None = None
         self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
         self._is_loss_told = False
@@ -105,11 +114,12 @@ class LogReader:
         Raises:
             TimeoutError: the records of the boot before could not be read in time.
         """
-        if self._boot_id == identity.boot_id:
+        known = self._identity
+        if known is not None and known.session(0) == identity.session(0):
             return
         async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
             await self._records.join()  # what is left of the boot before
-        self._boot_id, self._next_seq = identity.boot_id, None
+        self._identity, self._next_seq = identity, None
         self.clock.restart()
 
     async def follow(self, status: Status) -> None:
@@ -151,7 +161,7 @@ class LogReader:
         event = make(max(0, tracker.t_ms(self.clock.device_now_ms())))
         self._noticed = (tracker.key, event.t_ms)
         utc_ms = round(self._around.utc_ms())
-        self._around.put(Entry(tracker.key, self._person, event, utc_ms, uncertainty_ms=0))
+        self._around.put(self._entry(tracker.key, event, utc_ms, uncertainty_ms=0))
 
     def _on_clock_step(self, by_ms: int) -> None:
         if self.playing:
@@ -161,13 +171,15 @@ class LogReader:
 
     async def _take_up(self, status: Status) -> int:
         """Take up what the history has; returns the first log number that it does not have."""
-        assert self._boot_id is not None  # noqa: S101 - `meet` came before
-        boot_id, store = self._boot_id, self._around.store
+        assert self._identity is not None  # noqa: S101 - `meet` came before
+        device, boot_id = self._identity.device, self._identity.boot_id
+        before_v5, store = named(self._name), self._around.store
         async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
-            unfinished = await store.unfinished(self._name)
-            last_seq = await store.last_seq(self._name, boot_id)
+            await store.meet(device, boot_id, before_v5)
+            unfinished = await store.unfinished(device, before_v5)
+            last_seq = await store.last_seq(device, boot_id)
         before, self.tracker = self.tracker, None
-        if before is not None and before.key.boot_id != boot_id:
+        if before is not None and not self._is_present(before.key):
             # What the history does not have yet may be on its way there, so the tracker knows best.
             unfinished = [stored for stored in unfinished if stored.row.key != before.key]
             if not before.ended:
@@ -175,7 +187,7 @@ class LogReader:
                 t_ms = max(before.last_t_ms, noticed_ms if key == before.key else 0)
                 self._close(before.key, t_ms, self.clock.newest_utc_ms)
         for stored in unfinished:
-            is_present = stored.row.key.boot_id == boot_id and stored is unfinished[-1]
+            is_present = self._is_present(stored.row.key) and stored is unfinished[-1]
             await self._take_up_one(stored, status, is_present=is_present)
         if last_seq is not None and not 0 <= last_seq < SEQ_MAX:
             _log.error(
@@ -193,13 +205,12 @@ class LogReader:
         plan_id = bytes.fromhex(stored.row.plan_id or "") or status.plan_id or bytes(8)
         tracker = Tracker(key, await self.plans.find(plan_id), plan_id)
         entries = [
-            Entry(key, self._person, event, item.utc_ms, item.record, replayed=True)
+            self._entry(key, event, item.utc_ms, item.record, replayed=True)
             for item in stored.records
             for event in tracker.feed(item.record)
         ]
         noticed = [
-            Entry(key, self._person, item.event, item.utc_ms, replayed=True)
-            for item in stored.host_events
+            self._entry(key, item.event, item.utc_ms, replayed=True) for item in stored.host_events
         ]
         if is_present:
             self.tracker = tracker
@@ -214,10 +225,36 @@ class LogReader:
 
     def _close(self, key: SessionKey, t_ms: int, utc_ms: int) -> None:
         """End a session of which the wearable will never tell how it went on."""
-        if key.boot_id != self._boot_id:
-            self._around.put(Entry(key, self._person, WearableRestarted(t_ms=t_ms), utc_ms))
+        if not self._is_present(key):
+            self._around.put(self._entry(key, WearableRestarted(t_ms=t_ms), utc_ms))
         ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
-        self._around.put(Entry(key, self._person, ended, utc_ms))
+        self._around.put(self._entry(key, ended, utc_ms))
+
+    def _is_present(self, key: SessionKey) -> bool:
+        """Return whether a session is of the boot that was reached."""
+        return self._identity is not None and key == self._identity.session(key.seq)
+
+    def _entry(
+        self,
+        key: SessionKey,
+        event: Event,
+        utc_ms: int,
+        record: Record | None = None,
+        *,
+        uncertainty_ms: int | None = None,
+        replayed: bool = False,
+    ) -> Entry:
+        return Entry(
+            key,
+            self._name,
+            self._person,
+            event,
+            utc_ms,
+            record,
+            replayed=replayed,
+            uncertainty_ms=uncertainty_ms,
+            is_simulated=self._is_simulated,
+        )
 
     # --- the log
 
@@ -245,25 +282,25 @@ class LogReader:
         while True:
             item = await self._records.get()
             try:
-                if self._boot_id is None:
+                if self._identity is None:
                     continue
                 if isinstance(item, _Gap):
-                    await self._cross(item, self._boot_id)
+                    await self._cross(item, self._identity)
                 else:
-                    await self._read(item, self._boot_id)
+                    await self._read(item, self._identity)
             finally:
                 self._records.task_done()
 
-    async def _read(self, record: Record, boot_id: int) -> None:
+    async def _read(self, record: Record, identity: Identity) -> None:
         when = self.clock.utc_of(record.at_ms)
         if record.kind == vocab.SESSION_STARTED:
             self._feed(record, *when)  # an earlier session whose end was lost ends here
-            await self._begin(record, boot_id)
+            await self._begin(record, identity)
         elif record.kind == vocab.INTERRUPTED:
             what = "goes on as a new one" if record.a else "is over"
             _log.warning("wearable=%s a reset cut a session, which %s", self._name, what)
         elif self.tracker is None and record.kind not in _OUTSIDE:
-            await self._join(record, boot_id)
+            await self._join(record, identity)
         self._feed(record, *when)
 
     def _feed(self, record: Record, utc_ms: int, uncertainty_ms: int) -> None:
@@ -272,18 +309,17 @@ class LogReader:
             return
         for event in tracker.feed(record):
             behind = record if event.seq is not None else None
-            entry = Entry(
-                tracker.key, self._person, event, utc_ms, behind, uncertainty_ms=uncertainty_ms
+            self._around.put(
+                self._entry(tracker.key, event, utc_ms, behind, uncertainty_ms=uncertainty_ms)
             )
-            self._around.put(entry)
 
-    async def _begin(self, record: Record, boot_id: int) -> None:
+    async def _begin(self, record: Record, identity: Identity) -> None:
         plan_id = self.plans.present_id = plan_id_of(record)
-        key = SessionKey(self._name, boot_id, record.seq)
+        key = identity.session(record.seq)
         if self.tracker is None or self.tracker.key != key:
             await self._track(key, plan_id)
 
-    async def _cross(self, gap: _Gap, boot_id: int) -> None:
+    async def _cross(self, gap: _Gap, identity: Identity) -> None:
         """Find out whether another session began among the records that are gone."""
         status = await self._ask_status()
         tracker = self.tracker
@@ -294,16 +330,16 @@ class LogReader:
             begun = Record(gap.end, 0, vocab.SESSION_STARTED, vocab.NO_STEP, 0, 0, 0)
             self._feed(begun, *self.clock.utc_of(status.now_ms))
         if status.session < gap.end:
-            key = SessionKey(self._name, boot_id, status.session)
+            key = identity.session(status.session)
             await self._track(key, status.plan_id or bytes(8))
 
-    async def _join(self, record: Record, boot_id: int) -> None:
+    async def _join(self, record: Record, identity: Identity) -> None:
         """Take up a session whose beginning the wearable's log no longer has."""
         status = await self._ask_status()
         if status is None or status.session is None or not status.playing:
             return
         if record.seq >= status.session:
-            key = SessionKey(self._name, boot_id, status.session)
+            key = identity.session(status.session)
             await self._track(key, status.plan_id or bytes(8))
 
     async def _track(self, key: SessionKey, plan_id: bytes) -> None:

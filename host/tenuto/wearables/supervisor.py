@@ -11,11 +11,13 @@ import asyncio
 import logging
 import math
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
 from tenuto.retry import Backoff, describe_failure, is_cancelled, run_for_ever
+from tenuto.sessions.device import device_of
 from tenuto_core.answers import NO_PLAN_ID
 
 from .command_sender import CommandSender
@@ -90,6 +92,8 @@ class Supervisor:
         driver: Driver,
         surroundings: Surroundings,
         slots: LinkSlots | None = None,
+        *,
+        is_simulated: bool = False,
     ) -> None:
         self.name = name
         self.person = person
@@ -97,7 +101,7 @@ class Supervisor:
         self.connected = asyncio.Event()
         self.problem: LinkError | None = None
         self.battery_pct: int | None = None
-        self.log = LogReader(name, person, driver, surroundings)
+        self.log = LogReader(name, person, driver, surroundings, is_simulated=is_simulated)
         self.commands = CommandSender(name, driver, self.log, surroundings.store, self._reached)
         self.heart = HeartRelay(
             driver,
@@ -107,6 +111,7 @@ class Supervisor:
         )
         self._driver = driver
         self._tell_link = surroundings.on_link
+        self._stand_in = surroundings.stand_in
         self._rng = surroundings.rng
         self._identity: Identity | None = None
         self._slots = slots
@@ -248,7 +253,9 @@ class Supervisor:
                     await lost.wait()
 
     async def _attach(self, lost: asyncio.Event) -> None:
-        identity = await self._driver.connect(lost.set)
+        told = await self._driver.connect(lost.set)
+        stand_in = self._stand_in(self.name)
+        identity = replace(told, device=device_of(told.serial, told.address, stand_in))
         await self.log.meet(identity)
         self._identity = identity
         await self.log.clock.probe(PROBES)

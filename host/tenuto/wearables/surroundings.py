@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from tenuto.sessions.device import named
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
@@ -99,12 +101,15 @@ class History(Protocol):
     async def describe(self, plan_id: str, exercises: Sequence[Exercise]) -> None:
         """Keep what a routine says of the exercises of a plan."""
 
-    async def last_seq(self, wearable: str, boot_id: int) -> int | None:
+    async def meet(self, device: str, boot_id: int, *before: str) -> None:
+        """Take note of a device that was reached, and of what it may have been known by before."""
+
+    async def last_seq(self, device: str, boot_id: int) -> int | None:
         """Return the number of the newest record of a boot, None before the first."""
         ...
 
-    async def unfinished(self, wearable: str) -> Sequence[KeptSession]:
-        """Return the sessions of a wearable that have no end, oldest first."""
+    async def unfinished(self, *devices: str) -> Sequence[KeptSession]:
+        """Return the sessions of devices that have no end, oldest first."""
         ...
 
 
@@ -121,6 +126,8 @@ class Surroundings:
         rng: for jitter.
         skew: returns what is remembered of a wearable's clock, None for nothing.
         learn: remembers it; must not wait.
+        stand_in: returns what to know a wearable by that tells neither serial number nor address;
+            see `tenuto.sessions.device`.
     """
 
     store: History
@@ -131,3 +138,4 @@ class Surroundings:
     rng: random.Random
     skew: Callable[[str], Skew | None] = lambda _wearable: None
     learn: Callable[[str, Skew], None] = lambda _wearable, _skew: None
+    stand_in: Callable[[str], str] = named

@@ -39,7 +39,7 @@ class Watched:
     async def handle(self, entries: Sequence[Entry]) -> None:
         await self._sink.handle(entries)
         records = {
-            (entry.session.wearable, entry.record.seq): entry.record.at_ms
+            (entry.wearable, entry.record.seq): entry.record.at_ms
             for entry in entries
             if entry.record is not None
         }

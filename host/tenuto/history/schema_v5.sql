@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The whole schema, version 3. Times are ms since 1970 in UTC unless said otherwise.
+-- The whole schema, version 5. Times are ms since 1970 in UTC unless said otherwise.
 
 CREATE TABLE plans (
     plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
@@ -16,28 +16,47 @@ CREATE TABLE exercises (
     PRIMARY KEY (plan_id, name)
 ) STRICT, WITHOUT ROWID;
 
+-- People. Who has two rows of one label here was met on two hosts, and nobody said that they are one.
+CREATE TABLE persons (
+    person_id       TEXT PRIMARY KEY,    -- random; name:LABEL for those of before version 5
+    label           TEXT NOT NULL,       -- what the configuration calls them
+    labelled_utc_ms INTEGER NOT NULL,    -- since when; of two labels the later one holds
+    same_as         TEXT,                -- the person_id of whom they turned out to be
+    is_here         INTEGER NOT NULL     -- 1: the label in this host's configuration means them
+) STRICT, WITHOUT ROWID;
+
+-- Which device it was that sessions of a boot were kept under another text for.
+CREATE TABLE known_boots (
+    stand_in TEXT NOT NULL,
+    boot_id  INTEGER NOT NULL,
+    device   TEXT NOT NULL,
+    PRIMARY KEY (stand_in, boot_id)
+) STRICT, WITHOUT ROWID;
+
 -- A row is made by whatever comes first; what it does not know is NULL until it is known.
 -- AUTOINCREMENT: the number of a deleted session never comes back for another one.
 CREATE TABLE sessions (
     id             INTEGER PRIMARY KEY AUTOINCREMENT,
-    wearable       TEXT NOT NULL,
+    device         TEXT NOT NULL,        -- see tenuto.sessions.device
     boot_id        INTEGER NOT NULL,
     seq            INTEGER NOT NULL,     -- log number of its session_started
-    person         TEXT,
+    wearable       TEXT NOT NULL DEFAULT '', -- what the configuration called the device
+    person_id      TEXT,
+    is_simulated   INTEGER NOT NULL DEFAULT 0, -- 1: counts for nobody
     plan_id        TEXT,                 -- the plan itself may be missing
     routine        TEXT,
     started_utc_ms INTEGER NOT NULL,     -- of its first known record
     ended_utc_ms   INTEGER,
     reason         TEXT,
     source         TEXT,
-    UNIQUE (wearable, boot_id, seq)
+    UNIQUE (device, boot_id, seq)
 ) STRICT;
 
 CREATE INDEX sessions_started ON sessions (started_utc_ms);
 
 -- The truth: what the wearable logged, as it logged it. Everything else follows from it.
 CREATE TABLE records (
-    wearable   TEXT NOT NULL,
+    device     TEXT NOT NULL,
     boot_id    INTEGER NOT NULL,
     seq        INTEGER NOT NULL,
     session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
@@ -49,7 +68,7 @@ CREATE TABLE records (
     c          INTEGER NOT NULL,
     utc_ms     INTEGER NOT NULL,
     uncertainty_ms INTEGER,              -- of utc_ms; NULL where not known
-    PRIMARY KEY (wearable, boot_id, seq)
+    PRIMARY KEY (device, boot_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX records_session ON records (session_id, seq);
@@ -60,17 +79,17 @@ CREATE TABLE host_events (
     session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     t_ms       INTEGER NOT NULL,         -- since the session began
     utc_ms     INTEGER NOT NULL,
-    data       TEXT NOT NULL,            -- the JSON form of tenuto.events
+    data       TEXT NOT NULL,            -- the JSON form of tenuto.sessions.events
     UNIQUE (session_id, t_ms, data)
 ) STRICT;
 
 -- Sessions that were deleted: their records may still be on the wearable and must not come back.
 CREATE TABLE deleted (
-    wearable TEXT NOT NULL,
+    device   TEXT NOT NULL,
     boot_id  INTEGER NOT NULL,
     seq      INTEGER NOT NULL,           -- as in sessions
     last_seq INTEGER NOT NULL,           -- the highest number of its records
-    PRIMARY KEY (wearable, boot_id, seq)
+    PRIMARY KEY (device, boot_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- What the broker has not acknowledged yet, in the order in which it happened. The ids are given by

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Who the people of a history are, and what to call them.
+
+A person has an id of their own: a random number, made when the history first keeps a session of
+somebody whom the configuration calls by a label that it does not know. Two persons are the same if
+their ids are, never because they are called the same: two hosts may each have an "anna". Sessions
+of before version 5 were kept with the label only; their persons have the id `name:LABEL`, so these
+are the same if they are called the same, because nothing else is known of them.
+
+A label that the configuration uses means the person whom this history has called so (`is_here`), or
+else the only one of that label. Someone else of that label, from an import, is shown as
+`anna (3f9c)`. `rename` changes a label and keeps the person; it joins two persons into one where
+the new label is somebody's already.
+
+Joining histories has the same result in any order: of two labels of one person the later one holds,
+and of ids that turn out to be one person the smallest stays.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+OLD = "name:"
+"""How the id of a person of before version 5 begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    person_id: str
+    label: str
+    labelled_utc_ms: int
+    same_as: str | None
+    is_here: bool
+
+
+def old_id(label: str) -> str:
+    """Return the id of a person of whom nothing but the label was kept."""
+    return f"{OLD}{label}"
+
+
+def names(db: sqlite3.Connection) -> dict[str, str]:
+    """Return what to call each person, by their ids; no two are called the same."""
+    persons = _persons(db)
+    labels = _labels(persons)
+    first: dict[str, _Person] = {}
+    for person in sorted(persons.values(), key=lambda one: (not one.is_here, one.person_id)):
+        if person.person_id in labels:
+            first.setdefault(labels[person.person_id], person)
+    return {
+        person_id: _told_apart(label, person_id, first[label].person_id)
+        for person_id, label in labels.items()
+    }
+
+
+def called(db: sqlite3.Connection, name: str) -> str | None:
+    """Return the id of whom the history calls by a name, None for nobody."""
+    return next((person_id for person_id, its in names(db).items() if its == name), None)
+
+
+def id_here(db: sqlite3.Connection, label: str, utc_ms: int) -> str:
+    """Return the id of whom this host's configuration calls by a label; make one if there is none.
+
+    Args:
+        db: In a transaction.
+        label: Their id in the configuration.
+        utc_ms: Since when they are called so, if they are new here.
+    """
+    persons = _persons(db)
+    of_label = [persons[one] for one, its in _labels(persons).items() if its == label]
+    here = [person for person in of_label if person.is_here]
+    if here:
+        return here[0].person_id
+    person_id = of_label[0].person_id if len(of_label) == 1 else secrets.token_hex(8)
+    add(db, person_id, label, utc_ms)
+    db.execute("UPDATE persons SET is_here = 1 WHERE person_id = ?", (person_id,))
+    return person_id
+
+
+def add(db: sqlite3.Connection, person_id: str, label: str, labelled_utc_ms: int) -> None:
+    """Keep a person, or a later label of one that is kept."""
+    db.execute(
+        "INSERT INTO persons VALUES (?, ?, ?, NULL, 0) ON CONFLICT DO UPDATE SET"
+        " label = excluded.label, labelled_utc_ms = excluded.labelled_utc_ms"
+        " WHERE (excluded.labelled_utc_ms, excluded.label) > (labelled_utc_ms, label)",
+        (person_id, label, labelled_utc_ms),
+    )
+
+
+def who(db: sqlite3.Connection, person_id: str) -> str:
+    """Return the id under which the sessions of a person are kept."""
+    persons = _persons(db)
+    return _root(persons, person_id) if person_id in persons else person_id
+
+
+def join(db: sqlite3.Connection, one: str, other: str) -> None:
+    """Make two persons one; both are in the table of persons."""
+    kept, gone = sorted((who(db, one), who(db, other)))
+    if kept == gone:
+        return
+    db.execute("UPDATE persons SET same_as = ? WHERE person_id = ?", (kept, gone))
+    db.execute(
+        "UPDATE persons SET is_here = 1 WHERE person_id = ?1"
+        " AND (SELECT is_here FROM persons WHERE person_id = ?2)",
+        (kept, gone),
+    )
+    db.execute("UPDATE persons SET is_here = 0 WHERE person_id = ?", (gone,))
+    db.execute("UPDATE sessions SET person_id = ? WHERE person_id = ?", (kept, gone))
+
+
+def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
+    """Call a person otherwise, or make them one with whom the new name is already.
+
+    Args:
+        db: In a transaction.
+        old: What the history calls them.
+        new: A label.
+        utc_ms: When that was decided.
+
+    Returns:
+        Whether there was somebody of the new name, who is now one with them.
+
+    Raises:
+        InputError: The history knows nobody of the old name.
+    """
+    person_id, other = called(db, old), called(db, new)
+    if person_id is None:
+        known = ", ".join(sorted(names(db).values())) or "nobody"
+        raise InputError(f"the history knows no {old!r}; it knows {known}")
+    if other is not None:
+        join(db, person_id, other)
+    add(db, who(db, person_id), new, utc_ms)
+    return other is not None and other != person_id
+
+
+def forget_unused(db: sqlite3.Connection) -> None:
+    """Delete the persons of whom no session is kept."""
+    persons = _persons(db)
+    kept = {row[0] for row in db.execute("SELECT DISTINCT person_id FROM sessions")}
+    unused = [(one,) for one in persons if _root(persons, one) not in kept]
+    db.executemany("DELETE FROM persons WHERE person_id = ?", unused)
+
+
+def _persons(db: sqlite3.Connection) -> dict[str, _Person]:
+    rows = db.execute(
+        "SELECT person_id, label, labelled_utc_ms, same_as, is_here FROM persons"
+    ).fetchall()
+    return {row[0]: _Person(*(*row[:4], bool(row[4]))) for row in rows}
+
+
+def _root(persons: dict[str, _Person], person_id: str) -> str:
+    """Follow `same_as` to its end; each step leads to a smaller id."""
+    same_as = persons[person_id].same_as
+    while same_as is not None and same_as in persons and same_as < person_id:
+        person_id, same_as = same_as, persons[same_as].same_as
+    return person_id
+
+
+def _labels(persons: dict[str, _Person]) -> dict[str, str]:
+    """Return the label of each person: the latest one of all the ids that are this person."""
+    latest: dict[str, tuple[int, str]] = {}
+    for person in persons.values():
+        root = _root(persons, person.person_id)
+        label = (person.labelled_utc_ms, person.label)
+        latest[root] = max(latest.get(root, label), label)
+    return {person_id: label for person_id, (_, label) in latest.items()}
+
+
+def _told_apart(label: str, person_id: str, first: str) -> str:
+    """Return what to call a person; only the first of those with a label is called just so."""
+    if person_id == first:
+        return label
+    return f"{label} ({'older' if person_id.startswith(OLD) else person_id[:4]})"
