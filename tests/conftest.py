@@ -25,13 +25,15 @@ import hypothesis
 import pytest
 
 from tenuto import event_loops
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ROOT / ".parts"
 
+TEST_TIMEOUT_S = 120
 BROKER_START_TIMEOUT_S = 10
 BROKER_STOP_TIMEOUT_S = 5
 
@@ -62,6 +64,14 @@ def part(name: str) -> Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave a test more time before it counts as hanging where the machine is slow or busy."""
+    if item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(patience_s(TEST_TIMEOUT_S)))
+    return (yield)
 
 
 _unheard: list[str] = []
@@ -158,10 +168,12 @@ class Broker:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
             )
-        give_up = time.monotonic() + BROKER_START_TIMEOUT_S
-        while self.process.poll() is None and time.monotonic() < give_up:
+        began_s = time.monotonic()
+        while self.process.poll() is None and time.monotonic() - began_s < patience_s(
+            BROKER_START_TIMEOUT_S
+        ):
             with contextlib.suppress(OSError):
-                socket.create_connection((self.host, self.port), timeout=1).close()
+                socket.create_connection((self.host, self.port), timeout=patience_s(1)).close()
                 return
             time.sleep(0.01)
         self.stop()
@@ -173,17 +185,17 @@ class Broker:
             return
         self.process.terminate()
         try:
-            self.process.wait(BROKER_STOP_TIMEOUT_S)
+            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(BROKER_STOP_TIMEOUT_S)
+            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
         self.process = None
 
     def kill(self) -> None:
         """End it as a power cut would: no last words to anybody."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(BROKER_STOP_TIMEOUT_S)
+            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
             self.process = None
 
 
@@ -249,7 +261,7 @@ class RunMicroPython(Protocol):
             heap: All the memory it gets, as MicroPython's `heapsize` writes it. Its objects have
                 twice the size that they have on a board, whose pointers are half as wide.
             path: Folders for `import`, before the built-in modules' own.
-            timeout_s: After so many seconds it is killed.
+            timeout_s: After so many seconds it is killed, later on a slow or busy machine.
 
         Raises:
             subprocess.TimeoutExpired: It was killed.
@@ -277,7 +289,7 @@ def runner_of(program: Path) -> RunMicroPython:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=patience_s(timeout_s),
             check=False,
             env={**os.environ, "MICROPYPATH": ":".join([*map(str, path), ".frozen"])},
         )

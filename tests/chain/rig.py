@@ -15,6 +15,7 @@ from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt
 from tenuto.daemon.build import Host, Setting, open_host
 from tests.daemon.rig import Collector
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -45,7 +46,7 @@ def tenuto(
         env=environment(folder),
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=patience_s(timeout_s),
         check=False,
     )
 

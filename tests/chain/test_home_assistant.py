@@ -16,6 +16,7 @@ import pytest
 from tenuto.mqtt.address import BrokerAddress
 from tests.chain.test_mqtt import daemon, online, state
 from tests.mqtt.dashboard import dashboard
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +62,7 @@ async def test_what_is_set_changes_the_next_start_and_is_remembered(
             wrong = await put(board, "routine", "no-such-routine")
             assert (wrong["ok"], wrong["reason"]) == (False, "bad_request")
             process.send_signal(signal.SIGTERM)
-            process.wait(10)
+            process.wait(patience_s(10))
         with daemon(tmp_path, str(address)):
             await board.until(lambda b: b.now["tenuto/simulated/availability"] == "offline")
             await board.until(online)
@@ -126,7 +127,7 @@ async def test_a_broker_that_dies_in_mid_session_costs_no_event(
             await board.until(lambda b: b.json(summary)["last_reason"] == "finished")
             assert online(board)
             process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, 10)
+            await asyncio.to_thread(process.wait, patience_s(10))
     told = [{k: v for k, v in event.items() if k != "late"} for event in events]
     once = [event for number, event in enumerate(told) if event not in told[:number]]
     assert [event["t_ms"] for event in once] == sorted(event["t_ms"] for event in once)
@@ -172,7 +173,7 @@ async def test_each_of_the_three_may_be_restarted_in_any_order(
                     broker.start()
                 elif what == "daemon":
                     process.kill() if number % 2 else process.send_signal(signal.SIGTERM)
-                    await asyncio.to_thread(process.wait, 10)
+                    await asyncio.to_thread(process.wait, patience_s(10))
                     process = running.enter_context(daemon(tmp_path, str(address)))
                 else:
                     async with dashboard(address) as gone:
@@ -180,7 +181,7 @@ async def test_each_of_the_three_may_be_restarted_in_any_order(
             async with dashboard(address) as board:
                 await _play_once(board, number + 1)
         process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 10)
+        await asyncio.to_thread(process.wait, patience_s(10))
     with closing(sqlite3.connect(tmp_path / "history.db")) as history:
         left = history.execute("SELECT * FROM outbox").fetchall()
     assert left == []
@@ -190,7 +191,7 @@ async def _play_once(board: Dashboard, sessions: int) -> None:
     """Play for a moment and see that everything says so, once."""
     await board.until(online)
     await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "online")
-    async with asyncio.timeout(2 * board.patience_s):
+    async with asyncio.timeout(patience_s(2 * board.within_s)):
         started = await board.ask("start", "simulated")
         while started["reason"] == "unreachable":
             # A busy computer loses the link, or a broker that was killed remembers one of before.

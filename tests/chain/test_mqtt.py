@@ -14,6 +14,7 @@ import pytest
 from tenuto.mqtt.address import BrokerAddress
 from tests.chain.rig import environment, tenuto
 from tests.mqtt.dashboard import dashboard
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ async def test_a_dashboard_plays_pauses_and_stops(
             ] * 3
             assert not any(topic.endswith("/heart") for topic in board.now), "not asked for"
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(patience_s(10)) == 0
             await board.until(lambda b: b.now["tenuto/bridge/availability"] == "offline")
     assert "stopped" in tenuto("history", folder=tmp_path).stdout
 

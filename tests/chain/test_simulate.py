@@ -20,6 +20,7 @@ from tenuto.errors import InputError
 from tenuto.simulator.faults import OrderedSilence, parse_silence
 from tests.chain.rig import tenuto
 from tests.control.rig import tenuto_process, user
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bumble.device import Advertisement, Connection
 
 HEART_RATE_MEASUREMENT = UUID.from_16_bits(0x2A37)
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 @asynccontextmanager
@@ -94,7 +95,7 @@ def port_of(line: str) -> int:
 @pytest.mark.slow
 def test_another_host_program_meets_the_simulated_wearables() -> None:
     async def meet(port: int) -> None:
-        async with asyncio.timeout(PATIENCE_S), plain_host(port) as device:
+        async with asyncio.timeout(patience_s(TIMEOUT_S)), plain_host(port) as device:
             heard = await names_heard(device, 3)
             assert sorted(heard.values()) == ["band-1", "band-2", "band-3"]
             address = next(key for key, name in heard.items() if name == "band-2")
@@ -118,7 +119,7 @@ def test_another_host_program_meets_the_simulated_wearables() -> None:
 @pytest.mark.slow
 def test_a_silence_that_was_ordered_ends_the_link() -> None:
     async def meet(port: int) -> float:
-        async with asyncio.timeout(PATIENCE_S), plain_host(port) as device:
+        async with asyncio.timeout(patience_s(TIMEOUT_S)), plain_host(port) as device:
             hasty = ConnectionParametersPreferences(supervision_timeout=1000)
             connection = await device.connect(
                 Address("C0:00:00:00:00:01"), connection_parameters_preferences={Phy.LE_1M: hasty}

@@ -14,6 +14,7 @@ import pytest
 from tenuto import __version__, cli
 from tenuto.cli import WRONG_USE, main
 from tenuto.cli.overview import COMMANDS
+from tests.patience import patience_s
 
 SUMMARIES = {name: text for group in COMMANDS.values() for name, text in group.items()}
 ASKS = [(), ("-h",), ("--help",), ("--version",), ("--debug", "--help")]
@@ -46,7 +47,7 @@ def at_a_terminal(**environ: str) -> str:
             [sys.executable, "-m", "tenuto"],
             stdout=there,
             env={name: value for name, value in os.environ.items() if name != "NO_COLOR"} | environ,
-            timeout=TIMEOUT_S,
+            timeout=patience_s(TIMEOUT_S),
             check=True,
         )
         os.close(there)
@@ -86,7 +87,7 @@ def test_asking_what_there_is_loads_no_library(words: tuple[str, ...]) -> None:
         [sys.executable, "-X", "importtime", "-m", "tenuto", *words],
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=patience_s(TIMEOUT_S),
         check=True,
     )
 
@@ -162,9 +163,11 @@ def test_headings_are_bold_only_at_a_terminal_that_wants_it(run: Run) -> None:
 
 
 def test_the_script_is_the_module() -> None:
-    module = subprocess.check_output([sys.executable, "-m", "tenuto"], timeout=TIMEOUT_S)
+    module = subprocess.check_output(
+        [sys.executable, "-m", "tenuto"], timeout=patience_s(TIMEOUT_S)
+    )
     script = subprocess.check_output(
-        [Path(sys.executable).with_name("tenuto"), "-h"], timeout=TIMEOUT_S
+        [Path(sys.executable).with_name("tenuto"), "-h"], timeout=patience_s(TIMEOUT_S)
     )
 
     assert module == script
@@ -178,7 +181,7 @@ def test_a_reader_that_has_gone_is_no_fault() -> None:
             [sys.executable, "-m", "tenuto"],
             stdout=gone,
             stderr=subprocess.PIPE,
-            timeout=TIMEOUT_S,
+            timeout=patience_s(TIMEOUT_S),
             check=False,
         )
 

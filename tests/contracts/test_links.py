@@ -22,6 +22,7 @@ from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto_core import wire
 from tests.daemon.rig import RecordingMotor
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -55,7 +56,7 @@ class Stage:
         """Ask who it is; gives the answer's frame."""
         before = len(self.packets)
         await self.link.send(wire.encode(wire.HELLO, 7))
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(patience_s(3)):
             while True:
                 for packet in self.packets[before:]:
                     for frame in wire.split(packet):

@@ -28,6 +28,7 @@ from tenuto.terminal.plain import LinesSink
 from tests.contracts import throwaway_sink
 from tests.daemon.rig import Collector, run
 from tests.history.sessions import whole_session
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -107,7 +108,7 @@ SINKS = [null, lines, json_lines, history, mqtt, mqtt_without_broker, throwaway]
 @pytest.fixture(params=SINKS, ids=lambda sink: sink.__name__)
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Callable[[], Sink]]:
     surroundings: AbstractAsyncContextManager[Callable[[], Sink]] = request.param(tmp_path)
-    async with surroundings as factory, asyncio.timeout(TIMEOUT_S):
+    async with surroundings as factory, asyncio.timeout(patience_s(TIMEOUT_S)):
         yield factory
 
 
@@ -201,7 +202,7 @@ async def test_it_leaves_no_task_behind(make: Callable[[], Sink]) -> None:
     async with SinkQueue(make()) as queue:
         for entry in whole_session():
             queue.put(entry)
-        assert await queue.flush(TIMEOUT_S)
+        assert await queue.flush(patience_s(TIMEOUT_S))
     await asyncio.sleep(0.01)
 
     assert asyncio.all_tasks() == before

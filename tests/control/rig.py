@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.chain.rig import environment
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,8 @@ class Process:
 
     def until(self, word: str, timeout_s: float = START_TIMEOUT_S) -> str:
         """Wait for a line that has this in it."""
-        give_up = time.monotonic() + timeout_s
-        while time.monotonic() < give_up:
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < patience_s(timeout_s):
             try:
                 line = self._lines.get(timeout=0.1)
             except queue.Empty:
@@ -81,8 +82,8 @@ class Process:
 
     def rest(self, timeout_s: float = START_TIMEOUT_S) -> str:
         """Wait for its end; gives all that it said."""
-        self.process.wait(timeout_s)
-        self._reader.join(timeout_s)
+        self.process.wait(patience_s(timeout_s))
+        self._reader.join(patience_s(timeout_s))
         while not self._lines.empty():
             self.said.append(self._lines.get())
         return "".join(self.said)
@@ -91,7 +92,7 @@ class Process:
         """Send a signal and wait for the end; gives the seconds that took."""
         began_s = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(timeout_s)
+        self.process.wait(patience_s(timeout_s))
         return time.monotonic() - began_s
 
 
@@ -102,9 +103,9 @@ def tenuto_process(*arguments: str, folder: Path, **environ: str) -> Iterator[Pr
         yield running
     finally:
         running.process.kill()
-        running.process.wait(10)
+        running.process.wait(patience_s(10))
         assert running.process.stdout is not None
-        running._reader.join(10)
+        running._reader.join(patience_s(10))
         running.process.stdout.close()
 
 

@@ -32,6 +32,7 @@ from tenuto.errors import (
     StoreError,
     TenutoError,
 )
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -84,7 +85,7 @@ async def raw(client: Client, *lines: bytes) -> dict[str, Any]:
     reader, writer = await asyncio.open_unix_connection(str(client.path))
     writer.writelines(lines)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience_s(5)):
             return json.loads((await reader.read()).splitlines()[-1])  # type: ignore[no-any-return]
     finally:
         writer.close()
@@ -188,7 +189,7 @@ async def test_a_client_that_goes_away_ends_its_request(folder: Path) -> None:
         async with client.talk("waits") as talk:
             async for _ in talk:
                 break
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience_s(5)):
             await ended.wait()
 
 
@@ -209,7 +210,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
     async with served(folder, floods=floods) as client:
         _, writer = await asyncio.open_unix_connection(str(client.path))
         writer.write(encode({"tenuto": 1, "ask": "floods"}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience_s(5)):
             await given_up.wait()
         writer.close()
 

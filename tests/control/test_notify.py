@@ -14,6 +14,7 @@ import pytest
 
 from tenuto.daemon.systemd import ServiceManager
 from tests.control.rig import configure, tenuto_process, user
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,5 +123,5 @@ def test_the_life_of_a_daemon_as_systemd_sees_it() -> None:
             (reloading,) = until(end, "RELOADING=1")[-1:]
             assert "MONOTONIC_USEC=" in reloading
             until(end, "READY=1")
-            assert daemon.end(signal.SIGTERM) < 2
+            assert daemon.end(signal.SIGTERM) < patience_s(2)
             until(end, "STOPPING=1")

@@ -27,6 +27,7 @@ from tenuto.wearables.pairing import Target, pair_by_cable
 from tests.chain.rig import json_lines, tenuto
 from tests.control.rig import Process, address, configure, tenuto_process, user, wearable
 from tests.links.test_serial import ONE_HOLD
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +217,7 @@ def test_a_wearable_is_paired_and_forgotten_on_its_own_adapter(room: Room) -> No
         assert code == 0, err
         assert "knew this computer already" in out
         assert room.tenuto("forget", "bob")[0] == 0
-        assert daemon.end(signal.SIGTERM) < 2
+        assert daemon.end(signal.SIGTERM) < patience_s(2)
     assert room.bands() == []
 
 
@@ -230,7 +231,7 @@ def test_two_bands_have_a_key_each(room: Room) -> None:
         for _ in range(2):
             daemon.until("connected")
         assert room.tenuto("doctor")[0] == 0
-        assert daemon.end(signal.SIGTERM) < 2
+        assert daemon.end(signal.SIGTERM) < patience_s(2)
     assert sorted(room.keys()) == before
 
 
@@ -298,7 +299,7 @@ def test_the_daemon_that_holds_the_port_does_it(room: Room) -> None:
         assert code == 0, err
         assert "the key of carl" in out
         assert room.keys() == []
-        assert daemon.end(signal.SIGTERM) < 2
+        assert daemon.end(signal.SIGTERM) < patience_s(2)
         assert "Traceback" not in daemon.rest()
 
 
@@ -320,7 +321,7 @@ def test_beside_a_daemon_that_has_the_band_on_the_air(room: Room) -> None:
         assert after != before
         code, out, err = room.tenuto("run", "one", "--json")
         assert code == 0, err
-        assert daemon.end(signal.SIGTERM) < 2
+        assert daemon.end(signal.SIGTERM) < patience_s(2)
         said = daemon.rest()
         for key in (*before, *after):
             assert key not in said

@@ -24,6 +24,7 @@ from tests.control.rig import (
     wearable,
     world,
 )
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,7 @@ def test_beside_a_daemon(folder: Path) -> None:
                     assert told[-1]["event"] == "session_ended"
             code, out, err = command(folder, "history")
             assert "stopped" in out, "at once, not when the daemon gets round to it"
-            assert daemon.end(signal.SIGTERM) < 2
+            assert daemon.end(signal.SIGTERM) < patience_s(2)
             assert daemon.process.returncode == 0
         code, out, err = command(folder, "scan", "--seconds", "1", "--json")
         assert [one["address"] for one in json_lines(out)] == [address(1), address(2)], err
@@ -154,7 +155,7 @@ def test_a_session_outlives_the_daemon_and_the_one_who_watched(folder: Path) -> 
             daemon.until("connected")
             with tenuto_process("run", "--json", folder=folder) as run:
                 run.until('"cue"')
-                assert daemon.end(signal.SIGTERM) < 2
+                assert daemon.end(signal.SIGTERM) < patience_s(2)
                 said = run.rest()
                 assert run.process.returncode == 1
                 assert "joins it again" in said
@@ -230,7 +231,7 @@ def test_the_configuration_is_read_again(folder: Path) -> None:
             daemon.until("[mqtt] changed: needs a restart")
             daemon.until("connected")
             assert command(folder, "run", "--wearable", "carl")[0] == 2
-            assert daemon.end(signal.SIGTERM) < 2
+            assert daemon.end(signal.SIGTERM) < patience_s(2)
 
 
 @needs_socket
@@ -244,7 +245,7 @@ def test_a_radio_that_is_pulled_out_and_put_in_again(folder: Path) -> None:
         daemon.until("link lost")
         with world(folder, 1, port):
             daemon.until("connected")
-        assert daemon.end(signal.SIGTERM) < 2
+        assert daemon.end(signal.SIGTERM) < patience_s(2)
 
 
 def test_processes_say_what_they_say(folder: Path) -> None:

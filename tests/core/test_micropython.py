@@ -22,6 +22,7 @@ from tenuto_core.plan import MAX_BYTES, PlanError
 from tests.conftest import part, runner_of
 from tests.core.on_board import compile_core, compile_into, largest
 from tests.core.rig import score_bytes
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from tests.conftest import RunMicroPython
@@ -72,7 +73,7 @@ def on_cpython(*args: str | Path) -> str:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (FIRMWARE, ROOT)))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience_s(60),
         check=False,
     )
     assert result.returncode == 0, result.stderr

@@ -11,6 +11,7 @@ import pytest
 
 from tenuto_core import player as core, vocab
 from tests.core import diagram
+from tests.patience import patience_s
 
 README = diagram.README.read_text(encoding="utf-8")
 
@@ -33,7 +34,11 @@ def test_every_row_of_the_table_is_in_the_diagram() -> None:
 
 def test_the_script_prints_the_readme() -> None:
     result = subprocess.run(
-        [sys.executable, diagram.__file__], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, diagram.__file__],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=patience_s(30),
     )
 
     assert result.stdout == README

@@ -21,6 +21,7 @@ from tenuto.history.repair import check
 from tests.chain.rig import TIMEOUT_S, environment, tenuto
 from tests.control.rig import address, configure, tenuto_process, wearable, world
 from tests.crash.power import cut, remove
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     import random
@@ -104,7 +105,7 @@ def writer(path: Path) -> Iterator[Writer]:
         yield running
     finally:
         running.process.kill()
-        running.process.wait(10)
+        running.process.wait(patience_s(10))
         assert running.process.stdout is not None
         running.process.stdout.close()
 
@@ -221,14 +222,14 @@ def kill_daemons(
                     player.until("step_started")
                     time.sleep(rng.uniform(0, 0.5))
                     daemon.process.kill()  # before its client, whose end it must not see
-                    daemon.process.wait(10)
+                    daemon.process.wait(patience_s(10))
             kills += 1
             sessions += 1
             for _ in range(rng.randint(0, 4)):
                 with tenuto_process("daemon", folder=folder) as daemon:
                     time.sleep(rng.uniform(0.2, 4.0))
                     daemon.process.kill()
-                    daemon.process.wait(10)
+                    daemon.process.wait(patience_s(10))
                 kills += 1
             _let_it_end(folder, sessions)
             tell(kills)

@@ -16,6 +16,7 @@ from tenuto.history import Store, replay
 from tenuto.sessions.events import RecordsLost
 from tests.chain.rig import tenuto
 from tests.control.rig import address, configure, tenuto_process, user, wearable, world
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +51,8 @@ async def sessions(folder: Path) -> list[StoredSession]:
 
 def ended(folder: Path, timeout_s: float = 60) -> StoredSession:
     """Wait until the one session has ended in the history."""
-    give_up = time.monotonic() + timeout_s
-    while time.monotonic() < give_up:
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < patience_s(timeout_s):
         (session,) = asyncio.run(sessions(folder))
         if session.row.reason is not None:
             return session

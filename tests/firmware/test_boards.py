@@ -14,6 +14,7 @@ import pytest
 
 from tenuto.flashing.bundle import imported
 from tests.firmware.rig import FIRMWARE
+from tests.patience import patience_s
 
 BOARDS = ast.literal_eval(
     re.search(r"FILES = (\{.*?\n\})", (FIRMWARE / "boards/__init__.py").read_text(), re.DOTALL)[1]  # type: ignore[index]
@@ -113,7 +114,7 @@ def test_the_firmware_fits_the_interfaces_of_circuitpython(tmp_path: Path) -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=patience_s(110),
     )
     faults = [
         line

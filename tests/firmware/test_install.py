@@ -19,6 +19,7 @@ from tenuto.flashing import Bundle, InstallError, compare, install, make_bundle,
 from tenuto.flashing.bundle import NOT_FOR_BOARDS, imported
 from tenuto.flashing.libraries import LOCKS, load_libraries, wanted
 from tests.firmware.rig import FIRMWARE, table
+from tests.patience import patience_s
 
 BOOT_OUT = (
     "Adafruit CircuitPython {version} on 2026-09-20; Adafruit Feather Bluefruit Sense with "
@@ -61,7 +62,7 @@ def tenuto(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=patience_s(60),
         env=os.environ | {"COLUMNS": "100"},
     )
 

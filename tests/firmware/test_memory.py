@@ -18,6 +18,7 @@ from tenuto_core.cobs import pack
 from tests.conftest import part
 from tests.firmware.test_install import own_files
 from tests.firmware.test_whole import lower_back
+from tests.patience import patience_s
 
 SCRIPT = Path(__file__).with_name("whole_alone.py")
 BOARD = "feather_bluefruit_sense"
@@ -81,7 +82,7 @@ def run(drive: Path, frames: Path, heap_bytes: int) -> dict[str, str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=patience_s(110),
         check=False,
         env={**os.environ, "MICROPYPATH": ".frozen"},
     )

@@ -13,6 +13,7 @@ import pytest
 
 from tenuto.simulator.chips import Skin
 from tests.firmware.rig import FIRMWARE
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from tests.conftest import RunMicroPython
@@ -48,7 +49,7 @@ def on_cpython(folder: Path, what: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=patience_s(60),
     )
     return result.stdout
 

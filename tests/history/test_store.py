@@ -24,6 +24,7 @@ from tenuto.history.schema import APPLICATION_ID, SCHEMA_VERSION
 from tenuto.sessions.events import Entry, LinkLost, RecordsLost, SessionEnded
 from tenuto_core import vocab
 from tests.history.sessions import Band, whole_session
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,7 +131,7 @@ async def main():
 asyncio.run(main())
 """
     ended = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code], check=False, timeout=30
+        subprocess.run, [sys.executable, "-c", code], check=False, timeout=patience_s(30)
     )
     assert ended.returncode == -signal.SIGKILL
 

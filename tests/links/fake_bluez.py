@@ -22,6 +22,7 @@ from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, 
 from tenuto.links.in_process import InProcessBand
 from tenuto_core.peer import Peer
 from tests.daemon.rig import RecordingMotor
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -352,7 +353,7 @@ def private_bus(program: Path) -> Iterator[str]:
             yield address
         finally:
             process.terminate()
-            process.wait(5)
+            process.wait(patience_s(5))
             shutil.rmtree(folder)
 
 

@@ -13,6 +13,7 @@ import pytest
 from tenuto.errors import LinkError, LinkReason
 from tests.links import fake_bluez
 from tests.links.fake_bluez import ADDRESS
+from tests.patience import patience_s
 
 if sys.platform != "linux":
     pytest.skip("BlueZ is Linux's", allow_module_level=True)
@@ -103,7 +104,7 @@ async def test_a_link_that_a_killed_process_left_behind_is_taken_over(
     radio = adapter(tmp_path)
     for address in (ADDRESS, None):
         link = BleLink(radio, address)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(patience_s(5)):
             await link.connect(lambda _packet: None, lambda: None)
         radio.links.clear()  # killed as well
     assert bluez.device["Connected"].value
@@ -230,7 +231,7 @@ async def test_another_device_gets_no_bond_by_the_way(bluez: FakeBlueZ) -> None:
 async def test_bluez_can_take_a_question_back(bluez: FakeBlueZ) -> None:
     person = Person()
     device = "/org/bluez/hci0/dev_" + ADDRESS.replace(":", "_")
-    async with registered(ADDRESS, person), asyncio.timeout(5):
+    async with registered(ADDRESS, person), asyncio.timeout(patience_s(5)):
         asking = asyncio.create_task(ask_agent(bluez, "RequestPasskey", device))
         while not person.heard:  # noqa: ASYNC110 - what a person hears makes no event
             await asyncio.sleep(0.01)

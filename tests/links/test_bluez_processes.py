@@ -14,6 +14,7 @@ import pytest
 from tests.chain.rig import environment
 from tests.control.rig import configure, tenuto_process, user, wearable
 from tests.links.fake_bluez import ADDRESS
+from tests.patience import patience_s
 
 if sys.platform != "linux":
     pytest.skip("BlueZ is Linux's", allow_module_level=True)
@@ -53,7 +54,7 @@ async def pair_in_a_terminal(folder: Path, typed: str) -> tuple[int | None, str]
     os.close(terminal)
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(patience_s(30)):
             said = await process.stdout.readuntil(b"6 digits")
             os.write(mine, typed.encode() + b"\n")
             said += await process.stdout.read()
@@ -97,4 +98,4 @@ async def test_a_session_over_bluez(bluez: FakeBlueZ, folder: Path) -> None:
             await until(run, "link_restored")
             await asyncio.to_thread(run.end, signal.SIGINT)
             assert run.process.returncode == 3
-        assert await asyncio.to_thread(daemon.end, signal.SIGTERM) < 2
+        assert await asyncio.to_thread(daemon.end, signal.SIGTERM) < patience_s(2)

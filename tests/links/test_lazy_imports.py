@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.patience import patience_s
+
 BUMBLE = """
 import sys
 from tenuto.links.lazy_imports import load_when_used
@@ -46,7 +48,11 @@ except ModuleNotFoundError:
 )
 def test_a_module_is_loaded_when_it_is_used(program: str, said: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=patience_s(60),
+        check=False,
     )
 
     assert ran.stdout.split() == said.split(), ran.stderr

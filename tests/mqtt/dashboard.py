@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
+from tests.patience import patience_s
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
 
     from tenuto.mqtt.address import BrokerAddress
 
-PATIENCE_S = 10
+WITHIN_S = 10
 
 
 class Dashboard:
@@ -25,9 +27,9 @@ class Dashboard:
     now: the last payload of each topic, as text.  seen: all messages as (topic, payload, retain).
     """
 
-    def __init__(self, client: aiomqtt.Client, patience_s: float) -> None:
+    def __init__(self, client: aiomqtt.Client, within_s: float) -> None:
         self.client = client
-        self.patience_s = patience_s
+        self.within_s = within_s
         self.now: dict[str, str] = {}
         self.seen: list[tuple[str, str, bool]] = []
         self._news = asyncio.Event()
@@ -48,7 +50,7 @@ class Dashboard:
     async def until(self, condition: Any) -> None:
         """Wait until `condition(self)` is true; on time-out show what was seen."""
         try:
-            async with asyncio.timeout(self.patience_s):
+            async with asyncio.timeout(patience_s(self.within_s)):
                 while not condition(self):
                     self._news.clear()
                     await self._news.wait()
@@ -69,20 +71,20 @@ class Dashboard:
 
 @asynccontextmanager
 async def dashboard(
-    address: BrokerAddress, patience_s: float = PATIENCE_S, tls: ssl.SSLContext | None = None
+    address: BrokerAddress, within_s: float = WITHIN_S, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Dashboard]:
-    """Connect a dashboard, which waits for anything at most `patience_s` of the loop's clock."""
+    """Connect a dashboard, which waits for anything at most `within_s` of the loop's clock."""
     async with aiomqtt.Client(
         address.host,
         address.port,
         transport=address.transport,
         username=address.user,
         password=address.password,
-        timeout=patience_s,
+        timeout=patience_s(within_s),
         tls_context=tls,
     ) as client:
         await client.subscribe("tenuto/#", qos=1)
-        board = Dashboard(client, patience_s)
+        board = Dashboard(client, within_s)
         watching = asyncio.create_task(board.watch(), name="dashboard")
         try:
             yield board

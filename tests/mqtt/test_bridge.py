@@ -33,6 +33,7 @@ from tenuto.sessions.view import SessionView
 from tenuto_core import vocab
 from tests.history.sessions import HOLD_MS, READY_MS, UTC_MS, Band, whole_session
 from tests.mqtt.dashboard import Dashboard, dashboard
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -111,7 +112,7 @@ def is_offline(board: Dashboard) -> bool:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(patience_s(5)):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.005)
 
@@ -711,7 +712,7 @@ async def test_a_bridge_whose_broker_ends_in_the_same_moment_ends_too(
         task = bridge._task
         assert task is not None
         task.cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(patience_s(2)):
             await asyncio.wait({task})
 
 

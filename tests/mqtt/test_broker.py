@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real_time
 
-PATIENCE_S = 10_000
+WITHIN_S = 10_000
 """Of a clock that runs much faster than the broker."""
 
 
@@ -95,7 +95,7 @@ def test_it_serves_at_any_speed_of_the_session(
                 rng=random.Random(1),
             )
             bridge.set_subjects([Subject(id="wrist", name="wrist")])
-            async with SinkQueue(bridge) as queue, dashboard(broker.address, PATIENCE_S) as board:
+            async with SinkQueue(bridge) as queue, dashboard(broker.address, WITHIN_S) as board:
                 for entry in whole_session():
                     queue.put(entry)
                 await board.until(
@@ -157,7 +157,7 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
         async with (
             EmbeddedBroker(unused_tcp_port) as broker,
             Store(tmp_path / "history.db") as store,
-            dashboard(broker.address, PATIENCE_S) as board,
+            dashboard(broker.address, WITHIN_S) as board,
         ):
             with far_away(broker.address) as address:
                 await tell(address, store, board)

@@ -10,6 +10,7 @@ import pytest
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.client import make_client
 from tests.mqtt.test_bridge import make_bridge
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from tests.conftest import StartBroker
@@ -23,7 +24,7 @@ async def test_neither_side_waits_for_the_other_to_acknowledge(
     """That both do was measured, see `tests/bench/bench_scale.py`: it costs 40 ms a message."""
     broker = mosquitto_broker()
     address = BrokerAddress(broker.host, broker.port)
-    async with make_client(address, timeout_s=10, tls=None) as client:
+    async with make_client(address, timeout_s=patience_s(10), tls=None) as client:
         connection = client._client.socket()
         assert isinstance(connection, socket.socket)
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -49,6 +50,6 @@ async def test_it_can_be_given_up_while_a_broker_does_not_answer(
         address = BrokerAddress("127.0.0.1", server.sockets[0].getsockname()[1])
         bridge = make_bridge(address)
         await bridge.open()
-        await asyncio.wait_for(heard.wait(), 10)
+        await asyncio.wait_for(heard.wait(), patience_s(10))
         await bridge.close()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

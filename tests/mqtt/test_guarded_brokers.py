@@ -25,6 +25,7 @@ from tests.mqtt.certificates import Authority
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.known import InMemory
 from tests.mqtt.test_bridge import Daemon, is_online, make_bridge, running, until
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from tests.conftest import Broker, StartBroker
@@ -40,7 +41,7 @@ def password_file(folder: Path, **users: str) -> Path:
     path.touch(mode=0o600)
     program = part("mosquitto").with_name("mosquitto_passwd")
     for user, password in users.items():
-        subprocess.run([program, "-b", path, user, password], check=True, timeout=30)
+        subprocess.run([program, "-b", path, user, password], check=True, timeout=patience_s(30))
     return path
 
 

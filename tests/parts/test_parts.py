@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 
+from tests.patience import patience_s
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -57,7 +59,7 @@ async def test_mosquitto_carries_a_message_and_survives_a_restart(
     broker = mosquitto_broker()
     for _ in range(2):
         async with (
-            asyncio.timeout(10),
+            asyncio.timeout(patience_s(10)),
             aiomqtt.Client(broker.host, broker.port) as client,
         ):
             await client.subscribe("greeting", qos=1)

@@ -15,6 +15,7 @@ import pytest
 
 from tenuto.report import session_report
 from tenuto.report.style import DAY, NIGHT
+from tests.patience import patience_s
 from tests.report.played import EVENING_MS, accounts, played
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,7 @@ def browse(chromium: Path, page: Path, *options: str) -> None:
     subprocess.run(
         [*command, page.as_uri()],
         check=True,
-        timeout=60,
+        timeout=patience_s(60),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -15,6 +15,7 @@ import weakref
 import pytest
 
 from tenuto import event_loops
+from tests.patience import patience_s
 
 
 def test_in_virtual_time_a_year_is_over_at_once_and_to_the_point() -> None:
@@ -115,7 +116,7 @@ def test_virtual_time_waits_for_a_thread_whose_caller_gave_up() -> None:
         go = threading.Event()
 
         def work() -> None:
-            go.wait(10)
+            go.wait(patience_s(10))
             finished_at_s.append(loop.time())
 
         waiting = loop.create_task(asyncio.to_thread(work))

@@ -22,6 +22,7 @@ from tenuto.terminal.draw import Frame, draw_screen
 from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
 from tests.history.sessions import Band
+from tests.patience import patience_s
 from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, plan
 
 if TYPE_CHECKING:
@@ -478,7 +479,7 @@ class _StuckScreen(Screen):
         self.goes_on = threading.Event()
 
     def write(self, text: str) -> int:
-        assert self.goes_on.wait(30)
+        assert self.goes_on.wait(patience_s(30))
         return super().write(text)
 
 
@@ -498,7 +499,7 @@ async def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
         band.do(vocab.START)
         for _ in range(5):
             band.pass_ms(15_000)
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(patience_s(1)):
                 await sink.handle(band.entries())
                 await asyncio.sleep(0.12)
         screen.goes_on.set()

@@ -20,6 +20,7 @@ from tenuto.sessions.events import Entry, HeartSensor, LinkLost, LinkRestored, R
 from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
 from tenuto_core import vocab
 from tests.history.sessions import Band
+from tests.patience import patience_s
 from tests.terminal.picture import PICTURE
 from tests.terminal.stage import ROUTINE, Screen, plan
 
@@ -200,7 +201,7 @@ class _SlowReader(io.StringIO):
         self.goes_on = threading.Event()
 
     def write(self, text: str) -> int:
-        assert self.goes_on.wait(30)
+        assert self.goes_on.wait(patience_s(30))
         return super().write(text)
 
 
