@@ -29,6 +29,7 @@ from tenuto.mqtt.inbox import COMMAND_BURST
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.topics import session_payload
 from tenuto.sessions.commands import Answer, Command, Verb
+from tenuto.sessions.events import HeartBeat
 from tenuto.sessions.view import SessionView
 from tenuto_core import vocab
 from tests.history.sessions import HOLD_MS, READY_MS, UTC_MS, Band, whole_session
@@ -46,6 +47,7 @@ pytestmark = pytest.mark.real_time
 BRIDGE = "tenuto/bridge/availability"
 SESSION = "tenuto/wrist/session"
 EVENT = "tenuto/wrist/event"
+HEART = "tenuto/wrist/heart"
 RESULT = "tenuto/wrist/result"
 
 
@@ -203,15 +205,30 @@ async def test_a_heart_rate_is_published_only_where_it_was_turned_on(
     address: BrokerAddress, wanted: bool
 ) -> None:
     bridge = make_bridge(address, heart=["wrist"] if wanted else ["waist"])
+    rates = list(range(61, 72)) if wanted else []
     async with dashboard(address) as board, running(bridge):
-        await bridge.handle(whole_session())
-        await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["state"] == "ended")
+        await board.until(is_online)
+        for entry in whole_session():
+            await bridge.handle([entry])
+            if isinstance(entry.event, HeartBeat) and wanted:
+                bpm = entry.event.bpm
+                await board.until(
+                    lambda d, bpm=bpm: d.all(HEART) and d.all(HEART)[-1]["bpm"] == bpm
+                )
         await board.until(lambda d: len(d.all(EVENT)) == 26)
 
-        assert [item["bpm"] for item in board.all("tenuto/wrist/heart")] == (
-            list(range(61, 72)) if wanted else []
-        )
+        assert [item["bpm"] for item in board.all(HEART)] == rates
         assert ("bpm" in str(board.seen)) == wanted
+
+
+async def test_after_a_gap_only_the_newest_heart_rate_goes_out(address: BrokerAddress) -> None:
+    async with dashboard(address) as board:
+        bridge = make_bridge(address, heart=["wrist"])
+        await bridge.handle(whole_session())
+        async with running(bridge):
+            await board.until(lambda d: len(d.all(EVENT)) == 26)
+
+        assert [item["bpm"] for item in board.all(HEART)] == [71]
 
 
 async def test_availability_of_bridge_and_wearables_is_there_for_who_comes_later(

@@ -57,7 +57,7 @@ class Timing:
         rival_retry_s: How long to stay away from one, by the event loop's clock.
     """
 
-    fresh_s: float = 10.0
+    fresh_s: float = 3.0
     connect_timeout_s: float = 10.0
     publish_timeout_s: float = 10.0
     retry_first_s: float = 1.0

@@ -424,6 +424,11 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger(key="on_hold_end", subtype="Hold", type="ended", happens="hold_ended"),
     Trigger(key="on_switch", subtype="Sides", type="to be switched", happens="switch_sides"),
     Trigger(key="on_finish", subtype="Session", type="finished", happens="session_finished"),
+    Trigger(key="on_stop", subtype="Session", type="stopped", happens="session_stopped"),
+    Trigger(key="on_fail", subtype="Session", type="failed", happens="session_failed"),
+    Trigger(key="on_pause", subtype="Session", type="paused", happens="paused"),
+    Trigger(key="on_resume", subtype="Session", type="resumed", happens="resumed"),
+    Trigger(key="on_link_lost", subtype="Link", type="lost", happens="link_lost"),
     Trigger(
         key="on_wearer_stop",
         subtype="Session",
@@ -576,7 +581,10 @@ def _trigger(row: Trigger, topic: str) -> dict[str, Any]:
     what = "value_json.event_type"
     payload = row.happens
     if row.by:
-        what, payload = f"{what} ~ '_by_' ~ value_json.source", f"{payload}_by_{row.by}"
+        # Most events have no source, and Home Assistant logs a warning for each field that it
+        # does not find.
+        what = f"{what} ~ '_by_' ~ (value_json.source | default(''))"
+        payload = f"{payload}_by_{row.by}"
     return {
         "platform": "device_automation",
         "automation_type": "trigger",
@@ -584,5 +592,5 @@ def _trigger(row: Trigger, topic: str) -> dict[str, Any]:
         "subtype": row.subtype,
         "topic": topic,
         "payload": payload,
-        "value_template": f"{{{{ 'late' if value_json.late else {what} }}}}",
+        "value_template": f"{{{{ 'late' if value_json.late else ({what}) }}}}",
     }

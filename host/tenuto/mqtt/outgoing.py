@@ -130,7 +130,15 @@ class Outgoing:
         self.stir()
 
     def queue(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
-        """Queue a message that is worth sending now or never; a full queue drops its oldest."""
+        """Queue a message that is worth sending now or never.
+
+        A full queue drops its oldest message. Of heart rates, which go out with QoS 0, only the
+        newest of each topic waits.
+        """
+        if qos == 0:
+            for old in [one for one in self._queue if one.topic == topic]:
+                self._queue.remove(old)
+                self._dropped += 1
         if len(self._queue) >= QUEUE_MAX:
             self._queue.popleft()
             self._dropped += 1
