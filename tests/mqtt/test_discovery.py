@@ -32,6 +32,7 @@ from tenuto.mqtt.topics import (
     EVENT_TYPES,
     NUMBERS,
     Topics,
+    answer_payload,
     device_payload,
     event_type,
     heart_payload,
@@ -41,6 +42,7 @@ from tenuto.mqtt.topics import (
 )
 from tenuto.routines.adjust import Adjustment
 from tenuto.sessions import events
+from tenuto.sessions.commands import Answer
 from tenuto.sessions.view import SessionView, State
 from tenuto.state.preferences import Preferences
 from tenuto.wearables.device_state import DeviceState
@@ -244,6 +246,7 @@ def payload_of(topic: str) -> dict[str, Any]:
         "session": session_payload(view),
         "heart": heart_payload(events.HeartBeat(t_ms=0, bpm=70), UTC_MS),
         "summary": summary_payload(standing([], UTC_MS)),
+        "result": answer_payload("start", Answer(ok=False, reason="too_soon", text="")),
         "device": device_payload(DeviceState(link="ble")),
         "settings": settings_payload(Preferences(), "lower-back"),
     }[topic]
@@ -358,6 +361,21 @@ def test_templates_find_every_field_that_they_name() -> None:
             payloads = list(_every_event()) if topic == "event" else [payload_of(topic)]
             for payload in payloads:
                 template.render(value_json=payload, value=json.dumps(payload))
+
+
+def test_a_refusal_is_an_event_that_says_why() -> None:
+    item = components(wearable())["answer"]
+    refused = answer_payload("start", Answer(ok=False, reason="already_playing", text="it plays"))
+    template = _home_assistant().from_string(item["value_template"])
+
+    told = json.loads(template.render(value_json=refused))
+
+    assert told["event_type"] in item["event_types"]
+    assert (told["event_type"], told["reason"], told["text"]) == (
+        "refused",
+        "already_playing",
+        "it plays",
+    )
 
 
 def test_a_trigger_fires_for_its_event_and_for_no_other() -> None:

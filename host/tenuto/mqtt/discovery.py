@@ -88,6 +88,9 @@ class Trigger:
     by: str = ""
 
 
+ANSWER_TYPES = ("accepted", "refused")
+"""What becomes of a command or a setting, for the event entity of answers."""
+
 _DIAGNOSTIC = {"entity_category": "diagnostic"}
 _CONFIG = {"entity_category": "config"}
 _PERCENT = {"unit_of_measurement": "%", "step": 5, "mode": "slider"} | _CONFIG
@@ -401,6 +404,18 @@ WEARABLE: tuple[Entity, ...] = (
         # What is told late is for logs: a light that is dimmed an hour later helps nobody.
         template="{{ '' if value_json.late else value }}",
         more={"event_types": list(EVENT_TYPES), "icon": "mdi:bell-ring-outline"},
+    ),
+    Entity(
+        key="answer",
+        platform="event",
+        name="Last answer",
+        topic="result",
+        template=(
+            "{{ {'event_type': 'accepted' if value_json.ok else 'refused',"
+            " 'command': value_json.command, 'reason': value_json.reason,"
+            " 'text': value_json.text} | tojson }}"
+        ),
+        more={"event_types": list(ANSWER_TYPES), "icon": "mdi:message-alert-outline"},
     ),
     Entity(
         key="firmware",
