@@ -371,3 +371,29 @@ def test_a_corrupted_file_gives_mistakes_and_nothing_worse(
         lines = [1]
 
     assert all(0 <= line <= data.count(b"\n") + 1 for line in lines)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no mode here")
+@pytest.mark.parametrize(
+    "text,mode,advice",
+    [
+        ("", 0o646, "chmod o-w"),
+        ('mqtt.url = "mqtt://anna:secret@broker"\n', 0o644, "chmod 600"),
+        ('mqtt.url = "mqtt://anna:secret@broker"\n', 0o600, None),
+        ("", 0o644, None),
+    ],
+)
+def test_a_file_that_others_may_change_or_read_a_password_in_is_refused(
+    tmp_path: Path, text: str, mode: int, advice: str | None
+) -> None:
+    file = tmp_path / "tenuto.toml"
+    file.write_text(text)
+    file.chmod(mode)
+
+    if advice is None:
+        find_config(file)
+        return
+    with pytest.raises(InputError) as refused:
+        find_config(file)
+    assert advice in str(refused.value)
+    assert "secret" not in str(refused.value)

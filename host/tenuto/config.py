@@ -481,7 +481,32 @@ def find_config(explicit: Path | None = None) -> Config:
         path = own_folders().config / "tenuto.toml"
         if not path.is_file():
             return Config()
-    return parse(tables.read_bytes(path), str(path))
+    config = parse(tables.read_bytes(path), str(path))
+    _check_owner_only(path, config)
+    return config
+
+
+def _check_owner_only(path: Path, config: Config) -> None:
+    """Refuse a file that others may change, and one with a password that others may read.
+
+    Raises:
+        InputError: With the command that mends it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # it was readable a moment ago; whoever reads it next is told
+    if os.name != "posix":
+        return
+    address = config.mqtt.url_address
+    has_password = address is not None and address.password is not None
+    if mode & 0o002:
+        text = f"everybody may change this file: chmod o-w {path}"
+    elif has_password and mode & 0o044:
+        text = f"it holds a password, and others may read it: chmod 600 {path}"
+    else:
+        return
+    raise InputError([Mistake(str(path), 0, text)])
 
 
 def _called(raw: Mapping[str, Any], table: Key) -> str:

@@ -50,7 +50,9 @@ def state(board: Dashboard) -> str | None:
 
 
 def online(board: Dashboard) -> bool:
-    return board.now.get("tenuto/simulated/availability") == "online"
+    return all(
+        board.now.get(f"tenuto/{who}/availability") == "online" for who in ("bridge", "simulated")
+    )
 
 
 @pytest.mark.slow

@@ -206,3 +206,25 @@ def test_what_is_no_ring_of_keys_is_none(held: bytes) -> None:
     storage.held["keys"] = held
 
     assert ring(storage).count == 0
+
+
+def test_a_wrong_proof_costs_the_same_work_whether_the_key_is_known_or_not() -> None:
+    """Else the time of the answer tells which keys there are."""
+    hashed: list[int] = []
+
+    def counting(data: bytes) -> bytes:
+        hashed.append(len(data))
+        return sha256(data)
+
+    keyring = Keyring(counting, Nonces(), Memory())
+    _, known = keyring.add(key(1), by_cable=True)
+    work = []
+    for key_id in (known, bytes(len(known))):
+        challenge = Challenge(keyring)
+        challenge.begin(key_id, bytes(auth.NONCE_BYTES))
+        hashed.clear()
+        status, _ = challenge.prove(bytes(auth.PROOF_BYTES), is_quiet=True)
+        assert status == vocab.NOT_PROVEN
+        work.append(list(hashed))
+
+    assert work[0] == work[1] != []
