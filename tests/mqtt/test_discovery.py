@@ -341,7 +341,7 @@ def _every_event() -> Iterator[dict[str, Any]]:
     entry = whole_session()[0]
     for kind in vars(events).values():
         if isinstance(kind, type) and issubclass(kind, events.Event) and kind.name:
-            if kind in topics_module.EVENTS_OF_THE_HEART:
+            if kind in events.EVENTS_OF_THE_HEART:
                 continue
             values = {field.name: "" for field in dataclasses.fields(kind)}
             made = kind(**values | {"t_ms": 0})  # type: ignore[arg-type]
