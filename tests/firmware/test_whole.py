@@ -174,7 +174,6 @@ async def test_a_main_loop_that_is_well_but_a_motor_that_is_not_ends_in_a_reset(
         await asyncio.gather(*resets)
 
 
-@in_virtual_time
 async def test_what_the_motor_did_is_known_after_a_reset() -> None:
     async with table() as it:
         await powered(it)
