@@ -87,7 +87,7 @@ def show(
         return
     row = session.row
     wearer = "" if row.person is None else f", {row.person}"
-    print(words.printable(f"Session {row.id}, {_when(row)}, on {row.wearable}{wearer}"))
+    print(words.printable(f"Session {row.id}, {_when(row)}, on {row.where}{wearer}"))
     for line in words.summary(summarize(event for event, _ in happened)):
         print(line)
     sure = [r.uncertainty_ms for r in session.records if r.uncertainty_ms is not None]
@@ -119,19 +119,23 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
     today = datetime.now(UTC).astimezone().date()
     known = Library.of(settings).muscles()
 
-    async def read() -> tuple[list[Account], list[int], str | None]:
+    async def read() -> tuple[list[Account], list[int], str | None, int]:
         async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-            newest = await store.sessions(1)
+            newest = [row for row in await store.sessions() if not row.is_simulated]
             whose = person or (newest[0].person if newest else None)
             recent = await store.between(_a_week_before(today), 1 << 62)
-            told = [account(one, known) for one in recent if one.row.person == whose]
-            return told, await held_utc_ms(store, whose), whose
+            real = [one for one in recent if not one.row.is_simulated]
+            told = [account(one, known) for one in real if one.row.person == whose]
+            return told, await held_utc_ms(store, whose), whose, len(recent) - len(real)
 
-    told, held, whose = asyncio.run(read())
+    told, held, whose, simulated = asyncio.run(read())
     days = streak([day_of(utc_ms) for utc_ms in held], today)
     mine = [one for one in told if week_of(day_of(one.row.started_utc_ms)) == week_of(today)]
     for line in week_lines(tally(mine), days, today, whose):
         print(line)
+    if simulated:
+        were = words.count(simulated, "simulated session does", "simulated sessions do")
+        print(f"{were} not count.")
 
 
 def _a_week_before(day: date) -> int:
@@ -188,39 +192,95 @@ def export(
 
 
 @app.command(name="import")
-def import_file(file: Path, /, *, config: ConfigFile = None) -> None:
+def import_file(
+    file: Path,
+    /,
+    *,
+    same_people: Annotated[bool, Parameter(negative=())] = False,
+    config: ConfigFile = None,
+) -> None:
     """Take in what `tenuto history export` wrote as JSON Lines; what is here already stays.
 
     Args:
         file: the file
+        same_people: those of the file who are called as somebody here are the same people
         config: as in all commands
     """
-    from tenuto.history.jsonlines import read_lines
+    from tenuto.history.jsonlines import Taken, read_lines
 
-    async def take() -> tuple[int, int]:
+    async def take() -> Taken:
         async with (
             asyncio.timeout(LONG_TIMEOUT_S),
             Store(find_config(config).history_path) as store,
         ):
             with file.open(encoding="utf-8") as lines:
-                taken = await read_lines(store, lines, str(file))
-            return taken.sessions, taken.records
+                return await read_lines(store, lines, str(file), same_people=same_people)
 
     try:
-        sessions, records = asyncio.run(take())
+        taken = asyncio.run(take())
     except UnicodeDecodeError:
         raise InputError(f"{file} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    news = words.count(sessions, "session is", "sessions are")
-    print(f"{news} new, with {words.count(records, 'record', 'records')}")
+    news = words.count(taken.sessions, "session is", "sessions are")
+    print(f"{news} new, with {words.count(taken.records, 'record', 'records')}")
+    for name in taken.namesakes:
+        label = name.rpartition(" (")[0]
+        print(
+            words.printable(
+                f"{name} is kept apart from {label}; `tenuto history rename '{name}' {label}` "
+                "makes them one, if they are"
+            )
+        )
+
+
+@app.command
+def rename(
+    old: str,
+    new: str,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    config: ConfigFile = None,
+) -> int:
+    """Call a person otherwise, as after a change of their `id` in the configuration.
+
+    Where the history knows somebody of the new name, the two become one person.
+
+    Args:
+        old: what `tenuto history` calls them
+        new: their id in the configuration from now on
+        yes: do not ask
+        config: as in all commands
+    """
+    from tenuto.history import persons
+
+    path = _existing(find_config(config))
+
+    async def known() -> set[str]:
+        async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+            return set((await store.work(persons.names)).values())
+
+    async def change() -> None:
+        now_ms = round(datetime.now(UTC).timestamp() * 1000)
+        async with asyncio.timeout(READ_TIMEOUT_S), Store(path) as store:
+            await store.rename_person(old, new, now_ms)
+
+    question = f"{old} and {new} become one person, for good. Are they one?"
+    if {old, new} <= asyncio.run(known()) and not confirmed(question, yes=yes):
+        print("Nothing is changed.")
+        return 3
+    asyncio.run(change())
+    print(words.printable(f"{old} is {new} now."))
+    return 0
 
 
 @app.command
 def delete(
-    numbers: Annotated[tuple[int, ...], Parameter(name="ID")],
+    numbers: Annotated[tuple[int, ...], Parameter(name="ID")] = (),
     /,
     *,
+    simulated: Annotated[bool, Parameter(negative=())] = False,
     yes: Annotated[bool, Parameter(negative=())] = False,
     config: ConfigFile = None,
 ) -> int:
@@ -228,13 +288,21 @@ def delete(
 
     Args:
         numbers: one or more sessions, from `tenuto history`
+        simulated: all that were played on a simulated wearable
         yes: do not ask
         config: as in all commands
     """
     path = _existing(find_config(config))
-    sessions = [_session(find_config(config), number) for number in dict.fromkeys(numbers)]
-    for session in sessions:
-        row = session.row
+    rows = [_session(find_config(config), number).row for number in dict.fromkeys(numbers)]
+    if simulated:
+        named = {row.id for row in rows}
+        rows += [row for row in asyncio.run(_simulated(path)) if row.id not in named]
+    if not rows:
+        if not simulated:
+            raise InputError("which? Name the ids of sessions, from `tenuto history`")
+        print("There is no simulated session.")
+        return 0
+    for row in rows:
         print(words.printable(f"Session {row.id}, {_when(row)}, {row.routine or '?'}"))
     if not confirmed("Delete what is listed, for good?", yes=yes):
         print("Nothing is deleted.")
@@ -242,8 +310,7 @@ def delete(
 
     async def remove() -> None:
         async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
-            for session in sessions:
-                await store.delete(session.row.id)
+            await store.delete(*(row.id for row in rows))
 
     asyncio.run(remove())
     print("Deleted. Files that you exported before, and backups, still have it.")
@@ -371,6 +438,11 @@ async def _newest(path: Path, limit: int) -> list[StoredSession]:
     return [session for session in found if session is not None]
 
 
+async def _simulated(path: Path) -> list[SessionRow]:
+    async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+        return [row for row in await store.sessions() if row.is_simulated]
+
+
 async def _one(path: Path, number: int) -> StoredSession | None:
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
         return await store.session(number)
@@ -383,7 +455,7 @@ def _row(session: StoredSession) -> tuple[str, ...]:
         str(row.id),
         _when(row),
         row.routine or "?",
-        row.wearable,
+        row.where,
         row.reason or "not yet",
         _holds(summary),
         words.clock(summary.duration_ms),

@@ -97,11 +97,12 @@ async def _make(
     from tenuto.history import Store
 
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-        newest = await store.sessions(1)
+        newest = await store.sessions()
         if not newest:
             raise InputError("nothing was played yet; `tenuto run` plays")
         if what in ("week", "month"):
-            return await _period(config, store, what, day, person or newest[0].person)
+            real = next((row for row in newest if not row.is_simulated), newest[0])
+            return await _period(config, store, what, day, person or real.person)
         if day is not None or person is not None:
             raise InputError("--date and --person go with week or month")
         if what != "last" and not what.isdecimal():
@@ -142,7 +143,7 @@ async def _period(
     accounts = [
         account(session, known)
         for session in await store.between(from_utc_ms, to_utc_ms)
-        if session.row.person == person
+        if session.row.person == person and not session.row.is_simulated
     ]
     days = streak([day_of(utc_ms) for utc_ms in await held_utc_ms(store, person)], today)
     suffix = f"{period.first:%Y-%m-%d}" if name == "week" else f"{period.first:%Y-%m}"

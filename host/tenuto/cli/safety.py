@@ -58,7 +58,12 @@ def _last_time(config: Config, routine: str | None, wearable: str | None) -> lis
     name = routine or config.routine_for(worn)
     with suppress(TenutoError, TimeoutError):  # the session itself will tell what is wrong
         found = asyncio.run(
-            _stopped(config, lambda row: (row.routine, row.person) == (name, worn.person))
+            _stopped(
+                config,
+                lambda row: (
+                    (row.routine, row.person) == (name, worn.person) and not row.is_simulated
+                ),
+            )
         )
         if found is not None:
             held_s, planned_s = found.hold.held_ms // 1000, found.hold.planned_ms // 1000

@@ -280,9 +280,10 @@ class _Import:
                 try:
                     self._take_line(line, is_first=number == 1)
                 except ContradictionError as error:
-                    raise InputError(
-                        [Mistake(self._file, number, f"contradicts what is here: {error}")]
-                    ) from None
+                    text = f"contradicts what is here: {error}"
+                    if error.is_about_person and not self._same_people:
+                        text += "; where those who are called the same are the same: --same-people"
+                    raise InputError([Mistake(self._file, number, text)]) from None
                 except (KeyError, TypeError, ValueError, binascii.Error) as error:
                     text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                     raise InputError([Mistake(self._file, number, text)]) from None

@@ -25,6 +25,7 @@ from tenuto.sessions import events
 from tenuto.sessions.tracker import UNKNOWN_ROUTINE, plan_id_of
 from tenuto_core import vocab
 
+from .persons import names
 from .rows import StoredRecord
 
 if TYPE_CHECKING:
@@ -45,7 +46,17 @@ Row = tuple[Any, ...]
 
 
 class ContradictionError(TenutoError):
-    """Two histories tell the same thing in two ways, and nothing says which one is right."""
+    """Two histories tell the same thing in two ways, and nothing says which one is right.
+
+    Attributes:
+        is_about_person: Whether they tell two persons, who may turn out to be one.
+    """
+
+    is_about_person = False
+
+
+class _OtherPersonError(ContradictionError):
+    is_about_person = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +127,17 @@ def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
     here = facts_of(db, number)
     what = f"session {facts.boot_id:08x}-{facts.seq} of {facts.device}"
     end = _earlier(here.end, facts.end)
+    if None not in (here.person_id, facts.person_id) and here.person_id != facts.person_id:
+        called = names(db)
+        one, other = (called.get(who or "", who) for who in (here.person_id, facts.person_id))
+        raise _OtherPersonError(f"the person of {what} is {one} here, and {other} there")
     db.execute(
         "UPDATE sessions SET wearable = ?, person_id = ?, plan_id = ?, routine = ?,"
         " started_utc_ms = ?, ended_utc_ms = ?, reason = ?, source = ?, is_simulated = ?"
         " WHERE id = ?",
         (
             min(here.wearable, facts.wearable),
-            _the_same(f"the person of {what}", here.person_id, facts.person_id),
+            here.person_id or facts.person_id,
             _the_same(f"the plan of {what}", here.plan_id, facts.plan_id),
             _known(here.routine, facts.routine),
             min(here.started_utc_ms, facts.started_utc_ms),

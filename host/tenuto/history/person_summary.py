@@ -70,12 +70,15 @@ def count(session: StoredSession) -> Counted:
 def standing(counted: Sequence[Counted], now_utc_ms: int, zone: tzinfo | None = None) -> Standing:
     """Say how somebody stands after these sessions, in any order.
 
+    A simulated one may be the last, but counts for nothing else.
+
     zone: what days are counted in; None for that of this computer.
     """
     today = day_of(now_utc_ms, zone)
     monday = week_of(today)
-    days = {_day(item, zone) for item in counted if item.completed}
-    week = [item for item in counted if _day(item, zone) >= monday]
+    real = [item for item in counted if not item.row.is_simulated]
+    days = {_day(item, zone) for item in real if item.completed}
+    week = [item for item in real if _day(item, zone) >= monday]
     run = streak(days, today)
     last = max(counted, key=lambda item: item.row.started_utc_ms, default=None)
     advised_ms = None
@@ -129,7 +132,7 @@ class PersonSummaries:
             if found is None:
                 continue
             counted.append(found)
-            if found.completed:
+            if found.completed and not row.is_simulated:
                 oldest = min(oldest, day)
         return standing(counted, now_utc_ms, zone)
 

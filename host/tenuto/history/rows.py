@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenuto.sessions.device import SIMULATED_NAME
+
 if TYPE_CHECKING:
     from tenuto.sessions.events import Event, Record, SessionKey
 
@@ -37,6 +39,12 @@ class SessionRow:
     reason: str | None
     source: str | None
     is_simulated: bool = False
+
+    @property
+    def where(self) -> str:
+        """What it was played on, for people."""
+        is_told = not self.is_simulated or self.wearable == SIMULATED_NAME
+        return self.wearable if is_told else f"{self.wearable} (simulated)"
 
 
 @dataclass(frozen=True, slots=True)

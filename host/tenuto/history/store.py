@@ -182,17 +182,26 @@ class Store:
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         return await self._run(lambda: self._load(where, (from_utc_ms, to_utc_ms)))
 
-    async def delete(self, number: int) -> bool:
-        """Delete a session for good, also from the free space of the file; False if there is none.
+    async def rename_person(self, old: str, new: str, utc_ms: int) -> bool:
+        """Call a person otherwise; see `persons.rename`."""
 
-        Its records do not come back from the wearable either. Plans that no other session played
-        and messages about it that wait for the broker go too.
+        def job(db: sqlite3.Connection) -> bool:
+            with transaction(db):
+                return persons.rename(db, old, new, utc_ms)
+
+        return await self.work(job)
+
+    async def delete(self, *numbers: int) -> int:
+        """Delete sessions for good, also from the free space of the file; returns how many.
+
+        Their records do not come back from the wearable either. Plans that no other session played
+        and messages about them that wait for the broker go too.
 
         Raises:
             StoreError: another program holds the database. Where that is said of what was left,
                 the session is gone, but traces of it stay in the file until the next call.
         """
-        return await self._run(lambda: self._delete(number))
+        return await self._run(lambda: self._delete(numbers))
 
     async def work(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have a job done in the store's thread; for the other modules of this package."""
@@ -422,18 +431,22 @@ class Store:
                 ],
             )
 
-    def _delete(self, number: int) -> bool:
+    def _delete(self, numbers: Sequence[int]) -> int:
         db = self._db
         db.execute("PRAGMA secure_delete = ON")
+        deleted = 0
         with transaction(db):
-            row = db.execute(
-                "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions WHERE id = ?",
-                (number,),
-            ).fetchone()
-            if row is not None:
-                self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
+            for number in numbers:
+                row = db.execute(
+                    "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions"
+                    " WHERE id = ?",
+                    (number,),
+                ).fetchone()
+                if row is not None:
+                    self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
+                    deleted += 1
         self._scrub()  # also of what an earlier call had to leave
-        return row is not None
+        return deleted
 
     def _delete_row(self, number: int, key: SessionKey, started_utc_ms: int, wearable: str) -> None:
         db = self._db

@@ -176,7 +176,7 @@ class StateTopics:
             self._bridge.set_summary(wearable, summary_payload(stands))
         for person in self._people:
             stands = await self._standings.of(
-                lambda row, name=person: row.person == name,  # type: ignore[misc]
+                lambda row, name=person: row.person == name and not row.is_simulated,  # type: ignore[misc]
                 now_ms,
             )
             self._bridge.set_person_summary(person, summary_payload(stands))

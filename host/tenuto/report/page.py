@@ -113,7 +113,7 @@ def session_report(
         "session.html",
         title=title,
         heading=routine,
-        subheading=f"{began:%A} {began.day} {began:%B %Y, %H:%M}, on {row.wearable}"
+        subheading=f"{began:%A} {began.day} {began:%B %Y, %H:%M}, on {row.where}"
         + (f", {row.person}" if row.person else "")
         + f". {_ended(told)}",
         figures=_session_figures(told),
