@@ -77,10 +77,11 @@ async def tenuto_air(folder: Path) -> Result:
     """Count what goes over the air for one session: upload, start and the whole log."""
     async with chain(folder / "air.db") as it:
         async with asyncio.timeout(600):
-            await it.host.daemon.supervisors["simulated"].connected.wait()
+            await it.host.hub.supervisors["simulated"].connected.wait()
         (link,) = [s for s in it.world.radio._statistics.values() if s.data_pdus]
         before = link.data_pdus, link.data_bytes
-        await it.host.daemon.submit(Command(wearable="simulated", verb=Verb.START, routine=ROUTINE))
+        start = Command(wearable="simulated", verb=Verb.START, routine=ROUTINE)
+        await it.host.commands.submit(start)
         sent = link.data_pdus - before[0], link.data_bytes - before[1]
         await it.seen.until(lambda entry: isinstance(entry.event, SessionEnded))
         return {

@@ -14,6 +14,7 @@ from collections import Counter
 
 import aiomqtt
 
+from tenuto.daemon.commands import Requests
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
@@ -41,7 +42,7 @@ async def main(name: str) -> None:
     async with EmbeddedBroker(free_port()) as broker:
         bridge = Bridge(
             broker.address,
-            submit=Daemon().submit,
+            submit=Requests(Daemon().submit).submit,
             rng=random.Random(1),
             utc_ms=lambda: UTC_MS + band.now_ms,
             home_assistant=HomeAssistant(known=InMemory(), routines=library.names, settle_s=0.1),

@@ -89,9 +89,9 @@ async def tenuto_errors(
     async with chain(folder / f"{seed}-{loss}-{gone}-{busy}.db", seed) as it:
         it.world.radio.loss = loss
         async with asyncio.timeout(600):
-            await it.host.daemon.supervisors["simulated"].connected.wait()
+            await it.host.hub.supervisors["simulated"].connected.wait()
         start = Command(wearable="simulated", verb=Verb.START, routine=ROUTINE)
-        answer = await it.host.daemon.submit(start)
+        answer = await it.host.commands.submit(start)
         if not answer.ok:
             raise RuntimeError(f"seed {seed}, loss {loss}: {answer.text}")
         await it.seen.until(lambda entry: isinstance(entry.event, StepStarted))

@@ -145,12 +145,12 @@ async def stack(folder: Path, wearables: int, *, history: bool) -> Played:
         queue = host._queues[0]
         queue._sink = kept = Counted(queue._sink if history else Ends(1))
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            for supervisor in host.daemon.supervisors.values():
+            for supervisor in host.hub.supervisors.values():
                 await supervisor.connected.wait()
         loop = asyncio.get_running_loop()
         start_s, watch = loop.time(), Stopwatch()
-        for name in host.daemon.supervisors:
-            answer = await host.daemon.submit(
+        for name in host.hub.supervisors:
+            answer = await host.commands.submit(
                 Command(wearable=name, verb=Verb.START, routine=ROUTINE)
             )
             if not answer.ok:

@@ -30,9 +30,9 @@ SILENCE_S = 60
 async def start(chain: Chain) -> int:
     """Begin lower-back; gives the board's time of its first motor edge."""
     async with asyncio.timeout(60):
-        await chain.host.daemon.supervisors["simulated"].connected.wait()
+        await chain.host.hub.supervisors["simulated"].connected.wait()
     before = len(chain.wearable.motor.edges)
-    answer = await chain.host.daemon.submit(Command(wearable="simulated", verb=Verb.START))
+    answer = await chain.host.commands.submit(Command(wearable="simulated", verb=Verb.START))
     assert answer.ok, answer
     await chain.seen.until(lambda entry: isinstance(entry.event, StepStarted))
     return round(next(e.t_ms for e in chain.wearable.motor.edges[before:] if e.on))
@@ -111,7 +111,7 @@ async def test_a_press_starts_again_and_the_host_follows(tmp_path: Path) -> None
     async with chain(tmp_path / "h.db") as it:
         await start(it)
         await asyncio.sleep(10)
-        await it.host.daemon.submit(Command(wearable="simulated", verb=Verb.STOP))
+        await it.host.commands.submit(Command(wearable="simulated", verb=Verb.STOP))
         await it.seen.ended()
         first = it.seen.entries[0].session
         it.wearable.button.press(80)

@@ -101,4 +101,4 @@ async def test_a_dashboard_learns_when_tenuto_dies(
         async with dashboard(address) as board:
             await board.until(online)
             process.kill()
-            await board.until(lambda b: b.now["tenuto/bridge/availability"] == "offline")
+            await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "offline")

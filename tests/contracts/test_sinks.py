@@ -21,7 +21,7 @@ from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
-from tenuto.sessions.commands import Answer, Command
+from tenuto.sessions.commands import Answer
 from tenuto.sessions.events import EVENTS_OF_THE_HEART, CueFired
 from tenuto.terminal.jsonlines import JsonSink
 from tenuto.terminal.plain import LinesSink
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from tenuto.sessions.admission import Request
     from tenuto.sessions.events import Entry
 
 pytestmark = pytest.mark.real_time
@@ -78,7 +79,7 @@ async def history(folder: Path) -> AsyncIterator[Callable[[], Sink]]:
 
 
 def bridge(address: BrokerAddress) -> Bridge:
-    async def submit(_: Command) -> Answer:
+    async def submit(_: Request) -> Answer:
         return Answer(ok=True, reason="ok", text="")
 
     made = Bridge(address, submit=submit, rng=random.Random(1))
@@ -241,7 +242,7 @@ def test_a_sink_is_one_file_and_one_row_and_sees_a_heart_rate_only_where_it_may(
 
     async def scenario() -> None:
         async with open_host(setting, config.wearables, [seen]) as host, host.running():
-            supervisor = host.daemon.supervisors["wrist"]
+            supervisor = host.hub.supervisors["wrist"]
             await asyncio.wait_for(supervisor.connected.wait(), 60)
             await supervisor.start(host.compile("wrist", host.library.routine("lower-back")))
             await seen.ended()

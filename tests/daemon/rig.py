@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tenuto import event_loops
-from tenuto.daemon.hub import Daemon
+from tenuto.daemon.commands import Commands
+from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.routines.library import Library
@@ -105,26 +106,25 @@ async def daemon_for(
     *sinks: Any,
     skews: ClockStore | None = None,
     slots: LinkSlots | None = None,
-) -> AsyncIterator[tuple[Daemon, Store]]:
+) -> AsyncIterator[tuple[Commands, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
     async with Store(path) as store, queue_for(HistorySink(store)) as history:
         queues = [await queue_for(sink).__aenter__() for sink in sinks]
-        daemon = Daemon(
+        hub = Hub(
             store=store,
             history=history,
             queues=queues,
-            compile_routine=lambda _, name: library.plan(name or "lower-back"),
             utc_ms=utc_ms,
             rng=random.Random(1),
             on_link=lambda _name, _state: None,
             skews=skews,
         )
         for name, link in bands.items():
-            daemon.add(name, None, BandDriver(link), slots)
-        task = asyncio.create_task(daemon.run(), name="daemon")
+            hub.add(name, None, BandDriver(link), slots)
+        task = asyncio.create_task(hub.run(), name="daemon")
         try:
-            yield daemon, store
+            yield Commands(hub, lambda _, name: library.plan(name or "lower-back")), store
         finally:
             task.cancel()
             await asyncio.wait({task})
@@ -137,7 +137,7 @@ async def daemon_for(
 SINKS[Collector.name] = SinkRow(name=Collector.name, heart=HeartRate.ALL)
 
 
-async def connected(daemon: Daemon, name: str = "band") -> None:
+async def connected(daemon: Commands, name: str = "band") -> None:
     async with asyncio.timeout(600):
         await daemon.supervisors[name].connected.wait()
 

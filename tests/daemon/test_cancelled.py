@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.daemon.hub import Daemon
+from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.links.in_process import InProcessBand, InProcessLink
-from tenuto.routines.library import Library
 from tenuto.wearables.band import BandDriver
 from tests.daemon.rig import RecordingMotor, utc_ms
 
@@ -50,11 +49,10 @@ async def test_supervisor_and_daemon_end_all_the_same(
 
     fault = Fault()
     async with Store(tmp_path / "h.db") as store, queue_for(HistorySink(store)) as history:
-        daemon = Daemon(
+        daemon = Hub(
             store=store,
             history=history,
             queues=[],
-            compile_routine=lambda _, name: Library().plan(name or "lower-back"),
             utc_ms=utc_ms,
             rng=random.Random(1),
             on_link=lambda _name, _state: None,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tenuto.daemon.hub import Daemon
+    from tenuto.daemon.commands import Commands
     from tenuto.history import Store
 
 LOWER_BACK_MS = 342_000
@@ -54,7 +54,7 @@ async def history_matches_log(store: Store, band: InProcessBand) -> None:
     assert [item.record for item in stored.records] == logged
 
 
-async def play_through(daemon: Daemon, seen: Collector) -> SessionEnded:
+async def play_through(daemon: Commands, seen: Collector) -> SessionEnded:
     await connected(daemon)
     answer = await daemon.submit(command(Verb.START))
     assert (answer.ok, answer.reason) == (True, "ok"), answer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.daemon.hub import Daemon
+    from tenuto.daemon.commands import Commands
 
 UNEXPECTED = (
     RuntimeError("of a library: pulse 187"),
@@ -61,7 +61,7 @@ Edges = list[tuple[int, int]]
 
 
 async def session_beside(
-    path: Path, add: Callable[[Daemon], FaultyDriver | None]
+    path: Path, add: Callable[[Commands], FaultyDriver | None]
 ) -> tuple[Edges, list[Any]]:
     """Play a session on a wearable; give its motor's edges and what the history has of it."""
     motor, seen = RecordingMotor(), Collector()
@@ -95,11 +95,11 @@ async def session_beside(
 async def test_the_other_wearable_plays_and_is_kept_as_if_nothing_were(
     tmp_path: Path, where: str, error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def add(daemon: Daemon) -> FaultyDriver:
+    def add(daemon: Commands) -> FaultyDriver:
         link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=9))
         driver = FaultyDriver(link)
         driver.where, driver.error = where, error
-        daemon.add("faulty", None, driver)
+        daemon.hub.add("faulty", None, driver)
         if where == "disconnect":
             asyncio.get_running_loop().create_task(drop_again_and_again(link))
         return driver
@@ -146,8 +146,8 @@ async def test_who_is_told_of_a_link_cannot_end_it(tmp_path: Path) -> None:
 
     link = InProcessLink(InProcessBand(RecordingMotor()))
     async with daemon_for(tmp_path / "h.db", {}) as (daemon, _):
-        daemon._around.on_link = fail
-        daemon.add("band", None, BandDriver(link))
+        daemon.hub._around.on_link = fail
+        daemon.hub.add("band", None, BandDriver(link))
         await connected(daemon)
         await asyncio.sleep(60)
         assert daemon.supervisors["band"].connected.is_set()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.daemon.hub import Daemon
+    from tenuto.daemon.commands import Commands
 
 COUNT, LINKS = 7, 3
 
@@ -62,7 +62,7 @@ class LimitedLink(InProcessLink):
             self.adapter.up.discard(self)
 
 
-async def started(daemon: Daemon, name: str) -> None:
+async def started(daemon: Commands, name: str) -> None:
     """Begin on a wearable as soon as it has a link."""
     while True:
         await daemon.supervisors[name].connected.wait()

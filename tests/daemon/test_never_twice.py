@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tenuto.daemon.hub import Daemon
+    from tenuto.daemon.commands import Commands
 
 OLD, NEW = "lower-back-short", "lower-back"
 
@@ -32,7 +32,7 @@ def command(verb: Verb, **more: object) -> Command:
     return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
 
 
-async def start_until_it_plays(daemon: Daemon, routine: str) -> None:
+async def start_until_it_plays(daemon: Commands, routine: str) -> None:
     """What a patient person does."""
     async with asyncio.timeout(300):
         while True:
@@ -176,7 +176,7 @@ class Outage:
 
     band: InProcessBand
     link: InProcessLink
-    daemon: Daemon
+    daemon: Commands
     seen: Collector
 
     def end(self) -> None:

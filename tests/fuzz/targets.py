@@ -22,6 +22,7 @@ from bumble.core import AdvertisingData
 
 from tenuto import config as configuration
 from tenuto.control.protocol import decode as decode_line
+from tenuto.daemon.commands import MQTT, Requests
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import VirtualEventLoop
 from tenuto.history import Store, jsonlines
@@ -593,17 +594,16 @@ def inbox(data: bytes) -> None:
     obeyed: list[Command | Preference] = []
     told: list[Answer] = []
 
-    async def obey(asked: Command | Preference) -> Answer:
+    async def obey(asked: Command | Preference, _: int) -> str:
         obeyed.append(asked)
-        return Answer(ok=True, reason="ok", text="", id=getattr(asked, "id", None))
+        return ""
 
     async def work() -> None:
+        requests = Requests(obey)
         box = Inbox(
-            submit=obey,
-            prefer=obey,
+            submit=lambda asked: requests.submit(asked, MQTT),
             answer=lambda _wearable, _word, answer: told.append(answer),
             utc_ms=lambda: NOW_UTC_MS,
-            timeout_s=5,
         )
         box.set_wearables(["wrist", "waist"])
         topics = Topics("tenuto")
@@ -621,7 +621,7 @@ def inbox(data: bytes) -> None:
         assert len(told) <= count
         for answer in told:
             assert answer.ok or (answer.text and len(answer.text) <= CHARS_MAX)
-        known = [(one.wearable, one.id) for one in obeyed if isinstance(one, Command) and one.id]
+        known = [one for one in obeyed if isinstance(one, Command) and one.id]
         assert len(set(known)) == len(known)
 
     _in_loop(work())

@@ -120,7 +120,7 @@ async def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(
     tmp_path: Path,
 ) -> None:
     async with chain(tmp_path / "h.db") as c:
-        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        supervisor = next(iter(c.host.hub.supervisors.values()))
         async with asyncio.timeout(60):
             await supervisor.connected.wait()
         await supervisor.start(
@@ -150,7 +150,7 @@ async def test_its_beats_come_back_in_the_log_of_the_band_and_silence_is_told(
 
 async def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None:
     async with chain(tmp_path / "h.db") as c:
-        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        supervisor = next(iter(c.host.hub.supervisors.values()))
         async with asyncio.timeout(60):
             await supervisor.connected.wait()
         await supervisor.start(
@@ -172,7 +172,7 @@ async def test_without_the_link_its_beats_are_noted_here(tmp_path: Path) -> None
 
 async def test_outside_a_session_nothing_is_kept_of_it(tmp_path: Path) -> None:
     async with chain(tmp_path / "h.db") as c:
-        supervisor = next(iter(c.host.daemon.supervisors.values()))
+        supervisor = next(iter(c.host.hub.supervisors.values()))
         for _ in range(10):
             supervisor.heart.hear(Measurement(101), "strap", "ecg")
             await asyncio.sleep(1)

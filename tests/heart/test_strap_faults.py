@@ -153,7 +153,7 @@ async def session_with(
     motor, seen = RecordingMotor(), Collector()
     band = InProcessBand(motor)
     async with daemon_for(path, {"band": InProcessLink(band)}, seen) as (daemon, store):
-        other = daemon.add(
+        other = daemon.hub.add(
             "other", None, BandDriver(InProcessLink(InProcessBand(RecordingMotor(), boot_id=7)))
         )
         add_strap(other)

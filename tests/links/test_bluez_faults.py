@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tenuto.daemon.hub import Daemon
+    from tenuto.daemon.commands import Commands
     from tenuto.history import Store
     from tenuto.wearables.supervisor import Supervisor
 
@@ -45,7 +45,7 @@ OFF = BleakBluetoothNotAvailableError(
 class Rig:
     """A daemon that keeps one band over the fake BlueZ."""
 
-    def __init__(self, air: Air, device: Device, daemon: Daemon, store: Store) -> None:
+    def __init__(self, air: Air, device: Device, daemon: Commands, store: Store) -> None:
         self.air = air
         self.device = device
         self.daemon = daemon

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 import pytest
 
+from tenuto.daemon.commands import DEADLINE_S, MQTT, Requests
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
@@ -25,10 +26,10 @@ from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.connection import Timing
 from tenuto.mqtt.discovery import Subject
-from tenuto.mqtt.inbox import COMMAND_BURST
 from tenuto.mqtt.outbox import HELD_MAX
-from tenuto.mqtt.topics import session_payload
-from tenuto.sessions.commands import Answer, Command, Verb
+from tenuto.mqtt.topics import Topics, session_payload
+from tenuto.sessions.admission import REQUEST_BURST
+from tenuto.sessions.commands import Command, Preference, Verb
 from tenuto.sessions.events import HeartBeat
 from tenuto.sessions.view import SessionView
 from tenuto_core import vocab
@@ -57,28 +58,31 @@ class Daemon:
     def __init__(self) -> None:
         self.got: list[Command] = []
 
-    async def submit(self, command: Command) -> Answer:
+    async def submit(self, command: Command | Preference, command_id: int) -> str:  # noqa: ARG002
+        assert isinstance(command, Command)
         self.got.append(command)
-        return Answer(ok=True, reason="ok", text="done", id=command.id)
+        return "done"
 
 
 def make_bridge(
     address: BrokerAddress,
-    submit: Callable[[Command], Awaitable[Answer]] | None = None,
+    carry_out: Callable[[Command | Preference, int], Awaitable[str]] | None = None,
     **more: Any,
 ) -> Bridge:
     """Make a bridge in a hurry.
 
     Args:
         address: Address of the broker.
-        submit: See `Bridge`; None to say yes to everything.
-        more: Further arguments of `Bridge` and `Timing`; `wearables`, `people` as ids or subjects,
-            `heart` as ids.
+        carry_out: See `Requests`; None to say yes to everything.
+        more: Further arguments of `Requests`, `Bridge` and `Timing`; `wearables`, `people` as ids
+            or subjects, `heart` as ids.
     """
     timing = {"retry_first_s": 0.02, "retry_max_s": 0.1, "rival_wait_s": 0.02, "rival_retry_s": 0.1}
     for field in fields(Timing):
         if field.name in more:
             timing[field.name] = more.pop(field.name)
+    deadline_s = more.pop("deadline_s", DEADLINE_S)
+    requests = Requests(carry_out or Daemon().submit, deadline_s=deadline_s)
     hearts = more.pop("heart", ())
     wearables = [
         one if isinstance(one, Subject) else Subject(id=one, name=one, heart=one in hearts)
@@ -88,7 +92,7 @@ def make_bridge(
     options: dict[str, Any] = {"rng": random.Random(1), "utc_ms": lambda: UTC_MS}
     bridge = Bridge(
         address,
-        submit=submit or Daemon().submit,
+        submit=lambda asked: requests.submit(asked, MQTT),
         timing=Timing(**timing),
         **options | more,
     )
@@ -337,6 +341,10 @@ async def test_a_command_reaches_the_daemon_and_is_answered(
         ('{"command": "extend", "by_s": 1e999}', "extend", "a number from 1 to 600"),
         ('{"command": "extend", "by_s": -5}', "extend", "a number from 1 to 600"),
         ('{"command": "stop", "id": 7}', None, "id must be a text"),
+        ('{"id": "\\ud800", "command": "zzz"}', None, "not JSON"),
+        ('{"command": "\\udfff"}', None, "not JSON"),
+        ('{"command": "start", "routine": "\\ud800"}', None, "not JSON"),
+        ('{"command": "extend", "by_s": %s}' % ("9" * 900), "extend", "a number from 1 to 600"),
         (b"\xff\xfe", None, "UTF-8"),
         ("stop" * 500, None, "at most 1024 bytes"),
     ],
@@ -401,7 +409,7 @@ async def test_a_retained_command_is_ignored_and_said_so(address: BrokerAddress)
 async def test_a_refusal_of_the_daemon_is_the_answer(
     embedded: BrokerAddress, error: Exception, reason: str, text: str
 ) -> None:
-    async def submit(_: Command) -> Answer:
+    async def submit(_command: Command | Preference, _id: int) -> str:
         raise error
 
     async with dashboard(embedded) as board, running(make_bridge(embedded, submit)):
@@ -413,12 +421,12 @@ async def test_a_refusal_of_the_daemon_is_the_answer(
 
 
 async def test_a_command_that_hangs_holds_up_no_stop(embedded: BrokerAddress) -> None:
-    async def submit(command: Command) -> Answer:
-        if command.verb is not Verb.STOP:
+    async def submit(command: Command | Preference, _id: int) -> str:
+        if isinstance(command, Command) and command.verb is not Verb.STOP:
             await asyncio.sleep(1e6)
-        return Answer(ok=True, reason="ok", text="", id=command.id)
+        return ""
 
-    bridge = make_bridge(embedded, submit, submit_timeout_s=0.2)
+    bridge = make_bridge(embedded, submit, deadline_s=0.2)
     async with dashboard(embedded) as board, running(bridge):
         await board.until(is_online)
         await board.send("start")
@@ -441,11 +449,92 @@ async def test_a_flood_is_limited_answered_once_and_lets_stop_through(
         answers = board.all(RESULT)
 
     verbs = [command.verb for command in daemon.got]
-    assert COMMAND_BURST <= verbs.count(Verb.SKIP) <= COMMAND_BURST + 5
+    assert REQUEST_BURST <= verbs.count(Verb.SKIP) <= REQUEST_BURST + 5
     assert verbs[-1] is Verb.STOP
     assert [answer["ok"] for answer in answers if answer["id"] == "last"] == [True]
     assert 1 <= [answer["reason"] for answer in answers].count("too_many") <= 6
     assert "too many" in caplog.text
+
+
+async def test_a_flood_of_stops_of_others_leaves_none_of_the_owners_without_an_answer(
+    address: BrokerAddress,
+) -> None:
+    under_way = 0
+
+    async def submit(command: Command | Preference, _id: int) -> str:
+        nonlocal under_way
+        assert isinstance(command, Command)
+        assert not under_way, "one stop at a time is enough for the link"
+        under_way += 1
+        await asyncio.sleep(0.05)
+        under_way -= 1
+        return "done"
+
+    async with dashboard(address) as board, running(make_bridge(address, submit)):
+        await board.until(is_online)
+        for number in range(10):
+            await asyncio.gather(*(board.send("stop") for _ in range(30)))
+            await board.send(f'{{"command": "stop", "id": "owner {number}"}}')
+        await board.until(lambda d: d.json(RESULT) and d.json(RESULT)["id"] == "owner 9")
+        answers = {answer["id"]: answer["ok"] for answer in board.all(RESULT)}
+        assert [answers.get(f"owner {number}") for number in range(10)] == [True] * 10
+
+
+async def test_a_message_that_breaks_what_reads_it_cuts_off_nothing(
+    embedded: BrokerAddress, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = make_bridge(embedded)
+    asked = bridge._topics.__class__.asked
+
+    def break_once(topics: Topics, topic: str) -> tuple[str, str] | None:
+        if topic.endswith("breaks/set"):
+            raise ZeroDivisionError
+        return asked(topics, topic)
+
+    monkeypatch.setattr(Topics, "asked", break_once)
+    async with dashboard(embedded) as board, running(bridge):
+        await board.until(is_online)
+        await board.client.publish("tenuto/wrist/breaks/set", "x", qos=1)
+        assert (await board.ask("stop"))["ok"]
+        assert bridge.connected
+    assert "ZeroDivisionError" in caplog.text
+    assert "is away" not in caplog.text
+
+
+async def test_a_stop_that_did_not_arrive_is_tried_again_when_it_is_repeated(
+    embedded: BrokerAddress,
+) -> None:
+    numbers: list[int] = []
+
+    async def submit(_command: Command | Preference, number: int) -> str:
+        numbers.append(number)
+        if len(numbers) == 1:
+            raise LinkError(LinkReason.LOST, "out of reach")
+        return "done"
+
+    stop = '{"command": "stop", "id": "7"}'
+    async with dashboard(embedded) as board, running(make_bridge(embedded, submit)):
+        await board.until(is_online)
+        assert (await board.ask(stop))["reason"] == "unreachable"
+        await board.send(stop)
+        await board.until(lambda d: d.json(RESULT)["ok"])
+        await board.send(stop)
+        await board.until(lambda d: len(d.all(RESULT)) == 3)
+    assert len(numbers) == 2, "what was done is not done again"
+    assert len(set(numbers)) == 1, "and the wearable knows that it is the same"
+
+
+@pytest.mark.parametrize("word", ["stop", "pause"])
+@pytest.mark.parametrize("off_s", [-3600, -45, 45, 3600])
+async def test_stop_and_pause_are_obeyed_whatever_the_clocks_say(
+    embedded: BrokerAddress, word: str, off_s: int
+) -> None:
+    async with dashboard(embedded) as board, running(make_bridge(embedded)):
+        await board.until(is_online)
+        at_s = UTC_MS // 1000 + off_s
+        assert (await board.ask(f'{{"command": "{word}", "at": {at_s}}}'))["ok"]
+        answer = await board.ask(f'{{"command": "start", "at": {at_s}}}')
+        assert answer["reason"] == "too_old"
 
 
 async def test_a_room_that_starts_at_one_word_is_obeyed_to_the_last(
@@ -455,12 +544,12 @@ async def test_a_room_that_starts_at_one_word_is_obeyed_to_the_last(
     all_asked = asyncio.Event()
     got: list[str] = []
 
-    async def submit(command: Command) -> Answer:
+    async def submit(command: Command | Preference, _id: int) -> str:
         got.append(command.wearable)
         if len(got) == len(names):
             all_asked.set()
         await all_asked.wait()  # an upload takes its time
-        return Answer(ok=True, reason="ok", text="done", id=command.id)
+        return "done"
 
     async with (
         dashboard(embedded) as board,

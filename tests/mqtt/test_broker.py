@@ -23,7 +23,7 @@ from tenuto.history import Store
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
-from tenuto.sessions.commands import Answer, Command
+from tenuto.sessions.commands import Answer
 from tests.history.sessions import whole_session
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.test_bridge import make_bridge
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.mqtt.address import BrokerAddress
+    from tenuto.sessions.admission import Request
     from tests.mqtt.dashboard import Dashboard
 
 pytestmark = pytest.mark.real_time
@@ -83,9 +84,9 @@ async def test_it_ends_with_its_thread_though_clients_are_still_there(unused_tcp
 def test_it_serves_at_any_speed_of_the_session(
     unused_tcp_port_factory: Callable[[], int], speed: float
 ) -> None:
-    async def submit(command: Command) -> Answer:
+    async def submit(command: Request) -> Answer:
         await asyncio.sleep(1)
-        return Answer(ok=True, reason="ok", text="", id=command.id)
+        return Answer(ok=True, reason="ok", text="", id=getattr(command, "id", None))
 
     async def main() -> None:
         async with EmbeddedBroker(unused_tcp_port_factory()) as broker:

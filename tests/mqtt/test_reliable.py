@@ -15,7 +15,7 @@ from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import Subject
-from tenuto.sessions.commands import Answer, Preference, Verb
+from tenuto.sessions.commands import Command, Preference, Verb
 from tenuto_core import vocab
 from tests.history.sessions import READY_MS, UTC_MS, Band, whole_session
 from tests.mqtt.dashboard import dashboard
@@ -340,11 +340,12 @@ class Settings:
     def __init__(self) -> None:
         self.got: list[Preference] = []
 
-    async def prefer(self, preference: Preference) -> Answer:
+    async def prefer(self, preference: Command | Preference, command_id: int) -> str:  # noqa: ARG002
+        assert isinstance(preference, Preference)
         if preference.value == "no-such":
             raise InputError("there is no routine 'no-such'")
         self.got.append(preference)
-        return Answer(ok=True, reason="ok", text="")
+        return ""
 
 
 @pytest.mark.parametrize(
@@ -362,7 +363,7 @@ async def test_what_is_set_reaches_the_daemon(
     address: BrokerAddress, name: str, payload: str, value: str | int | bool
 ) -> None:
     settings = Settings()
-    bridge = make_bridge(address, prefer=settings.prefer)
+    bridge = make_bridge(address, settings.prefer)
     async with dashboard(address) as board, running(bridge):
         await board.until(is_online)
         await board.client.publish(f"tenuto/wrist/{name}/set", payload, qos=1)
@@ -390,7 +391,7 @@ async def test_what_cannot_be_set_is_refused_and_changes_nothing(
     address: BrokerAddress, name: str, payload: str | bytes, text: str
 ) -> None:
     settings = Settings()
-    bridge = make_bridge(address, prefer=settings.prefer)
+    bridge = make_bridge(address, settings.prefer)
     async with dashboard(address) as board, running(bridge):
         await board.until(is_online)
         await board.client.publish(f"tenuto/wrist/{name}/set", payload, qos=1)
@@ -405,7 +406,7 @@ async def test_a_retained_setting_is_ignored_and_said_so(address: BrokerAddress)
     settings = Settings()
     async with dashboard(address) as board:
         await board.client.publish("tenuto/wrist/strength/set", "80", qos=1, retain=True)
-        async with running(make_bridge(address, prefer=settings.prefer)):
+        async with running(make_bridge(address, settings.prefer)):
             await board.until(lambda d: d.json(RESULT))
             assert "retained" in board.json(RESULT)["text"]
     assert settings.got == []

@@ -46,7 +46,6 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
             standings=PersonSummaries(store),
             device=lambda _: DeviceState(link="simulated"),
             default_routine=lambda _: "lower-back",
-            check_routine=lambda _: None,
             flushed=lambda: history.flush(0.1),
             utc_ms=lambda: now_ms,
         )

@@ -14,13 +14,11 @@ from tenuto.history.person_summary import standing
 from tenuto.history.store import OUTBOX_MAX
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
-from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_PER_S
 from tenuto.mqtt.topics import (
     COMMAND_AGE_MAX_S,
     COMMAND_BYTES_MAX,
     NOT_OF_THE_SESSION,
     BadCommandError,
-    Bucket,
     Topics,
     device_payload,
     event_payload,
@@ -31,6 +29,7 @@ from tenuto.mqtt.topics import (
 )
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions import events
+from tenuto.sessions.admission import REQUEST_BURST, REQUESTS_PER_S
 from tenuto.sessions.commands import EXTEND_MS_MAX, Command, Verb
 from tenuto.sessions.view import SessionView
 from tenuto.state.preferences import Preferences
@@ -146,14 +145,6 @@ def test_the_limits_of_a_command_are_those_that_are_told() -> None:
         parse_command("wrist", b'{"command":"stop","id":"' + b"x" * 65 + b'"}', NOW_MS)
 
 
-def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
-    bucket = Bucket(3, 2.0)
-
-    assert [bucket.take(100.0) for _ in range(5)] == [True] * 3 + [False] * 2
-    assert [bucket.take(101.0) for _ in range(4)] == [True] * 2 + [False] * 2
-    assert [bucket.take(1e9) for _ in range(4)] == [True] * 3 + [False]
-
-
 def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
     text = README.read_text(encoding="utf-8")
     words = [
@@ -175,9 +166,9 @@ def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
         assert f"`{topic}`" in text
     for number in (
         COMMAND_BYTES_MAX,
-        COMMAND_BURST,
+        REQUEST_BURST,
         OUTBOX_MAX,
-        f"{COMMANDS_PER_S:g} a second",
+        f"{REQUESTS_PER_S:g} a second",
         f"{COMMAND_AGE_MAX_S:g} s",
         f"{STRENGTH_PCT[0]} to {STRENGTH_PCT[1]} %",
         f"{HOLD_PCT[0]} to {HOLD_PCT[1]} %",

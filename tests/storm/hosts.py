@@ -8,11 +8,12 @@ import random
 import sqlite3
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenuto.daemon.hub import Daemon
+from tenuto.daemon.commands import Commands, Requests
+from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import HeartRate, SinkQueue
-from tenuto.errors import InputError, TenutoError
+from tenuto.errors import InputError, RefusedError
 from tenuto.history import LINGER_S, HistorySink, Store
-from tenuto.sessions.commands import Answer, Command
+from tenuto.sessions.commands import Answer, Command, Preference
 from tenuto.sessions.view import SessionView
 from tenuto.wearables.log_reader import RECORDS_WAITING_MAX
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.routines.compile import CompiledPlan
+    from tenuto.sessions.admission import Request
     from tenuto.sessions.events import Entry
     from tenuto.wearables.supervisor import Supervisor
     from tests.storm.mqtt import Mqtt, Post
@@ -150,15 +152,35 @@ class Host:
         ]
         for queue in self.queues:
             await queue.__aenter__()
-        self.daemon = Daemon(
+        self.daemon = Hub(
             store=self.store,
             history=self.queues[0],
             queues=self.queues[1:],
-            compile_routine=self._compile,
             utc_ms=self.utc_ms,
             rng=self.rng,
             on_link=self.post.on_link,
         )
+        commands = Commands(self.daemon, self._compile, *self.post.settings)
+
+        async def carry_out(asked: Command | Preference, command_id: int) -> str:
+            if isinstance(asked, Preference):
+                return await commands.carry_out(asked, command_id)
+            self.submitted.append((self._loop.time(), asked))
+            ok, reason = False, "unreachable"
+            try:
+                text = await commands.carry_out(asked, command_id)
+                ok, reason = True, "ok"
+            except RefusedError as error:
+                reason = error.reason
+                raise
+            except InputError:
+                reason = "unknown_routine"
+                raise
+            finally:
+                self.asked.append((asked, Answer(ok=ok, reason=reason, text="")))
+            return text
+
+        self._door = Requests(carry_out)
         self.maybe_supervisor = self.daemon.add(
             BAND, None, await self._room.driver(self.name, self.utc_ms)
         )
@@ -238,19 +260,9 @@ class Host:
 
     # --- what it is asked
 
-    async def submit(self, command: Command) -> Answer:
-        """Ask and note the answer."""
-        self.submitted.append((self._loop.time(), command))
-        try:
-            answer = await self.daemon.submit(command)
-        except asyncio.CancelledError:
-            # Whoever asked will never know; nor may the checks take it for refused.
-            self.asked.append((command, Answer(ok=False, reason="unreachable", text="killed")))
-            raise
-        except TenutoError as error:
-            raise AssertionError(f"submit raised {error!r}") from error
-        self.asked.append((command, answer))
-        return answer
+    async def submit(self, asked: Request, door: str = "") -> Answer:
+        """Ask; what is carried out is noted."""
+        return await self._door.submit(asked, door)
 
     def ask(self, command: Command) -> None:
         """Ask without waiting."""

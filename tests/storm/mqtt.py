@@ -16,13 +16,13 @@ import random
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from unittest import mock
 
 import aiomqtt
 import paho.mqtt.client
 
-from tenuto.errors import InputError
+from tenuto.daemon.commands import MQTT
 from tenuto.history.person_summary import PersonSummaries
 from tenuto.history.summary import replay
 from tenuto.mqtt.address import BrokerAddress
@@ -31,7 +31,6 @@ from tenuto.mqtt.client import make_client
 from tenuto.mqtt.connection import Timing
 from tenuto.mqtt.discovery import Subject, announce_wearable
 from tenuto.mqtt.home_assistant import HomeAssistant
-from tenuto.mqtt.inbox import COMMAND_BURST, COMMANDS_AT_ONCE
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
 from tenuto.mqtt.state_topics import StateTopics
@@ -44,7 +43,8 @@ from tenuto.mqtt.topics import (
     settings_payload,
     summary_payload,
 )
-from tenuto.sessions.commands import Command, Preference, Verb
+from tenuto.sessions.admission import REQUEST_BURST, REQUESTS_AT_ONCE
+from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import EVENTS_OF_THE_HEART, Entry
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables.device_state import DeviceState
@@ -54,11 +54,10 @@ from tests.storm.hosts import BAND, BOUND, Host
 from tests.storm.weather import What
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tenuto.daemon.sinks import Sink
-    from tenuto.sessions.commands import Answer
     from tests.storm.broker import Published
     from tests.storm.weather import Trouble
 
@@ -72,6 +71,9 @@ EDGE_S = 0.05
 """So near to the limit an event may be late or not."""
 
 
+OwnSettings: TypeAlias = tuple[SettingsStore | None, "Callable[[str], None]"]
+
+
 class Post(Protocol):
     """What one host, in one of its lives, has for MQTT.
 
@@ -80,6 +82,7 @@ class Post(Protocol):
     """
 
     sinks: Sequence[Sink]
+    settings: OwnSettings
 
     def on_link(self, wearable: str, state: LinkState) -> None: ...
     def busy(self) -> list[asyncio.Task[None]]: ...
@@ -129,9 +132,10 @@ class _StandInPost:
     def __init__(self, mqtt: StandIn, host: Host) -> None:
         self._mqtt = mqtt
         self.sinks: Sequence[Sink] = [self]
+        self.settings: OwnSettings = (None, lambda _: None)
         self.bridge = Bridge(
             BrokerAddress("127.0.0.1", 9),
-            submit=host.submit,
+            submit=lambda asked: host.submit(asked, MQTT),
             rng=random.Random(1),
             utc_ms=host.utc_ms,
         )
@@ -317,12 +321,12 @@ class _RealPost:
         self.line = line
         self._liked = liked
         self.memory = SettingsStore(host.path.with_suffix(".json"))
+        self.settings: OwnSettings = (self.memory, self._note_settings)
         self._host = host
         self.bridge = Bridge(
             line.address,
             base_topic=host.base,
-            submit=host.submit,
-            prefer=self._prefer,
+            submit=lambda asked: host.submit(asked, MQTT),
             rng=random.Random(host.rng.getrandbits(64)),
             utc_ms=host.utc_ms,
             table=host.store,
@@ -335,21 +339,15 @@ class _RealPost:
             standings=PersonSummaries(host.store),
             device=self._device,
             default_routine=lambda _: host.routines()[0],
-            check_routine=self._check_routine,
             flushed=lambda: host.queues[0].flush(5),
             utc_ms=host.utc_ms,
         )
         self.feed.set_subjects([BAND], [])
         self.sinks: Sequence[Sink] = [self.bridge, self.feed]
 
-    async def _prefer(self, preference: Preference) -> Answer:
-        answer = await self.feed.prefer(preference)
-        self._liked[preference.name] = preference.value
-        return answer
-
-    def _check_routine(self, name: str) -> None:
-        if name not in self._host.routines():
-            raise InputError(f"there is no routine {name!r}")
+    def _note_settings(self, wearable: str) -> None:
+        self._liked |= settings_payload(self.memory.preferences(wearable), self._host.routines()[0])
+        self.feed.say_settings(wearable)
 
     def _device(self, _wearable: str) -> DeviceState:
         supervisor = self._host.maybe_supervisor
@@ -429,7 +427,7 @@ class RealMqtt:
             "mqtt outbox, unkept": HELD_MAX + BOUND,
             "mqtt on their way": WINDOW,
             # `stop` is never held up, but it has the limit of its bucket.
-            "mqtt commands": COMMANDS_AT_ONCE + 3 * COMMAND_BURST,
+            "mqtt commands": REQUESTS_AT_ONCE + 3 * REQUEST_BURST,
         }
     )
 

@@ -92,7 +92,7 @@ async def play(history: Path) -> list[Text]:
     library = Library()
     how = {exercise.name: exercise.how for exercise in library.open("lower-back").exercises}
     async with chain(history, seed=4) as rig:
-        supervisor = rig.host.daemon.supervisors["simulated"]
+        supervisor = rig.host.hub.supervisors["simulated"]
         async with asyncio.timeout(TIMEOUT_S):
             await supervisor.connected.wait()
             await supervisor.start(library.plan("lower-back"))

@@ -8,7 +8,8 @@ import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto.daemon.hub import Daemon
+from tenuto.daemon.commands import Commands
+from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.links.ble import BleAdapter, BleLink
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 class Room:
     """What `room` gives."""
 
-    def __init__(self, world: World, daemon: Daemon, store: Store, seen: Collector) -> None:
+    def __init__(self, world: World, daemon: Commands, store: Store, seen: Collector) -> None:
         self.world = world
         self.daemon = daemon
         self.store = store
@@ -62,11 +63,10 @@ async def room(
         queue = await stack.enter_async_context(queue_for(seen))
         adapter = BleAdapter(radio_of(await air.adapter()), name="simulated")
         stack.push_async_callback(adapter.close)
-        daemon = Daemon(
+        hub = Hub(
             store=store,
             history=history,
             queues=[queue],
-            compile_routine=lambda _, name: library.plan(name or "lower-back"),
             utc_ms=utc_ms,
             rng=random.Random(seed),
             on_link=lambda _name, _state: None,
@@ -81,9 +81,10 @@ async def room(
             )
             link = BleLink(adapter, band.address)
             driver = BandDriver(link, keys=keys.of(band.id), utc_ms=utc_ms)
-            daemon.add(band.id, None, driver)
-        task = asyncio.create_task(daemon.run(), name="daemon")
+            hub.add(band.id, None, driver)
+        task = asyncio.create_task(hub.run(), name="daemon")
         try:
+            daemon = Commands(hub, lambda _, name: library.plan(name or "lower-back"))
             yield Room(air, daemon, store, seen)
         finally:
             task.cancel()

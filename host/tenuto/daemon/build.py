@@ -34,9 +34,10 @@ from tenuto.wearables.device_state import DeviceState
 from tenuto.wearables.link_slots import LinkSlots
 from tenuto.wearables.surroundings import LinkState
 
+from .commands import MQTT, Commands
 from .follow import OneSession, begin, reach
 from .garbage_collection import collected_between_sessions
-from .hub import Daemon
+from .hub import Hub
 from .reload import changes
 from .remote import play_beside
 from .requests import ControlRequests
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.progression import Growth
     from tenuto.routines.routine import Routine
-    from tenuto.sessions.commands import Answer, Command, Preference
     from tenuto.sessions.events import SessionEnded
     from tenuto.simulator.faults import OrderedSilence
     from tenuto.simulator.person import VirtualPerson
@@ -129,7 +129,8 @@ class Host:
         self.config = setting.config
         self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
-        self.daemon: Daemon
+        self.hub: Hub
+        self.commands: Commands
         self.store: Store
         self.bridge: Bridge | None = None
         self.feed: StateTopics | None = None
@@ -168,11 +169,10 @@ class Host:
         queues = [await self._stack.enter_async_context(queue_for(sink)) for sink in sinks]
         queues += await self._build_bridge(wearables, history)
         self._queues = [history, *queues]
-        self.daemon = Daemon(
+        self.hub = Hub(
             store=self.store,
             history=history,
             queues=queues,
-            compile_routine=self._plan,
             utc_ms=self.time.utc_ms,
             rng=self._rng,
             on_link=self._on_link,
@@ -180,6 +180,7 @@ class Host:
             stand_in=self._stand_in,
             shares_heart=self._shares_heart,
         )
+        self.commands = Commands(self.hub, self._plan, self.settings, self._say_settings)
         for wearable in wearables:
             await self._add(wearable)
 
@@ -188,7 +189,7 @@ class Host:
         if driver is None:
             driver = self._drivers[wearable.id] = await self._build_driver(wearable)
         self._addresses[wearable.id] = wearable.address
-        supervisor = self.daemon.add(
+        supervisor = self.hub.add(
             wearable.id,
             wearable.person,
             driver,
@@ -252,8 +253,7 @@ class Host:
         self.bridge = Bridge(
             self._broker,
             base_topic=mqtt.base_topic,
-            submit=self._submit,
-            prefer=self._prefer,
+            submit=lambda asked: self.commands.submit(asked, MQTT),
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
             utc_ms=self.time.utc_ms,
             table=self.store,
@@ -272,7 +272,6 @@ class Host:
             standings=PersonSummaries(self.store),
             device=self._device,
             default_routine=lambda name: self.config.routine_for(self.config.wearable(name)),
-            check_routine=self._check_routine,
             flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
             utc_ms=self.time.utc_ms,
         )
@@ -303,16 +302,13 @@ class Host:
     def _routines(self) -> list[str]:
         return self.library.names()
 
-    def _check_routine(self, name: str) -> None:
-        self.library.path(name)
-
-    async def _prefer(self, preference: Preference) -> Answer:
-        assert self.feed is not None  # noqa: S101 - the bridge that asks is built with it
-        return await self.feed.prefer(preference)
+    def _say_settings(self, wearable: str) -> None:
+        if self.feed is not None:
+            self.feed.say_settings(wearable)
 
     def _device(self, name: str) -> DeviceState:
         """Give what is known of a wearable as a thing."""
-        supervisor = self.daemon.supervisors.get(name) if hasattr(self, "daemon") else None
+        supervisor = self.hub.supervisors.get(name) if hasattr(self, "hub") else None
         driver = self._drivers.get(name)
         return DeviceState(
             link=self.config.wearable(name).link,
@@ -398,13 +394,10 @@ class Host:
         default = self.config.routine_for(self.config.wearable(wearable_id))
         return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
 
-    async def _submit(self, command: Command) -> Answer:
-        return await self.daemon.submit(command)
-
     def _on_link(self, wearable: str, state: LinkState) -> None:
         if self.bridge is not None:
             self.bridge.wearable_online(wearable, state is LinkState.UP)
-        if self.feed is not None and wearable in self.daemon.supervisors:
+        if self.feed is not None and wearable in self.hub.supervisors:
             self.feed.say_device(wearable)
 
     # --- for the commands beside it
@@ -412,7 +405,8 @@ class Host:
     def control_requests(self) -> ControlRequests:
         """Give what answers them."""
         return ControlRequests(
-            daemon=self.daemon,
+            daemon=self.hub,
+            commands=self.commands,
             store=self.store,
             flush=self.flush,
             compile_routine=self._plan,
@@ -435,10 +429,10 @@ class Host:
         names = [
             wearable.id
             for wearable in self.config.wearables
-            if wearable.id in self.daemon.supervisors and concerns(wearable)
+            if wearable.id in self.hub.supervisors and concerns(wearable)
         ]
         for name in names:
-            await self.daemon.remove(name)
+            await self.hub.remove(name)
         try:
             yield
         finally:
@@ -449,11 +443,11 @@ class Host:
     @property
     def is_playing(self) -> bool:
         """Whether a session goes on on any wearable."""
-        return any(supervisor.playing for supervisor in self.daemon.supervisors.values())
+        return any(supervisor.playing for supervisor in self.hub.supervisors.values())
 
     def describe(self) -> str:
         """Say in a line how the wearables are."""
-        supervisors = self.daemon.supervisors.values()
+        supervisors = self.hub.supervisors.values()
         there = [supervisor.name for supervisor in supervisors if supervisor.connected.is_set()]
         playing = [supervisor.name for supervisor in supervisors if supervisor.playing]
         plays = f"; playing: {', '.join(playing)}" if playing else ""
@@ -476,12 +470,12 @@ class Host:
             self.config, self.library = new, Library.of(new)
             again = {wearable.id for wearable in found.changed}
             for name in (*found.removed, *again):
-                await self.daemon.remove(name)
+                await self.hub.remove(name)
                 self._drivers.pop(name, None)
             self._tell_subjects(new.wearables)
             lines = found.lines()
             for wearable in new.wearables:
-                if wearable.id not in self.daemon.supervisors:
+                if wearable.id not in self.hub.supervisors:
                     try:
                         await self._add(wearable)
                     except TenutoError as error:  # the others are kept all the same
@@ -498,7 +492,7 @@ class Host:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the wearables while inside."""
-        task = asyncio.create_task(self.daemon.run(), name="daemon")
+        task = asyncio.create_task(self.hub.run(), name="daemon")
         body = asyncio.current_task()
 
         def over(ended: asyncio.Task[None]) -> None:
@@ -627,7 +621,7 @@ async def play(
         if host.broker_text:
             setting.say(host.broker_text)
         async with host.running():
-            supervisor = host.daemon.supervisors[wearable.id]
+            supervisor = host.hub.supervisors[wearable.id]
             setting.say(f"looking for the wearable {supervisor.name}")
             await reach(supervisor)
             with _signals(asyncio.get_running_loop(), gone.set):
@@ -845,7 +839,7 @@ async def serve(setting: Setting) -> int:
             ):
                 if door.path is None:
                     setting.say("commands beside the daemon cannot ask it on this system")
-                setting.say(f"keeping {', '.join(host.daemon.supervisors)}; Ctrl-C ends")
+                setting.say(f"keeping {', '.join(host.hub.supervisors)}; Ctrl-C ends")
                 with _signals(asyncio.get_running_loop(), asked.set, again.set):
                     manager.ready()
                     await _serve_until(asked, again, host, manager)

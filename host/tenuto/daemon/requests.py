@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from tenuto.wearables.pairing import Target
     from tenuto.wearables.supervisor import Supervisor
 
-    from .hub import Daemon
+    from .commands import Commands
+    from .hub import Hub
 
 SESSION_MARGIN_S = 900.0
 FLUSH_TIMEOUT_S = 5.0
@@ -52,7 +53,7 @@ class ControlRequests:
     Args:
         daemon, store: the running ones.
         flush: waits until the history has what happened so far.
-        compile_routine: see `Daemon`.
+        compile_routine: see `Commands`.
         facts: what `status` tells besides.
         adapter: gives the radio of a name to scan and pair with; the usual one for None.
         prompting: gives the context in which a person answers what pairings on it ask.
@@ -64,7 +65,8 @@ class ControlRequests:
     def __init__(
         self,
         *,
-        daemon: Daemon,
+        daemon: Hub,
+        commands: Commands,
         store: Store,
         flush: Callable[[], Awaitable[None]],
         compile_routine: Callable[[str, str | None], CompiledPlan],
@@ -76,6 +78,7 @@ class ControlRequests:
         wearables: Callable[[], Sequence[Wearable]],
     ) -> None:
         self._daemon = daemon
+        self._commands = commands
         self._store = store
         self._flush = flush
         self._compile = compile_routine
@@ -158,7 +161,7 @@ class ControlRequests:
     async def _stop_when_asked(self, talk: Conversation, supervisor: Supervisor) -> None:
         while True:
             if (await talk.hear()).get("stop"):
-                await self._daemon.submit(Command(wearable=supervisor.name, verb=Verb.STOP))
+                await self._commands.submit(Command(wearable=supervisor.name, verb=Verb.STOP))
 
     def _supervisor(self, name: str | None) -> Supervisor:
         supervisors = self._daemon.supervisors

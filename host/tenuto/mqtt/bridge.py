@@ -19,11 +19,10 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from tenuto.event_loops import real_s
 from tenuto.sessions import events
-from tenuto.sessions.commands import Answer, Command, Preference
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import SessionView
 
-from .connection import LEAVE_S, Connection, Timing
+from .connection import LEAVE_S, Connection, GiveWayError, Timing
 from .discovery import RETAINED_OF_PERSON, RETAINED_OF_WEARABLE, Subject
 from .home_assistant import Announcements, HomeAssistant
 from .inbox import Inbox
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from tenuto.sessions.admission import Request
+    from tenuto.sessions.commands import Answer
     from tenuto.sessions.events import Entry
 
     from .address import BrokerAddress
@@ -57,10 +58,6 @@ DRAIN_S = 1.0
 _SUBSCRIPTION_FAILED = 128
 
 
-async def _no_preference(preference: Preference) -> Answer:
-    return Answer(ok=False, reason="failed", text=f"{preference.name} cannot be set here")
-
-
 def _utc_ms() -> float:
     return time.time() * 1000
 
@@ -70,14 +67,12 @@ class Bridge:
 
     Args:
         address: Address of the broker.
-        submit: Hands a command to the daemon; called in the order of arrival.
-        prefer: Sets something for a wearable, and calls `set_settings` when it is set.
+        submit: Carries out a request within a time limit; called in the order of arrival.
         rng: For the jitter of the back-off and the client's name.
         base_topic: What all topics begin with; each Tenuto on a broker needs its own.
         utc_ms: UTC of now in ms since 1970; None for the computer's clock.
         table: Where events survive a restart, None for nowhere.
         home_assistant: None to announce nothing.
-        submit_timeout_s: After that a command is answered as `unreachable`.
         timing: The time limits.
 
     Raises:
@@ -90,14 +85,12 @@ class Bridge:
         self,
         address: BrokerAddress,
         *,
-        submit: Callable[[Command], Awaitable[Answer]],
+        submit: Callable[[Request], Awaitable[Answer]],
         rng: random.Random,
-        prefer: Callable[[Preference], Awaitable[Answer]] = _no_preference,
         base_topic: str = "tenuto",
         utc_ms: Callable[[], float] | None = None,
         table: Table | None = None,
         home_assistant: HomeAssistant | None = None,
-        submit_timeout_s: float = 10.0,
         timing: Timing | None = None,
     ) -> None:
         self._address = address
@@ -119,13 +112,7 @@ class Bridge:
         self._announcements = None
         if home_assistant is not None:
             self._announcements = Announcements(home_assistant, self._topics, self._outgoing, rng)
-        self._inbox = Inbox(
-            submit=submit,
-            prefer=prefer,
-            answer=self._answer,
-            utc_ms=self._utc_ms,
-            timeout_s=submit_timeout_s,
-        )
+        self._inbox = Inbox(submit=submit, answer=self._answer, utc_ms=self._utc_ms)
         self._wearables: dict[str, Subject] = {}
         self._people: dict[str, Subject] = {}
         self._views: dict[str, SessionView] = {}
@@ -341,24 +328,33 @@ class Bridge:
 
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            topic = str(message.topic)
-            if topic in (self._topics.who, self._topics.instance):
-                if not message.retain:
-                    await self._rivals.meet(
-                        topic,
-                        message.payload,
-                        is_established=self.connected,
-                        publish=lambda answer: self._outgoing.publish(client, answer),
-                    )
-            elif topic == self._topics.bridge:
-                if message.payload == OFFLINE and self.connected and not self._closing:
-                    # The last will of a connection that the broker took so long to give up.
-                    self._outgoing.repeat(topic)
-            elif self._announcements is not None and topic == self._announcements.status_topic:
-                if self._announcements.is_birth(topic, message.payload, retained=message.retain):
-                    self._help(self._answer_birth(), "mqtt birth")
-            elif (asked := self._topics.asked(topic)) is not None:
-                self._inbox.take(*asked, message.payload, retained=message.retain)
+            try:
+                await self._take(client, message)
+            except (aiomqtt.MqttError, GiveWayError, OSError, TimeoutError):
+                raise
+            except Exception:  # noqa: BLE001
+                # One message must not cut off those that come after it, a stop among them.
+                _log.exception("mqtt a message could not be handled")
+
+    async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
+        topic = str(message.topic)
+        if topic in (self._topics.who, self._topics.instance):
+            if not message.retain:
+                await self._rivals.meet(
+                    topic,
+                    message.payload,
+                    is_established=self.connected,
+                    publish=lambda answer: self._outgoing.publish(client, answer),
+                )
+        elif topic == self._topics.bridge:
+            if message.payload == OFFLINE and self.connected and not self._closing:
+                # The last will of a connection that the broker took so long to give up.
+                self._outgoing.repeat(topic)
+        elif self._announcements is not None and topic == self._announcements.status_topic:
+            if self._announcements.is_birth(topic, message.payload, retained=message.retain):
+                self._help(self._answer_birth(), "mqtt birth")
+        elif (asked := self._topics.asked(topic)) is not None:
+            self._inbox.take(*asked, message.payload, retained=message.retain)
 
     async def _answer_birth(self) -> None:
         if self._announcements is not None:

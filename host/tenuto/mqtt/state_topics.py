@@ -14,9 +14,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError, TenutoError
+from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
-from tenuto.sessions.commands import Answer, Preference
 from tenuto.sessions.events import CueFired, SessionEnded, SessionStarted
 
 from .topics import device_payload, settings_payload, summary_payload
@@ -49,7 +48,6 @@ class StateTopics:
         standings: None where there is no history to read.
         device: gives what is known of a wearable as a thing.
         default_routine: gives what a bare `start` begins where nothing is set.
-        check_routine: raises InputError for a routine that cannot be played.
         flushed: waits until the history has what happened so far; false if it has not yet.
         utc_ms: ms since 1970.
     """
@@ -64,7 +62,6 @@ class StateTopics:
         standings: PersonSummaries,
         device: Callable[[str], DeviceState],
         default_routine: Callable[[str], str],
-        check_routine: Callable[[str], None],
         flushed: Callable[[], Awaitable[bool]],
         utc_ms: Callable[[], float],
     ) -> None:
@@ -73,7 +70,6 @@ class StateTopics:
         self._standings = standings
         self._device = device
         self._default_routine = default_routine
-        self._check_routine = check_routine
         self._flushed = flushed
         self._utc_ms = utc_ms
         self._wearables: tuple[str, ...] = ()
@@ -86,29 +82,12 @@ class StateTopics:
         """Say whom to tell about; those that the bridge was told of."""
         self._wearables, self._people = tuple(wearables), tuple(people)
         for wearable in wearables:
-            self._say_settings(wearable)
+            self.say_settings(wearable)
         self.refresh()
 
     def refresh(self) -> None:
         """Have everything worked out again soon."""
         self._wake.set()
-
-    async def prefer(self, preference: Preference) -> Answer:
-        """Set something for a wearable, from its next start on.
-
-        Raises:
-            InputError: it cannot be set to that, or there is no such routine.
-        """
-        wearable = preference.wearable
-        if wearable not in self._wearables:
-            raise InputError(f"there is no wearable {wearable!r}")
-        if preference.name == "routine":
-            self._check_routine(str(preference.value))
-        changed = self._memory.preferences(wearable).having(preference)
-        await self._memory.prefer(wearable, changed)
-        self._say_settings(wearable)
-        text = f"{preference.name} is {preference.value} from the next start on"
-        return Answer(ok=True, reason="ok", text=text)
 
     # --- the sink
 
@@ -140,7 +119,8 @@ class StateTopics:
 
     # --- what is said
 
-    def _say_settings(self, wearable: str) -> None:
+    def say_settings(self, wearable: str) -> None:
+        """Say what is set for a wearable."""
         preferences = self._memory.preferences(wearable)
         payload = settings_payload(preferences, self._default_routine(wearable))
         self._bridge.set_settings(wearable, payload)

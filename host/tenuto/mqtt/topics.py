@@ -21,6 +21,7 @@ from tenuto.sessions.commands import (
     Command,
     Preference,
     Verb,
+    read_json,
 )
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import State
@@ -127,8 +128,9 @@ class Topics:
 
 
 def encode(payload: dict[str, Any]) -> bytes:
-    """Give the bytes of a JSON payload."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+    """Give the bytes of a JSON payload; what UTF-8 cannot write becomes a question mark."""
+    text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="replace")
 
 
 def utc(utc_ms: int) -> str:
@@ -288,6 +290,9 @@ def _utc(moment: Moment | None) -> str | None:
 class BadCommandError(TenutoError):
     """A message is not a command; `word` and `id` are what could be read of it, or None."""
 
+    reason = "bad_request"
+    """What the answer says; see `Answer`."""
+
     def __init__(self, text: str, *, word: str | None = None, request: str | None = None) -> None:
         super().__init__(text)
         self.word = word
@@ -296,6 +301,8 @@ class BadCommandError(TenutoError):
 
 class TooOldError(BadCommandError):
     """A command was asked too long ago."""
+
+    reason = "too_old"
 
 
 def _text_of(payload: bytes) -> str:
@@ -361,8 +368,8 @@ def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
     if not text.startswith(("{", "[", '"')):
         return Command(wearable=wearable, verb=_verb(text, None))
     try:
-        data = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        data = read_json(text)
+    except ValueError:
         raise BadCommandError(f"this is not JSON; write {_FORM}") from None
     if not isinstance(data, dict):
         raise BadCommandError(f"a command is a word or a JSON object such as {_FORM}")
@@ -385,7 +392,9 @@ def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Comman
     age_s = None if data.get("at") is None else _age_s(data["at"], now_utc_ms)
     if data.get("at") is not None and (age_s is None or math.isnan(age_s)):
         raise refuse("at must be a time with its zone, as in 2026-11-24T18:00:00Z, or s since 1970")
-    if age_s is not None and not -COMMAND_AGE_MAX_S <= age_s <= COMMAND_AGE_MAX_S:
+    # What ends or halts a session does no harm, and must not fail because two clocks differ.
+    expires = verb not in (Verb.STOP, Verb.PAUSE)
+    if expires and age_s is not None and not -COMMAND_AGE_MAX_S <= age_s <= COMMAND_AGE_MAX_S:
         raise TooOldError(
             f"{verb} was asked {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead'}, at most "
             f"{COMMAND_AGE_MAX_S:.0f} s are allowed; do the clocks agree?",
@@ -438,28 +447,5 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= TEXT_CHARS_MAX
 
 
-def _no_constant(name: str) -> float:
-    raise ValueError(name)
-
-
 _OWN_KEYS = {Verb.START: ("routine",), Verb.EXTEND: ("by_s",)}
 _FORM = '{"command": "start", "routine": "lower-back"}'
-
-
-class Bucket:
-    """A limit on how often: `burst` at once, then `per_s` a second."""
-
-    def __init__(self, burst: int, per_s: float) -> None:
-        self._burst = burst
-        self._per_s = per_s
-        self._left = float(burst)
-        self._at_s = -math.inf
-
-    def take(self, now_s: float) -> bool:
-        """Take one at `now_s`; False if none is left."""
-        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True

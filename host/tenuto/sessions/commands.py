@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, NoReturn
 
 
 class Verb(StrEnum):
@@ -56,6 +58,17 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A request that cannot be read or is refused where it arrives; it counts as one all the same.
+
+    wearable: the id from the configuration, empty for one that does not exist.
+    """
+
+    wearable: str
+    refusal: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What became of a command.
 
@@ -68,3 +81,23 @@ class Answer:
     reason: str
     text: str
     id: str | None = None
+
+
+def read_json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """Read JSON from outside.
+
+    Raises:
+        ValueError: it is not JSON, is nested too deeply, has a number that JSON does not know, or
+            has text that cannot be written out again.
+    """
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+        # Half of a surrogate pair reads well, and whatever repeats it fails later.
+        json.dumps(data, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return data
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number")

@@ -87,7 +87,7 @@ async def main(given: Any) -> None:
         queue = host._queues[0]
         queue._sink = disk = Watched(queue._sink)
         async with asyncio.timeout(LINKED_TIMEOUT_S):
-            for supervisor in host.daemon.supervisors.values():
+            for supervisor in host.hub.supervisors.values():
                 await supervisor.connected.wait()
         await quiet(host)
         child.say()

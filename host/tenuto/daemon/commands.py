@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Requests for wearables, whoever makes them: each once, within one deadline, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
+from tenuto.event_loops import real_s
+from tenuto.sessions.admission import Admission, Ticket
+from tenuto.sessions.commands import EXTEND_MS_MAX, Answer, Command, Preference, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from tenuto.routines.compile import CompiledPlan
+    from tenuto.sessions.admission import Request
+    from tenuto.state.settings import SettingsStore
+    from tenuto.wearables.supervisor import Supervisor
+
+    from .hub import Hub
+
+_log = logging.getLogger(__name__)
+
+DEADLINE_S = 20.0
+"""Longer than an upload over a slow link with its repetitions."""
+MQTT = "mqtt"
+"""The door that anyone on the broker may use."""
+
+
+class Requests:
+    """Carries requests out and answers each of them; see `Admission`.
+
+    Args:
+        carry_out: Does what is asked, by the number that tells repeats from new requests. Returns
+            what to say about it.
+        deadline_s: After that a request is answered as `unreachable`, and may still take effect.
+    """
+
+    def __init__(
+        self,
+        carry_out: Callable[[Command | Preference, int], Awaitable[str]],
+        *,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._carry_out = carry_out
+        self._deadline_s = deadline_s
+        self._admission = Admission(lambda: secrets.randbits(32), limited=(MQTT,))
+        self._outcomes: dict[Ticket, asyncio.Future[Answer]] = {}
+
+    async def submit(self, asked: Request, door: str = "") -> Answer:
+        """Carry out a request, or answer it as it was answered; never raises for what it asks."""
+        loop = asyncio.get_running_loop()
+        while True:
+            ticket = self._admission.enter(asked, door, loop.time())
+            if isinstance(ticket, Answer):
+                return ticket
+            outcome = self._outcomes.get(ticket)
+            if outcome is None:
+                break
+            await asyncio.wait({outcome})
+            if not outcome.cancelled():
+                answer = outcome.result()
+                self._admission.keep(asked, answer)
+                return replace(answer, id=_id(asked))
+        outcome = self._outcomes[ticket] = loop.create_future()
+        answered: Answer | None = None
+        try:
+            answered = await self._answer(asked, ticket.command_id)
+        finally:
+            del self._outcomes[ticket]
+            self._admission.leave(ticket, asked, door, answered)
+            if answered is None:
+                outcome.cancel()  # those that wait for it try it themselves
+            else:
+                outcome.set_result(answered)
+        return answered
+
+    async def _answer(self, asked: Request, command_id: int) -> Answer:
+        assert isinstance(asked, Command | Preference)  # noqa: S101 - others are answered at once
+        ok, reason = False, "failed"
+        try:
+            async with asyncio.timeout(real_s(self._deadline_s)):
+                text = await self._carry_out(asked, command_id)
+            ok, reason = True, "ok"
+        except TimeoutError:
+            reason = "unreachable"
+            text = f"no answer within {self._deadline_s:g} s; it may still take effect"
+        except TenutoError as error:
+            reason, text = _reason(error, asked), str(error)
+        except Exception:  # noqa: BLE001 - whoever asked must get an answer
+            _log.exception("wearable=%s a fault of Tenuto's own", asked.wearable)
+            text = "this failed inside Tenuto; its log says where"
+        what = asked.verb if isinstance(asked, Command) else f"{asked.name}/set"
+        _log.info("wearable=%s command=%s answer=%s", asked.wearable, what, reason)
+        return Answer(ok=ok, reason=reason, text=text, id=_id(asked))
+
+
+def _id(asked: Request) -> str | None:
+    return asked.id if isinstance(asked, Command) else None
+
+
+def _reason(error: TenutoError, asked: Command | Preference) -> str:
+    match error:
+        case RefusedError():
+            return error.reason
+        case LinkError():
+            return "unreachable"
+        case InputError() if isinstance(asked, Command):
+            return "unknown_routine"
+        case InputError():
+            return "bad_request"
+    return "failed"
+
+
+class Commands:
+    """The commands for the wearables of a hub.
+
+    Args:
+        hub: Has their supervisors.
+        compile_routine: Returns the plan of a routine by its name, None for the default of this
+            wearable; raises InputError.
+        settings: Where what is set for a wearable is kept, None where nothing can be set.
+        on_settings: Told the wearable for which something was set.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        compile_routine: Callable[[str, str | None], CompiledPlan],
+        settings: SettingsStore | None = None,
+        on_settings: Callable[[str], None] = lambda _wearable: None,
+    ) -> None:
+        self.hub = hub
+        self._compile = compile_routine
+        self._settings = settings
+        self._on_settings = on_settings
+        self.submit = Requests(self.carry_out).submit
+
+    @property
+    def supervisors(self) -> Mapping[str, Supervisor]:
+        """The supervisors by the names of their wearables."""
+        return self.hub.supervisors
+
+    async def carry_out(self, asked: Command | Preference, command_id: int) -> str:
+        """Do what is asked; returns what to say about it.
+
+        Raises:
+            InputError: A routine cannot be played, or nothing can be set to this.
+            LinkError: The wearable is out of reach.
+            RefusedError: With the reason; nothing changed.
+        """
+        supervisor = self.hub.supervisors.get(asked.wearable)
+        if supervisor is None:
+            known = ", ".join(self.hub.supervisors)
+            raise RefusedError(
+                "unknown_wearable", f"there is no wearable {asked.wearable!r}, known: {known}"
+            )
+        if isinstance(asked, Preference):
+            return await self._prefer(asked)
+        verb, by_ms = asked.verb, 0
+        if verb is Verb.START:
+            compiled = self._compile(asked.wearable, asked.routine)
+            await supervisor.start(compiled, command_id)
+            return f"{compiled.plan.name} begins on {supervisor.name}"
+        if verb is Verb.FIND:
+            await supervisor.alert()
+            return f"{supervisor.name} can be felt now; a press on it ends that"
+        if verb is Verb.TOGGLE:
+            return f"{supervisor.name}: {await supervisor.toggle(command_id)}"
+        if verb is Verb.EXTEND:
+            by_ms = asked.by_ms
+            if not 1 <= by_ms <= EXTEND_MS_MAX:
+                limit_s = EXTEND_MS_MAX // 1000
+                raise RefusedError(
+                    "out_of_range", f"a hold is extended by up to {limit_s} s at once"
+                )
+        await supervisor.command(verb, by_ms, command_id)
+        return f"{supervisor.name}: {verb.value}"
+
+    async def _prefer(self, asked: Preference) -> str:
+        settings, wearable = self._settings, asked.wearable
+        if settings is None:
+            raise RefusedError("failed", f"{asked.name} cannot be set here")
+        if asked.name == "routine":
+            self._compile(wearable, str(asked.value))
+        await settings.prefer(wearable, settings.preferences(wearable).having(asked))
+        self._on_settings(wearable)
+        return f"{asked.name} is {asked.value} from the next start on"
