@@ -199,7 +199,7 @@ MEANINGS = {
     "state": "0 idle, 1 armed, 2 running, 3 waiting, 4 paused",
     "step": "of the plan, counted from 0; 255 when idle",
     "battery_pct": "0 to 100; 255 not known",
-    "plan_id": "8 bytes of the host's choosing, the same for the same plan; 0 for none",
+    "plan_id": "the first 8 bytes of the SHA-256 of the plan's bytes; 0 for none",
     "session": "number of its first record; 0xFFFFFFFF before the first",
     "now_ms": "the band's clock",
     "elapsed_ms": "time in the step, without pauses",
@@ -268,6 +268,7 @@ STATUSES = {
     "too_soon": "the motor would run for too long in a minute: try again later",
     "not_proven": "the host has not shown that it has a key",
     "not_open": "no key is taken now",
+    "unknown_plan": "the plan is sound and newer than the band; the tail says what is not known",
 }
 
 RECORDS = {
@@ -301,6 +302,7 @@ FEATURE_TEXTS = {
     "FEATURE_HEART": "`heart`",
     "FEATURE_IDENTITY": "`identity`",
     "FEATURE_FORGETS": "`keys_forget`",
+    "FEATURE_PLAN_2": "plans of version 2, with any number of cues; without it: of version 1 only",
     "FEATURE_LOCKED": "on this connection: not admitted; a proof is needed",
     "FEATURE_OPEN": "on this connection: a key is taken just now",
     "FEATURE_CABLE_ONLY": "on this connection: no key is taken at any time, only by cable",

@@ -8,7 +8,7 @@ from .auth import Keyring
 from .buzzer import Buzzer
 from .journal import Journal
 from .log import Log
-from .plan import MAX_BYTES, Plan, PlanError
+from .plan import MAX_BYTES, Plan, PlanError, UnknownPlanError
 from .plans import PLACES, Shelf
 from .player import IDLE, Player
 from .vocab import (
@@ -24,6 +24,7 @@ from .vocab import (
     START,
     START_AT,
     TOO_SOON,
+    UNKNOWN_PLAN,
     UNKNOWN_REQUEST,
     UTC,
     WRONG_OFFSET,
@@ -83,7 +84,7 @@ class Answers:
     def hello(self, features: int = 0) -> tuple[tuple, bytes]:
         """The fields and tail of the answer to `wire.HELLO`; features: those of the connection."""
         features |= wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME
-        features |= wire.FEATURE_HEART
+        features |= wire.FEATURE_HEART | wire.FEATURE_PLAN_2
         if self.keyring is not None:
             features |= wire.FEATURE_KEYS | wire.FEATURE_FORGETS
         if self.serial:
@@ -211,7 +212,8 @@ class Answers:
         try:
             plan = Plan(staged)
         except PlanError as error:
-            return (BAD_PLAN,), str(error).encode()[:120]
+            status = UNKNOWN_PLAN if isinstance(error, UnknownPlanError) else BAD_PLAN
+            return (status,), str(error).encode()[:120]
         self.shelf.keep(plan_id, plan)
         return (self.player.load(plan, plan_id),), b""
 

@@ -9,25 +9,38 @@ from .plan import (
     _CUE_BYTES,
     _FROM_END,
     _HEADER,
+    _PHASE_SHIFT,
     _PULSE,
     _PULSE_BYTES,
     _STEP,
+    CUES_V1,
     MAX_BYTES,
     MAX_CUES,
+    MAX_CUES_KNOWN,
     MAX_EXERCISES,
     MAX_NAME_BYTES,
+    MAX_PHASES,
     MAX_PLAN_MS,
+    MAX_PULSES,
     MAX_STEPS,
     SELF_PACED,
     VERSION,
+    Plan,
     Step,
-    _check,
     _check_int,
     _check_step,
     check_motor,
     check_pattern,
 )
-from .vocab import CUES
+
+
+def _names(texts: tuple[str, ...]) -> bytes:
+    names = b""
+    for text in texts:
+        raw = text.encode()
+        _check_int(len(raw), 1, MAX_NAME_BYTES, "length in bytes of the name {!r}", text)
+        names += bytes((len(raw),)) + raw
+    return names
 
 
 def encode(
@@ -35,40 +48,51 @@ def encode(
     exercises: list[str] | tuple[str, ...],
     steps: list[Step] | tuple[Step, ...],
     patterns: list[tuple[tuple[int, int, int], ...]] | tuple[tuple[tuple[int, int, int], ...], ...],
+    phases: list[str] | tuple[str, ...] = (),
+    version: int = VERSION,
 ) -> bytes:
-    """The bytes of a plan.
+    """Return the bytes of a plan.
 
-    name: the routine's name; exercises: their names, as the steps number them; steps: of `Step`,
-    the last one `DONE`; patterns: for each cue of `vocab.CUES` a sequence of
-    (strength_pct, on_ms, off_ms), empty for a cue that stays silent.
-    Raises PlanError with the first bound that is not kept; the bounds are the constants of `plan`.
+    Args:
+        name: The routine's name.
+        exercises: Their names, as the steps number them.
+        steps: The last one is `DONE`.
+        patterns: For each cue of `vocab.CUES` a sequence of (strength_pct, on_ms, off_ms), empty
+            for a cue that stays silent.
+        phases: Their names; the steps number them from 1.
+        version: 1 or 2.  Version 1 has no room for the names of phases, which it leaves out, and
+            none for a cue beyond its nine, which must not be used.
+
+    Raises:
+        PlanError: The first bound that is not kept; the bounds are the constants of `plan`.
     """
+    _check_int(version, 1, VERSION, "version of the plan")
     _check_int(len(exercises), 0, MAX_EXERCISES, "number of exercises")
+    _check_int(len(phases), 0, MAX_PHASES, "number of phases")
     _check_int(len(steps), 1, MAX_STEPS, "number of steps")
-    _check(len(patterns) == len(CUES), "one pattern for each of the {} cues", len(CUES))
-    names = b""
-    for text in (name,) + tuple(exercises):
-        raw = text.encode()
-        _check_int(len(raw), 1, MAX_NAME_BYTES, "length in bytes of the name {!r}", text)
-        names += bytes((len(raw),)) + raw
+    _check_int(len(patterns), 0, MAX_CUES_KNOWN, "number of patterns")
+    patterns = tuple(patterns)
+    if version == 1:
+        patterns = (patterns + ((),) * CUES_V1)[:CUES_V1]
+    names = _names((name,) + tuple(exercises) + (tuple(phases) if version > 1 else ()))
     for cue, pattern in enumerate(patterns):
-        check_pattern(pattern, CUES[cue])
+        check_pattern(pattern, "cue {}".format(cue))
     rows, cues, total_ms = b"", b"", 0
     for number, step in enumerate(steps):
-        _check_step(step, number, len(exercises), number == len(steps) - 1)
+        is_last = number == len(steps) - 1
+        _check_step(step, number, is_last, len(exercises), len(phases), len(patterns))
         first = len(cues) // _CUE_BYTES
         for offset_ms, from_end, cue in step.cues:
             cues += struct.pack(_CUE, offset_ms, cue | (_FROM_END if from_end else 0))
-        flags = SELF_PACED if step.self_paced else 0
         rows += struct.pack(
             _STEP,
             step.kind,
             step.exercise,
-            step.side,
+            step.side | (step.phase << _PHASE_SHIFT if version > 1 else 0),
             step.rep,
             step.reps,
             step.set_no,
-            flags,
+            SELF_PACED if step.self_paced else 0,
             step.gate_bpm,
             step.duration_ms,
             step.wait_max_ms,
@@ -94,12 +118,14 @@ def encode(
         counts += bytes((len(pattern),))
         for pulse in pattern:
             pulses += struct.pack(_PULSE, *pulse)
+    _check_int(len(pulses) // _PULSE_BYTES, 0, MAX_PULSES, "number of pulses")
     data = struct.pack(
         _HEADER,
         b"TP",
-        VERSION,
+        version,
         len(exercises),
         len(steps),
+        len(patterns) if version > 1 else 0,
         len(cues) // _CUE_BYTES,
         len(pulses) // _PULSE_BYTES,
         len(names),
@@ -109,3 +135,19 @@ def encode(
     data += struct.pack("<I", crc32(data) & 0xFFFFFFFF)
     _check_int(len(data), 0, MAX_BYTES, "size of the plan in bytes")
     return data
+
+
+def as_version(plan: Plan, version: int) -> bytes:
+    """Return the bytes of the same plan in another version.
+
+    Raises:
+        PlanError: That version cannot say it.
+    """
+    return encode(
+        plan.name,
+        tuple(plan.exercise_name(number) for number in range(plan.exercises)),  # type: ignore[misc]
+        tuple(plan.step(number) for number in range(plan.steps)),
+        plan.patterns[: plan.cues_known],
+        tuple(plan.phase_name(number + 1) for number in range(plan.phases)),  # type: ignore[misc]
+        version,
+    )

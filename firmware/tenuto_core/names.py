@@ -3,6 +3,20 @@
 
 COMMANDS = ("start", "pause", "resume", "skip", "back", "stop", "extend", "start_at")
 
+STEP_KINDS = ("ready", "hold", "switch", "rest", "done")
+
+CUES = (
+    "get_ready",
+    "countdown",
+    "hold_start",
+    "halfway",
+    "hold_end",
+    "switch_sides",
+    "next_exercise",
+    "finished",
+    "attention",
+)
+
 SIDES = (None, "left", "right")
 
 GESTURES = (None, "press", "double_press", "long_press")
@@ -37,6 +51,7 @@ STATUSES = (
     "too_soon",
     "not_proven",
     "not_open",
+    "unknown_plan",
 )
 
 CAUSES = ("unknown", "power_on", "brownout", "software", "watchdog", "pin", "deep_sleep")

@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: MIT
 """A plan: a routine as a flat list of steps, in the bytes that travel and are played.
 
-Layout, little-endian, no padding::
+Layout of version 2, little-endian, no padding::
 
-    header    16  "TP", version u8, exercises u8, steps u16, cues u16, pulses u16, names u16,
-                  nominal duration u32 (ms)
-    steps     20 each: kind u8, exercise u8 (255 none), side u8, rep u8, reps u8, set u8,
-                  flags u8 (1 self-paced), gate u8 (bpm, 0 none), duration u32 (ms),
-                  longest wait u32 (ms from the step's start), first cue u16, cues u8,
-                  limit u8 (bpm, 0 none)
+    header    16  "TP", version u8, exercises u8, steps u8, cues known u8, cues u16, pulses u16,
+                  names u16, nominal duration u32 (ms)
+    steps     20 each: kind u8, exercise u8 (255 none), side u8 (bits 0 and 1) and phase (bits 2 to
+                  7, 0 none), rep u8, reps u8, set u8, flags u8, gate u8 (bpm, 0 none),
+                  duration u32 (ms), longest wait u32 (ms from the step's start), first cue u16,
+                  cues u8, limit u8 (bpm, 0 none)
     cues       5 each: offset u32 (ms), cue u8 (+128: the offset counts back from the step's end)
-    counts     9  pulses of each cue's pattern, in the order of `vocab.CUES`
+    counts     1 for each cue known: pulses of its pattern, in the order of `vocab.CUES`
     pulses     5 each: strength u8 (%), on u16 (ms), off u16 (ms)
-    names         one length byte and UTF-8 each: the routine, then its exercises
+    names         one length byte and UTF-8 each: the routine, its exercises, its phases
     checksum   4  CRC-32 (IEEE) of all before it
+
+"Cues known" is how many the writer of the plan knew.  A cue beyond it has no pattern and is silent,
+and the pattern of a cue that the reader has no name for is played all the same.
+Flags: bit 0 self-paced; bits 1 to 3 say something without which the step must not be played, bits 4
+to 7 something that may be passed over.
+
+Version 1 differs in this: steps u16 (in the place of steps and cues known), nine cues known, no
+phases, no flag but the first.  In every version the first three bytes and the last four are as
+here, so that a reader can tell a newer plan from a damaged one.
 
 `Plan` checks everything once, when it is made; afterwards the player reads it without checks.
 `encode.encode` writes one; only hosts do that.
@@ -23,16 +32,23 @@ import struct
 from binascii import crc32
 
 from .limits import ON_MS_MAX, fullest_minute
-from .vocab import BOTH, CUES, DONE, HOLD, NO_EXERCISE, READY, RIGHT, STEP_KINDS
+from .vocab import BOTH, DONE, HOLD, NO_EXERCISE, READY, RIGHT
 
-VERSION = 1
+VERSION = 2
+"""The newest that is written; every one from 1 on is read."""
+CUES_V1 = 9
+"""So many cues version 1 knows; the player needs them."""
 MAX_BYTES = 8192
 MAX_STEPS = 254
 MAX_CUES = 1000
 MAX_STEP_CUES = 32
+MAX_CUES_KNOWN = 128
 MAX_EXERCISES = 64
+MAX_PHASES = 63
 MAX_NAME_BYTES = 48
 MAX_PATTERN_PULSES = 16
+MAX_PULSES = CUES_V1 * MAX_PATTERN_PULSES
+"""Of all patterns: they are in a board's memory for as long as the plan is."""
 MAX_PULSE_MS = 1000
 MIN_PULSE_MS = 20
 MAX_PATTERN_MS = 3000
@@ -41,8 +57,12 @@ MAX_PLAN_MS = 4 * 3_600_000
 GATE_BPM = (30, 240)
 
 SELF_PACED = 1
+_MUST_KNOW = 0x0F
+"""Those of the flags that must not be passed over."""
+_SIDE = 0x03
+_PHASE_SHIFT = 2
 _FROM_END = 0x80
-_HEADER = "<2sBBHHHHI"
+_HEADER = "<2sBBBBHHHI"
 _STEP = "<8BIIHBB"
 _CUE = "<IB"
 _PULSE = "<BHH"
@@ -57,11 +77,16 @@ class PlanError(Exception):
     """A plan that must not be played; says where it is wrong and what is allowed."""
 
 
+class UnknownPlanError(PlanError):
+    """A plan made by a newer Tenuto: not damaged, but it asks for what is not known here."""
+
+
 class Step:
     """One step of a plan.
 
     kind, exercise, side: numbers of `vocab`; for a step that leads to a hold, the exercise and
     side are those of the hold.  rep, reps, set_no: counted from 1, 0 where it means nothing.
+    phase: the part of the repetition, counted from 1 in the order of the plan's names, 0 for none.
     duration_ms: 0 to `MAX_STEP_MS`.  self_paced: at its end wait for a press.  gate_bpm: at its
     end wait for a heart rate below it, 0 for no gate.  limit_bpm: at its end wait while the heart
     rate is known to be this or more, 0 for no limit.  wait_max_ms: longest time in the step,
@@ -70,6 +95,7 @@ class Step:
     """
 
     limit_bpm = 0
+    phase = 0
 
     def __init__(
         self,
@@ -86,6 +112,7 @@ class Step:
         gate_bpm: int = 0,
         limit_bpm: int = 0,
         wait_max_ms: int = 0,
+        phase: int = 0,
     ) -> None:
         self.kind = kind
         self.duration_ms = duration_ms
@@ -99,6 +126,8 @@ class Step:
         self.gate_bpm = gate_bpm
         if limit_bpm:  # hardly any step has one, and a board is short of memory
             self.limit_bpm = limit_bpm
+        if phase:
+            self.phase = phase
         self.wait_max_ms = wait_max_ms
 
 
@@ -131,13 +160,15 @@ def check_pattern(pattern: tuple[tuple[int, int, int], ...], where: str) -> None
     _check_int(pattern_ms(pattern), 0, MAX_PATTERN_MS, "{}: length in ms", where)
 
 
-def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
+def _check_step(
+    step: Step, number: int, last: bool, exercises: int, phases: int, cues_known: int
+) -> None:
     _check_int(step.kind, READY, DONE, "step {}: kind", number)
-    kind = STEP_KINDS[step.kind]
     if step.exercise != NO_EXERCISE:
         _check_int(step.exercise, 0, exercises - 1, "step {}: exercise", number)
     _check(step.kind != HOLD or step.exercise != NO_EXERCISE, "step {}: hold of nothing", number)
     _check_int(step.side, BOTH, RIGHT, "step {}: side", number)
+    _check_int(step.phase, 0, phases, "step {}: phase", number)
     for value, what in ((step.rep, "rep"), (step.reps, "reps"), (step.set_no, "set")):
         _check_int(value, 0, 255, "step {}: {}", number, what)
     least_ms = 1 if step.kind == HOLD else 0
@@ -146,7 +177,7 @@ def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
         if bpm:
             _check_int(bpm, GATE_BPM[0], GATE_BPM[1], "step {}: heart {} in bpm", number, what)
     if step.gate_bpm or step.limit_bpm or step.self_paced:
-        _check(step.kind not in (HOLD, DONE), "step {}: a {} cannot wait", number, kind)
+        _check(step.kind not in (HOLD, DONE), "step {}: such a step cannot wait", number)
         low_ms = step.duration_ms
         _check_int(step.wait_max_ms, low_ms, MAX_STEP_MS, "step {}: longest wait in ms", number)
     else:
@@ -155,7 +186,7 @@ def _check_step(step: Step, number: int, exercises: int, last: bool) -> None:
     _check_int(len(step.cues), 0, MAX_STEP_CUES, "step {}: number of cues", number)
     before_ms, ends = 0, False
     for offset_ms, from_end, cue in step.cues:
-        _check_int(cue, 0, len(CUES) - 1, "step {}: cue", number)
+        _check_int(cue, 0, cues_known - 1, "step {}: cue", number)
         _check_int(offset_ms, 0, step.duration_ms, "step {}: offset of a cue in ms", number)
         at_ms = step.duration_ms - offset_ms if from_end else offset_ms
         _check(at_ms >= before_ms, "step {}: cues are not in order of time", number)
@@ -177,43 +208,59 @@ def check_motor(cues_from, patterns) -> int:  # type: ignore[no-untyped-def]
 class Plan:
     """A checked plan, read where it lies.
 
-    data: the bytes of `encode.encode`; kept, not copied.  Raises PlanError if any of them is not as
+    data: the bytes of `encode.encode`, of any version; kept, not copied.  Raises UnknownPlanError
+    if they are sound and ask for what is not known here, and PlanError if any of them is not as
     `encode` would have written it.
-    Attributes: data; steps: how many; duration_ms: nominal; fullest_ms: the most that any minute
-    of it runs the motor; patterns: a tuple of tuples (strength_pct, on_ms, off_ms) for each cue.
+    Attributes: data; version; steps: how many; duration_ms: nominal; cues_known: to the writer;
+    patterns: a tuple of tuples (strength_pct, on_ms, off_ms) for each of these cues, and an empty
+    one for each of the first `CUES_V1` that the writer did not know; exercises, phases: how many;
+    fullest_ms: the most that any minute of it runs the motor.
     """
 
     def __init__(self, data: bytes | bytearray) -> None:
         size = len(data)
-        _check_int(size, _HEADER_BYTES + _CRC_BYTES, MAX_BYTES, "size of the plan in bytes")
-        magic, version, exercises, steps, cues, pulses, names, total_ms = struct.unpack_from(
-            _HEADER, data
-        )
-        _check(magic == b"TP", "not a plan")
-        _check(version == VERSION, "plan version {}, known is {}", version, VERSION)
+        _check(size >= _HEADER_BYTES + _CRC_BYTES and data[:2] == b"TP", "not a plan")
         crc = crc32(memoryview(data)[: size - _CRC_BYTES]) & 0xFFFFFFFF
         _check(struct.unpack_from("<I", data, size - _CRC_BYTES)[0] == crc, "checksum is wrong")
+        _, version, exercises, steps, known, cues, pulses, names, total_ms = struct.unpack_from(
+            _HEADER, data
+        )
+        if version > VERSION:
+            raise UnknownPlanError("plan version {}, known is {}".format(version, VERSION))
+        _check(version > 0, "plan version 0")
+        if version == 1:
+            _check(known == 0, "number of steps")
+            known = CUES_V1
+        _check_int(size, 0, MAX_BYTES, "size of the plan in bytes")
         _check_int(exercises, 0, MAX_EXERCISES, "number of exercises")
         _check_int(steps, 1, MAX_STEPS, "number of steps")
+        _check_int(known, 0, MAX_CUES_KNOWN, "number of cues known")
         _check_int(cues, 0, MAX_CUES, "number of cues")
+        _check_int(pulses, 0, MAX_PULSES, "number of pulses")
         self.data = data
+        self.version = version
         self.steps = steps
         self.duration_ms = total_ms
-        self._exercises = exercises
+        self.cues_known = known
+        self.exercises: int = exercises
         self._cues = _HEADER_BYTES + steps * _STEP_BYTES
         counts = self._cues + cues * _CUE_BYTES
-        self._names = counts + len(CUES) + pulses * _PULSE_BYTES
+        self._names = counts + known + pulses * _PULSE_BYTES
         _check(self._names + names + _CRC_BYTES == size, "sizes in the header do not add up")
         self.patterns = self._read_patterns(counts, pulses)
-        self._check_names(names)
+        self.phases = self._check_names(names)
         first, seen_ms = 0, 0
         for number in range(steps):
             row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
-            _check(row[6] <= SELF_PACED, "step {}: unknown flag", number)
+            is_strange = row[0] > DONE or row[2] & _SIDE > RIGHT
+            if version > 1 and (is_strange or row[6] & _MUST_KNOW & ~SELF_PACED):
+                raise UnknownPlanError("step {} asks for what is not known here".format(number))
+            _check(version > 1 or row[6] <= SELF_PACED, "step {}: unknown flag", number)
             _check(row[10] == first, "step {}: its cues are not where they belong", number)
             first += row[11]
             _check(first <= cues, "step {}: more cues than there are", number)
-            _check_step(self.step(number), number, exercises, number == steps - 1)
+            is_last = number == steps - 1
+            _check_step(self.step(number), number, is_last, exercises, self.phases, known)
             seen_ms += row[8]
         _check(first == cues, "cues that belong to no step")
         _check(seen_ms == total_ms, "duration in the header is not that of the steps")
@@ -223,32 +270,38 @@ class Plan:
     def _read_patterns(
         self, counts: int, pulses: int
     ) -> tuple[tuple[tuple[int, int, int], ...], ...]:
-        at, patterns, left = counts + len(CUES), [], pulses
-        for cue in range(len(CUES)):
+        at, patterns, left = counts + self.cues_known, [], pulses
+        for cue in range(self.cues_known):
             pattern = []
             left -= self.data[counts + cue]
-            _check(left >= 0, "{}: more pulses than there are", CUES[cue])
+            _check(left >= 0, "cue {}: more pulses than there are", cue)
             for _ in range(self.data[counts + cue]):
                 pattern.append(struct.unpack_from(_PULSE, self.data, at))
                 at += _PULSE_BYTES
             patterns.append(tuple(pattern))
-            check_pattern(patterns[cue], CUES[cue])
+            check_pattern(patterns[cue], "cue {}".format(cue))
         _check(left == 0, "pulses that belong to no cue")
+        while len(patterns) < CUES_V1:
+            patterns.append(())
         return tuple(patterns)
 
-    def _check_names(self, size: int) -> None:
-        at, end = self._names, self._names + size
-        for _ in range(self._exercises + 1):
-            _check(at < end, "names are cut short")
-            _check_int(self.data[at], 1, MAX_NAME_BYTES, "length of a name in bytes")
-            at += 1 + self.data[at]
-            _check(at <= end, "names are cut short")
-        _check(at == end, "names are longer than the header says")
-        for index in range(self._exercises + 1):
+    def _check_names(self, size: int) -> int:
+        """Check all names, and return how many are those of phases."""
+        at, end, count = self._names, self._names + size, 0
+        while at < end:
+            length = self.data[at]
+            _check_int(length, 1, MAX_NAME_BYTES, "length of a name in bytes")
+            _check(at + 1 + length <= end, "names are cut short")
             try:
-                self._name(index)
+                bytes(self.data[at + 1 : at + 1 + length]).decode()
             except (UnicodeError, ValueError):
-                raise PlanError("name {} is not UTF-8".format(index))
+                raise PlanError("name {} is not UTF-8".format(count))
+            at += 1 + length
+            count += 1
+        phases = count - self.exercises - 1
+        _check(phases >= 0, "names are cut short")
+        _check(phases <= (MAX_PHASES if self.version > 1 else 0), "too many names")
+        return phases
 
     def _name(self, index: int) -> str:
         at = self._names
@@ -264,6 +317,10 @@ class Plan:
     def exercise_name(self, exercise: int) -> str | None:
         """The name of an exercise, or None for `NO_EXERCISE`."""
         return None if exercise == NO_EXERCISE else self._name(exercise + 1)
+
+    def phase_name(self, phase: int) -> str | None:
+        """The name of a phase, or None for 0."""
+        return self._name(self.exercises + phase) if phase else None
 
     def cues_from(self, number: int, start_ms: int):  # type: ignore[no-untyped-def]
         """Yield (number of the step, at_ms, cue) in order from step `number`, begun at `start_ms`.
@@ -296,7 +353,8 @@ class Plan:
             ms,
             cues,
             exercise=exercise,
-            side=side,
+            side=side & _SIDE,
+            phase=side >> _PHASE_SHIFT,
             rep=rep,
             reps=reps,
             set_no=set_no,

@@ -10,12 +10,14 @@ try:
     from .names import (
         CAUSES,
         COMMANDS,
+        CUES,
         END_REASONS,
         GESTURES,
         RECORDS,
         SIDES,
         SOURCES,
         STATUSES,
+        STEP_KINDS,
         STEP_OUTCOMES,
         WAITS,
     )
@@ -23,12 +25,14 @@ try:
     __all__ = (  # the host finds them here
         "CAUSES",
         "COMMANDS",
+        "CUES",
         "END_REASONS",
         "GESTURES",
         "RECORDS",
         "SIDES",
         "SOURCES",
         "STATUSES",
+        "STEP_KINDS",
         "STEP_OUTCOMES",
         "WAITS",
     )
@@ -37,7 +41,6 @@ except ImportError:  # a board is not given that file: it has no use for the wor
 
 # --- steps of a plan
 READY, HOLD, SWITCH, REST, DONE = range(5)
-STEP_KINDS = ("ready", "hold", "switch", "rest", "done")
 
 BOTH, LEFT, RIGHT = range(3)
 
@@ -53,17 +56,6 @@ BOTH, LEFT, RIGHT = range(3)
     FINISHED,
     ATTENTION,
 ) = range(9)
-CUES = (
-    "get_ready",
-    "countdown",
-    "hold_start",
-    "halfway",
-    "hold_end",
-    "switch_sides",
-    "next_exercise",
-    "finished",
-    "attention",
-)
 
 # --- what may be asked of the player; the wire carries the first eight
 START, PAUSE, RESUME, SKIP, BACK, STOP, EXTEND, START_AT = range(8)
@@ -106,7 +98,8 @@ WAIT_PRESS, WAIT_HEART = 1, 2
     TOO_SOON,
     NOT_PROVEN,
     NOT_OPEN,
-) = range(21)
+    UNKNOWN_PLAN,
+) = range(22)
 
 # --- why the device started
 (

@@ -152,5 +152,5 @@ def test_a_limit_that_no_heart_has_is_refused(limit_bpm: int) -> None:
 
 def test_a_hold_cannot_have_a_limit() -> None:
     steps = [Step(vocab.HOLD, 1_000, exercise=0, limit_bpm=150, wait_max_ms=5_000)]
-    with pytest.raises(PlanError, match="a hold cannot wait"):
+    with pytest.raises(PlanError, match="such a step cannot wait"):
         encode("limit", ("hold",), [*steps, Step(vocab.DONE, 0)], PATTERNS)
