@@ -15,7 +15,7 @@ from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
 from tenuto_core.encode import encode
 from tenuto_core.log import Log, unpack_record
-from tenuto_core.plan import Plan, Step
+from tenuto_core.plan import CUES_V1, Plan, Step
 from tenuto_core.player import Player
 
 UTC_MS = 1_800_000_000_000
@@ -44,7 +44,9 @@ def make_plan(*, ready_waits: bool = False) -> Plan:
         Step(vocab.DONE, 0, ((0, False, vocab.FINISHED),)),
     ]
     exercises = ("Glute Bridge", "Kneeling Lunge")
-    return Plan(encode("lower-back", exercises, steps, (((80, 100, 0),),) * len(vocab.CUES)))
+    patterns = (((80, 100, 0),),) * CUES_V1
+    # As in the kept databases, which were written before there was a version 2.
+    return Plan(encode("lower-back", exercises, steps, patterns, version=1))
 
 
 @dataclass

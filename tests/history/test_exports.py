@@ -6,6 +6,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import struct
+from base64 import b64encode
+from binascii import crc32
 from typing import TYPE_CHECKING, Any
 
 import fitdecode
@@ -18,8 +21,16 @@ from tenuto.history.fit import fit_file
 from tenuto.history.jsonlines import Taken, read_lines, write_lines
 from tenuto.history.openmhealth import data_points
 from tenuto.history.timeline import Account, account
+from tenuto.routines import plan_bytes
 from tenuto.sessions.events import Entry, LinkLost
-from tests.history.sessions import UTC_MS, Band, eventful_session, whole_session, with_strap
+from tests.history.sessions import (
+    UTC_MS,
+    Band,
+    eventful_session,
+    make_plan,
+    whole_session,
+    with_strap,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,6 +104,25 @@ async def test_two_histories_become_one(tmp_path: Path) -> None:
         await read_lines(store, await exported(tmp_path / "a.db"), "a.jsonl")
 
         assert [row.key.boot_id for row in await store.sessions()] == [2, 1]
+
+
+async def test_a_plan_of_a_newer_tenuto_is_taken_in_for_the_day_it_is_known(
+    tmp_path: Path,
+) -> None:
+    data = bytearray(bytes(make_plan().data)[:-4])
+    data[2] = 9
+    newer = bytes(data) + struct.pack("<I", crc32(data))
+    plan_id = plan_bytes.id_of(newer).hex()
+    await kept(tmp_path / "a.db", whole_session())
+    line = {"type": "plan", "plan_id": plan_id, "routine": "r", "data": b64encode(newer).decode()}
+    lines = [*await exported(tmp_path / "a.db"), json.dumps(line)]
+    async with Store(tmp_path / "b.db") as store:
+        await read_lines(store, lines, "a.jsonl")
+        assert await store.plan(plan_id) == newer
+
+        forged = line | {"plan_id": "0123456789abcdef"}
+        with pytest.raises(InputError, match="are not those of plan 0123456789abcdef"):
+            await read_lines(store, [lines[0], json.dumps(forged)], "a.jsonl")
 
 
 async def test_what_was_deleted_here_does_not_come_back(tmp_path: Path) -> None:

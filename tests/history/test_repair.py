@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
+from binascii import crc32
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenuto.history import Store, replay
 from tenuto.history.repair import check, rebuild, salvage
+from tenuto.routines import plan_bytes
 from tenuto.sessions.events import Entry, SessionEnded
-from tests.history.sessions import whole_session
+from tenuto_core import vocab
+from tests.history.sessions import make_plan, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +102,97 @@ async def test_a_damaged_plan_is_taken_out(path: Path) -> None:
 
         assert (await check(store)).is_sound
         assert len(await store.sessions()) == 3
+
+
+def newer(version: int = 9) -> bytes:
+    """The bytes of a plan of a version that nobody here knows."""
+    body = bytearray(bytes(make_plan().data)[:-4] + b"what it is for, only later ones know")
+    body[2] = version
+    return bytes(body) + struct.pack("<I", crc32(body))
+
+
+async def fill_with_a_newer_plan(path: Path) -> str:
+    """Keep sessions whose plan a newer Tenuto made; gives its id."""
+    await fill(path)
+    data = newer()
+    plan_id = plan_bytes.id_of(data)
+    halves = struct.unpack("<II", plan_id)
+    damage(path, "UPDATE plans SET plan_id = ?, data = ?", plan_id.hex(), data)
+    damage(path, "UPDATE sessions SET plan_id = ?", plan_id.hex())
+    damage(path, "UPDATE records SET b = ?, c = ? WHERE kind = ?", *halves, vocab.SESSION_STARTED)
+    return plan_id.hex()
+
+
+async def test_a_plan_of_a_newer_tenuto_is_told_and_left_alone(path: Path) -> None:
+    plan_id = await fill_with_a_newer_plan(path)
+    async with Store(path) as store:
+        found = await check(store)
+        assert found.is_sound
+        text = "was made by a newer Tenuto (plan version 9, known is 2), left alone"
+        assert found.notes == (f"plan {plan_id} {text}",)
+
+        damage(path, "UPDATE sessions SET reason = 'stopped' WHERE id = 2")
+        await rebuild(store)
+
+        assert await check(store) == found
+        assert await store.plan(plan_id) == newer()
+        sessions = await store.sessions()
+        assert [(row.plan_id, row.reason) for row in sessions] == [(plan_id, "finished")] * 3
+
+
+async def test_what_is_saved_of_a_damaged_file_has_the_plan_of_a_newer_tenuto(path: Path) -> None:
+    plan_id = await fill_with_a_newer_plan(path)
+
+    await salvage(path)
+
+    async with Store(path) as store:
+        assert await store.plan(plan_id) == newer()
+        assert {row.plan_id for row in await store.sessions()} == {plan_id}
+
+
+async def test_a_whole_plan_that_must_not_be_played_is_left_alone(path: Path) -> None:
+    await fill(path)
+    body = bytearray(bytes(make_plan().data)[:-4])
+    body[3] = 200  # exercises
+    data = bytes(body) + struct.pack("<I", crc32(body))
+    plan_id = plan_bytes.id_of(data).hex()
+    damage(path, "UPDATE plans SET plan_id = ?, data = ?", plan_id, data)
+    async with Store(path) as store:
+        found = await check(store)
+        assert "cannot be played (number of exercises is 200" in found.notes[0]
+        await rebuild(store)
+
+        assert await store.plan(plan_id) == data
+
+
+async def test_bytes_of_another_plan_are_not_kept_and_do_not_stay(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = bytes(make_plan().data)
+    plan_id = plan_bytes.id_of(data).hex()
+    async with Store(path) as store:
+        await store.save_plan(plan_id, "forged", newer())
+        assert await store.plan(plan_id) is None
+        assert f"plan={plan_id} not kept" in caplog.text
+
+        await store.save_plan(plan_id, "lower-back", data)
+    damage(path, "UPDATE plans SET data = ?, routine = 'forged'", newer())  # by one of before
+    async with Store(path) as store:
+        await store.save_plan(plan_id, "lower-back", data)
+        assert await store.plan(plan_id) == data
+
+
+@pytest.mark.parametrize("seq", [-1, 1 << 32])
+async def test_a_record_whose_number_no_log_has_is_not_kept(path: Path, seq: int) -> None:
+    entries = whole_session()
+    first = entries[0]
+    assert first.record is not None
+    strange = replace(first, record=replace(first.record, seq=seq))
+    async with Store(path) as store:
+        await store.add([strange, *entries[1:]])
+        last = await store.last_seq(first.session.device, first.session.boot_id)
+
+    assert last == max(entry.record.seq for entry in entries[1:] if entry.record is not None)
 
 
 def break_pages(path: Path) -> None:

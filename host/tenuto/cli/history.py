@@ -334,7 +334,7 @@ def check(
 
     path = _existing(find_config(config))
     found = asyncio.run(_check(path))
-    for text in (*found.damage, *found.faults):
+    for text in (*found.damage, *found.faults, *found.notes):
         print(words.printable(text.strip()))
     if found.is_sound:
         print(f"{path} is sound.")

@@ -8,9 +8,10 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import ControlError
+from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 from tenuto.sessions.events import Entry, Record, SessionKey, SessionStarted
-from tenuto_core.plan import Plan, PlanError
+from tenuto_core.plan import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,8 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
     try:
         event = replace(events.from_json(data["event"]), seq=data["seq"])
         if isinstance(event, SessionStarted) and data["plan"] is not None:
-            event = replace(event, plan=Plan(b64decode(data["plan"])))
+            plan = plan_bytes.read(event.plan_id, b64decode(data["plan"]))
+            event = replace(event, plan=plan)
         record = data["record"]
         return Entry(
             SessionKey(**data["session"]),

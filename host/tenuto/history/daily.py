@@ -8,8 +8,9 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from tenuto.routines import plan_bytes
 from tenuto_core import vocab
-from tenuto_core.plan import Plan, PlanError
+from tenuto_core.plan import PlanError
 
 from . import persons
 from .schema import pragma
@@ -39,7 +40,7 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
         if person is not None and person_id is None:
             return []
         plans = db.execute("SELECT plan_id, data FROM plans").fetchall()
-        holds = {plan_id: set(_holds(data)) for plan_id, data in plans}
+        holds = {plan_id: set(_holds(plan_id, data)) for plan_id, data in plans}
         rows = db.execute(
             "SELECT s.id, s.started_utc_ms, s.plan_id, r.step FROM sessions AS s"
             " JOIN records AS r ON r.session_id = s.id"
@@ -73,7 +74,7 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT_S)
         ) as db:
             plans = db.execute("SELECT plan_id, data FROM plans WHERE routine = ?", (routine,))
-            names = {plan_id: _holds(data) for plan_id, data in plans.fetchall()}
+            names = {plan_id: _holds(plan_id, data) for plan_id, data in plans.fetchall()}
             mine, who = "s.person IS ? AND s.wearable <> 'simulated'", person
             if pragma(db, "user_version") >= PERSONS_SINCE:
                 mine = "s.person_id IS ? AND NOT s.is_simulated"
@@ -101,10 +102,10 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
     return times
 
 
-def _holds(data: bytes) -> dict[int, str | None]:
+def _holds(plan_id: str, data: bytes) -> dict[int, str | None]:
     """Give the name of the exercise of each step of a plan that is a hold."""
     try:
-        plan = Plan(data)
+        plan = plan_bytes.read(plan_id, data)
     except PlanError:
         return {}
     steps = ((number, plan.step(number)) for number in range(plan.steps))

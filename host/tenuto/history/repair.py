@@ -7,7 +7,6 @@ file that SQLite itself cannot read through is copied, row by row, as far as it 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.errors import StoreError
+from tenuto.routines import plan_bytes
 from tenuto.sessions.device import NAME
 from tenuto_core import vocab
-from tenuto_core.plan import Plan, PlanError
+from tenuto_core.plan import PlanError, UnknownPlanError
 
 from . import persons
 from .merge import ContradictionError, Row as _Row, put_boot, told_by_records
@@ -58,11 +58,13 @@ class Checked:
     """What was found.
 
     damage: of the file itself, in SQLite's words; only `salvage` helps.  faults: what the rows say
-    wrongly; `rebuild` helps.
+    wrongly; `rebuild` helps.  notes: what is sound and cannot be read by this Tenuto; it is left
+    alone.
     """
 
     damage: tuple[str, ...]
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -78,7 +80,8 @@ async def check(store: Store) -> Checked:
 async def rebuild(store: Store) -> int:
     """Make the rows of sessions anew from the records; returns how many changed or came back.
 
-    Plans that are damaged are taken out; the host fetches them again where it can. Whose session
+    Plans that are damaged are taken out; the host fetches them again where it can. One that is
+    whole and cannot be read here, because a newer Tenuto made it, stays. Whose session
     it was is not in the records: a row that had been lost comes back without its person.
     """
     return await store.work(_rebuild)
@@ -145,7 +148,8 @@ def _check(db: sqlite3.Connection) -> Checked:
     except sqlite3.DatabaseError as error:
         return Checked((str(error),), ())
     faults = [f"{len(orphans)} records or events belong to no session"] if orphans else []
-    faults += [f"plan {plan_id} is damaged" for plan_id in _bad_plans(db)]
+    plans = list(_unread_plans(db))
+    faults += [f"plan {plan_id} is damaged" for plan_id, why in plans if _is_damage(why)]
     faults += [
         f"session {number or f'of {key[0]}'} is not as its records tell"
         for number, key, _ in _wrong_rows(db)
@@ -155,14 +159,22 @@ def _check(db: sqlite3.Connection) -> Checked:
         f"sessions of {device} are kept as if of {stand_in}"
         for stand_in, _, device in _boots_apart(db)
     ]
-    return Checked((), tuple(faults))
+    notes = [
+        f"plan {plan_id} was made by a newer Tenuto ({why}), left alone"
+        if isinstance(why, UnknownPlanError)
+        else f"plan {plan_id} cannot be played ({why}), left alone"
+        for plan_id, why in plans
+        if not _is_damage(why)
+    ]
+    return Checked((), tuple(faults), tuple(notes))
 
 
 def _rebuild(db: sqlite3.Connection) -> int:
     db.execute("PRAGMA foreign_keys = OFF")  # rows may be missing until the end
     try:
         with transaction(db):
-            db.executemany("DELETE FROM plans WHERE plan_id = ?", [(i,) for i in _bad_plans(db)])
+            damaged = [(plan_id,) for plan_id, why in _unread_plans(db) if _is_damage(why)]
+            db.executemany("DELETE FROM plans WHERE plan_id = ?", damaged)
             for who in _unknown_persons(db):
                 persons.add(db, who, who.removeprefix(persons.OLD), 0)
             for boot in _boots_apart(db):
@@ -223,23 +235,17 @@ def _wearable_of(db: sqlite3.Connection, device: str) -> str:
     return str(row[0]) if row else device.removeprefix(NAME)
 
 
-def _bad_plans(db: sqlite3.Connection) -> list[str]:
-    return [
-        plan_id
-        for plan_id, data in db.execute("SELECT plan_id, data FROM plans")
-        if not is_plan(plan_id, data)
-    ]
+def _unread_plans(db: sqlite3.Connection) -> Iterator[tuple[str, PlanError]]:
+    """Give the plans that cannot be read, and why."""
+    for plan_id, data in db.execute("SELECT plan_id, data FROM plans").fetchall():
+        try:
+            plan_bytes.read(plan_id, data)
+        except PlanError as error:
+            yield plan_id, error
 
 
-def is_plan(plan_id: str, data: bytes) -> bool:
-    """Tell whether bytes are a plan, and the one with this id."""
-    if hashlib.sha256(data).digest()[:8].hex() != plan_id:
-        return False
-    try:
-        Plan(data)
-    except PlanError:
-        return False
-    return True
+def _is_damage(error: PlanError) -> bool:
+    return isinstance(error, plan_bytes.DamagedPlanError)
 
 
 def _stretches(db: sqlite3.Connection) -> Iterator[tuple[_Key, int, int]]:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto.errors import StoreError
 from tenuto.event_loops import SideThread
+from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 
 from . import persons
@@ -125,7 +126,7 @@ class Store:
             await self._run(lambda: self._add(entries))
 
     async def save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
-        """Keep a plan by its id of 16 hexadecimal digits; one that is kept already stays."""
+        """Keep a plan by its id of 16 hexadecimal digits; bytes of another id are not kept."""
         await self._run(lambda: self._save_plan(plan_id, routine, data))
 
     async def describe(self, plan_id: str, exercises: Sequence[ExerciseNote | Exercise]) -> None:
@@ -417,8 +418,14 @@ class Store:
         return int(row[0])
 
     def _save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
+        if plan_bytes.id_of(data).hex() != plan_id:
+            _log.error("plan=%s not kept: its bytes are those of another one", plan_id)
+            return
         self._db.execute(
-            "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (plan_id, routine, data)
+            "INSERT INTO plans VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET routine = excluded.routine, data = excluded.data"
+            " WHERE data != excluded.data",  # those that are kept are damaged
+            (plan_id, routine, data),
         )
 
     def _describe(self, plan_id: str, exercises: Sequence[ExerciseNote | Exercise]) -> None:

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from heapq import merge
 from typing import TYPE_CHECKING, TypeVar
 
+from tenuto.routines import plan_bytes
 from tenuto.sessions import events, heart
 from tenuto.sessions.tracker import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
-from tenuto_core.plan import Plan, PlanError
+from tenuto_core.plan import PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tenuto.sessions.events import Event
+    from tenuto_core.plan import Plan
 
     from .rows import StoredSession
 
@@ -76,7 +78,7 @@ class Summary:
 def replay(session: StoredSession) -> list[tuple[Event, int]]:
     """Give the events of a stored session with their time in ms since 1970, in order.
 
-    A plan that is damaged counts as not known.
+    A plan that is damaged, or that a newer Tenuto made, counts as not known.
     """
     plan = _plan(session)
     plan_id = bytes.fromhex(session.row.plan_id or "")
@@ -175,10 +177,10 @@ def _held(holds: list[events.StepEnded]) -> tuple[Held, ...]:
 
 
 def _plan(session: StoredSession) -> Plan | None:
-    if session.plan is None:
+    if session.plan is None or session.row.plan_id is None:
         return None
     try:
-        return Plan(session.plan)
+        return plan_bytes.read(session.row.plan_id, session.plan)
     except PlanError:
         return None
 

@@ -18,16 +18,16 @@ and a halfway cue that nobody asked for, are left out where they do not fit.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError, Mistake
+from tenuto.errors import InputError, Mistake, RefusedError
 from tenuto.toml.rules import seconds
 from tenuto_core import vocab
-from tenuto_core.encode import encode
+from tenuto_core.encode import as_version, encode
 from tenuto_core.plan import MAX_CUES, MAX_PLAN_MS, MAX_STEPS, Plan, PlanError, Step
 
+from . import plan_bytes
 from .routine import HALFWAY_FROM_MS
 
 if TYPE_CHECKING:
@@ -62,12 +62,29 @@ class CompiledPlan:
     @property
     def plan_id(self) -> bytes:
         """The first 8 bytes of the SHA-256 of its bytes."""
-        return hashlib.sha256(self.data).digest()[:8]
+        return plan_bytes.id_of(self.data)
 
     @property
     def plan_id_hex(self) -> str:
         """The plan's id as 16 hexadecimal digits."""
         return self.plan_id.hex()
+
+    def for_version(self, newest: int) -> CompiledPlan:
+        """Return the same plan for a device that plays versions up to `newest`.
+
+        Raises:
+            RefusedError: That version cannot say it.
+        """
+        if self.plan.version <= newest:
+            return self
+        try:
+            data = as_version(self.plan, newest)
+        except PlanError as error:
+            raise RefusedError(
+                vocab.STATUSES[vocab.UNKNOWN_PLAN],
+                f"the firmware of the wearable is too old for this routine ({error}); update it",
+            ) from error
+        return CompiledPlan(data, Plan(data), self.routine)
 
 
 @dataclass(frozen=True, slots=True)

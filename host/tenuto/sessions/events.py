@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from tenuto_core.plan import Plan
 
+RECORD_SEQ_MAX = 0xFFFFFFFF
+"""The highest number that a record of a wearable's log can have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
-from tenuto.sessions.events import Record
+from tenuto.sessions.events import RECORD_SEQ_MAX, Record
 from tenuto_core import auth, player, vocab, wire
 from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.heart import RR_MAX
@@ -182,6 +182,7 @@ class BandDriver:
                 boot_id,
                 self._plan_bytes,
                 firmware=self._link.firmware,
+                plan_version=2 if self.features & wire.FEATURE_PLAN_2 else 1,
             )
             if self.features & wire.FEATURE_IDENTITY:
                 (_, address), serial = await self._ask(wire.IDENTITY)
@@ -588,7 +589,7 @@ class BandDriver:
             return
         if op == wire.LOG_READ | wire.ANSWER:
             # Not where it is waited for: the first records are right behind it.
-            self._on_log_begins(values[1])
+            self._on_log_begins(*values[1:])
         asked = values[1] if op == wire.NOT_UNDERSTOOD else op ^ wire.ANSWER
         waiting = self._waiting.get((asked, tag))
         if waiting is not None and not waiting.done():
@@ -606,10 +607,12 @@ class BandDriver:
 
     async def _read_log(self, from_seq: int) -> None:
         self._next_seq = self._acked_seq = from_seq
-        values, _ = await self._ask(wire.LOG_READ, from_seq)
+        values, _ = await self._ask(wire.LOG_READ, min(from_seq, RECORD_SEQ_MAX))
         self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
 
-    def _on_log_begins(self, first: int) -> None:
+    def _on_log_begins(self, first: int, end: int) -> None:
+        if first > end:
+            raise wire.WireError(f"a log from {first} to before {end}")
         self._ask_after_s = None  # of what came before nothing counts any more
         if self._records is not None and first > self._next_seq:
             self._gap(self._next_seq, first)
@@ -618,6 +621,8 @@ class BandDriver:
     def _on_log(self, seq: int, data: bytes) -> None:
         if self._records is None or len(data) % RECORD_BYTES:
             return
+        if seq + len(data) // RECORD_BYTES - 1 > RECORD_SEQ_MAX:
+            raise wire.WireError(f"records from {seq} on, the last number is {RECORD_SEQ_MAX}")
         records = [
             Record(seq + index, *unpack_record(data, index * RECORD_BYTES))
             for index in range(len(data) // RECORD_BYTES)
@@ -650,7 +655,8 @@ class BandDriver:
     def _ack(self) -> None:
         self._ack_timer = None
         self._acked_seq = self._next_seq
-        self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, self._next_seq)), "ack")
+        seq = min(self._next_seq, RECORD_SEQ_MAX)
+        self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, seq)), "ack")
 
     def _ask_for_missing(self, after_s: float = 0.0) -> None:
         self._ask_after_s = after_s
@@ -661,7 +667,7 @@ class BandDriver:
     async def _fetch_missing(self) -> None:
         while self._ask_after_s is not None:
             await asyncio.sleep(self._ask_after_s)
-            await self._ask(wire.LOG_READ, self._next_seq)
+            await self._ask(wire.LOG_READ, min(self._next_seq, RECORD_SEQ_MAX))
 
     def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a small piece of work of this driver; a lost link ends it."""

@@ -23,6 +23,7 @@ class Identity:
     firmware: its version.  serial: its number, the same on every link.  address: of its radio, such
     as `C0:00:00:00:00:01`.  Each is None where it does not tell.  device: what it is known by in
     the history, see `tenuto.sessions.device`; empty until the supervisor has filled it in.
+    plan_version: the newest version of plans that it plays; it plays those before it, too.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Identity:
     serial: str | None = None
     address: str | None = None
     device: str = ""
+    plan_version: int = 1
 
     def session(self, seq: int) -> SessionKey:
         """Return which session begins with a record of this boot's log."""

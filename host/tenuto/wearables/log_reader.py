@@ -18,6 +18,7 @@ from tenuto.errors import LinkError, RefusedError
 from tenuto.event_loops import real_s
 from tenuto.sessions.device import named
 from tenuto.sessions.events import (
+    RECORD_SEQ_MAX,
     ClockStepped,
     Entry,
     Event,
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 RECORDS_WAITING_MAX = 2048
-SEQ_MAX = 0xFFFF_FFFF
-"""The log counts in 32 bits."""
 _OUTSIDE = frozenset({vocab.BOOTED, vocab.INTERRUPTED, vocab.UTC})
 """Kinds of records that belong to no session."""
 
@@ -189,7 +188,7 @@ class LogReader:
         for stored in unfinished:
             is_present = self._is_present(stored.row.key) and stored is unfinished[-1]
             await self._take_up_one(stored, status, is_present=is_present)
-        if last_seq is not None and not 0 <= last_seq < SEQ_MAX:
+        if last_seq is not None and not 0 <= last_seq < RECORD_SEQ_MAX:
             _log.error(
                 "wearable=%s the history has a record with the number %d, which no log has: "
                 "reading from the beginning",

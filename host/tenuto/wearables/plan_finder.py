@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
+from tenuto.routines import plan_bytes
 from tenuto_core.answers import NO_PLAN_ID
-from tenuto_core.plan import Plan, PlanError
+from tenuto_core.plan import PlanError
 
 if TYPE_CHECKING:
+    from tenuto_core.plan import Plan
+
     from .base import Driver
     from .surroundings import History
 
@@ -49,18 +53,25 @@ class PlanFinder:
             del self._plans[next(iter(self._plans))]
 
     async def find(self, plan_id: bytes) -> Plan | None:
-        """Return the plan with this id, None if nobody has it."""
+        """Return the plan with this id, None if nobody has it.
+
+        Bytes that do not have the id as their hash are another plan, and not believed.
+        """
         if plan_id in self._plans:
             return self._plans[plan_id]
-        try:
-            async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
-                data = await self._history.plan(plan_id.hex())
-                if data is None:
-                    data = await self._driver.read_plan(plan_id)
-            plan = Plan(data) if data is not None else None
-        except (TenutoError, TimeoutError, PlanError) as error:
-            _log.warning("wearable=%s plan=%s %s", self._name, plan_id.hex(), error)
-            return None
-        if plan is not None:
-            self.remember(plan_id, plan)
-        return plan
+        ask_history = partial(self._history.plan, plan_id.hex())
+        ask_wearable = partial(self._driver.read_plan, plan_id)
+        for place, ask in (("history", ask_history), ("wearable", ask_wearable)):
+            try:
+                async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
+                    data = await ask()
+                if data is not None:
+                    plan = plan_bytes.read(plan_id.hex(), data)
+                    self.remember(plan_id, plan)
+                    return plan
+            except (TenutoError, TimeoutError, PlanError) as error:
+                what = "wearable=%s plan=%s asked=%s %s"
+                _log.warning(what, self._name, plan_id.hex(), place, error)
+                if not isinstance(error, plan_bytes.DamagedPlanError):
+                    break
+        return None
