@@ -16,11 +16,14 @@ from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
 
 from tenuto.errors import InputError, Mistake
+from tenuto.links.radios.registry import name_pattern, names_allowed
+from tenuto.links.registry import LINKS, PLACE_KEYS
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.toml import rules, tables
 from tenuto.toml.rules import Choice, Flag, Text, Whole
 from tenuto.toml.tables import Nested, Remark, TableError, Tables, key
+from tenuto.wearables import registry
 from tenuto_core.plan import MAX_NAME_BYTES
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from platformdirs import PlatformDirsABC
 
     from tenuto.toml.lines import Key
+    from tenuto.wearables.model import Model
 
 EMBEDDED = "embedded"
 OFF = "off"
@@ -38,11 +42,8 @@ MAX_PEOPLE = 64
 
 _ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
 _PLAIN = Text(200)
-_ADAPTER = Text(
-    200,
-    pattern=r"default|hci\d{1,3}|bumble:\S+",
-    allowed='"default", "hci0" or another number, or "bumble:" and a transport of bumble',
-)
+_ADAPTER = Text(200, pattern=name_pattern(), allowed=names_allowed())
+_LINKS = tuple(row.id for row in LINKS.values() if row.is_configurable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,39 @@ class _File:
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "minLength": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The id of a model that can be a wearable of its own."""
+
+    def read(self, value: object) -> str:
+        try:
+            if isinstance(value, str) and registry.find(value).buzzes:
+                return value
+        except InputError:
+            pass
+        known = tuple(model.id for model in registry.models().values() if model.buzzes)
+        try:
+            return Choice(known).read(value)
+        except ValueError as error:
+            raise ValueError("; ".join((str(error), *registry.problems()))) from None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The part of a [[wearable]] that belongs to its model, which reads it."""
+
+    def read(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError(f"is {rules.show(value)}, allowed is a table")  # noqa: TRY004
+        return value
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +264,9 @@ class Wearable:
     """One wearable, and how to reach it."""
 
     id: str = key(_ID, "A short word for topics and commands.")
-    link: str = key(Choice(("ble", "serial", "simulated")), "How it is reached.")
+    name: str | None = key(_PLAIN, "What people call it.", default=None)
+    model: str = key(_Model(), "What kind of device it is.", default=registry.DEFAULT)
+    link: str = key(Choice(_LINKS), "How it is reached.")
     address: str | None = key(_PLAIN, "Its Bluetooth address.", default=None)
     adapter: str | None = key(
         _ADAPTER, "The Bluetooth adapter, if it is not the usual one.", default=None
@@ -246,25 +282,53 @@ class Wearable:
         "What that measures with, where it does not say itself.",
         default=None,
     )
+    options: Any = key(_Options(), "What only its model knows.", default=None)
 
     def __post_init__(self) -> None:
-        """Refuse a way to reach it that does not fit the link."""
-        given = {"address": self.address, "port": self.port}
-        needed = {"ble": "address", "serial": "port"}.get(self.link)
+        """Refuse what does not fit the model or the link, and read the model's own part."""
+        model, link = registry.find(self.model), LINKS[self.link]
         remarks = []
-        for name, value in given.items():
-            if name == needed and value is None:
+        if self.link not in model.links:
+            allowed = ", ".join(f'"{name}"' for name in model.links if name in _LINKS)
+            text = f'is "{self.link}", and the model "{model.id}" goes by {allowed}'
+            remarks.append(Remark.of("link", text))
+        for name in PLACE_KEYS:
+            if name in link.needs and getattr(self, name) is None:
                 remarks.append(Remark.of(name, f'is missing, the link "{self.link}" needs it'))
-            elif name != needed and value is not None:
+            elif name not in link.needs and getattr(self, name) is not None:
                 remarks.append(Remark.of(name, f'is not for the link "{self.link}"; leave it out'))
-        if self.link == "simulated" and self.heart is not None:
+        if link.is_simulated and self.heart is not None:
             remarks.append(
-                Remark.of("heart", 'is not for the link "simulated", it brings its own heart')
+                Remark.of("heart", f'is not for the link "{self.link}", it brings its own heart')
             )
         if self.heart_sensor is not None and self.heart is None:
             remarks.append(Remark.of("heart_sensor", "needs `heart` beside it"))
+        try:
+            object.__setattr__(self, "options", _read_options(model, self.options))
+        except TableError as error:
+            remarks += error.remarks
         if remarks:
             raise TableError(remarks)
+
+    @property
+    def title(self) -> str:
+        """What people call it: its name, or its id where it has none."""
+        return self.name or self.id
+
+
+def _read_options(model: Model, given: Any) -> Any:  # noqa: ANN401 - of the model's own class
+    """Return the options of a model's own class; raise TableError with all that is wrong."""
+    if model.options is None:
+        if not given:
+            return None
+        text = f'is not for the model "{model.id}"; leave it out'
+        raise TableError([Remark.of("options", text)])
+    if isinstance(given, model.options):
+        return given
+    try:
+        return tables.read_table(given or {}, model.options)
+    except TableError as error:
+        raise TableError([remark.inside("options") for remark in error.remarks]) from None
 
 
 @dataclass(frozen=True, slots=True)

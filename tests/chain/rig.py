@@ -69,8 +69,8 @@ class Chain:
 
     @property
     def world(self) -> World:
-        assert self.host._world is not None
-        return self.host._world
+        assert self.host.drivers.world is not None
+        return self.host.drivers.world
 
     @property
     def wearable(self) -> SimulatedWearable:

@@ -132,6 +132,7 @@ def test_by_cable_and_then_over_the_air_without_a_gesture(room: Room) -> None:
         "name": "band-1",
         "firmware": None,
         "port": room.ports[0],
+        "model": "band",
         "is_tenuto": True,
         "is_new": True,
         "is_only": False,

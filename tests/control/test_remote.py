@@ -58,8 +58,8 @@ def test_scan_pair_and_forget_without_a_daemon(folder: Path) -> None:
         assert code == 0, err
         found = json_lines(out)
         assert [(one["address"], one["kind"], one["wearable"]) for one in found] == [
-            (address(1), "tenuto", "anna"),
-            (address(2), "tenuto", None),
+            (address(1), "band", "anna"),
+            (address(2), "band", None),
         ]
         assert found[0]["can"] == ["play", "buzz", "heart_rate"]
 

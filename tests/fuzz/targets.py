@@ -41,6 +41,7 @@ from tenuto.sessions.events import Record, SessionKey
 from tenuto.sessions.heart import Measurement
 from tenuto.sessions.tracker import Tracker
 from tenuto.state.keys import KeyStore
+from tenuto.wearables import registry
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
 from tenuto_core import buzzer, cobs, vocab, wire
@@ -482,7 +483,8 @@ def advertisements(data: bytes) -> None:
 
     _in_loop(work())
     for one in found:
-        assert one.can is not None
+        model = registry.recognize(one)
+        assert registry.to_json(one, model)["address"] == one.address
         assert Found.from_json(one.to_json()) == one
 
 

@@ -24,7 +24,7 @@ from dbus_fast import Message, MessageType, Variant
 from tenuto.links.ble import BleAdapter, BleLink, pair
 from tenuto.links.radios.adapters import open_adapter
 from tenuto.links.radios.bluez_agent import PATH, read_passkey, registered
-from tenuto.links.scan import HEART_RATE
+from tenuto.links.scan import HEART_RATE, TENUTO
 from tenuto.wearables.strap import Strap
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def adapter(tmp_path: Path, person: Person | None = None) -> BleAdapter:
 async def test_a_band_is_paired_without_asking_anybody(bluez: FakeBlueZ, tmp_path: Path) -> None:
     radio = adapter(tmp_path)
     paired = await pair(radio, ADDRESS)
-    assert (paired.name, paired.firmware, paired.is_tenuto) == ("Tenuto", "0.1.0", True)
+    assert (paired.name, paired.firmware) == ("Tenuto", "0.1.0")
+    assert TENUTO in paired.services
     assert bluez.paired
     assert bluez.log == ["registered NoInputNoOutput", "default", "unregistered"]
     assert bluez.agents == {}

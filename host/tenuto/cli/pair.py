@@ -13,6 +13,8 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.terminal import words
+from tenuto.wearables import registry
+from tenuto.wearables.model import Capability
 
 from .common import ConfigFile, make_setting
 from .prompt import Terminal
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tenuto.config import Wearable
     from tenuto.daemon.build import Setting
     from tenuto.links.scan import Found
+    from tenuto.wearables.model import Model
     from tenuto.wearables.pairing import Paired
 
 LISTEN_S = 4.0
@@ -119,42 +122,52 @@ def _report(paired: Paired, known: Wearable | None) -> Iterator[str]:
         yield "It knew this computer already."
     if known is not None:
         yield f"It is {known.id!r} in the configuration, and there is nothing more to do."
-    elif paired.is_tenuto:
+    elif paired.model is not None:
         yield from _lines(paired)
+    if paired.model is not None:
+        yield from _cautions(registry.find(paired.model))
+
+
+def _cautions(model: Model) -> Iterator[str]:
+    """Say what its user has to know of a model."""
+    if model.buzzes and Capability.TRUSTED not in model.capabilities:
+        yield f"A {model.title} asks nobody for a key: whoever is near can make it buzz."
+    yield from model.notes
 
 
 def _lines(paired: Paired) -> Iterator[str]:
     """Say what to write into the configuration."""
+    model = registry.find(paired.model or registry.DEFAULT)
     yield "To use it, put this into your tenuto.toml:"
     if paired.address is not None:
         hidden = paired.port is not None and sys.platform == "darwin"
         remark = "  # on macOS: the address that `tenuto scan` shows" if hidden else ""
-        yield f'\n[[wearable]]\nid = "band"\nlink = "ble"\naddress = "{paired.address}"{remark}'
+        yield f"\n{model.configuration(paired.address)}{remark}"
     if paired.port is not None:
         if paired.address is not None:
             yield "\nOr this, to use it by cable alone:"
-        yield '\n[[wearable]]\nid = "band"\nlink = "serial"\nport = "auto"'
+        yield f'\n[[wearable]]\nid = "{model.id}"\nlink = "serial"\nport = "auto"'
 
 
 async def _choose(setting: Setting, terminal: Terminal) -> str:
-    """Find the band that is meant; asks where there are several."""
+    """Find the wearable that is meant; asks where there are several."""
     from tenuto.daemon.build import listen
-    from tenuto.links.scan import ordered
 
-    terminal.show(f"looking for Tenuto bands for {LISTEN_S:.0f} s")
+    able = [model.title for model in registry.models().values() if model.pair is not None]
+    terminal.show(f"looking for {' and '.join(f'{title}s' for title in able)} for {LISTEN_S:.0f} s")
     known: dict[str, Found] = {}
     async for found in listen(setting, LISTEN_S):
         known |= {one.address: one for one in found}
     bands = [
         one
-        for one in ordered(known.values(), everything=False)
-        if one.kind is not None and one.kind.id == "tenuto"
+        for one, model in registry.ordered(known.values(), everything=False)
+        if model is not None and model.pair is not None
     ]
     if not bands:
         raise LinkError(
             LinkReason.NOT_FOUND,
-            "no Tenuto band was heard: is it on, charged, near, and not connected to another "
-            "computer? For other devices give the address that `tenuto scan` shows",
+            f"no {' or '.join(able)} was heard: is it on, charged, near, and not connected to "
+            "another computer? For other devices give the address that `tenuto scan` shows",
         )
     if len(bands) == 1:
         return bands[0].address

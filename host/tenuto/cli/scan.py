@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tenuto.config import Config
     from tenuto.daemon.build import Setting
     from tenuto.links.scan import Found
+    from tenuto.wearables.model import Model
 
 app = App(name="scan")
 
@@ -56,7 +57,7 @@ def scan(
 
 async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: bool) -> int:
     from tenuto.daemon.build import listen
-    from tenuto.links.scan import ordered
+    from tenuto.wearables import registry
 
     known: dict[str, Found] = {}
     console = tables.console()
@@ -69,12 +70,13 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
         async for found in listen(setting, seconds):
             known |= {one.address: one for one in found}
             if live is not None:
-                rows = ordered(known.values(), everything=everything)
+                rows = registry.ordered(known.values(), everything=everything)
                 live.update(_table(rows, setting.config), refresh=True)
-    rows = ordered(known.values(), everything=everything)
+    rows = registry.ordered(known.values(), everything=everything)
     if as_json:
-        for one in rows:
-            told = one.to_json() | {"wearable": _configured(setting.config).get(one.address)}
+        named = _configured(setting.config)
+        for one, model in rows:
+            told = registry.to_json(one, model) | {"wearable": named.get(one.address.upper())}
             sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return 0
     if live is None and rows:
@@ -90,15 +92,14 @@ def _configured(config: Config) -> Mapping[str, str]:
     }
 
 
-def _table(rows: list[Found], config: Config) -> Table:
+def _table(rows: list[tuple[Found, Model | None]], config: Config) -> Table:
     table = tables.table("what", "name", "!address", "!>signal", "use")
     named = _configured(config)
-    for one in rows:
-        kind = one.kind
+    for one, model in rows:
         own = named.get(one.address.upper())
-        use = "none" if kind is None else kind.use
+        use = "none" if model is None else model.use
         table.add_row(
-            "other" if kind is None else kind.title,
+            "other" if model is None else model.title,
             words.printable(one.name or "?"),
             one.address,
             "?" if one.rssi_dbm is None else f"{one.rssi_dbm} dBm",
@@ -107,7 +108,9 @@ def _table(rows: list[Found], config: Config) -> Table:
     return table
 
 
-def _remarks(known: Mapping[str, Found], rows: list[Found], *, everything: bool) -> list[str]:
+def _remarks(
+    known: Mapping[str, Found], rows: list[tuple[Found, Model | None]], *, everything: bool
+) -> list[str]:
     remarks = []
     if not rows:
         remarks.append("Nothing that Tenuto can use was heard. Is it on, charged and near?")

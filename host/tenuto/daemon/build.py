@@ -19,22 +19,23 @@ from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.history import HistorySink, Store
 from tenuto.history.daily import times_held
+from tenuto.links.registry import LINKS
 from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
 from tenuto.routines.progression import grown, grows, growths
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.device import device_of
-from tenuto.shipped import shipped, shipped_firmware
+from tenuto.shipped import shipped
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
-from tenuto.wearables.band import BandDriver
+from tenuto.wearables import registry
 from tenuto.wearables.device_state import DeviceState
-from tenuto.wearables.link_slots import LinkSlots
 from tenuto.wearables.surroundings import LinkState
 
 from .commands import MQTT, Commands
+from .drivers import Drivers
 from .follow import OneSession, begin, reach
 from .garbage_collection import collected_between_sessions
 from .hub import Hub
@@ -63,7 +64,6 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import SessionEnded
     from tenuto.simulator.faults import OrderedSilence
     from tenuto.simulator.person import VirtualPerson
-    from tenuto.simulator.world import World
     from tenuto.wearables.pairing import Forgotten, Paired
     from tenuto.wearables.supervisor import Supervisor
 
@@ -136,13 +136,12 @@ class Host:
         self.feed: StateTopics | None = None
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
-        self._adapters: dict[str, BleAdapter] = {}
-        self._slots: dict[str, LinkSlots] = {}
-        self._world: World | None = None
         self._queues: list[SinkQueue] = []
-        self._drivers: dict[str, BandDriver] = {}
         self._reloading = asyncio.Lock()
         self._keys = KeyStore(_keys_file(setting.config))
+        self.drivers = Drivers(
+            setting.config, stack=stack, keys=self._keys, utc_ms=self.time.utc_ms, rng=self._rng
+        )
         self._broker: BrokerAddress | None = None
         self.settings = SettingsStore(setting.config.state_path)
         self.broker_text = ""
@@ -152,7 +151,7 @@ class Host:
     async def build(self, wearables: Sequence[Wearable], sinks: Sequence[Sink]) -> None:
         """Build store, queues, links and supervisors; what is entered is left by the stack."""
         config = self.config
-        real = [wearable.id for wearable in wearables if wearable.link != "simulated"]
+        real = [one.id for one in wearables if not LINKS[one.link].is_simulated]
         if real and self.setting.speed != 1.0:
             raise InputError(f"only simulated wearables can be hurried by --speed, not {real[0]!r}")
         self.store = await self._stack.enter_async_context(Store(config.history_path))
@@ -185,30 +184,17 @@ class Host:
             await self._add(wearable)
 
     async def _add(self, wearable: Wearable) -> None:
-        driver = self._drivers.get(wearable.id)
-        if driver is None:
-            driver = self._drivers[wearable.id] = await self._build_driver(wearable)
+        driver = await self.drivers.driver(wearable)
         self._addresses[wearable.id] = wearable.address
         supervisor = self.hub.add(
             wearable.id,
             wearable.person,
             driver,
-            self._slots_of(wearable),
-            is_simulated=wearable.link == "simulated",
+            self.drivers.slots(wearable),
+            is_simulated=LINKS[wearable.link].is_simulated,
         )
-        if wearable.heart is not None:
-            from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
-
-            strap = Strap(
-                self.adapter(wearable.adapter),
-                wearable.heart,
-                kind=wearable.heart_sensor,
-                on_measurement=lambda told, from_: supervisor.heart.hear(
-                    told, from_.name, from_.kind
-                ),
-                rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
-            )
-            supervisor.add_part("strap", strap.run)
+        for name, run in self.drivers.sensors(wearable, supervisor.heart.hear).items():
+            supervisor.add_part(name, run)
 
     def _stand_in(self, wearable_id: str) -> str:
         """Return what to know a wearable by that tells neither serial number nor address."""
@@ -294,7 +280,7 @@ class Host:
             if person.id in worn_by
         ]
         shared = {person.id for person in self.config.people if person.publish_heart_rate}
-        subjects = [Subject(id=w.id, name=w.id, heart=w.person in shared) for w in wearables]
+        subjects = [Subject(id=w.id, name=w.title, heart=w.person in shared) for w in wearables]
         self.bridge.set_subjects(subjects, people)
         self.feed.set_subjects([w.id for w in wearables], [person.id for person in people])
         self.bridge.announce_anew()
@@ -309,74 +295,13 @@ class Host:
     def _device(self, name: str) -> DeviceState:
         """Give what is known of a wearable as a thing."""
         supervisor = self.hub.supervisors.get(name) if hasattr(self, "hub") else None
-        driver = self._drivers.get(name)
         return DeviceState(
             link=self.config.wearable(name).link,
             battery_pct=None if supervisor is None else supervisor.battery_pct,
-            rssi_dbm=None if driver is None else driver.rssi_dbm,
+            rssi_dbm=self.drivers.rssi_dbm(name),
             firmware=None if supervisor is None else supervisor.firmware,
-            latest_firmware=shipped_firmware(),
+            latest_firmware=registry.of(self.config.wearable(name)).newest_firmware(),
         )
-
-    async def _build_driver(self, wearable: Wearable) -> BandDriver:
-        # Here and not at the top: bleak and bumble take half a second to import.
-        from tenuto.links.ble import BleAdapter, BleLink  # noqa: PLC0415
-        from tenuto.links.radios.adapters import radio_of  # noqa: PLC0415
-
-        if wearable.link == "serial":
-            from tenuto.links.serial import SerialLink  # noqa: PLC0415
-
-            if wearable.port is None:
-                raise InputError(f"wearable {wearable.id!r}: a link by cable needs a port")
-            return BandDriver(
-                SerialLink(wearable.port),
-                keys=self._keys.of(wearable.id),
-                by_cable=True,
-                utc_ms=self.time.utc_ms,
-            )
-        if wearable.link == "simulated":
-            from tenuto.simulator.world import World  # noqa: PLC0415
-
-            if self._world is None:
-                world = World(seed=self._rng.getrandbits(32))
-                self._world = await self._stack.enter_async_context(world)
-                adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
-                self._stack.push_async_callback(adapter.close)
-                self._adapters["simulated"] = adapter
-            simulated = self._world.wearables.get(wearable.id)
-            if simulated is None:
-                simulated = await self._world.add_wearable(
-                    wearable.id,
-                    firmware_dir=shipped("firmware"),
-                    person=_person("after-run", self._rng.getrandbits(32)),
-                )
-            link = BleLink(self._adapters["simulated"], simulated.address)
-            keys = KeyStore(None)
-        else:
-            link = BleLink(self.adapter(wearable.adapter), wearable.address)
-            keys = self._keys
-        own = keys.of(wearable.id, wearable.address)
-        return BandDriver(link, keys=own, utc_ms=self.time.utc_ms)
-
-    def _slots_of(self, wearable: Wearable) -> LinkSlots | None:
-        if wearable.link != "ble":
-            return None
-        bluetooth = self.setting.config.bluetooth
-        name = wearable.adapter or bluetooth.adapter
-        if name not in self._slots:
-            self._slots[name] = LinkSlots(name, bluetooth.links_max)
-        return self._slots[name]
-
-    def adapter(self, name: str | None = None) -> BleAdapter:
-        """Give an adapter, the usual one if none is named; it is opened when it is first used."""
-        from tenuto.links.radios.adapters import open_adapter  # noqa: PLC0415
-
-        name = name or self.setting.config.bluetooth.adapter  # another one needs a restart
-        if name not in self._adapters:
-            adapter = open_adapter(name, self.config.own.data / "bonds.json")
-            self._stack.push_async_callback(adapter.close)
-            self._adapters[name] = adapter
-        return self._adapters[name]
 
     def compile(
         self, wearable: str, routine: Routine, adjustment: Adjustment | None = None
@@ -416,7 +341,7 @@ class Host:
                 "broker": self.broker_text,
                 "adapter": self.setting.config.bluetooth.adapter,
             },
-            adapter=self.adapter,
+            adapter=self.drivers.adapter,
             prompting=_prompting,
             hands_off=self.hands_off,
             keys=self._keys,
@@ -471,7 +396,7 @@ class Host:
             again = {wearable.id for wearable in found.changed}
             for name in (*found.removed, *again):
                 await self.hub.remove(name)
-                self._drivers.pop(name, None)
+                self.drivers.forget_driver(name)
             self._tell_subjects(new.wearables)
             lines = found.lines()
             for wearable in new.wearables:
@@ -622,7 +547,7 @@ async def play(
             setting.say(host.broker_text)
         async with host.running():
             supervisor = host.hub.supervisors[wearable.id]
-            setting.say(f"looking for the wearable {supervisor.name}")
+            setting.say(f"looking for the wearable {wearable.title}")
             await reach(supervisor)
             with _signals(asyncio.get_running_loop(), gone.set):
                 key, lasts_ms, joined = await begin(supervisor, compiled)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tenuto import __version__
 from tenuto.control.entries import entry_to_json
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
+from tenuto.links.registry import LINKS
 from tenuto.routines.compile import CompiledPlan
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables import pairing
@@ -205,7 +206,7 @@ class ControlRequests:
         """Give the band on a cable a key."""
         target = pairing.by_cable(self._wearables(), talk.text("port"))
         only = talk.flag("only")  # before anybody lets go of a port
-        async with self._hands_off(lambda wearable: wearable.link == "serial"):
+        async with self._hands_off(lambda wearable: LINKS[wearable.link].is_cable):
             show = _Person(talk).show
             paired = await pairing.pair_by_cable(target, self._keys, show, only=only)
         return asdict(paired)

@@ -18,10 +18,12 @@ from tenuto import __version__
 from tenuto.errors import LinkError, TenutoError
 from tenuto.history import Store
 from tenuto.history.repair import check as look_through
+from tenuto.links.registry import LINKS
 from tenuto.links.serial import AUTO
 from tenuto.mqtt.broker_check import probe
 from tenuto.routines.library import Library
-from tenuto.shipped import shipped_firmware
+from tenuto.wearables import registry
+from tenuto.wearables.model import Capability
 
 from .context import Finding, Level
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.wearables.model import Model
 
     from .context import Context
 
@@ -83,6 +87,8 @@ async def configuration(context: Context) -> _Found:
     if config.file is None:
         return _ok("none of your own, the built-in one holds")
     found = _ok(f"{config.file} has {len(config.wearables)} wearable(s)")
+    for problem in registry.problems():
+        found += _warning(problem, "mend that package, or uninstall it")
     has_password = (config.mqtt.url_address and config.mqtt.url_address.password) is not None
     if has_password and _is_open_to_others(config.file):
         found += _warning(
@@ -320,60 +326,80 @@ async def wearables(context: Context) -> _Found:
     """The wearables are in reach, and their firmware is as new as this program."""
     if context.config is None:
         return []
+    config = context.config
     if context.daemon is not None:
-        return [line for told in context.daemon.get("wearables", []) for line in _told(told)]
-    by_radio = [w for w in context.config.wearables if w.link == "ble" and w.address is not None]
-    if not by_radio:
+        told = context.daemon.get("wearables", [])
+        return [line for one in told for line in _told(one, config)]
+    reachable = [one for one in config.wearables if _is_reached(one)]
+    if not reachable:
         return _ok("none of yours is reached by Bluetooth")
-    radios = {name: context.adapter(name) for name in {w.adapter for w in by_radio}}
+    radios = {name: context.adapter(name) for name in {one.adapter for one in reachable}}
     try:
-        found = await asyncio.gather(
-            *(_reach(radios[w.adapter], w.id, w.address or "") for w in by_radio)
-        )
+        found = await asyncio.gather(*(_reach(one, radios) for one in reachable))
     finally:
         for radio in radios.values():
             await radio.close()
     return [line for lines in found for line in lines]
 
 
-async def _reach(radio: BleAdapter, name: str, address: str) -> _Found:
-    """Connect and ask for the version, which needs no bond."""
-    from tenuto.links.ble import at_address, read_firmware  # noqa: PLC0415 - takes its time
+def _is_reached(wearable: Wearable) -> bool:
+    return registry.of(wearable).check is not None or LINKS[wearable.link].is_by_air
 
+
+async def _reach(wearable: Wearable, radios: Mapping[str | None, BleAdapter]) -> _Found:
+    """Reach it as its model says and ask for the version."""
+    name, model = wearable.id, registry.of(wearable)
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
-            client, _ = await radio.connect(at_address(address), name)
-            try:
-                version = await read_firmware(client)
-            finally:
-                await radio.let_go(client)
+            if model.check is None:
+                version = await _ask_firmware(wearable, radios[wearable.adapter])
+            else:
+                version = await model.check(wearable, radios.__getitem__)
     except LinkError as error:
         return _warning(f"{name}: out of reach", str(error))
     except TimeoutError:
         return _warning(f"{name}: out of reach", "is it on, charged and near?")
-    return _firmware(name, version, "")
+    return _firmware(name, model, version, "")
 
 
-def _told(told: Mapping[str, Any]) -> _Found:
+async def _ask_firmware(wearable: Wearable, radio: BleAdapter) -> str | None:
+    """Connect and ask for the version, which needs no bond."""
+    from tenuto.links.ble import at_address, read_firmware  # noqa: PLC0415 - takes its time
+
+    client, _ = await radio.connect(at_address(wearable.address), wearable.id)
+    try:
+        return await read_firmware(client)
+    finally:
+        await radio.let_go(client)
+
+
+def _told(told: Mapping[str, Any], config: Config) -> _Found:
     """Say what the daemon knows of one."""
     name = str(told.get("id"))
+    own = next((one for one in config.wearables if one.id == name), None)
+    model = registry.find(registry.DEFAULT) if own is None else registry.of(own)
     if not told.get("connected"):
         reason = told.get("problem") or "it was not reached yet"
         return _warning(f"{name}: out of reach", str(reason))
     battery = told.get("battery_pct")
     version = told.get("firmware")
     charge = "" if battery is None else f", battery {battery} %"
-    return _firmware(name, None if version is None else str(version), charge)
+    return _firmware(name, model, None if version is None else str(version), charge)
 
 
-def _firmware(name: str, version: str | None, more: str) -> _Found:
-    newest = shipped_firmware()
+def _firmware(name: str, model: Model, version: str | None, more: str) -> _Found:
+    newest = model.newest_firmware()
     if version is not None and newest is not None and _numbers(version) < _numbers(newest):
         return _warning(
             f"{name}: firmware {version}, this program brings {newest}{more}",
             "copy the new one to it: `tenuto firmware install`",
         )
-    return _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
+    found = _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
+    if Capability.TRUSTED not in model.capabilities:
+        found += _ok(f"{name}: a {model.title} asks for no key; whoever is near can make it buzz")
+    for note in model.notes:
+        found += _ok(f"{name}: {note}")
+    return found
 
 
 def _numbers(version: str) -> list[int]:

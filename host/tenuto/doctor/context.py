@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenuto.links.radios.registry import radio_named
+from tenuto.links.registry import LINKS
 from tenuto.links.serial import board_ports
 
 if TYPE_CHECKING:
@@ -117,18 +119,20 @@ class Context:
     @property
     def uses_bluetooth(self) -> bool:
         """Whether a wearable of the configuration is reached by Bluetooth."""
-        return self.config is not None and any(w.link == "ble" for w in self.config.wearables)
+        return self.config is not None and any(
+            LINKS[w.link].is_by_air for w in self.config.wearables
+        )
 
     @property
     def adapters(self) -> tuple[str | None, ...]:
         """The names of the radios that wearables are reached by; None is the usual one."""
         wearables = () if self.config is None else self.config.wearables
-        names = dict.fromkeys(w.adapter for w in wearables if w.link == "ble")
+        names = dict.fromkeys(w.adapter for w in wearables if LINKS[w.link].is_by_air)
         return tuple(names) or (None,)
 
     @property
     def uses_bluez(self) -> bool:
         """Whether one of the radios is the system's own on Linux."""
         usual = "default" if self.config is None else self.config.bluetooth.adapter
-        own = any(not (name or usual).startswith("bumble:") for name in self.adapters)
+        own = any(radio_named(name or usual).is_system for name in self.adapters)
         return own and self.platform == "linux"

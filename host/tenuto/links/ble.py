@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from bleak import BleakAdapter as PlatformAdapter, BleakClient, BleakScanner
 from bleak.uuids import normalize_uuid_str
 
-from tenuto.errors import LinkError, LinkReason
+from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.links.radios.errors import ADVICE, link_errors
 from tenuto.retry import describe_failure
 
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from bleak.backends.client import BaseBleakClient
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+
+    from .registry import LinkContext, Place
 
 _log = logging.getLogger(__name__)
 
@@ -719,14 +721,34 @@ class BleLink:
             await self._adapter.let_go(client)
 
 
+async def locate(place: Place, context: LinkContext) -> tuple[BleAdapter, str]:
+    """Return the adapter and the address of a device; see `registry`.
+
+    Raises:
+        InputError: No address is known.
+    """
+    if place.address is None:
+        raise InputError(f"wearable {place.id!r}: a link by Bluetooth needs an address")
+    return context.adapter(place.adapter), place.address
+
+
+async def open_link(place: Place, context: LinkContext) -> BleLink:
+    """Return the link to the Tenuto service of a wearable; see `registry`."""
+    return BleLink(*await locate(place, context))
+
+
 @dataclass(frozen=True, slots=True)
 class Bonded:
-    """What this computer has a bond with now."""
+    """What this computer has a bond with now.
+
+    Attributes:
+        services: The 128-bit UUIDs of the services that it offers, in lower case.
+    """
 
     address: str
     name: str | None
     firmware: str | None
-    is_tenuto: bool
+    services: frozenset[str]
 
 
 async def pair(adapter: BleAdapter, address: str) -> Bonded:
@@ -745,7 +767,8 @@ async def pair(adapter: BleAdapter, address: str) -> Bonded:
                 async with adapter.agent(sighting.device.address):
                     await _pair(client, PAIR_BY_HAND_TIMEOUT_S)
             firmware = await read_firmware(client)
-            return Bonded(client.address, sighting.found.name, firmware, is_tenuto)
+            services = frozenset(service.uuid.lower() for service in client.services)
+            return Bonded(client.address, sighting.found.name, firmware, services)
         except LinkError as error:
             if is_last or error.reason is not LinkReason.BOND_LOST:
                 raise

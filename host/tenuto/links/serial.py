@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from tenuto.errors import LinkError, LinkReason
+from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto_core import wire
 from tenuto_core.cobs import Unpacker, pack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+
+    from .registry import LinkContext, Place
 
 _log = logging.getLogger(__name__)
 
@@ -335,3 +337,14 @@ async def _close(writer: Writer) -> None:
         closing.cancel()
     if closing.done() and not closing.cancelled() and closing.exception() is not None:
         _log.debug("closing: %s", closing.exception())
+
+
+async def open_link(place: Place, _context: LinkContext) -> SerialLink:
+    """Return the link to the band on a port; see `registry`.
+
+    Raises:
+        InputError: No port is known.
+    """
+    if place.port is None:
+        raise InputError(f"wearable {place.id!r}: a link by cable needs a port")
+    return SerialLink(place.port)

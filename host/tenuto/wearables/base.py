@@ -74,6 +74,11 @@ class Driver(Protocol):
     heard_s: float
     """The loop's time when something was last heard of it."""
 
+    @property
+    def rssi_dbm(self) -> int | None:
+        """How strongly it was heard when it was connected to, None without a radio."""
+        ...
+
     async def connect(self, on_lost: Callable[[], None]) -> Identity:
         """Reach the wearable.  `on_lost` is called once if it is lost again."""
         ...

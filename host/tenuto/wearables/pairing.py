@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Pairing: a bond with a wearable, and with a Tenuto band a key of its own besides.
-
-The band takes a key by cable at any time, and over the air in the minute after its wearer's
-gesture, in which it bonds as well: see firmware/PROTOCOL.md.
-"""
+"""Pairing: a bond with a wearable, and what its model wants besides."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError, LinkError, LinkReason
-from tenuto.links.serial import AUTO, SerialLink, bands_on, board_ports
-from tenuto_core import wire
+from tenuto.links.registry import LINKS
+from tenuto.links.scan import Found
+from tenuto.links.serial import AUTO
 
-from .band import GESTURE, BandDriver
+from . import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +20,7 @@ if TYPE_CHECKING:
     from tenuto.links.ble import BleAdapter
     from tenuto.state.keys import KeyStore
 
-    from .base import Identity
-
-GESTURE_TIMEOUT_S = 90.0
-"""For a person who reads what to do, finds the button and does it, perhaps twice."""
-_ADDRESS_CHARACTERS = 17
+    from .model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +28,8 @@ class Paired:
     """What was paired with.
 
     address: as the platform writes it, or by cable as the band tells it; None where it does not.
-    port: None over the air.  is_tenuto: whether it is a Tenuto band.  is_new: whether that got a
+    port: None over the air.  model: the id of its model, None where Tenuto has no use for it.
+    is_tenuto: whether it speaks Tenuto's protocol.  is_new: whether it got a
     key just now; over the air it keeps one that is good.  is_only: whether it has forgotten the
     keys of all other computers.
     """
@@ -45,6 +38,7 @@ class Paired:
     name: str | None
     firmware: str | None = None
     port: str | None = None
+    model: str | None = None
     is_tenuto: bool = True
     is_new: bool = False
     is_only: bool = False
@@ -64,12 +58,14 @@ class Target:
 
     address: over the air; port: by cable; each None where it is not known.  names: its ids in the
     configuration.  adapter: the name of the one that it is reached by, None for the usual one.
+    model: the id of its model, None where it is not configured.
     """
 
     address: str | None = None
     port: str | None = None
     names: tuple[str, ...] = ()
     adapter: str | None = None
+    model: str | None = None
 
 
 def over_air(wearables: Sequence[Wearable], text: str) -> Target:
@@ -92,11 +88,13 @@ def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
         InputError: that is none, or several.
     """
     if text is None:
-        cabled = [one for one in wearables if one.link == "serial"]
+        cabled = [one for one in wearables if LINKS[one.link].is_cable]
         if len(cabled) > 1:
             listed = ", ".join(f"{one.id} on {one.port}" for one in cabled)
             raise InputError(f"several wearables go by cable: {listed}; name the one that is meant")
-        return Target(port=cabled[0].port, names=(cabled[0].id,)) if cabled else Target()
+        if not cabled:
+            return Target()
+        return Target(port=cabled[0].port, names=(cabled[0].id,), model=cabled[0].model)
     target = any_of(wearables, text)
     if target.names and target.address is None and target.port is None:
         raise InputError(f"{text!r} is simulated and has no cable")
@@ -116,149 +114,82 @@ def any_of(wearables: Sequence[Wearable], text: str) -> Target:
     named = next((one for one in wearables if one.id == text), None)
     address = text if named is None else named.address
     if named is not None and address is None:
-        return Target(port=named.port, names=(named.id,))
+        return Target(port=named.port, names=(named.id,), model=named.model)
     same = [one for one in wearables if (one.address or "").upper() == (address or "").upper()]
     meant = named or next(iter(same), None)
     return Target(
         address,
         names=tuple(one.id for one in same),
         adapter=None if meant is None else meant.adapter,
+        model=None if meant is None else meant.model,
     )
 
 
 async def pair_over_air(
     target: Target, adapter: BleAdapter, store: KeyStore, show: Callable[[str], None]
 ) -> Paired:
-    """Bond with the device at an address; a Tenuto band gets a key with the same gesture.
+    """Pair with the device at an address as its model wants it; of no model, by a bond.
 
-    show: tells the person what to do.
+    Args:
+        target: The device.
+        adapter: The radio that reaches it.
+        store: The keys of this host.
+        show: Tells the person what to do.
 
     Raises:
-        LinkError: it did not work; NOT_PAIRED if the gesture was not made.
+        LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
-    from tenuto.links.ble import SERVICE_UUID, BleLink, at_address, pair  # noqa: PLC0415
+    from tenuto.links.ble import at_address, pair  # noqa: PLC0415
 
     address = target.address
     if address is None:
         raise InputError("it has no address")
     sighting = await adapter.find(at_address(address), address)
-    if sighting.advertisement is not None and SERVICE_UUID not in sighting.found.services:
+    model: Model | None
+    if target.model is not None:
+        model = registry.find(target.model)
+    elif sighting.advertisement is None:
+        # What is connected already was asked for by the service of our own devices.
+        model = registry.find(registry.DEFAULT)
+    else:
+        model = registry.recognize(sighting.found)
+    if model is None or model.pair is None:
         bond = await pair(adapter, address)
-        if not bond.is_tenuto:
+        named = Found(address=bond.address, name=bond.name, services=bond.services)
+        model = registry.recognize(named) if model is None else model
+        if model is None or model.pair is None:
             return Paired(
-                address=bond.address, name=bond.name, firmware=bond.firmware, is_tenuto=False
+                address=bond.address,
+                name=bond.name,
+                firmware=bond.firmware,
+                model=None if model is None else model.id,
+                is_tenuto=False,
             )
-    asked = asyncio.Event()
-
-    def ask() -> None:
-        if not asked.is_set():
-            show(f"{address} waits for its wearer: {GESTURE}")
-        asked.set()
-
-    keys = store.of(address, *target.names)
-    driver = BandDriver(BleLink(adapter, address, by_hand=True), keys=keys, on_wait=ask)
-    try:
-        identity = await _reach(driver, asked)
-        return Paired(
-            address=sighting.device.address,
-            name=sighting.found.name or identity.name,
-            firmware=identity.firmware,
-            is_new=driver.is_new,
-        )
-    finally:
-        await driver.disconnect()
-
-
-async def _reach(driver: BandDriver, asked: asyncio.Event) -> Identity:
-    """Connect again and again, since the band sends away who waits for long."""
-    loop = asyncio.get_running_loop()
-    give_up_s = loop.time() + GESTURE_TIMEOUT_S
-    while True:
-        try:
-            return await driver.connect(lambda: None)
-        except LinkError as error:
-            is_waiting = error.reason is LinkReason.NOT_PAIRED and asked.is_set()
-            if not is_waiting or loop.time() >= give_up_s:
-                raise
+    return await model.pair(target, adapter, store, show)
 
 
 async def pair_by_cable(
     target: Target, store: KeyStore, show: Callable[[str], None], *, only: bool = False
 ) -> Paired:
-    """Give the band on a cable a key, and see that it has it.
+    """Hand a key to the wearable on a cable, and see that it has it.
 
-    target: with a port of None or `AUTO` the only one on which a band answers; with an address the
-    band that has it.  only: have it forget the keys of all other computers.
+    Args:
+        target: With a port of None or `AUTO`, the only one on which a wearable answers; with an
+            address, the wearable that has it.
+        store: The keys of this host.
+        show: Tells the person what happens.
+        only: Have it forget the keys of all other computers.
 
     Raises:
-        InputError: there are several bands; or it is another one, and nothing was changed.
-        LinkError: it did not work; what key the band has now, this computer has as well.
+        InputError: There are several; or it is another one, and nothing was changed; or its model
+            has no cable.
+        LinkError: It did not work; what key it has now, this computer has as well.
     """
-    port = target.port
-    if port is None or port == AUTO:
-        show("looking for a band on a cable")
-        port = await _only_port()
-    driver = BandDriver(
-        SerialLink(port), keys=store.of(target.address, *target.names), by_cable=True
-    )
-    identity = await driver.connect(lambda: None)
-    try:
-        _check(driver, identity, port, target, only=only)
-        show(f"giving a key to {identity.name} on {port}")
-        await driver.provision()
-        if only:
-            show("having it forget all other keys")
-            await driver.forget_others()
-    finally:
-        await driver.disconnect()
-    return Paired(
-        address=identity.address, name=identity.name, port=port, is_new=True, is_only=only
-    )
-
-
-async def _only_port() -> str:
-    ports = await asyncio.get_running_loop().run_in_executor(None, board_ports)
-    found = await bands_on(ports)
-    if len(found) > 1:
-        listed = ", ".join(f"{name} on {port}" for port, name in found.items())
-        raise InputError(
-            f"there are several bands: {listed}; name the port of the one that is meant"
-        )
-    return next(iter(found))
-
-
-def _check(
-    driver: BandDriver, identity: Identity, port: str, target: Target, *, only: bool
-) -> None:
-    """See that this is the band that is meant, that it can do it, and is known again over the air.
-
-    Nothing has changed when it is not.
-    """
-    if not driver.features & wire.FEATURE_KEYS:
-        raise LinkError(
-            LinkReason.PROTOCOL,
-            f"the firmware of {identity.name} knows no keys: `tenuto firmware install` renews it",
-        )
-    if only and not driver.features & wire.FEATURE_FORGETS:
-        raise LinkError(
-            LinkReason.PROTOCOL,
-            f"the firmware of {identity.name} cannot forget other keys: `tenuto firmware install` "
-            "renews it; nothing was changed",
-        )
-    if identity.serial is None and not target.names:
-        raise LinkError(
-            LinkReason.PROTOCOL,
-            f"the firmware of {identity.name} does not tell which band it is: `tenuto firmware "
-            "install` renews it, or name the wearable of your configuration",
-        )
-    told, wanted = identity.address, target.address
-    # Where addresses are hidden from programs, as on macOS, they cannot be compared.
-    if told and wanted and len(wanted) == _ADDRESS_CHARACTERS and told != wanted.upper():
-        raise InputError(
-            f"the band on {port} is {identity.name} with the address {told}, and the one that is "
-            f"meant has {wanted}; nothing was changed"
-        )
+    model = registry.find(target.model or registry.DEFAULT)
+    if model.pair_by_cable is None:
+        raise InputError(f"a {model.title} cannot be paired with by cable")
+    return await model.pair_by_cable(target, store, show, only=only)
 
 
 async def forget(target: Target, adapter: BleAdapter, store: KeyStore) -> Forgotten:

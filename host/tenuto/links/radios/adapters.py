@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""From the configuration's name of an adapter to the adapter."""
+"""From what stands on bumble or on the platform to what `BleAdapter` needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from tenuto.links.ble import BleAdapter, Radio
-from tenuto.links.lazy_imports import load_when_used
+
+from . import registry
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
     from .bluez_agent import Prompter
     from .bumble import BumbleAdapter
-
-_BUMBLE = "bumble:"
 
 
 def radio_of(adapter: BumbleAdapter) -> Radio:
@@ -30,22 +29,14 @@ def radio_of(adapter: BumbleAdapter) -> Radio:
 
 
 def open_adapter(name: str, bonds: Path, prompter: Prompter | None = None) -> BleAdapter:
-    """Give the adapter that `[bluetooth] adapter` names; it is opened when it is first used.
+    """Return the adapter that `[bluetooth] adapter` names; it is opened when it is first used.
 
-    bonds: the file for the bonds of a bumble adapter.  prompter: see `with_prompter`.
+    Args:
+        name: The adapter's.
+        bonds: The file for bonds that the system does not keep.
+        prompter: See `with_prompter`.
     """
-    if name.startswith(_BUMBLE):
-
-        async def open_radio() -> Radio:
-            # Ten megabytes that only pairing and private addresses need.
-            load_when_used("bumble.crypto")
-            from .bumble import BumbleAdapter  # noqa: PLC0415 - takes half a second
-
-            return radio_of(await BumbleAdapter.open_transport(name.removeprefix(_BUMBLE), bonds))
-
-        return BleAdapter(open_radio, name=name)
-    options = {} if name == "default" else {"bluez": {"adapter": name}}
-    adapter = BleAdapter(Radio(options=options), name=name)
+    adapter = registry.open_adapter(name, bonds)
     with_prompter(adapter, prompter)
     return adapter
 
@@ -55,7 +46,7 @@ def with_prompter(adapter: BleAdapter, prompter: Prompter | None) -> None:
 
     Only BlueZ lets a program answer; elsewhere the system asks by itself.
     """
-    if sys.platform != "linux" or adapter.name.startswith(_BUMBLE):
+    if sys.platform != "linux" or not registry.radio_named(adapter.name).is_system:
         return
 
     def agent(address: str) -> AbstractAsyncContextManager[None]:

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""What a row of the registry says of one model of wearable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from tenuto.config import Wearable
+    from tenuto.links.ble import BleAdapter
+    from tenuto.links.scan import Found
+    from tenuto.sessions.heart import Measurement
+    from tenuto.simulator.person import VirtualPerson
+    from tenuto.simulator.world import World
+    from tenuto.state.keys import KeyStore
+
+    from .base import Driver
+    from .pairing import Paired, Target
+
+
+class Capability(Flag):
+    """What a model can do; the driver contract suite checks that it is true."""
+
+    PLAYS_ALONE = auto()
+    """It plays a plan by itself: cues go on while the link is cut."""
+    STOPS_AT_ONCE = auto()
+    """A stop ends what is being felt, not only what would come after it."""
+    CONFIRMS = auto()
+    """It tells what it has taken, so that nothing counts as felt that was not."""
+    STRENGTH = auto()
+    """Its cues differ in strength."""
+    BUTTON = auto()
+    """Its wearer can answer on it."""
+    HEART = auto()
+    """It can measure a heart rate."""
+    TRUSTED = auto()
+    """It obeys only hosts that have proven a key to it."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The capabilities for programs, such as `plays_alone`."""
+        return tuple(one.name.lower() for one in self if one.name is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildContext:
+    """What drivers are made of; it offers what a `LinkContext` does.
+
+    Attributes:
+        adapter: Returns the adapter of a name, the usual one for None.
+        simulated: Returns the virtual adapter and the address of a simulated wearable, which is
+            made if it does not exist.
+        keys: The keys that this host has handed out.
+        utc_ms: Returns the UTC of now in ms since 1970.
+        rng: For jitter.
+        folder: Where a driver may keep what must outlive the process.
+    """
+
+    adapter: Callable[[str | None], BleAdapter]
+    simulated: Callable[[str], Awaitable[tuple[BleAdapter, str]]]
+    keys: KeyStore
+    utc_ms: Callable[[], float]
+    rng: random.Random
+    folder: Path
+
+
+class SimulatedDevice(Protocol):
+    """A simulated device of a model; see `Model.simulate`."""
+
+    @property
+    def address(self) -> str:
+        """Its Bluetooth address."""
+        ...
+
+    async def boot(self) -> None:
+        """Switch it on."""
+
+    async def stop(self) -> None:
+        """Switch it off; nothing if it is off."""
+
+
+class PairByCable(Protocol):
+    """How a model is paired with by cable."""
+
+    async def __call__(
+        self, target: Target, keys: KeyStore, show: Callable[[str], None], *, only: bool
+    ) -> Paired:
+        """Hand a key to the device; see `pairing.pair_by_cable`."""
+        ...
+
+
+def _bring_none() -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One row: a kind of device, and everything that is special about it.
+
+    A device that buzzes has `build` and `links`; a sensor has `build_sensor` and `worn_as`.
+
+    Attributes:
+        id: What `model` of a [[wearable]] says: 1 to 32 of a-z, 0-9, _ and -.
+        title: What people call such a device.
+        manufacturer: Who makes it.
+        use: What it does for Tenuto and how to configure it, in a line for `tenuto scan`.
+        capabilities: What it can do.
+        is_one: Returns whether what a scan has heard is such a device; must be quick.
+        links: The ids of the links that it goes by.
+        options: The dataclass, made by `toml.tables.key`, of its own part of the configuration,
+            the table `options` of a [[wearable]]; None where it has none.
+        worn_as: For a sensor, the key of a [[wearable]] that has its address.
+        build: Returns the driver of a wearable of this model.
+        build_sensor: Returns what keeps the sensor of a wearable until it is cancelled, and calls
+            back with each measurement, the sensor's name and its kind; None if it has no such.
+        simulate: Puts one into a simulated room, by its id and who wears it.
+        pair: Pairs over the air where that takes more than a bond: with the device that is meant,
+            by an adapter, with the keys of this host; its last argument tells the person something.
+        pair_by_cable: Pairs by cable where there is such a way.
+        check: Reaches a wearable for `tenuto doctor` and returns the version of its firmware, None
+            if it does not tell; where None, it is reached as any device by Bluetooth.
+        newest_firmware: Returns the version of its firmware that came with this program, None
+            where its firmware is not ours.
+        notes: What its user has to know or to set on the device, told by `pair` and `doctor`.
+    """
+
+    id: str
+    title: str
+    manufacturer: str
+    use: str
+    capabilities: Capability
+    is_one: Callable[[Found], bool]
+    links: tuple[str, ...] = ()
+    options: type | None = None
+    worn_as: str | None = None
+    build: Callable[[Wearable, BuildContext], Awaitable[Driver]] | None = None
+    build_sensor: (
+        Callable[
+            [Wearable, BuildContext, Callable[[Measurement, str, str | None], None]],
+            Callable[[], Awaitable[None]] | None,
+        ]
+        | None
+    ) = None
+    simulate: Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]] | None = None
+    pair: (
+        Callable[[Target, BleAdapter, KeyStore, Callable[[str], None]], Awaitable[Paired]] | None
+    ) = None
+    pair_by_cable: PairByCable | None = None
+    check: (
+        Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[str | None]] | None
+    ) = None
+    newest_firmware: Callable[[], str | None] = _bring_none
+    notes: Sequence[str] = ()
+
+    @property
+    def buzzes(self) -> bool:
+        """Whether a session can be played on it."""
+        return self.build is not None
+
+    @property
+    def can(self) -> tuple[str, ...]:
+        """What it does for Tenuto, for programs: `play` by itself, `buzz`, `heart_rate`."""
+        found = {
+            "play": Capability.PLAYS_ALONE in self.capabilities,
+            "buzz": self.buzzes,
+            "heart_rate": Capability.HEART in self.capabilities,
+        }
+        return tuple(word for word, does in found.items() if does)
+
+    def configuration(self, address: str) -> str:
+        """Return the lines that make a device at a Bluetooth address known to the configuration."""
+        if self.worn_as is not None:
+            return f'{self.worn_as} = "{address}"'
+        # The first link is the one by Bluetooth for what a scan has heard.
+        lines = (
+            "[[wearable]]",
+            f'id = "{self.id}"',
+            f'model = "{self.id}"',
+            f'link = "{self.links[0]}"',
+            f'address = "{address}"',
+        )
+        return "\n".join(lines)

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+"""The rows of the models that come with Tenuto, one file for each."""
+
+from __future__ import annotations
+
+from . import band, heart
+
+BUILT_IN = (band.MODEL, heart.MODEL)
+"""All of them; the first is meant where a [[wearable]] does not say its model."""

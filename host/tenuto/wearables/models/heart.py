@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""A heart-rate sensor that is worn with a wearable: a chest strap, or a watch that sends it."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from tenuto.links.scan import HEART_RATE
+from tenuto.wearables.model import Capability, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tenuto.config import Wearable
+    from tenuto.links.scan import Found
+    from tenuto.sessions.heart import Measurement
+    from tenuto.wearables.model import BuildContext
+
+
+def _is_one(found: Found) -> bool:
+    return HEART_RATE in found.services
+
+
+def _build_sensor(
+    wearable: Wearable,
+    context: BuildContext,
+    hear: Callable[[Measurement, str, str | None], None],
+) -> Callable[[], Awaitable[None]] | None:
+    if wearable.heart is None:
+        return None
+    from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
+
+    strap = Strap(
+        context.adapter(wearable.adapter),
+        wearable.heart,
+        kind=wearable.heart_sensor,
+        on_measurement=lambda told, sensor: hear(told, sensor.name, sensor.kind),
+        rng=random.Random(context.rng.getrandbits(64)),  # noqa: S311 - jitter
+    )
+    return strap.run
+
+
+MODEL = Model(
+    id="heart",
+    title="heart-rate sensor",
+    manufacturer="Bluetooth",
+    use="heart rate only: `heart` of the wearable that it is worn with",
+    capabilities=Capability.HEART,
+    is_one=_is_one,
+    worn_as="heart",
+    build_sensor=_build_sensor,
+)
