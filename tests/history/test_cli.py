@@ -9,6 +9,7 @@ import json
 import re
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -49,8 +50,9 @@ def history(
     config.write_text(f"[history]\npath = {json.dumps(str(database))}\n")
 
     def run(*words: str) -> Typed:
+        own = () if "--config" in words else ("--config", str(config))
         with pytest.raises(SystemExit) as ended:
-            cli.main(["history", *words, "--config", str(config)])
+            cli.main(["history", *words, *own])
         output = capsys.readouterr()
         return int(ended.value.code or 0), output.out, output.err
 
@@ -357,3 +359,74 @@ def test_a_week_without_a_session(history: Callable[..., Typed], database: Path)
 
     assert "no streak at present" in out
     assert "This week: 0 days" in out
+
+
+# --- simulated sessions
+
+
+def simulated_session(**band: object) -> list[Entry]:
+    return [replace(entry, is_simulated=True) for entry in whole_session(**band)]
+
+
+def test_simulated_sessions_are_shown_as_such_count_for_nothing_and_can_be_removed(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    keep(
+        database,
+        simulated_session(boot_id=1, boot_utc_ms=now_ms),
+        whole_session(boot_id=2, boot_utc_ms=now_ms - 1_000),
+        simulated_session(boot_id=3, boot_utc_ms=now_ms, wearable="simulated", person=None),
+    )
+
+    assert "wrist (simulated)" in history()[1]
+    assert "simulated (simulated)" not in history()[1]
+    assert ", on wrist (simulated), ada" in history("show", "1")[1]
+    assert ", on wrist, ada" in history("show", "2")[1]
+    _, week, _ = history("week")
+    assert "This week: 1 day (advised: 2 to 3 or more), 1:30 min held" in week
+    assert "2 simulated sessions do not count." in week
+
+    code, out, _ = history("delete", "--simulated", "--yes")
+    assert code == 0
+    assert re.findall(r"Session (\d)", out) == ["3", "1"]
+    assert "simulated" not in history()[1]
+    assert "There is no simulated session." in history("delete", "--simulated")[1]
+    assert "which?" in history("delete")[2]
+
+
+def test_only_simulated_sessions_make_no_streak(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    keep(database, simulated_session(boot_utc_ms=round(datetime.now(UTC).timestamp() * 1000)))
+    _, out, _ = history("week")
+
+    assert "no session yet" in out or "no streak" in out
+    assert "This week: 0 days" in out
+    assert "1 simulated session does not count." in out
+
+
+# --- people
+
+
+def test_a_person_is_renamed_and_namesakes_are_told(
+    history: Callable[..., Typed], database: Path, tmp_path: Path
+) -> None:
+    keep(tmp_path / "other.db", whole_session(boot_id=9, wearable="waist"))
+    keep(database, whole_session(boot_id=1))
+    (tmp_path / "other.toml").write_text(
+        f"[history]\npath = {json.dumps(str(tmp_path / 'other.db'))}\n"
+    )
+    file = tmp_path / "other.jsonl"
+    history("export", "-o", str(file), "--config", str(tmp_path / "other.toml"))
+    code, out, _ = history("import", str(file))
+    assert code == 0
+    found = re.search(r"(ada \(.{4}\)) is kept apart from ada; `tenuto history rename", out)
+    assert found is not None
+
+    assert history("rename", found[1], "ada", "--yes")[1] == f"{found[1]} is ada now.\n"
+    assert history("rename", "ada", "ida")[0] == 0
+    assert ", on waist, ida" in history("show", "2")[1]
+    code, _, said = history("rename", "ada", "ben")
+    assert code == 2
+    assert "the history knows no 'ada'; it knows ida" in said

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from tenuto.history import ExerciseNote, Store, replay, summarize
+from tenuto.history import ExerciseNote, SessionRow, Store, replay, summarize
 from tenuto.history.repair import check
 from tenuto.history.schema import SCHEMA_VERSION
-from tenuto.sessions.events import LinkLost
+from tenuto.sessions.events import LinkLost, to_json
 from tests.history.sessions import whole_session
 
+SHOWN = Path(__file__).with_name("databases") / "shown_by_v4.json"
+"""What the last version before devices and persons showed of each of them."""
 KEPT = sorted(Path(__file__).with_name("databases").glob("v*.sql"))
 
 
@@ -24,10 +28,33 @@ def test_every_older_version_is_kept() -> None:
 
 @pytest.fixture(params=KEPT, ids=lambda file: file.stem)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "history.db"
+    path = tmp_path / f"{request.param.stem}.db"
     with closing(sqlite3.connect(path)) as db:
         db.executescript(request.param.read_text(encoding="utf-8"))
     return path
+
+
+async def shown_of(store: Store, row: SessionRow) -> object:
+    """What version 4 showed of a session, as JSON has it."""
+    session = await store.session(row.id)
+    assert session is not None
+    happened = replay(session)
+    told = {
+        "id": row.id,
+        "wearable": row.wearable,
+        "boot_id": row.key.boot_id,
+        "seq": row.key.seq,
+        "person": row.person,
+        "plan_id": row.plan_id,
+        "routine": row.routine,
+        "started_utc_ms": row.started_utc_ms,
+        "ended_utc_ms": row.ended_utc_ms,
+        "reason": row.reason,
+        "source": row.source,
+        "summary": asdict(summarize(event for event, _ in happened)),
+        "events": [[utc_ms, to_json(event)] for event, utc_ms in happened],
+    }
+    return json.loads(json.dumps(told))
 
 
 def schema(path: Path) -> list[tuple[str, str]]:
@@ -61,6 +88,9 @@ async def test_an_older_history_is_brought_up_and_says_the_same(
         assert paused is not None
         assert summarize(event for event, _ in replay(paused)).paused_ms == 4_000
         assert (await check(store)).is_sound
+
+        shown = [await shown_of(store, row) for row in reversed(await store.sessions())]
+        assert shown == json.loads(SHOWN.read_text(encoding="utf-8"))[old.stem]
 
     async with Store(tmp_path / "new.db"):
         pass

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -109,3 +110,15 @@ async def test_a_session_that_goes_on_does_not_count_yet_and_counts_when_it_ends
         band.pass_ms(120_000)
         await store.add(band.entries())
         assert (await standings.of(everybody, WEDNESDAY_MS + 180_000, UTC)).days == 1
+
+
+async def test_a_simulated_session_is_the_last_and_counts_for_nothing_else(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db", 2) as store:
+        entries = whole_session(boot_id=9, boot_utc_ms=WEDNESDAY_MS)
+        await store.add([replace(entry, is_simulated=True) for entry in entries])
+        stands = await PersonSummaries(store).of(everybody, WEDNESDAY_MS + 3_600_000, UTC)
+
+    assert stands.last is not None
+    assert stands.last.row.is_simulated
+    assert (stands.streak_days, stands.days, stands.sessions) == (1, 1, 1)
+    assert stands.held_ms == 3 * HOLD_MS

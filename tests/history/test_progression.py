@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,8 +29,6 @@ from tests.history.sessions import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tenuto.routines.routine import Routine
 
 DAY_MS = 86_400_000
@@ -115,6 +117,7 @@ async def keep(path: Path) -> None:
         # One side of the lunge was skipped.
         await store.add(eventful_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS))
         await store.add(whole_session(boot_id=3, person="ben"))
+        await store.add([replace(e, is_simulated=True) for e in whole_session(boot_id=5)])
         await store.add(under_way.entries())
 
 
@@ -137,6 +140,18 @@ async def test_on_which_days_something_was_held(tmp_path: Path) -> None:
             UTC_MS + DAY_MS + 1_000,
         ]
         assert await held_utc_ms(store, None) == []
+
+
+def test_a_history_of_before_the_update_is_read_too(tmp_path: Path) -> None:
+    """The routine is compiled before the history is opened, and so brought up to date."""
+    script = Path(__file__).with_name("databases") / "v4.sql"
+    with closing(sqlite3.connect(tmp_path / "h.db")) as db:
+        db.executescript(script.read_text(encoding="utf-8"))
+
+    assert times_held(tmp_path / "h.db", "lower-back", "ada") == {
+        "Glute Bridge": 1,
+        "Kneeling Lunge": 1,
+    }
 
 
 def test_a_history_that_is_missing_or_broken_lets_nothing_grow(

@@ -238,3 +238,20 @@ async def test_bytes_that_are_no_database_give_an_empty_history(path: Path) -> N
 
     assert set(saved.values()) == {0}
     assert kept.read_bytes() == b"my diary " * 500
+
+
+async def test_persons_and_boots_that_were_lost_are_found(path: Path) -> None:
+    await fill(path, sessions=2)
+    damage(path, "DELETE FROM persons")
+    damage(path, "INSERT INTO known_boots VALUES ('name:wrist', 1, 'serial:7')")
+    async with Store(path) as store:
+        faults = (await check(store)).faults
+        assert [text.rpartition(" ")[0] for text in faults] == [
+            "nothing is known of the person",
+            "sessions of serial:7 are kept as if of",
+        ]
+        await rebuild(store)
+
+        assert (await check(store)).is_sound
+        assert {row.key.device for row in await store.sessions()} == {"name:wrist", "serial:7"}
+        assert len({row.person for row in await store.sessions()}) == 1

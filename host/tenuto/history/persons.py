@@ -135,7 +135,9 @@ def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
         raise InputError(f"the history knows no {old!r}; it knows {known}")
     if other is not None:
         join(db, person_id, other)
-    add(db, who(db, person_id), new, utc_ms)
+    (latest_ms,) = db.execute("SELECT max(labelled_utc_ms) FROM persons").fetchone()
+    # Later than any label that there is, also where the clock of this host once was ahead.
+    add(db, who(db, person_id), new, max(utc_ms, latest_ms + 1))
     return other is not None and other != person_id
 
 
