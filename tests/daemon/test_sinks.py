@@ -113,6 +113,18 @@ async def test_a_batch_that_a_sink_cannot_bear_is_given_up_and_the_next_one_hand
     assert "ada" not in caplog.text
 
 
+async def test_a_cancellation_that_leaks_out_of_a_sink_does_not_end_its_queue() -> None:
+    """As of a future inside a client library, which nobody has asked the queue to end for."""
+    leak: Exception = asyncio.CancelledError()  # type: ignore[assignment]
+    sink = Sink(errors=[leak])
+    async with SinkQueue(sink) as queue:
+        queue.put(entry(1))
+        assert await queue.flush(60)
+        queue.put(entry(2))
+        assert await queue.flush(60)
+    assert sink.calls == [[1], [2]]
+
+
 async def test_a_call_that_hangs_for_ever_is_cancelled_and_tried_again() -> None:
     sink = Sink(delay_s=1e6)
     async with SinkQueue(sink, handle_timeout_s=30) as queue:

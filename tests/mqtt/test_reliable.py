@@ -57,6 +57,33 @@ def one_of_two(address: BrokerAddress, number: int, daemon: Daemon, **more: Any)
     return make_bridge(address, daemon.submit, rng=rng, **{"rival_wait_s": 0.15} | more)
 
 
+# --- one message keeps no other one out
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"id": "\\ud800", "command": "zzz"}',
+        b"[" * 100_000,
+        b'{"command": "extend", "by_s": ' + b"9" * 5_000 + b"}",
+        b"\xff\xfe",
+    ],
+    ids=["half a character", "nested", "a long number", "no text"],
+)
+async def test_a_message_that_nobody_can_read_keeps_no_command_out(
+    address: BrokerAddress, payload: bytes
+) -> None:
+    daemon = Daemon()
+    bridge = make_bridge(address, daemon.submit, retry_first_s=60.0, retry_max_s=60.0)
+    async with dashboard(address) as board, running(bridge):
+        await board.until(is_online)
+        await board.send(payload)
+        await board.send(json.dumps({"command": "stop", "id": "mine"}))
+        await board.until(lambda d: any(told.get("id") == "mine" for told in d.all(RESULT)))
+        assert bridge.connected
+    assert [command.verb for command in daemon.got] == [Verb.STOP]
+
+
 # --- once, and never stale
 
 

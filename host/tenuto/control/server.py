@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import ControlError, InputError, TenutoError
 from tenuto.event_loops import real_s
+from tenuto.retry import describe_failure
 
 from .protocol import (
     LINE_BYTES_MAX,
@@ -239,8 +240,8 @@ class ControlServer:
             await self._serve(reader, writer)
         except (TenutoError, OSError, asyncio.IncompleteReadError) as error:
             _log.debug("control: %s", error)
-        except Exception:  # noqa: BLE001
-            _log.error("control: a fault of Tenuto's own", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - one client must not end the others
+            _log.error("control: a fault of Tenuto's own: %s", describe_failure(error))
         finally:
             await end(writer)
             self._tasks.discard(task)
@@ -279,7 +280,7 @@ class ControlServer:
             except TenutoError as error:
                 message = error_message(error)
             except Exception as error:  # noqa: BLE001 - the client is not left waiting
-                _log.error("control: a fault of Tenuto's own", exc_info=error)
+                _log.error("control: a fault of Tenuto's own: %s", describe_failure(error))
                 text = f"a fault of the daemon's own: {type(error).__name__}"
                 message = error_message(ControlError(text))
             await talk.write(message)

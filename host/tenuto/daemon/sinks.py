@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
 from tenuto.history import LINGER_S
+from tenuto.retry import Backoff, describe_failure, is_cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-RETRY_FIRST_S = 0.5
-RETRY_MAX_S = 30.0
 TRIES_MAX = 3
 """How often a batch is tried whose failure is not from outside: most likely it never works."""
 
@@ -311,7 +309,7 @@ class SinkQueue:
 
     async def _handle_batch(self) -> None:
         entries = [entry for _, entry in self._batch]
-        retry_s = RETRY_FIRST_S
+        backoff = Backoff(None)  # each sink has another end of its own, so nothing comes together
         tries = 0
         while True:
             try:
@@ -319,7 +317,10 @@ class SinkQueue:
                     await self._sink.handle(entries)
             except (TenutoError, OSError, TimeoutError) as error:
                 self._say_failed(error)
-            except Exception as error:  # noqa: BLE001 - one bad batch must not end the sink
+            # One bad batch must not end the sink, nor must a cancellation that leaks out of it.
+            except (Exception, asyncio.CancelledError) as error:
+                if is_cancelled():
+                    raise
                 tries += 1
                 self._say_failed(error)
                 if tries == TRIES_MAX:
@@ -331,23 +332,13 @@ class SinkQueue:
                     _log.info("queue=%s works again", self.name)
                 self.failing = False
                 return
-            await asyncio.sleep(retry_s)
-            retry_s = min(2 * retry_s, RETRY_MAX_S)
+            await asyncio.sleep(backoff.next_s())
 
-    def _say_failed(self, error: Exception) -> None:
-        """Log the first failure of a row: a `TenutoError` by its text, any other by its place.
-
-        The text of a foreign exception may quote what somebody's heart did.
-        """
-        if self.failing:
-            return
-        self.failing = True
-        if isinstance(error, TenutoError):
-            _log.warning("queue=%s failed: %s", self.name, error)
-            return
-        frames = traceback.extract_tb(error.__traceback__)
-        where = f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else "?"
-        _log.warning("queue=%s failed: %s at %s", self.name, type(error).__name__, where)
+    def _say_failed(self, error: BaseException) -> None:
+        """Log the first failure of a row."""
+        if not self.failing:
+            self.failing = True
+            _log.warning("queue=%s failed: %s", self.name, describe_failure(error))
 
     async def _close_sink(self) -> None:
         closing = asyncio.create_task(self._sink.close(), name=f"close {self.name}")

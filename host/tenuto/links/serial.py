@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.retry import describe_failure
 from tenuto_core import wire
 from tenuto_core.cobs import Unpacker, pack
 
@@ -175,6 +176,8 @@ class SerialLink:
                     on_packet(packet)
         except OSError as error:
             _log.info("link=%s %s", self.name, error)
+        except Exception as error:  # noqa: BLE001 - of pyserial, or of what a packet held
+            _log.error("link=%s broke: %s", self.name, describe_failure(error))
         if self._writer is port.writer:
             self._writer = self._reading = None
             await _close(port.writer)

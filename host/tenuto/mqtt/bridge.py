@@ -18,6 +18,7 @@ import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from tenuto.event_loops import real_s
+from tenuto.retry import Backoff, describe_failure, run_for_ever
 from tenuto.sessions import events
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import SessionView
@@ -154,7 +155,7 @@ class Bridge:
         await self._connection.prepare()
         await self._outbox.open()
         self._closing = False
-        self._help(self._outbox.run(), "mqtt outbox")
+        self._help(run_for_ever(self._outbox.run, "mqtt outbox", Backoff(None)), "mqtt outbox")
         self._task = asyncio.create_task(self._connection.run(), name="mqtt bridge")
 
     async def handle(self, entries: Sequence[Entry]) -> None:
@@ -332,9 +333,9 @@ class Bridge:
                 await self._take(client, message)
             except (aiomqtt.MqttError, GiveWayError, OSError, TimeoutError):
                 raise
-            except Exception:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001
                 # One message must not cut off those that come after it, a stop among them.
-                _log.exception("mqtt a message could not be handled")
+                _log.error("mqtt a message was dropped: %s", describe_failure(error))
 
     async def _take(self, client: aiomqtt.Client, message: aiomqtt.Message) -> None:
         topic = str(message.topic)

@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
+from tenuto.retry import STABLE_S, Backoff
 
 from .client import REASONS, code_of, make_client, tls_context
 from .outgoing import WINDOW
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-STABLE_S = 10.0
-"""A connection that lasted so long was a good one: the next back-off begins anew."""
 SHORT_MAX = 4
 """Short connections in a row: another client with the same id takes them over."""
 REASONS_SAID_MAX = 8
@@ -126,7 +125,9 @@ class Connection:
     async def run(self) -> None:
         """Connect and serve again and again, until cancelled."""
         loop = asyncio.get_running_loop()
-        retry_s = self._timing.retry_first_s
+        timing, rng = self._timing, self._rng
+        backoff = Backoff(rng, first_s=timing.retry_first_s, max_s=timing.retry_max_s)
+        rival_pause = Backoff(rng, first_s=timing.rival_retry_s, max_s=timing.rival_retry_s)
         away = False
         said: set[str] = set()
         short = 0
@@ -147,16 +148,13 @@ class Connection:
                 away = True
                 self._try_other_protocol(error)
             if self._opened and not rival:
-                lasted = loop.time() - began_s >= STABLE_S
-                retry_s = self._timing.retry_first_s if lasted else retry_s
-                short = 0 if lasted else short + 1
+                lasted_s = loop.time() - began_s
+                backoff.reset_if_stable(lasted_s)
+                short = 0 if lasted_s >= STABLE_S else short + 1
                 if short == SHORT_MAX:
                     _log.error("mqtt broker=%s", self._taken_over)
             self.connected = self._opened = False
-            wait_s = self._timing.rival_retry_s if rival else retry_s
-            await asyncio.sleep(wait_s * self._rng.uniform(0.5, 1.0))
-            if not rival:
-                retry_s = min(2 * retry_s, self._timing.retry_max_s)
+            await asyncio.sleep((rival_pause if rival else backoff).next_s())
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, GiveWayError):

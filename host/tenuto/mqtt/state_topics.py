@@ -14,8 +14,8 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
+from tenuto.retry import Backoff, describe_failure
 from tenuto.sessions.events import CueFired, SessionEnded, SessionStarted
 
 from .topics import device_payload, settings_payload, summary_payload
@@ -126,18 +126,22 @@ class StateTopics:
         self._bridge.set_settings(wearable, payload)
 
     async def _run(self) -> None:
-        retry_s = RETRY_FIRST_S
+        backoff, failing = Backoff(None, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S), False
         while True:
             self._wake.clear()
             try:
                 is_all = await self._flushed()
                 await self._say_all()
-            except TenutoError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next time may work
                 is_all = False
-                if retry_s == RETRY_FIRST_S:  # the first of a row
-                    _log.warning("mqtt facts: %s", error)
-            again_s = AGAIN_S if is_all else retry_s
-            retry_s = RETRY_FIRST_S if is_all else min(2 * retry_s, RETRY_MAX_S)
+                if not failing:
+                    _log.warning("mqtt facts: %s", describe_failure(error))
+                failing = True
+            else:
+                failing = False
+            if is_all:
+                backoff.reset()
+            again_s = AGAIN_S if is_all else backoff.next_s()
             try:
                 async with asyncio.timeout(again_s):
                     await self._wake.wait()
