@@ -42,22 +42,27 @@ hypothesis.settings.register_profile("tenuto", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("tenuto")
 
 
-def part(name: str) -> Path:
-    """Return a program that `make setup-test` provides; without it, skip, or fail in CI."""
+def part(name: str, of: str | None = None) -> Path:
+    """Return a program that `make setup-test` provides; without it, skip, or fail in CI.
+
+    Args:
+        name: Of the program.
+        of: The part that it belongs to, where that has another name.
+    """
     path = os.pathsep.join(
         [
             os.environ.get("PATH", os.defpath),
             "/usr/sbin",
             "/usr/local/sbin",
             "/opt/homebrew/sbin",
-            str(PARTS / name / "bin"),
+            str(PARTS / (of or name) / "bin"),
         ]
     )
     found = shutil.which(name, path=path)
     if found:
         return Path(found)
     try:
-        reason = (PARTS / f"{name}.reason").read_text().strip()
+        reason = (PARTS / f"{of or name}.reason").read_text().strip()
     except OSError:
         reason = "run make setup-test"
     message = f"no {name}: {reason}"

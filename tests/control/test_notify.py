@@ -29,7 +29,7 @@ if not hasattr(socket, "AF_UNIX"):
 def systemd(address: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
         end.bind(address)
-        end.settimeout(20)
+        end.settimeout(patience_s(20))
         yield end
 
 

@@ -39,7 +39,7 @@ README = Path(mqtt.__file__).with_name("README.md")
 def password_file(folder: Path, **users: str) -> Path:
     path = folder / "passwords"
     path.touch(mode=0o600)
-    program = part("mosquitto").with_name("mosquitto_passwd")
+    program = part("mosquitto_passwd", of="mosquitto")
     for user, password in users.items():
         subprocess.run([program, "-b", path, user, password], check=True, timeout=patience_s(30))
     return path
