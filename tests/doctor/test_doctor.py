@@ -213,6 +213,7 @@ async def test_private_files_that_others_may_read(tmp_path: Path) -> None:
 # --- broker, history, clock
 
 
+@pytest.mark.real_time
 async def test_a_broker(tmp_path: Path, mosquitto_broker: StartBroker) -> None:
     server = mosquitto_broker()
     config = configured(tmp_path)
@@ -228,6 +229,7 @@ async def test_a_broker(tmp_path: Path, mosquitto_broker: StartBroker) -> None:
     assert (away.level, "is it on" in str(away.advice)) == (Level.PROBLEM, True)
 
 
+@pytest.mark.real_time
 async def test_a_broker_that_does_not_let_us_in(
     tmp_path: Path, mosquitto_broker: StartBroker
 ) -> None:
@@ -262,11 +264,11 @@ async def test_the_history(tmp_path: Path) -> None:
 
 async def test_a_history_that_is_damaged(tmp_path: Path) -> None:
     config = configured(tmp_path, 'history.path = "history.db"\n')
-    async with Store(config.history_path) as store:
-        await store.save_plan("00" * 8, "a", bytes(10))
+    async with Store(config.history_path):
+        pass
     database = sqlite3.connect(config.history_path)
     with database:
-        database.execute("UPDATE plans SET data = x'00'")
+        database.execute("INSERT INTO plans VALUES ('0000000000000000', 'a', x'00')")
     database.close()
     found = await only(context(config), "history")
     assert "check --repair" in str(found.advice)

@@ -226,11 +226,13 @@ def test_it_says_when_others_may_read(tenuto: Callable[..., Typed], database: Pa
 def test_it_names_who_publishes_the_heart_rate_and_to_whom(
     tenuto: Callable[..., Typed], tmp_path: Path
 ) -> None:
-    (tmp_path / "tenuto.toml").write_text(
+    config = tmp_path / "tenuto.toml"
+    config.write_text(
         '[mqtt]\nurl = "mqtt://me:secret@broker.lan"\n'
         '[[person]]\nid = "ada"\npublish_heart_rate = true\n[[person]]\nid = "ben"\n',
         encoding="utf-8",
     )
+    config.chmod(0o600)
     _, out, _ = tenuto("privacy")
 
     assert "broker.lan:1883" in out
