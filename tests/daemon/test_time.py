@@ -15,6 +15,7 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import (
     ClockStepped,
+    LinkLost,
     RecordsLost,
     SessionEnded,
     SessionStarted,
@@ -95,6 +96,27 @@ async def test_a_wearable_that_begins_anew_is_written_down(tmp_path: Path) -> No
         assert stored is not None
         told = [type(event) for event, _ in replay(stored)]
         assert told[-2:] == [WearableRestarted, SessionEnded]
+
+
+async def test_a_wearable_that_began_anew_while_no_daemon_ran_is_written_down(
+    tmp_path: Path,
+) -> None:
+    link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=1))
+    async with daemon_for(tmp_path / "h.db", {"band": link}) as (daemon, _):
+        await connected(daemon)
+        await daemon.submit(START)
+        await asyncio.sleep(60)
+        link.reachable = False
+        link.drop()
+        await asyncio.sleep(5)
+    link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=2))
+    async with daemon_for(tmp_path / "h.db", {"band": link}) as (daemon, store):
+        await connected(daemon)
+        await asyncio.sleep(1)
+        stored = await store.session(1)
+        assert stored is not None
+        told = [type(event) for event, _ in replay(stored)]
+        assert told[-3:] == [LinkLost, WearableRestarted, SessionEnded]
 
 
 async def test_a_log_that_ran_over_is_written_down_and_no_record_gets_into_the_wrong_session(

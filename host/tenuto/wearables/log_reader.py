@@ -93,7 +93,7 @@ class LogReader:
         self._next_seq: int | None = None
         self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
         self._is_loss_told = False
-        self._noticed: tuple[SessionKey, int] | None = None
+        self._noticed: Entry | None = None
 
     @property
     def playing(self) -> bool:
@@ -158,9 +158,9 @@ class LogReader:
         if tracker is None or not self.clock.is_known:
             return
         event = make(max(0, tracker.t_ms(self.clock.device_now_ms())))
-        self._noticed = (tracker.key, event.t_ms)
         utc_ms = round(self._around.utc_ms())
-        self._around.put(self._entry(tracker.key, event, utc_ms, uncertainty_ms=0))
+        self._noticed = self._entry(tracker.key, event, utc_ms, uncertainty_ms=0)
+        self._around.put(self._noticed)
 
     def _on_clock_step(self, by_ms: int) -> None:
         if self.playing:
@@ -182,9 +182,11 @@ class LogReader:
             # What the history does not have yet may be on its way there, so the tracker knows best.
             unfinished = [stored for stored in unfinished if stored.row.key != before.key]
             if not before.ended:
-                key, noticed_ms = self._noticed or (before.key, 0)
-                t_ms = max(before.last_t_ms, noticed_ms if key == before.key else 0)
-                self._close(before.key, t_ms, self.clock.newest_utc_ms)
+                t_ms, utc_ms = before.last_t_ms, self.clock.newest_utc_ms
+                noticed = self._noticed
+                if noticed is not None and noticed.session == before.key:
+                    t_ms, utc_ms = max(t_ms, noticed.event.t_ms), max(utc_ms, noticed.utc_ms)
+                self._close(before.key, t_ms, utc_ms)
         for stored in unfinished:
             is_present = self._is_present(stored.row.key) and stored is unfinished[-1]
             await self._take_up_one(stored, status, is_present=is_present)
@@ -220,6 +222,7 @@ class LogReader:
             return
         t_ms = max([tracker.last_t_ms, *(item.event.t_ms for item in stored.host_events)])
         utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
+        utc_ms = max([utc_ms, *(item.utc_ms for item in stored.host_events)])
         self._close(key, t_ms, utc_ms)
 
     def _close(self, key: SessionKey, t_ms: int, utc_ms: int) -> None:
