@@ -35,7 +35,7 @@ async def test_nothing_of_it_is_left_on_the_disk(path: Path) -> None:
         await store.describe(
             "0123456789abcdef", [ExerciseNote("secretexercise", "stretch", ("secretmuscle",))]
         )
-        await store.outbox_add([Waiting(1, UTC_MS + 5_000, "tenuto/secretband/event", b"secret")])
+        await store.outbox.add([Waiting(1, UTC_MS + 5_000, "tenuto/secretband/event", b"secret")])
         assert b"secretperson" in bytes_on_disk(path)
 
         assert await store.delete(2)
@@ -43,7 +43,7 @@ async def test_nothing_of_it_is_left_on_the_disk(path: Path) -> None:
         assert len(await store.sessions()) == 1
         for word in (b"secretperson", b"secretexercise", b"secretmuscle"):
             assert word not in bytes_on_disk(path)
-        assert await store.outbox_after(0, 10) == []
+        assert await store.outbox.after(0, 10) == []
         assert (await check(store)).is_sound
         assert not await store.delete(2)
         assert not await store.delete(99)

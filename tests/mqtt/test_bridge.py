@@ -635,13 +635,13 @@ async def test_what_waits_for_a_broker_is_bounded_in_memory_and_kept_in_the_hist
     broker.stop()
     count = HELD_MAX // 26 + 3
     async with Store(tmp_path / "h.db") as store:
-        async with running(make_bridge(address, table=store)) as bridge:
+        async with running(make_bridge(address, table=store.outbox)) as bridge:
             for _ in range(count):
                 await bridge.handle(whole_session())
         # The daemon has ended; what it could not say is said by the next one.
         broker.start()
         async with dashboard(address) as board:
-            async with running(make_bridge(address, table=store)) as bridge:
+            async with running(make_bridge(address, table=store.outbox)) as bridge:
                 await board.until(lambda d: len(d.all(EVENT)) == count * 26)
                 await bridge.handle(whole_session())
                 await board.until(lambda d: len(d.all(EVENT)) == (count + 1) * 26)
@@ -649,7 +649,7 @@ async def test_what_waits_for_a_broker_is_bounded_in_memory_and_kept_in_the_hist
                 item["t_ms"] for item in board.all(EVENT)[-26:]
             ]
             assert bridge.dropped == 0
-        assert await store.outbox_last() == 0
+        assert await store.outbox.last() == 0
 
 
 @asynccontextmanager

@@ -147,7 +147,7 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
     session = whole_session()
 
     async def tell(address: BrokerAddress, store: Store, board: Dashboard) -> None:
-        bridge = make_bridge(address, utc_ms=lambda: session[-1].utc_ms, table=store)
+        bridge = make_bridge(address, utc_ms=lambda: session[-1].utc_ms, table=store.outbox)
         async with SinkQueue(bridge) as queue:
             await board.until(lambda d: d.now.get("tenuto/bridge/availability") == "online")
             for entry in session:
@@ -163,7 +163,7 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
             with far_away(broker.address) as address:
                 await tell(address, store, board)
             await board.until(lambda d: d.now["tenuto/bridge/availability"] == "offline")
-            assert await store.outbox_after(0, 1000) == []
+            assert await store.outbox.after(0, 1000) == []
             events = board.all("tenuto/wrist/event")
             assert len(events) == 26
             assert not any(event["late"] for event in events)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.history import Waiting
+    from tenuto.history.outbox_table import OutboxTable
 
 _T = TypeVar("_T")
 
@@ -38,10 +39,10 @@ class Table:
         self._disk = asyncio.Lock()
         self._jobs: set[asyncio.Task[Any]] = set()
 
-    async def outbox_last(self) -> int:
+    async def last(self) -> int:
         return max(self.rows, default=0)
 
-    async def outbox_add(self, messages: Sequence[Waiting]) -> int:
+    async def add(self, messages: Sequence[Waiting]) -> int:
         def add() -> int:
             if self.is_full:
                 raise StoreError("full")
@@ -51,7 +52,7 @@ class Table:
 
         return await self._run(add)
 
-    async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
+    async def after(self, last_id: int, limit: int) -> list[Waiting]:
         def after() -> list[Waiting]:
             if self.is_unreadable:
                 raise StoreError("locked")
@@ -59,7 +60,7 @@ class Table:
 
         return await self._run(after)
 
-    async def outbox_remove(self, ids: Sequence[int]) -> None:
+    async def remove(self, ids: Sequence[int]) -> None:
         def remove() -> None:
             if self.is_unreadable:
                 raise StoreError("locked")
@@ -83,7 +84,7 @@ class Table:
         return await asyncio.shield(task)
 
 
-def outbox(table: Table | Store) -> Outbox:
+def outbox(table: Table | OutboxTable) -> Outbox:
     loop = asyncio.get_running_loop()
     return Outbox(table, lambda: 1e12 + loop.time() * 1000)
 
@@ -189,7 +190,7 @@ async def test_what_a_run_could_not_remove_any_more_when_it_ended_is_not_there_f
     box.hold([message(1)])
     await send(box, KEEP_AFTER_S + 0.3)
     await asyncio.sleep(KEEP_AFTER_S - 0.1)
-    reading = asyncio.create_task(table.outbox_after(0, 1))
+    reading = asyncio.create_task(table.after(0, 1))
     await asyncio.sleep(0.15)  # the run waits for the disk now
     await ended(keeping)
     await box.close()
@@ -316,12 +317,12 @@ async def test_what_the_history_has_when_it_is_killed_the_next_run_has_for_the_b
     tmp_path: Path,
 ) -> None:
     async with Store(tmp_path / "history.db") as store:
-        box = outbox(store)
+        box = outbox(store.outbox)
         box.hold([message(1), message(2)])
         assert await box.take() is not None  # the broker is slow to say that it has it
         await HistorySink(store, box.keep).handle(whole_session())
         # No run, no close: this is where it is killed.
     async with Store(tmp_path / "history.db") as store:
-        later = outbox(store)
+        later = outbox(store.outbox)
         await later.open()
         assert [await send(later, 0.01), await send(later, 0.01)] == [b"{1}", b"{2}"]

@@ -244,7 +244,7 @@ async def test_killing_the_broker_in_mid_session_loses_nothing(
     band = Band()
     told = []
     async with Store(tmp_path / "h.db") as store:
-        async with running(make_bridge(address, table=store)) as bridge:
+        async with running(make_bridge(address, table=store.outbox)) as bridge:
             async with dashboard(address) as board:
                 await board.until(is_online)
                 bridge.wearable_online("wrist", True)
@@ -295,7 +295,7 @@ async def test_a_broker_that_dies_and_comes_back_holds_up_nothing_else_in_the_pr
     ticking = asyncio.create_task(tick())
     async with (
         Store(tmp_path / "h.db") as store,
-        running(make_bridge(address, table=store)) as bridge,
+        running(make_bridge(address, table=store.outbox)) as bridge,
     ):
         await until(lambda: bridge.connected)
         await asyncio.to_thread(broker.kill)
@@ -313,7 +313,7 @@ async def test_a_daemon_that_is_killed_while_the_broker_is_away_loses_no_event(
 ) -> None:
     broker.stop()
     async with Store(tmp_path / "h.db") as store:
-        bridge = make_bridge(address, table=store)
+        bridge = make_bridge(address, table=store.outbox)
         await bridge.open()
         await bridge.handle(whole_session())
         assert bridge._task is not None
@@ -322,9 +322,9 @@ async def test_a_daemon_that_is_killed_while_the_broker_is_away_loses_no_event(
             helper.cancel()
     broker.start()
     async with Store(tmp_path / "h.db") as store, dashboard(address) as board:
-        async with running(make_bridge(address, table=store)):
+        async with running(make_bridge(address, table=store.outbox)):
             await board.until(lambda d: len(d.all(EVENT)) == 26)
-        assert await store.outbox_last() == 0
+        assert await store.outbox.last() == 0
 
 
 async def test_a_history_that_cannot_be_written_holds_no_event_up(
@@ -332,7 +332,7 @@ async def test_a_history_that_cannot_be_written_holds_no_event_up(
 ) -> None:
     broker.stop()
     store = Store(tmp_path / "h.db")
-    async with store, running(make_bridge(address, table=store)) as bridge:
+    async with store, running(make_bridge(address, table=store.outbox)) as bridge:
         await store.close()
         await bridge.handle(whole_session())
         broker.start()
@@ -347,7 +347,7 @@ async def test_answers_do_not_wait_behind_hours_of_events(
     broker.stop()
     async with (
         Store(tmp_path / "h.db") as store,
-        running(make_bridge(address, table=store)) as bridge,
+        running(make_bridge(address, table=store.outbox)) as bridge,
     ):
         for _ in range(80):
             await bridge.handle(whole_session())

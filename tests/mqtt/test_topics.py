@@ -10,8 +10,8 @@ from hypothesis import given, strategies as st
 from tenuto import mqtt
 from tenuto.config import PASSWORD_VARIABLE
 from tenuto.errors import InputError
+from tenuto.history.outbox_table import OUTBOX_MAX
 from tenuto.history.person_summary import standing
-from tenuto.history.store import OUTBOX_MAX
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
 from tenuto.mqtt.topics import (

@@ -137,10 +137,9 @@ class Host:
         """Start it."""
         self.store = Store(self.path)
         await self.store.open()
-        self.store._add = self._while_there_is_room(self.store._add)  # type: ignore[assignment]
-        self.store._outbox_add = self._while_there_is_room(  # type: ignore[assignment]
-            self.store._outbox_add
-        )
+        self.store._add = self._while_there_is_room(self.store._add)  # type: ignore[method-assign]
+        outbox = self.store.outbox
+        outbox._add = self._while_there_is_room(outbox._add)  # type: ignore[method-assign]
         self.maybe_supervisor = None
         self.screen = Collector()
         self.post = self._mqtt.post(self)
@@ -187,11 +186,11 @@ class Host:
         self._task = asyncio.create_task(self.daemon.run(), name=f"daemon {self.name}")
         self.is_up = True
 
-    def _while_there_is_room(self, write: Callable[[Any], _T]) -> Callable[[Any], _T]:
-        def attempt(rows: Any) -> _T:
+    def _while_there_is_room(self, write: Callable[..., _T]) -> Callable[..., _T]:
+        def attempt(*given: Any) -> _T:
             if self._loop.time() < self.disk_full_until_s:
                 raise sqlite3.OperationalError("database or disk is full")
-            return write(rows)
+            return write(*given)
 
         return attempt
 

@@ -329,7 +329,7 @@ class _RealPost:
             submit=lambda asked: host.submit(asked, MQTT),
             rng=random.Random(host.rng.getrandbits(64)),
             utc_ms=host.utc_ms,
-            table=host.store,
+            table=host.store.outbox,
             home_assistant=HomeAssistant(known=self.memory, routines=host.routines),
         )
         self.bridge.set_subjects([Subject(id=BAND, name=BAND)])
@@ -563,7 +563,7 @@ class RealMqtt:
             self._trace(one)
         await self._check_history(host)
         self._check_asked(hosts)
-        assert not await host.store.outbox_after(0, 1), "what has arrived still waits"
+        assert not await host.store.outbox.after(0, 1), "what has arrived still waits"
 
     async def _check_retained(self, host: Host, post: _RealPost) -> None:
         there = await self.house.look()

@@ -242,7 +242,7 @@ class Host:
             submit=lambda asked: self.commands.submit(asked, MQTT),
             rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
             utc_ms=self.time.utc_ms,
-            table=self.store,
+            table=self.store.outbox,
             home_assistant=None
             if {w.id for w in wearables} != {w.id for w in self.config.wearables}
             else HomeAssistant(

@@ -42,7 +42,8 @@ from .merge import (
     put_record,
     session_number,
 )
-from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, Waiting
+from .outbox_table import OutboxTable
+from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ room or, minutes after a link, sleeps."""
 BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the database before that is an error."""
 CACHE_KIB = 16_384
-OUTBOX_MAX = 10_000
-"""Messages that wait for the broker, at most: those of a hundred sessions."""
 
 
 class Store:
@@ -76,11 +75,16 @@ class Store:
         path: the file; made with mode 0600, its folder with mode 0700, where they are missing.
         read_only: open an existing file and never write to it; works while a daemon writes.
 
+    Attributes:
+        path: the file.
+        outbox: what waits for the broker.
+
     All methods raise StoreError, with what to do, when the file cannot be used.
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
+        self.outbox = OutboxTable(self)
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._executor: SideThread | None = None
@@ -208,34 +212,6 @@ class Store:
         """Have a job done in the store's thread; for the other modules of this package."""
         return await self._run(lambda: job(self._db))
 
-    # --- the outbox
-
-    async def outbox_last(self) -> int:
-        """Give the id of the newest message in the outbox, 0 if it is empty."""
-        row = await self._run(
-            lambda: self._db.execute("SELECT coalesce(max(id), 0) FROM outbox").fetchone()
-        )
-        last: int = row[0]
-        return last
-
-    async def outbox_add(self, messages: Sequence[Waiting]) -> int:
-        """Keep messages for the broker; returns how many of the oldest had to go for them."""
-        return await self._run(lambda: self._outbox_add(messages))
-
-    async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
-        """Give the oldest messages whose id is above `last_id`, in order."""
-        rows = await self._run(
-            lambda: self._db.execute(
-                "SELECT id, utc_ms, topic, payload FROM outbox WHERE id > ? ORDER BY id LIMIT ?",
-                (last_id, limit),
-            ).fetchall()
-        )
-        return [Waiting(*row) for row in rows]
-
-    async def outbox_remove(self, ids: Sequence[int]) -> None:
-        """Forget messages that the broker has."""
-        await self._run(lambda: self._outbox_remove(ids))
-
     # --- in the thread
 
     async def _run(self, job: Callable[[], _T]) -> _T:
@@ -318,25 +294,6 @@ class Store:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-    def _outbox_add(self, messages: Sequence[Waiting]) -> int:
-        db = self._db
-        with transaction(db):
-            db.executemany(
-                "INSERT INTO outbox (id, utc_ms, topic, payload) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                [(item.id, item.utc_ms, item.topic, item.payload) for item in messages],
-            )
-            return db.execute(
-                "DELETE FROM outbox WHERE id <="
-                " (SELECT id FROM outbox ORDER BY id DESC LIMIT 1 OFFSET ?)",
-                (OUTBOX_MAX,),
-            ).rowcount
-
-    def _outbox_remove(self, ids: Sequence[int]) -> None:
-        db = self._db
-        with transaction(db):
-            db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
 
     def _meet(self, device: str, boot_id: int, before: Sequence[str]) -> None:
         try:

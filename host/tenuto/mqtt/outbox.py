@@ -42,18 +42,18 @@ KEEP_AFTER_S = 0.5
 
 
 class Table(Protocol):
-    """Where messages survive a restart; `tenuto.history.Store` is one."""
+    """Where messages survive a restart; `tenuto.history.Store.outbox` is one."""
 
-    async def outbox_last(self) -> int:
+    async def last(self) -> int:
         """Give the id of the newest, 0 if there is none."""
 
-    async def outbox_add(self, messages: Sequence[Waiting]) -> int:
+    async def add(self, messages: Sequence[Waiting]) -> int:
         """Keep messages; returns how many of the oldest had to go."""
 
-    async def outbox_after(self, last_id: int, limit: int) -> list[Waiting]:
+    async def after(self, last_id: int, limit: int) -> list[Waiting]:
         """Give the oldest above an id."""
 
-    async def outbox_remove(self, ids: Sequence[int]) -> None:
+    async def remove(self, ids: Sequence[int]) -> None:
         """Forget messages."""
 
 
@@ -88,7 +88,7 @@ class Outbox:
     async def open(self) -> None:
         """Take up what an earlier run left in the table."""
         if self._table is not None and not self._last_id:
-            self._last_id = await self._table.outbox_last()
+            self._last_id = await self._table.last()
             self._more = self._last_id > 0
 
     @property
@@ -123,7 +123,7 @@ class Outbox:
             del self._unkept[number]
         self._writing |= waiting
         try:
-            dropped = await self._table.outbox_add(list(waiting.values()))
+            dropped = await self._table.add(list(waiting.values()))
         except (asyncio.CancelledError, StoreError) as error:
             # Those that have arrived meanwhile are no longer among those being written.
             again = {number: item for number, item in waiting.items() if number in self._writing}
@@ -198,7 +198,7 @@ class Outbox:
     async def _refill(self, table: Table) -> None:
         await self.keep()
         try:
-            rows = await table.outbox_after(self._last_taken, HELD_MAX)
+            rows = await table.after(self._last_taken, HELD_MAX)
         except StoreError as error:
             self._say(error)
             return
@@ -257,7 +257,7 @@ class Outbox:
         if self._table is None or not gone:
             return
         try:
-            await self._table.outbox_remove(gone)
+            await self._table.remove(gone)
         except StoreError as error:
             self._say(error)
         else:
