@@ -11,14 +11,13 @@ import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt
 from tenuto.daemon.build import Host, Setting, open_host
 from tests.daemon.rig import Collector
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tenuto.simulator.world import SimulatedWearable, World
@@ -53,11 +52,6 @@ def tenuto(
 
 def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario in virtual time."""
-    event_loops.run(scenario, speed=math.inf)
 
 
 class Chain:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt, Person, Wearable
 from tenuto.daemon.build import Setting, open_host
 from tenuto.daemon.sinks import SINKS as ROWS, HeartRate, Sink, SinkQueue
@@ -26,7 +27,7 @@ from tenuto.sessions.events import EVENTS_OF_THE_HEART, CueFired
 from tenuto.terminal.jsonlines import JsonSink
 from tenuto.terminal.plain import LinesSink
 from tests.contracts import throwaway_sink
-from tests.daemon.rig import Collector, run
+from tests.daemon.rig import Collector
 from tests.history.sessions import whole_session
 from tests.patience import patience_s
 
@@ -248,7 +249,7 @@ def test_a_sink_is_one_file_and_one_row_and_sees_a_heart_rate_only_where_it_may(
             await seen.ended()
             await host.flush()
 
-    run(scenario())
+    event_loops.run(scenario(), speed=math.inf)
     sink = throwaway_sink.BUILT.pop()
     told = [entry.event for entry in seen.entries]
     assert list(sink.cues) == [event.cue for event in told if isinstance(event, CueFired)][-100:]

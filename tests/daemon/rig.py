@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
 from tenuto.daemon.commands import Commands
 from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
@@ -21,7 +19,7 @@ from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from tenuto.links.base import Link
@@ -30,11 +28,6 @@ if TYPE_CHECKING:
     from tenuto.wearables.link_slots import LinkSlots
 
 UTC_MS = 1_800_000_000_000
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario in virtual time."""
-    event_loops.run(scenario, speed=math.inf)
 
 
 def utc_ms() -> float:
@@ -102,8 +95,9 @@ class Collector:
 @asynccontextmanager
 async def daemon_for(
     path: Path,
-    bands: Mapping[str, Link],
+    bands: Mapping[str, Link | BandDriver],
     *sinks: Any,
+    seed: int = 1,
     skews: ClockStore | None = None,
     slots: LinkSlots | None = None,
 ) -> AsyncIterator[tuple[Commands, Store]]:
@@ -116,12 +110,13 @@ async def daemon_for(
             history=history,
             queues=queues,
             utc_ms=utc_ms,
-            rng=random.Random(1),
+            rng=random.Random(seed),
             on_link=lambda _name, _state: None,
             skews=skews,
         )
-        for name, link in bands.items():
-            hub.add(name, None, BandDriver(link), slots)
+        for name, band in bands.items():
+            driver = band if isinstance(band, BandDriver) else BandDriver(band)
+            hub.add(name, None, driver, slots)
         task = asyncio.create_task(hub.run(), name="daemon")
         try:
             yield Commands(hub, lambda _, name: library.plan(name or "lower-back")), store

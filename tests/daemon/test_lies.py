@@ -12,7 +12,6 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab, wire
 from tenuto_core.buzzer import Motor
-from tests.daemon.rig import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -45,30 +44,24 @@ class Lying:
         await self._link.connect(lie, on_lost)
 
 
-def told_by(
+async def told_by(
     op: int,
     answer: Callable[[int], bytes],
     ask: Callable[[BandDriver], Coroutine[Any, Any, object]],
 ) -> LinkError:
     """Give the error that a lie ends in."""
-    found: list[LinkError] = []
-
-    async def scenario() -> None:
-        link: Link = Lying(op, answer)
-        driver = BandDriver(link)
-        await driver.connect(lambda: None)
-        with pytest.raises(LinkError) as caught:
-            await ask(driver)
-        found.append(caught.value)
-        await driver.disconnect()
-
-    run(scenario())
-    return found[0]
+    link: Link = Lying(op, answer)
+    driver = BandDriver(link)
+    await driver.connect(lambda: None)
+    with pytest.raises(LinkError) as caught:
+        await ask(driver)
+    await driver.disconnect()
+    return caught.value
 
 
 @pytest.mark.parametrize("received", [0, 5, 999])
-def test_an_upload_that_never_gets_any_further_ends(received: int) -> None:
-    error = told_by(
+async def test_an_upload_that_never_gets_any_further_ends(received: int) -> None:
+    error = await told_by(
         wire.UPLOAD_CHUNK,
         lambda tag: wire.encode(wire.UPLOAD_CHUNK | wire.ANSWER, tag, vocab.OK, received),
         lambda driver: driver.upload(b"some one", PLAN),
@@ -77,8 +70,8 @@ def test_an_upload_that_never_gets_any_further_ends(received: int) -> None:
     assert "stuck" in str(error)
 
 
-def test_the_answer_to_another_question_is_none() -> None:
-    error = told_by(
+async def test_the_answer_to_another_question_is_none() -> None:
+    error = await told_by(
         wire.STATE,
         lambda tag: wire.encode(wire.CLOCK | wire.ANSWER, tag, vocab.OK, 1, 2),
         lambda driver: driver.status(),
@@ -86,8 +79,8 @@ def test_the_answer_to_another_question_is_none() -> None:
     assert error.reason is LinkReason.TIMEOUT
 
 
-def test_a_plan_that_is_larger_than_any_is_not_fetched() -> None:
-    error = told_by(
+async def test_a_plan_that_is_larger_than_any_is_not_fetched() -> None:
+    error = await told_by(
         wire.PLAN_READ,
         lambda tag: wire.encode(wire.PLAN_READ | wire.ANSWER, tag, vocab.OK, 60_000, 0, tail=b"x"),
         lambda driver: driver.read_plan(b"some one"),
@@ -96,8 +89,8 @@ def test_a_plan_that_is_larger_than_any_is_not_fetched() -> None:
     assert "60000" in str(error)
 
 
-def test_a_plan_in_pieces_of_a_byte_is_not_waited_for() -> None:
-    error = told_by(
+async def test_a_plan_in_pieces_of_a_byte_is_not_waited_for() -> None:
+    error = await told_by(
         wire.PLAN_READ,
         lambda tag: wire.encode(wire.PLAN_READ | wire.ANSWER, tag, vocab.OK, 8_000, 0, tail=b"x"),
         lambda driver: driver.read_plan(b"some one"),

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
@@ -19,10 +17,11 @@ from tenuto.simulator import VirtualPerson, World
 from tenuto.state.keys import BandKeys, KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
+from tests.daemon.rig import utc_ms
 from tests.simulator.rig import client_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable
 
     from bleak import BleakClient
 
@@ -36,17 +35,7 @@ FIRMWARE = shipped("firmware")
 HEART_RATE = "00002a37-0000-1000-8000-00805f9b34fb"
 LOCATION = "00002a38-0000-1000-8000-00805f9b34fb"
 ALERT = "00002a06-0000-1000-8000-00805f9b34fb"
-UTC_MS = 1_800_000_000_000
 LIBRARY = Library()
-
-
-def run(scenario: Coroutine[Any, Any, None]) -> None:
-    """Run a scenario in virtual time."""
-    event_loops.run(scenario, speed=math.inf)
-
-
-def utc_ms() -> float:
-    return UTC_MS + asyncio.get_running_loop().time() * 1000
 
 
 def plan(name: str = "lower-back-short") -> CompiledPlan:

@@ -18,9 +18,9 @@ from tenuto.simulator.usb import HELD_BYTES_MAX, UsbCable
 from tenuto.wearables.band import BandDriver
 from tenuto_core import vocab
 from tenuto_core.player import STATES
+from tests.daemon.rig import UTC_MS
 from tests.firmware_app.rig import (
     LIBRARY,
-    UTC_MS,
     Room,
     follow,
     plan,

@@ -3,28 +3,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto.daemon.commands import Commands
-from tenuto.daemon.hub import Hub
-from tenuto.daemon.sinks import queue_for
-from tenuto.history import HistorySink, Store
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.radios.adapters import radio_of
-from tenuto.routines.library import Library
 from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.state.keys import KeyStore
 from tenuto.wearables.band import BandDriver
-from tests.daemon.rig import Collector, utc_ms
+from tests.daemon.rig import Collector, daemon_for, utc_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from tenuto.daemon.commands import Commands
+    from tenuto.history import Store
     from tenuto.simulator import SimulatedWearable
 
 
@@ -54,23 +49,10 @@ async def room(
     **world: Any,
 ) -> AsyncIterator[Room]:
     """`count` wearables named `band-1` and so on, in reach of one daemon."""
-    library, keys = Library(), KeyStore(None)
-    async with AsyncExitStack() as stack:
-        air = await stack.enter_async_context(World(seed=seed, **world))
-        store = await stack.enter_async_context(Store(path))
-        history = await stack.enter_async_context(queue_for(HistorySink(store)))
-        seen = Collector()
-        queue = await stack.enter_async_context(queue_for(seen))
+    keys, drivers = KeyStore(None), dict[str, BandDriver]()
+    async with World(seed=seed, **world) as air, AsyncExitStack() as stack:
         adapter = BleAdapter(radio_of(await air.adapter()), name="simulated")
         stack.push_async_callback(adapter.close)
-        hub = Hub(
-            store=store,
-            history=history,
-            queues=[queue],
-            utc_ms=utc_ms,
-            rng=random.Random(seed),
-            on_link=lambda _name, _state: None,
-        )
         for number in range(1, count + 1):
             person = VirtualPerson(seed=seed + number, start_bpm=None if calm else 128.0)
             band = await air.add_wearable(
@@ -80,12 +62,7 @@ async def room(
                 drift_ppm=drift_ppm,
             )
             link = BleLink(adapter, band.address)
-            driver = BandDriver(link, keys=keys.of(band.id), utc_ms=utc_ms)
-            hub.add(band.id, None, driver)
-        task = asyncio.create_task(hub.run(), name="daemon")
-        try:
-            daemon = Commands(hub, lambda _, name: library.plan(name or "lower-back"))
-            yield Room(air, daemon, store, seen)
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
+            drivers[band.id] = BandDriver(link, keys=keys.of(band.id), utc_ms=utc_ms)
+        seen = Collector()
+        daemon, store = await stack.enter_async_context(daemon_for(path, drivers, seen, seed=seed))
+        yield Room(air, daemon, store, seen)
