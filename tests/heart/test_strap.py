@@ -35,7 +35,7 @@ class Ear:
             adapter,
             ADDRESS,
             kind=kind,
-            on_measurement=lambda told, _: self.told.append(told),
+            on_measurement=lambda told, *_: self.told.append(told),
             rng=random.Random(0),
         )
 

@@ -42,7 +42,9 @@ def adapter_on(radio: BumbleAdapter) -> BleAdapter:
 
 
 def strap_on(
-    adapter: BleAdapter, told: Callable[[Measurement, Strap], None], address: str = ADDRESS
+    adapter: BleAdapter,
+    told: Callable[[Measurement, str, str | None], None],
+    address: str = ADDRESS,
 ) -> Strap:
     return Strap(adapter, address, kind=None, on_measurement=told, rng=random.Random(0))
 
@@ -73,7 +75,7 @@ async def test_what_a_sensor_offers_twice_is_used_once(twice: str) -> None:
                 )
             )
         strap.device.add_service(gatt.Service(HEART_RATE, more))
-        kept = strap_on(adapter_on(await world.adapter()), lambda value, _: told.append(value))
+        kept = strap_on(adapter_on(await world.adapter()), lambda value, *_: told.append(value))
         task = asyncio.create_task(kept.run(), name="strap")
         for _ in range(20):
             await strap.send(b"\x00\x50")
@@ -99,7 +101,7 @@ async def test_one_that_is_connected_and_silent_is_connected_to_anew() -> None:
         strap.device.add_service(gatt.Service(HEART_RATE, [second]))
         connections: list[object] = []
         strap.device.on("connection", connections.append)
-        kept = strap_on(adapter_on(await world.adapter()), lambda value, _: told.append(value))
+        kept = strap_on(adapter_on(await world.adapter()), lambda value, *_: told.append(value))
         task = asyncio.create_task(kept.run(), name="strap")
         for _ in range(round(2 * SILENCE_S)):
             await strap.device.notify_subscribers(second, b"\x00\x50")

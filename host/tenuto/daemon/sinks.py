@@ -184,6 +184,7 @@ class SinkQueue:
         self._on_dropped = on_dropped
         self._queue: deque[tuple[int, Entry]] = deque()
         self._batch: list[tuple[int, Entry]] = []
+        self._backoff = Backoff(None)  # each sink has an end of its own: no herd to spread
         self._count = 0
         self._burst = 0
         self._filled = asyncio.Event()
@@ -309,7 +310,6 @@ class SinkQueue:
 
     async def _handle_batch(self) -> None:
         entries = [entry for _, entry in self._batch]
-        backoff = Backoff(None)  # each sink has another end of its own, so nothing comes together
         tries = 0
         while True:
             try:
@@ -326,13 +326,15 @@ class SinkQueue:
                 if tries == TRIES_MAX:
                     _log.error("queue=%s gives up dropped=%d", self.name, len(entries))
                     self._drop(len(entries))
+                    self._backoff.reset()
                     return
             else:
                 if self.failing:
                     _log.info("queue=%s works again", self.name)
+                    self._backoff.reset()
                 self.failing = False
                 return
-            await asyncio.sleep(backoff.next_s())
+            await asyncio.sleep(self._backoff.next_s())
 
     def _say_failed(self, error: BaseException) -> None:
         """Log the first failure of a row."""

@@ -8,7 +8,7 @@ has no use for them, the host notes them in the present session.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tenuto.errors import LinkError, RefusedError
 from tenuto.sessions.events import HeartBeat, HeartSensor
@@ -27,28 +27,35 @@ if TYPE_CHECKING:
 BEATS_WAITING_MAX = 4
 
 
+class SessionLog(Protocol):
+    """What the relay needs of the wearable's log."""
+
+    tracker: Tracker | None
+
+    @property
+    def playing(self) -> bool:
+        """Whether a session goes on."""
+        ...
+
+    def notice(self, make: Callable[[int], Event]) -> None:
+        """Put an event that only the host noticed into the present session."""
+
+
 class HeartRelay:
     """Passes on what the sensor of one wearer tells.
 
     Args:
         driver: takes a beat.
+        log: knows the session that goes on, and takes what only the host notices.
         is_connected: returns whether the wearable is in reach.
-        tracker: returns the session that goes on, None while none does.
-        notice: puts an event into it; called with what makes the event of the session time in ms.
     """
 
     def __init__(
-        self,
-        driver: Driver,
-        *,
-        is_connected: Callable[[], bool],
-        tracker: Callable[[], Tracker | None],
-        notice: Callable[[Callable[[int], Event]], None],
+        self, driver: Driver, log: SessionLog, *, is_connected: Callable[[], bool]
     ) -> None:
         self._driver = driver
+        self._log = log
         self._is_connected = is_connected
-        self._tracker = tracker
-        self._notice = notice
         self._heard: asyncio.Queue[tuple[Measurement, str, str | None]] = asyncio.Queue(
             BEATS_WAITING_MAX
         )
@@ -94,20 +101,22 @@ class HeartRelay:
             return False
 
     def _note(self, measurement: Measurement) -> None:
-        if self._tracker() is not None:
+        if self._log.playing:
             bpm = measurement.bpm
             rr_ms = tuple(round(interval, 1) for interval in measurement.rr_ms)
-            self._notice(lambda t_ms: HeartBeat(t_ms=t_ms, bpm=bpm, rr_ms=rr_ms, sensor="strap"))
+            self._log.notice(
+                lambda t_ms: HeartBeat(t_ms=t_ms, bpm=bpm, rr_ms=rr_ms, sensor="strap")
+            )
 
     def _tell_sensor(self, sensor: str, kind: str | None, *, is_heard: bool) -> None:
         """Note once a session, and at each change, which sensor tells the heart rate."""
-        tracker = self._tracker()
-        if tracker is None:
+        tracker = self._log.tracker
+        if tracker is None or tracker.ended:
             return
         told = (tracker.key, sensor, kind, is_heard)
         if told == self._told:
             return
         self._told = told
-        self._notice(
+        self._log.notice(
             lambda t_ms: HeartSensor(t_ms=t_ms, sensor=sensor, kind=kind, is_heard=is_heard)
         )

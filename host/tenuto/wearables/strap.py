@@ -46,7 +46,7 @@ class Strap:
         adapter: the radio.
         address: of the sensor.
         kind: what it measures with, None to find out by where it says that it is worn.
-        on_measurement: called with each; must not wait or raise.
+        on_measurement: called with each, the name of the sensor and `kind`; must not wait.
         rng: for the jitter of the back-off.
 
     Attributes:
@@ -60,7 +60,7 @@ class Strap:
         address: str,
         *,
         kind: str | None,
-        on_measurement: Callable[[Measurement, Strap], None],
+        on_measurement: Callable[[Measurement, str, str | None], None],
         rng: random.Random,
     ) -> None:
         self.name = address
@@ -72,6 +72,7 @@ class Strap:
         self._backoff = Backoff(rng, first_s=BACKOFF_FIRST_S, max_s=BACKOFF_MAX_S)
         self._problem: LinkReason | None = None
         self._heard_s = 0.0
+        self._is_heard = False
         self._silences = 0
 
     async def run(self) -> None:
@@ -111,7 +112,7 @@ class Strap:
             self.kind = sensor_kind(await self._location(client))
         # Where one that is offered twice says nothing, the other one may.
         measurement = found[self._silences % len(found)]
-        self._heard_s = asyncio.get_running_loop().time()
+        self._heard_s, self._is_heard = asyncio.get_running_loop().time(), False
         await subscribe(client, measurement, self._take, "subscribing to the heart rate")
 
     async def _stay(self, lost: asyncio.Event) -> None:
@@ -144,8 +145,9 @@ class Strap:
 
     def _take(self, value: bytes) -> None:
         self._heard_s = asyncio.get_running_loop().time()
-        self._problem = None
-        self._backoff.reset()
+        if not self._is_heard:
+            self._is_heard, self._problem = True, None
+            self._backoff.reset()
         try:
             measurement = Measurement.from_bytes(value)
         except ValueError as error:
@@ -153,7 +155,7 @@ class Strap:
                 _log.warning("strap=%s broken packet: %s", self.name, error)
             self.packets_broken += 1
             return
-        self._tell(measurement, self)
+        self._tell(measurement, self.name, self.kind)
 
     def _say(self, error: LinkError) -> None:
         """Log a failure, once for each kind of it."""

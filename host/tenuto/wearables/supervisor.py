@@ -103,12 +103,7 @@ class Supervisor:
         self.battery_pct: int | None = None
         self.log = LogReader(name, person, driver, surroundings, is_simulated=is_simulated)
         self.commands = CommandSender(name, driver, self.log, surroundings.store, self._reached)
-        self.heart = HeartRelay(
-            driver,
-            is_connected=self.connected.is_set,
-            tracker=lambda: self.log.tracker if self.log.playing else None,
-            notice=self.log.notice,
-        )
+        self.heart = HeartRelay(driver, self.log, is_connected=self.connected.is_set)
         self._driver = driver
         self._tell_link = surroundings.on_link
         self._stand_in = surroundings.stand_in

@@ -35,7 +35,7 @@ def _build_sensor(
         context.adapter(wearable.adapter),
         wearable.heart,
         kind=wearable.heart_sensor,
-        on_measurement=lambda told, sensor: hear(told, sensor.name, sensor.kind),
+        on_measurement=hear,
         rng=random.Random(context.rng.getrandbits(64)),  # noqa: S311 - jitter
     )
     return strap.run
