@@ -160,21 +160,17 @@ async def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed()
     assert later.configs(WRIST)[-1] == wrist(heart=False).config
 
 
-def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
-    async def main() -> None:
-        path = tmp_path / "data" / "state.json"
-        announcer = Announcer(SettingsStore(path), settle_s=0.01)
-        announcer.want([wrist()])
-        await let_it_run(announcer, Broker(), for_s=0.2)
+async def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "state.json"
+    announcer = Announcer(SettingsStore(path), settle_s=0.01)
+    announcer.want([wrist()])
+    await let_it_run(announcer, Broker(), for_s=0.2)
 
-        broker, later = Broker(), Announcer(SettingsStore(path))
-        await let_it_run(later, broker, for_s=0.2)
-        assert broker.cleared() == {WRIST, *wrist().states}
-        assert SettingsStore(path).announced == {}
-        assert path.stat().st_mode & 0o077 == 0
-
-    # In real time: the file is written in a thread.
-    asyncio.run(main())
+    broker, later = Broker(), Announcer(SettingsStore(path))
+    await let_it_run(later, broker, for_s=0.2)
+    assert broker.cleared() == {WRIST, *wrist().states}
+    assert SettingsStore(path).announced == {}
+    assert path.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.slow

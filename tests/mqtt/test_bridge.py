@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import signal
+import statistics
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import fields, replace
@@ -697,12 +698,15 @@ async def test_a_slow_broker_gets_the_newest_state_and_holds_nobody_up(
     async with proxy(embedded, 0.05) as slow, dashboard(embedded) as board:
         async with running(make_bridge(slow)) as bridge:
             await board.until(is_online)
+            took_s = []
             for _ in range(20):
                 band.pass_ms(5_000)
                 began_s = loop.time()
                 await bridge.handle(band.entries())
-                assert loop.time() - began_s < 0.02
+                took_s.append(loop.time() - began_s)
                 await asyncio.sleep(0)
+            assert statistics.median(took_s) < patience_s(0.02)
+            assert max(took_s) < patience_s(0.1), "as long as the broker takes"
             await board.until(lambda d: d.json(SESSION) and d.json(SESSION)["hold"] == 3)
             assert len(board.all(SESSION)) < 10
             await board.until(lambda d: len(d.all(EVENT)) >= 15)
@@ -721,7 +725,7 @@ async def test_a_broker_that_hangs_delays_neither_entries_nor_the_end(
             await asyncio.sleep(0.3)
             await bridge.handle(whole_session())
             assert not bridge.connected
-        assert loop.time() - began_s < 1.5
+        assert loop.time() - began_s < patience_s(1.5)
 
 
 @pytest.mark.slow
