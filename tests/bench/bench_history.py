@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.history import Store
 from tenuto.history.adherence import day_of, streak
-from tenuto.history.daily import held_utc_ms, times_held
+from tenuto.history.completed_holds import held_utc_ms, times_held
 from tenuto.history.jsonlines import write_lines
 from tenuto.history.repair import check
 from tenuto.history.timeline import account

@@ -85,9 +85,9 @@ async def test_each_wearable_and_each_person_has_their_own(tmp_path: Path) -> No
         await store.add(
             whole_session(wearable="waist", person="ben", boot_utc_ms=WEDNESDAY_MS - DAY_MS)
         )
-        standings = PersonSummaries(store)
+        summaries = PersonSummaries(store)
         days = [
-            (await standings.of(mine, WEDNESDAY_MS + 3_600_000, UTC)).days
+            (await summaries.of(mine, WEDNESDAY_MS + 3_600_000, UTC)).days
             for mine in (
                 lambda row: row.wearable == "wrist",
                 lambda row: row.person == "ben",
@@ -101,15 +101,15 @@ async def test_a_session_that_goes_on_does_not_count_yet_and_counts_when_it_ends
     tmp_path: Path,
 ) -> None:
     async with await store_of(tmp_path / "h.db") as store:
-        standings = PersonSummaries(store)
+        summaries = PersonSummaries(store)
         band = Band(boot_utc_ms=WEDNESDAY_MS)
         band.do(vocab.START)
         band.pass_ms(60_000)
         await store.add(band.entries())
-        assert (await standings.of(everybody, WEDNESDAY_MS + 60_000, UTC)).last is None
+        assert (await summaries.of(everybody, WEDNESDAY_MS + 60_000, UTC)).last is None
         band.pass_ms(120_000)
         await store.add(band.entries())
-        assert (await standings.of(everybody, WEDNESDAY_MS + 180_000, UTC)).days == 1
+        assert (await summaries.of(everybody, WEDNESDAY_MS + 180_000, UTC)).days == 1
 
 
 async def test_a_simulated_session_is_the_last_and_counts_for_nothing_else(tmp_path: Path) -> None:

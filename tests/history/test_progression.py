@@ -15,7 +15,7 @@ from tenuto.config import parse as parse_config
 from tenuto.daemon.build import as_grown
 from tenuto.errors import InputError
 from tenuto.history import Store
-from tenuto.history.daily import held_utc_ms, times_held
+from tenuto.history.completed_holds import held_utc_ms, times_held
 from tenuto.routines.progression import Growth, grown, grows, growths
 from tenuto.routines.routine import parse
 from tenuto_core import vocab

@@ -14,7 +14,7 @@ from typing import Any
 
 from tenuto import mqtt
 from tenuto.history import SessionRow
-from tenuto.history.person_summary import Counted, standing
+from tenuto.history.person_summary import Counted, person_summary
 from tenuto.mqtt.discovery import PERSON, WEARABLE, Entity
 from tenuto.mqtt.topics import device_payload, session_payload, settings_payload, summary_payload
 from tenuto.report.svg import Picture
@@ -67,7 +67,7 @@ def moment() -> Shown:
                     latest_firmware="0.1.0",
                 )
             ),
-            "summary": summary_payload(standing(_before(), now_ms, UTC)),
+            "summary": summary_payload(person_summary(_before(), now_ms, UTC)),
             "heart": {"bpm": BPM[-1]},
         },
         now_ms,

@@ -15,7 +15,7 @@ import jinja2
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
-from tenuto.history.person_summary import standing
+from tenuto.history.person_summary import person_summary
 from tenuto.mqtt import topics as topics_module
 from tenuto.mqtt.discovery import (
     PERSON,
@@ -245,7 +245,7 @@ def payload_of(topic: str) -> dict[str, Any]:
     return {
         "session": session_payload(view),
         "heart": heart_payload(events.HeartBeat(t_ms=0, bpm=70), UTC_MS),
-        "summary": summary_payload(standing([], UTC_MS)),
+        "summary": summary_payload(person_summary([], UTC_MS)),
         "result": answer_payload("start", Answer(ok=False, reason="too_soon", text="")),
         "device": device_payload(DeviceState(link="ble")),
         "settings": settings_payload(Preferences(), "lower-back"),

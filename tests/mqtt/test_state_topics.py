@@ -38,18 +38,19 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
         await disk_free.wait()
 
     async with Store(tmp_path / "history.db") as store:
-        bridge = make_bridge(embedded, wearables=["wrist"], utc_ms=lambda: now_ms)
+        bridge = make_bridge(embedded, wearables=["wrist", "arm"], utc_ms=lambda: now_ms)
         history = SinkQueue(HistorySink(store, take_long))
         feed = StateTopics(
             bridge,
             settings=SettingsStore(tmp_path / "state.json"),
-            standings=PersonSummaries(store),
+            summaries=PersonSummaries(store),
             device=lambda _: DeviceState(link="simulated"),
+            device_id={"arm": "name:wrist"}.get,
             default_routine=lambda _: "lower-back",
             flushed=lambda: history.flush(0.1),
             utc_ms=lambda: now_ms,
         )
-        feed.set_subjects(["wrist"], [])
+        feed.set_subjects(["wrist", "arm"], [])
         async with (
             history,
             SinkQueue(bridge),
@@ -65,3 +66,5 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
             disk_free.set()
             await board.until(lambda b: b.json(SUMMARY)["sessions_this_week"] == 1)
             assert board.json(SUMMARY)["last_reason"] == "finished"
+            # The same device under its new name.
+            await board.until(lambda b: b.json("tenuto/arm/summary")["sessions_this_week"] == 1)

@@ -11,7 +11,7 @@ from tenuto import mqtt
 from tenuto.config import PASSWORD_VARIABLE
 from tenuto.errors import InputError
 from tenuto.history.outbox_table import OUTBOX_MAX
-from tenuto.history.person_summary import standing
+from tenuto.history.person_summary import person_summary
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
 from tenuto.mqtt.topics import (
@@ -150,7 +150,7 @@ def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
     words = [
         *session_payload(SessionView()),
         *device_payload(DeviceState(link="ble")),
-        *summary_payload(standing([], round(NOW_MS))),
+        *summary_payload(person_summary([], round(NOW_MS))),
         *settings_payload(Preferences(), "lower-back"),
         *(word for word in event_payload(whole_session()[0]) if word in ("utc", "session")),
         "late",

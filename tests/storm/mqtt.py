@@ -336,8 +336,9 @@ class _RealPost:
         self.feed = StateTopics(
             self.bridge,
             settings=self.memory,
-            standings=PersonSummaries(host.store),
+            summaries=PersonSummaries(host.store),
             device=self._device,
+            device_id=lambda _: None,
             default_routine=lambda _: host.routines()[0],
             flushed=lambda: host.queues[0].flush(5),
             utc_ms=host.utc_ms,

@@ -110,7 +110,7 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
         config: as in all commands
     """
     from tenuto.history.adherence import day_of, streak, tally, week_of
-    from tenuto.history.daily import held_utc_ms
+    from tenuto.history.completed_holds import held_utc_ms
     from tenuto.report.text import week_lines
     from tenuto.routines.library import Library
 

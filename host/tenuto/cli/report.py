@@ -130,7 +130,7 @@ async def _period(
     config: Config, store: Store, name: str, day: str | None, person: str | None
 ) -> tuple[Report, str]:
     from tenuto.history.adherence import day_of, streak
-    from tenuto.history.daily import held_utc_ms
+    from tenuto.history.completed_holds import held_utc_ms
     from tenuto.history.timeline import account
     from tenuto.report import Period, period_report
     from tenuto.routines.library import Library

@@ -18,7 +18,7 @@ from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.history import HistorySink, Store
-from tenuto.history.daily import times_held
+from tenuto.history.completed_holds import times_held
 from tenuto.links.registry import LINKS
 from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
@@ -255,8 +255,9 @@ class Host:
         self.feed = StateTopics(
             self.bridge,
             settings=settings,
-            standings=PersonSummaries(self.store),
+            summaries=PersonSummaries(self.store),
             device=self._device,
+            device_id=self._device_id,
             default_routine=lambda name: self.config.routine_for(self.config.wearable(name)),
             flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
             utc_ms=self.time.utc_ms,
@@ -291,6 +292,10 @@ class Host:
     def _say_settings(self, wearable: str) -> None:
         if self.feed is not None:
             self.feed.say_settings(wearable)
+
+    def _device_id(self, name: str) -> str | None:
+        supervisor = self.hub.supervisors.get(name) if hasattr(self, "hub") else None
+        return None if supervisor is None else supervisor.device
 
     def _device(self, name: str) -> DeviceState:
         """Give what is known of a wearable as a thing."""

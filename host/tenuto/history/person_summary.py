@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How somebody stands: the last session, the streak, this week.  For dashboards."""
+"""What somebody has done: the last session, the streak, this week.  For dashboards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ CACHED_MAX = 4096
 class Counted:
     """A session that has ended, as far as it counts here.
 
-    exercises: how many the session had, as far as it came.
+    Attributes:
+        row: Of the session.
+        held_ms: In all holds.
+        completed: Holds that were held to their end.
+        planned: Holds of its plan, None where that is not known.
+        exercises: How many the session had, as far as it came.
     """
 
     row: SessionRow
@@ -35,13 +40,19 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """How somebody stands on a day.
+class PersonSummary:
+    """What somebody has done up to a day.
 
-    last: None before any session.  streak_days: days in a row, see `adherence`; keep_until: the
-    last day on which a session keeps it.  held_ms, days, sessions: of this week, from Monday.
-    advised_days: a week.  advised_ms: held in a week, for the exercises of the last session; None
-    where that is not known.
+    Attributes:
+        last: None before any session.
+        streak_days: Days in a row, see `adherence`.
+        keep_until: The last day on which a session keeps the streak.
+        held_ms: In this week, from Monday, as are `days` and `sessions`.
+        days: On which a hold was held to its end.
+        sessions: How many.
+        advised_days: A week.
+        advised_ms: Held in a week, for the exercises of the last session; None where that is not
+            known.
     """
 
     last: Counted | None
@@ -67,12 +78,15 @@ def count(session: StoredSession) -> Counted:
     )
 
 
-def standing(counted: Sequence[Counted], now_utc_ms: int, zone: tzinfo | None = None) -> Standing:
-    """Say how somebody stands after these sessions, in any order.
+def person_summary(
+    counted: Sequence[Counted], now_utc_ms: int, zone: tzinfo | None = None
+) -> PersonSummary:
+    """Sum up what somebody has done; a simulated session may be the last, but counts for nothing.
 
-    A simulated one may be the last, but counts for nothing else.
-
-    zone: what days are counted in; None for that of this computer.
+    Args:
+        counted: Their sessions, in any order.
+        now_utc_ms: The moment up to which.
+        zone: What days are counted in; None for that of this computer.
     """
     today = day_of(now_utc_ms, zone)
     monday = week_of(today)
@@ -84,7 +98,7 @@ def standing(counted: Sequence[Counted], now_utc_ms: int, zone: tzinfo | None = 
     advised_ms = None
     if last is not None and last.exercises:
         advised_ms = last.exercises * EXERCISE_MS * DAYS_A_WEEK[0]
-    return Standing(
+    return PersonSummary(
         last=last,
         streak_days=run.present,
         keep_until=run.keep_until,
@@ -112,13 +126,16 @@ class PersonSummaries:
         mine: Callable[[SessionRow], bool],
         now_utc_ms: int,
         zone: tzinfo | None = None,
-    ) -> Standing:
-        """Say how somebody stands.
+    ) -> PersonSummary:
+        """Sum up what somebody has done.
 
-        mine: which sessions are theirs.
+        Args:
+            mine: Which sessions are theirs.
+            now_utc_ms: The moment up to which.
+            zone: What days are counted in; None for that of this computer.
 
         Raises:
-            StoreError: the history cannot be read.
+            StoreError: The history cannot be read.
         """
         counted: list[Counted] = []
         oldest = week_of(day_of(now_utc_ms, zone))
@@ -134,7 +151,7 @@ class PersonSummaries:
             counted.append(found)
             if found.completed and not row.is_simulated:
                 oldest = min(oldest, day)
-        return standing(counted, now_utc_ms, zone)
+        return person_summary(counted, now_utc_ms, zone)
 
     async def _count(self, row: SessionRow) -> Counted | None:
         key = (row.id, row.ended_utc_ms)

@@ -45,8 +45,9 @@ class StateTopics:
     Args:
         bridge: told what changes.
         settings: what is set for each wearable, and where that is kept.
-        standings: None where there is no history to read.
+        summaries: None where there is no history to read.
         device: gives what is known of a wearable as a thing.
+        device_id: gives what a wearable is known by in the history, None before it was reached.
         default_routine: gives what a bare `start` begins where nothing is set.
         flushed: waits until the history has what happened so far; false if it has not yet.
         utc_ms: ms since 1970.
@@ -59,16 +60,18 @@ class StateTopics:
         bridge: Bridge,
         *,
         settings: SettingsStore,
-        standings: PersonSummaries,
+        summaries: PersonSummaries,
         device: Callable[[str], DeviceState],
+        device_id: Callable[[str], str | None],
         default_routine: Callable[[str], str],
         flushed: Callable[[], Awaitable[bool]],
         utc_ms: Callable[[], float],
     ) -> None:
         self._bridge = bridge
-        self._memory = settings
-        self._standings = standings
+        self._settings = settings
+        self._summaries = summaries
         self._device = device
+        self._device_id = device_id
         self._default_routine = default_routine
         self._flushed = flushed
         self._utc_ms = utc_ms
@@ -121,7 +124,7 @@ class StateTopics:
 
     def say_settings(self, wearable: str) -> None:
         """Say what is set for a wearable."""
-        preferences = self._memory.preferences(wearable)
+        preferences = self._settings.preferences(wearable)
         payload = settings_payload(preferences, self._default_routine(wearable))
         self._bridge.set_settings(wearable, payload)
 
@@ -153,13 +156,16 @@ class StateTopics:
         for wearable in self._wearables:
             self.say_device(wearable)
         for wearable in self._wearables:
-            stands = await self._standings.of(
-                lambda row, name=wearable: row.wearable == name,  # type: ignore[misc]
+            device = self._device_id(wearable)  # so that what it played under another name counts
+            stands = await self._summaries.of(
+                lambda row, name=wearable, device=device: (  # type: ignore[misc]
+                    row.wearable == name or row.key.device == device
+                ),
                 now_ms,
             )
             self._bridge.set_summary(wearable, summary_payload(stands))
         for person in self._people:
-            stands = await self._standings.of(
+            stands = await self._summaries.of(
                 lambda row, name=person: row.person == name and not row.is_simulated,  # type: ignore[misc]
                 now_ms,
             )

@@ -28,7 +28,7 @@ from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
-    from tenuto.history.person_summary import Standing
+    from tenuto.history.person_summary import PersonSummary
     from tenuto.sessions.events import Entry, Event
     from tenuto.sessions.view import Moment, SessionView
     from tenuto.state.preferences import Preferences
@@ -230,7 +230,7 @@ def device_payload(device: DeviceState) -> dict[str, Any]:
     return asdict(device)
 
 
-def summary_payload(stands: Standing) -> dict[str, Any]:
+def summary_payload(stands: PersonSummary) -> dict[str, Any]:
     """Give the JSON of how somebody stands; null is for what is not known."""
     last = stands.last
     row = None if last is None else last.row

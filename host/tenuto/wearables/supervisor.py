@@ -128,6 +128,11 @@ class Supervisor:
         return self.log.playing
 
     @property
+    def device(self) -> str | None:
+        """What it is known by in the history, None as long as it was not reached."""
+        return None if self._identity is None else self._identity.device
+
+    @property
     def firmware(self) -> str | None:
         """The version of the wearable's firmware, None as long as it has not told."""
         return None if self._identity is None else self._identity.firmware

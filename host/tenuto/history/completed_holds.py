@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What was held when and how often, out of the whole history, without telling each session."""
+"""Which holds were held to their end, when and how often: questions to the whole history."""
 
 from __future__ import annotations
 
