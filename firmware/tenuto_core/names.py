@@ -75,3 +75,26 @@ RECORDS = (
     "utc",
     "withheld",
 )
+
+
+class PlanNames:
+    """What `plan.Plan` tells besides to people and programs."""
+
+    data: bytes | bytearray
+    exercises: int
+
+    def _name(self, index: int) -> str:
+        raise NotImplementedError
+
+    @property
+    def version(self) -> int:
+        """The version of the plan's bytes."""
+        return self.data[2]
+
+    def exercise_name(self, exercise: int) -> str | None:
+        """The name of an exercise, or None for `vocab.NO_EXERCISE`."""
+        return None if exercise == 0xFF else self._name(exercise + 1)
+
+    def phase_name(self, phase: int) -> str | None:
+        """The name of a phase, or None for 0."""
+        return self._name(self.exercises + phase) if phase else None

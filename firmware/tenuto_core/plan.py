@@ -34,6 +34,11 @@ from binascii import crc32
 from .limits import ON_MS_MAX, fullest_minute
 from .vocab import BOTH, DONE, HOLD, NO_EXERCISE, READY, RIGHT
 
+try:
+    from .names import PlanNames
+except ImportError:  # a board asks for the plan's own name only
+    PlanNames = object  # type: ignore[assignment,misc]
+
 VERSION = 2
 """The newest that is written; every one from 1 on is read."""
 CUES_V1 = 9
@@ -43,8 +48,10 @@ MAX_STEPS = 254
 MAX_CUES = 1000
 MAX_STEP_CUES = 32
 MAX_CUES_KNOWN = 128
+"""What a cue has bits for."""
 MAX_EXERCISES = 64
 MAX_PHASES = 63
+"""What a step has bits for."""
 MAX_NAME_BYTES = 48
 MAX_PATTERN_PULSES = 16
 MAX_PULSES = CUES_V1 * MAX_PATTERN_PULSES
@@ -205,13 +212,13 @@ def check_motor(cues_from, patterns) -> int:  # type: ignore[no-untyped-def]
     return most_ms
 
 
-class Plan:
+class Plan(PlanNames):
     """A checked plan, read where it lies.
 
     data: the bytes of `encode.encode`, of any version; kept, not copied.  Raises UnknownPlanError
     if they are sound and ask for what is not known here, and PlanError if any of them is not as
     `encode` would have written it.
-    Attributes: data; version; steps: how many; duration_ms: nominal; cues_known: to the writer;
+    Attributes: data; steps: how many; duration_ms: nominal; cues_known: to the writer;
     patterns: a tuple of tuples (strength_pct, on_ms, off_ms) for each of these cues, and an empty
     one for each of the first `CUES_V1` that the writer did not know; exercises, phases: how many;
     fullest_ms: the most that any minute of it runs the motor.
@@ -229,19 +236,17 @@ class Plan:
             raise UnknownPlanError("plan version {}, known is {}".format(version, VERSION))
         _check(version > 0, "plan version 0")
         if version == 1:
-            _check(known == 0, "number of steps")
+            steps |= known << 8
             known = CUES_V1
         _check_int(size, 0, MAX_BYTES, "size of the plan in bytes")
         _check_int(exercises, 0, MAX_EXERCISES, "number of exercises")
         _check_int(steps, 1, MAX_STEPS, "number of steps")
-        _check_int(known, 0, MAX_CUES_KNOWN, "number of cues known")
         _check_int(cues, 0, MAX_CUES, "number of cues")
         _check_int(pulses, 0, MAX_PULSES, "number of pulses")
         self.data = data
-        self.version = version
         self.steps = steps
         self.duration_ms = total_ms
-        self.cues_known = known
+        self.cues_known: int = known
         self.exercises: int = exercises
         self._cues = _HEADER_BYTES + steps * _STEP_BYTES
         counts = self._cues + cues * _CUE_BYTES
@@ -249,18 +254,18 @@ class Plan:
         _check(self._names + names + _CRC_BYTES == size, "sizes in the header do not add up")
         self.patterns = self._read_patterns(counts, pulses)
         self.phases = self._check_names(names)
-        first, seen_ms = 0, 0
+        first, seen_ms, must_know = 0, 0, _MUST_KNOW if version > 1 else 0xFF
         for number in range(steps):
             row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
-            is_strange = row[0] > DONE or row[2] & _SIDE > RIGHT
-            if version > 1 and (is_strange or row[6] & _MUST_KNOW & ~SELF_PACED):
-                raise UnknownPlanError("step {} asks for what is not known here".format(number))
-            _check(version > 1 or row[6] <= SELF_PACED, "step {}: unknown flag", number)
+            if row[0] > DONE or row[2] & _SIDE > RIGHT or row[6] & must_know & ~SELF_PACED:
+                # Version 1 is complete, so there it is nobody's future.
+                error = UnknownPlanError if version > 1 else PlanError
+                raise error("step {} asks for what is not known".format(number))
             _check(row[10] == first, "step {}: its cues are not where they belong", number)
             first += row[11]
             _check(first <= cues, "step {}: more cues than there are", number)
-            is_last = number == steps - 1
-            _check_step(self.step(number), number, is_last, exercises, self.phases, known)
+            last = number == steps - 1
+            _check_step(self.step(number), number, last, exercises, self.phases, known)
             seen_ms += row[8]
         _check(first == cues, "cues that belong to no step")
         _check(seen_ms == total_ms, "duration in the header is not that of the steps")
@@ -281,9 +286,7 @@ class Plan:
             patterns.append(tuple(pattern))
             check_pattern(patterns[cue], "cue {}".format(cue))
         _check(left == 0, "pulses that belong to no cue")
-        while len(patterns) < CUES_V1:
-            patterns.append(())
-        return tuple(patterns)
+        return tuple(patterns) + ((),) * (CUES_V1 - self.cues_known)
 
     def _check_names(self, size: int) -> int:
         """Check all names, and return how many are those of phases."""
@@ -300,7 +303,7 @@ class Plan:
             count += 1
         phases = count - self.exercises - 1
         _check(phases >= 0, "names are cut short")
-        _check(phases <= (MAX_PHASES if self.version > 1 else 0), "too many names")
+        _check(phases == 0 or self.data[2] > 1, "names are longer than the header says")
         return phases
 
     def _name(self, index: int) -> str:
@@ -313,14 +316,6 @@ class Plan:
     def name(self) -> str:
         """The routine's name."""
         return self._name(0)
-
-    def exercise_name(self, exercise: int) -> str | None:
-        """The name of an exercise, or None for `NO_EXERCISE`."""
-        return None if exercise == NO_EXERCISE else self._name(exercise + 1)
-
-    def phase_name(self, phase: int) -> str | None:
-        """The name of a phase, or None for 0."""
-        return self._name(self.exercises + phase) if phase else None
 
     def cues_from(self, number: int, start_ms: int):  # type: ignore[no-untyped-def]
         """Yield (number of the step, at_ms, cue) in order from step `number`, begun at `start_ms`.
