@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from binascii import crc32
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,6 +63,7 @@ async def test_a_band_of_the_first_release_is_asked_for_nothing_that_it_does_not
     status = await host.status()
 
     assert (identity.name, identity.boot_id) == ("old band", 0x12345678)
+    assert identity.plan_version == 1
     assert (status.state, status.battery_pct, status.log_next) == ("idle", 87, 1)
     assert set(link.asked) == {wire.HELLO, wire.STATE}
     with pytest.raises(RefusedError) as refused:
@@ -105,3 +107,41 @@ async def test_a_host_of_the_first_release_plays_on_a_band_that_is_not_locked() 
             assert records[-1].kind == vocab.SESSION_ENDED
             await host.disconnect()
             await asyncio.sleep(60)
+
+
+async def test_the_band_of_today_plays_the_plan_that_a_host_of_the_first_release_sends() -> None:
+    async with room() as it:
+        host = it.cabled()
+        identity = await host.connect(lambda: None)
+        records = await follow(host)
+        old = plan().for_version(1)
+        await start(host, old)
+        await until(lambda: records and records[-1].kind == vocab.SESSION_ENDED)
+
+        assert identity.plan_version == 2
+        assert it.band.player.plan is not None
+        assert bytes(it.band.player.plan.data) == old.data
+        assert old.data[2] == 1
+        cues = [(r.step, r.a) for r in records if r.kind == vocab.CUE]
+        steps = [plan().plan.step(number) for number in range(plan().plan.steps)]
+        assert cues == [(n, cue) for n, step in enumerate(steps) for _, _, cue in step.cues]
+        await host.disconnect()
+
+
+async def test_the_band_of_today_tells_a_plan_of_the_next_release_from_a_broken_one() -> None:
+    async with room() as it:
+        host = it.cabled()
+        await host.connect(lambda: None)
+        body = bytearray(plan().data[:-4])
+        body[2] = 3
+        newer = bytes(body) + crc32(body).to_bytes(4, "little")
+
+        with pytest.raises(RefusedError, match="plan version 3, known is 2") as refused:
+            await host.upload(b"some one", newer)
+        assert refused.value.reason == "unknown_plan"
+        body[2:4] = bytes((2, 200))
+        broken = bytes(body) + crc32(body).to_bytes(4, "little")
+        with pytest.raises(RefusedError, match="number of exercises") as refused:
+            await host.upload(b"some one", broken)
+        assert refused.value.reason == "bad_plan"
+        await host.disconnect()

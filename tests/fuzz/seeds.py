@@ -14,9 +14,9 @@ from tenuto.links.scan import TENUTO
 from tenuto.sessions.heart import Measurement
 from tenuto.shipped import shipped
 from tenuto_core import cobs, vocab, wire
-from tenuto_core.encode import encode
+from tenuto_core.encode import as_version, encode
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.plan import Step
+from tenuto_core.plan import Plan, Step
 from tests.core.rig import Wrist, log_bytes, plan_id_of
 from tests.fuzz.corpus import FAILED, WORTHY, read
 from tests.fuzz.targets import PLAN, joined
@@ -136,7 +136,7 @@ def seeds(name: str) -> list[bytes]:
             joined((plan_id_of(_SMALL) + bytes(4) + _SMALL, b"\x01" + bytes(17), _JOURNAL)),
             joined((b"", b"", _JOURNAL)),
         ],
-        "plans": [PLAN[:-4], _SMALL[:-4]],
+        "plans": [PLAN[:-4], _SMALL[:-4], as_version(Plan(PLAN), 1)[:-4], _PHASED[:-4]],
         "uploads": [
             bytes((len(_SMALL),)) + joined((_SMALL,)),
             bytes((len(_SMALL),)) + joined((_SMALL[:90], _SMALL[90:])),
@@ -194,5 +194,16 @@ _SMALL = encode(
         Step(vocab.DONE, 0),
     ],
     (((80, 100, 0),),) * len(vocab.CUES),
+)
+_PHASED = encode(
+    "B",
+    ("a",),
+    [
+        Step(vocab.HOLD, 4_000, ((0, False, 9),), exercise=0, rep=1, reps=1, phase=1),
+        Step(vocab.HOLD, 6_000, ((0, False, 10),), exercise=0, rep=1, reps=1, phase=2),
+        Step(vocab.DONE, 0),
+    ],
+    (((80, 100, 0),),) * 11,
+    ("in", "out"),
 )
 _JOURNAL = bytes((1, 1, 1, 0)) + struct.pack("<II8sII", 5, 3, plan_id_of(_SMALL), 9_000, 0)
