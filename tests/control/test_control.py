@@ -305,7 +305,10 @@ def test_a_message_that_is_too_long_is_refused_where_it_is_made() -> None:
         encode({"text": "x" * LINE_BYTES_MAX})
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"null\n", b"\xff\n", b'{"a": NaN\n'])
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{}", b"null\n", b"\xff\n", b'{"a": NaN\n', b'{"a": NaN}\n', b'{"a": "\\ud800"}\n'],
+)
 def test_what_is_no_line(line: bytes) -> None:
     with pytest.raises(ControlError):
         decode(line)

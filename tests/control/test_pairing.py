@@ -17,7 +17,9 @@ import pytest
 
 from tenuto.config import find_config
 from tenuto.control import is_possible
-from tenuto.daemon.build import Setting, pair_on_cable
+from tenuto.daemon.build import Setting
+from tenuto.daemon.doors import open_door
+from tenuto.daemon.operations import PAIR_BY_CABLE, Cable
 from tenuto.errors import InputError, LinkError
 from tenuto.shipped import shipped
 from tenuto.simulator import World
@@ -368,8 +370,14 @@ def test_the_only_band_is_found_and_of_several_one_has_to_be_named(
         monkeypatch.setattr(list_ports, "comports", lambda: found)
 
     class Silent:
+        def __init__(self) -> None:
+            self.gone = asyncio.Event()
+
         def show(self, text: str) -> None:
             pass
+
+        async def tell(self, items: Any) -> None:
+            raise AssertionError(items)
 
         async def ask(self, text: str) -> str:
             raise AssertionError(text)
@@ -380,7 +388,12 @@ def test_the_only_band_is_found_and_of_several_one_has_to_be_named(
 
     def pair(wanted: str | None) -> Any:
         setting = Setting(config=find_config(), speed=1.0, mqtt=False, say=lambda _: None)
-        return asyncio.run(pair_on_cable(setting, wanted, Silent()))
+
+        async def main() -> Any:
+            async with open_door(setting) as door:
+                return await door.call(PAIR_BY_CABLE, Cable(port=wanted), Silent())
+
+        return asyncio.run(main())
 
     plug_in(*room.ports)
     with pytest.raises(InputError, match=r"band-1 on .*, band-2 on .*") as several:

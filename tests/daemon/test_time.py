@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.daemon.build import HostTime
+from tenuto.event_loops import HostTime
 from tenuto.history import replay
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Command, Verb

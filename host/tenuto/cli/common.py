@@ -6,8 +6,9 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ from cyclopts import Parameter
 from tenuto.errors import InputError, TenutoError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tenuto.config import Config
     from tenuto.daemon.build import Setting
 
@@ -65,6 +68,29 @@ def make_setting(
         json=json,
         seed=seed,
     )
+
+
+@contextmanager
+def signals(
+    on_end: Callable[[], object], on_reload: Callable[[], object] | None = None
+) -> Iterator[None]:
+    """Call back on Ctrl-C and on a polite end, where the platform lets the loop see them."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    callbacks = {signal.SIGINT: on_end, signal.SIGTERM: on_end}
+    if on_reload is not None and hasattr(signal, "SIGHUP"):
+        callbacks[signal.SIGHUP] = on_reload
+    taken = []
+    for number, callback in callbacks.items():
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, callback)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
 
 
 class _ToStderr(logging.Handler):

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
+from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed, signals
+
+if TYPE_CHECKING:
+    from tenuto.daemon.build import Host, Setting
+    from tenuto.daemon.systemd import ServiceManager
 
 app = App(name="daemon")
 
@@ -36,11 +42,66 @@ def daemon(
     """
     from tenuto import event_loops
     from tenuto.config import find_config
-    from tenuto.daemon import build as tenuto_app
 
     log_to_stderr(logging.DEBUG if verbose else logging.INFO)
     setting = replace(
         make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed),
         reread=lambda: find_config(config),
     )
-    return event_loops.run(tenuto_app.serve(setting), speed=setting.speed, settle_s=0.001)
+    return event_loops.run(_serve(setting), speed=setting.speed, settle_s=0.001)
+
+
+async def _serve(setting: Setting) -> int:
+    """Keep all wearables and carry out operations until the end; returns the exit code.
+
+    What plays on a wearable goes on playing there.
+    """
+    from tenuto.control import ControlServer, DaemonLock
+    from tenuto.daemon.build import open_host
+    from tenuto.daemon.doors import handlers
+    from tenuto.daemon.garbage_collection import collected_between_sessions
+    from tenuto.daemon.systemd import ServiceManager
+
+    ended, changed = asyncio.Event(), asyncio.Event()
+    manager = ServiceManager(os.environ)
+    with DaemonLock(setting.config.own.data):
+        async with open_host(setting, setting.config.wearables, []) as host:
+            setting.say(host.broker_text or "MQTT is off")
+            async with (
+                host.running(),
+                collected_between_sessions(lambda: host.is_playing),
+                ControlServer(os.environ, setting.config.own.data, handlers(host)) as socket,
+                manager.watched(host.describe),
+            ):
+                if socket.path is None:
+                    setting.say("commands beside the daemon cannot ask it on this system")
+                setting.say(f"keeping {', '.join(host.hub.supervisors)}; Ctrl-C ends")
+                with signals(ended.set, changed.set):
+                    manager.ready()
+                    await _serve_until(ended, changed, host, manager)
+            setting.say("going; what plays on a wearable goes on there")
+    return 0
+
+
+async def _serve_until(
+    ended: asyncio.Event, changed: asyncio.Event, host: Host, manager: ServiceManager
+) -> None:
+    """Wait for the end; read the configuration again whenever that is wanted."""
+    from tenuto.daemon.operations import RELOAD, Nothing
+
+    from .prompt import Terminal
+
+    events = ended, changed
+    while not ended.is_set():
+        waiting = {asyncio.create_task(one.wait(), name="wait for a signal") for one in events}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        if changed.is_set():
+            changed.clear()
+            manager.reloading()
+            await RELOAD.carry_out(host, Nothing(), Terminal())
+            manager.ready()
+    manager.stopping()

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 
 from .common import ConfigFile, make_setting
+from .prompt import Terminal
 
 if TYPE_CHECKING:
     from tenuto.daemon.build import Setting
@@ -44,10 +45,12 @@ def forget(
 
 
 async def _forget(setting: Setting, wanted: str, *, as_json: bool) -> int:
-    from tenuto.daemon.build import forget_wearable
+    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.operations import FORGET, Address
     from tenuto.wearables.pairing import any_of
 
-    forgotten = await forget_wearable(setting, wanted)
+    async with open_door(setting) as door:
+        forgotten = await door.call(FORGET, Address(address=wanted), Terminal())
     target = any_of(setting.config.wearables, wanted)
     meant = target.address or wanted
     if as_json:

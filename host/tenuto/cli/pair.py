@@ -20,10 +20,11 @@ from .common import ConfigFile, make_setting
 from .prompt import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tenuto.config import Wearable
     from tenuto.daemon.build import Setting
+    from tenuto.daemon.doors import Door
     from tenuto.links.scan import Found
     from tenuto.wearables.model import Model
     from tenuto.wearables.pairing import Paired
@@ -75,16 +76,18 @@ def pair(
 async def _pair(
     setting: Setting, wanted: str | None, *, cable: bool, only: bool, as_json: bool
 ) -> int:
-    from tenuto.daemon.build import pair_on_cable, pair_with
+    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.operations import PAIR, PAIR_BY_CABLE, Address, Cable
 
     terminal = Terminal()
-    if cable:
-        paired = await pair_on_cable(setting, wanted, terminal, only=only)
-    else:
-        if wanted is None:
-            wanted = await _choose(setting, terminal)
-        terminal.show(f"pairing with {wanted}")
-        paired = await pair_with(setting, wanted, terminal)
+    async with open_door(setting) as door:
+        if cable:
+            paired = await door.call(PAIR_BY_CABLE, Cable(port=wanted, only=only), terminal)
+        else:
+            if wanted is None:
+                wanted = await _choose(door, terminal)
+            terminal.show(f"pairing with {wanted}")
+            paired = await door.call(PAIR, Address(address=wanted), terminal)
     known = _configured(setting, paired)
     if as_json:
         told = asdict(paired) | {"wearable": known.id if known else None}
@@ -149,15 +152,18 @@ def _lines(paired: Paired) -> Iterator[str]:
         yield f'\n[[wearable]]\nid = "{model.id}"\nlink = "serial"\nport = "auto"'
 
 
-async def _choose(setting: Setting, terminal: Terminal) -> str:
+async def _choose(door: Door, terminal: Terminal) -> str:
     """Find the wearable that is meant; asks where there are several."""
-    from tenuto.daemon.build import listen
+    from tenuto.daemon.operations import SCAN, Scan
 
     able = [model.title for model in registry.models().values() if model.pair is not None]
     terminal.show(f"looking for {' and '.join(f'{title}s' for title in able)} for {LISTEN_S:.0f} s")
     known: dict[str, Found] = {}
-    async for found in listen(setting, LISTEN_S):
-        known |= {one.address: one for one in found}
+
+    async def note(found: Sequence[Found]) -> None:
+        known.update({one.address: one for one in found})
+
+    await door.call(SCAN, Scan(listen_ms=round(LISTEN_S * 1000)), Terminal(note))
     bands = [
         one
         for one, model in registry.ordered(known.values(), everything=False)

@@ -7,12 +7,34 @@ import asyncio
 import sys
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
 
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
 
 class Terminal:
-    """Shows on standard error and asks on standard input."""
+    """Shows on standard error and asks on standard input.
+
+    Args:
+        tell: Told what happens on the way, None for no one.
+        gone: Set when the person wants the end.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[Any], Awaitable[None]] | None = None,
+        gone: asyncio.Event | None = None,
+    ) -> None:
+        self.gone = gone or asyncio.Event()
+        self._tell = tell
+
+    async def tell(self, items: Any) -> None:  # noqa: ANN401 - entries or devices
+        """Hand on what happens on the way."""
+        if self._tell is not None:
+            await self._tell(items)
 
     def show(self, text: str) -> None:
         """Show a line."""

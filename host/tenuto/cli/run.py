@@ -5,10 +5,17 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed
+from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed, signals
+
+if TYPE_CHECKING:
+    from tenuto.daemon.build import Setting
+
+FINISHED, FAILED, STOPPED = 0, 1, 3
+"""Exit codes; 2, wrong use, is given where the mistake is found."""
 
 app = App(name="run")
 
@@ -44,7 +51,6 @@ def run(
     """
     from tenuto import event_loops
     from tenuto.config import find_config
-    from tenuto.daemon import build as tenuto_app
 
     log_to_stderr(logging.WARNING)
     settings = find_config(config)
@@ -54,13 +60,77 @@ def run(
         safety.tell(settings, routine, wearable)
     setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
     return event_loops.run(
-        tenuto_app.play(
-            setting,
-            routine=routine,
-            wearable_id=wearable,
-            strength_pct=strength,
-            hold_pct=hold_time,
-        ),
+        _run(setting, routine, wearable, strength_pct=strength, hold_pct=hold_time),
         speed=setting.speed,
         settle_s=0.001 if mqtt else 0.0,
     )
+
+
+async def _run(
+    setting: Setting,
+    routine: str | None,
+    wearable_id: str | None,
+    *,
+    strength_pct: int | None,
+    hold_pct: int | None,
+) -> int:
+    """Have a routine played and show it; returns the exit code.
+
+    strength_pct, hold_pct: see `Adjustment`; None for what is set for the wearable.
+    """
+    import asyncio
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    from tenuto.daemon.build import as_grown
+    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.operations import RUN
+    from tenuto.daemon.play import Run
+    from tenuto.event_loops import HostTime
+    from tenuto.routines.library import Library
+    from tenuto.state.settings import SettingsStore
+    from tenuto.terminal import choose_sink
+
+    from .prompt import Terminal
+
+    config = setting.config
+    wearable = config.wearables[0] if wearable_id is None else config.wearable(wearable_id)
+    liked = SettingsStore(config.state_path).preferences(wearable.id)
+    adjustment = replace(
+        liked.adjustment,
+        strength_pct=liked.adjustment.strength_pct if strength_pct is None else strength_pct,
+        hold_pct=liked.adjustment.hold_pct if hold_pct is None else hold_pct,
+    )
+    library = Library.of(config)
+    name = routine or liked.routine or config.routine_for(wearable)
+    written = library.open(name)
+    present, longer = as_grown(config, wearable.id, written)
+    for one in longer:
+        setting.say(
+            f"{one.exercise}: {one.hold_ms / 1000:g} s now, {one.written_ms / 1000:g} s as written;"
+            f" it was held to its end {one.times} times"
+        )
+    # A plan of one's own where the daemon would not find it or would compile another one.
+    is_own = name.endswith(".toml") or adjustment != liked.adjustment
+    compiled = library.compile(present, adjustment)
+    clock = HostTime(setting.speed)
+    gone = asyncio.Event()
+    screen = choose_sink(
+        Console(),
+        json=setting.json,
+        now_ms=lambda: round(clock.utc_ms()),
+        speed=setting.speed,
+        how={exercise.name: exercise.how for exercise in written.exercises if exercise.how},
+        on_gone=gone.set,
+    )
+    person = Terminal(screen.handle, gone)
+    asked = Run(wearable=wearable.id, routine=routine, plan=compiled if is_own else None)
+    async with open_door(setting, wearable) as door:
+        await screen.open()
+        try:
+            with signals(gone.set):
+                ended = await door.call(RUN, asked, person)
+        finally:
+            await screen.close()
+    return {"finished": FINISHED, "stopped": STOPPED}.get(ended.reason, FAILED)

@@ -16,9 +16,10 @@ from tenuto.config import find_config
 from tenuto.terminal import words
 
 from .common import ConfigFile, make_setting
+from .prompt import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rich.table import Table
@@ -56,7 +57,8 @@ def scan(
 
 
 async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: bool) -> int:
-    from tenuto.daemon.build import listen
+    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.operations import SCAN, Scan
     from tenuto.wearables import registry
 
     known: dict[str, Found] = {}
@@ -65,13 +67,17 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
     if not as_json and not is_live:
         print(f"tenuto: listening for {seconds:g} s", file=sys.stderr)
     live = Live(console=console, auto_refresh=False) if is_live else None
+
+    async def show(found: Sequence[Found]) -> None:
+        known.update({one.address: one for one in found})
+        if live is not None:
+            rows = registry.ordered(known.values(), everything=everything)
+            live.update(_table(rows, setting.config), refresh=True)
+
     context: AbstractContextManager[object] = nullcontext() if live is None else live
     with context:
-        async for found in listen(setting, seconds):
-            known |= {one.address: one for one in found}
-            if live is not None:
-                rows = registry.ordered(known.values(), everything=everything)
-                live.update(_table(rows, setting.config), refresh=True)
+        async with open_door(setting) as door:
+            await door.call(SCAN, Scan(listen_ms=round(seconds * 1000)), Terminal(show))
     rows = registry.ordered(known.values(), everything=everything)
     if as_json:
         named = _configured(setting.config)

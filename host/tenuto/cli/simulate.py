@@ -5,14 +5,23 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import AsyncExitStack
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter, validators
 
 from tenuto.errors import InputError
+from tenuto.shipped import shipped
 
-from .common import log_to_stderr, parse_speed
+from .common import log_to_stderr, parse_speed, signals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenuto.simulator.faults import OrderedSilence
+    from tenuto.simulator.person import VirtualPerson
+    from tenuto.simulator.world import World
 
 app = App(name="simulate")
 
@@ -63,25 +72,62 @@ def simulate(
         verbose: log who comes and goes
     """
     from tenuto import event_loops
-    from tenuto.daemon.build import Simulation, simulate as run_simulation
     from tenuto.simulator.faults import parse_silence
     from tenuto.simulator.server import parse_endpoint
+    from tenuto.simulator.world import World
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
     pace = parse_speed(speed)
     if math.isinf(pace):
         raise InputError("--speed max leaves other programs no time to follow; give a number")
-    wanted = Simulation(
-        host=host,
-        port=port,
-        count=wearables,
-        person=person.value,
-        seed=seed,
-        loss=loss,
-        interval_ms=interval_ms,
-        drift_ppm=drift_ppm,
-        silences=tuple(map(parse_silence, silence)),
-        serial=serial,
-    )
-    return event_loops.run(run_simulation(wanted, print), speed=pace)
+    silences = list(map(parse_silence, silence))
+
+    async def main() -> int:
+        world = World(seed=seed, loss=loss, forced_interval_ms=interval_ms)
+        async with world, AsyncExitStack() as stack:
+            for number in range(1, wearables + 1):
+                made = await world.add_wearable(
+                    f"band-{number}",
+                    firmware_dir=shipped("firmware"),
+                    person=_person(person, seed + number),
+                    drift_ppm=drift_ppm,
+                )
+                print(f"{made.id} is at {made.address}")
+                if serial:
+                    pty = await stack.enter_async_context(made.cable.pty())
+                    print(f'{made.id} has a cable: port = "{pty.path}"')
+            return await _serve(world, host, port, silences)
+
+    return event_loops.run(main(), speed=pace)
+
+
+async def _serve(world: World, host: str, port: int, silences: Sequence[OrderedSilence]) -> int:
+    """Offer controllers in reach of a world until Ctrl-C or SIGTERM."""
+    import asyncio
+
+    from tenuto.simulator.server import listen
+
+    ended = asyncio.Event()
+    try:
+        server = await listen(world.radio, host, port)
+    except OSError as error:
+        raise InputError(f"cannot listen at {host}:{port}: {error}") from None
+    try:
+        port = server.sockets[0].getsockname()[1]
+        for silence in silences:
+            world.radio.silence(None, silence.duration_s, after_s=silence.after_s)
+        print(f'in reach of adapter = "bumble:tcp-client:{host}:{port}"; Ctrl-C ends')
+        with signals(ended.set):
+            await ended.wait()
+    finally:
+        server.close()
+    return 0
+
+
+def _person(kind: Person, seed: int) -> VirtualPerson | None:
+    from tenuto.simulator.person import VirtualPerson
+
+    if kind is Person.NOBODY:
+        return None
+    return VirtualPerson(seed=seed, start_bpm=128.0 if kind is Person.AFTER_RUN else None)

@@ -19,6 +19,7 @@ from tenuto.errors import (
     TenutoError,
 )
 from tenuto.event_loops import real_s
+from tenuto.sessions.commands import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,9 @@ def encode(message: Message) -> bytes:
     Raises:
         ControlError: it would be too long.
     """
-    line = json.dumps(message, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    text = json.dumps(message, ensure_ascii=False, allow_nan=False)
+    # What UTF-8 cannot write, as in a file's name, becomes a question mark.
+    line = text.encode(errors="replace") + b"\n"
     if len(line) > LINE_BYTES_MAX:
         raise ControlError(
             f"a message of {len(line)} bytes does not fit on the control socket, which takes "
@@ -57,8 +60,8 @@ def decode(line: bytes) -> Message:
         ControlError: it is no JSON object, or not whole.
     """
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
+        message = read_json(line)
+    except ValueError:
         message = None
     if not line.endswith(b"\n") or not isinstance(message, dict):
         raise ControlError("what came on the control socket is no line of Tenuto's")

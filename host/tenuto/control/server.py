@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tenuto.errors import ControlError, InputError, TenutoError
 from tenuto.event_loops import real_s
@@ -52,6 +52,10 @@ def is_possible() -> bool:
     return sys.platform != "win32" and hasattr(asyncio, "start_unix_server")
 
 
+Handler: TypeAlias = "Callable[[Conversation], Coroutine[Any, Any, Message]]"
+"""Answers a request; returns the last message's content."""
+
+
 class Conversation:
     """One request of one client.
 
@@ -66,39 +70,6 @@ class Conversation:
         self._reader = reader
         self._writer = writer
         self._said: asyncio.Queue[Message] = asyncio.Queue(SAID_MAX)
-
-    def text(self, name: str) -> str | None:
-        """Give an argument that is text, None if it was not given.
-
-        Raises:
-            ControlError: it is something else.
-        """
-        value = self.request.get(name)
-        if value is not None and not isinstance(value, str):
-            raise ControlError(f"`{name}` has to be text")
-        return value
-
-    def flag(self, name: str) -> bool:
-        """Give an argument that is true or false, false if it was not given.
-
-        Raises:
-            ControlError: it is something else.
-        """
-        value = self.request.get(name, False)
-        if not isinstance(value, bool):
-            raise ControlError(f"`{name}` has to be true or false")
-        return value
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        """Give an argument that is a number, held within bounds.
-
-        Raises:
-            ControlError: it is something else.
-        """
-        value = self.request.get(name, default)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise ControlError(f"`{name}` has to be a number")
-        return min(max(float(value), low), high)
 
     async def send(self, **item: Any) -> None:  # noqa: ANN401 - whatever JSON can say
         """Tell the client something.
@@ -186,7 +157,7 @@ class ControlServer:
         self,
         environ: Mapping[str, str],
         data: Path,
-        handlers: Mapping[str, Callable[[Conversation], Coroutine[Any, Any, Message]]],
+        handlers: Mapping[str, Handler],
     ) -> None:
         self.path: Path | None = None
         self._environ = environ
@@ -265,9 +236,7 @@ class ControlServer:
             return
         await self._answer(talk, handler)
 
-    async def _answer(
-        self, talk: Conversation, handler: Callable[[Conversation], Coroutine[Any, Any, Message]]
-    ) -> None:
+    async def _answer(self, talk: Conversation, handler: Handler) -> None:
         """Let the handler work for as long as its client is there."""
         working = asyncio.create_task(handler(talk), name="control request")
         listening = asyncio.create_task(talk.listen(), name="control listen")

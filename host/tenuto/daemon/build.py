@@ -8,24 +8,19 @@ import logging
 import math
 import os
 import random
-import signal
-import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from tenuto.control import ControlServer, DaemonLock, find_daemon
-from tenuto.errors import InputError, LinkError, LinkReason, TenutoError
-from tenuto.event_loops import real_s
+from tenuto.errors import InputError, TenutoError
+from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.history.completed_holds import times_held
 from tenuto.links.registry import LINKS
 from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
 from tenuto.routines.progression import grown, grows, growths
-from tenuto.sessions.commands import Verb
 from tenuto.sessions.device import device_of
-from tenuto.shipped import shipped
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
@@ -36,24 +31,17 @@ from tenuto.wearables.surroundings import LinkState
 
 from .commands import MQTT, Commands
 from .drivers import Drivers
-from .follow import OneSession, begin, reach
-from .garbage_collection import collected_between_sessions
 from .hub import Hub
 from .reload import changes
-from .remote import play_beside
-from .requests import ControlRequests
 from .sinks import SINKS, SinkContext, queue_for
-from .systemd import ServiceManager
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from tenuto.config import Config, Wearable
-    from tenuto.control import Client
     from tenuto.links.ble import BleAdapter
     from tenuto.links.radios.bluez_agent import Prompter
-    from tenuto.links.scan import Found
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.mqtt.bridge import Bridge
     from tenuto.mqtt.state_topics import StateTopics
@@ -61,11 +49,6 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.progression import Growth
     from tenuto.routines.routine import Routine
-    from tenuto.sessions.events import SessionEnded
-    from tenuto.simulator.faults import OrderedSilence
-    from tenuto.simulator.person import VirtualPerson
-    from tenuto.wearables.pairing import Forgotten, Paired
-    from tenuto.wearables.supervisor import Supervisor
 
     from .sinks import Sink, SinkQueue
 
@@ -78,29 +61,6 @@ FLUSH_TIMEOUT_S = 5.0
 
 FINISHED, FAILED, STOPPED = 0, 1, 3
 """Exit codes; 2, wrong use, is given where the mistake is found."""
-
-
-class HostTime:
-    """UTC, in real time by the wall clock, else by the event loop's, so that it fits a session.
-
-    The wall clock may be set at any time: a Raspberry Pi has none of its own and begins with a
-    wrong one. What happens afterwards is then told by the new time; supervisors note the step.
-
-    speed: of the event loop's clock.  wall_s: the wall clock, in s since 1970.
-    """
-
-    def __init__(self, speed: float = 1.0, wall_s: Callable[[], float] = time.time) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._start_s = self._loop.time()
-        self._start_utc_ms = wall_s() * 1000
-        self._wall_s = wall_s
-        self._follows = speed == 1.0
-
-    def utc_ms(self) -> float:
-        """Give the UTC of now in ms since 1970."""
-        if self._follows:
-            return self._wall_s() * 1000
-        return self._start_utc_ms + (self._loop.time() - self._start_s) * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +89,7 @@ class Host:
         self.config = setting.config
         self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
+        self._is_built = False
         self.hub: Hub
         self.commands: Commands
         self.store: Store
@@ -138,9 +99,9 @@ class Host:
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._queues: list[SinkQueue] = []
         self._reloading = asyncio.Lock()
-        self._keys = KeyStore(_keys_file(setting.config))
+        self.keys = KeyStore(_keys_file(setting.config))
         self.drivers = Drivers(
-            setting.config, stack=stack, keys=self._keys, utc_ms=self.time.utc_ms, rng=self._rng
+            setting.config, stack=stack, keys=self.keys, utc_ms=self.time.utc_ms, rng=self._rng
         )
         self._broker: BrokerAddress | None = None
         self.settings = SettingsStore(setting.config.state_path)
@@ -179,7 +140,8 @@ class Host:
             stand_in=self._stand_in,
             shares_heart=self._shares_heart,
         )
-        self.commands = Commands(self.hub, self._plan, self.settings, self._say_settings)
+        self._is_built = True
+        self.commands = Commands(self.hub, self.plan, self.settings, self._say_settings)
         for wearable in wearables:
             await self._add(wearable)
 
@@ -299,7 +261,7 @@ class Host:
 
     def _device(self, name: str) -> DeviceState:
         """Give what is known of a wearable as a thing."""
-        supervisor = self.hub.supervisors.get(name) if hasattr(self, "hub") else None
+        supervisor = self.hub.supervisors.get(name) if self._is_built else None
         return DeviceState(
             link=self.config.wearable(name).link,
             battery_pct=None if supervisor is None else supervisor.battery_pct,
@@ -319,7 +281,8 @@ class Host:
         liked = self.settings.preferences(wearable).adjustment
         return self.library.compile(present, adjustment or liked)
 
-    def _plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
+    def plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
+        """Compile a routine by its name, for None the usual one there; raises InputError."""
         liked = self.settings.preferences(wearable_id)
         default = self.config.routine_for(self.config.wearable(wearable_id))
         return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
@@ -330,28 +293,27 @@ class Host:
         if self.feed is not None and wearable in self.hub.supervisors:
             self.feed.say_device(wearable)
 
-    # --- for the commands beside it
+    # --- for operations
 
-    def control_requests(self) -> ControlRequests:
-        """Give what answers them."""
-        return ControlRequests(
-            daemon=self.hub,
-            commands=self.commands,
-            store=self.store,
-            flush=self.flush,
-            compile_routine=self._plan,
-            facts=lambda: {
-                "config": _resolved(self.config),
-                "history": str(self.store.path),
-                "broker": self.broker_text,
-                "adapter": self.setting.config.bluetooth.adapter,
-            },
-            adapter=self.drivers.adapter,
-            prompting=_prompting,
-            hands_off=self.hands_off,
-            keys=self._keys,
-            wearables=lambda: self.config.wearables,
-        )
+    def facts(self) -> dict[str, Any]:
+        """Return where this host has what it works with, for its status."""
+        return {
+            "config": resolved(self.config),
+            "history": str(self.store.path),
+            "broker": self.broker_text,
+            "adapter": self.setting.config.bluetooth.adapter,
+        }
+
+    @asynccontextmanager
+    async def prompting(self, adapter: BleAdapter, prompter: Prompter) -> AsyncIterator[None]:
+        """Let a person answer what pairings on an adapter ask, while inside."""
+        from tenuto.links.radios.adapters import with_prompter  # noqa: PLC0415
+
+        with_prompter(adapter, prompter)
+        try:
+            yield
+        finally:
+            with_prompter(adapter, None)
 
     @asynccontextmanager
     async def hands_off(self, concerns: Callable[[Wearable], bool]) -> AsyncIterator[None]:
@@ -359,7 +321,7 @@ class Host:
         names = [
             wearable.id
             for wearable in self.config.wearables
-            if wearable.id in self.hub.supervisors and concerns(wearable)
+            if self._is_built and wearable.id in self.hub.supervisors and concerns(wearable)
         ]
         for name in names:
             await self.hub.remove(name)
@@ -446,16 +408,9 @@ class Host:
                 _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
 
 
-@asynccontextmanager
-async def _prompting(adapter: BleAdapter, prompter: Prompter) -> AsyncIterator[None]:
-    """Let a person answer what pairings on an adapter ask, while inside."""
-    from tenuto.links.radios.adapters import with_prompter  # noqa: PLC0415
-
-    with_prompter(adapter, prompter)
-    try:
-        yield
-    finally:
-        with_prompter(adapter, None)
+def resolved(config: Config) -> str | None:
+    """Return the configuration's file in full, None for the built-in one."""
+    return None if config.file is None else str(config.file.resolve())
 
 
 def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, list[Growth]]:
@@ -481,385 +436,3 @@ async def open_host(
         host = Host(setting, stack)
         await host.build(wearables, sinks)
         yield host
-
-
-# --- what the commands do
-
-
-async def play(
-    setting: Setting,
-    *,
-    routine: str | None,
-    wearable_id: str | None,
-    strength_pct: int | None = None,
-    hold_pct: int | None = None,
-) -> int:
-    """Play one routine on one wearable and follow it to its end; returns the exit code.
-
-    A wearable that already plays is joined.  Ctrl-C stops the session.  strength_pct, hold_pct: see
-    `Adjustment`; None for what is set for the wearable.
-    """
-    config = setting.config
-    wearable = config.wearables[0] if wearable_id is None else config.wearable(wearable_id)
-    liked = SettingsStore(config.state_path).preferences(wearable.id)
-    adjustment = replace(
-        liked.adjustment,
-        strength_pct=liked.adjustment.strength_pct if strength_pct is None else strength_pct,
-        hold_pct=liked.adjustment.hold_pct if hold_pct is None else hold_pct,
-    )
-    name = routine or liked.routine or config.routine_for(wearable)
-    score = Library.of(config).open(name)
-    present, longer = as_grown(config, wearable.id, score)
-    for one in longer:
-        setting.say(
-            f"{one.exercise}: {one.hold_ms / 1000:g} s now, {one.written_ms / 1000:g} s as written;"
-            f" it was held to its end {one.times} times"
-        )
-    clock = HostTime(setting.speed)
-    gone = asyncio.Event()
-    client = await daemon_of(setting)
-    # Here and not at the top: a daemon draws nothing.
-    from rich.console import Console  # noqa: PLC0415
-
-    from tenuto.terminal import choose_sink  # noqa: PLC0415
-
-    screen = choose_sink(
-        Console(),
-        json=setting.json,
-        now_ms=lambda: round(clock.utc_ms()),
-        speed=setting.speed,
-        how={exercise.name: exercise.how for exercise in score.exercises if exercise.how},
-        on_gone=gone.set,
-    )
-    if client is not None:
-        compiled = Library.of(config).compile(present, adjustment)
-        is_own = name.endswith(".toml") or adjustment != liked.adjustment
-        with _signals(asyncio.get_running_loop(), gone.set):
-            reason = await play_beside(
-                client,
-                screen,
-                wearable=wearable.id,
-                routine=routine,
-                plan=compiled if is_own else None,
-                gone=gone,
-                say=setting.say,
-            )
-        return _code(reason)
-    sink = OneSession(screen)
-    async with open_host(setting, [wearable], [sink]) as host:
-        compiled = host.compile(wearable.id, score, adjustment)
-        if host.broker_text:
-            setting.say(host.broker_text)
-        async with host.running():
-            supervisor = host.hub.supervisors[wearable.id]
-            setting.say(f"looking for the wearable {wearable.title}")
-            await reach(supervisor)
-            with _signals(asyncio.get_running_loop(), gone.set):
-                key, lasts_ms, joined = await begin(supervisor, compiled)
-                if joined:
-                    setting.say(f"{supervisor.name} already plays: joining it")
-                await sink.choose(key)
-                ended = await _follow(supervisor, sink, lasts_ms, setting, gone)
-            await host.flush()
-    return _code(ended.reason)
-
-
-def _code(reason: str) -> int:
-    return {"finished": FINISHED, "stopped": STOPPED}.get(reason, FAILED)
-
-
-async def daemon_of(setting: Setting) -> Client | None:
-    """Find the daemon to ask instead of doing the work here; None if there is none.
-
-    One that runs with another configuration is not asked, and neither is any by who wants another
-    speed than the real one.
-    """
-    if setting.speed != 1.0:
-        return None
-    config = setting.config
-    client = await find_daemon(os.environ, config.own.data)
-    if client is None:
-        return None
-    told = (await client.ask("status")).get("config")
-    if told == _resolved(config):
-        return client
-    setting.say(
-        f"the daemon that runs has another configuration ({told or 'the built-in one'}), "
-        "so this is done without it"
-    )
-    return None
-
-
-def _resolved(config: Config) -> str | None:
-    return None if config.file is None else str(config.file.resolve())
-
-
-async def _follow(
-    supervisor: Supervisor, sink: OneSession, lasts_ms: int, setting: Setting, gone: asyncio.Event
-) -> SessionEnded:
-    """Wait for the session's end; a signal or a closed pipe stops it first."""
-    limit_s = lasts_ms / 1000 + SESSION_MARGIN_S
-    wanted = asyncio.create_task(gone.wait(), name="wait for a reason to stop")
-    try:
-        await asyncio.wait(
-            (sink.ended, wanted), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
-        )
-        if gone.is_set() and not sink.ended.done():
-            setting.say(f"stopping {supervisor.name}")
-            with suppress(TenutoError):
-                await supervisor.command(Verb.STOP)
-            await asyncio.wait((sink.ended,), timeout=real_s(STOP_TIMEOUT_S))
-    finally:
-        wanted.cancel()
-    if not sink.ended.done():
-        raise LinkError(
-            LinkReason.LOST,
-            f"{supervisor.name} is out of reach; what it plays goes on there, "
-            "and the history will be completed when it is back",
-        )
-    return sink.ended.result()
-
-
-@asynccontextmanager
-async def _own_adapter(
-    setting: Setting, prompter: Prompter | None, name: str | None = None
-) -> AsyncIterator[BleAdapter]:
-    """Open an adapter, the usual one for None, for a command that works without a daemon."""
-    from tenuto.links.radios.adapters import open_adapter  # noqa: PLC0415 - bleak takes its time
-
-    config = setting.config
-    name = name or config.bluetooth.adapter
-    adapter = open_adapter(name, config.own.data / "bonds.json", prompter)
-    try:
-        yield adapter
-    finally:
-        await adapter.close()
-
-
-async def listen(setting: Setting, seconds: float) -> AsyncIterator[list[Found]]:
-    """Give the devices that are heard on the radio, as something new is known of them.
-
-    Raises:
-        LinkError: the radio cannot be used.
-    """
-    from tenuto.links.listen import heard  # noqa: PLC0415 - bleak takes its time
-    from tenuto.links.scan import Found  # noqa: PLC0415
-
-    client = await daemon_of(setting)
-    if client is None:
-        async with _own_adapter(setting, None) as adapter:
-            async for found in heard(adapter, seconds):
-                yield found
-        return
-    async with client.talk("scan", seconds=seconds) as talk:
-        async for item in talk:
-            yield [Found.from_json(one) for one in item["found"]]
-
-
-async def pair_with(setting: Setting, text: str, prompter: Prompter) -> Paired:
-    """Pair with a wearable, by its id or its address; `prompter` answers what the pairing asks.
-
-    Raises:
-        InputError: the wearable has no Bluetooth.
-        LinkError: it did not work.
-    """
-    from tenuto.wearables.pairing import over_air, pair_over_air  # noqa: PLC0415 - few need it
-
-    target = over_air(setting.config.wearables, text)
-    client = await daemon_of(setting)
-    if client is None:
-        keys = KeyStore(_keys_file(setting.config))
-        async with _own_adapter(setting, prompter, target.adapter) as adapter:
-            return await pair_over_air(target, adapter, keys, prompter.show)
-    return await _paired_by(client, prompter, "pair", address=text)
-
-
-async def pair_on_cable(
-    setting: Setting, text: str | None, prompter: Prompter, *, only: bool = False
-) -> Paired:
-    """Give a key to the band on a cable.
-
-    text: its port or its id in the configuration; None for the only one.  only: see
-    `pair_by_cable`.
-
-    Raises:
-        InputError: there are several, or it is another one than the one that is meant.
-        LinkError: it did not work.
-    """
-    from tenuto.wearables.pairing import by_cable, pair_by_cable  # noqa: PLC0415 - few need it
-
-    target = by_cable(setting.config.wearables, text)
-    client = await daemon_of(setting)
-    if client is None:
-        store = KeyStore(_keys_file(setting.config))
-        return await pair_by_cable(target, store, prompter.show, only=only)
-    return await _paired_by(client, prompter, "pair_by_cable", port=text, only=only)
-
-
-async def _paired_by(
-    client: Client, prompter: Prompter, request: str, **arguments: str | bool | None
-) -> Paired:
-    """Have the daemon pair."""
-    from tenuto.wearables.pairing import Paired  # noqa: PLC0415 - few need it
-
-    async with client.talk(request, **arguments) as talk:
-        async for item in talk:
-            if "show" in item:
-                prompter.show(str(item["show"]))
-            if "ask" in item:
-                await talk.say(answer=await prompter.ask(str(item["ask"])))
-        return Paired(**talk.result)
-
-
-async def forget_wearable(setting: Setting, text: str) -> Forgotten:
-    """Forget the bond with a wearable and its key, by its id or its address.
-
-    Raises:
-        LinkError: it did not work.
-    """
-    from tenuto.wearables.pairing import Forgotten, any_of, forget  # noqa: PLC0415 - few need it
-
-    client = await daemon_of(setting)
-    if client is not None:
-        return Forgotten(**await client.ask("forget", address=text))
-    target = any_of(setting.config.wearables, text)
-    async with _own_adapter(setting, None, target.adapter) as adapter:
-        return await forget(target, adapter, KeyStore(_keys_file(setting.config)))
-
-
-@contextmanager
-def _signals(
-    loop: asyncio.AbstractEventLoop,
-    on_end: Callable[[], object],
-    on_reload: Callable[[], object] | None = None,
-) -> Iterator[None]:
-    """Call back on Ctrl-C and on a polite end, where the platform lets the loop see them."""
-    callbacks = {signal.SIGINT: on_end, signal.SIGTERM: on_end}
-    if on_reload is not None and hasattr(signal, "SIGHUP"):
-        callbacks[signal.SIGHUP] = on_reload
-    taken = []
-    for number, callback in callbacks.items():
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, callback)
-            taken.append(number)
-    try:
-        yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)
-
-
-async def serve(setting: Setting) -> int:
-    """Keep all wearables and carry out commands until Ctrl-C or SIGTERM; returns the exit code.
-
-    What plays on a wearable goes on playing there.
-    """
-    asked, again = asyncio.Event(), asyncio.Event()
-    manager = ServiceManager(os.environ)
-    with DaemonLock(setting.config.own.data):
-        async with open_host(setting, setting.config.wearables, []) as host:
-            setting.say(host.broker_text or "MQTT is off")
-            async with (
-                host.running(),
-                collected_between_sessions(lambda: host.is_playing),
-                ControlServer(
-                    os.environ, setting.config.own.data, host.control_requests().handlers()
-                ) as door,
-                manager.watched(host.describe),
-            ):
-                if door.path is None:
-                    setting.say("commands beside the daemon cannot ask it on this system")
-                setting.say(f"keeping {', '.join(host.hub.supervisors)}; Ctrl-C ends")
-                with _signals(asyncio.get_running_loop(), asked.set, again.set):
-                    manager.ready()
-                    await _serve_until(asked, again, host, manager)
-            setting.say("going; what plays on a wearable goes on there")
-    return FINISHED
-
-
-async def _serve_until(
-    asked: asyncio.Event, again: asyncio.Event, host: Host, manager: ServiceManager
-) -> None:
-    """Wait for the end; read the configuration again whenever that is wanted."""
-    while not asked.is_set():
-        waiting = {
-            asyncio.create_task(event.wait(), name="wait for a signal") for event in (asked, again)
-        }
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        if again.is_set():
-            again.clear()
-            manager.reloading()
-            for line in await host.reload():
-                host.setting.say(line)
-            manager.ready()
-    manager.stopping()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulation:
-    """What `simulate` makes.
-
-    host, port: where it listens; port 0 for any.  count: of wearables.  person: `calm`, `after-run`
-    or `nobody`.  loss: share of lost packets, 0 to below 1.  interval_ms: what connections begin
-    with, None for what hosts ask for.  drift_ppm: of the wearables' clocks.  serial: whether each
-    has a pseudo terminal besides.
-    """
-
-    host: str
-    port: int
-    count: int = 1
-    person: str = "after-run"
-    seed: int = 0
-    loss: float = 0.0
-    interval_ms: float | None = None
-    drift_ppm: float = 0.0
-    silences: tuple[OrderedSilence, ...] = ()
-    serial: bool = False
-
-
-async def simulate(wanted: Simulation, say: Callable[[str], None]) -> int:
-    """Run simulated wearables and offer controllers in reach of them, until Ctrl-C or SIGTERM."""
-    from tenuto.simulator.server import listen  # noqa: PLC0415
-    from tenuto.simulator.world import World  # noqa: PLC0415
-
-    asked = asyncio.Event()
-    async with (
-        World(seed=wanted.seed, loss=wanted.loss, forced_interval_ms=wanted.interval_ms) as world,
-        AsyncExitStack() as stack,
-    ):
-        for number in range(1, wanted.count + 1):
-            wearable = await world.add_wearable(
-                f"band-{number}",
-                firmware_dir=shipped("firmware"),
-                person=_person(wanted.person, wanted.seed + number),
-                drift_ppm=wanted.drift_ppm,
-            )
-            say(f"{wearable.id} is at {wearable.address}")
-            if wanted.serial:
-                pty = await stack.enter_async_context(wearable.cable.pty())
-                say(f'{wearable.id} has a cable: port = "{pty.path}"')
-        try:
-            server = await listen(world.radio, wanted.host, wanted.port)
-        except OSError as error:
-            where = f"{wanted.host}:{wanted.port}"
-            raise InputError(f"cannot listen at {where}: {error}") from None
-        stack.callback(server.close)
-        port = server.sockets[0].getsockname()[1]
-        for silence in wanted.silences:
-            world.radio.silence(None, silence.duration_s, after_s=silence.after_s)
-        say(f'in reach of adapter = "bumble:tcp-client:{wanted.host}:{port}"; Ctrl-C ends')
-        with _signals(asyncio.get_running_loop(), asked.set):
-            await asked.wait()
-    return FINISHED
-
-
-def _person(kind: str, seed: int) -> VirtualPerson | None:
-    from tenuto.simulator.person import VirtualPerson  # noqa: PLC0415
-
-    if kind == "nobody":
-        return None
-    return VirtualPerson(seed=seed, start_bpm=128.0 if kind == "after-run" else None)

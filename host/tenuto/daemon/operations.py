@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: MIT
+"""Everything that a user may ask: one row for each operation, whatever door the request comes by.
+
+A row has the dataclass of the arguments, whose rules check what comes from outside, the dataclass
+of the result and the function that carries the operation out. The command line, the control socket
+and the signals of the daemon go by the rows; `doors` says where an operation is carried out. MQTT
+goes straight to `Commands`, which the rows for wearables use too.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from tenuto import __version__
+from tenuto.errors import ControlError, InputError
+from tenuto.links.registry import LINKS
+from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
+from tenuto.sessions.commands import (
+    EXTEND_MS_DEFAULT,
+    EXTEND_MS_MAX,
+    Answer,
+    Command,
+    Preference,
+    Verb,
+)
+from tenuto.toml.rules import Flag, Seconds, Text, Whole
+from tenuto.toml.tables import TableError, key, read_table
+from tenuto.wearables import pairing
+from tenuto.wearables.pairing import Forgotten, Paired
+
+from .play import Ended, Run, run
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from tenuto.config import Wearable
+    from tenuto.links.scan import Found
+    from tenuto.sessions.events import Entry
+    from tenuto.wearables.pairing import Target
+    from tenuto.wearables.supervisor import Supervisor
+
+    from .build import Host
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+WEARABLE = Text(64)
+"""An id from the configuration, or an address."""
+PATH = Text(4096)
+SCAN_MS_MAX = 600_000
+SOCKET = "socket"
+"""The door of the control socket and of this process's own commands."""
+
+
+class Person(Protocol):
+    """Whoever asked: at this terminal, or at the other end of the socket.
+
+    Attributes:
+        gone: Set when they want the end of what goes on.
+    """
+
+    gone: asyncio.Event
+
+    def show(self, text: str) -> None:
+        """Show them a line."""
+
+    async def ask(self, text: str) -> str:
+        """Ask them something.
+
+        Raises:
+            InputError: Nobody is there to answer.
+        """
+        ...
+
+    async def tell(self, items: Sequence[Entry] | Sequence[Found]) -> None:
+        """Tell them what happens on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[A, R]):
+    """One row.
+
+    Attributes:
+        name: On the control socket.
+        arguments: The dataclass of the arguments; its fields are made by `key`.
+        result: The dataclass of the result.
+        carry_out: Does it.
+    """
+
+    name: str
+    arguments: type[A]
+    result: type[R]
+    carry_out: Callable[[Host, A, Person], Awaitable[R]]
+
+    def read(self, told: Mapping[str, Any]) -> A:
+        """Read arguments that come from outside; null stands for what is not given.
+
+        Raises:
+            ControlError: With everything that is wrong with them.
+        """
+        try:
+            return read_table(
+                {name: value for name, value in told.items() if value is not None}, self.arguments
+            )
+        except TableError as error:
+            raise ControlError(f"{self.name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No arguments, or no result."""
+
+
+# --- about the host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostStatus:
+    """Which host this is and how its wearables are; see `Host.facts`."""
+
+    version: str
+    pid: int
+    wearables: list[dict[str, Any]]
+    config: str | None
+    history: str
+    broker: str
+    adapter: str
+
+
+async def _status(host: Host, _asked: Nothing, _person: Person) -> HostStatus:
+    told = [_told(supervisor) for supervisor in host.hub.supervisors.values()]
+    return HostStatus(version=__version__, pid=os.getpid(), wearables=told, **host.facts())
+
+
+def _told(supervisor: Supervisor) -> dict[str, Any]:
+    return {
+        "id": supervisor.name,
+        "state": supervisor.state.value,
+        "connected": supervisor.connected.is_set(),
+        "problem": None if supervisor.problem is None else str(supervisor.problem),
+        "reason": None if supervisor.problem is None else supervisor.problem.reason.value,
+        "playing": supervisor.playing,
+        "battery_pct": supervisor.battery_pct,
+        "firmware": supervisor.firmware,
+    }
+
+
+async def _flush(host: Host, _asked: Nothing, _person: Person) -> Nothing:
+    await host.flush()
+    return Nothing()
+
+
+async def _reload(host: Host, _asked: Nothing, person: Person) -> Nothing:
+    for line in await host.reload():
+        person.show(line)
+    return Nothing()
+
+
+# --- for wearables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnWearable:
+    """A command without more; `id` tells a repeat from a new one."""
+
+    wearable: str = key(WEARABLE, "a wearable's id")
+    id: str | None = key(Text(64), "comes back in the answer", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start(OnWearable):
+    """Begin a routine, the usual one for None."""
+
+    routine: str | None = key(Text(64), "a routine's name", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extend(OnWearable):
+    """Make the present hold longer."""
+
+    by_ms: int = key(
+        Seconds(1000, EXTEND_MS_MAX), "how much longer", name="by_s", default=EXTEND_MS_DEFAULT
+    )
+
+
+def _command(verb: Verb, arguments: type[OnWearable] = OnWearable) -> Operation[OnWearable, Answer]:
+    async def carry_out(host: Host, asked: OnWearable, _person: Person) -> Answer:
+        command = Command(
+            wearable=asked.wearable,
+            verb=verb,
+            routine=getattr(asked, "routine", None),
+            by_ms=getattr(asked, "by_ms", EXTEND_MS_DEFAULT),
+            id=asked.id,
+        )
+        return await host.commands.submit(command, SOCKET)
+
+    return Operation(verb.value, arguments, Answer, carry_out)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefer:
+    """What to set for a wearable, from its next start on; one of them."""
+
+    wearable: str = key(WEARABLE, "a wearable's id")
+    routine: str | None = key(Text(64), "what a bare start begins", default=None)
+    strength: int | None = key(Whole(*STRENGTH_PCT), "of the cues, in %", default=None)
+    hold_time: int | None = key(Whole(*HOLD_PCT), "of the holds, in %", default=None)
+    halfway: bool | None = key(Flag(), "whether the halfway cue is felt", default=None)
+    countdown: bool | None = key(Flag(), "whether the ticks are felt", default=None)
+
+
+async def _prefer(host: Host, asked: Prefer, _person: Person) -> Answer:
+    names = ("routine", "strength", "hold_time", "halfway", "countdown")
+    given = {name: getattr(asked, name) for name in names if getattr(asked, name) is not None}
+    if len(given) != 1:
+        raise InputError(f"one of {', '.join(names)} is set at a time")
+    ((name, value),) = given.items()
+    wanted = Preference(wearable=asked.wearable, name=name, value=value)
+    return await host.commands.submit(wanted, SOCKET)
+
+
+# --- on the radio and on the cable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """How long to listen."""
+
+    listen_ms: int = key(
+        Seconds(500, SCAN_MS_MAX), "how long to listen", name="seconds", default=10_000
+    )
+
+
+async def _scan(host: Host, asked: Scan, person: Person) -> Nothing:
+    from tenuto.links.listen import heard  # noqa: PLC0415 - bleak takes its time
+
+    async for found in heard(host.drivers.adapter(None), asked.listen_ms / 1000):
+        await person.tell(found)
+    return Nothing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A device that is in the configuration or in reach."""
+
+    address: str = key(PATH, "a wearable's id or its address")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cable:
+    """A band on a cable; `only` has it forget the keys of all other computers."""
+
+    port: str | None = key(PATH, "a wearable's id or its port, the only one", default=None)
+    only: bool = key(Flag(), "whether other computers lose their keys", default=False)
+
+
+async def _pair(host: Host, asked: Address, person: Person) -> Paired:
+    target = pairing.over_air(host.config.wearables, asked.address)
+    adapter = host.drivers.adapter(target.adapter)
+    async with host.hands_off(_is_one_of(target)), host.prompting(adapter, person):
+        return await pairing.pair_over_air(target, adapter, host.keys, person.show)
+
+
+async def _pair_by_cable(host: Host, asked: Cable, person: Person) -> Paired:
+    target = pairing.by_cable(host.config.wearables, asked.port)
+    async with host.hands_off(lambda wearable: LINKS[wearable.link].is_cable):
+        return await pairing.pair_by_cable(target, host.keys, person.show, only=asked.only)
+
+
+async def _forget(host: Host, asked: Address, _person: Person) -> Forgotten:
+    target = pairing.any_of(host.config.wearables, asked.address)
+    async with host.hands_off(_is_one_of(target)):
+        return await pairing.forget(target, host.drivers.adapter(target.adapter), host.keys)
+
+
+def _is_one_of(target: Target) -> Callable[[Wearable], bool]:
+    return lambda wearable: wearable.id in target.names
+
+
+STATUS = Operation("status", Nothing, HostStatus, _status)
+FLUSH = Operation("flush", Nothing, Nothing, _flush)
+RELOAD = Operation("reload", Nothing, Nothing, _reload)
+RUN = Operation("run", Run, Ended, run)
+PREFER = Operation("prefer", Prefer, Answer, _prefer)
+SCAN = Operation("scan", Scan, Nothing, _scan)
+PAIR = Operation("pair", Address, Paired, _pair)
+PAIR_BY_CABLE = Operation("pair_by_cable", Cable, Paired, _pair_by_cable)
+FORGET = Operation("forget", Address, Forgotten, _forget)
+
+_OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
+
+_ROWS: tuple[Operation[Any, Any], ...] = (
+    *(STATUS, FLUSH, RELOAD, RUN, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
+    *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
+)
+OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}
+"""All of them by name."""

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Playing one routine and following it to its end, for whoever asked."""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.event_loops import real_s
+from tenuto.history import replay
+from tenuto.routines.compile import CompiledPlan
+from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.events import Entry, SessionEnded
+from tenuto.toml.rules import Text, show
+from tenuto.toml.tables import key
+from tenuto_core.plan import MAX_BYTES, Plan, PlanError
+
+from .sinks import queue_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenuto.history import Store
+    from tenuto.sessions.events import SessionKey
+    from tenuto.wearables.supervisor import Supervisor
+
+    from .build import Host
+    from .operations import Person
+    from .sinks import Sink
+
+REACH_TIMEOUT_S = 60.0
+SESSION_MARGIN_S = 900.0
+"""How long after the plan's own end a session may still go on, for pauses and lost links."""
+STOP_TIMEOUT_S = 5.0
+ENTRIES_HELD_MAX = 2048
+GOES_ON = (
+    "{} is out of reach; what it plays goes on there, and the history will be completed when it is "
+    "back"
+)
+
+
+class _PlanBytes:
+    """A plan in base64."""
+
+    def read(self, value: object) -> CompiledPlan:
+        """Return the plan; raise ValueError if it is none."""
+        if not isinstance(value, str) or len(value) > 2 * MAX_BYTES:
+            raise ValueError(f"is {show(value)}, allowed is a plan in base64")
+        data = b64decode(value, validate=True)
+        try:
+            return CompiledPlan(data, Plan(data))
+        except PlanError as error:
+            raise ValueError(f"is broken: {error}") from error
+
+    def write(self, plan: CompiledPlan) -> str:
+        """Return what `read` reads."""
+        return b64encode(plan.data).decode()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a string."""
+        return {"type": "string", "contentEncoding": "base64"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What to play; without a plan the routine by its name, None for the usual one."""
+
+    wearable: str | None = key(Text(64), "a wearable's id, the first one without it", default=None)
+    routine: str | None = key(Text(4096), "a routine's name", default=None)
+    plan: CompiledPlan | None = key(_PlanBytes(), "a plan in place of a routine", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a session ended: one of `tenuto_core.vocab.END_REASONS`."""
+
+    reason: str
+
+
+class OneSession:
+    """Lets the entries of one session through to a sink, and tells when it has ended.
+
+    Until `choose` says which, entries are held back: a wearable may first hand over sessions that
+    it played alone.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self.name = sink.name
+        self.ended: asyncio.Future[SessionEnded] = asyncio.get_running_loop().create_future()
+        self._sink = sink
+        self._key: SessionKey | None = None
+        self._held: list[Entry] = []
+
+    async def open(self) -> None:
+        """Open the sink."""
+        await self._sink.open()
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Pass on what belongs to the session."""
+        if self._key is None:
+            self._held = [*self._held, *entries][-ENTRIES_HELD_MAX:]
+            return
+        await self._pass_on(entries)
+
+    async def choose(self, session: SessionKey, before: Sequence[Entry] = ()) -> None:
+        """Say which session; what was held back of it comes first.
+
+        before: what is known of its beginning; what is in it and was held back comes once.
+        """
+        known = {entry.event for entry in before}
+        held, self._held = self._held, []
+        self._key = session
+        await self._pass_on([*before, *(entry for entry in held if entry.event not in known)])
+
+    async def _pass_on(self, entries: Sequence[Entry]) -> None:
+        mine = [entry for entry in entries if entry.session == self._key]
+        if mine:
+            await self._sink.handle(mine)
+        for entry in mine:
+            if isinstance(entry.event, SessionEnded) and not self.ended.done():
+                self.ended.set_result(entry.event)
+
+    async def close(self) -> None:
+        """Close the sink."""
+        await self._sink.close()
+
+
+class PersonSink:
+    """The sink that tells a person."""
+
+    name = "control"
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    async def open(self) -> None:
+        """Do nothing: the person is there."""
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Tell them."""
+        await self._person.tell(entries)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def run(host: Host, asked: Run, person: Person) -> Ended:
+    """Play a routine, or join what plays, and tell what happens to its end.
+
+    Raises:
+        InputError: There is no such wearable or routine, or it has mistakes.
+        LinkError: The wearable is out of reach.
+        RefusedError: It does not take the plan.
+    """
+    supervisor = _supervisor(host, asked.wearable)
+    compiled = asked.plan or host.plan(supervisor.name, asked.routine)
+    sink = OneSession(PersonSink(person))
+    async with queue_for(sink) as queue:
+        host.hub.attach(queue)
+        try:
+            if not supervisor.connected.is_set():
+                title = host.config.wearable(supervisor.name).title
+                person.show(f"looking for the wearable {title}")
+            await _reach(supervisor)
+            session, lasts_ms, joined = await _begin(supervisor, compiled)
+            before: list[Entry] = []
+            if joined:
+                person.show(f"{supervisor.name} already plays: joining it")
+                await host.flush()
+                before = await _so_far(host.store, session, supervisor.person)
+            await sink.choose(session, before)
+            ended = await _follow(host, supervisor, sink, lasts_ms, person)
+        finally:
+            host.hub.detach(queue)
+    return Ended(ended.reason)
+
+
+def _supervisor(host: Host, name: str | None) -> Supervisor:
+    supervisors = host.hub.supervisors
+    if name is None and supervisors:
+        return next(iter(supervisors.values()))
+    if name is None or name not in supervisors:
+        known = ", ".join(supervisors) or "none"
+        raise InputError(f"no wearable {name!r} is kept here; known: {known}")
+    return supervisors[name]
+
+
+async def _reach(supervisor: Supervisor) -> None:
+    """Wait until a wearable is in reach.
+
+    Raises:
+        LinkError: It was not in `REACH_TIMEOUT_S`; with the reason if one is known.
+    """
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            await supervisor.connected.wait()
+    except TimeoutError:
+        raise supervisor.problem or LinkError(
+            LinkReason.NOT_FOUND, f"{supervisor.name} did not answer in {REACH_TIMEOUT_S:.0f} s"
+        ) from None
+
+
+async def _begin(supervisor: Supervisor, compiled: CompiledPlan) -> tuple[SessionKey, int, bool]:
+    """Start the plan, or join what plays.
+
+    Returns:
+        The session, how long it may still last in ms, and whether it was joined.
+    """
+    playing = await supervisor.present_session()
+    if playing is None:
+        return await supervisor.start(compiled), compiled.plan.duration_ms, False
+    plan = supervisor.tracker.plan if supervisor.tracker is not None else None
+    return playing, compiled.plan.duration_ms if plan is None else plan.duration_ms, True
+
+
+async def _follow(
+    host: Host, supervisor: Supervisor, sink: OneSession, lasts_ms: int, person: Person
+) -> SessionEnded:
+    """Wait for the session's end; whoever asked for it may wish it to come at once."""
+    wanted = asyncio.create_task(person.gone.wait(), name="wait for a reason to stop")
+    try:
+        await asyncio.wait(
+            (sink.ended, wanted),
+            timeout=lasts_ms / 1000 + SESSION_MARGIN_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    finally:
+        wanted.cancel()
+    if person.gone.is_set() and not sink.ended.done():
+        person.show(f"stopping {supervisor.name}")
+        stop = Command(wearable=supervisor.name, verb=Verb.STOP)
+        stopping = asyncio.create_task(host.commands.submit(stop), name="stop when asked")
+        try:
+            await asyncio.wait((sink.ended,), timeout=real_s(STOP_TIMEOUT_S))
+        finally:
+            stopping.cancel()
+            await asyncio.wait((stopping,), timeout=1)
+    if not sink.ended.done():
+        raise LinkError(LinkReason.LOST, GOES_ON.format(supervisor.name))
+    return sink.ended.result()
+
+
+async def _so_far(store: Store, session: SessionKey, person: str | None) -> list[Entry]:
+    """Return what the history has of a session that still goes on, as entries that are replayed."""
+    for stored in await store.unfinished(session.device):
+        if stored.row.key == session:
+            return [
+                Entry(
+                    session,
+                    stored.row.wearable,
+                    person,
+                    event,
+                    utc_ms,
+                    replayed=True,
+                    is_simulated=stored.row.is_simulated,
+                )
+                for event, utc_ms in replay(stored)
+            ]
+    return []

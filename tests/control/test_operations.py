@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What a client may ask of the daemon: checked where it arrives, and carried out like anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tenuto.config import Config, Folders, History, Mqtt
+from tenuto.control import ControlServer, find_daemon, is_possible
+from tenuto.daemon.build import Setting, open_host
+from tenuto.daemon.doors import handlers
+from tenuto.daemon.operations import OPERATIONS
+from tenuto.errors import ControlError
+from tenuto.sessions.commands import Verb
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from tenuto.control import Client
+    from tenuto.daemon.build import Host
+
+pytestmark = [
+    pytest.mark.real_time,
+    pytest.mark.slow,
+    pytest.mark.skipif(not is_possible(), reason="no such sockets here"),
+]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name, for the path of the socket."""
+    with tempfile.TemporaryDirectory(prefix="tenuto-") as name:
+        yield Path(name)
+
+
+@asynccontextmanager
+async def daemon(folder: Path) -> AsyncIterator[tuple[Host, Client]]:
+    """A daemon with its simulated wearable, and a client of it."""
+    config = Config(
+        mqtt=Mqtt(url="off"),
+        history=History(path=folder / "h.db"),
+        own=Folders(folder, folder),
+    )
+    setting = Setting(config=config, speed=1.0, mqtt=False, say=lambda _: None, seed=1)
+    environ = {"XDG_RUNTIME_DIR": str(folder)}
+    async with (
+        open_host(setting, config.wearables, []) as host,
+        host.running(),
+        ControlServer(environ, folder, handlers(host)),
+    ):
+        client = await find_daemon(environ, folder)
+        assert client is not None
+        yield host, client
+
+
+@pytest.mark.parametrize(
+    "name, arguments, text",
+    [
+        ("scan", {"seconds": 10**4000}, "`seconds` is a very large number"),
+        ("scan", {"seconds": "long"}, "`seconds` is the text 'long'"),
+        ("scan", {"seconds": True}, "`seconds` is true"),
+        ("scan", {"second": 3}, "did you mean `seconds`?"),
+        ("run", {"plan": "AAAA"}, "`plan` is broken"),
+        ("run", {"plan": "no base64!"}, "`plan`"),
+        ("run", {"routine": 3}, "`routine` is 3"),
+        ("run", {"wearable": "x" * 65}, "`wearable` is 65 bytes long"),
+        ("pair", {}, "`address` is missing"),
+        ("pair_by_cable", {"only": 1}, "allowed is true or false"),
+        ("forget", {"address": ["a"]}, "`address` is a list"),
+        ("status", {"more": 1}, "unknown key `more`"),
+        ("pause", {"wearable": "simulated", "by_s": 3}, "unknown key `by_s`"),
+        ("extend", {"wearable": "simulated", "by_s": 601}, "1 to 600 seconds"),
+        ("prefer", {"wearable": "simulated", "strength": 9}, "allowed is 10 to 150"),
+    ],
+)
+async def test_arguments_are_checked_where_they_arrive(
+    folder: Path, name: str, arguments: dict[str, Any], text: str
+) -> None:
+    async with daemon(folder) as (_, client):
+        with pytest.raises(ControlError) as caught:
+            await client.ask(name, **arguments)
+        assert text in str(caught.value)
+        assert (await client.ask("status"))["wearables"][0]["id"] == "simulated", "it goes on"
+
+
+async def test_a_number_and_a_text_that_break_readers_end_no_other_request(folder: Path) -> None:
+    async with daemon(folder) as (_, client):
+        for line in (
+            b'{"tenuto": 1, "ask": "scan", "seconds": ' + b"9" * 4000 + b"}\n",
+            b'{"tenuto": 1, "ask": "scan", "seconds": ' + b"9" * 9000 + b"}\n",
+            b'{"tenuto": 1, "ask": "run", "routine": "\\ud800"}\n',
+        ):
+            reader, writer = await asyncio.open_unix_connection(str(client.path))
+            writer.write(line)
+            async with asyncio.timeout(5):
+                told = json.loads(await reader.readline())
+            writer.close()
+            assert told["error"]["text"], line
+            assert "fault" not in told["error"]["text"]
+        assert await client.ask("flush") == {}
+
+
+async def test_a_wearable_is_commanded_by_every_word(folder: Path) -> None:
+    assert {verb.value for verb in Verb} <= OPERATIONS.keys()
+    async with daemon(folder) as (host, client):
+        async with asyncio.timeout(60):
+            await host.hub.supervisors["simulated"].connected.wait()
+
+        async def ask(name: str, **more: Any) -> tuple[bool, str]:
+            answer = await client.ask(name, wearable="simulated", **more)
+            return answer["ok"], answer["reason"]
+
+        assert await ask("start", routine="no such") == (False, "unknown_routine")
+        assert await ask("start", routine="lower-back") == (True, "ok")
+        assert await ask("pause", id="7") == (True, "ok")
+        assert await ask("pause", id="7") == (True, "ok"), "a repeat"
+        assert await ask("pause", id="8") == (False, "already_paused")
+        assert await ask("toggle") == (True, "ok")
+        assert await ask("prefer", strength=80) == (True, "ok")
+        assert host.settings.preferences("simulated").adjustment.strength_pct == 80
+        assert await ask("stop") == (True, "ok")
+        assert (await client.ask("stop", wearable="sock"))["reason"] == "unknown_wearable"
