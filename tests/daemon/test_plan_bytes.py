@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tenuto.errors import LinkError
 from tenuto.history import replay
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines import plan_bytes
@@ -25,10 +26,11 @@ from tenuto_core.plan import CUES_V1, Plan
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tenuto.links.base import Link
+    from tenuto.sessions.events import Record
 
 START = Command(wearable="band", verb=Verb.START)
 
@@ -210,6 +212,50 @@ async def test_records_out_of_their_order_end_nothing(tmp_path: Path) -> None:
         return wire.encode(op, tag, next(numbers), tail=tail) if op == wire.LOG else frame
 
     await _survives(tmp_path, jumps)
+
+
+async def test_no_record_with_a_number_that_no_log_has_is_handed_on() -> None:
+    def counts_too_far(frame: bytes) -> bytes:
+        op, tag, values, tail = wire.decode(frame)
+        if op == wire.LOG_READ | wire.ANSWER:
+            return wire.encode(op, tag, values[0], RECORD_SEQ_MAX, RECORD_SEQ_MAX)
+        if op == wire.LOG:
+            return wire.encode(op, tag, RECORD_SEQ_MAX, tail=tail[:16] * 8)
+        return frame
+
+    numbers, driver = await _followed(counts_too_far)
+    assert numbers == []
+    assert driver.frames_broken
+
+
+async def test_no_gap_is_told_of_a_log_that_ends_before_it_begins() -> None:
+    def ends_before(frame: bytes) -> bytes:
+        op, tag, values, _ = wire.decode(frame)
+        if op == wire.LOG_READ | wire.ANSWER:
+            return wire.encode(op, tag, values[0], 4_000_000_000, 7)
+        return frame
+
+    with pytest.raises(LinkError, match="does not answer"):
+        await _followed(ends_before)
+
+
+async def _followed(lie: Callable[[bytes], bytes]) -> tuple[list[int], BandDriver]:
+    """Follow a band that lies for a while; gives the numbers that were handed on."""
+    numbers: list[int] = []
+
+    def take(records: Sequence[Record]) -> bool:
+        numbers.extend(record.seq for record in records)
+        return True
+
+    band = InProcessBand(RecordingMotor())
+    driver = BandDriver(Changing(band, lie))
+    await driver.connect(lambda: None)
+    try:
+        await driver.follow(0, take, lambda _first, _end: None)
+        await asyncio.sleep(30)
+    finally:
+        await driver.disconnect()
+    return numbers, driver
 
 
 async def _survives(tmp_path: Path, lie: Callable[[bytes], bytes]) -> None:
