@@ -121,9 +121,10 @@ def test_what_is_wrong_with_a_plug_in_is_told_and_stops_no_other() -> None:
     for name in ("broken", "exits", "no_model", "taken"):
         assert f"the plug-in {name!r} of doorbell-for-tenuto is left out" in told
     assert "'fits'" not in told
-    band = registry.recognize(Found(address="A", name="crash", services=frozenset({TENUTO})))
-    assert band is not None
-    assert band.title == "Tenuto band"
+    strap = registry.recognize(Found(address="A", name="crash", services=frozenset({HEART_RATE})))
+    assert strap is not None, "a row that fails hides no other"
+    assert strap.id == "heart"
+    assert registry.find("band").title == "Tenuto band"
 
 
 def test_a_plug_in_is_asked_only_where_it_is_needed(plug_in: Path) -> None:
