@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.config import parse
+from tenuto.config import Config, History, Mqtt, Wearable, parse
+from tenuto.daemon.build import Setting, open_host
 from tenuto.errors import InputError
 from tenuto.links.radios.registry import RADIOS, radio_named
 from tenuto.links.registry import LINKS
@@ -22,6 +26,9 @@ from tests.contracts.test_links import LINKS as LINK_STAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tenuto.wearables.base import Driver
+    from tenuto.wearables.model import BuildContext
 
 PLUG_IN = """
 from dataclasses import dataclass
@@ -208,6 +215,34 @@ def test_a_scan_promises_only_what_a_row_delivers() -> None:
         assert model is not None
         assert model.build or model.build_sensor
         assert one.address in model.configuration(one.address)
+
+
+async def test_a_model_that_cannot_be_built_stops_no_other_wearable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_wearable: Wearable, _context: BuildContext) -> Driver:
+        raise RuntimeError("a mistake of the plug-in's")
+
+    broken = replace(throwaway_model.MODEL, build=fail)
+    monkeypatch.setattr(registry, "plug_ins", lambda: ({broken.id: broken}, ()))
+    config = Config(
+        mqtt=Mqtt(url="off"),
+        history=History(path=tmp_path / "h.db"),
+        wearables=(
+            Wearable(id="left", model=broken.id, link="simulated"),
+            Wearable(id="right", link="simulated"),
+        ),
+    )
+    said: list[str] = []
+    setting = Setting(config=config, speed=math.inf, mqtt=False, say=said.append, seed=0)
+    async with open_host(setting, config.wearables, []) as host, host.running():
+        await asyncio.wait_for(host.hub.supervisors["right"].connected.wait(), 60)
+    assert said == [
+        (
+            "wearable 'left' cannot be kept: wearable 'left': its model 'throwaway' fails: "
+            "RuntimeError: a mistake of the plug-in's"
+        )
+    ]
 
 
 def test_what_it_says_to_write_is_a_configuration() -> None:

@@ -143,7 +143,12 @@ class Host:
         self._is_built = True
         self.commands = Commands(self.hub, self.plan, self.settings, self._say_settings)
         for wearable in wearables:
-            await self._add(wearable)
+            try:
+                await self._add(wearable)
+            except TenutoError as error:
+                if len(wearables) == 1:
+                    raise
+                self.setting.say(f"wearable {wearable.id!r} cannot be kept: {error}")
 
     async def _add(self, wearable: Wearable) -> None:
         driver = await self.drivers.driver(wearable)
@@ -243,7 +248,16 @@ class Host:
             if person.id in worn_by
         ]
         shared = {person.id for person in self.config.people if person.publish_heart_rate}
-        subjects = [Subject(id=w.id, name=w.title, heart=w.person in shared) for w in wearables]
+        subjects = [
+            Subject(
+                id=wearable.id,
+                name=wearable.title,
+                heart=wearable.person in shared,
+                manufacturer=registry.of(wearable).manufacturer,
+                model=registry.of(wearable).title,
+            )
+            for wearable in wearables
+        ]
         self.bridge.set_subjects(subjects, people)
         self.feed.set_subjects([w.id for w in wearables], [person.id for person in people])
         self.bridge.announce_anew()

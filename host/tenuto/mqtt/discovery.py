@@ -46,6 +46,10 @@ class Subject:
     id: str
     name: str
     heart: bool = False
+    manufacturer: str = "Tenuto"
+    """Of a wearable: who makes it."""
+    model: str = "Wearable"
+    """Of a wearable: what people call such a device."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -494,7 +498,7 @@ def announce_wearable(
     }
     components["routine"]["options"] = list(routines)
     components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS}
-    config = _device(device_id, f"Tenuto {wearable.name}", "Wearable", components) | {
+    config = _device(device_id, wearable, wearable.model, components) | {
         "availability": _available(topics.bridge, of["availability"]),
         "availability_mode": "all",
         "qos": 1,
@@ -511,7 +515,7 @@ def announce_person(topics: Topics, prefix: str, person: Subject) -> Announcemen
         row.key: _component(row, device_id, f"tenuto_person_{person.id}", of, topics.bridge)
         for row in PERSON
     }
-    config = _device(device_id, f"Tenuto {person.name}", "Person", components) | {
+    config = _device(device_id, person, "Person", components) | {
         "availability": _available(topics.bridge),
         "availability_mode": "all",
         "qos": 1,
@@ -545,12 +549,14 @@ def _device_id(topics: Topics, kind: str, own_id: str) -> str:
     return f"{topics.base.replace('/', '-')}_{kind}_{own_id}"
 
 
-def _device(device_id: str, name: str, model: str, components: dict[str, Any]) -> dict[str, Any]:
+def _device(
+    device_id: str, subject: Subject, model: str, components: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "device": {
             "identifiers": [device_id],
-            "name": name,
-            "manufacturer": "Tenuto",
+            "name": f"Tenuto {subject.name}",
+            "manufacturer": subject.manufacturer,
             "model": model,
         },
         "origin": {"name": "Tenuto", "sw_version": __version__},
