@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import stat
-import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,7 @@ from tenuto.errors import (
     StoreError,
     TenutoError,
 )
+from tests.control.rig import user
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ if not is_possible():
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder with a short name: a socket's path has room for some 100 characters."""
-    with tempfile.TemporaryDirectory(prefix="tenuto-") as name:
-        yield Path(name)
+    with user() as path:
+        yield path
 
 
 async def echo(talk: Conversation) -> dict[str, Any]:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import random
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from tenuto.history import Store
 from tenuto.sessions.device import named
 from tenuto.sessions.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
 from tenuto.sessions.tracker import Tracker
@@ -17,6 +20,10 @@ from tenuto_core.encode import encode
 from tenuto_core.log import Log, unpack_record
 from tenuto_core.plan import CUES_V1, Plan, Step
 from tenuto_core.player import Player
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 UTC_MS = 1_800_000_000_000
 HOLD_MS = 30_000
@@ -143,3 +150,14 @@ def eventful_session(**band: object) -> list[Entry]:
                 wearer.do(command)
         wearer.pass_ms(1_000)
     return wearer.entries()
+
+
+def keep(database: Path, *sessions: Sequence[Entry]) -> None:
+    """Put sessions into a history, from a test without an event loop."""
+
+    async def add() -> None:
+        async with Store(database) as store:
+            for session in sessions:
+                await store.add(session)
+
+    asyncio.run(add())

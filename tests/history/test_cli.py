@@ -19,16 +19,10 @@ from tenuto import cli
 from tenuto.history import ExerciseNote, Store
 from tenuto.sessions.events import LinkLost, to_json
 from tenuto_core import vocab
-from tests.history.sessions import (
-    READY_MS,
-    Band,
-    eventful_session,
-    whole_session,
-    with_strap,
-)
+from tests.history.sessions import READY_MS, Band, eventful_session, keep, whole_session, with_strap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from tenuto.sessions.events import Entry
@@ -57,15 +51,6 @@ def history(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
-
-
-def keep(database: Path, *sessions: Sequence[Entry]) -> None:
-    async def add() -> None:
-        async with Store(database) as store:
-            for session in sessions:
-                await store.add(session)
-
-    asyncio.run(add())
 
 
 def stopped_session() -> list[Entry]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from tenuto import cli
 from tenuto.cli import safety
 from tenuto.config import Config, History, Person, Wearable
-from tenuto.history import Store
 from tenuto_core import vocab
-from tests.history.sessions import READY_MS, UTC_MS, Band, whole_session
+from tests.history.sessions import READY_MS, UTC_MS, Band, keep, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,15 +33,6 @@ def config(tmp_path: Path) -> Config:
             Wearable(id="waist", link="simulated", person="ben"),
         ),
     )
-
-
-def keep(config: Config, *sessions: list[Entry]) -> None:
-    async def add() -> None:
-        async with Store(config.history_path) as store:
-            for session in sessions:
-                await store.add(session)
-
-    asyncio.run(add())
 
 
 def stopped(boot_id: int, utc_ms: int) -> list[Entry]:
@@ -88,7 +77,7 @@ def test_a_program_that_reads_along_is_told_nothing(
 
 
 def test_the_last_time_is_remembered(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
-    keep(config, whole_session(boot_id=1), stopped(2, UTC_MS + DAY_MS))
+    keep(config.history_path, whole_session(boot_id=1), stopped(2, UTC_MS + DAY_MS))
     safety.tell(config, None, None)
 
     err = capsys.readouterr().err
@@ -105,7 +94,7 @@ def test_another_routine_or_person_is_not_meant(
     routine: str | None,
     wearable: str | None,
 ) -> None:
-    keep(config, stopped(2, UTC_MS))
+    keep(config.history_path, stopped(2, UTC_MS))
     safety.tell(config, routine, wearable)
 
     assert "last time" not in capsys.readouterr().err
@@ -114,7 +103,11 @@ def test_another_routine_or_person_is_not_meant(
 def test_a_session_that_went_well_since_needs_no_hint(
     config: Config, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep(config, stopped(1, UTC_MS), whole_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS))
+    keep(
+        config.history_path,
+        stopped(1, UTC_MS),
+        whole_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS),
+    )
     safety.tell(config, None, None)
 
     assert "last time" not in capsys.readouterr().err

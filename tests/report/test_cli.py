@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import stat
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto import cli
-from tenuto.history import Store
-from tests.history.sessions import whole_session
+from tests.history.sessions import keep, whole_session
 from tests.report.played import DAY_MS, EVENING_MS, played
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.sessions.events import Entry
 
 Typed = tuple[int, str, str]
 
@@ -55,15 +52,6 @@ def tenuto(
         return int(ended.value.code or 0), output.out, output.err
 
     return run
-
-
-def keep(database: Path, *sessions: list[Entry]) -> None:
-    async def add() -> None:
-        async with Store(database) as store:
-            for session in sessions:
-                await store.add(session)
-
-    asyncio.run(add())
 
 
 def files(tmp_path: Path) -> list[str]:

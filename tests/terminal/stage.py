@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from tenuto.sessions.events import Entry
 from tenuto.terminal import LiveSink
 from tenuto_core import vocab
 from tests.history.sessions import Band
+from tests.patience import patience_s
 from tests.sample_routines import vocabulary
 
 if TYPE_CHECKING:
@@ -64,6 +66,18 @@ class Screen(io.StringIO):
     @property
     def text(self) -> str:
         return CONTROL.sub("", self.getvalue())
+
+
+class StuckScreen(Screen):
+    """A terminal after Ctrl-S, until `goes_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def write(self, text: str) -> int:
+        assert self.goes_on.wait(patience_s(30))
+        return super().write(text)
 
 
 class Stage:

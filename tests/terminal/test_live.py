@@ -9,7 +9,6 @@ import math
 import random
 import re
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +22,7 @@ from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.patience import patience_s
-from tests.terminal.stage import HOW, ROUTINE, Screen, Stage, plan
+from tests.terminal.stage import HOW, ROUTINE, Stage, StuckScreen, plan
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -471,22 +470,10 @@ async def test_a_terminal_that_is_resized_is_drawn_afresh() -> None:
     assert max(map(len, lines)) < 50
 
 
-class _StuckScreen(Screen):
-    """A terminal after Ctrl-S."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.goes_on = threading.Event()
-
-    def write(self, text: str) -> int:
-        assert self.goes_on.wait(patience_s(30))
-        return super().write(text)
-
-
 @pytest.mark.slow
 @pytest.mark.real_time
 async def test_a_terminal_that_takes_nothing_holds_up_nobody() -> None:
-    screen = _StuckScreen()
+    screen = StuckScreen()
     console = Console(
         file=screen, force_terminal=True, width=80, height=24, color_system=None, _environ={}
     )

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import re
-import threading
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -20,9 +19,8 @@ from tenuto.sessions.events import Entry, HeartSensor, LinkLost, LinkRestored, R
 from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
 from tenuto_core import vocab
 from tests.history.sessions import Band
-from tests.patience import patience_s
 from tests.terminal.picture import PICTURE
-from tests.terminal.stage import ROUTINE, Screen, plan
+from tests.terminal.stage import ROUTINE, Screen, StuckScreen, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -195,23 +193,13 @@ async def test_another_failure_is_told_once() -> None:
     await sink.close()
 
 
-class _SlowReader(io.StringIO):
-    def __init__(self) -> None:
-        super().__init__()
-        self.goes_on = threading.Event()
-
-    def write(self, text: str) -> int:
-        assert self.goes_on.wait(patience_s(30))
-        return super().write(text)
-
-
 @pytest.mark.slow
 @pytest.mark.real_time
 @pytest.mark.parametrize("make", [JsonSink, LinesSink])
 async def test_a_slow_reader_holds_up_nobody_and_gets_all_of_it_once(
     make: type[JsonSink | LinesSink],
 ) -> None:
-    slow, quick = _SlowReader(), io.StringIO()
+    slow, quick = StuckScreen(), Screen()
     entries = whole()
 
     sink = make(slow)
