@@ -14,6 +14,8 @@ import pytest
 
 from tenuto.config import Config, History, Mqtt, Wearable, parse
 from tenuto.daemon.build import Setting, open_host
+from tenuto.doctor import Level
+from tenuto.doctor.checks import configuration
 from tenuto.errors import InputError
 from tenuto.links.radios.registry import RADIOS, radio_named
 from tenuto.links.registry import LINKS
@@ -22,6 +24,7 @@ from tenuto.wearables import registry
 from tests.conftest import ROOT
 from tests.contracts import throwaway_model
 from tests.contracts.test_links import LINKS as LINK_STAGES
+from tests.doctor.test_doctor import context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,6 +218,16 @@ def test_a_scan_promises_only_what_a_row_delivers() -> None:
         assert model is not None
         assert model.build or model.build_sensor
         assert one.address in model.configuration(one.address)
+
+
+@pytest.mark.usefixtures("plug_in")
+async def test_doctor_tells_of_a_plug_in_that_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "tenuto.toml"
+    file.write_text('[[wearable]]\nid = "wrist"\nlink = "simulated"\n')
+    found = await configuration(context(parse(file.read_bytes(), str(file))))
+    warned = [(text, advice) for level, text, advice in found if level is Level.WARNING]
+    assert len(warned) == 4
+    assert all("doorbell-for-tenuto" in text and advice for text, advice in warned)
 
 
 async def test_a_model_that_cannot_be_built_stops_no_other_wearable(
