@@ -66,12 +66,12 @@ async def _serve(setting: Setting) -> int:
     manager = ServiceManager(os.environ)
     with DaemonLock(setting.config.own.data):
         async with open_host(setting, setting.config.wearables, []) as host:
-            setting.say(host.broker_text or "MQTT is off")
+            setting.say(host.mqtt.text or "MQTT is off")
             async with (
                 host.running(),
-                collected_between_sessions(lambda: host.is_playing),
+                collected_between_sessions(lambda: host.hub.is_playing),
                 ControlServer(os.environ, setting.config.own.data, handlers(host)) as socket,
-                manager.watched(host.describe),
+                manager.watched(host.hub.describe),
             ):
                 if socket.path is None:
                     setting.say("commands beside the daemon cannot ask it on this system")

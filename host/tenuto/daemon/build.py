@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import os
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.history.completed_holds import times_held
 from tenuto.links.registry import LINKS
-from tenuto.mqtt.discovery import Subject
 from tenuto.routines.library import Library
 from tenuto.routines.progression import grown, grows, growths
 from tenuto.sessions.device import device_of
@@ -25,42 +22,31 @@ from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
-from tenuto.wearables import registry
-from tenuto.wearables.device_state import DeviceState
-from tenuto.wearables.surroundings import LinkState
 
-from .commands import MQTT, Commands
+from .commands import Commands
 from .drivers import Drivers
 from .hub import Hub
+from .mqtt_service import MqttService
 from .reload import changes
 from .sinks import SINKS, SinkContext, queue_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from tenuto.config import Config, Wearable
-    from tenuto.links.ble import BleAdapter
-    from tenuto.links.radios.bluez_agent import Prompter
-    from tenuto.mqtt.address import BrokerAddress
-    from tenuto.mqtt.bridge import Bridge
-    from tenuto.mqtt.state_topics import StateTopics
     from tenuto.routines.adjust import Adjustment
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.progression import Growth
     from tenuto.routines.routine import Routine
+    from tenuto.wearables.supervisor import Supervisor
 
     from .sinks import Sink, SinkQueue
 
 _log = logging.getLogger(__name__)
 
-SESSION_MARGIN_S = 900.0
-"""How long after the plan's own end a session may still go on, for pauses and lost links."""
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
-
-FINISHED, FAILED, STOPPED = 0, 1, 3
-"""Exit codes; 2, wrong use, is given where the mistake is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +75,9 @@ class Host:
         self.config = setting.config
         self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
-        self._is_built = False
         self.hub: Hub
         self.commands: Commands
         self.store: Store
-        self.bridge: Bridge | None = None
-        self.feed: StateTopics | None = None
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._queues: list[SinkQueue] = []
@@ -103,9 +86,13 @@ class Host:
         self.drivers = Drivers(
             setting.config, stack=stack, keys=self.keys, utc_ms=self.time.utc_ms, rng=self._rng
         )
-        self._broker: BrokerAddress | None = None
         self.settings = SettingsStore(setting.config.state_path)
-        self.broker_text = ""
+        self.mqtt = MqttService(self)
+
+    @property
+    def supervisors(self) -> Mapping[str, Supervisor]:
+        """The supervisors by the names of their wearables; none before `build`."""
+        return self.hub.supervisors if hasattr(self, "hub") else {}
 
     # --- building
 
@@ -120,14 +107,17 @@ class Host:
         self._devices = DeviceIds(config.history_path.with_name("devices.json"))
         skews = ClockStore(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
-        history = queue_for(HistorySink(self.store, self._keep_messages))
+        history = queue_for(HistorySink(self.store, self.mqtt.keep))
         await self._stack.enter_async_context(history)
-        self._broker = await self._find_broker()
+        await self.mqtt.find_broker(self._stack)
         context = SinkContext(config=config, store=self.store, utc_ms=self.time.utc_ms)
         built = [row.build(context) for row in SINKS.values() if row.build is not None]
         sinks = [*sinks, *(sink for sink in built if sink is not None)]
         queues = [await self._stack.enter_async_context(queue_for(sink)) for sink in sinks]
-        queues += await self._build_bridge(wearables, history)
+        queues += [
+            await self._stack.enter_async_context(queue_for(sink))
+            for sink in self.mqtt.sinks(wearables, history, self._rng)
+        ]
         self._queues = [history, *queues]
         self.hub = Hub(
             store=self.store,
@@ -135,13 +125,12 @@ class Host:
             queues=queues,
             utc_ms=self.time.utc_ms,
             rng=self._rng,
-            on_link=self._on_link,
+            on_link=self.mqtt.on_link,
             skews=skews,
             stand_in=self._stand_in,
             shares_heart=self._shares_heart,
         )
-        self._is_built = True
-        self.commands = Commands(self.hub, self.plan, self.settings, self._say_settings)
+        self.commands = Commands(self.hub, self.plan, self.settings, self.mqtt.say_settings)
         for wearable in wearables:
             try:
                 await self._add(wearable)
@@ -168,121 +157,9 @@ class Host:
         address = self._addresses[wearable_id]
         return self._devices.of(wearable_id) if address is None else device_of(None, address, "")
 
-    async def _keep_messages(self) -> None:
-        if self.bridge is not None:
-            await self.bridge.keep()
-
-    async def _find_broker(self) -> BrokerAddress | None:
-        mqtt = self.config.mqtt
-        if mqtt.is_off or (math.isinf(self.setting.speed) and not self.setting.mqtt):
-            return None
-        address: BrokerAddress
-        if mqtt.is_embedded:
-            from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
-
-            broker = await self._stack.enter_async_context(EmbeddedBroker())
-            address = broker.address
-            self.broker_text = f"MQTT for this machine at {address}"
-        else:
-            configured = self.config.broker(os.environ)
-            if configured is None:
-                return None
-            address = configured
-            self.broker_text = f"MQTT by the broker at {address}"
-        return address
-
-    async def _build_bridge(
-        self, wearables: Sequence[Wearable], history: SinkQueue
-    ) -> list[SinkQueue]:
-        if self._broker is None:
-            return []
-        # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
-        from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415
-        from tenuto.mqtt.bridge import Bridge  # noqa: PLC0415
-        from tenuto.mqtt.home_assistant import HomeAssistant  # noqa: PLC0415
-        from tenuto.mqtt.state_topics import StateTopics  # noqa: PLC0415
-
-        mqtt, settings = self.config.mqtt, self.settings
-        self.bridge = Bridge(
-            self._broker,
-            base_topic=mqtt.base_topic,
-            submit=lambda asked: self.commands.submit(asked, MQTT),
-            rng=random.Random(self._rng.getrandbits(64)),  # noqa: S311
-            utc_ms=self.time.utc_ms,
-            table=self.store.outbox,
-            home_assistant=None
-            if {w.id for w in wearables} != {w.id for w in self.config.wearables}
-            else HomeAssistant(
-                known=settings,
-                routines=self._routines,
-                prefix=mqtt.discovery_prefix,
-                announce=mqtt.discovery,
-            ),
-        )
-        self.feed = StateTopics(
-            self.bridge,
-            settings=settings,
-            summaries=PersonSummaries(self.store),
-            device=self._device,
-            device_id=self._device_id,
-            default_routine=lambda name: self.config.routine_for(self.config.wearable(name)),
-            flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
-            utc_ms=self.time.utc_ms,
-        )
-        self._tell_subjects(wearables)
-        sinks: tuple[Sink, ...] = (self.bridge, self.feed)
-        return [await self._stack.enter_async_context(queue_for(sink)) for sink in sinks]
-
     def _shares_heart(self, person: str | None) -> bool:
         found = self.config.person(person)
         return found is not None and found.publish_heart_rate
-
-    def _tell_subjects(self, wearables: Sequence[Wearable]) -> None:
-        """Tell MQTT of the wearables and of those who wear them."""
-        if self.bridge is None or self.feed is None:
-            return
-        worn_by = {wearable.person for wearable in wearables}
-        people = [
-            Subject(id=person.id, name=person.name or person.id)
-            for person in self.config.people
-            if person.id in worn_by
-        ]
-        shared = {person.id for person in self.config.people if person.publish_heart_rate}
-        subjects = [
-            Subject(
-                id=wearable.id,
-                name=wearable.title,
-                heart=wearable.person in shared,
-                manufacturer=registry.of(wearable).manufacturer,
-                model=registry.of(wearable).title,
-            )
-            for wearable in wearables
-        ]
-        self.bridge.set_subjects(subjects, people)
-        self.feed.set_subjects([w.id for w in wearables], [person.id for person in people])
-        self.bridge.announce_anew()
-
-    def _routines(self) -> list[str]:
-        return self.library.names()
-
-    def _say_settings(self, wearable: str) -> None:
-        if self.feed is not None:
-            self.feed.say_settings(wearable)
-
-    def _device_id(self, name: str) -> str | None:
-        supervisor = self.hub.supervisors.get(name) if hasattr(self, "hub") else None
-        return None if supervisor is None else supervisor.device
-
-    def _device(self, name: str) -> DeviceState:
-        """Give what is known of a wearable as a thing."""
-        supervisor = self.hub.supervisors.get(name) if self._is_built else None
-        return DeviceState(
-            link=self.config.wearable(name).link,
-            battery_pct=None if supervisor is None else supervisor.battery_pct,
-            rssi_dbm=self.drivers.rssi_dbm(name),
-            firmware=None if supervisor is None else supervisor.firmware,
-            latest_firmware=registry.of(self.config.wearable(name)).newest_firmware(),
-        )
 
     def compile(
         self, wearable: str, routine: Routine, adjustment: Adjustment | None = None
@@ -301,12 +178,6 @@ class Host:
         default = self.config.routine_for(self.config.wearable(wearable_id))
         return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
 
-    def _on_link(self, wearable: str, state: LinkState) -> None:
-        if self.bridge is not None:
-            self.bridge.wearable_online(wearable, state is LinkState.UP)
-        if self.feed is not None and wearable in self.hub.supervisors:
-            self.feed.say_device(wearable)
-
     # --- for operations
 
     def facts(self) -> dict[str, Any]:
@@ -314,20 +185,9 @@ class Host:
         return {
             "config": resolved(self.config),
             "history": str(self.store.path),
-            "broker": self.broker_text,
+            "broker": self.mqtt.text,
             "adapter": self.setting.config.bluetooth.adapter,
         }
-
-    @asynccontextmanager
-    async def prompting(self, adapter: BleAdapter, prompter: Prompter) -> AsyncIterator[None]:
-        """Let a person answer what pairings on an adapter ask, while inside."""
-        from tenuto.links.radios.adapters import with_prompter  # noqa: PLC0415
-
-        with_prompter(adapter, prompter)
-        try:
-            yield
-        finally:
-            with_prompter(adapter, None)
 
     @asynccontextmanager
     async def hands_off(self, concerns: Callable[[Wearable], bool]) -> AsyncIterator[None]:
@@ -335,7 +195,7 @@ class Host:
         names = [
             wearable.id
             for wearable in self.config.wearables
-            if self._is_built and wearable.id in self.hub.supervisors and concerns(wearable)
+            if wearable.id in self.supervisors and concerns(wearable)
         ]
         for name in names:
             await self.hub.remove(name)
@@ -345,19 +205,6 @@ class Host:
             for wearable in self.config.wearables:
                 if wearable.id in names:
                     await self._add(wearable)
-
-    @property
-    def is_playing(self) -> bool:
-        """Whether a session goes on on any wearable."""
-        return any(supervisor.playing for supervisor in self.hub.supervisors.values())
-
-    def describe(self) -> str:
-        """Say in a line how the wearables are."""
-        supervisors = self.hub.supervisors.values()
-        there = [supervisor.name for supervisor in supervisors if supervisor.connected.is_set()]
-        playing = [supervisor.name for supervisor in supervisors if supervisor.playing]
-        plays = f"; playing: {', '.join(playing)}" if playing else ""
-        return f"{len(there)} of {len(supervisors)} wearables in reach{plays}"
 
     async def reload(self) -> list[str]:
         """Read the configuration again and apply what can be; returns what to say about it.
@@ -378,7 +225,7 @@ class Host:
             for name in (*found.removed, *again):
                 await self.hub.remove(name)
                 self.drivers.forget_driver(name)
-            self._tell_subjects(new.wearables)
+            self.mqtt.tell_subjects(new.wearables)
             lines = found.lines()
             for wearable in new.wearables:
                 if wearable.id not in self.hub.supervisors:

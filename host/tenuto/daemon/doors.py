@@ -68,8 +68,8 @@ async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Doo
             yield Here(host)
             return
         await host.build(wearables, [])
-        if host.broker_text:
-            setting.say(host.broker_text)
+        if host.mqtt.text:
+            setting.say(host.mqtt.text)
         async with host.running():
             yield Here(host)
             await host.flush()

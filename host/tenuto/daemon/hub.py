@@ -82,6 +82,19 @@ class Hub:
         """The supervisors by the names of their wearables."""
         return self._supervisors
 
+    @property
+    def is_playing(self) -> bool:
+        """Whether a session goes on on any wearable."""
+        return any(supervisor.playing for supervisor in self._supervisors.values())
+
+    def describe(self) -> str:
+        """Say in a line how the wearables are."""
+        supervisors = self._supervisors.values()
+        there = [supervisor.name for supervisor in supervisors if supervisor.connected.is_set()]
+        playing = [supervisor.name for supervisor in supervisors if supervisor.playing]
+        plays = f"; playing: {', '.join(playing)}" if playing else ""
+        return f"{len(there)} of {len(supervisors)} wearables in reach{plays}"
+
     def add(
         self,
         name: str,

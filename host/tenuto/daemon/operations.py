@@ -10,6 +10,7 @@ goes straight to `Commands`, which the rows for wearables use too.
 from __future__ import annotations
 
 import os
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -34,9 +35,10 @@ from .play import Ended, Run, run
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from tenuto.config import Wearable
+    from tenuto.links.ble import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.sessions.events import Entry
     from tenuto.wearables.pairing import Target
@@ -260,8 +262,20 @@ class Cable:
 async def _pair(host: Host, asked: Address, person: Person) -> Paired:
     target = pairing.over_air(host.config.wearables, asked.address)
     adapter = host.drivers.adapter(target.adapter)
-    async with host.hands_off(_is_one_of(target)), host.prompting(adapter, person):
+    async with host.hands_off(_is_one_of(target)), _prompting(adapter, person):
         return await pairing.pair_over_air(target, adapter, host.keys, person.show)
+
+
+@asynccontextmanager
+async def _prompting(adapter: BleAdapter, person: Person) -> AsyncIterator[None]:
+    """Let a person answer what pairings on an adapter ask, while inside."""
+    from tenuto.links.radios.adapters import with_prompter  # noqa: PLC0415 - bleak takes its time
+
+    with_prompter(adapter, person)
+    try:
+        yield
+    finally:
+        with_prompter(adapter, None)
 
 
 async def _pair_by_cable(host: Host, asked: Cable, person: Person) -> Paired:

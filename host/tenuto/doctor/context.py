@@ -97,7 +97,7 @@ class Context:
     """A Tenuto on a machine, and the means to look at it.
 
     config: None if it is wrong, then `mistake` says how.  daemon: what the running one tells of
-    itself, None if none runs; see `ControlRequests.status`.  adapter: opens the radio of a
+    itself, None if none runs; see `HostStatus`.  adapter: opens the radio of a
     name, the usual one for None; only called while no daemon runs.  is_clock_set: whether the
     system's clock is set by another one, None where that cannot be known.  may_use: whether a file
     or a device may be read and written.  ports: serial ports of boards that may be bands.

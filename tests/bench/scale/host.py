@@ -68,7 +68,7 @@ def config(given: Any) -> Config:
 
 async def quiet(host: Host) -> None:
     """Wait until the broker has been told all there is to tell."""
-    bridge, sent = host.bridge, -1
+    bridge, sent = host.mqtt.bridge, -1
     assert bridge is not None
     while sent != bridge.sent:
         sent = bridge.sent
@@ -82,7 +82,7 @@ async def main(given: Any) -> None:
     async with (
         open_host(setting, settings.wearables, []) as host,
         host.running(),
-        collected_between_sessions(lambda: host.is_playing),
+        collected_between_sessions(lambda: host.hub.is_playing),
     ):
         queue = host._queues[0]
         queue._sink = disk = Watched(queue._sink)
@@ -95,12 +95,12 @@ async def main(given: Any) -> None:
         await child.until(order["begin_s"])
         disk.batches.clear()
         spent = await child.spent(order)
-        assert host.bridge is not None
+        assert host.mqtt.bridge is not None
         child.say(
             **spent,
             mib=child.resident_mib(),
             batches=disk.batches,
-            dropped=host.bridge.dropped + sum(queue.dropped for queue in host._queues),
+            dropped=host.mqtt.bridge.dropped + sum(queue.dropped for queue in host._queues),
         )
         await child.listen()
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""What a host has for MQTT: the broker, the bridge and what the bridge is told."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from typing import TYPE_CHECKING
+
+from tenuto.mqtt.discovery import Subject
+from tenuto.wearables import registry
+from tenuto.wearables.device_state import DeviceState
+from tenuto.wearables.surroundings import LinkState
+
+from .commands import MQTT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AsyncExitStack
+
+    from tenuto.config import Wearable
+    from tenuto.mqtt.address import BrokerAddress
+    from tenuto.mqtt.bridge import Bridge
+    from tenuto.mqtt.state_topics import StateTopics
+
+    from .build import Host
+    from .sinks import Sink, SinkQueue
+
+FLUSH_TIMEOUT_S = 5.0
+
+
+class MqttService:
+    """MQTT of one host; without a broker every method does nothing.
+
+    Attributes:
+        text: Says where the broker is, empty without one.
+        bridge, state_topics: None without a broker.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.text = ""
+        self.bridge: Bridge | None = None
+        self.state_topics: StateTopics | None = None
+        self._host = host
+        self._broker: BrokerAddress | None = None
+
+    async def find_broker(self, stack: AsyncExitStack) -> None:
+        """Find the broker of the configuration, or start the embedded one, which `stack` ends."""
+        setting, config = self._host.setting, self._host.config
+        if config.mqtt.is_off or (math.isinf(setting.speed) and not setting.mqtt):
+            return
+        if config.mqtt.is_embedded:
+            from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
+
+            broker = await stack.enter_async_context(EmbeddedBroker())
+            self._broker = broker.address
+            self.text = f"MQTT for this machine at {broker.address}"
+            return
+        self._broker = config.broker(os.environ)
+        if self._broker is not None:
+            self.text = f"MQTT by the broker at {self._broker}"
+
+    def sinks(
+        self, wearables: Sequence[Wearable], history: SinkQueue, rng: random.Random
+    ) -> tuple[Sink, ...]:
+        """Build the sinks for these wearables."""
+        if self._broker is None:
+            return ()
+        # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
+        from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415
+        from tenuto.mqtt.bridge import Bridge  # noqa: PLC0415
+        from tenuto.mqtt.home_assistant import HomeAssistant  # noqa: PLC0415
+        from tenuto.mqtt.state_topics import StateTopics  # noqa: PLC0415
+
+        host, mqtt = self._host, self._host.config.mqtt
+        is_whole = {one.id for one in wearables} == {one.id for one in host.config.wearables}
+        home_assistant = HomeAssistant(
+            known=host.settings,
+            routines=lambda: host.library.names(),  # noqa: PLW0108 - a reload brings another one
+            prefix=mqtt.discovery_prefix,
+            announce=mqtt.discovery,
+        )
+        self.bridge = Bridge(
+            self._broker,
+            base_topic=mqtt.base_topic,
+            submit=lambda asked: host.commands.submit(asked, MQTT),
+            rng=random.Random(rng.getrandbits(64)),  # noqa: S311
+            utc_ms=host.time.utc_ms,
+            table=host.store.outbox,
+            home_assistant=home_assistant if is_whole else None,
+        )
+        self.state_topics = StateTopics(
+            self.bridge,
+            settings=host.settings,
+            summaries=PersonSummaries(host.store),
+            device=self._device,
+            device_id=self._device_id,
+            default_routine=lambda name: host.config.routine_for(host.config.wearable(name)),
+            flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
+            utc_ms=host.time.utc_ms,
+        )
+        self.tell_subjects(wearables)
+        return self.bridge, self.state_topics
+
+    async def keep(self) -> None:
+        """Put the events that the broker does not have yet where they survive a restart."""
+        if self.bridge is not None:
+            await self.bridge.keep()
+
+    def tell_subjects(self, wearables: Sequence[Wearable]) -> None:
+        """Say which wearables there are, and who wears them."""
+        if self.bridge is None or self.state_topics is None:
+            return
+        worn_by = {wearable.person for wearable in wearables}
+        people = [
+            Subject(id=person.id, name=person.name or person.id)
+            for person in self._host.config.people
+            if person.id in worn_by
+        ]
+        shared = {one.id for one in self._host.config.people if one.publish_heart_rate}
+        subjects = [
+            Subject(
+                id=wearable.id,
+                name=wearable.title,
+                heart=wearable.person in shared,
+                manufacturer=registry.of(wearable).manufacturer,
+                model=registry.of(wearable).title,
+            )
+            for wearable in wearables
+        ]
+        self.bridge.set_subjects(subjects, people)
+        self.state_topics.set_subjects([w.id for w in wearables], [one.id for one in people])
+        self.bridge.announce_anew()
+
+    def say_settings(self, wearable: str) -> None:
+        """Say what is set for a wearable."""
+        if self.state_topics is not None:
+            self.state_topics.say_settings(wearable)
+
+    def on_link(self, wearable: str, state: LinkState) -> None:
+        """Say that the link of a wearable came or went."""
+        if self.bridge is not None:
+            self.bridge.wearable_online(wearable, state is LinkState.UP)
+        if self.state_topics is not None and wearable in self._host.supervisors:
+            self.state_topics.say_device(wearable)
+
+    def _device_id(self, name: str) -> str | None:
+        supervisor = self._host.supervisors.get(name)
+        return None if supervisor is None else supervisor.device
+
+    def _device(self, name: str) -> DeviceState:
+        """Return what is known of a wearable as a thing."""
+        supervisor = self._host.supervisors.get(name)
+        wearable = self._host.config.wearable(name)
+        return DeviceState(
+            link=wearable.link,
+            battery_pct=None if supervisor is None else supervisor.battery_pct,
+            rssi_dbm=self._host.drivers.rssi_dbm(name),
+            firmware=None if supervisor is None else supervisor.firmware,
+            latest_firmware=registry.of(wearable).newest_firmware(),
+        )
