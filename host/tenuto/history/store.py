@@ -5,7 +5,7 @@ The truth are the records, as the wearable logged them and by its own numbers, s
 record can come twice without harm. The rows of sessions are made from them on the way.
 
 Durability: the database is in WAL mode with `synchronous=FULL`, so a transaction that was
-committed survives a power cut. An queue hands entries over in batches, `LINGER_S` after the first
+committed survives a power cut. A queue hands entries over in batches, `LINGER_S` after the first
 of them came, so that one fsync serves them all: a few a second whoever plays, on a card that wears
 with each. What a power cut of this computer can take is what happened in that time, and of that
 only what the host itself noticed: the log on the wearable is read again from the first number that
