@@ -29,8 +29,10 @@ class TenutoError(Exception):
 class Mistake:
     """One mistake in a file.
 
-    file: as the user named it.  line: counted from 1, 0 where no line can be named.
-    text: what is wrong and what is allowed, with the place in words.
+    Attributes:
+        file: As the user named it.
+        line: Counted from 1, 0 where no line can be named.
+        text: What is wrong and what is allowed, with the place in words.
     """
 
     file: str
@@ -38,7 +40,7 @@ class Mistake:
     text: str
 
     def __str__(self) -> str:
-        """Give `file:line: text`, the form that editors turn into a link."""
+        """Return `file:line: text`, the form that editors turn into a link."""
         return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
 
 

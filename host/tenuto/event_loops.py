@@ -60,7 +60,8 @@ class SideThread(ThreadPoolExecutor):
     In virtual time, whose clock would stand still meanwhile, they are done where they are asked
     for: that saves the way to a thread and back, and their order is always the same.
 
-    name: of the thread.
+    Args:
+        name: Name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -156,7 +157,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         self._own_files = self._files.files
 
     def time(self) -> float:
-        """Give the virtual time in seconds."""
+        """Return the virtual time in seconds."""
         return self._now_s
 
     @property
@@ -194,7 +195,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         return timer
 
     def rank(self) -> float:
-        """Give the place of a new timer among those of the same instant, the lowest first."""
+        """Return the place of a new timer among those of the same instant, the lowest first."""
         self._timers_set += 1
         return self._timers_set
 
@@ -336,7 +337,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
 
 
 def real_s(seconds: float) -> float:
-    """Give how far the running loop's clock may go while so many seconds pass in reality.
+    """Return how far the running loop's clock may go while so many seconds pass in reality.
 
     For the time limits of what is no faster under a fast clock: a disk, a broker, another process,
     a terminal. In virtual time the clock stands still for a thread, so that a closed world needs no

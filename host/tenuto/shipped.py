@@ -13,9 +13,10 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """Give the folder `config`, `firmware` or `requirements` that came with Tenuto.
+    """Return the folder `config`, `firmware` or `requirements` that came with Tenuto.
 
-    Raises InputError if the installation is not complete.
+    Raises:
+        InputError: The installation is not complete.
     """
     # In a wheel they are beside the modules, in a checkout at the root of the repository.
     for folder in (_PACKAGE / "_data" / name, _PACKAGE.parents[1] / name):
@@ -26,7 +27,7 @@ def shipped(name: str) -> Path:
 
 @cache
 def shipped_firmware() -> str | None:
-    """Give the version of the firmware that came with Tenuto, None if it does not say."""
+    """Return the version of the firmware that came with Tenuto, None if it does not say."""
     for path in sorted(shipped("firmware").glob("*.py")):
         found = re.search(r'^FIRMWARE = "([^"]+)"', path.read_text(encoding="utf-8"), re.MULTILINE)
         if found is not None:

@@ -47,7 +47,11 @@ def _run(words: list[str]) -> int:
 
 
 def _explain(error: BaseException) -> int:
-    """Tell a person what went wrong; returns the exit code."""
+    """Tell a person what went wrong.
+
+    Returns:
+        The exit code.
+    """
     from tenuto.errors import InputError, TenutoError
 
     while isinstance(error, BaseExceptionGroup):

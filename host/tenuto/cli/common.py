@@ -111,7 +111,7 @@ def log_to_stderr(level: int) -> None:
 
 
 def history_file(config: Config) -> Path:
-    """Give the history's file, with all in it that a daemon knows so far."""
+    """Return the history's file, with all in it that a daemon knows so far."""
     import asyncio
 
     from tenuto.control import find_daemon

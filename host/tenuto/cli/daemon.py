@@ -52,9 +52,12 @@ def daemon(
 
 
 async def _serve(setting: Setting) -> int:
-    """Keep all wearables and carry out operations until the end; returns the exit code.
+    """Keep all wearables and carry out operations until the end.
 
     What plays on a wearable goes on playing there.
+
+    Returns:
+        The exit code.
     """
     from tenuto.control import ControlServer, DaemonLock
     from tenuto.daemon.build import open_host

@@ -74,9 +74,13 @@ async def _run(
     strength_pct: int | None,
     hold_pct: int | None,
 ) -> int:
-    """Have a routine played and show it; returns the exit code.
+    """Have a routine played and show it.
 
-    strength_pct, hold_pct: see `Adjustment`; None for what is set for the wearable.
+    Args:
+        strength_pct, hold_pct: See `Adjustment`; None for what is set for the wearable.
+
+    Returns:
+        The exit code.
     """
     import asyncio
     from dataclasses import replace

@@ -32,7 +32,7 @@ class Talk:
         self._writer = writer
 
     def __aiter__(self) -> AsyncIterator[Message]:
-        """Give the items."""
+        """Return the items."""
         return self._items()
 
     async def _items(self) -> AsyncIterator[Message]:
@@ -119,9 +119,12 @@ async def _connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 async def find_daemon(environ: Mapping[str, str], data: Path) -> Client | None:
-    """Find this user's daemon; None if there is none.  A socket that nobody serves counts as none.
+    """Find this user's daemon; None if there is none.
 
-    environ, data: see `ControlServer`.
+    A socket that nobody serves counts as none.
+
+    Args:
+        environ, data: See `ControlServer`.
     """
     if not is_possible():
         return None

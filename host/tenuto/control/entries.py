@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
-    """Give the JSON object of an entry, with the plan if it begins a session."""
+    """Return the JSON object of an entry, with the plan if it begins a session."""
     event = entry.event
     plan = event.plan if isinstance(event, SessionStarted) else None
     return {

@@ -69,7 +69,7 @@ def decode(line: bytes) -> Message:
 
 
 def error_message(error: TenutoError) -> Message:
-    """Give what the client is told of an error; see `to_error`."""
+    """Return what the client is told of an error; see `to_error`."""
     kind, reason = "other", ""
     match error:
         case InputError():
@@ -99,10 +99,11 @@ def to_error(told: Mapping[str, Any]) -> TenutoError:
 
 
 def socket_paths(environ: Mapping[str, str], data: Path) -> list[Path]:
-    """Give where the socket may be, the best place first.
+    """Return where the socket may be, the best place first.
 
-    data: the user's data folder, for where there is no `$XDG_RUNTIME_DIR`, which a service that
-    the system starts has not.
+    Args:
+        data: The user's data folder, for where there is no `$XDG_RUNTIME_DIR`, which a service that
+            the system starts has not.
     """
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     named = [Path(runtime) / "tenuto"] if Path(runtime).is_absolute() else []

@@ -105,7 +105,8 @@ class Conversation:
 class DaemonLock:
     """Sees to it that each user has one daemon; a context manager.
 
-    data: the user's data folder.  The lock ends with the process, however that ends.
+    Args:
+        data: The user's data folder. The lock ends with the process, however that ends.
 
     Raises:
         InputError: on entry, if another daemon of this user runs.
@@ -266,7 +267,11 @@ class ControlServer:
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
-    """Read a line; raises ControlError for none, and for one that is too long."""
+    """Read a line.
+
+    Raises:
+        ControlError: There is none, or it is too long.
+    """
     try:
         line = await reader.readline()
     except ValueError:

@@ -53,9 +53,11 @@ FLUSH_TIMEOUT_S = 5.0
 class Setting:
     """What holds for a whole run.
 
-    speed: of the clock, `math.inf` for virtual time.  mqtt: whether MQTT is wanted in virtual time
-    as well.  say: prints a line for a person, not on standard output.
-    reread: reads the configuration again, for the daemon.
+    Attributes:
+        speed: Speed of the clock, `math.inf` for virtual time.
+        mqtt: Whether MQTT is wanted in virtual time as well.
+        say: Prints a line for a person, not on standard output.
+        reread: Reads the configuration again, for the daemon.
     """
 
     config: Config
@@ -164,16 +166,24 @@ class Host:
     def compile(
         self, wearable: str, routine: Routine, adjustment: Adjustment | None = None
     ) -> CompiledPlan:
-        """Compile a routine as it has grown and is liked on a wearable; raises InputError.
+        """Compile a routine as it has grown and is liked on a wearable.
 
-        adjustment: in place of what is set for the wearable.
+        Args:
+            adjustment: In place of what is set for the wearable.
+
+        Raises:
+            InputError: It does not exist, or has mistakes.
         """
         present, _ = as_grown(self.config, wearable, routine)
         liked = self.settings.preferences(wearable).adjustment
         return self.library.compile(present, adjustment or liked)
 
     def plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
-        """Compile a routine by its name, for None the usual one there; raises InputError."""
+        """Compile a routine by its name, for None the usual one there.
+
+        Raises:
+            InputError: It does not exist, or has mistakes.
+        """
         liked = self.settings.preferences(wearable_id)
         default = self.config.routine_for(self.config.wearable(wearable_id))
         return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
@@ -207,9 +217,12 @@ class Host:
                     await self._add(wearable)
 
     async def reload(self) -> list[str]:
-        """Read the configuration again and apply what can be; returns what to say about it.
+        """Read the configuration again and apply what can be.
 
         With mistakes in it everything stays as it was.
+
+        Returns:
+            What to say about it.
         """
         async with self._reloading:
             try:
@@ -275,7 +288,7 @@ def resolved(config: Config) -> str | None:
 
 
 def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, list[Growth]]:
-    """Give a routine with its holds as long as its own rules have made them, and what has grown."""
+    """Return a routine with its holds as its own rules have grown them, and what has grown."""
     if not grows(routine):
         return routine, []
     person = config.wearable(wearable).person

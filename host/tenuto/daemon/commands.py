@@ -147,7 +147,10 @@ class Commands:
         return self.hub.supervisors
 
     async def carry_out(self, asked: Command | Preference, command_id: int) -> str:
-        """Do what is asked; returns what to say about it.
+        """Do what is asked.
+
+        Returns:
+            What to say about it.
 
         Raises:
             InputError: A routine cannot be played, or nothing can be set to this.

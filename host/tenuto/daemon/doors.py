@@ -56,7 +56,8 @@ class Door(Protocol):
 async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Door]:
     """Open the way to the daemon, or else build here what is needed.
 
-    wearables: Those that are kept in the meantime, where that is done here.
+    Args:
+        wearables: Those that are kept in the meantime, where that is done here.
     """
     client = await daemon_of(setting)
     if client is not None:

@@ -29,7 +29,8 @@ _NEVER = 2**31 - 1
 async def collected_between_sessions(is_playing: Callable[[], bool]) -> AsyncIterator[None]:
     """Choose the moments of the whole process while inside.
 
-    is_playing: whether a session goes on anywhere.
+    Args:
+        is_playing: Whether a session goes on anywhere.
     """
     before = gc.get_threshold()
     gc.set_threshold(*before[:2], _NEVER)

@@ -106,8 +106,10 @@ class Hub:
     ) -> Supervisor:
         """Take a wearable into care; at once if `run` runs.
 
-        slots: of the adapter that it shares with others, None where there is room for all.
-        is_simulated: its sessions are marked, and count for nobody.
+        Args:
+            slots: Slots of the adapter that it shares with others, None where there is room for
+                all.
+            is_simulated: Its sessions are marked, and count for nobody.
         """
         supervisor = Supervisor(
             name, person, driver, self._around, slots, is_simulated=is_simulated

@@ -108,7 +108,8 @@ class OneSession:
     async def choose(self, session: SessionKey, before: Sequence[Entry] = ()) -> None:
         """Say which session; what was held back of it comes first.
 
-        before: what is known of its beginning; what is in it and was held back comes once.
+        Args:
+            before: What is known of its beginning; what is in it and was held back comes once.
         """
         known = {entry.event for entry in before}
         held, self._held = self._held, []

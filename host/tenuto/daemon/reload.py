@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 class Changes:
     """The differences, by what has to be done about them.
 
-    added, removed, changed: wearables; `changed` in their new form.  bridge: whether MQTT has to be
-    told anew.  applied, restart: words for a person, of what is applied without more ado, and of
-    what holds only after a restart.
+    Attributes:
+        added, removed, changed: Wearables; `changed` in their new form.
+        bridge: Whether MQTT has to be told anew.
+        applied, restart: Words for a person, of what is applied without more ado, and of what holds
+            only after a restart.
     """
 
     added: tuple[Wearable, ...]
@@ -74,6 +76,6 @@ def changes(old: Config, new: Config) -> Changes:
 
 
 def _listeners(config: Config) -> set[str]:
-    """Give the wearables whose heart rate goes out."""
+    """Return the wearables whose heart rate goes out."""
     shared = {person.id for person in config.people if person.publish_heart_rate}
     return {wearable.id for wearable in config.wearables if wearable.person in shared}

@@ -274,7 +274,7 @@ class SinkQueue:
             await self._close_sink()
 
     def _oldest(self) -> int | float:
-        """Give the number of the oldest entry that is neither handled nor dropped."""
+        """Return the number of the oldest entry that is neither handled nor dropped."""
         waiting = self._batch or self._queue
         return waiting[0][0] if waiting else float("inf")
 
@@ -300,7 +300,7 @@ class SinkQueue:
             self._settled.set()
 
     async def _linger(self) -> None:
-        """Give others the time to come, unless somebody waits or a batch is full."""
+        """Return others the time to come, unless somebody waits or a batch is full."""
         if self._flushes or len(self._queue) >= self._batch_max:
             return
         self._hurry.clear()

@@ -30,7 +30,7 @@ _TIMEX_BYTES = 512  # more than `struct timex` has anywhere
 
 
 def own_groups() -> frozenset[str]:
-    """Give the names of the groups that this user is in, `root` for root; empty on Windows."""
+    """Return the names of the groups that this user is in, `root` for root; empty on Windows."""
     if sys.platform == "win32":
         return frozenset()
     import grp  # noqa: PLC0415 - not on Windows
@@ -74,7 +74,10 @@ class Level(StrEnum):
 class Finding:
     """One thing that was looked at.
 
-    check: its name in the table.  text: how it is.  advice: what to do, None when all is well.
+    Attributes:
+        check: Its name in the table.
+        text: How it is.
+        advice: What to do, None when all is well.
     """
 
     check: str
@@ -83,7 +86,7 @@ class Finding:
     advice: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Give the JSON object for programs."""
+        """Return the JSON object for programs."""
         return {
             "check": self.check,
             "level": self.level.value,
@@ -96,11 +99,15 @@ class Finding:
 class Context:
     """A Tenuto on a machine, and the means to look at it.
 
-    config: None if it is wrong, then `mistake` says how.  daemon: what the running one tells of
-    itself, None if none runs; see `HostStatus`.  adapter: opens the radio of a
-    name, the usual one for None; only called while no daemon runs.  is_clock_set: whether the
-    system's clock is set by another one, None where that cannot be known.  may_use: whether a file
-    or a device may be read and written.  ports: serial ports of boards that may be bands.
+    Attributes:
+        config: None if it is wrong, then `mistake` says how.
+        daemon: What the running one tells of itself, None if none runs; see `HostStatus`.
+        adapter: Opens the radio of a name, the usual one for None; only called while no daemon
+            runs.
+        is_clock_set: Whether the system's clock is set by another one, None where that cannot be
+            known.
+        may_use: Whether a file or a device may be read and written.
+        ports: Serial ports of boards that may be bands.
     """
 
     config: Config | None

@@ -161,7 +161,7 @@ def closure(sources: Iterable[bytes], libraries: Mapping[str, bytes]) -> dict[st
 
 
 def imported(source: bytes, *, package: str, tried: bool = True) -> Iterator[str]:
-    """Give the dotted names that a module may import, those of its packages included.
+    """Yield the dotted names that a module may import, those of its packages included.
 
     Args:
         source: the module.

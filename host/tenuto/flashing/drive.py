@@ -170,7 +170,7 @@ def read_board(drive: Path) -> BoardInfo:
 
 
 def board_of_settings(drive: Path) -> tuple[str, bytes | None] | None:
-    """Give the file of `boards/` that the settings on a drive name, with its content there.
+    """Return the file of `boards/` that the settings on a drive name, with its content there.
 
     None if they name none; the content is None if the drive has no such file.
 

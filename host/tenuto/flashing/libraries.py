@@ -29,7 +29,7 @@ FETCH_TIMEOUT_S = 180.0
 
 
 def places() -> tuple[Path, ...]:
-    """Give the folders in which the libraries may be installed, the board's own first."""
+    """Return the folders in which the libraries may be installed, the board's own first."""
     paths = sysconfig.get_paths()
     return (Path(sys.prefix) / "board", Path(paths["purelib"]), Path(paths["platlib"]))
 
@@ -41,7 +41,7 @@ def wanted(locks: Path) -> dict[str, str]:
 
 
 def load_libraries(folders: Iterable[Path] | None = None) -> dict[str, bytes]:
-    """Give all modules of the libraries, by path as on the board's drive.
+    """Return all modules of the libraries, by path as on the board's drive.
 
     Args:
         folders: where to look for installed packages; None for this Python's own.

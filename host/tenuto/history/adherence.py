@@ -34,12 +34,12 @@ _CUT = vocab.STEP_OUTCOMES[vocab.STEP_CUT]
 
 
 def day_of(utc_ms: int, zone: tzinfo | None = None) -> date:
-    """Give the day of a moment, in a time zone or, without one, in that of this computer."""
+    """Return the day of a moment, in a time zone or, without one, in that of this computer."""
     return datetime.fromtimestamp(utc_ms / 1000, zone).astimezone(zone).date()
 
 
 def week_of(day: date) -> date:
-    """Give the Monday of a day's week."""
+    """Return the Monday of a day's week."""
     return day - timedelta(days=day.weekday())
 
 
@@ -60,7 +60,7 @@ class Streak:
 
 
 def streak(days: Iterable[date], today: date) -> Streak:
-    """Give the streak of the days that count, in any order."""
+    """Return the streak of the days that count, in any order."""
     longest = run = 0
     last: date | None = None
     for day in sorted(set(days)):
@@ -90,8 +90,11 @@ class Muscle:
 class Tally:
     """What some days came to.
 
-    days: those that count, in order.  completed, skipped, cut: holds.  pauses: how often a session
-    stood still.  muscles: by name, those held longest first.
+    Attributes:
+        days: Those that count, in order.
+        completed, skipped, cut: holds.
+        pauses: How often a session stood still.
+        muscles: By name, those held longest first.
     """
 
     sessions: int = 0
@@ -143,7 +146,8 @@ def _add_muscles(total: Tally, on_day: Sequence[Account]) -> None:
 class StoppedAt:
     """Where a session was stopped in a hold.
 
-    suggested_ms: a hold that was reached, in whole 5 s; at least 5 s.
+    Attributes:
+        suggested_ms: A hold that was reached, in whole 5 s; at least 5 s.
     """
 
     hold: Phase

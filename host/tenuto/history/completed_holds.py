@@ -28,11 +28,12 @@ PERSONS_SINCE = 5
 
 
 async def held_utc_ms(store: Store, person: str | None) -> list[int]:
-    """Give when each session of a person began in which a hold was held to its end, in order.
+    """Return when each session of a person began in which a hold was held to its end, in order.
 
     Simulated sessions do not count.
 
-    person: as in the sessions; None for those of nobody in particular.
+    Args:
+        person: As in the sessions; None for those of nobody in particular.
     """
 
     def job(db: sqlite3.Connection) -> list[int]:
@@ -58,14 +59,15 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
 
 
 def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
-    """Give in how many sessions each exercise of a routine was held to its end, on every side.
+    """Return in how many sessions each exercise of a routine was held to its end, on every side.
 
     Each hold of it counts, and one that was cut short or skipped makes it none for that session. A
     session that goes on does not count, and no simulated one does. Quick, and does not need the
     store: reads the file as it is, also one that has not been brought up to this version yet; a
     history that is missing or cannot be read has nothing to tell.
 
-    person: as in the sessions; None for those of nobody in particular.
+    Args:
+        person: As in the sessions; None for those of nobody in particular.
     """
     if not path.exists():
         return {}
@@ -103,7 +105,7 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
 
 
 def _holds(plan_id: str, data: bytes) -> dict[int, str | None]:
-    """Give the name of the exercise of each step of a plan that is a hold."""
+    """Return the name of the exercise of each step of a plan that is a hold."""
     try:
         plan = plan_bytes.read(plan_id, data)
     except PlanError:

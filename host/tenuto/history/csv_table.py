@@ -35,9 +35,13 @@ COLUMNS = (
 
 
 def write_table(accounts: Iterable[Account], file: TextIO) -> int:
-    """Write the table; returns the number of holds.
+    """Write the table.
 
-    file: opened with `newline=""`, so that the lines end as the format says.
+    Args:
+        file: Opened with `newline=""`, so that the lines end as the format says.
+
+    Returns:
+        The number of holds.
     """
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
@@ -78,7 +82,7 @@ def _utc(utc_ms: int) -> str:
 
 
 def _cell(value: object) -> object:
-    """Give a value so that no spreadsheet takes the name of an exercise for a formula."""
+    """Return a value so that no spreadsheet takes the name of an exercise for a formula."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
     return value

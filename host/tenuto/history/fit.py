@@ -26,7 +26,7 @@ _NAME_BYTES = 50
 
 
 def fit_file(told: Account) -> bytes:
-    """Give the bytes of the file.
+    """Return the bytes of the file.
 
     Raises:
         InputError: the extra `fit` is not installed.
@@ -70,7 +70,7 @@ def _messages(told: Account) -> Iterator[Any]:
 
 
 def _everything(told: Account) -> Phase:
-    """Give one lap for a session in which nothing was held: a file must have one."""
+    """Return one lap for a session in which nothing was held: a file must have one."""
     end_ms = told.duration_ms
     return Phase(0, HOLD, None, None, 0, 0, end_ms, end_ms, end_ms, None)
 
@@ -90,7 +90,7 @@ def _cut(text: str) -> str:
 
 
 def _timeline(told: Account, event_type: Any) -> Iterator[tuple[int, int, Any]]:  # noqa: ANN401
-    """Give (time in ms, rank, message) of what happened from second to second."""
+    """Yield (time in ms, rank, message) of what happened from second to second."""
     yield 0, 0, _timer(told, 0, event_type.START)
     for pause in told.pauses:
         yield pause.from_ms, 2, _timer(told, pause.from_ms, event_type.STOP)

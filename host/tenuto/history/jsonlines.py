@@ -145,9 +145,13 @@ class Taken:
 
 
 async def write_lines(store: Store, write: Callable[[str], object]) -> int:
-    """Write the whole history, as of one moment; returns the number of sessions.
+    """Write the whole history, as of one moment.
 
-    write: called in the store's thread with one line after the other, each with its end.
+    Args:
+        write: Called in the store's thread with one line after the other, each with its end.
+
+    Returns:
+        The number of sessions.
     """
 
     def job(db: sqlite3.Connection) -> int:

@@ -111,7 +111,10 @@ def session_number(db: sqlite3.Connection, device: str, boot_id: int, seq: int) 
 
 
 def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
-    """Join a session to those that are kept; returns its number.
+    """Join a session to those that are kept.
+
+    Returns:
+        Its number.
 
     Raises:
         ContradictionError: The history has another person or plan for it.
@@ -162,7 +165,7 @@ def put_record(
     boot_id: int,
     stored: StoredRecord,
 ) -> bool:
-    """Join a record to those that are kept; returns whether it is new.
+    """Join a record to those that are kept.
 
     Args:
         db: In a transaction.
@@ -170,6 +173,9 @@ def put_record(
         device: Which logged it.
         boot_id: In which boot.
         stored: As it was logged, and when that was by what a host knows.
+
+    Returns:
+        Whether it is new.
 
     Raises:
         ContradictionError: The history has another record of this number.

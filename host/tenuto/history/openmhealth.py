@@ -25,7 +25,7 @@ _SOURCE = "Tenuto"
 
 
 def data_points(told: Account) -> Iterator[dict[str, Any]]:
-    """Give the data points of a session, with ids that stay the same from export to export."""
+    """Yield the data points of a session, with ids that stay the same from export to export."""
     begin, end = told.row.started_utc_ms, told.utc_ms(told.duration_ms)
     yield _point(
         told,

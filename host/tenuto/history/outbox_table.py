@@ -38,7 +38,11 @@ class OutboxTable:
         return int(row[0])
 
     async def add(self, messages: Sequence[Waiting]) -> int:
-        """Keep messages; returns how many of the oldest had to go for them."""
+        """Keep messages.
+
+        Returns:
+            How many of the oldest had to go for them.
+        """
         return await self._store.work(lambda db: self._add(db, messages))
 
     async def after(self, last_id: int, limit: int) -> list[Waiting]:

@@ -57,9 +57,10 @@ _Key = tuple[str, int, int]
 class Checked:
     """What was found.
 
-    damage: of the file itself, in SQLite's words; only `salvage` helps.  faults: what the rows say
-    wrongly; `rebuild` helps.  notes: what is sound and cannot be read by this Tenuto; it is left
-    alone.
+    Attributes:
+        damage: Damage of the file itself, in SQLite's words; only `salvage` helps.
+        faults: What the rows say wrongly; `rebuild` helps.
+        notes: What is sound and cannot be read by this Tenuto; it is left alone.
     """
 
     damage: tuple[str, ...]
@@ -78,11 +79,14 @@ async def check(store: Store) -> Checked:
 
 
 async def rebuild(store: Store) -> int:
-    """Make the rows of sessions anew from the records; returns how many changed or came back.
+    """Make the rows of sessions anew from the records.
 
     Plans that are damaged are taken out; the host fetches them again where it can. One that is
-    whole and cannot be read here, because a newer Tenuto made it, stays. Whose session
-    it was is not in the records: a row that had been lost comes back without its person.
+    whole and cannot be read here, because a newer Tenuto made it, stays. Whose session it was is
+    not in the records: a row that had been lost comes back without its person.
+
+    Returns:
+        How many changed or came back.
     """
     return await store.work(_rebuild)
 
@@ -90,8 +94,10 @@ async def rebuild(store: Store) -> int:
 async def salvage(path: Path) -> tuple[Path, dict[str, int]]:
     """Put a new file with all that can be read in the place of a damaged one.
 
-    No other program may use the file. Returns where the damaged one is now, and how many rows of
-    each table were saved.
+    No other program may use the file.
+
+    Returns:
+        Where the damaged one is now, and how many rows of each table were saved.
 
     Raises:
         StoreError: the folder cannot be written, or not even the beginning can be read.
@@ -117,7 +123,11 @@ def _copy_of(path: Path, folder: Path) -> Path:
 
 
 def _exchange(path: Path, new: Path) -> Path:
-    """Put the new file in the place of the old one; returns where the old one is now."""
+    """Put the new file in the place of the old one.
+
+    Returns:
+        Where the old one is now.
+    """
     kept = _free_name(path.with_name(f"{path.name}.damaged"))
     path.rename(kept)
     for tail in ("-wal", "-shm"):
@@ -236,7 +246,7 @@ def _wearable_of(db: sqlite3.Connection, device: str) -> str:
 
 
 def _unread_plans(db: sqlite3.Connection) -> Iterator[tuple[str, PlanError]]:
-    """Give the plans that cannot be read, and why."""
+    """Yield the plans that cannot be read, and why."""
     for plan_id, data in db.execute("SELECT plan_id, data FROM plans").fetchall():
         try:
             plan_bytes.read(plan_id, data)
@@ -249,7 +259,7 @@ def _is_damage(error: PlanError) -> bool:
 
 
 def _stretches(db: sqlite3.Connection) -> Iterator[tuple[_Key, int, int]]:
-    """Give the sessions that the records tell of: key, first and last record number.
+    """Yield the sessions that the records tell of: key, first and last record number.
 
     Records without the beginning of their session stay with the one they are with, or else are one.
     """
@@ -282,7 +292,7 @@ def _stretches(db: sqlite3.Connection) -> Iterator[tuple[_Key, int, int]]:
 
 
 def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row]]:
-    """Give the sessions whose row is missing or wrong: its id or None, key, and what is right."""
+    """Yield the sessions whose row is missing or wrong: its id or None, key, and what is right."""
     for key, first, last in list(_stretches(db)):
         row = db.execute(
             "SELECT id, plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
@@ -301,7 +311,7 @@ def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row
 
 
 def _agree(right: object, told: object) -> bool:
-    """Tell whether two values of a row say the same; a moment may be judged anew a little."""
+    """Return whether two values of a row say the same; a moment may be judged anew a little."""
     if isinstance(right, int) and isinstance(told, int):
         return abs(right - told) <= MOMENT_MS
     return right == told

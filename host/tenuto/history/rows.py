@@ -51,7 +51,8 @@ class SessionRow:
 class StoredRecord:
     """A record of the wearable's log and when it happened, ms since 1970 in UTC.
 
-    uncertainty_ms: how far from the truth that may be; None where it is not known.
+    Attributes:
+        uncertainty_ms: How far from the truth that may be; None where it is not known.
     """
 
     record: Record
@@ -80,9 +81,11 @@ class ExerciseNote:
 class StoredSession:
     """A session with all that is kept of it.
 
-    plan: the bytes of the plan, None where it was never known.  records: in order of their
-    numbers.  host_events: in order of session time.  exercises: empty where the routine was never
-    known.
+    Attributes:
+        plan: The bytes of the plan, None where it was never known.
+        records: In order of their numbers.
+        host_events: In order of session time.
+        exercises: Empty where the routine was never known.
     """
 
     row: SessionRow
@@ -96,7 +99,8 @@ class StoredSession:
 class Waiting:
     """A message for the broker that waits in the outbox.
 
-    utc_ms: when what it tells happened, ms since 1970.
+    Attributes:
+        utc_ms: When what it tells happened, ms since 1970.
     """
 
     id: int

@@ -138,7 +138,7 @@ class Store:
         await self._run(lambda: self._describe(plan_id, exercises))
 
     async def plan(self, plan_id: str) -> bytes | None:
-        """Give a plan's bytes, None if it is not kept."""
+        """Return a plan's bytes, None if it is not kept."""
         return await self._run(lambda: self._plan(plan_id))
 
     async def meet(self, device: str, boot_id: int, *before: str) -> None:
@@ -173,17 +173,17 @@ class Store:
         return await self._run(lambda: self._load(where, devices))
 
     async def sessions(self, limit: int | None = None) -> list[SessionRow]:
-        """Give the rows of the sessions that began last, newest first."""
+        """Return the rows of the sessions that began last, newest first."""
         rows = "ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
         return await self._run(lambda: self._rows(rows, (-1 if limit is None else limit,)))
 
     async def session(self, number: int) -> StoredSession | None:
-        """Give a session with all that is kept of it, None if there is no such number."""
+        """Return a session with all that is kept of it, None if there is no such number."""
         found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
         return found[0] if found else None
 
     async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
-        """Give the sessions that began from the first moment up to before the second, in order."""
+        """Return the sessions that began from the first moment up to before the second, in order."""
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         return await self._run(lambda: self._load(where, (from_utc_ms, to_utc_ms)))
 
@@ -197,10 +197,13 @@ class Store:
         return await self.work(job)
 
     async def delete(self, *numbers: int) -> int:
-        """Delete sessions for good, also from the free space of the file; returns how many.
+        """Delete sessions for good, also from the free space of the file.
 
         Their records do not come back from the wearable either. Plans that no other session played
         and messages about them that wait for the broker go too.
+
+        Returns:
+            How many.
 
         Raises:
             StoreError: another program holds the database. Where that is said of what was left,

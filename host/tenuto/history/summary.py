@@ -39,12 +39,16 @@ class Held:
 class Summary:
     """A session in a few numbers; None is for what is not known.
 
-    holds_planned: holds of the plan.  holds_completed, holds_skipped, holds_cut: holds that ran
-    to their end, that were skipped, and that the end of the session cut short; a hold that was
-    done again counts each time.  held: in the order in which they were first done, pauses left
-    out.  bpm_mean: over the time in which a rate was known.  recovery: of the first minute.
-    variability: only of intervals from electrodes.  late_p99_ms, late_max_ms: of the cues, on the
-    wearable's own clock.  duration_ms: from the start to the end, or to the last event so far.
+    Attributes:
+        holds_planned: Holds of the plan.
+        holds_completed, holds_skipped, holds_cut: Holds that ran to their end, that were skipped,
+            and that the end of the session cut short; a hold that was done again counts each time.
+        held: In the order in which they were first done, pauses left out.
+        bpm_mean: Over the time in which a rate was known.
+        recovery: Recovery of the first minute.
+        variability: Only of intervals from electrodes.
+        late_p99_ms, late_max_ms: Of the cues, on the wearable's own clock.
+        duration_ms: From the start to the end, or to the last event so far.
     """
 
     routine: str | None
@@ -76,7 +80,7 @@ class Summary:
 
 
 def replay(session: StoredSession) -> list[tuple[Event, int]]:
-    """Give the events of a stored session with their time in ms since 1970, in order.
+    """Return the events of a stored session with their time in ms since 1970, in order.
 
     A plan that is damaged, or that a newer Tenuto made, counts as not known.
     """
@@ -143,12 +147,12 @@ def summarize(happened: Iterable[Event]) -> Summary:
 
 
 def samples(happened: Iterable[Event]) -> list[heart.Sample]:
-    """Give the heart rates among events, in their order."""
+    """Return the heart rates among events, in their order."""
     return [heart.Sample(e.t_ms, e.bpm) for e in happened if isinstance(e, events.HeartBeat)]
 
 
 def electrode_intervals(happened: Iterable[Event]) -> Iterator[tuple[int, tuple[float, ...]]]:
-    """Give the intervals among events that are known to come from electrodes, with their times.
+    """Yield the intervals among events that are known to come from electrodes, with their times.
 
     Those of a sensor that works by light, or of one that nobody knows, are left out.
     """
@@ -161,7 +165,7 @@ def electrode_intervals(happened: Iterable[Event]) -> Iterator[tuple[int, tuple[
 
 
 def _is_in(tracker: Tracker, logged: list[tuple[Event, int]], noticed: Event) -> bool:
-    """Tell whether the log itself says what the host noted: a gap in it, or its end."""
+    """Return whether the log itself says what the host noted: a gap in it, or its end."""
     if isinstance(noticed, events.SessionEnded):
         return tracker.ended
     return isinstance(noticed, events.RecordsLost) and any(event == noticed for event, _ in logged)

@@ -30,8 +30,10 @@ COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
 class Phase:
     """One step as it was gone through; times in ms since the session began.
 
-    number: of the step in the plan.  held_ms: time in it without pauses.  outcome: one of
-    `vocab.STEP_OUTCOMES`, None while it is not known to have ended.
+    Attributes:
+        number: Number of the step in the plan.
+        held_ms: Time in it without pauses.
+        outcome: One of `vocab.STEP_OUTCOMES`, None while it is not known to have ended.
     """
 
     number: int
@@ -78,9 +80,11 @@ class Cue:
 class Account:
     """A session told in full.
 
-    happened: the events with their time in ms since 1970.  muscles: of each exercise, as far as
-    they are known.  away: while the link was lost.  intervals: RR in ms that are known to come
-    from electrodes, with the time they came at.
+    Attributes:
+        happened: The events with their time in ms since 1970.
+        muscles: Muscles of each exercise, as far as they are known.
+        away: While the link was lost.
+        intervals: RR in ms that are known to come from electrodes, with the time they came at.
     """
 
     row: SessionRow
@@ -107,11 +111,11 @@ class Account:
         return tuple(phase for phase in self.phases if phase.is_hold)
 
     def utc_ms(self, t_ms: int) -> int:
-        """Give the moment of a session time, ms since 1970."""
+        """Return the moment of a session time, ms since 1970."""
         return self.row.started_utc_ms + t_ms
 
     def muscle_ms(self) -> dict[str, tuple[int, int]]:
-        """Give for how long each muscle was held, left and right.
+        """Return for how long each muscle was held, left and right.
 
         A hold of both sides counts for both; so does one whose exercise has no known muscle for
         none.
@@ -129,7 +133,8 @@ class Account:
 def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None = None) -> Account:
     """Tell a stored session.
 
-    known: muscles by exercise, for what the history itself does not know.
+    Args:
+        known: Muscles by exercise, for what the history itself does not know.
     """
     happened = replay(session)
     told = [event for event, _ in happened]

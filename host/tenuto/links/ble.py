@@ -96,9 +96,11 @@ async def _nothing() -> None:
 class Radio:
     """What bleak stands on.
 
-    scanner, client, adapter: backends for bleak, None for the platform's own.  options: further
-    keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.  is_lost: whether it is
-    gone for good, so that it has to be opened anew.  close: lets go of it.
+    Attributes:
+        scanner, client, adapter: Backends for bleak, None for the platform's own.
+        options: Further keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.
+        is_lost: Whether it is gone for good, so that it has to be opened anew.
+        close: Lets go of it.
     """
 
     scanner: type[BaseBleakScanner] | None = None
@@ -114,7 +116,7 @@ class Radio:
         return self.client is None
 
     def kwargs(self, backend: type | None) -> dict[str, Any]:
-        """Give the keyword arguments for bleak."""
+        """Return the keyword arguments for bleak."""
         return dict(self.options) | ({} if backend is None else {"backend": backend})
 
 
@@ -208,7 +210,7 @@ class BleAdapter:
     # --- the radio
 
     async def radio(self) -> Radio:
-        """Give the radio, opened if it is not; one that was lost is opened anew.
+        """Return the radio, opened if it is not; one that was lost is opened anew.
 
         Raises:
             LinkError: there is none, or it cannot be used.
@@ -305,7 +307,7 @@ class BleAdapter:
         return heard[0]
 
     async def _connected_already(self, service: str) -> list[Sighting]:
-        """Give what the system is connected to and so is not heard any more.
+        """Return what the system is connected to and so is not heard any more.
 
         BlueZ holds on to the links of a process that was killed.
         """
@@ -387,7 +389,7 @@ class BleAdapter:
                 _log.info("adapter=%s reason=%s %s", self.name, error.reason, error)
 
     def _scanned(self) -> float:
-        """Give the seconds that the scanner has run in all."""
+        """Return the seconds that the scanner has run in all."""
         began_s = self._scan_began_s
         running_s = 0.0 if began_s is None else asyncio.get_running_loop().time() - began_s
         return self._scanned_s + running_s
@@ -541,7 +543,8 @@ async def secure(
 ) -> None:
     """Make sure of the bond, by reading something of Tenuto's service that needs it.
 
-    by_hand: a person takes part in the pairing.
+    Args:
+        by_hand: A person takes part in the pairing.
 
     Raises:
         LinkError: BOND_LOST if there was a bond that is no good any more; or what went wrong else.
@@ -592,7 +595,7 @@ async def read_firmware(client: BleakClient) -> str | None:
 
 
 def has_tenuto(client: BleakClient) -> bool:
-    """Tell whether all of Tenuto's service is there; a link that breaks just now counts as no.
+    """Return whether all of Tenuto's service is there; a link that breaks just now counts as no.
 
     Raises:
         LinkError: the link is gone.
@@ -605,8 +608,9 @@ def has_tenuto(client: BleakClient) -> bool:
 class BleLink:
     """A `Link` to the Tenuto service of one wearable.
 
-    address: as the platform writes it, or None for the first Tenuto wearable that is heard.
-    by_hand: a person takes part in the pairing, if there is one.
+    Args:
+        address: As the platform writes it, or None for the first Tenuto wearable that is heard.
+        by_hand: A person takes part in the pairing, if there is one.
     """
 
     def __init__(self, adapter: BleAdapter, address: str | None, *, by_hand: bool = False) -> None:

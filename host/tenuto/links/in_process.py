@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 class InProcessBand:
     """A band that lives on the event loop's clock.
 
-    boot_id: see `Band`.  band: the real thing, to press its button and read its log.
+    Args:
+        boot_id: See `Band`.
+
+    Attributes:
+        band: The real thing, to press its button and read its log.
     """
 
     def __init__(self, motor: Motor, boot_id: int = 1, name: str = "memory") -> None:
@@ -88,8 +92,9 @@ class _Way:
 class InProcessLink:
     """A `Link` to a `InProcessBand`; every packet takes `latency_s` each way.
 
-    lose: called for each packet with its direction ("up" to the band, "down" to the host); True
-    drops it.
+    Args:
+        lose: Called for each packet with its direction ("up" to the band, "down" to the host); True
+            drops it.
     """
 
     def __init__(

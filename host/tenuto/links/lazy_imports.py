@@ -10,10 +10,11 @@ import sys
 def load_when_used(name: str) -> None:
     """Have a module of a package load at its first use instead of its first import.
 
-    That holds for those who write `from package import module`.  A module that is there already
+    That holds for those who write `from package import module`. A module that is there already
     stays as it is.
 
-    name: with its package, such as `bumble.crypto`.
+    Args:
+        name: With its package, such as `bumble.crypto`.
 
     Raises:
         ModuleNotFoundError: there is no such package.

@@ -18,7 +18,7 @@ DEVICES_MAX = 500
 
 
 async def heard(adapter: BleAdapter, seconds: float) -> AsyncIterator[list[Found]]:
-    """Give the devices that are new, or of which something is new, as they are heard.
+    """Yield the devices that are new, or of which something is new, as they are heard.
 
     Raises:
         LinkError: the radio cannot scan.

@@ -17,8 +17,11 @@ HEART_RATE = "0000180d-0000-1000-8000-00805f9b34fb"
 class Found:
     """A device that was heard.
 
-    address: as the platform writes it.  name: None if it did not tell.  rssi_dbm: how loud, None if
-    the platform does not say.  services: 128-bit UUIDs in lower case, as far as they were told.
+    Attributes:
+        address: As the platform writes it.
+        name: None if it did not tell.
+        rssi_dbm: How loud, None if the platform does not say.
+        services: 128-bit UUIDs in lower case, as far as they were told.
     """
 
     address: str
@@ -36,7 +39,7 @@ class Found:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the JSON object for programs."""
+        """Return the JSON object for programs."""
         return {
             "address": self.address,
             "name": self.name,

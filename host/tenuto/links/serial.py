@@ -86,7 +86,7 @@ def _reason(error: OSError) -> LinkReason:
 
 
 def board_ports() -> list[str]:
-    """Give the serial ports of boards that may be bands, the likeliest first."""
+    """Return the serial ports of boards that may be bands, the likeliest first."""
     from serial.tools import list_ports  # noqa: PLC0415 - only who has a cable needs it
 
     found = [port for port in list_ports.comports() if port.vid in VENDORS]
@@ -99,8 +99,11 @@ class SerialLink:
 
     After the port was found missing, `connect` waits up to `PLUG_WAIT_S` for it to be plugged in.
 
-    port: as the platform writes it, such as `/dev/ttyACM1`, or `AUTO` for the first port on which a
-    band answers.  open_port: opens it; None for the real one.  ports: what `AUTO` looks through.
+    Args:
+        port: As the platform writes it, such as `/dev/ttyACM1`, or `AUTO` for the first port on
+            which a band answers.
+        open_port: Opens it; None for the real one.
+        ports: What `AUTO` looks through.
     """
 
     def __init__(
@@ -209,7 +212,7 @@ class SerialLink:
 
 
 async def bands_on(ports: Sequence[str]) -> dict[str, str]:
-    """Give those of these ports on which a band answers, each with the band's name.
+    """Return those of these ports on which a band answers, each with the band's name.
 
     Raises:
         LinkError: none does.
@@ -307,7 +310,7 @@ async def _greet(
 
 
 def _hello(packet: bytes) -> str | None:
-    """Give the name of the band that greets in a packet, None where none does."""
+    """Return the name of the band that greets in a packet, None where none does."""
     try:
         for op, _, _, tail in map(wire.decode, wire.split(packet)):
             if op == wire.HELLO | wire.ANSWER:

@@ -19,12 +19,16 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 class BrokerAddress:
     """A broker's address, and how to be let in.
 
-    host, port: of the computer; with the transport `unix` the host is the path of a socket on this
-    computer, and the port means nothing.  tls: with the host name checked.  protocol: `5` or
-    `3.1.1` where it is known, None to find out.  ca_file: certificate authorities in place of the
-    system's.  certificate, certificate_key: what this client shows of itself, and its key where
-    that is in another file.  client_id: None for a random one.  keepalive_s: a broker that is
-    silent for so long is gone.
+    Attributes:
+        host, port: Of the computer; with the transport `unix` the host is the path of a socket on
+            this computer, and the port means nothing.
+        tls: With the host name checked.
+        protocol: `5` or `3.1.1` where it is known, None to find out.
+        ca_file: Certificate authorities in place of the system's.
+        certificate, certificate_key: What this client shows of itself, and its key where that is in
+            another file.
+        client_id: None for a random one.
+        keepalive_s: A broker that is silent for so long is gone.
     """
 
     host: str
@@ -86,7 +90,7 @@ class BrokerAddress:
         )
 
     def __str__(self) -> str:
-        """Give the address as a URL, without user and password."""
+        """Return the address as a URL, without user and password."""
         if self.transport == "unix":
             return f"unix://{quote(self.host)}"
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -41,8 +41,9 @@ class Known(Protocol):
 class Announcer:
     """Keeps the announcements at the broker as they should be.
 
-    known: what earlier runs announced.  settle_s: real time between different messages for one
-    device.
+    Args:
+        known: What earlier runs announced.
+        settle_s: Real time between different messages for one device.
     """
 
     def __init__(self, known: Known, settle_s: float = SETTLE_S) -> None:
@@ -69,8 +70,9 @@ class Announcer:
     ) -> None:
         """Send until cancelled.
 
-        publish: sends a retained message and returns when the broker has it.  is_used: whether a
-        topic has something to say, though its device is announced no more.
+        Args:
+            publish: Sends a retained message and returns when the broker has it.
+            is_used: Whether a topic has something to say, though its device is announced no more.
         """
         loop = asyncio.get_running_loop()
         sent: dict[str, bytes] = {}

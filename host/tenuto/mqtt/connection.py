@@ -287,7 +287,7 @@ _TAKEN_OVER = 142
 
 
 def _clean_start(protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
-    """Give the arguments that have the broker keep nothing from one connection to the next."""
+    """Return the arguments that have the broker keep nothing from one connection to the next."""
     is_5 = protocol is aiomqtt.ProtocolVersion.V5
     return {"clean_start": True} if is_5 else {"clean_session": True}
 
@@ -298,7 +298,7 @@ def _is_silence(error: BaseException) -> bool:
 
 
 def _cause(client: aiomqtt.Client) -> BaseException | None:
-    """Give what ended a connection, which is often more than what the one who waited was told."""
+    """Return what ended a connection, which is often more than what the one who waited was told."""
     ended = client._disconnected  # noqa: SLF001 - there is no public way
     return ended.exception() if ended.done() and not ended.cancelled() else None
 

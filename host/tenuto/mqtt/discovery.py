@@ -40,7 +40,10 @@ _COMMAND = (
 class Subject:
     """A wearable or a person, as they are announced.
 
-    id: from the configuration.  name: for people.  heart: whether the heart rate is published.
+    Attributes:
+        id: From the configuration.
+        name: For people.
+        heart: Whether the heart rate is published.
     """
 
     id: str
@@ -56,13 +59,17 @@ class Subject:
 class Entity:
     """One row.
 
-    key: its name for ever.  name: what Home Assistant puts after the device's name.
-    topic: which of the subject's topics has its state.  value: the field of the JSON there; none
-    for a topic that is plain text.  template: in place of `value` where that is not enough.
-    needs_link: whether it says nothing while the wearable is out of reach.  known: the field that
-    must not be null for the entity to be available.  command: which topic it sends to.
-    heart_only: whether it is there only for who publishes a heart rate.  more: what else Home
-    Assistant is told, by its own names.
+    Attributes:
+        key: Its name for ever.
+        name: What Home Assistant puts after the device's name.
+        topic: Which of the subject's topics has its state.
+        value: The field of the JSON there; none for a topic that is plain text.
+        template: In place of `value` where that is not enough.
+        needs_link: Whether it says nothing while the wearable is out of reach.
+        known: The field that must not be null for the entity to be available.
+        command: Which topic it sends to.
+        heart_only: Whether it exists only where the heart rate is published.
+        more: What else Home Assistant is told, by its own names.
     """
 
     key: str
@@ -82,7 +89,9 @@ class Entity:
 class Trigger:
     """One row: a device trigger, shown as `"<subtype>" <type>`.
 
-    happens: the event type.  by: only if this source did it.
+    Attributes:
+        happens: The event type.
+        by: Only if this source did it.
     """
 
     key: str
@@ -464,8 +473,10 @@ PERSON: tuple[Entity, ...] = _SUMMARY
 class Announcement:
     """One device for Home Assistant.
 
-    topic: where its configuration goes.  config: that.  states: the retained topics behind it,
-    which go when it goes.
+    Attributes:
+        topic: Where its configuration goes.
+        config: The configuration itself.
+        states: The retained topics behind it, which go when it goes.
     """
 
     topic: str
@@ -487,7 +498,8 @@ def announce_wearable(
 ) -> Announcement:
     """Make the announcement of a wearable.
 
-    routines: the names that its `Routine` offers, with the one that is set.
+    Args:
+        routines: The names that its `Routine` offers, with the one that is set.
     """
     of = {what: topics.of(wearable.id, what) for what in _topics_of(WEARABLE)}
     device_id = _device_id(topics, "wearable", wearable.id)
@@ -525,10 +537,11 @@ def announce_person(topics: Topics, prefix: str, person: Subject) -> Announcemen
 
 
 def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:
-    """Give the configurations to send, one after the other, with time in between.
+    """Return the configurations to send, one after the other, with time in between.
 
-    known: the components that Home Assistant was ever told of, by key, with the platform.
-    What is no longer there must be removed by its key: leaving it out changes nothing.
+    Args:
+        known: The components that Home Assistant was ever told of, by key, with the platform. What
+            is no longer there must be removed by its key: leaving it out changes nothing.
     """
     present = announcement.components
     gone = {key: platform for key, platform in known.items() if present.get(key) != platform}

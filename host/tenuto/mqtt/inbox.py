@@ -49,7 +49,8 @@ class Inbox:
     def take(self, wearable: str, what: str, payload: bytes, *, retained: bool) -> None:
         """Read what was asked and hand it on.
 
-        what: `command` or the name of a setting.
+        Args:
+            what: `command` or the name of a setting.
         """
         if not payload:  # how a retained message is cleared
             return

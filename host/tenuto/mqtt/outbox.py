@@ -45,13 +45,17 @@ class Table(Protocol):
     """Where messages survive a restart; `tenuto.history.Store.outbox` is one."""
 
     async def last(self) -> int:
-        """Give the id of the newest, 0 if there is none."""
+        """Return the id of the newest, 0 if there is none."""
 
     async def add(self, messages: Sequence[Waiting]) -> int:
-        """Keep messages; returns how many of the oldest had to go."""
+        """Keep messages.
+
+        Returns:
+            How many of the oldest had to go.
+        """
 
     async def after(self, last_id: int, limit: int) -> list[Waiting]:
-        """Give the oldest above an id."""
+        """Return the oldest above an id."""
 
     async def remove(self, ids: Sequence[int]) -> None:
         """Forget messages."""
@@ -182,7 +186,7 @@ class Outbox:
         self.dropped += count
 
     async def take(self) -> Waiting | None:
-        """Give the next message to send; None if there is none, or if the table cannot be read now.
+        """Return the next message to send; None for none, or if the table cannot be read now.
 
         Then `waits` is true though nothing is on its way.
         """

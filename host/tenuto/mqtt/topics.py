@@ -111,7 +111,7 @@ class Topics:
         return f"{self.base}/person/{person}/{what}"
 
     def asked(self, topic: str) -> tuple[str, str] | None:
-        """Give the wearable and what is asked of it: `command`, or the name of a setting.
+        """Return the wearable and what is asked of it: `command`, or the name of a setting.
 
         None for a topic that `incoming` does not match: some brokers, amqtt 0.12 among them, give
         a client what others have subscribed to.
@@ -128,18 +128,18 @@ class Topics:
 
 
 def encode(payload: dict[str, Any]) -> bytes:
-    """Give the bytes of a JSON payload; what UTF-8 cannot write becomes a question mark."""
+    """Return the bytes of a JSON payload; what UTF-8 cannot write becomes a question mark."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     return text.encode(errors="replace")
 
 
 def utc(utc_ms: int) -> str:
-    """Give a time as ISO 8601 in UTC with ms."""
+    """Return a time as ISO 8601 in UTC with ms."""
     return datetime.fromtimestamp(utc_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def session_payload(view: SessionView) -> dict[str, Any]:
-    """Give the JSON of the present; absolute times only, so it changes when something happens."""
+    """Return the JSON of the present; absolute times only, so it changes when something happens."""
     return {
         "state": view.state.value,
         "paused": view.state is State.PAUSED,
@@ -202,7 +202,7 @@ EVENT_TYPES = (
 
 
 def event_payload(entry: Entry) -> dict[str, Any]:
-    """Give the JSON of an event with its time in UTC.
+    """Return the JSON of an event with its time in UTC.
 
     `late` is added on the way out: whether it happened too long ago to act upon.
     """
@@ -216,7 +216,7 @@ def event_payload(entry: Entry) -> dict[str, Any]:
 
 
 def heart_payload(event: events.HeartBeat, utc_ms: int) -> dict[str, Any]:
-    """Give the JSON of a heart rate."""
+    """Return the JSON of a heart rate."""
     return {"bpm": event.bpm, "rr_ms": list(event.rr_ms), "utc": utc(utc_ms)}
 
 
@@ -226,12 +226,12 @@ def mark_late(payload: bytes, *, late: bool) -> bytes:
 
 
 def device_payload(device: DeviceState) -> dict[str, Any]:
-    """Give the JSON of what is known of a wearable as a thing."""
+    """Return the JSON of what is known of a wearable as a device."""
     return asdict(device)
 
 
 def summary_payload(stands: PersonSummary) -> dict[str, Any]:
-    """Give the JSON of how somebody stands; null is for what is not known."""
+    """Return the JSON of the summary of sessions; null is for what is not known."""
     last = stands.last
     row = None if last is None else last.row
     return {
@@ -258,7 +258,7 @@ def _minutes(ms: int) -> float:
 
 
 def settings_payload(preferences: Preferences, default_routine: str) -> dict[str, Any]:
-    """Give the JSON of what is set for a wearable; times in percent of what the routine says."""
+    """Return the JSON of what is set for a wearable; times in percent of what the routine says."""
     adjustment = preferences.adjustment
     return {
         "routine": preferences.routine or default_routine,
@@ -270,7 +270,7 @@ def settings_payload(preferences: Preferences, default_routine: str) -> dict[str
 
 
 def answer_payload(command: str | None, answer: Answer) -> dict[str, Any]:
-    """Give the JSON of an answer; command: the word that was asked, None if it had none."""
+    """Return the JSON of an answer; command: the word that was asked, None if it had none."""
     return {
         "id": answer.id,
         "command": command,
@@ -415,7 +415,7 @@ def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Comman
 
 
 def _age_s(at: object, now_utc_ms: float) -> float | None:
-    """Give how long ago a moment was, None if it is none."""
+    """Return how long ago a moment was, None if it is none."""
     if isinstance(at, str) and len(at) <= TEXT_CHARS_MAX:
         try:
             moment = datetime.fromisoformat(at)

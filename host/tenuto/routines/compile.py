@@ -51,8 +51,10 @@ _SIDE_NUMBERS = {None: vocab.BOTH, "left": vocab.LEFT, "right": vocab.RIGHT}
 class CompiledPlan:
     """A plan, ready to be sent.
 
-    data: its bytes.  plan: the same, checked and readable.  routine: what it was made of, None
-    where that is not known.
+    Attributes:
+        data: Its bytes.
+        plan: The same, checked and readable.
+        routine: What it was made of, None where that is not known.
     """
 
     data: bytes = field(repr=False)
@@ -100,9 +102,11 @@ class ScoreCue:
 class ScoreRow:
     """A step in the score.
 
-    start_ms: from the session's start, without waits.  side: `left`, `right` or None.
-    rep, set_no: from 1, 0 where they mean nothing.  waits: `press`, `heart` or None, for at most
-    until `wait_max_ms` from the step's start.
+    Attributes:
+        start_ms: From the session's start, without waits.
+        side: `left`, `right` or None.
+        rep, set_no: From 1, 0 where they mean nothing.
+        waits: `press`, `heart` or None, for at most until `wait_max_ms` from the step's start.
     """
 
     number: int
@@ -122,7 +126,7 @@ class ScoreRow:
 
 
 def describe(compiled: CompiledPlan) -> list[ScoreRow]:
-    """Give the score: each step with its time and its cues."""
+    """Return the score: each step with its time and its cues."""
     plan = compiled.plan
     rows = []
     start_ms = 0
@@ -160,10 +164,11 @@ def describe(compiled: CompiledPlan) -> list[ScoreRow]:
 
 
 def compile_routine(routine: Routine, vocabulary: Vocabulary) -> CompiledPlan:
-    """Give the plan of a routine.
+    """Return the plan of a routine.
 
-    Raises InputError with all that does not fit: cues into their steps, and the plan into the
-    limits of `tenuto_core.plan`.
+    Raises:
+        InputError: With all that does not fit: cues into their steps, and the plan into the limits
+            of `tenuto_core.plan`.
     """
     _check_size(routine)
     steps, mistakes = _Compiler(routine, vocabulary).run()
@@ -196,7 +201,7 @@ class _Hold:
 
 
 def _set_of_holds(exercise: Exercise) -> list[tuple[str | None, int]]:
-    """Give side and repetition of each hold of one set, in order."""
+    """Return side and repetition of each hold of one set, in order."""
     reps = range(1, exercise.reps + 1)
     if exercise.sides == "alternating":
         return [(side, rep) for rep in reps for side in exercise.side_order]
@@ -268,7 +273,7 @@ class _Compiler:
         return self._steps, self._mistakes
 
     def _taken_ms(self, cue: int) -> int:
-        """Give how long nothing else may be felt from the beginning of a cue."""
+        """Return how long nothing else may be felt from the beginning of a cue."""
         length_ms = self._vocabulary.length_ms(cue)
         return length_ms + CUE_GAP_MS if length_ms else 0
 
@@ -313,7 +318,7 @@ class _Compiler:
     def _lead_cues(
         self, hold: _Hold, key: str, duration_ms: int, cue: int | None
     ) -> tuple[list[tuple[int, bool, int]], int]:
-        """Give the cue at the beginning of a step, and from when on others may be felt."""
+        """Return the cue at the beginning of a step, and from when on others may be felt."""
         at_ms, self._busy_ms = self._busy_ms, 0
         needs_ms = at_ms + (0 if cue is None else self._taken_ms(cue))
         if needs_ms > duration_ms:
@@ -338,7 +343,7 @@ class _Compiler:
             self._complain(hold, keys, text)
 
     def _ticks(self, free_ms: int, duration_ms: int) -> list[tuple[int, bool, int]]:
-        """Give those ticks before the step's end that have room from `free_ms` on."""
+        """Return those ticks before the step's end that have room from `free_ms` on."""
         ticks = []
         for before_end_ms in TICKS_MS:
             at_ms = duration_ms - before_end_ms
@@ -414,7 +419,7 @@ class _Compiler:
 
 
 def _lead_time(hold: _Hold, routine: Routine) -> tuple[str, int]:
-    """Give the key that says how long the way to a hold takes, and its ms."""
+    """Return the key that says how long the way to a hold takes, and its ms."""
     exercise = hold.exercise
     if hold.lead == vocab.READY:
         return "ready_s", routine.ready_ms

@@ -37,9 +37,12 @@ NOT_KEPT = frozenset({"unreachable", "failed", "too_soon", "too_many"})
 class Ticket:
     """One request that was let in.
 
-    command_id: 32 bits, the same for every repeat.  until_s: when the request is forgotten.
-    answer: once there is one that stays.  under_way: whether it is being carried out.
-    shared_by: how many wait for its outcome besides.
+    Attributes:
+        command_id: 32 bits, the same for every repeat.
+        until_s: When the request is forgotten.
+        answer: Once there is one that stays.
+        under_way: Whether it is being carried out.
+        shared_by: How many wait for its outcome besides.
     """
 
     command_id: int

@@ -33,9 +33,11 @@ EXTEND_MS_MAX = 600_000
 class Command:
     """One request.
 
-    wearable: the id from the configuration.  routine: for `start`, a name or None for the default
-    one.  by_ms: for `extend`, 1 to `EXTEND_MS_MAX`.  id: given by whoever asked, echoed in the
-    answer.
+    Attributes:
+        wearable: The id from the configuration.
+        routine: For `start`, a name or None for the default one.
+        by_ms: For `extend`, 1 to `EXTEND_MS_MAX`.
+        id: Given by whoever asked, echoed in the answer.
     """
 
     wearable: str
@@ -49,7 +51,8 @@ class Command:
 class Preference:
     """One request to set something for a wearable, from its next start on.
 
-    name: `routine`, `strength`, `hold_time`, `halfway` or `countdown`.
+    Attributes:
+        name: `routine`, `strength`, `hold_time`, `halfway` or `countdown`.
     """
 
     wearable: str
@@ -61,7 +64,8 @@ class Preference:
 class Unreadable:
     """A request that cannot be read or is refused where it arrives; it counts as one all the same.
 
-    wearable: the id from the configuration, empty for one that does not exist.
+    Attributes:
+        wearable: The id from the configuration, empty for one that does not exist.
     """
 
     wearable: str
@@ -72,9 +76,11 @@ class Unreadable:
 class Answer:
     """What became of a command.
 
-    reason: `ok`, one of `tenuto_core.vocab.STATUSES`, or one of the host's own: `unknown_wearable`,
-    `unknown_routine`, `unreachable`, `bad_request`, `too_old`, `too_many`, and `failed` where no
-    other says it.  text: for a person.
+    Attributes:
+        reason: `ok`, one of `tenuto_core.vocab.STATUSES`, or one of the host's own:
+            `unknown_wearable`, `unknown_routine`, `unreachable`, `bad_request`, `too_old`,
+            `too_many`, and `failed` where no other says it.
+        text: For a person.
     """
 
     ok: bool

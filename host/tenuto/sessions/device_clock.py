@@ -63,7 +63,8 @@ class Probe:
 class Skew:
     """How much faster than the host's clock the wearable's runs, in parts per million.
 
-    sigma_ppm: the standard deviation of that.
+    Attributes:
+        sigma_ppm: The standard deviation of that.
     """
 
     ppm: float = 0.0
@@ -96,7 +97,9 @@ class _Side:
 class _Window:
     """The bounds of a while; times are ms of the wearable since `origin_ms`.
 
-    corners: of the polygon, as (c, s).  sides: what bounds theta from above and from below.
+    Attributes:
+        corners: Corners of the polygon, as (c, s).
+        sides: What bounds theta from above and from below.
     """
 
     origin_ms: float
@@ -106,7 +109,7 @@ class _Window:
     sides: tuple[_Side, _Side] = field(default_factory=lambda: (_Side(), _Side()))
 
     def bounds(self, at_ms: float) -> tuple[float, float]:
-        """Give the least and the largest theta at a moment."""
+        """Return the least and the largest theta at a moment."""
         thetas = [c + s * at_ms for c, s in self.corners]
         return min(thetas), max(thetas)
 
@@ -129,7 +132,7 @@ class _Window:
         return True
 
     def closest(self, side: _Side, sign: int) -> list[tuple[float, float]]:
-        """Give the corners of those lines that come close to the mean of a side's bounds.
+        """Return the corners of those lines that come close to the mean of a side's bounds.
 
         How close: the milliseconds blur the edge, and so does chance, by the quickest of all
         messages being a little slow.
@@ -144,9 +147,8 @@ class _Window:
 class DeviceClock:
     """The clock of one boot of one wearable.
 
-    skew: what is known of it from earlier boots.
-
     Attributes:
+        skew: What is known of it from earlier boots.
         steps: how often an answer contradicted all before it.
     """
 
@@ -219,7 +221,7 @@ class DeviceClock:
         window.sides[0 if sign > 0 else 1].add(relative_ms, theta)
 
     def _unwrap(self, device_ms: int) -> int:
-        """Give a time stamp without its wrap, by the one before it."""
+        """Return a time stamp without its wrap, by the one before it."""
         return self._last_ms + (device_ms - self._last_ms + _HALF) % _MODULUS - _HALF
 
     # --- what is known
@@ -243,13 +245,13 @@ class DeviceClock:
         return Skew(ppm, (weight + before) ** -0.5)
 
     def remember(self) -> Skew:
-        """Give the skew as it should be known at the next boot, or the next day."""
+        """Return the skew as it should be known at the next boot, or the next day."""
         skew = self.skew
         sigma_ppm = math.hypot(skew.sigma_ppm, SKEW_WANDER_PPM)
         return Skew(skew.ppm, min(sigma_ppm, SKEW_UNKNOWN_PPM))
 
     def host(self, device_ms: int) -> Moment:
-        """Give the moment of a time stamp within 24 days of the last message.
+        """Return the moment of a time stamp within 24 days of the last message.
 
         Raises:
             ValueError: there was no probe yet.
@@ -260,7 +262,7 @@ class DeviceClock:
         return Moment(at_ms + 0.5 + (low + high) / 2, (high - low) / 2 + 0.5)
 
     def device_ms(self, host_ms: float) -> int:
-        """Give the wearable's time, modulo 2**32, at a moment of the host.
+        """Return the wearable's time, modulo 2**32, at a moment of the host.
 
         Raises:
             ValueError: there was no probe yet.
@@ -277,12 +279,12 @@ class DeviceClock:
 
 
 def _slope(ppm: float) -> float:
-    """Give the slope of theta for a skew."""
+    """Return the slope of theta for a skew."""
     return 1 / (1 + ppm * 1e-6) - 1
 
 
 def _middle(corners: list[tuple[float, float]]) -> float:
-    """Give the slope of the centroid of a polygon."""
+    """Return the slope of the centroid of a polygon."""
     c0, s0 = corners[0]
     area = total = 0.0
     for (c1, s1), (c2, s2) in pairwise(corners[1:]):

@@ -265,13 +265,16 @@ class Record:
 class Entry:
     """An event with its address; what the queues carry.
 
-    wearable: what the configuration calls the device.  person: from the configuration, or None.
-    utc_ms: when it happened, milliseconds since 1970, as well as the host knows.
-    uncertainty_ms: how far from the truth `utc_ms` may be by what the host knows of the wearable's
-    clock, None where it does not know; the host's own clock is taken for right.  record: the log
-    record behind it, None for what the host noticed.  replayed: it comes from the history, so that
-    whoever starts in mid-session knows its beginning.  is_simulated: whether the device is a
-    simulated one, whose sessions count for nobody.
+    Attributes:
+        wearable: What the configuration calls the device.
+        person: From the configuration, or None.
+        utc_ms: When it happened, milliseconds since 1970, as well as the host knows.
+        uncertainty_ms: How far from the truth `utc_ms` may be by what the host knows of the
+            wearable's clock, None where it does not know; the host's own clock is taken for right.
+        record: The log record behind it, None for what the host noticed.
+        replayed: It comes from the history, so that whoever starts in mid-session knows its
+            beginning.
+        is_simulated: Whether the device is a simulated one, whose sessions count for nobody.
     """
 
     session: SessionKey
@@ -289,7 +292,7 @@ _HIDDEN = frozenset({"plan", "seq"})
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """Give the JSON object of an event: `event`, `t_ms`, then its own fields."""
+    """Return the JSON object of an event: `event`, `t_ms`, then its own fields."""
     own = {f.name: getattr(event, f.name) for f in fields(event) if f.name not in _HIDDEN}
     return {"event": event.name, "t_ms": own.pop("t_ms")} | own
 

@@ -45,7 +45,7 @@ def location(value: bytes) -> str | None:
 
 
 def sensor_kind(worn_at: str | None) -> str | None:
-    """Give what a sensor measures with, by where it is worn; None where that does not tell.
+    """Return what a sensor measures with, by where it is worn; None where that does not tell.
 
     On the chest it is electrodes, on wrist, hand and ear it is light. Intervals between beats are
     used for variability only from electrodes: light is smoothed.
@@ -59,9 +59,11 @@ def sensor_kind(worn_at: str | None) -> str | None:
 class Measurement:
     """One value of 0x2A37.
 
-    bpm: 0 to 65535, 0 while the sensor has no rate.  contact: whether it touches the skin, None
-    from a sensor that cannot tell.  energy_kj: spent since it was reset, 65535 for that or more,
-    None where it is not told.  rr_1024: intervals between beats in 1/1024 s, oldest first.
+    Attributes:
+        bpm: 0 to 65535, 0 while the sensor has no rate.
+        contact: Whether it touches the skin, None from a sensor that cannot tell.
+        energy_kj: Spent since it was reset, 65535 for that or more, None where it is not told.
+        rr_1024: Intervals between beats in 1/1024 s, oldest first.
 
     Raises:
         ValueError: a number is out of its range.
@@ -122,7 +124,7 @@ class Measurement:
         )
 
     def __bytes__(self) -> bytes:
-        """Give the value, as short as it can be."""
+        """Return the value, as short as it can be."""
         wide = self.bpm > 0xFF
         flags = _WIDE if wide else 0
         if self.contact is not None:
@@ -152,7 +154,9 @@ class Sample:
 class Rate:
     """What a heart rate came to.
 
-    mean_bpm: each rate counted for as long as it held.  known_ms: how long a rate was known.
+    Attributes:
+        mean_bpm: Each rate counted for as long as it held.
+        known_ms: How long a rate was known.
     """
 
     mean_bpm: float
@@ -162,7 +166,7 @@ class Rate:
 
 
 def spans(samples: Sequence[Sample], end_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Give (from_ms, to_ms, bpm) of each rate up to `end_ms`, samples in order of time."""
+    """Yield (from_ms, to_ms, bpm) of each rate up to `end_ms`, samples in order of time."""
     ends_ms = [*(sample.t_ms for sample in samples[1:]), end_ms]
     for sample, next_ms in zip(samples, ends_ms, strict=False):
         yield sample.t_ms, max(sample.t_ms, min(next_ms, sample.t_ms + FRESH_MS)), sample.bpm
@@ -211,7 +215,7 @@ class Zones:
         return tuple(round(low + share * (self.max_bpm - low)) for share in ZONE_SHARES)
 
     def times_ms(self, samples: Sequence[Sample], end_ms: int) -> tuple[int, ...]:
-        """Give the time below all zones, then in each of the five."""
+        """Return the time below all zones, then in each of the five."""
         times = [0] * (1 + len(ZONE_SHARES))
         for from_ms, to_ms, bpm in spans(samples, end_ms):
             times[sum(bpm >= limit for limit in self.from_bpm)] += to_ms - from_ms
@@ -239,7 +243,7 @@ class Recovery:
 
 
 def recovery(samples: Sequence[Sample], from_ms: int = 0) -> Recovery | None:
-    """Give the recovery in the first minute from `from_ms` on; None where the rate is not known.
+    """Return the recovery in the first minute from `from_ms` on; None where the rate is not known.
 
     The highest rate of the first 10 s less the rate a minute later. After Cole and others 1999,
     N Engl J Med 341:1351, doi 10.1056/NEJM199910283411804, who stopped an exercise test of known
@@ -275,9 +279,11 @@ ARTEFACT_PCT_MAX = 10.0
 class Variability:
     """The variability of a heart's intervals; experimental.
 
-    rmssd_ms, sdnn_ms: None where there are fewer than `BEATS_MIN` good intervals, or more than
-    `ARTEFACT_PCT_MAX` of artefacts.  beats: good intervals.  artefact_pct: share of intervals that
-    were left out.
+    Attributes:
+        rmssd_ms, sdnn_ms: None where there are fewer than `BEATS_MIN` good intervals, or more than
+            `ARTEFACT_PCT_MAX` of artefacts.
+        beats: Good intervals.
+        artefact_pct: Share of intervals that were left out.
     """
 
     rmssd_ms: float | None
@@ -290,7 +296,8 @@ class Variability:
 class Interval:
     """An interval between two beats, and when the packet that told it came.
 
-    is_sound: False for an artefact.
+    Attributes:
+        is_sound: False for an artefact.
     """
 
     t_ms: int
@@ -304,7 +311,8 @@ def runs(packets: Iterable[tuple[int, Sequence[float]]]) -> list[list[Interval]]
     An interval is an artefact if it is not within 300 to 2000 ms, or more than 20 % away from the
     median of the eleven around it.
 
-    packets: when they came, in ms, and their intervals in ms; one without any is passed over.
+    Args:
+        packets: When they came, in ms, and their intervals in ms; one without any is passed over.
     """
     found: list[list[tuple[int, float]]] = []
     beat_ms = -math.inf
@@ -330,17 +338,18 @@ def _judged(run: Sequence[tuple[int, float]]) -> list[Interval]:
 
 
 def variability(packets: Iterable[tuple[int, Sequence[float]]]) -> Variability | None:
-    """Give RMSSD and SDNN of intervals from electrodes; None without any interval.
+    """Return RMSSD and SDNN of intervals from electrodes; None without any interval.
 
-    RMSSD: root of the mean of the squared differences between successive intervals.  SDNN: their
-    standard deviation, with n - 1 as in neurokit2.  Both by the Task Force of the European Society
+    RMSSD: root of the mean of the squared differences between successive intervals. SDNN: their
+    standard deviation, with n - 1 as in neurokit2. Both by the Task Force of the European Society
     of Cardiology and the North American Society of Pacing and Electrophysiology 1996, Circulation
     93:1043, doi 10.1161/01.CIR.93.5.1043.
 
     An artefact is left out, and so are the differences with its neighbours; nothing is put in its
     place. The same holds across a gap in the stream.
 
-    packets: as for `runs`.
+    Args:
+        packets: As for `runs`.
     """
     found = runs(packets)
     total = sum(map(len, found))

@@ -37,7 +37,7 @@ _CLOCK_MODULUS = 1 << 32
 
 
 def plan_id_of(record: Record) -> bytes:
-    """Give the 8 bytes of the plan id that a `session_started` record carries."""
+    """Return the 8 bytes of the plan id that a `session_started` record carries."""
     return record.b.to_bytes(4, "little") + record.c.to_bytes(4, "little")
 
 
@@ -49,9 +49,10 @@ def _name(names: tuple[str | None, ...], number: int) -> str:
 class Tracker:
     """Follows one session.
 
-    key: which session; its `seq` is the number of the first record to feed.
-    plan: the plan that is played, or None where the host does not have it; then exercises have no
-    names and steps the kind `unknown`.  It can be set later.
+    Args:
+        key: Which session; its `seq` is the number of the first record to feed.
+        plan: The plan that is played, or None where the host does not have it; then exercises have
+            no names and steps the kind `unknown`. It can be set later.
 
     Attributes:
         ended, paused: whether it has ended, or is paused, as far as records were fed.

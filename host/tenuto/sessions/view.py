@@ -43,7 +43,7 @@ class Moment:
     utc_ms: int
 
     def later(self, by_ms: int) -> Moment:
-        """Give the moment `by_ms` after this one."""
+        """Return the moment `by_ms` after this one."""
         return Moment(self.t_ms + by_ms, self.utc_ms + by_ms)
 
 
@@ -152,7 +152,8 @@ class SessionView:
     def apply(self, event: events.Event, utc_ms: int) -> None:  # noqa: C901, PLR0912 - one case an event
         """Take the next event of the session, or the first one of the next session.
 
-        utc_ms: when it happened, in ms since 1970.
+        Args:
+            utc_ms: When it happened, in ms since 1970.
         """
         now = Moment(event.t_ms, utc_ms)
         match event:
@@ -265,7 +266,7 @@ class SessionView:
             self._step_end = self._step_end.later(by_ms)
 
     def _waits_in(self, number: int) -> bool:
-        """Tell whether a step has no end of its own, as far as the plan is known."""
+        """Return whether a step has no end of its own, as far as the plan is known."""
         if self._plan is None or number >= self._plan.steps:
             return False
         step = _steps(self._plan)[number]
@@ -274,5 +275,5 @@ class SessionView:
 
 @lru_cache(maxsize=32)
 def _steps(plan: Plan) -> tuple[Step, ...]:
-    """Give the steps of a plan; reading them out of its bytes takes longer than all the rest."""
+    """Return the steps of a plan; reading them out of its bytes takes longer than all the rest."""
     return tuple(map(plan.step, range(plan.steps)))

@@ -11,7 +11,10 @@ from pathlib import Path
 def write_private(path: Path, content: str | bytes, *, make_folder: bool = True) -> None:
     """Write a file with mode 0600 anew: in whole or not at all, also at a power cut.
 
-    Text goes out as UTF-8.  make_folder: make folders that are missing, with mode 0700.
+    Text goes out as UTF-8.
+
+    Args:
+        make_folder: Make folders that are missing, with mode 0700.
 
     Raises:
         OSError: it cannot be written; what was there before still is.

@@ -74,12 +74,19 @@ _Answer: TypeAlias = tuple[int, tuple[Any, ...], bytes]
 class Stats:
     """How a band has fared since it started.
 
-    cause: why it started, one of `vocab.CAUSES`.  plans, keys: how many it keeps.  bonds_pct: how
-    full its store of bonds may be, an estimate, None where it is not known; a full one forgets all
-    bonds.  cues: how many were given; late_worst_ms, late_p99_ms: how late.  records_lost: were
-    overwritten before any host had them.  withheld: what was not felt, to spare the motor.
-    answers_dropped: a host asked faster than it listened.  minute_on_ms: how long the motor ran in
-    the last minute.  journal_writes: to its flash.  utc_s: its UTC, None where it was not told.
+    Attributes:
+        cause: Why it started, one of `vocab.CAUSES`.
+        plans, keys: How many it keeps.
+        bonds_pct: How full its store of bonds may be, an estimate, None where it is not known; a
+            full one forgets all bonds.
+        cues: How many were given.
+        late_worst_ms, late_p99_ms: How late they were.
+        records_lost: Records that were overwritten before any host had them.
+        withheld: What was not felt, to spare the motor.
+        answers_dropped: Answers that were lost, because a host asked faster than it listened.
+        minute_on_ms: How long the motor ran in the last minute.
+        journal_writes: Writes of the journal to its flash.
+        utc_s: Its UTC, None where it was not told.
     """
 
     cause: str
@@ -110,13 +117,15 @@ class KeptPlan:
 class BandDriver:
     """One Tenuto band on one link; see `base.Driver`.
 
-    Requests go one at a time.  Each is repeated up to `TRIES` times when its answer is missing,
+    Requests go one at a time. Each is repeated up to `TRIES` times when its answer is missing,
     which is safe because the band answers a repeated request without doing it again.
 
-    keys: those that this host has handed to the band, None to have none; over the air it gets one
-    where its wearer lets this host in.  by_cable: whether the link is a cable, where it gets one by
-    `provision` alone.  on_wait: called when the wearer is waited for.  utc_ms: UTC of now in ms
-    since 1970, for the band; None to tell it nothing.
+    Args:
+        keys: Those that this host has handed to the band, None to have none; over the air it gets
+            one where its wearer lets this host in.
+        by_cable: Whether the link is a cable, where it gets one by `provision` alone.
+        on_wait: Called when the wearer is waited for.
+        utc_ms: UTC of now in ms since 1970, for the band; None to tell it nothing.
 
     Attributes:
         is_new: whether the band got a key when it was reached last.
@@ -471,7 +480,8 @@ class BandDriver:
     async def _send_chunks(self, data: bytes, start: int) -> int:
         """Send from `start` on, a few chunks ahead of the answers.
 
-        Returns how much the band has when all of it is there, or when something got lost.
+        Returns:
+            How much the band has when all of it is there, or when something got lost.
         """
         received, sent = start, start
         flying: list[asyncio.Future[_Answer]] = []
@@ -548,7 +558,7 @@ class BandDriver:
         raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not answer")
 
     def _understood(self, asked: int, answer: _Answer) -> tuple[tuple[Any, ...], bytes]:
-        """Give fields and tail of an answer to what was asked."""
+        """Return fields and tail of an answer to what was asked."""
         op, fields, tail = answer
         if op == wire.NOT_UNDERSTOOD:
             text = f"{self.name} does not understand {wire.FRAMES[asked][0]}"

@@ -37,7 +37,8 @@ async def pair_over_air(
 ) -> Paired:
     """Bond with a band and hand it a key, both with the same gesture of its wearer.
 
-    show: tells the person what to do.
+    Args:
+        show: Tells the person what to do.
 
     Raises:
         LinkError: it did not work; NOT_PAIRED if the gesture was not made.
@@ -87,10 +88,12 @@ async def _reach(driver: BandDriver, asked: asyncio.Event) -> Identity:
 async def pair_by_cable(
     target: Target, store: KeyStore, show: Callable[[str], None], *, only: bool = False
 ) -> Paired:
-    """Give the band on a cable a key, and see that it has it.
+    """Hand a key to the band on a cable, and see that it has it.
 
-    target: with a port of None or `AUTO` the only one on which a band answers; with an address the
-    band that has it.  only: have it forget the keys of all other computers.
+    Args:
+        target: With a port of None or `AUTO` the only one on which a band answers; with an address
+            the band that has it.
+        only: Have it forget the keys of all other computers.
 
     Raises:
         InputError: there are several bands; or it is another one, and nothing was changed.

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 class Identity:
     """Who answered.
 
-    boot_id: differs from boot to boot; with it the log's numbers and the clock begin anew.
-    firmware: its version.  serial: its number, the same on every link.  address: of its radio, such
-    as `C0:00:00:00:00:01`.  Each is None where it does not tell.  device: what it is known by in
-    the history, see `tenuto.sessions.device`; empty until the supervisor has filled it in.
-    plan_version: the newest version of plans that it plays; it plays those before it, too.
+    Attributes:
+        boot_id: Differs from boot to boot; with it the log's numbers and the clock begin anew.
+        firmware: Its version.
+        serial: Its number, the same on every link.
+        address: Address of its radio, such as `C0:00:00:00:00:01`. Firmware, serial and address
+            are None where the device does not tell them.
+        device: What it is known by in the history, see `tenuto.sessions.device`; empty until the
+            supervisor has filled it in.
+        plan_version: The newest version of plans that it plays; it plays those before it, too.
     """
 
     name: str
@@ -44,10 +48,13 @@ class Identity:
 class Status:
     """What a wearable does at this moment, by its own word.
 
-    state: one of `tenuto_core.player.STATES`.  step: None when idle.  plan_id: 8 bytes, None
-    without a plan.  session: log number of the present or last session's start, None before the
-    first.  now_ms: its clock, modulo 2**32.  log_first, log_next: oldest record that it still has,
-    and the number of the next.
+    Attributes:
+        state: One of `tenuto_core.player.STATES`.
+        step: None when idle.
+        plan_id: 8 bytes, None without a plan.
+        session: Log number of the present or last session's start, None before the first.
+        now_ms: Its clock, modulo 2**32.
+        log_first, log_next: Oldest record that it still has, and the number of the next.
     """
 
     state: str
@@ -101,8 +108,12 @@ class Driver(Protocol):
     async def beat(self, bpm: int, rr_1024: Sequence[int]) -> bool:
         """Hand over a beat of a strap, so that it counts there as one of its own sensor.
 
-        bpm: 1 to 255.  rr_1024: intervals in 1/1024 s, oldest first.
-        Returns False if it has no use for one.
+        Args:
+            bpm: 1 to 255.
+            rr_1024: Intervals in 1/1024 s, oldest first.
+
+        Returns:
+            False if it has no use for one.
         """
         ...
 
@@ -127,10 +138,13 @@ class Driver(Protocol):
     async def command(
         self, verb: Verb, plan_id: bytes, arg: int = 0, command_id: int | None = None
     ) -> None:
-        """Have it obey.  Sent again if no answer comes, obeyed once.
+        """Have it obey.
 
-        command_id: 32 bits; the same one again soon after, on whatever link, is not obeyed twice
-        but answered as the first time.  None for a new one.
+        Sent again if no answer comes, obeyed once.
+
+        Args:
+            command_id: 32 bits; the same one again soon after, on whatever link, is not obeyed
+                twice but answered as the first time. None for a new one.
 
         Raises:
             RefusedError: with the wearable's reason; nothing changed.
@@ -144,7 +158,7 @@ class Driver(Protocol):
     ) -> None:
         """Have the log handed over from this number on, each record once and in order.
 
-        on_records: returns False to be given them again later, when there is room.
-        on_gap: the records from the first number up to, not including, the second are gone.
-        Returns once the stream runs.
+        Args:
+            on_records: Returns False to be given them again later, when there is room.
+            on_gap: The records from the first number up to, not including, the second are gone.
         """

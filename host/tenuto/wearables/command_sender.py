@@ -214,9 +214,12 @@ class CommandSender:
         await self._driver.alert()
 
     async def toggle(self, command_id: int | None = None) -> Verb:
-        """Pause what plays or resume what is paused, as the log tells it; returns which.
+        """Pause what plays or resume what is paused, as the log tells it.
 
         Where the log is behind, the wearable refuses, and the other one is meant.
+
+        Returns:
+            The command that was sent.
 
         Raises:
             LinkError: it is out of reach.

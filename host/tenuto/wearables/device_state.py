@@ -10,9 +10,13 @@ from dataclasses import dataclass
 class DeviceState:
     """What a wearable or its driver has told; None is for what nobody told.
 
-    link: `ble`, `serial` or `simulated`.  battery_pct: 0 to 100.  rssi_dbm: how strongly it was
-    heard.  firmware: its version.  latest_firmware: the version that came with this host.
-    late_p99_ms: how late 99 of 100 cues of the last session were at most, on its own clock.
+    Attributes:
+        link: `ble`, `serial` or `simulated`.
+        battery_pct: 0 to 100.
+        rssi_dbm: How strongly it was heard.
+        firmware: Its version.
+        latest_firmware: The version that came with this host.
+        late_p99_ms: How late 99 of 100 cues of the last session were at most, on its own clock.
     """
 
     link: str

@@ -169,7 +169,11 @@ class LogReader:
     # --- sessions that the history has not seen the end of
 
     async def _take_up(self, status: Status) -> int:
-        """Take up what the history has; returns the first log number that it does not have."""
+        """Take up what the history has.
+
+        Returns:
+            The first log number that it does not have.
+        """
         assert self._identity is not None  # noqa: S101 - `meet` came before
         device, boot_id = self._identity.device, self._identity.boot_id
         before_v5, store = named(self._name), self._around.store

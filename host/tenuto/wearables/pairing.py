@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 class Paired:
     """What was paired with.
 
-    address: as the platform writes it, or by cable as the band tells it; None where it does not.
-    port: None over the air.  model: the id of its model, None where Tenuto has no use for it.
-    is_tenuto: whether it speaks Tenuto's protocol.  is_new: whether it got a
-    key just now; over the air it keeps one that is good.  is_only: whether it has forgotten the
-    keys of all other computers.
+    Attributes:
+        address: As the platform writes it, or by cable as the band tells it; None where it does
+            not.
+        port: None over the air.
+        model: The id of its model, None where Tenuto has no use for it.
+        is_tenuto: Whether it speaks Tenuto's protocol.
+        is_new: Whether it got a key just now; over the air it keeps one that is good.
+        is_only: Whether it has forgotten the keys of all other computers.
     """
 
     address: str | None
@@ -56,9 +59,12 @@ class Forgotten:
 class Target:
     """The wearable that a person means.
 
-    address: over the air; port: by cable; each None where it is not known.  names: its ids in the
-    configuration.  adapter: the name of the one that it is reached by, None for the usual one.
-    model: the id of its model, None where it is not configured.
+    Attributes:
+        address: The Bluetooth address, None where it is not known.
+        port: The serial port, None where it is not known.
+        names: Its ids in the configuration.
+        adapter: The name of the one that it is reached by, None for the usual one.
+        model: The id of its model, None where it is not configured.
     """
 
     address: str | None = None

@@ -72,8 +72,9 @@ def is_yes(text: str) -> bool:
 class PairingAgent(ServiceInterface):
     """Answers BlueZ's questions about one device; see `org.bluez.Agent1`.
 
-    address: of the device.  prompter: None where nobody can be asked, so that only pairings without
-    a number work.
+    Args:
+        address: Address of the device.
+        prompter: None where nobody can be asked, so that only pairings without a number work.
     """
 
     def __init__(self, address: str, prompter: Prompter | None) -> None:

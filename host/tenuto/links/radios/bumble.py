@@ -108,7 +108,7 @@ _SERVICE_DATA = {
 
 
 def _uuid_text(data: bytes) -> str:
-    """Give a UUID of 2, 4 or 16 bytes, little-endian, as bleak writes it."""
+    """Return a UUID of 2, 4 or 16 bytes, little-endian, as bleak writes it."""
     text = data[::-1].hex()
     return normalize_uuid_str(text if len(data) < 16 else str(UUID(text)))
 
@@ -118,7 +118,7 @@ def _uuid(uuid: core.UUID) -> str:
 
 
 def _uuids(data: bytes, size: int) -> list[str]:
-    """Give the UUIDs of a list; an incomplete one at its end is no more than noise."""
+    """Return the UUIDs of a list; an incomplete one at its end is no more than noise."""
     return [_uuid_text(data[at : at + size]) for at in range(0, len(data) - size + 1, size)]
 
 
@@ -471,7 +471,7 @@ class BumbleAdapter:
             raise BleakError(f"{text!r} is no Bluetooth address") from error
 
     async def is_bonded(self, address: hci.Address) -> bool:
-        """Tell whether there are keys for a peer."""
+        """Return whether there are keys for a peer."""
         keystore = self.device.keystore
         return keystore is not None and await keystore.get(str(address)) is not None
 
@@ -621,7 +621,7 @@ def _forget_oldest(known: dict[Any, Any]) -> None:
 
 
 def _is_cancelled() -> bool:
-    """Tell whether the present task was really asked to end."""
+    """Return whether the present task was really asked to end."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -997,7 +997,7 @@ class BumbleClient(BaseBleakClient):
 
     @staticmethod
     def _full_queue(link: _Link) -> DataPacketQueue | None:
-        """Give the queue to the radio if it holds enough, None while there is room."""
+        """Return the queue to the radio if it holds enough, None while there is room."""
         queue = link.connection.device.host.get_data_packet_queue(link.connection.handle)
         return queue if queue is not None and queue.pending >= PACKETS_QUEUED_MAX else None
 

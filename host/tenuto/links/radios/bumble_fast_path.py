@@ -23,7 +23,7 @@ _HEADER = struct.Struct("<BH")  # of both: opcode and attribute handle
 
 
 def is_logged() -> bool:
-    """Tell whether somebody wants to read bumble's debug log."""
+    """Return whether somebody wants to read bumble's debug log."""
     return _log.isEnabledFor(logging.DEBUG)
 
 

@@ -186,7 +186,7 @@ _MEANINGS: tuple[_Meaning, ...] = (
 
 
 def _meanings_of_bus() -> tuple[_Meaning, ...]:
-    """Give what dbus-fast raises and bleak lets through.
+    """Return what dbus-fast raises and bleak lets through.
 
     Without BlueZ nothing of the kind comes, and dbus-fast stays out of memory.
     """
@@ -204,7 +204,8 @@ def _raised() -> tuple[type[BaseException], ...]:
 def link_error(error: BaseException, doing: str) -> LinkError:
     """Make the LinkError for an error of bleak, of D-Bus or of the system.
 
-    doing: what was tried, such as `scanning`; begins the message.
+    Args:
+        doing: What was tried, such as `scanning`; begins the message.
     """
     if isinstance(error, LinkError):
         return error
