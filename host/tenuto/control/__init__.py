@@ -4,7 +4,8 @@
 One connection is one request.  Both sides write lines of JSON, UTF-8, at most `LINE_BYTES_MAX` long
 with the newline:
 
-1. the client: `{"tenuto": 1, "ask": "run", ...}`, its request by name with its arguments
+1. the client: `{"tenuto": 1, "ask": "run", ...}`, an operation by name with its arguments; see
+   `tenuto.daemon.operations`
 2. the daemon, any number of times: `{"item": {...}}`, what happens on the way
 3. the client, at any time: `{"say": {...}}`, an answer or a wish
 4. the daemon, once: `{"done": {...}}`, or `{"error": {"kind": ..., "reason": ..., "text": ...}}`
