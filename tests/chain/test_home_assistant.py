@@ -191,7 +191,7 @@ async def test_each_of_the_three_may_be_restarted_in_any_order(
 
 
 async def _play_once(board: Dashboard) -> None:
-    """Play for a moment and see that everything says so, once; a simulated session does not count."""
+    """Play for a moment and see that everything says so, once; simulated, it does not count."""
     await board.until(online)
     await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "online")
     async with asyncio.timeout(patience_s(2 * board.within_s)):
