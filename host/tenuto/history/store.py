@@ -183,7 +183,7 @@ class Store:
         return found[0] if found else None
 
     async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
-        """Return the sessions that began from the first moment up to before the second, in order."""
+        """Return the sessions that began between two moments, the second excluded, in order."""
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         return await self._run(lambda: self._load(where, (from_utc_ms, to_utc_ms)))
 
