@@ -32,6 +32,12 @@ from thrift import free_bytes
 POLL_MS = 21
 BATTERY_EVERY_MS = 60_000
 COLLECT_EVERY_MS = 1_000
+# Nothing but the motor and the button while something is due so soon: a step takes up to 15 ms.
+NEAR_MS = 16
+# From an input to the first cue that it leads to, so that this one is on time as well.
+PREPARE_MS = 30
+# The motor's driver is set up for a cue when it is so near.
+READY_MS = 120
 # One is played, one comes, and something has to be left over.
 PLANS_IN_MEMORY = 3
 LOW_BATTERY_PCT = 15
@@ -123,6 +129,11 @@ class App:
         self._complaint = None
         self._collected_ms = now_ms
         self._active_ms = now_ms
+        self._edge_ms = None
+        self._unsent = None
+        if self._clock.takes_time:
+            self.band.buzzer.clock = self._clock
+            self.band.player.prepare_ms = PREPARE_MS
         self.band.battery_pct = battery.percent()
         self.band.serial = hexlify(microcontroller.cpu.uid)
         self.band.address = air.address + bytes(2)
@@ -147,49 +158,73 @@ class App:
 
     def step(self):
         """Do all that there is to do now and tell when the next thing is due, in ms."""
-        band, now_ms = self.band, self._clock.now()
+        band, clock = self.band, self._clock
+        now_ms = clock.now()
         # Before anything is due: a release that was not looked at in time is still a release.
         for pressed, at_ms in self._button.read():
             band.edge(pressed, at_ms, now_ms)
             self._active_ms = now_ms
+        now_ms = clock.wait_until(self._edge_ms)
         band.advance(now_ms)
+        due_ms = self._edge_ms = band.due_ms
+        if due_ms is not None:
+            now_ms = clock.now()
+            if due_ms - now_ms < NEAR_MS:
+                return due_ms
         if now_ms >= self._battery_ms:
             self._battery_ms = now_ms + BATTERY_EVERY_MS
             band.battery_pct = self._battery.percent()
         beat = self._heart.read()
         measured = self._beats.add(*beat, now_ms) if beat else None
         if measured:
+            self._unsent = measured
             bpm, contact, rr = measured
             if contact:
                 band.beat(bpm, rr, now_ms)
-        self._exchange(measured, now_ms)
-        self._rest(now_ms)
+        if self._receive(measured, now_ms):
+            band.advance(now_ms)
+            due_ms = self._edge_ms = band.due_ms
+        if due_ms is None or due_ms - clock.now() >= NEAR_MS:
+            self._send(now_ms)
+            self._rest(due_ms, now_ms)
         return earliest(
-            band.due_ms,
+            due_ms,
             self.ble.due_ms,
             None if self.usb is None else self.usb.due_ms,
             None if self._led is None else self._led.due_ms,
             self._battery_ms,
         )
 
-    def _exchange(self, measured, now_ms):
-        """Let the links do their work."""
-        band = self.band
+    def _receive(self, measured, now_ms):
+        """Take in what the links have, and tell whether anything came."""
+        came = measured is not None
         try:
-            if measured:
-                self.ble.beat(*measured)
-            if self.ble.receive(now_ms, self._active_ms) or measured:
-                band.advance(now_ms)
-            self.ble.send(now_ms)
+            came = self.ble.receive(now_ms, self._active_ms) or came
         except Exception as error:  # noqa: BLE001 - whatever the radio does, the player must live on
             self._complain("radio", error)
             self.ble.drop()
         if self.usb is not None:
             try:
-                if self.usb.receive(now_ms):
-                    band.advance(now_ms)
-                self.usb.send(now_ms)
+                came = self.usb.receive(now_ms) or came
             except Exception as error:  # noqa: BLE001 - likewise
+                self._complain("cable", error)
+        return came
+
+    def _send(self, now_ms):
+        """Hand the links what they are to carry."""
+        band = self.band
+        try:
+            if self._unsent:
+                measured, self._unsent = self._unsent, None
+                self.ble.beat(*measured)
+            self.ble.send(now_ms)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._complain("radio", error)
+            self.ble.drop()
+        if self.usb is not None:
+            try:
+                self.usb.send(now_ms)
+            except Exception as error:  # noqa: BLE001 - as above
                 self._complain("cable", error)
         by_air, by_cable = self.ble.peer, None if self.usb is None else self.usb.peer
         band.is_followed = (by_air is not None and by_air.is_following) or (
@@ -205,9 +240,11 @@ class App:
             self._complaint = complaint
             print(complaint)
 
-    def _rest(self, now_ms):
-        """What has time: the journal, garbage, the light, sleep."""
+    def _rest(self, due_ms, now_ms):
+        """What has time: the driver's set-up, the journal, garbage, the light, sleep."""
         band = self.band
+        if due_ms is not None and due_ms - now_ms < READY_MS:
+            band.make_ready()
         band.settle(now_ms)
         if now_ms - self._collected_ms >= COLLECT_EVERY_MS and band.is_quiet(now_ms):
             self._collected_ms = now_ms

@@ -4,12 +4,12 @@
 Whoever holds the cable holds the band, so a host on it needs no proof.
 """
 
-from tenuto_core.cobs import Unpacker, pack
+from tenuto_core.cobs import Unpacker, pack_into
 from tenuto_core.peer import Peer
 
 PACKET_BYTES = 244
 READ_BYTES = 256
-PENDING_BYTES_MAX = 600
+_STUFFED_BYTES = PACKET_BYTES + 6
 
 
 class Cable:
@@ -24,7 +24,8 @@ class Cable:
         serial.timeout = 0
         serial.write_timeout = 0  # a host that does not read must not hold back a cue
         self._unpacker = Unpacker(PACKET_BYTES)
-        self._pending = b""
+        self._out = bytearray(_STUFFED_BYTES)
+        self._at = self._size = 0
         self.peer = None
         self.due_ms = None
 
@@ -32,7 +33,7 @@ class Cable:
         """Take in what has come, and tell whether anything has."""
         if not self._serial.connected:
             self.peer = None
-            self._pending = b""
+            self._at = self._size = 0
             return False
         if self.peer is None:
             self.peer = Peer(self._band, True)
@@ -48,20 +49,18 @@ class Cable:
         return came > 0
 
     def send(self, now_ms):
-        """Hand over as much as the port takes."""
+        """Hand over one frame, or as much of it as the port takes: a cue must not wait for more."""
         self.due_ms = None
         if self.peer is None:
             return
-        while True:
-            while len(self._pending) < PENDING_BYTES_MAX:
-                packet = self.peer.pull(PACKET_BYTES, now_ms)
-                if not packet:
-                    break
-                self._pending += pack(packet)
-            if not self._pending:
-                break
-            taken = self._serial.write(self._pending)
+        if self._at == self._size:
+            packet = self.peer.pull(PACKET_BYTES, now_ms)
+            if packet:
+                self._at, self._size = 0, pack_into(packet, self._out)
+        if self._at < self._size:
+            taken = self._serial.write(memoryview(self._out)[self._at : self._size])
             if not taken:
                 return  # looked at again with the next poll
-            self._pending = self._pending[taken:]
-        self.due_ms = self.peer.due_ms
+            self._at += taken
+        is_more = self._at < self._size or self.peer.has_more
+        self.due_ms = now_ms + 1 if is_more else self.peer.due_ms

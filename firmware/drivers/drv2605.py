@@ -79,7 +79,7 @@ class Drv2605Motor(TimedMotor):
 
     # --- what TimedMotor asks for
 
-    def _drive(self, strength_pct, on_ms):
+    def _prepare(self, strength_pct, on_ms):
         if self._is_asleep:
             self._wake()
         if not self._is_lra:
@@ -87,17 +87,21 @@ class Drv2605Motor(TimedMotor):
                 self._write(_OD_CLAMP, max(1, self._full_scale * strength_pct // 100))
                 self._strength_pct = strength_pct
             self._select(_STRONG_CLICK_100 if on_ms <= CLICK_MS else _ALERT_1000_MS)
-            self._write(_GO, 1)
         elif on_ms <= CLICK_MS:
-            self._write(_MODE, _INTERNAL_TRIGGER)
-            self._is_clicking = True
+            if not self._is_clicking:
+                self._write(_MODE, _INTERNAL_TRIGGER)
+                self._is_clicking = True
             self._select(_click(strength_pct))
-            self._write(_GO, 1)
-        else:
-            if self._is_clicking:
-                self._write(_MODE, _REAL_TIME)
-                self._is_clicking = False
+        elif self._is_clicking:
+            self._write(_MODE, _REAL_TIME)
+            self._is_clicking = False
+
+    def _drive(self, strength_pct, on_ms):
+        self._prepare(strength_pct, on_ms)
+        if self._is_lra and not self._is_clicking:
             self._write(_RTP_INPUT, 127 * strength_pct // 100)
+        else:
+            self._write(_GO, 1)
 
     def _halt(self):
         if self._is_asleep:

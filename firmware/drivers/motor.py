@@ -34,7 +34,7 @@ def elapsed_ms(since_ticks):
 
 
 class TimedMotor(Motor):
-    """Base of the drivers: they give `_drive`, `_halt` and, where it saves power, `_rest`.
+    """Base of the drivers: they give `_drive`, `_halt` and, where it helps, `_prepare` and `_rest`.
 
     lead_ms: how much earlier than it should be felt the motor must be driven; who plays a plan
     takes it off the time of a cue.  What is logged is the drive, not the feeling.
@@ -73,6 +73,20 @@ class TimedMotor(Motor):
         except OSError:
             self.faults += 1
         self._started.set()
+
+    def make_ready(self, strength_pct, on_ms):
+        """Set the hardware up for a pulse that comes soon; does nothing while one goes on."""
+        if self._is_on or self._is_stuck:
+            return
+        try:
+            self._prepare(strength_pct, on_ms)
+        except OSError:
+            self.faults += 1
+            return
+        if self._is_resting:
+            self._is_resting = False
+            self._since = ticks_ms()
+            self._started.set()
 
     def off(self):
         """Stop at once; if the bus refuses, `guard` tries again."""
@@ -137,6 +151,9 @@ class TimedMotor(Motor):
     def shut_down(self):
         """Use as little power as the wiring allows; `on` still wakes it."""
         self.sleep()
+
+    def _prepare(self, strength_pct, on_ms):
+        """Do what `_drive` would have to do beforehand; may raise OSError."""
 
     def _drive(self, strength_pct, on_ms):
         """Begin to vibrate; may raise OSError."""

@@ -188,6 +188,12 @@ class Band(Answers):
         due_ms = self.due_ms
         return due_ms is None or due_ms - now_ms > QUIET_MS
 
+    def make_ready(self) -> None:
+        """Have the motor's driver set up for what is felt next, while nothing is."""
+        pattern = self.player.coming()
+        if pattern and self.buzzer.due_ms is None:
+            self.buzzer.make_ready(pattern)
+
     def settle(self, now_ms: int) -> None:
         """Write down how far the session is, if that is due and there is time for it."""
         player = self.player

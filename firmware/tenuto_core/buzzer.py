@@ -27,6 +27,9 @@ class Motor:
     def off(self) -> None:
         """Stop at once."""
 
+    def make_ready(self, strength_pct: int, on_ms: int) -> None:
+        """Do beforehand what the next `on` would have to do; without it `on` only takes longer."""
+
 
 class Clock:
     """What tells the time; drivers derive from this."""
@@ -75,6 +78,11 @@ class Buzzer:
         self.driven_ms = now_ms
         self.due_ms = now_ms if pattern else None
         self.advance(now_ms)
+
+    def make_ready(self, pattern: tuple[tuple[int, int, int], ...]) -> None:
+        """Prepare the motor for a pattern that comes soon; call this while it is still."""
+        strength_pct, pulse_ms, _ = pattern[0]
+        self._motor.make_ready(strength_pct, min(pulse_ms, MAX_PULSE_MS))
 
     @property
     def left_ms(self) -> int:

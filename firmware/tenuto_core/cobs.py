@@ -13,22 +13,44 @@ _CRC_BYTES = 4
 _RUN = 254
 
 
-def pack(packet: bytes) -> bytes:
-    """The bytes on the cable for one packet."""
-    rest = packet + (crc32(packet) & 0xFFFFFFFF).to_bytes(_CRC_BYTES, "little")
-    out = b""
-    while True:
-        zero = rest.find(b"\x00")
-        if 0 <= zero < _RUN:
-            out += bytes((zero + 1,)) + rest[:zero]
-            rest = rest[zero + 1 :]
-        elif len(rest) >= _RUN:
-            out += b"\xff" + rest[:_RUN]
-            rest = rest[_RUN:]
-            if not rest:
-                return out + b"\x00"
+PACKET_BYTES_MAX = _RUN - 1 - _CRC_BYTES
+"""A packet and its checksum are one run at most, so that stuffing moves nothing but a byte."""
+
+
+def pack_into(packet: bytes, out: bytearray) -> int:
+    """Write the bytes on the cable for one packet into `out`, and return how many they are.
+
+    They are 6 more than the packet's own, of which there may be `PACKET_BYTES_MAX`.
+    """
+    size = len(packet)
+    if size > PACKET_BYTES_MAX:
+        raise ValueError("a packet of {} bytes, at most {}".format(size, PACKET_BYTES_MAX))
+    checksum = crc32(packet) & 0xFFFFFFFF
+    out[1 : size + 1] = packet
+    # Each zero becomes the way to the next one.
+    code, zero = 0, packet.find(b"\x00")
+    while zero >= 0:
+        out[code] = zero + 1 - code
+        code = zero + 1
+        zero = packet.find(b"\x00", code)
+    size += 1
+    for _ in range(_CRC_BYTES):
+        if checksum & 0xFF:
+            out[size] = checksum & 0xFF
         else:
-            return out + bytes((len(rest) + 1,)) + rest + b"\x00"
+            out[code] = size - code
+            code = size
+        checksum >>= 8
+        size += 1
+    out[code] = size - code
+    out[size] = 0
+    return size + 1
+
+
+def pack(packet: bytes) -> bytes:
+    """The bytes on the cable for one packet, see `pack_into`."""
+    out = bytearray(len(packet) + _CRC_BYTES + 2)
+    return bytes(out[: pack_into(packet, out)])
 
 
 def _unstuff(data: bytes) -> bytes:

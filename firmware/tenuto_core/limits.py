@@ -15,8 +15,8 @@ millisecond.  A pulse that has no room is shortened or left out, whoever asked f
 
 MINUTE_MS = 60_000
 ON_MS_MAX = 12_000
-PULSES_MAX = 256
-"""A plan's pulses have 20 ms at least, so that 600 of them fill a minute."""
+PULSES_MAX = 128
+"""Places in the ledger.  Where a minute has more pulses, the newest share the last one."""
 NOTE_BYTES = 3
 _NOTE = 0xA5
 
@@ -139,7 +139,7 @@ class Ledger:
     def _push(self, pulse_ms: int, now_ms: int) -> None:
         self.total_ms += pulse_ms
         if self._count == PULSES_MAX:
-            # No plan does that; together they count as if they had run without a pause.
+            # Together they count as if they had run without a pause: never too little.
             at = self._place(PULSES_MAX - 1)
             self._set_on_ms(at, self._on_ms(at) + pulse_ms)
             self._end_ms = now_ms + pulse_ms

@@ -189,6 +189,7 @@ class Player:
     present step or `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of
     the last one when idle, None before the first; started_ms; due_ms: when `advance` wants to be
     called, None when only an input can change anything; lateness: of the cues since boot;
+    prepare_ms: to be set to what the program needs from an input to the first cue that it leads to;
     withheld: how often a pause or its end was not felt, see `limits`.
     """
 
@@ -219,6 +220,7 @@ class Player:
         self.withheld = 0
         self._era = 0
         self._lead_ms = buzzer.lead_ms
+        self.prepare_ms = 0
         self._pending = _END_DUE
         self._ahead: Step | None = None
         self._ahead_number = NO_STEP
@@ -343,6 +345,17 @@ class Player:
             else:
                 self._input(self._what_is_due(now_ms), 0, BY_PLAN, now_ms)
         self._look_ahead()
+
+    def coming(self) -> tuple[tuple[int, int, int], ...]:
+        """The pattern that is due next, as far as that is known; empty where it is not."""
+        if self.state != RUNNING:
+            return ()
+        step, index = self._step, self._cue
+        if self._pending != _CUE_DUE:
+            if self._ahead is None or not self._ends_by_time():
+                return ()
+            step, index = self._ahead, self._early
+        return self._playing.patterns[step.cues[index][2]] if index < len(step.cues) else ()
 
     def _what_is_due(self, now_ms: int) -> int:
         """The input that time brings about, where it is no cue."""
@@ -505,10 +518,11 @@ class Player:
 
     def _lead_in_ms(self, plan: Plan, number: int) -> int:
         """How much later a step must begin so that its first cue can be felt in time."""
-        if not self._lead_ms:
+        lead_ms = self._lead_ms + self.prepare_ms
+        if not lead_ms:
             return 0
         step = plan.step(number)
-        return max(0, self._lead_ms - self._offset_ms(step, 0)) if step.cues else 0
+        return max(0, lead_ms - self._offset_ms(step, 0)) if step.cues else 0
 
     def _waits_for(self, now_ms: int) -> int:
         """What must come before the next step may begin: a number of `WAITS`, 0 for nothing."""
@@ -633,8 +647,9 @@ class Player:
         """Enter a step that nobody could know before: from its first cue on."""
         self._early = 0
         self._enter(number, at_ms, now_ms)
-        if self._lead_ms and self._step.cues:
-            self._anchor_ms += max(0, self._lead_ms - self._offset_ms(self._step, 0))
+        lead_ms = self._lead_ms + self.prepare_ms
+        if lead_ms and self._step.cues:
+            self._anchor_ms += max(0, lead_ms - self._offset_ms(self._step, 0))
 
     def _next_on_time(self, _: int, now_ms: int) -> None:
         self._leave(STEP_COMPLETE, now_ms)

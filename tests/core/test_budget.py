@@ -159,16 +159,30 @@ def test_a_minute_that_is_full_in_the_middle_of_a_cue_is_refused() -> None:
     patterns: list[tuple[tuple[int, int, int], ...]] = [()] * len(vocab.CUES)
     patterns[vocab.GET_READY] = late_heavy
     patterns[vocab.HOLD_START] = LONG
+    patterns[vocab.HALFWAY] = ((100, 740, 0), (100, 740, 0))
     patterns[vocab.HOLD_END] = early_heavy
     cues = [(0, False, vocab.GET_READY)]
     cues += [(5_000 * n, False, vocab.HOLD_START) for n in (1, 2, 3)]
-    cues += [(25_000, False, vocab.GET_READY)]
+    cues += [(25_000, False, vocab.HALFWAY)]
     gap_ms = 60_000 - 2_920 + 20
     cues += [(2_920 + gap_ms, False, vocab.HOLD_END)]
     steps = [Step(vocab.HOLD, 90_000, cues, exercise=0), Step(vocab.DONE, 0)]
 
-    with pytest.raises(PlanError, match="the motor runs"):
+    # 12,000 ms in the minutes that end with a cue, and 13,390 in one that ends within.
+    with pytest.raises(PlanError, match="the motor runs 13"):
         encode("x", ["a"], steps, patterns)
+
+
+def test_what_is_being_felt_counts_with_all_that_is_still_to_come_of_it() -> None:
+    """An alert of 3 s goes on while a session starts that needs 10 s of the same minute."""
+    patterns = (*STRONG[: vocab.HALFWAY], ((100, 1_000, 0),), *STRONG[vocab.HALFWAY + 1 :])
+    cues = [(10_000 * n, False, vocab.HOLD_START) for n in (1, 2, 3)]
+    hold = Step(vocab.HOLD, 60_000, [*cues, (40_000, False, vocab.HALFWAY)], exercise=0)
+    wrist = Wrist(encode("x", ["a"], [hold, Step(vocab.DONE, 0)], patterns))
+    assert wrist.player.feel(LONG, vocab.WITHHELD_ALERT, wrist.now_ms)
+
+    assert wrist.do(vocab.START) == vocab.TOO_SOON
+    assert wrist.do(vocab.START_AT, wrist.now_ms + 100) == vocab.TOO_SOON
 
 
 # --- the guard itself

@@ -242,6 +242,18 @@ def sleep(seconds):
     now[0] += int(seconds * 1000)
 
 
+looks = [0, 0]
+
+
+def ticks_ms():
+    """A clock that stands still while the program works, but not while it waits for it."""
+    looks[1] = looks[1] + 1 if looks[0] == now[0] else 0
+    if looks[1] > 50:
+        now[0] += 1
+    looks[0] = now[0]
+    return now[0]
+
+
 nvm = bytearray(b"\xff" * 8192)
 dog = Module(mode=None, timeout=0, feed=lambda: None)
 cpu = Module(uid=b"12345678", reset_reason="microcontroller.ResetReason.POWER_ON")
@@ -249,7 +261,7 @@ poll = Poll()
 built_in("_asyncio", Task=_asyncio.Task, TaskQueue=TaskQueue)
 built_in("__future__", annotations=None)
 sys.modules["board"] = Pins()
-built_in("supervisor", ticks_ms=lambda: now[0], runtime=Module(usb_connected=False))
+built_in("supervisor", ticks_ms=ticks_ms, runtime=Module(usb_connected=False))
 built_in("microcontroller", nvm=nvm, cpu=cpu, watchdog=dog, reset=never)
 built_in("watchdog", WatchDogMode=Module(RESET="reset"))
 built_in(

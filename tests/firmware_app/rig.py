@@ -22,6 +22,7 @@ from tests.simulator.rig import client_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from bleak import BleakClient
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.sessions.events import Record
     from tenuto.simulator import SimulatedWearable
+    from tenuto.simulator.costs import Costs
     from tenuto_core.band import Band
 
 FIRMWARE = shipped("firmware")
@@ -138,11 +140,21 @@ def keys_with(key: bytes, name: str = "band") -> BandKeys:
 
 @asynccontextmanager
 async def room(
-    *, flavour: str = "nrf52840", person: VirtualPerson | None = None, **world: Any
+    *,
+    flavour: str = "nrf52840",
+    person: VirtualPerson | None = None,
+    firmware: Path = FIRMWARE,
+    costs: Costs | None = None,
+    **world: Any,
 ) -> AsyncIterator[Room]:
     async with World(**world) as air:
         worn = await air.add_wearable(
-            "band", firmware_dir=FIRMWARE, flavour=flavour, person=person, lets_in=False
+            "band",
+            firmware_dir=firmware,
+            flavour=flavour,
+            person=person,
+            lets_in=False,
+            costs=costs,
         )
         yield Room(air, worn, await air.adapter())
 

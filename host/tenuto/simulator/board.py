@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bumble.device import Device
 
     from .controller import VirtualController
+    from .costs import Costs
     from .radio import Radio
 
 NVM_BYTES = 8192
@@ -118,6 +119,7 @@ class SimulatedBoard:
         offset_ms: what the board's clock shows at power-up.
         i2c: the chips on its bus.
         modules: gives more built-in modules at each boot, or others in place of those here.
+        costs: what the program's work takes, see `tenuto.simulator.costs`; None for no time.
         seed: of what `random` gives; what `os.urandom` gives never comes again, or a history that
             outlives the board would take one boot for another.
 
@@ -140,6 +142,7 @@ class SimulatedBoard:
         offset_ms: float = 0.0,
         i2c: Mapping[int, I2cChip] | None = None,
         modules: Callable[[SimulatedBoard], Iterable[types.ModuleType]] | None = None,
+        costs: Costs | None = None,
         seed: int = 0,
     ) -> None:
         if not firmware_dir.is_dir():
@@ -157,6 +160,7 @@ class SimulatedBoard:
         self._offset_ms = offset_ms
         self._i2c = dict(i2c or {})
         self._more_modules = modules
+        self._costs = costs
         self._random = random.Random(f"{seed}/{address}")  # noqa: S311  repeatable, not secret
         self._own_names = _top_level_names(firmware_dir)
         self._search_path = [str(firmware_dir), *_site_packages()]
@@ -294,7 +298,9 @@ class SimulatedBoard:
             await clock.sleep_until_ms(start_ms)
         else:
             self._stalled_ticks = 0
-            sleeper = _Sleeper(clock, start_ms, period_ms, due_ms)
+            # A board that takes its time takes it for each look in vain too.
+            idle_ms = IDLE_MS_MAX if self._costs is None else period_ms
+            sleeper = _Sleeper(clock, start_ms, period_ms, due_ms, idle_ms)
             if task is None or self._seen.get(task, 0) != self._activity:
                 sleeper.on_activity()
             self._sleepers.add(sleeper)
@@ -338,6 +344,8 @@ class SimulatedBoard:
             raise
         if parent is not None:
             setattr(parent, tail, module)
+        if self._costs is not None:
+            self._costs.attach(module, self.clock)
         return module
 
     def _import(
@@ -375,7 +383,12 @@ class SimulatedBoard:
         bus = I2cBus(self._i2c)
         modules = (
             make_bleio(device, self.flash, flavour=self._flavour, on_activity=self.wake),
-            _module("tickless", tick=self.tick),
+            _module(
+                "tickless",
+                tick=self.tick,
+                takes_time=self._costs is not None,
+                work=clock.work_ms,
+            ),
             _module(
                 "time",
                 monotonic=lambda: clock.elapsed_ms() / 1000,
@@ -490,13 +503,18 @@ class _Sleeper:
     __slots__ = ("_clock", "_period_ms", "_start_ms", "_timer", "_wake_ms", "done")
 
     def __init__(
-        self, clock: BoardClock, start_ms: float, period_ms: int, due_ms: int | None
+        self,
+        clock: BoardClock,
+        start_ms: float,
+        period_ms: int,
+        due_ms: int | None,
+        idle_ms: int,
     ) -> None:
         self._clock = clock
         self._start_ms = start_ms
         self._period_ms = period_ms
         # At least one period, or a loop that polls less than once a second would poll more often.
-        periods = max(1, IDLE_MS_MAX // period_ms)
+        periods = max(1, idle_ms // period_ms)
         self._wake_ms = start_ms + periods * period_ms
         if due_ms is not None:
             self._wake_ms = min(self._wake_ms, due_ms)

@@ -56,6 +56,10 @@ class BoardClock:
         wait_s = self.loop_time(board_ms) - self._loop.time()
         await asyncio.sleep(max(0.0, wait_s))
 
+    def work_ms(self, whole_ms: int) -> None:
+        """Let the board work until so many whole ms have begun, as a loop on its clock does."""
+        self.block_ms(self.ticks_ms() + whole_ms - self.elapsed_ms())
+
     def block_ms(self, duration_ms: float) -> None:
         """Let the board stand still: its clock jumps, and its next wait takes so much longer.
 

@@ -74,6 +74,9 @@ class Motor:
         self._record(strength_pct)
         self._timer = self._clock.call_at_ms(self._clock.elapsed_ms() + on_ms, self._on_timeout)
 
+    def make_ready(self, strength_pct: int, on_ms: int) -> None:
+        """Do nothing: there is nothing to set up."""
+
     def off(self) -> None:
         """Stop at once."""
         self._cancel_timer()

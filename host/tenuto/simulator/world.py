@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bumble.keys import KeyStore
 
+    from .costs import Costs
     from .hardware import I2cChip
     from .person import VirtualPerson
 
@@ -255,6 +256,7 @@ class World:
         flavour: str = "nrf52840",
         i2c: Mapping[int, I2cChip] | None = None,
         lets_in: bool = True,
+        costs: Costs | None = None,
     ) -> SimulatedWearable:
         """Put a wearable into the room and boot it.
 
@@ -265,6 +267,7 @@ class World:
             drift_ppm: see `SimulatedBoard`.
             flavour: see `SimulatedBoard`.
             i2c: see `SimulatedBoard`.
+            costs: see `SimulatedBoard`.
             lets_in: see `SimulatedWearable`.
 
         Raises:
@@ -284,6 +287,7 @@ class World:
             flavour=flavour,
             drift_ppm=drift_ppm,
             i2c=i2c,
+            costs=costs,
             seed=self.seed,
         )
         wearable = SimulatedWearable(board, person, lets_in=lets_in)
