@@ -195,51 +195,35 @@ def length_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
 def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: ignore[no-untyped-def]
     """The most that a plan runs the motor in any minute, in ms, and the step where that ends.
 
-    A minute is fullest where a pulse ends, so each pulse is looked at where its cue alone does not
-    show that there is room.  The most is never too small, and exact where it is above `ON_MS_MAX`
-    but for cues that run into the next one.
+    A minute is fullest where a pulse ends.  At the end of a cue all of what reaches into the minute
+    counts whole, as it did before single pulses were looked at: a band of then must agree.
 
     cues_from: see `plan.Plan.cues_from`.
     """
     oldest = cues_from(0, 0)
-    end_ms = -1
-    total, most, where, leaving = 0, 0, 0, 0
     coming = cues_from(0, 0)
     following = next(coming, None)
+    total, most, where, leaving, end_ms = 0, 0, 0, 0, -1
     while following is not None:
         number, at_ms, cue = following
         following = next(coming, None)
-        pattern = patterns[cue]
-        whole_ms = at_ms + length_ms(pattern)
-        # What runs into the next cue must not let go of what still counts for that one.
-        capped_ms = whole_ms if following is None else min(whole_ms, following[1])
-        inside = total + on_ms(pattern)
-        if inside <= ON_MS_MAX:
-            most = max(most, inside)
-        else:
-            inside, pulse_ms = total, at_ms
-            for pulse in pattern:
-                pulse_ms += pulse[1]
-                inside += pulse[1]
-                since_ms = min(pulse_ms, capped_ms) - MINUTE_MS
-                while end_ms <= since_ms:
-                    total -= leaving
-                    inside -= leaving
-                    _, oldest_ms, oldest_cue = next(oldest)
-                    end_ms = oldest_ms + length_ms(patterns[oldest_cue])
-                    leaving = on_ms(patterns[oldest_cue])
-                used = inside - max(0, leaving - (end_ms - since_ms))
-                if used > most:
-                    most, where = used, number
-                pulse_ms += pulse[2]
-        total += on_ms(pattern)
-        while end_ms <= capped_ms - MINUTE_MS:
-            total -= leaving
-            _, oldest_ms, oldest_cue = next(oldest)
-            end_ms = oldest_ms + length_ms(patterns[oldest_cue])
-            leaving = on_ms(patterns[oldest_cue])
-        if total > most:
-            most, where = total, number
+        for pulse in patterns[cue] + (None,):
+            if pulse is not None:
+                total += pulse[1]
+                at_ms += pulse[1]
+            # What runs into the next cue must not let go of what still counts for that one.
+            since_ms = (at_ms if following is None else min(at_ms, following[1])) - MINUTE_MS
+            while end_ms <= since_ms:
+                total -= leaving
+                _, oldest_ms, oldest_cue = next(oldest)
+                end_ms = oldest_ms + length_ms(patterns[oldest_cue])
+                leaving = on_ms(patterns[oldest_cue])
+            inside = total
+            if pulse is not None:
+                inside -= max(0, leaving - (end_ms - since_ms))
+                at_ms += pulse[2]
+            if inside > most:
+                most, where = inside, number
     return most, where
 
 
