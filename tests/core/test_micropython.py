@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 FIRMWARE = ROOT / "firmware"
 HERE = Path(__file__).parent
-HEAP = "192k"
+HEAP = "256k"
 HEAP_FROM_SOURCE = "256k"
 SEEDS = tuple(str(seed) for seed in range(1, 26))
 
