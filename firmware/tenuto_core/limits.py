@@ -15,7 +15,7 @@ millisecond.  A pulse that has no room is shortened or left out, whoever asked f
 
 MINUTE_MS = 60_000
 ON_MS_MAX = 12_000
-PULSES_MAX = 256
+PULSES_MAX = 128
 """Places in the ledger.  Where a minute has more pulses, the newest share the last one."""
 NOTE_BYTES = 3
 _NOTE = 0xA5
