@@ -87,8 +87,8 @@ async def _run(
 
     from rich.console import Console
 
-    from tenuto.daemon.build import as_grown
     from tenuto.daemon.doors import open_door
+    from tenuto.daemon.grown import as_grown
     from tenuto.daemon.operations import RUN
     from tenuto.daemon.play import Run
     from tenuto.event_loops import HostTime

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 from tenuto.errors import InputError, TenutoError
 from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
-from tenuto.history.completed_holds import times_held
 from tenuto.links.registry import LINKS
 from tenuto.routines.library import Library
-from tenuto.routines.progression import grown, grows, growths
 from tenuto.sessions.device import device_of
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
@@ -25,6 +23,7 @@ from tenuto.state.settings import SettingsStore
 
 from .commands import Commands
 from .drivers import Drivers
+from .grown import as_grown
 from .hub import Hub
 from .mqtt_service import MqttService
 from .reload import changes
@@ -32,12 +31,10 @@ from .sinks import SINKS, SinkContext, queue_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from pathlib import Path
 
     from tenuto.config import Config, Wearable
     from tenuto.routines.adjust import Adjustment
     from tenuto.routines.compile import CompiledPlan
-    from tenuto.routines.progression import Growth
     from tenuto.routines.routine import Routine
     from tenuto.wearables.supervisor import Supervisor
 
@@ -84,7 +81,7 @@ class Host:
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._queues: list[SinkQueue] = []
         self._reloading = asyncio.Lock()
-        self.keys = KeyStore(_keys_file(setting.config))
+        self.keys = KeyStore(setting.config.own.data / "keys.json")
         self.drivers = Drivers(
             setting.config, stack=stack, keys=self.keys, utc_ms=self.time.utc_ms, rng=self._rng
         )
@@ -285,20 +282,6 @@ class Host:
 def resolved(config: Config) -> str | None:
     """Return the configuration's file in full, None for the built-in one."""
     return None if config.file is None else str(config.file.resolve())
-
-
-def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, list[Growth]]:
-    """Return a routine with its holds as its own rules have grown them, and what has grown."""
-    if not grows(routine):
-        return routine, []
-    person = config.wearable(wearable).person
-    times = times_held(config.history_path, routine.name, person)
-    present = grown(routine, times)
-    return present, list(growths(routine, present, times))
-
-
-def _keys_file(config: Config) -> Path:
-    return config.own.data / "keys.json"
 
 
 @asynccontextmanager

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: MIT
+"""Routines as long as what was completed has made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tenuto.history.completed_holds import times_held
+from tenuto.routines.progression import grown, grows, growths
+
+if TYPE_CHECKING:
+    from tenuto.config import Config
+    from tenuto.routines.progression import Growth
+    from tenuto.routines.routine import Routine
+
+
+def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, list[Growth]]:
+    """Return a routine with its holds as its own rules have grown them, and what has grown."""
+    if not grows(routine):
+        return routine, []
+    person = config.wearable(wearable).person
+    times = times_held(config.history_path, routine.name, person)
+    present = grown(routine, times)
+    return present, list(growths(routine, present, times))
