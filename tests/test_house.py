@@ -181,3 +181,24 @@ def test_the_readme_names_the_two_commands() -> None:
 
     assert "make run" in readme
     assert "make test" in readme
+
+
+def test_the_map_shows_the_rooms_as_the_import_contract_has_them() -> None:
+    configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = configuration["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    shown = [
+        set(re.findall(r"`(\w+)`", rooms))
+        for rooms in re.findall(r"^\| \d+ \| (.*?) \|", text, re.M)
+    ]
+
+    assert shown == [set(re.findall(r"\w+", layer)) for layer in layers if layer != "__main__"]
+
+
+def test_the_map_names_files_that_are_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    places = re.findall(r"`((?:[a-z_0-9]+/)+[a-z_0-9]+\.(?:py|toml|md))`", text)
+
+    assert places
+    for place in places:
+        assert (ROOT / place).exists() or (ROOT / "host" / "tenuto" / place).exists(), place
