@@ -189,7 +189,7 @@ def test_the_map_shows_the_rooms_as_the_import_contract_has_them() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     shown = [
         set(re.findall(r"`(\w+)`", rooms))
-        for rooms in re.findall(r"^\| \d+ \| (.*?) \|", text, re.M)
+        for rooms in re.findall(r"^\| \d+ \| (.*?) \|", text, re.MULTILINE)
     ]
 
     assert shown == [set(re.findall(r"\w+", layer)) for layer in layers if layer != "__main__"]
