@@ -14,17 +14,17 @@ from binascii import hexlify
 
 import microcontroller
 
-from air import Air
 from ble import Ble
 from clock import Clock
 from digest import sha256
-from keep import Keep
+from heap import free_bytes
+from nvm_storage import NvmStorage
+from radio import Radio
 from tenuto_core import sleep, vocab
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band, earliest
 from tenuto_core.heart import Beats
 from tenuto_core.plan import MAX_BYTES
-from thrift import free_bytes
 
 # Below one connection event of 30 ms; a shorter period would cost power and gain nothing.
 # It must not go into connection intervals: time stamps that keep step with the radio would hide how
@@ -74,7 +74,7 @@ class App:
     sleep: puts the board to deep sleep, or returns with nothing done; None where that saves nothing
     (see `tenuto_core.sleep`).
     location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
-    air: the `air.Air`, where it was made already, with name and location.
+    radio: the `radio.Radio`, where it was made already, with name and location.
     trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
     noted_cause: see `reset_cause`.  log: the `tenuto_core.log.Log`, where it was made already.
     memory, memory_at: for the motor's ledger, see `tenuto_core.limits`.
@@ -93,18 +93,18 @@ class App:
         cable=None,
         sleep=None,
         location=2,
-        air=None,
+        radio=None,
         trust_bonds=False,
         noted_cause=None,
         log=None,
         memory=None,
         memory_at=0,
     ):
-        air = air or Air(name, location)
+        radio = radio or Radio(name, location)
         self._clock = Clock()
         now_ms = self._clock.now()
         boot_id = int.from_bytes(os.urandom(4), "little")
-        storage = Keep(getattr(microcontroller, "nvm", None))
+        storage = NvmStorage(getattr(microcontroller, "nvm", None))
         keyring = Keyring(sha256, os.urandom, storage)
         self.band = Band(
             motor,
@@ -136,8 +136,8 @@ class App:
             self.band.player.prepare_ms = PREPARE_MS
         self.band.battery_pct = battery.percent()
         self.band.serial = hexlify(microcontroller.cpu.uid)
-        self.band.address = air.address + bytes(2)
-        self.ble = Ble(self.band, air, storage, trust_bonds=trust_bonds)
+        self.band.address = radio.address + bytes(2)
+        self.ble = Ble(self.band, radio, storage, trust_bonds=trust_bonds)
         self.usb = None
         if cable is not None:
             from cable import Cable  # noqa: PLC0415 - takes memory only where there is a cable

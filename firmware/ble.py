@@ -14,9 +14,9 @@ bonded while the wearer's pairing window is open.  A peer that is not, is sent a
 import os
 import struct
 
-from air import PACKET_BYTES
+from radio import PACKET_BYTES
 from tenuto_core import sleep, wire
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 
 # Connection intervals that are asked for, and how often a packet is handed over at each: a little
 # less often than there are events, or the call would wait.
@@ -79,15 +79,15 @@ class BondStore:
 class Ble:
     """Advertises while nobody is connected, then serves one host.
 
-    band: the `tenuto_core.band.Band`.  air: an `air.Air`.  storage: see `tenuto_core.storage`.
+    band: the `tenuto_core.band.Band`.  radio: a `radio.Radio`.  storage: see `tenuto_core.storage`.
     trust_bonds: see `App`.  All methods return at once.
     peer: the host that is connected, or None.  due_ms: when `send` wants to be called next, or
     None.
     """
 
-    def __init__(self, band, air, storage, *, trust_bonds):
+    def __init__(self, band, radio, storage, *, trust_bonds):
         self._band = band
-        self._air = air
+        self._radio = radio
         self._interval_ms = None
         self._buffer = bytearray(PACKET_BYTES)
         self._trust_bonds = trust_bonds
@@ -108,7 +108,7 @@ class Ble:
     def introduce(self):
         """Put into the characteristic `info` what the band is."""
         values, tail = self._band.hello()
-        self._air.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
+        self._radio.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
 
     # --- who is there
 
@@ -119,22 +119,22 @@ class Ble:
         """
         self._watch_connection(now_ms, active_ms)
         came = False
-        size = self._air.inbox.readinto(self._buffer)
+        size = self._radio.inbox.readinto(self._buffer)
         while size:
             came = True
             if self.peer:
                 self.peer.receive(bytes(self._buffer[:size]), now_ms)
-            size = self._air.inbox.readinto(self._buffer)
-        size = self._air.alert.readinto(self._buffer)
+            size = self._radio.inbox.readinto(self._buffer)
+        size = self._radio.alert.readinto(self._buffer)
         while size:
             came = True
             if self._is_admitted():
                 self._band.alert(self._buffer[0], now_ms)
-            size = self._air.alert.readinto(self._buffer)
+            size = self._radio.alert.readinto(self._buffer)
         return came
 
     def _watch_connection(self, now_ms, active_ms):
-        connections = self._air.connections
+        connections = self._radio.connections
         connection = connections[0] if connections else None
         for another in connections[1:]:
             another.disconnect()
@@ -145,7 +145,7 @@ class Ble:
             self._wished_ms = None
             self._tuned_ms = now_ms
             self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
-            self.peer = Peer(self._band) if connection else None
+            self.peer = HostConnection(self._band) if connection else None
         if connection is None:
             self._advertise(now_ms - max(active_ms, self._connected_ms))
             return
@@ -155,12 +155,12 @@ class Ble:
 
     def _advertise(self, idle_ms):
         interval_ms = sleep.interval_ms(idle_ms)
-        if self._air.is_advertising:
+        if self._radio.is_advertising:
             if interval_ms == self._interval_ms:
                 return
-            self._air.stop_advertising()
+            self._radio.stop_advertising()
         self._interval_ms = interval_ms
-        self._air.start_advertising(interval_ms)
+        self._radio.start_advertising(interval_ms)
 
     def _on_paired(self, now_ms):
         """The link is encrypted: by an old bond, or by one of a moment ago."""
@@ -182,7 +182,7 @@ class Ble:
 
     def _is_subscribed(self):
         try:
-            return self._air.outbox.outgoing_packet_length > 0
+            return self._radio.outbox.outgoing_packet_length > 0
         except (ValueError, RuntimeError):
             return False
 
@@ -234,7 +234,7 @@ class Ble:
         self.due_ms = None
         if self._band.battery_pct != self._battery_pct and self._band.battery_pct <= 100:
             self._battery_pct = self._band.battery_pct
-            self._air.battery.value = bytes((self._battery_pct,))
+            self._radio.battery.value = bytes((self._battery_pct,))
         if self.peer is None:
             return
         self._tune(now_ms)
@@ -247,7 +247,7 @@ class Ble:
                 packet += frame
                 frame = self.peer.pull(room - len(packet), now_ms)
             if packet:
-                self._air.outbox.write(packet)
+                self._radio.outbox.write(packet)
                 self._next_packet_ms = now_ms + self._packet_ms
         if self.peer.has_more:
             self.due_ms = self._next_packet_ms
@@ -257,7 +257,7 @@ class Ble:
     def beat(self, bpm, contact, rr):
         """Notify a heart rate to whoever listens and is admitted."""
         if self._is_admitted():
-            self._air.measurement.value = heart_rate_measurement(bpm, contact, rr)
+            self._radio.measurement.value = heart_rate_measurement(bpm, contact, rr)
 
     def drop(self):
         """End the connection."""

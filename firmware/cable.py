@@ -5,7 +5,7 @@ Whoever holds the cable holds the band, so a host on it needs no proof.
 """
 
 from tenuto_core.cobs import Unpacker, pack_into
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 
 PACKET_BYTES = 244
 READ_BYTES = 256
@@ -36,7 +36,7 @@ class Cable:
             self._at = self._size = 0
             return False
         if self.peer is None:
-            self.peer = Peer(self._band, True)
+            self.peer = HostConnection(self._band, True)
             self._unpacker = Unpacker(PACKET_BYTES)
         came = waiting = self._serial.in_waiting
         while waiting:

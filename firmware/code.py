@@ -23,7 +23,7 @@ import supervisor  # noqa: E402
 import usb_cdc  # noqa: E402
 
 import power  # noqa: E402
-from thrift import forget, free_bytes, load  # noqa: E402
+from heap import forget, free_bytes, load  # noqa: E402
 
 NAME_BYTES_MAX = 26
 # Records of 16 bytes, in one piece; half as many where all that is loaded later needs the room.
@@ -60,19 +60,19 @@ def setting(key, values, otherwise):
     return otherwise
 
 
-def compose(called, log, air, i2c, motor):
-    """Build everything around the motor.  Returns the application and the watch over both."""
+def compose(called, log, radio, i2c, motor):
+    """Build everything around the motor.  Returns the application and the watchdog over both."""
     import parts  # noqa: PLC0415 - forgotten after this
     from app import App  # noqa: PLC0415
-    from watch import Watch  # noqa: PLC0415
+    from loop_watchdog import LoopWatchdog  # noqa: PLC0415
 
     if getattr(motor, "needs_calibration", False):
         print("motor calibrated" if motor.calibrate() else "motor not calibrated")
-    watch = Watch(motor)
+    watchdog = LoopWatchdog(motor)
     heart = parts.make_heart(pins, i2c)
 
     def alive():
-        watch.alive()
+        watchdog.alive()
         # The sensor takes more than all the rest of a waiting band.
         if app.band.is_playing or app.ble.peer or (app.usb and app.usb.peer):
             heart.wake()
@@ -86,32 +86,32 @@ def compose(called, log, air, i2c, motor):
         button=parts.make_button(pins),
         battery=parts.make_battery(pins, i2c),
         name=called,
-        air=air,
+        radio=radio,
         alive=alive,
         led=parts.make_led(pins),
         cable=usb_cdc.data,
-        sleep=(lambda: go_to_sleep(motor, heart, watch)) if pins.DEEP_SLEEP else None,
+        sleep=(lambda: go_to_sleep(motor, heart, watchdog)) if pins.DEEP_SLEEP else None,
         trust_bonds=setting("TENUTO_TRUST_BONDS", {"0": False, "1": True}, False),
         noted_cause=power.noted_cause(),
         log=log,
         memory=memory,
         memory_at=memory_at,
     )
-    return app, watch
+    return app, watchdog
 
 
-def go_to_sleep(motor, heart, watch):
+def go_to_sleep(motor, heart, watchdog):
     """Everything off, then deep sleep; returns where that has to wait, see `power`."""
     heart.sleep()
     motor.shut_down()
-    power.sleep(pins, watch)
+    power.sleep(pins, watchdog)
 
 
 async def main():
     """Run for ever; whatever happens, the motor is off when this ends."""
     try:
         guard = asyncio.create_task(motor.guard())
-        watch.start()
+        watchdog.start()
         try:
             await app.main()
         finally:
@@ -120,7 +120,7 @@ async def main():
         motor.off()
 
 
-app = motor = watch = running = None
+app = motor = watchdog = running = None
 if power.is_wanted():
     power.until_pressed(pins)
 elif power.is_held(pins) and not power.was_woken():
@@ -132,9 +132,9 @@ else:
 
         log = Log(LOG_RECORDS if free_bytes() > FREE_BYTES_MIN else LOG_RECORDS // 2)
         called = name()
-        from air import Air
+        from radio import Radio
 
-        air = Air(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
+        radio = Radio(called, setting("TENUTO_WORN", {"wrist": WRIST, "waist": OTHER}, WRIST))
         load("tenuto_core.player", "asyncio", "drivers.drv2605", "parts")
         import asyncio
 
@@ -142,9 +142,10 @@ else:
 
         i2c = parts.make_bus(pins)
         motor = parts.make_motor(pins, i2c)
-        load("tenuto_core.auth", "tenuto_core.wire", "tenuto_core.plans", "tenuto_core.answers")
-        load("tenuto_core.band", "tenuto_core.peer", "ble", "app")
-        app, watch = compose(called, log, air, i2c, motor)
+        load("tenuto_core.auth", "tenuto_core.wire", "tenuto_core.plans")
+        load("tenuto_core.device_requests", "tenuto_core.band", "tenuto_core.host_connection")
+        load("ble", "app")
+        app, watchdog = compose(called, log, radio, i2c, motor)
         # All that was needed to begin.
         del parts, boards, motor_off
         forget("parts", "boards", "motor_off")

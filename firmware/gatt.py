@@ -2,7 +2,7 @@
 """The GATT services of the wearable, made once at the start by `adafruit_ble`.
 
 What the program uses afterwards are `_bleio`'s own objects, which need no library.  So this module
-and the library can be forgotten then, see `thrift`: together they take 25 kB, a fifth of what an
+and the library can be forgotten then, see `heap`: together they take 25 kB, a fifth of what an
 nRF52840 has.
 
 Who may do what is in PROTOCOL.md.  In short: nothing of Tenuto, Heart Rate or Immediate Alert works
@@ -20,7 +20,7 @@ from adafruit_ble.services.standard import BatteryService
 from adafruit_ble.services.standard.device_info import DeviceInfoService
 from adafruit_ble.uuid import StandardUUID, VendorUUID
 
-from air import FIRMWARE, PACKET_BYTES
+from radio import FIRMWARE, PACKET_BYTES
 
 _UUID = "c6a1{:04x}-7f2d-4f0e-9d5b-2a4e7e6b1f10"
 _SECURE = Attribute.ENCRYPT_NO_MITM
@@ -105,34 +105,34 @@ class ImmediateAlertService(Service):
     )
 
 
-def make(air, name, location):
-    """Make the services and give `air`, an `air.Air`, what it needs of them.
+def make(radio, name, location):
+    """Make the services and give `radio`, a `radio.Radio`, what it needs of them.
 
     name: at most 26 bytes.  location: see `App`.
     """
-    radio = BLERadio()
-    radio.name = name
+    library = BLERadio()
+    library.name = name
     info = DeviceInfoService(manufacturer="Tenuto", model_number="band", firmware_revision=FIRMWARE)
     battery = BatteryService()
     heart = HeartRateService()
     heart.location = bytes((location,))
     alert = ImmediateAlertService()
     tenuto = TenutoService()
-    air.inbox, air.outbox, air.alert = tenuto.inbox, tenuto.outbox, alert.level
-    air.info = tenuto.bleio_characteristics["info"]
-    air.measurement = heart.bleio_characteristics["measurement"]
-    air.battery = battery.bleio_characteristics["level"]
+    radio.inbox, radio.outbox, radio.alert = tenuto.inbox, tenuto.outbox, alert.level
+    radio.info = tenuto.bleio_characteristics["info"]
+    radio.measurement = heart.bleio_characteristics["measurement"]
+    radio.battery = battery.bleio_characteristics["level"]
     # What nobody holds on to would be collected, and the radio's stack would go on to use it.
     made = (info, battery, heart, alert, tenuto)
-    air.services = [service.bleio_service for service in made]
-    air.services += [
+    radio.services = [service.bleio_service for service in made]
+    radio.services += [
         characteristic
         for service in made
         for characteristic in service.bleio_characteristics.values()
     ]
-    air.advertisement = bytes(ProvideServicesAdvertisement(tenuto, heart))
+    radio.advertisement = bytes(ProvideServicesAdvertisement(tenuto, heart))
     # As `BLERadio.start_advertising` would make it.
     answer = Advertisement()
-    answer.complete_name = radio.name
-    answer.tx_power = radio.tx_power
-    air.scan_response = bytes(answer)
+    answer.complete_name = library.name
+    answer.tx_power = library.tx_power
+    radio.scan_response = bytes(answer)

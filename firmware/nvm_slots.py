@@ -22,7 +22,7 @@ JOURNAL = (32, 48, 1)  # tenuto_core/journal.py
 KEYS = (96, 80, 1)  # tenuto_core/auth.py
 BONDS = (176, 16, 1)  # ble.py
 SLOTS = (CALIBRATION, JOURNAL, KEYS, BONDS)
-# From here to what `copy` gives the plans lie, see keep.py.
+# From here to what `copy` gives the plans lie, see nvm_storage.py.
 PLANS_AT = 1024
 
 _OVERHEAD = 6

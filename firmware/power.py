@@ -67,7 +67,7 @@ def was_woken():
     return alarm.wake_alarm is not None
 
 
-def sleep(pins, watch):
+def sleep(pins, loop_watchdog):
     """Leave the program and sleep.  Everything that takes power must be off already.
 
     Returns only where the sleep has to wait for the watchdog's reset, at most its timeout; the
@@ -77,7 +77,7 @@ def sleep(pins, watch):
         microcontroller.watchdog.mode = None
     except RuntimeError:
         alarm.sleep_memory[_AT : _AT + 2] = _NOTE
-        watch.starve()
+        loop_watchdog.starve()
         return
     until_pressed(pins)
 

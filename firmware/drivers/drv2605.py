@@ -21,7 +21,7 @@ import time
 
 from adafruit_bus_device.i2c_device import I2CDevice
 
-from thrift import forget
+from heap import forget
 
 from .motor import TimedMotor
 

@@ -2,17 +2,18 @@
 """The wearable without its parts.
 
 `Band` owns the player, the log, the buzzer, the button's gestures and the plans; what it answers to
-hosts is in `answers`, and a host on its link is a `peer.Peer`.  All of it is pure: the application
-feeds it frames, edges, beats and time, and takes frames out as fast as its links can send them.
+hosts is in `device_requests`, and a host on its link is a `host_connection.HostConnection`.  All of
+it is pure: the application feeds it frames, edges, beats and time, and takes frames out as fast as
+its links can send them.
 """
 
 from struct import unpack_from
 
 from . import alert, menu
-from .answers import NO_PLAN_ID, Answers
 from .auth import Keyring
 from .button import Button
 from .buzzer import Buzzer, Motor
+from .device_requests import NO_PLAN_ID, DeviceRequests
 from .journal import NONE, PLAYING, Entry, Journal
 from .log import Log
 from .plans import Shelf
@@ -56,7 +57,7 @@ def earliest(*times: int | None) -> int | None:
     return first
 
 
-class Band(Answers):
+class Band(DeviceRequests):
     """One wearable.
 
     motor: see `buzzer`.  boot_id: 32 bits that differ from boot to boot, so that a host knows a

@@ -23,7 +23,7 @@ BARE = gc.mem_alloc()
 from tenuto_core import vocab, wire
 from tenuto_core.band import Band
 from tenuto_core.buzzer import Motor
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 
 TIMES = 500
 ROUNDS = 10
@@ -65,7 +65,7 @@ def chunks(path):
 
 def upload(band, path):
     """Send a plan from a file as a host does, with no more than a chunk of it outside the band."""
-    peer, size, crc = Peer(band), 0, 0
+    peer, size, crc = HostConnection(band), 0, 0
     for chunk in chunks(path):
         size += len(chunk)
         crc = crc32(chunk, crc)

@@ -10,8 +10,8 @@ from binascii import crc32
 from tenuto_core import buzzer, vocab, wire
 from tenuto_core.band import Band
 from tenuto_core.encode import encode
+from tenuto_core.host_connection import HostConnection
 from tenuto_core.log import RECORD_BYTES, Log, unpack_record
-from tenuto_core.peer import Peer
 from tenuto_core.plan import Plan, Step
 from tenuto_core.storage import Storage
 
@@ -230,7 +230,7 @@ class Host:
 
     def __init__(self, wrist: Wrist) -> None:
         self.wrist = wrist
-        self.peer = Peer(wrist.band)
+        self.peer = HostConnection(wrist.band)
         self._tag = 0
         self.room = wire.MAX_FRAME + 1
 

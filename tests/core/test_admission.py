@@ -11,7 +11,7 @@ import pytest
 from tenuto_core import auth, vocab, wire
 from tenuto_core.auth import KEYS_MAX, TRIES_MAX, Keyring
 from tenuto_core.band import PAIRING_MS
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 from tenuto_core.storage import Storage
 from tests.core.rig import Host, Wrist
 
@@ -36,7 +36,7 @@ def on_the_air(wrist: Wrist) -> Host:
 
 def on_a_cable(wrist: Wrist) -> Host:
     host = Host(wrist)
-    host.peer = Peer(wrist.band, by_cable=True)
+    host.peer = HostConnection(wrist.band, by_cable=True)
     return host
 
 

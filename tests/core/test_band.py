@@ -9,13 +9,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from tenuto_core import answers as band_answers, vocab, wire
+from tenuto_core import device_requests, vocab, wire
 from tenuto_core.alert import GAP_MS_MAX
-from tenuto_core.answers import NO_PLAN_ID
 from tenuto_core.band import Band
+from tenuto_core.device_requests import NO_PLAN_ID
 from tenuto_core.encode import encode
+from tenuto_core.host_connection import ANSWERS_MAX, HostConnection
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.peer import ANSWERS_MAX, Peer
 from tenuto_core.plan import MAX_BYTES, Plan, Step
 from tenuto_core.player import IDLE, RUNNING, STATES
 from tests.core.rig import (
@@ -219,7 +219,7 @@ def test_an_upload_for_which_memory_has_no_room_in_one_piece_is_refused(
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(band_answers, "bytearray", full, raising=False)
+        patch.setattr(device_requests, "bytearray", full, raising=False)
         assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, 100, 0)[0] == (vocab.OUT_OF_RANGE, 0)
     assert host.ask(wire.UPLOAD_CHUNK, 0, tail=b"x")[0] == (vocab.NO_UPLOAD, 0)
     assert host.ask(wire.UPLOAD_BEGIN, PLAN_ID, 100, 0)[0] == (vocab.OK, 0)
@@ -489,7 +489,7 @@ def test_a_start_at_a_time_of_32_bits(now_ms: int) -> None:
 # --- what is not understood
 
 
-def answers(peer: Peer, wrist: Wrist) -> list[tuple[int, int, tuple[int, ...], bytes]]:
+def answers(peer: HostConnection, wrist: Wrist) -> list[tuple[int, int, tuple[int, ...], bytes]]:
     found = []
     while packet := peer.pull(wire.MAX_FRAME + 1, wrist.now_ms):
         found += [wire.decode(frame) for frame in wire.split(packet)]

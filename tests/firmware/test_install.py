@@ -83,8 +83,8 @@ async def test_a_board_has_all_that_it_imports_while_it_runs() -> None:
     bundle = make_bundle(own_files(), load_libraries(), board_id=FEATHER)
     async with table() as it:
         await it.boot()
-        thrift: Any = it.board.load("thrift")
-        thrift.forget = lambda *_names: None
+        heap: Any = it.board.load("heap")
+        heap.forget = lambda *_names: None
         it.program = it.board.load("code")
         it.board.create_task(it.program.running)
         loaded: list[str] = []
@@ -233,7 +233,7 @@ def test_a_file_that_somebody_changed_is_kept_beside_the_new_one(
 def test_what_was_there_before_tenuto_is_kept(drive: Path, bundle: Bundle) -> None:
     """The board may have been something else until today, and its program may have no copy."""
     (drive / "code.py").write_text("print('a year of work')\n")
-    (drive / "watch.py").write_text("# my wrist watch\n")
+    (drive / "loop_watchdog.py").write_text("# my wrist watch\n")
     theirs = drive / "lib/adafruit_ble/__init__.py"
     theirs.parent.mkdir(parents=True)
     theirs.write_text("# an older release\n")
@@ -242,7 +242,7 @@ def test_what_was_there_before_tenuto_is_kept(drive: Path, bundle: Bundle) -> No
     assert result.returncode == 0
     assert "What you had in code.py is now in code.py.bak." in result.stdout
     assert (drive / "code.py.bak").read_text() == "print('a year of work')\n"
-    assert (drive / "watch.py.bak").read_text() == "# my wrist watch\n"
+    assert (drive / "loop_watchdog.py.bak").read_text() == "# my wrist watch\n"
     assert not theirs.with_name("__init__.py.bak").exists(), "PyPI has that"
     assert compare(drive, bundle).is_current
     (drive / "code.py").write_text("# and now I changed yours\n")
@@ -285,7 +285,7 @@ def test_room_for_what_is_kept_is_counted(
     drive: Path, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(drive, bundle)
-    (drive / "watch.py").write_bytes(b"#" * 100_000)
+    (drive / "loop_watchdog.py").write_bytes(b"#" * 100_000)
     usage = shutil.disk_usage(drive)
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=30_000))
 
@@ -359,10 +359,11 @@ def test_a_flash_that_forgets_is_found_out(
     write = module._write
 
     def forgetful(folder: Path, path: str, data: bytes) -> None:
-        write(folder, path, data.replace(b"motor", b"rotom") if path == "watch.py" else data)
+        is_worn = path == "loop_watchdog.py"
+        write(folder, path, data.replace(b"motor", b"rotom") if is_worn else data)
 
     monkeypatch.setattr(module, "_write", forgetful)
-    with pytest.raises(InstallError, match=r"watch\.py .* is not what was written"):
+    with pytest.raises(InstallError, match=r"loop_watchdog\.py .* is not what was written"):
         install(drive, bundle)
     assert not compare(drive, bundle).is_complete
 

@@ -443,7 +443,7 @@ async def test_settings_are_obeyed_and_a_wrong_one_is_told(
         it.bench.settings.update(given)
         await powered(it)
         uuid = it.board.bleio.UUID(0x2A38)
-        told = [made.value for made in it.program.app.ble._air.services if made.uuid == uuid]
+        told = [made.value for made in it.program.app.ble._radio.services if made.uuid == uuid]
         assert told == [bytes((location,))]
         assert it.program.app.ble._trust_bonds == (given.get("TENUTO_TRUST_BONDS") == 1)
         assert [line for line in it.board.stdout if "must be" in line] == [

@@ -142,7 +142,7 @@ async def test_a_whole_session_blocks_nothing_and_loses_nothing(flavour: str) ->
         await asyncio.sleep(3)
         assert [r.seq for r in records] == list(range(it.band.log.next))
         assert records[-1].kind == vocab.SESSION_ENDED
-        outbox, inbox = it.worn.app.ble._air.outbox, it.worn.app.ble._air.inbox
+        outbox, inbox = it.worn.app.ble._radio.outbox, it.worn.app.ble._radio.inbox
         assert (outbox.lost, inbox.dropped) == (0, 0)
         assert it.blocked == []
         assert not [line for line in it.worn.board.stdout if "radio" in line]
@@ -253,7 +253,7 @@ async def test_three_plans_survive_a_reset_and_each_can_be_started(flavour: str)
             await host.command(Verb.STOP, compiled.plan_id)
         assert await host.read_plan(plan(NAMES[0]).plan_id) == plan(NAMES[0]).data
         # What is kept need not be sent again.
-        inbox = it.worn.app.ble._air.inbox
+        inbox = it.worn.app.ble._radio.inbox
         sizes: list[int] = []
         read = inbox.readinto
 

@@ -47,8 +47,8 @@ from tenuto.wearables.base import Identity
 from tenuto_core import buzzer, cobs, vocab, wire
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
+from tenuto_core.host_connection import ANSWERS_MAX, HostConnection
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.peer import ANSWERS_MAX, Peer
 from tenuto_core.plan import MAX_BYTES, Plan, PlanError
 from tenuto_core.plans import Kept
 from tenuto_core.player import IDLE
@@ -184,7 +184,7 @@ def live(wrist: Wrist, data: bytes) -> Iterator[bytes]:
             wrist.beat(100, (600,))
 
 
-def _told(peer: Peer, wrist: Wrist) -> Iterator[tuple[int, tuple[Any, ...]]]:
+def _told(peer: HostConnection, wrist: Wrist) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Give what the band says now, each frame as its op and its fields."""
     for _ in range(ANSWERS_MAX + wire.LOG_AHEAD_MAX):
         packet = peer.pull(wire.MAX_FRAME + 1, wrist.now_ms)
@@ -198,7 +198,7 @@ def _told(peer: Peer, wrist: Wrist) -> Iterator[tuple[int, tuple[Any, ...]]]:
 def frames(data: bytes) -> None:
     """A trusted host's packets: whatever they are, the band goes on, and says so."""
     wrist = _wrist()
-    peer = Peer(wrist.band)
+    peer = HostConnection(wrist.band)
     for packet in live(wrist, data):
         before = _state(wrist)
         peer.receive(packet, wrist.now_ms)
@@ -221,7 +221,7 @@ def stranger(data: bytes) -> None:
     wrist, alone = _wrist(), _wrist()
     wrist.band.keyring = Keyring(_sha256, bytes, Storage())
     wrist.band.keyring.add(_KEY, False)
-    peer = Peer(wrist.band)
+    peer = HostConnection(wrist.band)
     for packet in live(wrist, data):
         before = _state(wrist)
         peer.receive(packet, wrist.now_ms)
@@ -287,7 +287,7 @@ def uploads(data: bytes) -> None:
     The first byte is how long it is said to be; the checksum is that of so much of the rest.
     """
     wrist = _wrist()
-    peer = Peer(wrist.band)
+    peer = HostConnection(wrist.band)
     before = _state(wrist)
     size = data[0] if data else 0
     body = data[1:]

@@ -25,7 +25,7 @@ from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError, Blea
 from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, Radio
 from tenuto.links.in_process import InProcessBand
 from tenuto.links.scan import HEART_RATE
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 from tests.daemon.rig import RecordingMotor
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class FakeClient(BaseBleakClient):
         )
         self._connected = False
         self._notify: Callable[[bytearray], None] | None = None
-        self.peer: Peer
+        self.peer: HostConnection
 
     @property
     def device(self) -> Device:
@@ -221,7 +221,7 @@ class FakeClient(BaseBleakClient):
         finally:
             air.connecting -= 1
         self.services = self._discover()
-        self.peer = Peer(device.band.band)
+        self.peer = HostConnection(device.band.band)
         device.client = self
         self._connected = True
         device.band.links[self] = None  # type: ignore[index]  # all that a band asks of a link

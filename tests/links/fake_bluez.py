@@ -20,7 +20,7 @@ from dbus_fast.aio import MessageBus
 
 from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto.links.in_process import InProcessBand
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 from tests.daemon.rig import RecordingMotor
 from tests.patience import patience_s
 
@@ -79,7 +79,7 @@ class FakeBlueZ:
                 }
             }
         }
-        self.peer: Peer | None = None
+        self.peer: HostConnection | None = None
         self._discovering: asyncio.Task[None] | None = None
         self._helpers: set[asyncio.Task[None]] = set()
         bus.add_message_handler(self._on_message)
@@ -223,7 +223,7 @@ class FakeBlueZ:
                 "MTU": Variant("q", MTU),
             }
             await self._add(path, {_CHARACTERISTIC1: properties})
-        self.peer = Peer(self.band.band)
+        self.peer = HostConnection(self.band.band)
         await self.set(DEVICE, _DEVICE1, ServicesResolved=Variant("b", True))
         return "", []
 

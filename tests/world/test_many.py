@@ -109,7 +109,7 @@ def send_all_the_time(band: SimulatedWearable, packet: Callable[[], bytes]) -> N
         nonlocal next_ms
         send(now_ms)
         if ble.peer is not None and ble.peer.is_trusted and now_ms >= next_ms:
-            ble._air.outbox.write(packet())
+            ble._radio.outbox.write(packet())
             next_ms = now_ms + 120  # more would make it wait for the air
         if ble.peer is not None:
             ble.due_ms = max(now_ms + 1, next_ms)

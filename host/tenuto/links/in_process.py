@@ -15,7 +15,7 @@ from tenuto.errors import LinkError, LinkReason
 from tenuto_core import wire
 from tenuto_core.band import Band
 from tenuto_core.buzzer import Motor
-from tenuto_core.peer import Peer
+from tenuto_core.host_connection import HostConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ class InProcessLink:
         self.name = band.band.name
         self.firmware: str | None = None
         self.packet_bytes = wire.MAX_FRAME + 1
-        self.peer = Peer(band.band)
+        self.peer = HostConnection(band.band)
         self.reachable = True
         self._band = band
         self._latency_s = latency_s
@@ -123,7 +123,7 @@ class InProcessLink:
         await asyncio.sleep(self._latency_s)
         if not self.reachable:
             raise LinkError(LinkReason.NOT_FOUND, f"{self.name} is out of reach")
-        self.peer = Peer(self._band.band)
+        self.peer = HostConnection(self._band.band)
         self._on_packet, self._on_lost = on_packet, on_lost
         self._band.links[self] = None
 

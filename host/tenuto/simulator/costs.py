@@ -187,9 +187,9 @@ def _attach_player(module: Any, charge: Callable[[float], None], _: BoardClock) 
     _before(module, "has_room", LOOK_AHEAD, charge)
 
 
-def _attach_peer(module: Any, charge: Callable[[float], None], _: BoardClock) -> None:
-    _before(module.Peer, "receive", FRAME_IN, charge)
-    _after(module.Peer, "pull", FRAME_OUT, charge)
+def _attach_host_connection(module: Any, charge: Callable[[float], None], _: BoardClock) -> None:
+    _before(module.HostConnection, "receive", FRAME_IN, charge)
+    _after(module.HostConnection, "pull", FRAME_OUT, charge)
 
 
 def _attach_cable(module: Any, charge: Callable[[float], None], _: BoardClock) -> None:
@@ -203,9 +203,9 @@ _MODULES: dict[str, Callable[[Any, Callable[[float], None], BoardClock], None]] 
     "cable": _attach_cable,
     "tenuto_core.buzzer": _attach_buzzer,
     "tenuto_core.player": _attach_player,
-    "tenuto_core.peer": _attach_peer,
+    "tenuto_core.host_connection": _attach_host_connection,
     "tenuto_core.plan": lambda module, charge, _: _before(module.Plan, "step", STEP, charge),
-    "tenuto_core.answers": lambda module, charge, _: _before(
-        module.Answers, "upload_commit", COMMIT, charge
+    "tenuto_core.device_requests": lambda module, charge, _: _before(
+        module.DeviceRequests, "upload_commit", COMMIT, charge
     ),
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.sessions.events import RECORD_SEQ_MAX, Record
 from tenuto_core import auth, player, vocab, wire
-from tenuto_core.answers import NO_PLAN_ID
+from tenuto_core.device_requests import NO_PLAN_ID
 from tenuto_core.heart import RR_MAX
 from tenuto_core.log import RECORD_BYTES, unpack_record
 from tenuto_core.plan import MAX_BYTES

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import Verb
-from tenuto_core.answers import NO_PLAN_ID
+from tenuto_core.device_requests import NO_PLAN_ID
 
 from .plan_finder import STORE_TIMEOUT_S
 

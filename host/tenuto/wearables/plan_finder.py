@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tenuto.errors import TenutoError
 from tenuto.event_loops import real_s
 from tenuto.routines import plan_bytes
-from tenuto_core.answers import NO_PLAN_ID
+from tenuto_core.device_requests import NO_PLAN_ID
 from tenuto_core.plan import PlanError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
 from tenuto.retry import Backoff, describe_failure, is_cancelled, run_for_ever
 from tenuto.sessions.device import device_of
-from tenuto_core.answers import NO_PLAN_ID
+from tenuto_core.device_requests import NO_PLAN_ID
 
 from .command_sender import CommandSender
 from .heart_relay import HeartRelay

@@ -35,7 +35,7 @@ NO_PLAN_ID = b"\x00" * 8
 COMMANDS_KEPT = 16
 
 
-class Answers:
+class DeviceRequests:
     """Base of `band.Band`, whose parts it asks.  Each request gives (values, tail), see `wire`."""
 
     name: str

@@ -28,7 +28,7 @@ async def board() -> AsyncIterator[SimulatedBoard]:
 @pytest.fixture
 def keep(board: SimulatedBoard) -> Any:
     """The firmware's class, on the board's interpreter."""
-    return board.load("keep").Keep
+    return board.load("nvm_storage").NvmStorage
 
 
 @pytest.fixture

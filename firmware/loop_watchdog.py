@@ -13,7 +13,7 @@ from watchdog import WatchDogMode
 TIMEOUT_S = 3
 
 
-class Watch:
+class LoopWatchdog:
     """motor: is asked whether it `is_safe` before the watchdog is fed."""
 
     def __init__(self, motor):

@@ -2,9 +2,9 @@
 """One host on one link: its frames in, answers and log records out, and whether it is trusted."""
 
 from . import wire
-from .answers import NO_PLAN_ID
 from .auth import Challenge, Keyring
 from .band import PAIRING_DONE, Band
+from .device_requests import NO_PLAN_ID
 from .log import RECORD_BYTES
 from .vocab import (
     BAD_FRAME,
@@ -22,7 +22,7 @@ _UNHURRIED = (wire.CLOCK, wire.LOG_READ, wire.STATE, wire.STATS, wire.COMMAND)
 _OPEN_TO_ALL = (wire.HELLO, wire.IDENTITY, wire.CHALLENGE, wire.PROOF, wire.KEY_SET)
 
 
-class Peer:
+class HostConnection:
     """One host on one link.
 
     frame_bytes: the largest frame, without its length byte, that the link can carry just now.

@@ -25,7 +25,7 @@ _PLACES_MAX = 8
 _PIECE_BYTES = 64
 
 
-class Keep(Storage):
+class NvmStorage(Storage):
     """nvm: `microcontroller.nvm`, or None where a board has none: then nothing is kept."""
 
     def __init__(self, nvm):

@@ -3,13 +3,13 @@
 
 import _bleio
 
-from thrift import forget
+from heap import forget
 
 FIRMWARE = "0.1.0"
 PACKET_BYTES = 244
 
 
-class Air:
+class Radio:
     """The wearable's services, as `gatt.make` has made them, and its advertising.
 
     name, location: see `gatt.make`.
