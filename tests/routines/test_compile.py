@@ -142,12 +142,12 @@ def test_sets_reps_and_sides_in_their_order() -> None:
     one_set = [(left, 1), (left, 2), (right, 1), (right, 2)]
     assert holds(sides="each") == [(*h, n) for n in (1, 2) for h in one_set]
     assert holds(sides="left_first") == holds(sides="each")
-    assert leads(sides="each") == "ready rest switch rest rest rest switch rest"
+    assert leads(sides="each") == "ready rest switch rest switch rest switch rest"
     one_set = [(right, 1), (right, 2), (left, 1), (left, 2)]
     assert holds(sides="right_first") == [(*h, n) for n in (1, 2) for h in one_set]
     one_set = [(left, 1), (right, 1), (left, 2), (right, 2)]
     assert holds(sides="alternating") == [(*h, n) for n in (1, 2) for h in one_set]
-    assert leads(sides="alternating") == "ready switch switch switch rest switch switch switch"
+    assert leads(sides="alternating") == "ready" + " switch" * 7
     assert holds(sides="together") == [(None, rep, n) for n in (1, 2) for rep in (1, 2)]
     assert leads(sides="together") == "ready rest rest rest"
 
@@ -171,6 +171,35 @@ def test_each_way_to_a_hold_has_its_own_time() -> None:
         ("hold", 5_000),
         ("done", 3_000),
     ]
+
+
+@pytest.mark.parametrize(
+    "times,lasts_ms",
+    [
+        ({"rest_s": 4, "change_s": 9}, 9_000),
+        ({"rest_s": 4, "change_s": 9, "switch_s": 6}, 6_000),
+        ({"rest_s": 60, "change_s": 9}, 60_000),
+    ],
+)
+@pytest.mark.parametrize("sides", ["each", "right_first", "alternating"])
+def test_a_set_that_begins_with_the_other_side_is_a_switch(
+    sides: str, times: dict[str, Any], lasts_ms: int
+) -> None:
+    rows = compiled({"sides": sides, "sets": 2} | times)
+
+    second_set = [row for row in rows if row.set_no == 2]
+    assert (second_set[0].kind, second_set[0].duration_ms) == ("switch", lasts_ms)
+    assert names(second_set[0])[0] == "switch_sides"
+    assert second_set[0].side == second_set[1].side == rows[0].side
+
+
+def test_a_time_between_sets_too_short_for_the_switch_is_told_with_the_longer_key() -> None:
+    rest, change = refused({"sides": "each", "sets": 2, "rest_s": 1.6, "change_s": 1.5})
+    (switch,) = refused({"sides": "each", "sets": 2, "rest_s": 1, "switch_s": 1.6})
+
+    assert "`rest_s` is 1.6 s, but hold_end and switch_sides need 2 s" in rest
+    assert "`change_s` is 1.5 s, but hold_end and switch_sides need 2 s" in change
+    assert "`switch_s` is 1.6 s, but hold_end and switch_sides need 2 s" in switch
 
 
 def test_a_rest_says_what_comes_and_only_another_exercise_is_announced() -> None:
@@ -227,6 +256,34 @@ def test_ticks_without_room_are_left_out() -> None:
     # The hold_end is over after 0.75 s, and 0.4 s later there is room for the last tick only.
     (rest,) = (row for row in rows if row.kind == "rest")
     assert cues(rest) == [("countdown", 1_200)]
+
+
+def test_a_countdown_that_is_asked_for_ticks_once_at_least_or_is_refused() -> None:
+    one = compiled({"countdown": "both", "hold_s": 2}, ready_s=2.2)
+    (start,) = refused({"countdown": "start"}, ready_s=2.1)
+    (end,) = refused({"countdown": "end", "hold_s": 1.8})
+
+    # 1.2 s for get_ready and 0.9 s for hold_start, then one tick 1 s before the end
+    assert [names(row).count("countdown") for row in one[:2]] == [1, 1]
+    assert "`ready_s` is 2.1 s, too short for a tick of the countdown" in start
+    assert "allowed is 2.2 s or more" in start
+    assert "a hold is 1.8 s, too short for a tick of the countdown" in end
+    assert "allowed is 1.9 s or more" in end
+    assert all('or `countdown = "off"`' in text for text in (start, end))
+
+
+def test_a_countdown_that_nobody_asked_for_is_left_out_without_room() -> None:
+    rows = compiled({}, ready_s=2)
+
+    assert names(rows[0]) == ["get_ready"]
+
+
+def test_a_countdown_without_room_is_told_on_the_line_that_asks_for_it() -> None:
+    text = 'name = "r"\nready_s = 2\n[defaults]\ncountdown = "start"\n[[exercise]]\nname = "a"\n'
+    found = routine.parse(text, "r.toml")
+
+    with pytest.raises(InputError, match=r"^r\.toml:4: exercise 'a': `ready_s` is 2 s"):
+        compile_routine(found, vocabulary())
 
 
 def test_a_heart_gate_holds_the_rest_and_then_one_gets_ready() -> None:
@@ -448,6 +505,36 @@ def test_no_two_cues_of_any_routine_run_into_each_other(written: dict[str, Any])
     check_invariants(plan)
     holds = [row for row in describe(plan) if row.kind == "hold"]
     assert [(h.exercise, h.side, h.rep, h.duration_ms) for h in holds] == simple_holds(written)
+
+
+@pytest.mark.slow
+@given(ROUTINES)
+def test_a_side_never_changes_without_a_cue_that_is_felt(written: dict[str, Any]) -> None:
+    found = routine.parse(write(written), "any.toml")
+    try:
+        plan = compile_routine(found, vocabulary())
+    except InputError:
+        reject()
+
+    begins = [
+        number == 0
+        for _ in range(found.rounds)
+        for exercise in found.exercises
+        for number in range(exercise.sets * exercise.reps * len(exercise.side_order))
+    ]
+    rows = describe(plan)
+    holds = [number for number, row in enumerate(rows) if row.kind == "hold"]
+    for (before, after), begins_exercise in zip(pairwise(holds), begins[1:], strict=True):
+        between = [cue for row in rows[before + 1 : after] for cue in row.cues]
+        felt = {cue.cue for cue in between if any(on_ms for _, on_ms, _ in cue.pattern)}
+        if begins_exercise:
+            event("another exercise")
+            assert "next_exercise" in felt
+        elif rows[after].side != rows[before].side:
+            event("another side")
+            assert "switch_sides" in felt
+        else:
+            assert not felt & {"switch_sides", "next_exercise"}
 
 
 PULSE = st.tuples(st.integers(1, 100), st.integers(20, 300), st.integers(0, 300))

@@ -63,8 +63,8 @@ def test_the_built_in_defaults() -> None:
     one = found.exercises[0]
     assert (one.kind, one.sides, one.reps, one.sets) == ("stretch", "together", 1, 1)
     assert (one.hold_ms, one.change_ms, one.side_switch_ms) == (30_000, 8_000, 8_000)
-    assert (one.countdown, one.self_paced, one.self_paced_max_ms) == ("start", False, 600_000)
-    assert (one.halfway, one.heart_gate, one.muscles) == (None, None, ())
+    assert (one.self_paced, one.self_paced_max_ms) == (False, 600_000)
+    assert (one.halfway, one.countdown, one.heart_gate, one.muscles) == (None, None, None, ())
 
 
 def test_an_exercise_takes_the_defaults_and_may_set_everything_otherwise() -> None:

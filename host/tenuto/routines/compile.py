@@ -6,14 +6,17 @@ The steps::
     ready of ready_s                    before the first hold
     hold
     switch of switch_s                  before a hold of the other side, within a set
-    rest of rest_s                      before a hold of the same side, and before another set
+    switch of the longer of switch_s    before another set that begins with the other side
+        and rest_s
+    rest of rest_s                      before a hold of the same side
     rest of change_s                    before another exercise, and before another round
     ready of GATED_READY_MS             after a rest or ready with a heart gate or a heart limit
     done                                long enough for its cue
 
 A cue is given when the one before it is over and `CUE_GAP_MS` have passed.  Where a step is too
-short for the cues that it must have, that is a mistake of the routine.  Ticks of the countdown,
-and a halfway cue that nobody asked for, are left out where they do not fit.
+short for the cues that it must have, that is a mistake of the routine.  A halfway cue and a
+countdown that the routine asks for must fit too; the countdown has as many of its ticks as have
+room, at least one.  What nobody asked for is left out where it does not fit.
 """
 
 from __future__ import annotations
@@ -198,6 +201,8 @@ class _Hold:
     """`READY` before the first of all, `SWITCH` or `REST`."""
     is_change: bool
     """Whether another exercise, or another round, begins with it."""
+    is_set: bool
+    """Whether another set of the same exercise begins with it."""
 
 
 def _set_of_holds(exercise: Exercise) -> list[tuple[str | None, int]]:
@@ -215,10 +220,11 @@ def _holds(routine: Routine) -> Iterator[_Hold]:
             is_change, side_before = True, None
             for set_no in range(1, exercise.sets + 1):
                 for number, (side, rep) in enumerate(_set_of_holds(exercise)):
-                    is_switch = number > 0 and side != side_before
+                    is_switch = not is_change and side != side_before
+                    is_set = not is_change and number == 0
                     lead = vocab.SWITCH if is_switch else vocab.REST
                     lead = vocab.READY if first else lead
-                    yield _Hold(index, exercise, side, rep, set_no, lead, is_change)
+                    yield _Hold(index, exercise, side, rep, set_no, lead, is_change, is_set)
                     first, is_change, side_before = False, False, side
 
 
@@ -310,8 +316,8 @@ class _Compiler:
             self._check_wait(hold, ("self_paced_max_s",), longest_ms, key, duration_ms)
             self._add(hold, kind, duration_ms, cues, self_paced=True, wait_max_ms=longest_ms)
         else:
-            if exercise.countdown in ("start", "both"):
-                cues += self._ticks(free_ms, duration_ms)
+            if exercise.counts_down_to("start"):
+                cues += self._ticks(hold, f"`{key}`", free_ms, duration_ms)
             self._add(hold, kind, duration_ms, cues)
         self._busy_ms = 0
 
@@ -342,15 +348,30 @@ class _Compiler:
             )
             self._complain(hold, keys, text)
 
-    def _ticks(self, free_ms: int, duration_ms: int) -> list[tuple[int, bool, int]]:
-        """Return those ticks before the step's end that have room from `free_ms` on."""
+    def _ticks(
+        self, hold: _Hold, what: str, free_ms: int, duration_ms: int
+    ) -> list[tuple[int, bool, int]]:
+        """Return those ticks before the step's end that have room from `free_ms` on.
+
+        That there is room for none is a mistake where the routine asks for a countdown, unless the
+        step is too short for the cues before it, which has been told.
+        """
         ticks = []
+        tick_ms = self._taken_ms(vocab.COUNTDOWN)
+        over_ms = free_ms
         for before_end_ms in TICKS_MS:
             at_ms = duration_ms - before_end_ms
-            over_ms = at_ms + self._taken_ms(vocab.COUNTDOWN)
-            if at_ms >= free_ms and over_ms <= duration_ms:
+            if at_ms >= over_ms and tick_ms <= before_end_ms:
                 ticks.append((before_end_ms, True, vocab.COUNTDOWN))
-                free_ms = over_ms
+                over_ms = at_ms + tick_ms
+        if not ticks and hold.exercise.countdown is not None and free_ms <= duration_ms:
+            last_ms = next((ms for ms in reversed(TICKS_MS) if ms >= tick_ms), None)
+            longer = "" if last_ms is None else f"{seconds(free_ms + last_ms)} or more, "
+            text = (
+                f"{what} is {seconds(duration_ms)}, too short for a tick of the countdown after its"
+                f' other cues; allowed is {longer}a shorter pattern, or `countdown = "off"`'
+            )
+            self._complain(hold, ("countdown",), text)
         return ticks
 
     def _add_hold(self, hold: _Hold) -> None:
@@ -378,8 +399,8 @@ class _Compiler:
                 " allowed is `halfway = false` or a longer hold"
             )
             self._complain(hold, ("halfway",), text)
-        if exercise.countdown in ("end", "both"):
-            cues += self._ticks(free_ms, duration_ms)
+        if exercise.counts_down_to("end"):
+            cues += self._ticks(hold, "a hold", free_ms, duration_ms)
         cues.append((0, True, vocab.HOLD_END))
         self._add(hold, vocab.HOLD, duration_ms, cues)
         self._busy_ms = self._taken_ms(vocab.HOLD_END)
@@ -424,6 +445,8 @@ def _lead_time(hold: _Hold, routine: Routine) -> tuple[str, int]:
     if hold.lead == vocab.READY:
         return "ready_s", routine.ready_ms
     if hold.lead == vocab.SWITCH:
+        if hold.is_set and exercise.rest_ms >= exercise.side_switch_ms:
+            return "rest_s", exercise.rest_ms
         name = "change_s" if exercise.switch_ms is None else "switch_s"
         return name, exercise.side_switch_ms
     if hold.is_change:

@@ -106,7 +106,8 @@ class Settings:
     sets: int = key(Whole(1, 20), "How many times all repetitions are done.", default=1)
     rest_ms: int = key(
         _PAUSE,
-        "Rest between repetitions of a side, and between sets.",
+        "Rest between repetitions of a side, and between sets; where the sides change between two"
+        " sets, at least the time to switch sides.",
         default=8_000,
         name="rest_s",
     )
@@ -122,10 +123,12 @@ class Settings:
         f" {seconds(HALFWAY_FROM_MS)} and more.",
         default=None,
     )
-    countdown: str = key(
+    countdown: str | None = key(
         Choice(COUNTDOWNS),
-        "Ticks at 3, 2 and 1 s before a hold starts, before it ends, both, or off.",
-        default="start",
+        "Ticks at 3, 2 and 1 s before a hold starts, before it ends, both, or off: as many of them"
+        " as have room after the other cues, at least one; if not said, before a hold starts, where"
+        " there is room.  A self-paced hold starts without ticks.",
+        default=None,
     )
     self_paced: bool = key(
         Flag(),
@@ -158,6 +161,10 @@ class Settings:
         """Return how long to hold on `left`, on `right` or, for None, with both sides together."""
         own_ms = {"left": self.left_hold_ms, "right": self.right_hold_ms}
         return own_ms.get(side or "") or self.hold_ms
+
+    def counts_down_to(self, moment: str) -> bool:
+        """Return whether ticks lead to the `start` or the `end` of a hold."""
+        return (self.countdown or "start") in (moment, "both")
 
     @property
     def side_order(self) -> tuple[str | None, ...]:
