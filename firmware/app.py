@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The wearable's application: one loop that never waits for anything but time.
 
-It is given its parts and knows nothing of pins:
+It gets its parts as arguments and knows nothing of pins:
 
 - `motor.on(strength_pct, on_ms)`, which ends by itself after `on_ms`, and `motor.off()`
 - `heart.read()`: the newest beat not yet read, see `tenuto_core.heart`, or None
-- `button.read()`: edges since the last call, as a list of (pressed, at_ms)
+- `button.read()`: the edges since the last call, as a list of (pressed, at_ms)
 - `battery.percent()`: 0 to 100
 """
 
@@ -38,7 +38,7 @@ NEAR_MS = 16
 PREPARE_MS = 30
 # The motor's driver is set up for a cue when it is so near.
 READY_MS = 120
-# One is played, one comes, and something has to be left over.
+# One is played, one is received, and some memory must stay free.
 PLANS_IN_MEMORY = 3
 LOW_BATTERY_PCT = 15
 
@@ -56,7 +56,8 @@ CAUSES = {
 def reset_cause(noted=None):
     """Why the board started, as a number of `vocab`.
 
-    noted: a name of `CAUSES` that was left word of before a reset by software, or None.
+    Args:
+        noted: The name in `CAUSES` that was stored before a reset by software, or None.
     """
     reason = str(getattr(microcontroller.cpu, "reset_reason", ""))
     reason = reason[reason.rfind(".") + 1 :]
@@ -68,16 +69,19 @@ def reset_cause(noted=None):
 class App:
     """One wearable.
 
-    name: for people, at most 26 bytes so that it fits a scan response.
-    alive: called after each step that came to its end, to feed the watchdog.
-    led: see `drivers.led.StatusLed`, or None.  cable: `usb_cdc.data`, or None.
-    sleep: puts the board to deep sleep, or returns with nothing done; None where that saves nothing
-    (see `tenuto_core.sleep`).
-    location: where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
-    radio: the `radio.Radio`, where it was made already, with name and location.
-    trust_bonds: let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
-    noted_cause: see `reset_cause`.  log: the `tenuto_core.log.Log`, where it was made already.
-    memory, memory_at: for the motor's ledger, see `tenuto_core.limits`.
+    Args:
+        name: For people, at most 26 bytes so that it fits a scan response.
+        alive: Called after each completed step, to feed the watchdog.
+        led: See `drivers.led.StatusLed`, or None.
+        cable: `usb_cdc.data`, or None.
+        sleep: Puts the board into deep sleep, or returns without effect; None where that saves
+            nothing (see `tenuto_core.sleep`).
+        location: Where it is worn, as Body Sensor Location (0x2A38) numbers it: 0 other, 2 wrist.
+        radio: The `radio.Radio`, with name and location, if it exists already.
+        trust_bonds: Let every bonded peer read the heart rate and send alerts, see PROTOCOL.md.
+        noted_cause: See `reset_cause`.
+        log: The `tenuto_core.log.Log`, if it exists already.
+        memory, memory_at: For the motor's ledger, see `tenuto_core.limits`.
     """
 
     def __init__(
@@ -147,7 +151,7 @@ class App:
         self.ble.introduce()
 
     async def main(self):
-        """Run for ever; whatever happens, the motor is off when this ends."""
+        """Run for ever; the motor is off when this ends, for whatever reason."""
         try:
             while True:
                 due_ms = self.step()
@@ -157,10 +161,10 @@ class App:
             self.band.buzzer.stop(self._clock.now())
 
     def step(self):
-        """Do all that there is to do now and tell when the next thing is due, in ms."""
+        """Do all that is due now, and return when the next thing is due, in ms."""
         band, clock = self.band, self._clock
         now_ms = clock.now()
-        # Before anything is due: a release that was not looked at in time is still a release.
+        # Before anything that is due: a release that is read late is still a release.
         for pressed, at_ms in self._button.read():
             band.edge(pressed, at_ms, now_ms)
             self._active_ms = now_ms
@@ -196,7 +200,7 @@ class App:
         )
 
     def _receive(self, measured, now_ms):
-        """Take in what the links have, and tell whether anything came."""
+        """Read what the links have received, and return whether there was anything."""
         came = measured is not None
         try:
             came = self.ble.receive(now_ms, self._active_ms) or came
@@ -211,7 +215,7 @@ class App:
         return came
 
     def _send(self, now_ms):
-        """Hand the links what they are to carry."""
+        """Pass to the links what they have to send."""
         band = self.band
         try:
             if self._unsent:
@@ -241,7 +245,7 @@ class App:
             print(complaint)
 
     def _rest(self, due_ms, now_ms):
-        """What has time: the driver's set-up, the journal, garbage, the light, sleep."""
+        """Do what can wait: the driver's set-up, the journal, garbage, the light, sleep."""
         band = self.band
         if due_ms is not None and due_ms - now_ms < READY_MS:
             band.make_ready()
@@ -267,7 +271,7 @@ class App:
                 if hasattr(part, "sleep"):
                     part.sleep()
             self._sleep()
-            self._active_ms = now_ms  # where it has to wait for something, see `power`
+            self._active_ms = now_ms  # the sleep had to wait for the watchdog, see `power`
 
     def _light(self, now_ms):
         if self.band.is_pairing(now_ms):

@@ -8,7 +8,7 @@ at most one full packet is handed over for each connection event.
 Who may do what is in PROTOCOL.md.  In short: nothing of Tenuto, Heart Rate or Immediate Alert works
 without a bond, but the stack bonds with anybody at any time, and no program can ask whether a bond
 is new.  So a peer counts only when it is *admitted*: it proves one of the band's keys, or it is
-bonded while the wearer's pairing window is open.  A peer that is not, is sent away.
+bonded while the wearer's pairing window is open.  Any other peer is disconnected.
 """
 
 import os
@@ -18,15 +18,15 @@ from radio import PACKET_BYTES
 from tenuto_core import sleep, wire
 from tenuto_core.host_connection import HostConnection
 
-# Connection intervals that are asked for, and how often a packet is handed over at each: a little
-# less often than there are events, or the call would wait.
+# Connection intervals that are requested, and how often a packet is sent at each: a little less
+# often than there are connection events, or the call would wait.
 FAST_MS, FAST_PACKET_MS = 15, 40
 SESSION_MS, SESSION_PACKET_MS = 45, 50
 SLOW_MS, SLOW_PACKET_MS = 100, 110
-# The central's own parameters and the SoftDevice's wish for 30 ms come first.
+# The central's own parameters and the SoftDevice's request for 30 ms come first.
 SETTLE_MS = 1_000
 BUSY_MS = 5_000
-"""How long the link stays fast after the host asked for something that wants it."""
+"""How long the link stays fast after a request that needs a fast link."""
 ENCRYPT_WITHIN_MS = 8_000
 """A host with a bond takes about 2 s on Linux for connecting, discovering and encrypting."""
 ADMIT_WITHIN_MS = 20_000
@@ -49,7 +49,8 @@ def heart_rate_measurement(bpm, contact, rr):
 class BondStore:
     """An estimate of how full the SoftDevice's store of bonds is; on other ports it is not known.
 
-    storage: see `tenuto_core.storage`.
+    Args:
+        storage: See `tenuto_core.storage`.
     """
 
     def __init__(self, storage):
@@ -61,7 +62,7 @@ class BondStore:
             self._counts = list(struct.unpack("<HH", data))
 
     def add(self, bonds, subscriptions):
-        """So many bonds and changed subscriptions more."""
+        """Count new bonds and changed subscriptions."""
         if self._is_log:
             self._counts[0] = min(0xFFFF, self._counts[0] + bonds)
             self._counts[1] = min(0xFFFF, self._counts[1] + subscriptions)
@@ -69,7 +70,7 @@ class BondStore:
 
     @property
     def full_pct(self):
-        """0 to 100, or 255 where that is not known."""
+        """How full the store is: 0 to 100, or 255 where that is not known."""
         if not self._is_log:
             return 255
         used = self._counts[0] * BOND_BYTES + self._counts[1] * SUBSCRIPTION_BYTES
@@ -77,12 +78,17 @@ class BondStore:
 
 
 class Ble:
-    """Advertises while nobody is connected, then serves one host.
+    """Advertises while nobody is connected, then serves one host; no method waits.
 
-    band: the `tenuto_core.band.Band`.  radio: a `radio.Radio`.  storage: see `tenuto_core.storage`.
-    trust_bonds: see `App`.  All methods return at once.
-    peer: the host that is connected, or None.  due_ms: when `send` wants to be called next, or
-    None.
+    Args:
+        band: The `tenuto_core.band.Band`.
+        radio: A `radio.Radio`.
+        storage: See `tenuto_core.storage`.
+        trust_bonds: See `App`.
+
+    Attributes:
+        peer: The host that is connected, or None.
+        due_ms: When `send` must be called next, or None.
     """
 
     def __init__(self, band, radio, storage, *, trust_bonds):
@@ -106,16 +112,17 @@ class Ble:
         self.due_ms = None
 
     def introduce(self):
-        """Put into the characteristic `info` what the band is."""
+        """Write into the characteristic `info` what the band is."""
         values, tail = self._band.hello()
         self._radio.info.value = wire.encode(wire.HELLO | wire.ANSWER, 0, *values, tail=tail)
 
-    # --- who is there
+    # --- connection and admission
 
     def receive(self, now_ms, active_ms):
-        """Take in all that has come over the air, and tell whether anything has.
+        """Read all that the radio has received, and return whether there was anything.
 
-        active_ms: when the wearer last did a thing.
+        Args:
+            active_ms: When the wearer last did something.
         """
         self._watch_connection(now_ms, active_ms)
         came = False
@@ -151,7 +158,7 @@ class Ble:
             return
         if connection.paired:
             self._on_paired(now_ms)
-        self._send_away_strangers(now_ms)
+        self._disconnect_strangers(now_ms)
 
     def _advertise(self, idle_ms):
         interval_ms = sleep.interval_ms(idle_ms)
@@ -166,7 +173,7 @@ class Ble:
         """The link is encrypted: by an old bond, or by one of a moment ago."""
         if not self._was_paired:
             self._was_paired = True
-            # What is subscribed by now came from the bond; who bonds anew has yet to subscribe.
+            # A subscription that exists already came with the bond; a new bond has none yet.
             self._was_subscribed = self._is_subscribed()
             if not self._was_subscribed:
                 self._count_bond(1, 0)
@@ -191,7 +198,7 @@ class Ble:
             return False
         return self.peer.is_trusted or self._trust_bonds
 
-    def _send_away_strangers(self, now_ms):
+    def _disconnect_strangers(self, now_ms):
         if self._band.is_pairing(now_ms) or self._is_admitted():
             return
         here_ms = now_ms - self._connected_ms
@@ -200,13 +207,13 @@ class Ble:
         ):
             self.drop()
 
-    # --- what goes out
+    # --- sending
 
     def _tune(self, now_ms):
-        """Ask for a quick link while the host has much to do, and for a sparing one else.
+        """Ask for a fast link while the host has much to do, otherwise for one that saves power.
 
         Between holds the host follows the log and somebody may want to skip or to go back, which
-        wants something in between; in a hold there is nothing to do but to hold.
+        needs something in between. During a hold there is nothing to send.
         """
         if now_ms - self._tuned_ms < SETTLE_MS:
             return
@@ -220,17 +227,17 @@ class Ble:
             wished_ms, packet_ms = SLOW_MS, SLOW_PACKET_MS
         if wished_ms == self._wished_ms:
             return
-        # Until the change has come about the slower of the two counts.
+        # Until the change is in force, the slower of the two counts.
         self._packet_ms = max(self._packet_ms, packet_ms)
         self._tuned_ms = now_ms
         self._wished_ms, self._wished_packet_ms = wished_ms, packet_ms
         try:
             self._connection.connection_interval = wished_ms
-        except Exception as error:  # noqa: BLE001 - a wish; the link is as good as before
+        except Exception as error:  # noqa: BLE001 - only a request; the link stays as it was
             print("interval:", repr(error))
 
     def send(self, now_ms):
-        """Hand over as much as goes without waiting for the radio."""
+        """Send as much as the radio takes without waiting."""
         self.due_ms = None
         if self._band.battery_pct != self._battery_pct and self._band.battery_pct <= 100:
             self._battery_pct = self._band.battery_pct
@@ -255,7 +262,7 @@ class Ble:
             self.due_ms = max(self.peer.due_ms, self._next_packet_ms)
 
     def beat(self, bpm, contact, rr):
-        """Notify a heart rate to whoever listens and is admitted."""
+        """Notify a heart rate to an admitted subscriber."""
         if self._is_admitted():
             self._radio.measurement.value = heart_rate_measurement(bpm, contact, rr)
 

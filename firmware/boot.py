@@ -24,7 +24,7 @@ if trouble:
 usb_hid.disable()
 usb_midi.disable()
 # The host's cable speaks on a port of its own, the other is the console.  An ESP32-S3 has room for
-# one of them beside the drive, and with both it would not start at all: it gives the cable, or the
+# one of them beside the drive, and with both it would not start at all: it gets the cable, or the
 # console where settings.toml asks for it.  A board without a file needs its console to be mended.
 has_both = pins is not None and pins.SERIAL_PORTS > 1
 has_console = has_both or pins is None or str(os.getenv("TENUTO_CONSOLE")) == "1"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The link by cable: the same frames as over the air, packed by `tenuto_core.cobs`.
 
-Whoever holds the cable holds the band, so a host on it needs no proof.
+Whoever holds the cable also holds the band, so a host on it needs no proof.
 """
 
 from tenuto_core.cobs import Unpacker, pack_into
@@ -13,9 +13,15 @@ _STUFFED_BYTES = PACKET_BYTES + 6
 
 
 class Cable:
-    """band: the `tenuto_core.band.Band`.  serial: `usb_cdc.data`.  All methods return at once.
+    """The link to the host at the other end of the cable; no method waits.
 
-    peer: the host, while one has the port open.  due_ms: when `send` wants to be called next.
+    Args:
+        band: The `tenuto_core.band.Band`.
+        serial: `usb_cdc.data`.
+
+    Attributes:
+        peer: The host, while one has the port open.
+        due_ms: When `send` must be called next.
     """
 
     def __init__(self, band, serial):
@@ -30,7 +36,7 @@ class Cable:
         self.due_ms = None
 
     def receive(self, now_ms):
-        """Take in what has come, and tell whether anything has."""
+        """Read what has come, and return whether there was anything."""
         if not self._serial.connected:
             self.peer = None
             self._at = self._size = 0
@@ -49,7 +55,7 @@ class Cable:
         return came > 0
 
     def send(self, now_ms):
-        """Hand over one frame, or as much of it as the port takes: a cue must not wait for more."""
+        """Send one frame, or as much of it as the port takes: a cue must not wait for more."""
         self.due_ms = None
         if self.peer is None:
             return

@@ -23,7 +23,7 @@ _FIRST = _PERIOD - (1 << 16)
 
 
 class Clock(BuzzersClock):
-    """Must be read at least once in six days, which the main loop does by far."""
+    """The clock; it must be read at least once in six days, and the main loop does."""
 
     # Whether the program itself takes time, as it does on a board.
     takes_time = tickless is None or tickless.takes_time
@@ -33,7 +33,7 @@ class Clock(BuzzersClock):
         self._now_ms = (self._ticks - _FIRST) % _PERIOD
 
     def now(self):
-        """Milliseconds since power-up."""
+        """Return the milliseconds since power-up."""
         ticks = supervisor.ticks_ms()
         self._now_ms += (ticks - self._ticks) % _PERIOD
         self._ticks = ticks
@@ -42,7 +42,7 @@ class Clock(BuzzersClock):
     async def tick(self, period_ms, due_ms):
         """Sleep for one period, or until just before `due_ms` where that is sooner and not None.
 
-        In the simulator the periods in which nothing comes in are slept through at once.
+        In the simulator, periods without input are skipped.
         """
         if due_ms is not None and self.takes_time:
             due_ms -= EARLY_MS
@@ -53,9 +53,12 @@ class Clock(BuzzersClock):
         await asyncio.sleep(max(0, wait_ms) / 1000)
 
     def wait_until(self, due_ms):
-        """Wait on the clock for a moment that is just ahead; returns the time.
+        """Wait on the clock for a moment that is just ahead.
 
         Where it is more than `EARLY_MS` ahead, or None, this does not wait.
+
+        Returns:
+            The time now, in ms.
         """
         now_ms = self.now()
         if due_ms is None or not self.takes_time:
@@ -68,6 +71,6 @@ class Clock(BuzzersClock):
 
     @staticmethod
     def collect():
-        """Collect garbage while there is time for it; on a PC nobody waits for that."""
+        """Collect garbage while there is time; in the simulator, do nothing."""
         if not tickless:
             gc.collect()

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: A005 - CircuitPython wants this name
-"""The composition root: a board's pins, the drivers, the application, and who guards them.
+"""The composition root: a board's pins, the drivers, the application and its watchdog.
 
 Order matters here.  The motor is off before anything is imported that could fail, and the watchdog
-runs before the first pulse can.  And what takes most memory while it is loaded comes first, when
-there is most: compiling a module takes several times what is left of it, and `adafruit_ble` goes
-when it has done its work.
+runs before the first pulse can.  What takes most memory while it is loaded comes first, when most
+is free: compiling a module takes several times the memory that the module keeps, and `adafruit_ble`
+is unloaded when it has done its work.
 """
 
 import board
@@ -26,16 +26,16 @@ import power  # noqa: E402
 from heap import forget, free_bytes, load  # noqa: E402
 
 NAME_BYTES_MAX = 26
-# Records of 16 bytes, in one piece; half as many where all that is loaded later needs the room.
+# Records of 16 bytes, in one piece; half as many where the later modules need the memory.
 LOG_RECORDS, FREE_BYTES_MIN = 1024, 160_000
 # Body Sensor Location (0x2A38).
 OTHER, WRIST = 0, 2
 
 
 def name():
-    """What people see: TENUTO_NAME of settings.toml, or one made of the chip's own number.
+    """Return the name that people see: TENUTO_NAME of settings.toml, or one from the chip's number.
 
-    A longer one than fits the scan response is cut, or the band would not be heard at all.
+    A name too long for the scan response is cut, or the band could not advertise at all.
     """
     given = os.getenv("TENUTO_NAME")
     if not given:
@@ -49,11 +49,11 @@ def name():
 
 
 def setting(key, values, otherwise):
-    """One of `values` as settings.toml has it; `otherwise` where it has none, or a wrong one."""
+    """Return the one of `values` that settings.toml names; `otherwise` if it names none of them."""
     given = os.getenv(key)
     if given is None:
         return otherwise
-    # CircuitPython gives a number as its digits, and has given it as a number.
+    # CircuitPython returns a number as its digits; older versions returned it as a number.
     if str(given) in values:
         return values[str(given)]
     print(key, "is", repr(given), "and must be one of", sorted(values))
@@ -61,7 +61,11 @@ def setting(key, values, otherwise):
 
 
 def compose(called, log, radio, i2c, motor):
-    """Build everything around the motor.  Returns the application and the watchdog over both."""
+    """Build everything around the motor.
+
+    Returns:
+        The application and its watchdog.
+    """
     import parts  # noqa: PLC0415 - forgotten after this
     from app import App  # noqa: PLC0415
     from loop_watchdog import LoopWatchdog  # noqa: PLC0415
@@ -73,7 +77,7 @@ def compose(called, log, radio, i2c, motor):
 
     def alive():
         watchdog.alive()
-        # The sensor takes more than all the rest of a waiting band.
+        # The sensor takes more power than the rest of a waiting band.
         if app.band.is_playing or app.ble.peer or (app.usb and app.usb.peer):
             heart.wake()
         else:
@@ -101,7 +105,7 @@ def compose(called, log, radio, i2c, motor):
 
 
 def go_to_sleep(motor, heart, watchdog):
-    """Everything off, then deep sleep; returns where that has to wait, see `power`."""
+    """Switch everything off, then sleep deeply; returns only where `power.sleep` has to wait."""
     heart.sleep()
     motor.shut_down()
     power.sleep(pins, watchdog)
@@ -146,14 +150,14 @@ else:
         load("tenuto_core.device_requests", "tenuto_core.band", "tenuto_core.host_connection")
         load("ble", "app")
         app, watchdog = compose(called, log, radio, i2c, motor)
-        # All that was needed to begin.
+        # Needed for the start only.
         del parts, boards, motor_off
         forget("parts", "boards", "motor_off")
         print("ready,", free_bytes(), "bytes of memory left")
         running = asyncio.run(main())
     except Exception as error:
         print("ended by", repr(error))
-        # At a console somebody wants to read this; on a wrist the band has to come back.
+        # At a console somebody wants to read this; on a wrist the band has to start again.
         if supervisor.runtime.usb_connected and usb_cdc.console:
             raise
         microcontroller.reset()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The GATT services of the wearable, made once at the start by `adafruit_ble`.
 
-What the program uses afterwards are `_bleio`'s own objects, which need no library.  So this module
-and the library can be forgotten then, see `heap`: together they take 25 kB, a fifth of what an
-nRF52840 has.
+Afterwards the program uses `_bleio`'s own objects, which need no library.  So this module and the
+library are unloaded then, see `heap`: together they take 25 kB, a fifth of what an nRF52840 has.
 
 Who may do what is in PROTOCOL.md.  In short: nothing of Tenuto, Heart Rate or Immediate Alert works
 without a bond.
@@ -106,9 +105,12 @@ class ImmediateAlertService(Service):
 
 
 def make(radio, name, location):
-    """Make the services and give `radio`, a `radio.Radio`, what it needs of them.
+    """Make the services and set the attributes of `radio` to them.
 
-    name: at most 26 bytes.  location: see `App`.
+    Args:
+        radio: A `radio.Radio`.
+        name: At most 26 bytes.
+        location: See `App`.
     """
     library = BLERadio()
     library.name = name
@@ -122,7 +124,7 @@ def make(radio, name, location):
     radio.info = tenuto.bleio_characteristics["info"]
     radio.measurement = heart.bleio_characteristics["measurement"]
     radio.battery = battery.bleio_characteristics["level"]
-    # What nobody holds on to would be collected, and the radio's stack would go on to use it.
+    # An object without a reference would be collected while the radio's stack still uses it.
     made = (info, battery, heart, alert, tenuto)
     radio.services = [service.bleio_service for service in made]
     radio.services += [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory is short on a board, so what is needed at the start only is forgotten after it."""
+"""Saves heap: modules that only the start needs are unloaded after it."""
 
 import gc
 import sys
@@ -9,15 +9,15 @@ PLENTY = 1 << 30
 
 
 def free_bytes():
-    """How much memory is left, as far as that can be known."""
+    """Return how much heap is free after a collection; on a PC, which does not say, plenty."""
     collect()
     return gc.mem_free() if hasattr(gc, "mem_free") else PLENTY
 
 
 def load(*names):
-    """Import modules one by one, and take away after each what compiling it has left.
+    """Import modules one by one, and collect after each the garbage of its compilation.
 
-    What stays then lies close together, and the next one finds its room in one piece.
+    The modules then lie close together, and the next one finds free memory in one piece.
     """
     for name in names:
         __import__(name)
@@ -25,15 +25,15 @@ def load(*names):
 
 
 def collect():
-    """Collect garbage; on a PC nobody waits for that."""
+    """Collect garbage; on a PC, do nothing."""
     if hasattr(gc, "mem_free"):
         gc.collect()
 
 
 def forget(*names):
-    """Give back the memory of modules, and of packages with all that is in them.
+    """Free the memory of modules, and of packages with all that is in them.
 
-    Who still holds on to something of theirs keeps that, and importing one again loads it again.
+    Objects of theirs that are still referenced stay; importing a module again loads it again.
     """
     for loaded in list(sys.modules):
         for name in names:

@@ -15,7 +15,14 @@ TRIES = 3
 
 
 def motor_off(pins):
-    """Stop the motor of a board.  pins: a module of `boards`.  Returns what went wrong, or None."""
+    """Stop the motor of a board.
+
+    Args:
+        pins: A module of `boards`.
+
+    Returns:
+        What went wrong, or None.
+    """
     trouble = None
     try:
         kind = pins.MOTOR["driver"]

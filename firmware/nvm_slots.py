@@ -22,7 +22,7 @@ JOURNAL = (32, 48, 1)  # tenuto_core/journal.py
 KEYS = (96, 80, 1)  # tenuto_core/auth.py
 BONDS = (176, 16, 1)  # ble.py
 SLOTS = (CALIBRATION, JOURNAL, KEYS, BONDS)
-# From here to what `copy` gives the plans lie, see nvm_storage.py.
+# The plans lie from here to the slot that `copy` returns, see nvm_storage.py.
 PLANS_AT = 1024
 
 _OVERHEAD = 6
@@ -50,9 +50,12 @@ def read(nvm: bytearray, slot: tuple[int, int, int]) -> bytes | None:
 
 
 def write(nvm: bytearray, slot: tuple[int, int, int], content: bytes) -> bool:
-    """Keep `content`; does nothing if it is there already.  Returns whether it wrote.
+    """Store `content`; does nothing if it is there already.
 
     Raises ValueError, and changes nothing, if the slot is too small.
+
+    Returns:
+        Whether it wrote.
     """
     offset, size, version = slot
     if len(content) > size - _OVERHEAD:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What outlives a reset, in `microcontroller.nvm`: small things in slots, then the plans.
+"""Storage in `microcontroller.nvm`, which survives a reset: small slots first, then the plans.
 
 The plans lie one after the other: place u8 + 1, length u16, CRC-32 of the content u32, content; a
-byte that is no place ends them.  A new one goes to the end; where it takes the place of an older
-one, all that lie behind that are written anew, at once, for each piece would wear a whole page of
-the flash.  That takes memory in one piece, and only happens while nothing is played.  With the
-usual 8 KiB there is room for four plans of 1.7 kB; a larger one takes the place of older ones, and
-one for which there is no room in the flash or in memory is played but not kept.
+byte that is no place ends them.  A new plan is appended.  Where it replaces an older one, all plans
+behind that are rewritten in one assignment, because each assignment wears a whole page of the
+flash.  This needs one contiguous buffer, and happens only while nothing is played.  The usual 8 KiB
+hold four plans of 1.7 kB; a larger plan replaces older ones, and one for which there is no room in
+the flash or in memory is played but not stored.
 
-The keys lie in two places that no loss of power reaches at once, written one after the other: a
-band without a battery loses its power with the very cable over which it is given a key.
+The keys are stored twice, one copy after the other, so that a loss of power destroys at most one:
+a band without a battery loses its power with the very cable over which it receives a key.
 """
 
 import struct
@@ -26,7 +26,11 @@ _PIECE_BYTES = 64
 
 
 class NvmStorage(Storage):
-    """nvm: `microcontroller.nvm`, or None where a board has none: then nothing is kept."""
+    """The storage on a board.
+
+    Args:
+        nvm: `microcontroller.nvm`, or None where a board has none: then nothing is stored.
+    """
 
     def __init__(self, nvm):
         self._nvm = nvm
@@ -60,8 +64,7 @@ class NvmStorage(Storage):
         return self._save_plan(int(name[4:]), data, head)
 
     def _save_plan(self, place, data, head):
-        # From where it is written anew (-1: not kept yet), where what lies behind it begins, and
-        # where that ends.
+        # start: where to write (-1: not stored yet). behind: where the plans after it begin.
         start = behind = -1
         last = nvm_slots.PLANS_AT
         for other, at, end in self._all():
@@ -94,7 +97,7 @@ class NvmStorage(Storage):
         return True
 
     def _all(self):
-        """(place, where its content begins, where it ends) of each plan."""
+        """Return (place, start of its content, end of it) for each plan."""
         found = []
         at, end = nvm_slots.PLANS_AT, self._copy[0]
         while at + _HEAD_BYTES <= end:
@@ -112,7 +115,7 @@ class NvmStorage(Storage):
         return found
 
     def _pieces(self, at, end):
-        """What lies there, in pieces for which memory is always found."""
+        """Yield the bytes between, in pieces so small that memory for one is always found."""
         while at < end:
             yield self._nvm[at : min(at + _PIECE_BYTES, end)]
             at += _PIECE_BYTES

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Makes a board's drivers from its file in `boards`.
 
-Only the motor must be there; what else is missing is said once and left out, so that a band with
-a broken sensor still times a hold.
+Only the motor must be there; any other missing part is reported once and left out, so that a band
+with a broken sensor still times a hold.
 """
 
 import busio
@@ -20,7 +20,7 @@ class NoHeart:
     has_contact = False
 
     def read(self):
-        """None, for ever."""
+        """Return None: there is never a beat."""
 
     def wake(self):
         """Do nothing."""
@@ -30,12 +30,17 @@ class NoHeart:
 
 
 def make_bus(pins):
-    """The I2C bus of the parts, at 400 kHz, which all of them can."""
+    """Return the I2C bus of the parts, at 400 kHz, which all of them support."""
     return busio.I2C(pins.SCL, pins.SDA, frequency=400_000)
 
 
 def make_motor(pins, i2c):
-    """The motor, silent.  Raises ValueError or RuntimeError if its driver chip does not answer."""
+    """Return the motor, off.
+
+    Raises:
+        ValueError: Its driver chip does not answer.
+        RuntimeError: The chip that answers is another one.
+    """
     options = dict(pins.MOTOR)
     driver = options.pop("driver")
     # Imported here, because a board has the memory for what it uses and not for both.
@@ -52,7 +57,7 @@ def make_motor(pins, i2c):
 
 
 def make_heart(pins, i2c):
-    """The heart-rate sensor, asleep; or a stand-in."""
+    """Return the heart-rate sensor, asleep; or a stand-in."""
     if not pins.HEART:
         return NoHeart()
     try:
@@ -65,7 +70,7 @@ def make_heart(pins, i2c):
 
 
 def make_battery(pins, i2c):
-    """The battery's gauge or divider; or a stand-in."""
+    """Return the battery's gauge or divider; or a stand-in."""
     kind = pins.BATTERY and pins.BATTERY["kind"]
     try:
         if kind == "max17048":
@@ -82,12 +87,12 @@ def make_battery(pins, i2c):
 
 
 def make_button(pins):
-    """The button."""
+    """Return the button."""
     return KeypadButton(pins.BUTTON, pressed_high=pins.BUTTON_PRESSED)
 
 
 def make_led(pins):
-    """The status light, dark."""
+    """Return the status light, dark."""
     led = pins.LED
     if not led:
         return StatusLed(NoLight())

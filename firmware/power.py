@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Deep sleep until the button is pressed, and the notes in the memory that outlives a reset.
+"""Deep sleep until the button is pressed, and the notes in the memory that survives a reset.
 
 The nRF52840's watchdog goes on in deep sleep and would end it after seconds, and nothing but its
 own reset stops it.  So there deep sleep takes a detour: a note, no more food, the reset, and then
@@ -13,19 +13,19 @@ import alarm
 import microcontroller
 from digitalio import DigitalInOut, Pull
 
-# In `alarm.sleep_memory`, which outlives resets and wears not.
+# In `alarm.sleep_memory`, which survives resets and does not wear.
 _NOTE = b"zZ"
 _AT = 0
 _CAUSE_NOTE = b"c!"
 _CAUSE_AT = 2
 _LEDGER_AT = 5
-# As `microcontroller.ResetReason` calls them.
+# The names in `microcontroller.ResetReason`.
 WATCHDOG, BROWNOUT = "WATCHDOG", "BROWNOUT"
 _CAUSES = (WATCHDOG, BROWNOUT)
 
 
 def is_wanted():
-    """Whether the last program asked for deep sleep; asking clears the note."""
+    """Return whether the last program asked for deep sleep; this clears the note."""
     memory = alarm.sleep_memory
     if not memory or bytes(memory[_AT : _AT + 2]) != _NOTE:
         return False
@@ -34,12 +34,12 @@ def is_wanted():
 
 
 def note_cause(cause):
-    """Leave word of why there will be a reset: one of the names above."""
+    """Store the cause of the coming reset: one of the names above."""
     alarm.sleep_memory[_CAUSE_AT : _CAUSE_AT + 3] = _CAUSE_NOTE + bytes((_CAUSES.index(cause),))
 
 
 def noted_cause():
-    """What was left word of before this start, or None; asking clears the note."""
+    """Return the cause that was stored before this start, or None; this clears the note."""
     memory = alarm.sleep_memory
     if not memory:
         return None
@@ -51,19 +51,19 @@ def noted_cause():
 
 
 def ledger_memory():
-    """The bytes that outlive a reset, None where there are none, and which of them is the first."""
+    """Return the memory that survives a reset, or None, and the offset of the ledger's part."""
     return alarm.sleep_memory or None, _LEDGER_AT
 
 
 def is_held(pins):
-    """Whether the button is down just now."""
+    """Return whether the button is down now."""
     with DigitalInOut(pins.BUTTON) as button:
         button.switch_to_input(pull=Pull.DOWN if pins.BUTTON_PRESSED else Pull.UP)
         return button.value == pins.BUTTON_PRESSED
 
 
 def was_woken():
-    """Whether this program was begun by the button that ended a deep sleep."""
+    """Return whether the button ended a deep sleep and so started this program."""
     return alarm.wake_alarm is not None
 
 

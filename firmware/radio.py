@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the program needs of the radio, without the library that made it."""
+"""What the program uses of the radio once `adafruit_ble` has made the services."""
 
 import _bleio
 
@@ -12,8 +12,12 @@ PACKET_BYTES = 244
 class Radio:
     """The wearable's services, as `gatt.make` has made them, and its advertising.
 
-    name, location: see `gatt.make`.
-    inbox, outbox, alert: packet buffers.  info, measurement, battery: characteristics.
+    Args:
+        name, location: See `gatt.make`.
+
+    Attributes:
+        inbox, outbox, alert: Packet buffers.
+        info, measurement, battery: Characteristics.
     """
 
     def __init__(self, name, location):
@@ -26,25 +30,25 @@ class Radio:
 
     @property
     def address(self):
-        """Its Bluetooth address: 6 bytes, the least significant first, as the radio sends them."""
+        """The Bluetooth address: 6 bytes, the least significant first, as the radio sends them."""
         return _bleio.adapter.address.address_bytes
 
     @property
     def connections(self):
-        """Who is connected, oldest first."""
+        """The open connections, oldest first."""
         return _bleio.adapter.connections
 
     @property
     def is_advertising(self):
-        """Whether it can be heard."""
+        """Whether the band advertises now."""
         return _bleio.adapter.advertising
 
     def stop_advertising(self):
-        """Be silent."""
+        """Stop advertising."""
         _bleio.adapter.stop_advertising()
 
     def start_advertising(self, interval_ms):
-        """Be heard, until somebody connects; at most every 20 ms."""
+        """Advertise until a host connects; the interval is at least 20 ms."""
         _bleio.adapter.start_advertising(
             self.advertisement, scan_response=self.scan_response, interval=interval_ms / 1000
         )

@@ -18,7 +18,8 @@ FILES = {
 def load(board_id):
     """The module with the pins of this board.
 
-    Raises ImportError if there is none; says what to do.
+    Raises:
+        ImportError: There is none. The message says what to do.
     """
     name = os.getenv("TENUTO_BOARD") or FILES.get(board_id)
     if not name:

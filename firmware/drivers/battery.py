@@ -58,8 +58,10 @@ class GaugeBattery:
 class DividerBattery:
     """The battery's voltage through a divider, on an analogue pin.
 
-    adc: an `AnalogIn`.  ratio: of the battery's voltage to the pin's.
-    switch: the output that closes the divider, kept as it is; or None.
+    Args:
+        adc: An `AnalogIn`.
+        ratio: Ratio of the battery's voltage to the pin's.
+        switch: The output that closes the divider, kept as it is; or None.
     """
 
     def __init__(self, adc, ratio, switch=None):

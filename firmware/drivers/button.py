@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The one button, debounced by CircuitPython's `keypad`, which also keeps the time of each edge.
+"""The one button, debounced by CircuitPython's `keypad`, which also records the time of each edge.
 
-What the edges mean (press, double press, long press) is for `tenuto_core.button` to say.
+What the edges mean (press, double press, long press) is decided in `tenuto_core.button`.
 """
 
 import keypad
@@ -15,10 +15,13 @@ _TICKS = (1 << 29) - 1
 
 
 class KeypadButton:
-    """pin: between it and ground or supply lies the button.  pressed_high: which of them.
+    """A button between a pin and ground or supply, with the pin's pull resistor switched on.
 
-    The pin's pull resistor is switched on.  At most 64 edges wait, as `keypad` keeps; when it had
-    to drop some, the button counts as released.
+    `keypad` queues at most 64 edges. When it had to drop some, the button counts as released.
+
+    Args:
+        pin: The pin.
+        pressed_high: Whether the button connects the pin to supply rather than to ground.
     """
 
     def __init__(self, pin, *, pressed_high=False):
@@ -28,13 +31,13 @@ class KeypadButton:
         self._is_asleep = False
 
     def sleep(self):
-        """Give the pin back, so that it can end a deep sleep; from now on there are no edges."""
+        """Release the pin, so that it can end a deep sleep; from now on there are no edges."""
         if not self._is_asleep:
             self._is_asleep = True
             self._keys.deinit()
 
     def read(self):
-        """The edges since the last call as a list of (pressed, at_ms), oldest first."""
+        """Return the edges since the last call as a list of (pressed, at_ms), oldest first."""
         if self._is_asleep:
             return ()
         events = self._keys.events

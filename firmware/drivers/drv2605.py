@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A vibration motor behind TI's haptic driver DRV2605L.
 
-Adafruit's library sets it up, see `drv2605_set_up`; a pulse is a matter of the four registers here.
+Adafruit's library sets it up, see `drv2605_set_up`; a pulse needs only the four registers here.
 Numbers of registers and bits are those of TI's data sheet SLOS854 (DRV2605L, rev. D).
 
 Two ways to drive a pulse, and how it ends if the program hangs:
 
 - *ERM, open loop*: the chip plays an effect of its own library that lasts `LONG_MS` and is cut
-  short by `off`.  If nobody calls `off`, the chip itself is at its end after `LONG_MS`: this needs
+  short by `off`.  Without a call of `off`, the chip itself stops after `LONG_MS`: this needs
   neither the program nor the bus nor the watchdog.  The strength is the full-scale voltage of the
   open loop, OD_CLAMP.
 - *LRA, closed loop*: the chip follows the actuator's resonance and brakes it, with the strength in
@@ -45,13 +45,20 @@ _ALERT_1000_MS = 16
 
 
 class Drv2605Motor(TimedMotor):
-    """i2c: the bus.  enable: a `DigitalInOut` on the pin EN, low until now, or None if EN is tied.
+    """A motor behind a DRV2605L.
 
-    kind, nvm, actuator: see `drv2605_set_up.SetUp`.  lead_ms: see `TimedMotor`.
-    needs_calibration: whether the chip should learn its actuator, by `calibrate`, before it is
-    relied upon.
+    Args:
+        i2c: The bus.
+        enable: A `DigitalInOut` on the pin EN, low until now, or None if EN is tied.
+        kind, nvm, actuator: See `drv2605_set_up.SetUp`.
+        lead_ms: See `TimedMotor`.
 
-    Raises ValueError if no chip answers, RuntimeError if it is another one.
+    Attributes:
+        needs_calibration: Whether the chip should learn its actuator, by `calibrate`, before use.
+
+    Raises:
+        ValueError: No chip answers.
+        RuntimeError: It is another chip.
     """
 
     def __init__(self, i2c, *, kind, lead_ms, enable=None, nvm=None, **actuator):
@@ -68,16 +75,19 @@ class Drv2605Motor(TimedMotor):
         self._begin()
 
     def calibrate(self):
-        """Let the chip learn its actuator, which buzzes meanwhile, and keep what it learned.
+        """Let the chip learn its actuator, which buzzes meanwhile, and store what it learned.
 
-        Waits up to 1.5 s, so this belongs before the start of the application.  Returns whether it
-        succeeded; if not, the chip's own defaults stay in force, and the next boot tries again.
+        Waits up to 1.5 s, so this belongs before the start of the application.
+
+        Returns:
+            Whether it succeeded. If not, the chip's own defaults stay in force, and the next boot
+            tries again.
         """
         good = self._set_up(calibrates=True)
         self._begin()
         return good
 
-    # --- what TimedMotor asks for
+    # --- the interface for TimedMotor
 
     def _prepare(self, strength_pct, on_ms):
         if self._is_asleep:
@@ -117,7 +127,7 @@ class Drv2605Motor(TimedMotor):
             self._is_asleep = True
 
     def shut_down(self):
-        """Take the chip's power through EN, where there is such a pin; `on` brings it back."""
+        """Switch the chip off through EN, where there is such a pin; `on` switches it on again."""
         self.sleep()
         if self._enable is not None:
             self._enable.value = False
@@ -153,7 +163,7 @@ class Drv2605Motor(TimedMotor):
         return good
 
     def _begin(self):
-        """Begin to use the chip as it was set up."""
+        """Start to use the chip as it was set up."""
         self._is_clicking = False
         self._strength_pct = self._effect = 0
         self._is_asleep = False

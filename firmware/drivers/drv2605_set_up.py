@@ -34,12 +34,17 @@ CALIBRATION_POLL_S = 0.01
 class SetUp:
     """i2c: the bus; the chip is at `address`, with its power on.
 
-    kind: "erm" or "lra".  rated_mv: the actuator's rated voltage, RMS for an LRA.
-    overdrive_mv: the highest voltage that it stands for a moment, peak; LRA only.
-    resonance_hz: LRA only.  nvm: where the calibration of an LRA is kept, or None.
-    Attributes: full_scale: OD_CLAMP for 100 % of an ERM, 0 for an LRA.
-
     Raises ValueError if a voltage is beyond what the chip can be set to.
+
+    Args:
+        kind: "erm" or "lra".
+        rated_mv: The actuator's rated voltage, RMS for an LRA.
+        overdrive_mv: The highest voltage that it stands for a moment, peak; LRA only.
+        resonance_hz: LRA only.
+        nvm: Where the calibration of an LRA is kept, or None.
+
+    Attributes:
+        full_scale: OD_CLAMP for 100 % of an ERM, 0 for an LRA.
     """
 
     def __init__(self, i2c, address, nvm, kind, *, rated_mv, overdrive_mv=0, resonance_hz=0):
@@ -66,7 +71,9 @@ class SetUp:
     def run(self):
         """Set the chip up; it is awake then, and silent.
 
-        Raises ValueError if no chip answers, RuntimeError if it is another one.
+        Raises:
+            ValueError: No chip answers.
+            RuntimeError: It is another chip.
         """
         self._device = I2CDevice(self._i2c, self._address)
         # Stops whatever it was playing when the board was reset; the library's own first write
@@ -102,7 +109,10 @@ class SetUp:
     def calibrate(self):
         """Set the chip up, let it learn its actuator, and keep what it learned.
 
-        Waits up to 1.5 s.  Returns whether it succeeded; then it wants to be set up once more.
+        Waits up to 1.5 s.
+
+        Returns:
+            Whether it succeeded; then the chip must be set up once more.
         """
         self.run()
         if not self._is_lra:

@@ -25,7 +25,12 @@ class NoLight:
 
 
 class PinLight:
-    """output: a `DigitalInOut` on the LED, an output.  lit_high: the level that lights it."""
+    """One LED on a pin.
+
+    Args:
+        output: A `DigitalInOut` on the LED, switched to output.
+        lit_high: Whether a high level lights it.
+    """
 
     def __init__(self, output, *, lit_high=True):
         self._output = output
@@ -33,14 +38,17 @@ class PinLight:
         self.set(None)
 
     def set(self, colour):
-        """Light it, or put it out with None; it has only one colour."""
+        """Switch it on, or off with None; it has only one colour."""
         self._output.value = (colour is not None) == self._lit_high
 
 
 class PixelLight:
-    """One NeoPixel.  write: `neopixel_write.neopixel_write`.  data: an output on its data pin.
+    """One NeoPixel.
 
-    power: an output that supplies it, or None; a dark NeoPixel still takes about 0.6 mA.
+    Args:
+        write: `neopixel_write.neopixel_write`.
+        data: An output on its data pin.
+        power: An output that supplies it, or None; a dark NeoPixel still takes about 0.6 mA.
     """
 
     def __init__(self, write, data, power=None):
@@ -62,7 +70,11 @@ class PixelLight:
 
 
 class StatusLed:
-    """Shows one of `PATTERNS`.  due_ms: when `advance` wants to be called next, or None."""
+    """Shows one of `PATTERNS`.
+
+    Attributes:
+        due_ms: When `advance` must be called next, or None.
+    """
 
     def __init__(self, light):
         self._light = light
@@ -79,7 +91,11 @@ class StatusLed:
         self.due_ms = None if PATTERNS[what] is None else now_ms
 
     def advance(self, now_ms, in_session=False):
-        """Do what is due.  in_session: stay dark, but go on with the pattern's times."""
+        """Do what is due.
+
+        Args:
+            in_session: Whether to stay dark, while the pattern's time goes on.
+        """
         pattern = PATTERNS[self._what]
         if pattern is None or self.due_ms is None or now_ms < self.due_ms:
             if in_session:
@@ -88,7 +104,7 @@ class StatusLed:
         on_ms, off_ms = pattern
         goes_on = not self._is_lit or not off_ms
         self._set(goes_on and not in_session)
-        # What was late is not caught up with: a light has no rhythm to keep.
+        # After a delay the pattern is not caught up: a light has no rhythm to keep.
         self.due_ms = now_ms + (on_ms if goes_on else off_ms)
 
     def _set(self, lit):

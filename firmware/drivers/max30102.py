@@ -8,7 +8,7 @@ costs half the power of two.
 The chip samples by its own clock, which its maker trims to some percent only.  It is measured
 against the board's crystal while the sensor runs, so that a fast chip does not make a fast heart.
 
-RR intervals are not told: what a wrist shows of single beats is smoothed, and heart-rate
+RR intervals are not reported: what a wrist shows of single beats is smoothed, and heart-rate
 variability from it would be wrong.
 """
 
@@ -25,7 +25,7 @@ PART_ID = 0x15
 POLL_MS = 100
 FIFO_SAMPLES = 32
 SAMPLE_BYTES = 3
-# Tries until the sensor is taken to be gone, and how often it is then looked for.
+# Failures until the sensor counts as missing, and how often it is then looked for.
 FAULTS_MAX = 5
 RETRY_MS = 5_000
 
@@ -60,10 +60,15 @@ _SET_UP = (
 
 
 class Max30102:
-    """i2c: the bus.  Asleep until `wake`.
+    """The sensor, asleep until `wake`.
 
-    Raises ValueError if no chip answers, RuntimeError if it is another one.
-    faults: calls that the bus refused; lost: times that the FIFO ran over.
+    Attributes:
+        faults: Calls that failed on the bus.
+        lost: How often the FIFO overflowed.
+
+    Raises:
+        ValueError: No chip answers.
+        RuntimeError: It is another chip.
     """
 
     def __init__(self, i2c):
@@ -85,7 +90,7 @@ class Max30102:
 
     @property
     def quality(self):
-        """How even the newest beats came, 0 to 100 %."""
+        """How regular the newest beats are, 0 to 100 %."""
         return self._detector.quality
 
     @property
@@ -154,7 +159,11 @@ class Max30102:
         self._since = ticks_ms()
 
     def _drain(self):
-        """Take in all samples that wait; returns whether there was a beat among them."""
+        """Read all samples that wait.
+
+        Returns:
+            Whether there was a beat among them.
+        """
         # Write pointer, overflow counter, read pointer.
         self._read_into(_FIFO_WRITE, self._three, 3)
         write, overflow, read = self._three

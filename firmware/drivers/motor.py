@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What every motor's driver has in common: a pulse that ends, whoever forgets it.
+"""What all motor drivers share: a pulse ends, even when its caller fails.
 
-Hands on the brake, from the first to the last:
+The safeguards, from the first to the last:
 
 1. the buzzer calls `off` when the pulse is over;
 2. the stop timer, `guard`, a task of its own, calls it if the buzzer did not, at the latest
    `GRACE_MS + CHECK_EVERY_MS` after the end;
-3. an `off` that the bus refuses is tried again every `RETRY_MS`;
-4. `is_safe` turns False when the motor may have run on for `STUCK_MS`; then nobody feeds the
-   watchdog any more, the board resets, and `motor_off` comes first after the reset;
-5. where the hardware can, it ends the pulse by itself; each driver says whether it can.
+3. an `off` that fails on the bus is tried again every `RETRY_MS`;
+4. `is_safe` turns False when the motor may have run on for `STUCK_MS`; then the watchdog is
+   no longer fed, the board resets, and `motor_off` comes first after the reset;
+5. where the hardware can, it ends the pulse by itself; see each driver.
 """
 
 import asyncio
@@ -34,11 +34,15 @@ def elapsed_ms(since_ticks):
 
 
 class TimedMotor(Motor):
-    """Base of the drivers: they give `_drive`, `_halt` and, where it helps, `_prepare` and `_rest`.
+    """Base of the drivers: they define `_drive`, `_halt` and, if of use, `_prepare` and `_rest`.
 
-    lead_ms: how much earlier than it should be felt the motor must be driven; who plays a plan
-    takes it off the time of a cue.  What is logged is the drive, not the feeling.
-    timer_stops: pulses that the stop timer had to end; faults: calls that the bus refused.
+    Args:
+        lead_ms: How long before a cue is to be felt the motor must be driven. The player subtracts
+            it from the time of a cue. The log has the time of the drive.
+
+    Attributes:
+        timer_stops: Pulses that the stop timer had to end.
+        faults: Calls that failed on the bus.
     """
 
     def __init__(self, lead_ms):
@@ -53,10 +57,12 @@ class TimedMotor(Motor):
         self._on_ms = 0
 
     def on(self, strength_pct, on_ms):
-        """Vibrate at 1 to 100 % from now on, for `on_ms`, of which `PULSE_MS_MAX` are done.
+        """Vibrate at 1 to 100 % from now on, for `on_ms`, but at most `PULSE_MS_MAX`.
 
-        Raises ValueError, and leaves the motor as it is, if an argument is out of its range.
-        Does nothing but count a fault if the bus refuses: a session must live on.
+        A failure on the bus is only counted as a fault: a session must go on.
+
+        Raises:
+            ValueError: An argument is out of its range; the motor stays as it is.
         """
         if not 1 <= strength_pct <= 100:
             raise ValueError("strength_pct must be 1 to 100")
@@ -89,7 +95,7 @@ class TimedMotor(Motor):
             self._started.set()
 
     def off(self):
-        """Stop at once; if the bus refuses, `guard` tries again."""
+        """Stop at once; if that fails on the bus, `guard` tries again."""
         try:
             self._halt()
             self._is_stuck = False
@@ -119,7 +125,11 @@ class TimedMotor(Motor):
             self._started.clear()
 
     def check(self):
-        """End what is over; returns in how many ms to look again, or None for not before `on`."""
+        """End what is over.
+
+        Returns:
+            In how many ms to call again, or None for not before `on`.
+        """
         passed_ms = elapsed_ms(self._since)
         if self._is_on:
             if passed_ms < self._on_ms + GRACE_MS:

@@ -6,8 +6,8 @@ sum of all rises within `WINDOW` samples peaks, more sharply than the wave itsel
 dicrotic notch (Zong, Heldt, Moody, Mark: An open-source algorithm to detect onset of arterial
 blood pressure pulses, Computers in Cardiology 2003, which this follows in its idea).
 
-A rate is told only while beats come evenly.  From one sensor on a moving wrist nothing better is
-honest: a band that guesses would open a heart-rate gate too early.
+A rate is reported only while beats come evenly.  One sensor on a moving wrist allows nothing
+better: a band that guesses would open a heart-rate gate too early.
 """
 
 SAMPLE_MS = 20
@@ -42,10 +42,11 @@ QUALITY_MIN = 75
 class BeatDetector:
     """Takes samples of the infrared channel, one every `SAMPLE_MS` of the sensor's own clock.
 
-    contact: whether skin is in front of the sensor.
-    bpm: beats per minute by the newest even intervals, or None where there is no telling.
-    quality: share of the newest intervals that are even, in percent.
-    sample_us: the true time from sample to sample, where it is known better.
+    Attributes:
+        contact: Whether skin is in front of the sensor.
+        bpm: Beats per minute by the newest even intervals, or None where it is not known.
+        quality: Share of the newest intervals that are even, in percent.
+        sample_us: The true time from sample to sample, where it is known better.
     """
 
     def __init__(self) -> None:
@@ -75,7 +76,11 @@ class BeatDetector:
         self._forget()
 
     def add(self, sample: int) -> bool:
-        """Take a sample; returns whether a beat has just become certain."""
+        """Take a sample.
+
+        Returns:
+            Whether a beat has just become certain.
+        """
         if not self._check_contact(sample):
             return False
         if self._count == 0:

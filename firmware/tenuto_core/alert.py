@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Immediate Alert (0x1802): level 0 stops, 1 is felt once, 2 comes again until 0 or a press.
+"""Immediate Alert (0x1802): level 0 stops, 1 is felt once, 2 repeats until 0 or a press.
 
-The repetitions of level 2 grow rarer and end by themselves; other levels are reserved.
+The repetitions of level 2 become rarer and end by themselves; other levels are reserved.
 """
 
 MILD = ((100, 150, 0),)
@@ -12,14 +12,18 @@ NOTHING, STOP, FEEL_MILD, FEEL_HIGH = range(4)
 
 
 class Alert:
-    """due_ms: when `advance` wants to be called next, None while no alert goes on."""
+    """An alert that repeats until it is ended.
+
+    Attributes:
+        due_ms: When `advance` must be called next, None while there is no alert.
+    """
 
     def __init__(self) -> None:
         self.due_ms: int | None = None
         self._gap_ms = 0
 
     def set(self, level: int, now_ms: int) -> int:
-        """Take a level; what is to be done: `NOTHING`, `STOP`, `FEEL_MILD` or `FEEL_HIGH`."""
+        """Take a level, and return what to do: `NOTHING`, `STOP`, `FEEL_MILD` or `FEEL_HIGH`."""
         if level == 2:
             self._gap_ms = GAP_MS
             return self._again(now_ms)
@@ -29,11 +33,11 @@ class Alert:
         return FEEL_MILD if level else STOP
 
     def end(self) -> None:
-        """No repetition any more."""
+        """Stop the repetitions."""
         self.due_ms = None
 
     def advance(self, now_ms: int) -> int:
-        """`FEEL_HIGH` when the next repetition is due, or `NOTHING`."""
+        """Return `FEEL_HIGH` when the next repetition is due, else `NOTHING`."""
         if self.due_ms is None or now_ms < self.due_ms:
             return NOTHING
         return self._again(now_ms)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Who may ask anything of a wearable: hosts that know one of its keys, and prove it.
+"""Who may control a wearable: hosts that know one of its keys, and prove it.
 
-A key is 16 random bytes that a host makes and hands over once: by cable at any time, over the air
-only in the minute after the wearer's gesture, and no longer once there is a key that came by
-cable, for a pairing over the air can be overheard.  A key itself is never sent again.  A host that
-proves one and hands over another has the new one in the place of the old.
+A key is 16 random bytes that a host makes and sends once: by cable at any time, over the air
+only in the minute after the wearer's gesture, and not once there is a key that came by cable,
+because a pairing over the air can be overheard.  A key itself is never sent again.  When a host
+proves one key and sends another, the new one replaces the old.
 
 On each connection the host sends the key's id and 16 random bytes, gets 16 random bytes, and sends
 HMAC-SHA256 (RFC 2104) of both under the key; it gets such a proof in return.  The random bytes of
@@ -35,7 +35,8 @@ _AIR, _CABLE = 0, 1
 def hmac_sha256(sha256, key: bytes, message: bytes) -> bytes:  # type: ignore[no-untyped-def]
     """HMAC-SHA256 of a message under a key of at most 64 bytes.
 
-    sha256: a function from bytes to their SHA-256 digest.
+    Args:
+        sha256: A function from bytes to their SHA-256 digest.
     """
     padded = key + bytes(_BLOCK - len(key))
     inner = sha256(bytes(byte ^ 0x36 for byte in padded) + message)
@@ -43,7 +44,7 @@ def hmac_sha256(sha256, key: bytes, message: bytes) -> bytes:  # type: ignore[no
 
 
 def key_id(sha256, key: bytes) -> bytes:  # type: ignore[no-untyped-def]
-    """The 8 bytes by which host and wearable name a key without telling it."""
+    """The 8 bytes by which host and wearable name a key without revealing it."""
     return hmac_sha256(sha256, key, _ID)[:ID_BYTES]
 
 
@@ -58,9 +59,11 @@ def band_proof(sha256, key: bytes, host_nonce: bytes, band_nonce: bytes) -> byte
 
 
 class Keyring:
-    """The keys of a wearable, at most `KEYS_MAX`; the oldest gives way.
+    """The keys of a wearable, at most `KEYS_MAX`; a new one replaces the oldest.
 
-    sha256: see `hmac_sha256`.  random: gives so many unpredictable bytes.
+    Args:
+        sha256: See `hmac_sha256`.
+        random: Returns as many unpredictable bytes as asked for.
     """
 
     def __init__(self, sha256, random, storage: Storage) -> None:  # type: ignore[no-untyped-def]
@@ -92,17 +95,19 @@ class Keyring:
         return any(known[0] == _CABLE for known in self._keys)
 
     def id_of(self, key: bytes) -> bytes | None:
-        """The id of a key that is one of them, or None."""
+        """Return the id of a key that is in the ring, or None."""
         for _, own_id, known in self._keys:
             if known == key:
                 return own_id
         return None
 
     def add(self, key: bytes, by_cable: bool, instead: bytes | None = None) -> tuple[int, bytes]:
-        """Take a key; gives a status and the key's id.
+        """Add a key, and return a status and the key's id.
 
-        When one comes by cable, all that came over the air go.  instead: a key that goes as well,
-        or None.
+        A key by cable removes all keys that came over the air.
+
+        Args:
+            instead: A key that is removed as well, or None.
         """
         if self.only_by_cable and not by_cable:
             return NOT_OPEN, bytes(ID_BYTES)
@@ -112,7 +117,7 @@ class Keyring:
         return OK, own_id
 
     def keep_only(self, key: bytes | None) -> None:
-        """Forget all keys but one; None to forget them all."""
+        """Remove all keys but one, or all of them for None."""
         self._keys = [known for known in self._keys if known[2] == key]
         self._save()
 
@@ -123,18 +128,18 @@ class Keyring:
         self._storage.save("keys", data)
 
     def find(self, wanted_id: bytes) -> bytes | None:
-        """The key with this id, or None."""
+        """Return the key with this id, or None."""
         for _, own_id, key in self._keys:
             if own_id == wanted_id:
                 return key
         return None
 
     def nonce(self) -> bytes:
-        """Fresh random bytes."""
+        """Return fresh random bytes."""
         return bytes(self._random(NONCE_BYTES))
 
     def proofs(self, key: bytes, host_nonce: bytes, band_nonce: bytes) -> tuple[bytes, bytes]:
-        """The host's proof and the wearable's."""
+        """Return the host's proof and the wearable's."""
         return (
             host_proof(self._sha256, key, host_nonce, band_nonce),
             band_proof(self._sha256, key, host_nonce, band_nonce),
@@ -142,7 +147,11 @@ class Keyring:
 
 
 class Challenge:
-    """One connection's way to trust.  proven: the key that the host has shown to have, or None."""
+    """The challenge on one connection.
+
+    Attributes:
+        proven: The key that the host has proved to have, or None.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -153,9 +162,9 @@ class Challenge:
         self.proven: bytes | None = None
 
     def begin(self, wanted_id: bytes, host_nonce: bytes) -> tuple[int, bytes]:
-        """The host names a key; gives a status and the wearable's random bytes.
+        """Begin for the key that the host names; return a status and the wearable's random bytes.
 
-        An unknown key is answered like a known one, so that nobody learns which there are.
+        An unknown key is answered like a known one, so that nobody learns which keys exist.
         """
         if self._wrong >= TRIES_MAX:
             return NOT_PROVEN, bytes(NONCE_BYTES)
@@ -165,16 +174,17 @@ class Challenge:
         return OK, self._band_nonce
 
     def prove(self, proof: bytes, is_quiet: bool) -> tuple[int, bytes]:
-        """The host's proof; gives a status and the wearable's own.
+        """Check the host's proof, and return a status and the wearable's own.
 
-        is_quiet: whether there is time to reckon; otherwise the host is to try again.
+        Args:
+            is_quiet: Whether there is time to compute; if not, the host must try again.
         """
         if self._band_nonce and not is_quiet:
             return BUSY, bytes(PROOF_BYTES)
         key, band_nonce = self._key, self._band_nonce
         self._key, self._band_nonce = None, b""  # good for one try
         if band_nonce:
-            # An unknown key costs the same work, so that the time of the answer tells nothing.
+            # An unknown key costs the same work, so that the time of the answer reveals nothing.
             keys = self._keyring
             wanted, own = keys.proofs(key or bytes(KEY_BYTES), self._host_nonce, band_nonce)
             differences = 1 if key is None else 0

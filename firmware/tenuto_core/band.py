@@ -44,12 +44,12 @@ ALONE_BEAT_MS = 5_000
 PAIRING_ON = ((100, 400, 200), (100, 150, 200), (100, 400, 0))
 PAIRING_DONE = ((100, 150, 150), (100, 150, 0))
 PAIRING_OVER = menu.GOODBYE
-# After these the memory was lost but hardly any time; after others nobody knows how much.
+# After these hardly any time was lost; after other causes it is not known how much.
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
 
 
 def earliest(*times: int | None) -> int | None:
-    """The first of some times, of which each may be None; None where all are."""
+    """Return the earliest of times, of which each may be None; None where all are."""
     first = None
     for time in times:
         if time is not None and (first is None or time < first):
@@ -60,17 +60,26 @@ def earliest(*times: int | None) -> int | None:
 class Band(DeviceRequests):
     """One wearable.
 
-    motor: see `buzzer`.  boot_id: 32 bits that differ from boot to boot, so that a host knows a
-    new clock and a new log when it meets them.  name: for people, at most 32 bytes.
-    storage: see `storage`; None to keep nothing.  keyring: see `auth`; None to obey every peer.
-    cause: why the device started, a number of `vocab`.  log: where it was made before, instead of
-    one of `log_records`.  memory, memory_at: what outlives a reset, and where in it the motor's
-    ledger may leave its note, see `limits.Ledger`.
-    Attributes that the application keeps up to date: battery_pct: 0 to 100, or 255 where it is not
-    known; is_followed: whether a host fetches the log; bonds_pct: how full the store of bonds may
-    be, 255 where that is not known; plan_bytes: the largest plan that there is memory for; serial,
-    address: what tells this band from all others on every link, see `wire.IDENTITY` and
-    PROTOCOL.md; an empty serial to tell neither.
+    Args:
+        motor: See `buzzer`.
+        boot_id: 32 bits that differ from boot to boot, so that a host knows a new clock and a new
+            log when it meets them.
+        name: For people, at most 32 bytes.
+        storage: See `storage`; None to keep nothing.
+        keyring: See `auth`; None to obey every peer.
+        cause: Why the device started, a number of `vocab`.
+        log: A `log.Log` to use instead of a new one of `log_records`, or None.
+        memory, memory_at: Memory that survives a reset, and the offset in it for the motor's ledger
+            note, see `limits.Ledger`.
+
+    Attributes:
+        battery_pct: 0 to 100, or 255 where it is not known. The application keeps this and those
+            below up to date.
+        is_followed: Whether a host fetches the log.
+        bonds_pct: How full the store of bonds may be, 255 where that is not known.
+        plan_bytes: The size of the largest plan that fits in memory.
+        serial, address: What distinguishes this band from all others on every link, see
+            `wire.IDENTITY` and PROTOCOL.md; with an empty serial it reveals neither.
     """
 
     def __init__(
@@ -136,11 +145,11 @@ class Band(DeviceRequests):
         if goes_on:
             self.player.restore(entry.step, entry.elapsed_ms, now_ms)
         else:
-            self._noted = (0, NO_STEP)  # so that the journal is told
+            self._noted = (0, NO_STEP)  # so that the journal is written
 
     @property
     def due_ms(self) -> int | None:
-        """When `advance` wants to be called next, or None."""
+        """When `advance` must be called next, or None."""
         return earliest(
             self.player.due_ms,
             self.buzzer.due_ms,
@@ -179,24 +188,24 @@ class Band(DeviceRequests):
 
     @property
     def is_holding(self) -> bool:
-        """Whether a hold goes on just now."""
+        """Whether a hold goes on now."""
         return self.player.state == RUNNING and self.player.in_hold
 
     def is_quiet(self, now_ms: int) -> bool:
-        """Whether nothing is felt and nothing is due for `QUIET_MS`: time for what takes time."""
+        """Return whether nothing is felt or due for `QUIET_MS`, so that slow work can be done."""
         if self.buzzer.due_ms is not None:
             return False
         due_ms = self.due_ms
         return due_ms is None or due_ms - now_ms > QUIET_MS
 
     def make_ready(self) -> None:
-        """Have the motor's driver set up for what is felt next, while nothing is."""
+        """Set the motor's driver up for the next pattern, while none is played."""
         pattern = self.player.coming()
         if pattern and self.buzzer.due_ms is None:
             self.buzzer.make_ready(pattern)
 
     def settle(self, now_ms: int) -> None:
-        """Write down how far the session is, if that is due and there is time for it."""
+        """Write to the journal how far the session is, if that is due and there is time."""
         player = self.player
         self.buzzer.ledger.settle(now_ms)
         if player.state in (IDLE, ARMED):
@@ -225,10 +234,10 @@ class Band(DeviceRequests):
         self._journal.write(entry, now_ms)
 
     def edge(self, pressed: bool, at_ms: int, now_ms: int) -> None:
-        """The debounced button went down (True) or came up at `at_ms`, seen at `now_ms`."""
+        """Take an edge of the debounced button, down (True) or up at `at_ms`, seen at `now_ms`."""
         self._gesture(self.button.edge(pressed, at_ms), now_ms)
         if self.button.is_first:
-            # What the wearer means is decided here, although it is known only later what it is.
+            # The meaning is fixed here, although the kind of the gesture is known only later.
             self._made = self.player.moment()
             self._made_in_menu = self._menu.is_open
             self._made_in_alert = self._is_alerting
@@ -242,7 +251,7 @@ class Band(DeviceRequests):
             return
         if self._is_alerting and (self._made_in_alert or gesture == LONG_PRESS):
             self.alert(0, now_ms)
-        # A press answers the alert and no more, but a long one always means stop.
+        # A press ends the alert and does nothing else, but a long one always means stop.
         if self._made_in_alert and gesture != LONG_PRESS:
             return
         if self.player.state != IDLE:
@@ -280,16 +289,16 @@ class Band(DeviceRequests):
     # --- the pairing window
 
     def is_pairing(self, now_ms: int) -> bool:
-        """Whether the wearer lets new hosts in just now."""
+        """Return whether the pairing window is open."""
         return self.pairing_until_ms is not None and now_ms < self.pairing_until_ms
 
     def open_pairing(self, now_ms: int) -> None:
-        """Let new hosts in for a minute."""
+        """Open the pairing window for a minute."""
         self.pairing_until_ms = now_ms + PAIRING_MS
         self._feel(PAIRING_ON, WITHHELD_PAIRING, now_ms)
 
     def close_pairing(self, pattern: tuple[tuple[int, int, int], ...], now_ms: int) -> None:
-        """Let nobody in any more."""
+        """Close the pairing window."""
         if self.pairing_until_ms is not None:
             self.pairing_until_ms = None
             if self.player.state == IDLE:
@@ -298,16 +307,20 @@ class Band(DeviceRequests):
     # --- heart and alert
 
     def beat(self, bpm: int, rr: tuple[int, ...], now_ms: int) -> None:
-        """The heart sensor has a rate, see `player.Player.beat`.
+        """Take a heart rate of the sensor, see `player.Player.beat`.
 
         While nobody fetches the log, only one in `ALONE_BEAT_MS` goes into it, so that it holds a
-        whole session.  While a host hands over beats of a strap, they count and these do not.
+        whole session.  While a host sends beats of a strap, those count instead.
         """
         if self._host_beat_ms is None or now_ms - self._host_beat_ms > BEAT_FRESH_MS:
             self._beat(bpm, rr, now_ms, 0)
 
     def host_beat(self, bpm: int, rr: bytes, now_ms: int) -> None:
-        """A host has heard a strap; rr: intervals in 1/1024 s, 16 bits each."""
+        """Take a beat of a strap that a host hears.
+
+        Args:
+            rr: RR intervals in 1/1024 s, 16 bits each.
+        """
         if 1 <= bpm <= 255:
             self._host_beat_ms = now_ms
             count = min(4, len(rr) // 2)
@@ -322,10 +335,10 @@ class Band(DeviceRequests):
         self.player.beat(bpm, rr, now_ms, is_logged, mark)
 
     def alert(self, level: int, now_ms: int) -> None:
-        """Immediate Alert, see `alert`.
+        """Handle Immediate Alert, see `alert`.
 
-        While a session's time runs the motor belongs to its cues: no alert is felt then, one that
-        goes on ends, and 0 does not cut a cue.
+        While a session runs, the motor is for its cues only: no alert is felt, a present one ends,
+        and level 0 does not cut a cue.
         """
         if self.player.state == RUNNING:
             self._alert.end()

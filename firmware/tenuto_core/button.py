@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Turns the edges of one debounced button into presses, double presses and long presses.
 
-A long press is told while the button is still held, because it means stop and must not wait.
-A single press is told only when a second one can no longer follow.
+A long press is reported while the button is still held, because it means stop and must not wait.
+A single press is reported only when a second one can no longer follow.
 """
 
 from .vocab import DOUBLE_PRESS, LONG_PRESS, PRESS
@@ -12,11 +12,13 @@ DOUBLE_GAP_MS = 350
 
 
 class Button:
-    """due_ms: when `advance` wants to be called next, or None.
-
-    is_first: whether the last edge began a gesture.
+    """The gestures of one button.
 
     `edge` and `advance` return `vocab.PRESS`, `DOUBLE_PRESS`, `LONG_PRESS` or 0.
+
+    Attributes:
+        due_ms: When `advance` must be called next, or None.
+        is_first: Whether the last edge began a gesture.
     """
 
     def __init__(self) -> None:
@@ -26,7 +28,7 @@ class Button:
         self.due_ms: int | None = None
 
     def edge(self, pressed: bool, at_ms: int) -> int:
-        """The button went down or came up at `at_ms`; an edge to where it already is counts not."""
+        """Take an edge, down or up at `at_ms`; ignored if the button is in that position."""
         gesture = self.advance(at_ms)
         self.is_first = False
         if pressed == self._down:
@@ -45,7 +47,7 @@ class Button:
         return gesture
 
     def advance(self, now_ms: int) -> int:
-        """The gesture that is certain at `now_ms`, if one became so since the last call."""
+        """Return the gesture that became certain since the last call, or 0."""
         if self.due_ms is None or now_ms < self.due_ms:
             return 0
         self.due_ms = None

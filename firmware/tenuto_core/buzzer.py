@@ -7,14 +7,14 @@ A pulse ends twice, by the motor's own doing and by the buzzer's `off`: two hand
 from .limits import ON_MS_MAX, Ledger, on_ms
 
 MIN_PULSE_MS = 20
-"""Shorter ones are hardly felt; no plan has them."""
+"""Shorter pulses are hardly felt; no plan has them."""
 MAX_PULSE_MS = 1000
 CUE_MS_MAX = 3000
-"""Of motor in one pattern."""
+"""Motor time in one pattern."""
 
 
 class Motor:
-    """What a motor's driver offers; drivers derive from this.
+    """The interface to a motor; drivers derive from this.
 
     lead_ms: from `on` until it can be felt, 0 to 255.
     """
@@ -28,11 +28,11 @@ class Motor:
         """Stop at once."""
 
     def make_ready(self, strength_pct: int, on_ms: int) -> None:
-        """Do beforehand what the next `on` would have to do; without it `on` only takes longer."""
+        """Prepare the next `on`, so that it takes less time; not required."""
 
 
 class Clock:
-    """What tells the time; drivers derive from this."""
+    """The interface to a clock; drivers derive from this."""
 
     def now(self) -> int:
         """Return the time in ms, as the caller of the buzzer counts it."""
@@ -42,13 +42,19 @@ class Clock:
 class Buzzer:
     """The one owner of the motor, and the one place where its budget is kept, see `limits`.
 
-    memory, now_ms: see `limits.Ledger`.  at: where in `memory` the ledger's note lies.
-    due_ms: when `advance` wants to be called next, or None when silent.
-    lead_ms: that of the motor.  ledger: what the motor did in the last minute.
-    clock: is read right after the motor was driven; None where no time passes while the program
-    works.  driven_ms: when it was driven last.
-    was_felt: whether the last pattern began to be felt; False where the budget was spent.
-    cuts: pulses that were shortened or left out because it was.
+    Args:
+        memory, now_ms: See `limits.Ledger`.
+        at: The offset of the ledger's note in `memory`.
+
+    Attributes:
+        due_ms: When `advance` must be called next, or None when silent.
+        lead_ms: The `lead_ms` of the motor.
+        ledger: What the motor did in the last minute.
+        clock: Read right after the motor was driven; None where no time passes while the program
+            works.
+        driven_ms: When it was driven last.
+        was_felt: Whether the last pattern began to be felt; False where the budget was spent.
+        cuts: Pulses that were shortened or left out because the budget was spent.
     """
 
     def __init__(
@@ -86,13 +92,13 @@ class Buzzer:
 
     @property
     def left_ms(self) -> int:
-        """Time for which the rest of the pattern runs the motor, without the present pulse."""
+        """Return how long the rest of the pattern runs the motor, without the present pulse."""
         if self.due_ms is None:
             return 0
         return on_ms(self._pattern[self._index + self._on :])
 
     def stop(self, now_ms: int) -> None:
-        """Motor off at once; the rest of the pattern is dropped."""
+        """Stop the motor at once, and drop the rest of the pattern."""
         self.due_ms = None
         self._halt(now_ms)
 
@@ -126,7 +132,7 @@ class Buzzer:
             self.due_ms = None if self._index == len(self._pattern) else self.due_ms + off_ms
 
     def _shorten(self, pulse_ms: int, now_ms: int) -> int:
-        """What of a pulse there is room for; 0, and the end of the pattern, for none worth it."""
+        """Return how much of a pulse has room; if too little, end the pattern and return 0."""
         room_ms = self.ledger.fit(pulse_ms, now_ms)
         if room_ms == pulse_ms >= MIN_PULSE_MS:
             return pulse_ms

@@ -18,7 +18,7 @@ PACKET_BYTES_MAX = _RUN - 1 - _CRC_BYTES
 
 
 def pack_into(packet: bytes, out: bytearray) -> int:
-    """Write the bytes on the cable for one packet into `out`, and return how many they are.
+    """Write the bytes on the cable for one packet into `out`, and return their number.
 
     They are 6 more than the packet's own, of which there may be `PACKET_BYTES_MAX`.
     """
@@ -27,7 +27,7 @@ def pack_into(packet: bytes, out: bytearray) -> int:
         raise ValueError("a packet of {} bytes, at most {}".format(size, PACKET_BYTES_MAX))
     checksum = crc32(packet) & 0xFFFFFFFF
     out[1 : size + 1] = packet
-    # Each zero becomes the way to the next one.
+    # Each zero becomes the distance to the next one.
     code, zero = 0, packet.find(b"\x00")
     while zero >= 0:
         out[code] = zero + 1 - code
@@ -54,7 +54,7 @@ def pack(packet: bytes) -> bytes:
 
 
 def _unstuff(data: bytes) -> bytes:
-    """Undo COBS; empty for what cannot be its output."""
+    """Undo COBS; return b"" for what cannot be its output."""
     out, at, size = b"", 0, len(data)
     while at < size:
         end = at + data[at]
@@ -68,10 +68,13 @@ def _unstuff(data: bytes) -> bytes:
 
 
 class Unpacker:
-    """Finds the packets in what comes over the cable.
+    """Finds the packets in the bytes from the cable.
 
-    packet_bytes_max: longer ones are garbage, and no more than this is ever held.
-    broken: pieces that were no packet so far.
+    Args:
+        packet_bytes_max: Longer ones are garbage, and no more than this is ever held.
+
+    Attributes:
+        broken: Pieces that were no packet so far.
     """
 
     def __init__(self, packet_bytes_max: int) -> None:
@@ -82,7 +85,7 @@ class Unpacker:
         self.broken = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The packets that are complete now."""
+        """Return the packets that are complete now."""
         packets = []
         pieces = (self._held + data).split(b"\x00")
         self._held = pieces.pop()

@@ -36,7 +36,7 @@ COMMANDS_KEPT = 16
 
 
 class DeviceRequests:
-    """Base of `band.Band`, whose parts it asks.  Each request gives (values, tail), see `wire`."""
+    """Base of `band.Band`, whose parts it uses; each request returns (values, tail), see `wire`."""
 
     name: str
     boot_id: int
@@ -70,7 +70,7 @@ class DeviceRequests:
         return self.player.state != IDLE
 
     def _load(self, place: int) -> bool:
-        """Put a kept plan in the player's hands; False if that cannot be."""
+        """Load a kept plan into the player; return whether that succeeded."""
         kept = self.shelf.places[place]
         if kept is None:
             return False
@@ -103,7 +103,7 @@ class DeviceRequests:
         return utc_s + utc_ms // 1000, utc_ms % 1000
 
     def time_set(self, at_ms: int, utc_s: int, utc_ms: int, now_ms: int) -> tuple[tuple, bytes]:
-        """A host says what UTC was when the band's clock was at `at_ms`, modulo 2**32."""
+        """Take from a host what UTC was when the band's clock was at `at_ms`, modulo 2**32."""
         ago_ms = (now_ms - at_ms) & 0xFFFFFFFF
         if ago_ms > 60_000 or utc_ms > 999 or utc_s == wire.NO_UTC:
             return (OUT_OF_RANGE,), b""
@@ -114,7 +114,7 @@ class DeviceRequests:
         return (OK,), b""
 
     def stats(self, now_ms: int) -> tuple[tuple, bytes]:
-        """How it has fared since it started."""
+        """Return the statistics since the start."""
         late = self.player.lateness
         return (
             OK,
@@ -134,7 +134,7 @@ class DeviceRequests:
         ), b""
 
     def plan_list(self, place: int) -> tuple[tuple, bytes]:
-        """What lies in a place of the shelf."""
+        """Return which plan lies in a place of the shelf."""
         kept = self.shelf.places[place] if place < PLACES else None
         if kept is None:
             status = NO_SUCH_PLAN if place < PLACES else OUT_OF_RANGE
@@ -142,7 +142,7 @@ class DeviceRequests:
         return (OK, PLACES, place, kept.plan_id, kept.size), kept.name.encode()
 
     def state(self, now_ms: int) -> tuple[tuple, bytes]:
-        """What the band does now."""
+        """Return what the band does now."""
         player = self.player
         return (
             OK,
@@ -159,7 +159,7 @@ class DeviceRequests:
         ), b""
 
     def upload_begin(self, plan_id: bytes, size: int, crc: int) -> tuple[tuple, bytes]:
-        """Make room for a plan; what has already come of the same upload is kept."""
+        """Make room for a plan; bytes of the same upload that have already come are kept."""
         if plan_id == self.player.plan_id or self.shelf.find(plan_id) is not None:
             return (OK, size), b""
         if self.player.state != IDLE:
@@ -179,7 +179,7 @@ class DeviceRequests:
         return (OK, self._received), b""
 
     def upload_chunk(self, offset: int, data: bytes) -> tuple[tuple, bytes]:
-        """Take the next bytes; ones that are already here are passed over."""
+        """Take the next bytes; those that have come already are ignored."""
         if self._staged is None:
             return (NO_UPLOAD, 0), b""
         end = offset + len(data)
@@ -191,7 +191,7 @@ class DeviceRequests:
         return (OK, self._received), b""
 
     def upload_commit(self, plan_id: bytes) -> tuple[tuple, bytes]:
-        """Check the plan as a whole and put it in the player's hands, or change nothing."""
+        """Check the whole plan and load it into the player, or change nothing."""
         if plan_id == self.player.plan_id:
             return (OK,), b""
         place = self.shelf.find(plan_id)
@@ -218,7 +218,7 @@ class DeviceRequests:
         return (self.player.load(plan, plan_id),), b""
 
     def plan_read(self, plan_id: bytes, offset: int, room: int) -> tuple[tuple, bytes]:
-        """A piece of a plan, for a host that meets a band that plays one or has played it."""
+        """Return a piece of a plan, for a host that does not know the plan that a band plays."""
         plan = self.player.plan
         if plan is None or plan_id != self.player.plan_id:
             place = self.shelf.find(plan_id)
@@ -233,7 +233,7 @@ class DeviceRequests:
     def command(
         self, command: int, command_id: int, plan_id: bytes, arg: int, now_ms: int
     ) -> tuple[tuple, bytes]:
-        """Obey once; the same id again gets the same answer and does nothing."""
+        """Obey a command once; the same id again gets the same answer and does nothing."""
         for known_id, status in self._answered:
             if known_id == command_id:
                 return (status, self.player.state, command_id), b""

@@ -10,7 +10,7 @@ RR_MAX = 4
 
 
 class Beats:
-    """Takes beat by beat and gives a measurement about once a second."""
+    """Takes single beats and returns a measurement about once a second."""
 
     def __init__(self) -> None:
         self._rr: tuple[int, ...] = ()
@@ -19,7 +19,7 @@ class Beats:
     def add(
         self, bpm: int, contact: bool, rr: tuple[int, ...], now_ms: int
     ) -> tuple[int, bool, tuple[int, ...]] | None:
-        """Take a beat; gives the measurement that is due with it, or None."""
+        """Take a beat, and return the measurement that is due with it, or None."""
         self._rr = (self._rr + tuple(rr))[-RR_MAX:]
         if self._told_ms is not None and now_ms - self._told_ms < EVERY_MS:
             return None

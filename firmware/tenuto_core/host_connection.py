@@ -25,9 +25,12 @@ _OPEN_TO_ALL = (wire.HELLO, wire.IDENTITY, wire.CHALLENGE, wire.PROOF, wire.KEY_
 class HostConnection:
     """One host on one link.
 
-    frame_bytes: the largest frame, without its length byte, that the link can carry just now.
-    by_cable: whether the link is a cable, which needs no proof and may bring a key.
-    asked_ms: when it last asked for something that wants a quick link, None before.
+    Args:
+        by_cable: Whether the link is a cable, which needs no proof and may bring a key.
+
+    Attributes:
+        frame_bytes: The largest frame, without its length byte, that the link can carry just now.
+        asked_ms: When it last asked for something that needs a fast link, None before.
     """
 
     def __init__(self, band: Band, by_cable: bool = False) -> None:
@@ -47,12 +50,12 @@ class HostConnection:
 
     @property
     def due_ms(self) -> int | None:
-        """When `pull` should be tried again although nothing new happened, or None."""
+        """When to call `pull` again although nothing new happened, or None."""
         return self._resend_ms
 
     @property
     def has_more(self) -> bool:
-        """Whether `pull` has something to give now."""
+        """Whether `pull` has something to return now."""
         if self._answers:
             return True
         return self._streaming and self._sent < self._band.log.next and self._room_ahead > 0
@@ -62,7 +65,7 @@ class HostConnection:
         return wire.LOG_AHEAD_MAX - (self._sent - self._acked)
 
     def receive(self, frame: bytes, now_ms: int) -> None:
-        """Take one frame of the host; its answer comes out of `pull`."""
+        """Take one frame of the host; `pull` returns the answer."""
         try:
             op, tag, values, tail = wire.decode(frame)
         except wire.WireError:
@@ -77,7 +80,7 @@ class HostConnection:
         if op == wire.LOG_ACK:
             self._ack(values[0], now_ms)
             return
-        if op == wire.HEART:  # once a second and worth no answer: the next one is soon here
+        if op == wire.HEART:  # needs no answer: the next one comes within a second
             self._band.host_beat(values[0], tail, now_ms)
             return
         if op not in _UNHURRIED:
@@ -88,7 +91,7 @@ class HostConnection:
         else:
             values, tail = answer
             frame = wire.encode(op | wire.ANSWER, tag, *values, tail=tail)
-            # A text that the link cannot carry is cut; in the queue it would block all after it.
+            # A text that the link cannot carry is cut; in the queue it would block all that follow.
             self._answer(frame[: self.frame_bytes])
 
     def _handle(  # noqa: C901, PLR0912 - one case a request
@@ -96,7 +99,7 @@ class HostConnection:
     ) -> tuple[tuple, bytes] | None:
         band = self._band
         if op == wire.HELLO:
-            if self.by_cable:  # another program, maybe: nobody proves anything for it
+            if self.by_cable:  # maybe another program, which has proved nothing yet
                 self._challenge = self._key = None
             return band.hello(self._features(now_ms))
         if op == wire.STATE:
@@ -137,7 +140,7 @@ class HostConnection:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether it is obeyed: as long as the key that it has shown is one of the band's."""
+        """Whether the host is obeyed: as long as the key it has proved is one of the band's."""
         keyring = self._band.keyring
         if self.by_cable or keyring is None:
             return True
@@ -160,7 +163,7 @@ class HostConnection:
         return features | (wire.FEATURE_CABLE_ONLY if is_shut else 0)
 
     def admit(self, now_ms: int) -> None:
-        """The link is bonded; in the pairing window that is enough, for this connection."""
+        """Trust a bonded link while the pairing window is open, for this connection."""
         if self._takes_keys(now_ms):
             self._is_let_in = True
 
@@ -232,7 +235,7 @@ class HostConnection:
         self._resend_ms = None if seq == self._sent else now_ms + wire.LOG_RESEND_MS
 
     def pull(self, room: int, now_ms: int) -> bytes:
-        """The next frame to send with its length byte, of at most `room` bytes, or b"" for none."""
+        """Return the next frame with its length byte, of at most `room` bytes, or b"" for none."""
         if self._answers:
             if len(self._answers[0]) + 1 > room:
                 return b""

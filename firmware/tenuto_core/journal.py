@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Remembers through a reset that a session was going on, and how far it was.
+"""Remembers across a reset that a session was going on, and how far it was.
 
 It is written when a session begins, when it ends, and in between at most once a step and at most
 every `EVERY_MS`, always between cues.  Flash on the nRF52840 stands 10,000 writes of a page: a
@@ -19,10 +19,16 @@ NONE, PLAYING = 0, 1
 
 
 class Entry:
-    """state: `PLAYING` or `NONE`; plan_id: the last plan played; the rest counts while playing.
+    """One entry; all but the plan's id counts only while a plan is played.
 
-    session: log number of its `SESSION_STARTED`, in the boot `boot_id`.  elapsed_ms: of step
-    `step`.  utc_s: when it began, 0 where that is not known.
+    Args:
+        state: `PLAYING` or `NONE`.
+        plan_id: The last plan played.
+        boot_id: The boot of the session.
+        step: The number of its present step.
+        session: Log number of its `SESSION_STARTED`, in that boot.
+        elapsed_ms: Time since the start of step `step`.
+        utc_s: When it began, 0 where that is not known.
     """
 
     def __init__(
@@ -45,7 +51,7 @@ class Entry:
 
 
 class Journal:
-    """due: whether `write` has something to write; the owner calls it when nothing else is due."""
+    """The journal in the storage; its owner writes when nothing else is due."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -53,7 +59,7 @@ class Journal:
         self.writes = 0
 
     def read(self) -> Entry | None:
-        """What was written last; None if there is nothing that can be trusted."""
+        """Return the last entry; None if there is none that can be trusted."""
         data = self._storage.load("journal")
         if len(data) != _BYTES + 4:
             return None
@@ -66,11 +72,11 @@ class Journal:
         return Entry(state, plan_id, boot_id, session, step, elapsed_ms, utc_s)
 
     def may_write(self, now_ms: int) -> bool:
-        """Whether the last entry is old enough for one that is not a beginning or an end."""
+        """Return whether the last entry is old enough for one in the midst of a session."""
         return self._written_ms is None or now_ms - self._written_ms >= EVERY_MS
 
     def write(self, entry: Entry, now_ms: int) -> None:
-        """Keep an entry; a storage that refuses is no reason to stop anything."""
+        """Store an entry; a failure to store is ignored, because it must not stop a session."""
         data = struct.pack(
             _FORMAT,
             _VERSION,

@@ -8,7 +8,9 @@ ENDS_MS = (0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500)
 class Lateness:
     """All memory is taken at the start.
 
-    count: how many; worst_ms: the largest.
+    Attributes:
+        count: How many.
+        worst_ms: The largest.
     """
 
     def __init__(self) -> None:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How much the motor may run: at most a fifth of any minute, whatever is asked.
 
-Two guards, and the first is meant to leave the second nothing to do.
+There are two guards; the first should leave the second nothing to do.
 
 *Foresight*: a plan is checked as a whole when it arrives: played as written, no minute of it may
-hold more.  Pauses, waits and extensions only stretch it.  What draws it together (a skip, a way
+hold more.  Pauses, waits and extensions only stretch it.  What shortens it (a skip, a way
 back, a press before a step is over, a start just after another session) is refused or put off while
 it would make a minute too full.  What is felt besides the plan (alerts, the pause, the menu) is
 withheld instead.
@@ -30,17 +30,23 @@ def on_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
 
 
 class Ledger:
-    """What the motor did in the last minute.  All memory is taken at the start.
+    """What the motor did in the last minute.
 
-    Pulses lie in a ring, each as the pause before it and its length, in 16 bits each.  Reading
-    them allocates nothing.
+    All memory is taken at the start.
 
-    memory: bytes that outlive a reset, or None; at: where `NOTE_BYTES` of them are for the ledger.
-    A reset takes the times of the pulses but not their sum, and all of it then counts as if it had
-    run just before.  A note that is torn counts as a full minute; bytes that are all zero were
-    never written, or the power was gone for longer than they last.
-    now_ms: the time at which the ledger begins.
-    total_ms: of the pulses that are held; never less than that of the last minute.
+    Pulses lie in a ring, each as the pause before it and its length, in 16 bits each. Reading them
+    allocates nothing.
+
+    Args:
+        memory: Bytes that survive a reset, or None. A reset loses the times of the pulses but not
+            their sum, and all of it then counts as if it had run just before. A torn note counts as
+            a full minute; bytes that are all zero were never written, or the power was off for
+            longer than they last.
+        at: The offset of the ledger's `NOTE_BYTES` in `memory`.
+        now_ms: The time at which the ledger begins.
+
+    Attributes:
+        total_ms: Sum of the pulses in the ring; never less than that of the last minute.
     """
 
     def __init__(self, memory: bytearray | None = None, at: int = 0, now_ms: int = 0) -> None:
@@ -57,16 +63,16 @@ class Ledger:
         if before_ms:
             self._push(before_ms, now_ms - before_ms)
 
-    # --- what the motor does
+    # --- recording
 
     def add(self, pulse_ms: int, now_ms: int) -> None:
-        """A pulse of so many ms begins now."""
+        """Note that a pulse of `pulse_ms` begins now."""
         self._move(now_ms)
         self._push(pulse_ms, now_ms)
         self._note()
 
     def cut(self, now_ms: int) -> None:
-        """The motor is off: what is left of the last pulse does not happen."""
+        """Note that the motor is off, so the rest of the last pulse does not happen."""
         left_ms = self._end_ms - now_ms
         if left_ms <= 0 or not self._count:
             return
@@ -87,15 +93,15 @@ class Ledger:
             self._move(now_ms)
             self._note()
 
-    # --- what it is asked
+    # --- queries
 
     def minute(self, now_ms: int) -> int:
-        """Time for which the motor ran in the last minute."""
+        """Return for how long the motor ran in the last minute."""
         self._move(now_ms)
         return self.since(now_ms - MINUTE_MS)
 
     def since(self, since_ms: int) -> int:
-        """Time for which the motor ran since then, which is at most a minute ago."""
+        """Return for how long the motor ran since then, which is at most a minute ago."""
         total, end_ms = self.total_ms, self._first_end_ms
         for index in range(self._count):
             at = self._place(index)
@@ -108,7 +114,7 @@ class Ledger:
         return total
 
     def fit(self, pulse_ms: int, now_ms: int) -> int:
-        """How much of a pulse that would begin now has room in every minute."""
+        """Return how much of a pulse that would begin now has room in every minute."""
         self._move(now_ms)
         if self.total_ms + pulse_ms <= ON_MS_MAX:
             return pulse_ms
@@ -155,7 +161,7 @@ class Ledger:
         self._count += 1
 
     def _move(self, now_ms: int) -> None:
-        """Let go of what ended a minute ago or longer."""
+        """Drop what ended a minute ago or longer."""
         while self._count and self._first_end_ms <= now_ms - MINUTE_MS:
             self.total_ms -= self._on_ms(self._first * 4)
             self._first = (self._first + 1) % PULSES_MAX
@@ -193,12 +199,13 @@ def length_ms(pattern: tuple[tuple[int, int, int], ...]) -> int:
 
 
 def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: ignore[no-untyped-def]
-    """The most that a plan runs the motor in any minute, in ms, and the step where that ends.
+    """Return the most that a plan runs the motor in any minute, in ms, and the step at its end.
 
-    A minute is fullest where a pulse ends.  At the end of a cue all of what reaches into the minute
-    counts whole, as it did before single pulses were looked at: a band of then must agree.
+    A minute is fullest where a pulse ends. At the end of a cue, a cue that reaches into the minute
+    counts whole, because older bands count like that and must agree.
 
-    cues_from: see `plan.Plan.cues_from`.
+    Args:
+        cues_from: See `plan.Plan.cues_from`.
     """
     oldest = cues_from(0, 0)
     coming = cues_from(0, 0)
@@ -211,7 +218,7 @@ def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: igno
             if pulse is not None:
                 total += pulse[1]
                 at_ms += pulse[1]
-            # What runs into the next cue must not let go of what still counts for that one.
+            # A cue that runs into the next one must not drop what still counts for that one.
             since_ms = (at_ms if following is None else min(at_ms, following[1])) - MINUTE_MS
             while end_ms <= since_ms:
                 total -= leaving
@@ -230,10 +237,11 @@ def fullest_minute(cues_from, patterns: tuple) -> tuple[int, int]:  # type: igno
 def has_room(  # type: ignore[no-untyped-def]
     ledger: Ledger, cues, patterns: tuple, now_ms: int, besides_ms: int = 0
 ) -> bool:
-    """Whether what is to come has room beside what the motor did, without a minute too full.
+    """Return whether the coming cues fit beside what the motor did, with no minute too full.
 
-    cues: yields (anything, at_ms, cue) in order of time.  besides_ms: what shall be felt now
-    besides.
+    Args:
+        cues: Yields (anything, at_ms, cue) in order of time.
+        besides_ms: Motor time of what is to be felt now in addition.
     """
     total = besides_ms
     if total + ledger.minute(now_ms) > ON_MS_MAX:

@@ -15,16 +15,18 @@ _RECORD_IN_HALVES = "<HHBBHII"
 
 
 def unpack_record(data: bytes | bytearray, offset: int = 0) -> tuple[int, int, int, int, int, int]:
-    """The fields (at_ms, kind, step, a, b, c) of the record at `offset` of `data`."""
+    """Return the fields (at_ms, kind, step, a, b, c) of the record at `offset` of `data`."""
     return struct.unpack_from(_RECORD, data, offset)
 
 
 class Log:
     """A ring of `capacity` records, all memory taken at the start.
 
-    first: number of the oldest record still held; next: number that the next record gets.
-    acked: all records below this number were acknowledged by some host; lost: how many were
-    overwritten before that.
+    Attributes:
+        first: Number of the oldest record still held.
+        next: Number that the next record gets.
+        acked: All records below this number were acknowledged by some host.
+        lost: How many were overwritten before that.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
@@ -61,7 +63,7 @@ class Log:
         return self.next - 1
 
     def read(self, number: int, most: int) -> bytes:
-        """Up to `most` records from `number` on, as their bytes; empty where there are none.
+        """Return up to `most` records from `number` on, as bytes; empty where there are none.
 
         A `most` of 0 or less gives none.
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Chooses a plan by touch, with no host in sight.
+"""Chooses a plan by touch, without a host.
 
 While nothing is played, a double press opens the menu.  The number of the present plan is felt as
-so many short buzzes.  Each press goes on to the next plan, whose number is felt; after the last
+that many short buzzes.  Each press goes on to the next plan, whose number is felt; after the last
 comes the first.  A double press starts the plan.  A long press, or `LEAVE_MS` without any, leaves.
 
 A long press that comes at once after the double press (press, press, hold) opens the pairing
@@ -22,9 +22,11 @@ GOODBYE = ((60, 300, 0),)
 
 
 class Menu:
-    """due_ms: when `advance` wants to be called next; None while it is closed.
+    """The menu of plans.
 
-    choice: which of the plans that were there when it was opened, counted from 0.
+    Attributes:
+        due_ms: When `advance` must be called next; None while the menu is closed.
+        choice: Which of the plans that were there when it was opened, counted from 0.
     """
 
     def __init__(self) -> None:
@@ -39,18 +41,18 @@ class Menu:
         return self.due_ms is not None
 
     def open(self, count: int, choice: int, now_ms: int) -> None:
-        """Open it for so many plans, at one of them."""
+        """Open it for `count` plans, at `choice`."""
         self._count = count
         self.choice = choice
         self._opened_ms = now_ms
         self.due_ms = now_ms + LEAVE_MS
 
     def close(self) -> None:
-        """Leave it without a word."""
+        """Close it, with nothing felt."""
         self.due_ms = None
 
     def gesture(self, gesture: int, now_ms: int) -> int:
-        """What a gesture asks for: one of `NOTHING`, `FEEL`, `START`, `PAIR`, `LEFT`."""
+        """Return what a gesture asks for: one of `NOTHING`, `FEEL`, `START`, `PAIR`, `LEFT`."""
         self.due_ms = now_ms + LEAVE_MS
         if gesture == PRESS:
             self._opened_ms = now_ms - PAIR_WITHIN_MS
@@ -66,12 +68,12 @@ class Menu:
         return NOTHING
 
     def advance(self, now_ms: int) -> int:
-        """`LEFT` when the wearer has left it alone for too long, or `NOTHING`."""
+        """Return `LEFT` when there was no gesture for `LEAVE_MS`, else `NOTHING`."""
         if self.due_ms is None or now_ms < self.due_ms:
             return NOTHING
         self.due_ms = None
         return LEFT
 
     def pattern(self) -> tuple[tuple[int, int, int], ...]:
-        """How the number of the present choice feels."""
+        """Return the pattern for the number of the present choice."""
         return (COUNT_PULSE,) * (self.choice + 1) if self._count else EMPTY

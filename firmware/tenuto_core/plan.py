@@ -40,7 +40,7 @@ except ImportError:  # a board asks for the plan's own name only
     PlanNames = object  # type: ignore[assignment,misc]
 
 VERSION = 2
-"""The newest that is written; every one from 1 on is read."""
+"""The newest version, which is written; every version from 1 on can be read."""
 CUES_V1 = 9
 """So many cues version 1 knows; the player needs them."""
 MAX_BYTES = 8192
@@ -48,10 +48,10 @@ MAX_STEPS = 254
 MAX_CUES = 1000
 MAX_STEP_CUES = 32
 MAX_CUES_KNOWN = 128
-"""What a cue has bits for."""
+"""What the bits of a cue can hold."""
 MAX_EXERCISES = 64
 MAX_PHASES = 63
-"""What a step has bits for."""
+"""What the bits of a step can hold."""
 MAX_NAME_BYTES = 48
 MAX_PATTERN_PULSES = 16
 MAX_PULSES = CUES_V1 * MAX_PATTERN_PULSES
@@ -65,7 +65,7 @@ GATE_BPM = (30, 240)
 
 SELF_PACED = 1
 _MUST_KNOW = 0x0F
-"""Those of the flags that must not be passed over."""
+"""The flags that must not be ignored."""
 _SIDE = 0x03
 _PHASE_SHIFT = 2
 _FROM_END = 0x80
@@ -81,24 +81,29 @@ _CRC_BYTES = 4
 
 
 class PlanError(Exception):
-    """A plan that must not be played; says where it is wrong and what is allowed."""
+    """A plan that must not be played; the message says where it is wrong and what is allowed."""
 
 
 class UnknownPlanError(PlanError):
-    """A plan made by a newer Tenuto: not damaged, but it asks for what is not known here."""
+    """A plan made by a newer Tenuto: not damaged, but it needs what is not known here."""
 
 
 class Step:
     """One step of a plan.
 
-    kind, exercise, side: numbers of `vocab`; for a step that leads to a hold, the exercise and
-    side are those of the hold.  rep, reps, set_no: counted from 1, 0 where it means nothing.
-    phase: the part of the repetition, counted from 1 in the order of the plan's names, 0 for none.
-    duration_ms: 0 to `MAX_STEP_MS`.  self_paced: at its end wait for a press.  gate_bpm: at its
-    end wait for a heart rate below it, 0 for no gate.  limit_bpm: at its end wait while the heart
-    rate is known to be this or more, 0 for no limit.  wait_max_ms: longest time in the step,
-    waiting included, from its start; 0 where it never waits.
-    cues: tuples (offset_ms, from_end, cue), in the order in which they come.
+    Args:
+        kind, exercise, side: Numbers of `vocab`; for a step that leads to a hold, the exercise and
+            side are those of the hold.
+        rep, reps, set_no: Counted from 1, 0 where it means nothing.
+        phase: The part of the repetition, counted from 1 in the order of the plan's names, 0 for
+            none.
+        duration_ms: 0 to `MAX_STEP_MS`.
+        self_paced: Whether it waits for a press at its end.
+        gate_bpm: It waits at its end for a heart rate below this, 0 for no gate.
+        limit_bpm: It waits at its end while the heart rate is known to be this or more, 0 for none.
+        wait_max_ms: Longest time in the step, waiting included, from its start; 0 where it never
+            waits.
+        cues: Tuples (offset_ms, from_end, cue), in the order in which they come.
     """
 
     limit_bpm = 0
@@ -204,7 +209,9 @@ def _check_step(
 def check_motor(cues_from, patterns) -> int:  # type: ignore[no-untyped-def]
     """Return how long the fullest minute runs the motor, in ms; raise PlanError where too long.
 
-    cues_from: see `Plan.cues_from`; patterns: one for each cue.
+    Args:
+        cues_from: See `Plan.cues_from`.
+        patterns: One for each cue.
     """
     most_ms, number = fullest_minute(cues_from, tuple(patterns))
     what = "the minute up to step {}: the motor runs {} ms, allowed is {}"
@@ -213,15 +220,23 @@ def check_motor(cues_from, patterns) -> int:  # type: ignore[no-untyped-def]
 
 
 class Plan(PlanNames):
-    """A checked plan, read where it lies.
+    """A checked plan, read in place.
 
-    data: the bytes of `encode.encode`, of any version; kept, not copied.  Raises UnknownPlanError
-    if they are sound and ask for what is not known here, and PlanError if any of them is not as
-    `encode` would have written it.
-    Attributes: data; steps: how many; duration_ms: nominal; cues_known: to the writer;
-    patterns: a tuple of tuples (strength_pct, on_ms, off_ms) for each of these cues, and an empty
-    one for each of the first `CUES_V1` that the writer did not know; exercises, phases: how many;
-    fullest_ms: the most that any minute of it runs the motor.
+    Args:
+        data: The bytes of `encode.encode`, of any version; kept, not copied.
+
+    Attributes:
+        data: The same bytes.
+        steps, exercises, phases: How many there are.
+        duration_ms: The nominal duration.
+        cues_known: How many cues the writer knew.
+        patterns: A tuple of tuples (strength_pct, on_ms, off_ms) for each of these cues, and an
+            empty one for each of the first `CUES_V1` that the writer did not know.
+        fullest_ms: The longest motor time in any minute of the plan.
+
+    Raises:
+        UnknownPlanError: The bytes are sound, but need what is not known here.
+        PlanError: Some bytes are not as `encode` would have written them.
     """
 
     def __init__(self, data: bytes | bytearray) -> None:
@@ -258,7 +273,7 @@ class Plan(PlanNames):
         for number in range(steps):
             row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
             if row[0] > DONE or row[2] & _SIDE > RIGHT or row[6] & must_know & ~SELF_PACED:
-                # Version 1 is complete, so there it is nobody's future.
+                # Version 1 is complete, so no newer Tenuto can have written that.
                 error = UnknownPlanError if version > 1 else PlanError
                 raise error("step {} asks for what is not known".format(number))
             _check(row[10] == first, "step {}: its cues are not where they belong", number)

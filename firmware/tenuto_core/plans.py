@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The plans that a wearable keeps, to be played with no host in sight.
+"""The plans that a wearable keeps, to be played without a host.
 
 Each has a place, which it holds for as long as it is kept; people know it by that number.  Only
 one plan at a time is in memory, the others are in the storage.
@@ -16,7 +16,7 @@ _HEAD_BYTES = 12
 
 
 class Kept:
-    """What is known of a plan without reading it.  order: rises with each plan that is kept."""
+    """What is known of a plan without reading it; `order` rises with each plan that is kept."""
 
     def __init__(self, plan_id: bytes, order: int, size: int, name: str) -> None:
         self.plan_id = plan_id
@@ -26,7 +26,7 @@ class Kept:
 
 
 class Shelf:
-    """places: a `Kept` or None for each place."""
+    """The plans in the storage, a `Kept` or None for each place."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -53,7 +53,7 @@ class Shelf:
         return [place for place in range(PLACES) if self.places[place] is not None]
 
     def find(self, plan_id: bytes) -> int | None:
-        """The place of a plan, or None."""
+        """Return the place of a plan, or None."""
         for place in range(PLACES):
             kept = self.places[place]
             if kept is not None and kept.plan_id == plan_id:
@@ -61,7 +61,7 @@ class Shelf:
         return None
 
     def newest(self) -> int | None:
-        """The place of the plan that was kept last, or None."""
+        """Return the place of the plan that was kept last, or None."""
         best, order = None, -1
         for place in range(PLACES):
             kept = self.places[place]
@@ -70,7 +70,7 @@ class Shelf:
         return best
 
     def load(self, place: int) -> Plan | None:
-        """Read the plan in a place; None if it cannot be read any more, then it is forgotten."""
+        """Read the plan in a place; if that fails, forget the plan and return None."""
         found = self._read(place)
         kept = self.places[place]
         if found is None or kept is None or found[0] != kept.plan_id:
@@ -81,8 +81,11 @@ class Shelf:
     def keep(self, plan_id: bytes, plan: Plan) -> bool:
         """Keep a plan: in a free place, or in that of the one that was kept first.
 
-        Where the storage has no room for it, those that were kept first go, one by one.
-        Does nothing if it is there.  False where it is too large even then.
+        Where the storage has no room, the oldest plans are removed one by one. Does nothing if the
+        plan is there already.
+
+        Returns:
+            Whether the plan is kept; False where it is too large even for the empty storage.
         """
         if self.find(plan_id) is not None:
             return True

@@ -22,7 +22,7 @@ step's time is over, a press or a heart rate is awaited); PAUSED.
 
 A motor needs its lead time until it can be felt.  So a cue is driven that much earlier than it is
 meant to be felt: from a step's time, from before its beginning where it is the first, and where a
-step begins at a moment that nobody could know before, its anchor is set later by the lead.  The
+step begins at a moment that was not known before, its anchor is set later by the lead.  The
 log has the moment of the drive, and the lead beside it.
 
 Out come records to the log (all of them in `vocab.RECORDS`) and patterns to the buzzer.
@@ -99,7 +99,7 @@ IDLE, ARMED, RUNNING, WAITING, PAUSED = range(5)
 STATES = ("idle", "armed", "running", "waiting", "paused")
 
 # Inputs: the commands of `vocab` (0 to 7), the button, and what time or the heart brings about.
-# What each is called is in tests/core/diagram.py: a board has no use for the words.
+# Their names are in tests/core/diagram.py: a board does not need them.
 PRESSED, PRESSED_TWICE, PRESSED_LONG, IN_POSITION = range(10, 14)
 START_DUE, STEP_OVER, MUST_WAIT, GO, NOBODY_CAME, PLAN_OVER = range(20, 26)
 _GESTURES = {PRESS: PRESSED, DOUBLE_PRESS: PRESSED_TWICE, LONG_PRESS: PRESSED_LONG}
@@ -169,7 +169,7 @@ _CUE_DUE, _EARLY_DUE, _END_DUE = range(3)
 
 
 def refusal(state: int, what: int) -> int:
-    """Why an input that has no row in `TABLE` for `state` is refused: a number of `STATUSES`."""
+    """Return why an input without a row in `TABLE` for `state` is refused: one of `STATUSES`."""
     if state in (IDLE, ARMED):
         return NOT_PLAYING
     if what in (START, START_AT):
@@ -184,13 +184,23 @@ def refusal(state: int, what: int) -> int:
 class Player:
     """Walks one plan at a time.
 
-    log: a `log.Log`; buzzer: has `play(pattern, now_ms)` and `stop()`.
-    Attributes to read: state; plan, or None, and plan_id (8 bytes, or none); number: the
-    present step or `NO_STEP`; session: log number of the present session's `SESSION_STARTED`, of
-    the last one when idle, None before the first; started_ms; due_ms: when `advance` wants to be
-    called, None when only an input can change anything; lateness: of the cues since boot;
-    prepare_ms: to be set to what the program needs from an input to the first cue that it leads to;
-    withheld: how often a pause or its end was not felt, see `limits`.
+    Args:
+        log: A `log.Log`.
+        buzzer: Has `play(pattern, now_ms)` and `stop()`.
+
+    Attributes:
+        state: One of the player's states.
+        plan: The loaded plan, or None.
+        plan_id: Its id of 8 bytes, or none.
+        number: The present step, or `NO_STEP`.
+        session: Log number of the present session's `SESSION_STARTED`, of the last one when idle,
+            None before the first.
+        started_ms: When the session started.
+        due_ms: When `advance` must be called, None when only an input can change anything.
+        lateness: Lateness of the cues since boot.
+        prepare_ms: Time that the program needs from an input to the first cue after it; the
+            application sets it.
+        withheld: How often a pause or its end was not felt, see `limits`.
     """
 
     def __init__(self, log: Log, buzzer: Buzzer) -> None:
@@ -227,10 +237,14 @@ class Player:
         self._early = 0
         self._id_b = self._id_c = 0
 
-    # --- what comes in
+    # --- inputs
 
     def load(self, plan: Plan, plan_id: bytes) -> int:
-        """Take a checked `plan.Plan` to be played next; returns a number of `STATUSES`."""
+        """Load a checked `plan.Plan` to be played next.
+
+        Returns:
+            A number of `STATUSES`.
+        """
         if self.state != IDLE:
             return BUSY
         self.plan = plan
@@ -242,9 +256,11 @@ class Player:
         return OK
 
     def restore(self, number: int, elapsed_ms: int, now_ms: int) -> bool:
-        """Take up, paused, a session of the loaded plan that a reset cut in step `number`.
+        """Resume as paused a session of the loaded plan that a reset cut in step `number`.
 
-        False, and nothing changed, where there is no such step or something is being played.
+        Returns:
+            Whether it was resumed; False, with nothing changed, where there is no such step or a
+            session goes on.
         """
         if self.state != IDLE or self.plan is None or not 0 <= number < self.plan.steps:
             return False
@@ -262,11 +278,15 @@ class Player:
         return True
 
     def receive(self, command: int, arg: int, source: int, now_ms: int) -> int:
-        """Obey a command of `vocab.COMMANDS`; returns `OK` or why it is refused.
+        """Obey a command of `vocab.COMMANDS`.
 
-        arg: for `EXTEND` ms, for `START_AT` a time of the same clock, for `STOP` the reason
-        (0 or `ENDED_STOPPED`, `ENDED_FAILED`).  source: a number of `SOURCES`.
-        A refused command changes nothing.
+        Args:
+            arg: For `EXTEND` ms, for `START_AT` a time of the same clock, for `STOP` the reason (0
+                or `ENDED_STOPPED`, `ENDED_FAILED`).
+            source: A number of `SOURCES`.
+
+        Returns:
+            `OK`, or why it is refused; a refused command changes nothing.
         """
         self.advance(now_ms)
         status = self._input(command, arg, source, now_ms)
@@ -274,7 +294,7 @@ class Player:
         return status
 
     def moment(self) -> tuple[int, int, int]:
-        """What a gesture that begins now is meant for, see `press`: session, step, meaning."""
+        """Return what a gesture beginning now is meant for, see `press`: session, step, meaning."""
         meaning = START
         if self.state == PAUSED:
             meaning = RESUME
@@ -284,11 +304,15 @@ class Player:
         return self._era, self.number, meaning
 
     def press(self, gesture: int, now_ms: int, made: tuple[int, int, int] | None = None) -> int:
-        """The wearer pressed the button: a number of `GESTURES`; returns as `receive`.
+        """Handle a gesture on the button: a number of `GESTURES`.
 
-        made: the `moment` of the gesture's first edge, None for the present one.  A gesture that
-        was meant for something that is over meanwhile is refused with `TOO_LATE`; a long press
-        always means stop.
+        Args:
+            made: The `moment` of the gesture's first edge, None for the present one. A gesture that
+                was meant for something that is over meanwhile is refused with `TOO_LATE`; a long
+                press always means stop.
+
+        Returns:
+            `OK`, or why it is refused.
         """
         self.advance(now_ms)
         what = _GESTURES[gesture]
@@ -302,7 +326,7 @@ class Player:
         return status
 
     def _is_meant(self, what: int, made: tuple[int, int, int]) -> bool:
-        """Whether a gesture made at that moment still means now what it meant then."""
+        """Return whether a gesture of that moment still means what it meant then."""
         era, number, meaning = self.moment()
         if era != made[0]:
             return False
@@ -315,11 +339,14 @@ class Player:
     def beat(
         self, bpm: int, rr: tuple[int, ...], now_ms: int, is_logged: bool = True, mark: int = 0
     ) -> None:
-        """The heart beats at `bpm` (1 to 255), with RR intervals in 1/1024 s, at most four.
+        """Take a heart rate of 1 to 255 bpm, with at most four RR intervals in 1/1024 s.
 
-        A heart rate that is no longer known is simply not told any more.  What is no heart rate,
-        such as the 0 of a sensor that has none yet, is passed over.  is_logged: False where the
-        log has enough of them.  mark: 0 or `HEART_BY_HOST`, for the log.
+        A heart rate that is no longer known is no longer passed in. A value that is no heart rate,
+        such as the 0 of a sensor that has none yet, is ignored.
+
+        Args:
+            is_logged: Whether the log takes this one.
+            mark: 0 or `HEART_BY_HOST`, for the log.
         """
         self.advance(now_ms)
         if not 1 <= bpm <= 255:
@@ -347,7 +374,7 @@ class Player:
         self._look_ahead()
 
     def coming(self) -> tuple[tuple[int, int, int], ...]:
-        """The pattern that is due next, as far as that is known; empty where it is not."""
+        """Return the pattern that is due next; empty where it is not known."""
         if self.state != RUNNING:
             return ()
         step, index = self._step, self._cue
@@ -393,9 +420,10 @@ class Player:
                 self._rearm()  # its first cue may be due before it begins
 
     def feel(self, pattern: tuple[tuple[int, int, int], ...], what: int, now_ms: int) -> bool:
-        """Have something felt that is in no plan, unless the motor has run too much for it.
+        """Play a pattern that is in no plan, unless the motor has run too much for it.
 
-        what: for the log, a number of `CUES` or of `vocab.WITHHELD_ALERT` and the like.
+        Args:
+            what: For the log, a number of `CUES` or of `vocab.WITHHELD_ALERT` and the like.
         """
         on = on_ms(pattern)
         if self.state == IDLE:
@@ -411,7 +439,7 @@ class Player:
         return fits
 
     def _has_plenty(self, plan: Plan, now_ms: int, besides_ms: int) -> bool:
-        """Whether the fullest minute of the plan has room now, so that nobody need look closer."""
+        """Whether the fullest minute of the plan has room now, so no closer check is needed."""
         on_ms_now = self._buzzer.ledger.minute(now_ms) + besides_ms
         return on_ms_now + plan.fullest_ms <= ON_MS_MAX
 
@@ -460,14 +488,14 @@ class Player:
         """Whether the present step, or the last one when idle, is a hold."""
         return self._step.kind == HOLD
 
-    # --- the machine
+    # --- the state machine
 
     def _input(self, what: int, arg: int, source: int, now_ms: int) -> int:
         row = TABLE[self.state].get(what)
         if row is None:
             return refusal(self.state, what)
         self._source = source
-        # From the class, not from the object: a bound method would be a new object.
+        # From the class, because a bound method would be a new object.
         refused: int = getattr(Player, row[0])(self, arg, now_ms)
         if refused:
             return refused
@@ -531,7 +559,7 @@ class Player:
             fresh = self._beat_ms is not None and now_ms - self._beat_ms <= BEAT_FRESH_MS
             if step.gate_bpm and not (fresh and self._bpm < step.gate_bpm):
                 return WAIT_HEART
-            # Nobody is held back for a rate that is not known: a limit is no duty to wear a sensor.
+            # An unknown rate holds nobody back: a limit does not oblige anyone to wear a sensor.
             if step.limit_bpm and fresh and self._bpm >= step.limit_bpm:
                 return WAIT_HEART
         return WAIT_PRESS if step.self_paced and not self._in_position else 0
@@ -548,7 +576,7 @@ class Player:
         self._given(number, cue, late_ms, now_ms)
 
     def _given(self, number: int, cue: int, late_ms: int, now_ms: int) -> None:
-        """The motor is driven: now there is time to say so."""
+        """Log the cue as played or as withheld, now that the motor is driven."""
         buzzer = self._buzzer
         if buzzer.was_felt:
             driven_ms = buzzer.driven_ms
@@ -556,14 +584,13 @@ class Player:
             self._log.append(driven_ms, CUE, number, cue, late_ms, self._lead_ms)
             self.lateness.add(late_ms)
         else:
-            # A plan that is played as written never comes to this; one on a board that was blocked
-            # for long may.
+            # A plan that is played as written never gets here; after a long block it may.
             self._log.append(now_ms, WITHHELD, number, cue, buzzer.ledger.minute(now_ms))
             self.withheld += 1
         self._rearm()
 
     def _next_cue(self) -> int:
-        """The cue that is due; the pointer goes on."""
+        """Return the cue that is due, and move on to the next."""
         if self._pending == _EARLY_DUE and self._ahead is not None:
             self._early += 1
             cue: int = self._ahead.cues[self._early - 1][2]
@@ -597,7 +624,7 @@ class Player:
         self._record(now_ms, STEP_ENDED, outcome, elapsed_ms, self._duration_ms)
 
     def _when_due(self, now_ms: int) -> int:
-        """Give the time that what happens now was due at: now, or earlier when this comes late."""
+        """Return when the present event was due: now, or earlier when the call is late."""
         return now_ms if self.due_ms is None else min(now_ms, self.due_ms)
 
     # --- the actions of TABLE: return OK (or nothing), or a refusal before any change
@@ -644,7 +671,7 @@ class Player:
         )
 
     def _begin_step(self, number: int, at_ms: int, now_ms: int) -> None:
-        """Enter a step that nobody could know before: from its first cue on."""
+        """Enter a step whose start was not known before: from its first cue on."""
         self._early = 0
         self._enter(number, at_ms, now_ms)
         lead_ms = self._lead_ms + self.prepare_ms

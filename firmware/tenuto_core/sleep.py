@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When a wearable may sleep deeply, and how often it should be heard until then.
+"""When a wearable may sleep deeply, and how often it advertises until then.
 
 Deep sleep ends the program: memory, log and link are gone, and only the button (or a charger, or
 motion, where the board has them) wakes it.  So it is never chosen in a session, while somebody is
@@ -15,7 +15,7 @@ EMPTY_PCT = 3
 
 
 def interval_ms(idle_ms: int) -> int:
-    """How often to advertise when nothing has happened for `idle_ms`."""
+    """Return the interval of advertising when nothing has happened for `idle_ms`."""
     return FAST_INTERVAL_MS if idle_ms < FAST_MS else SLOW_INTERVAL_MS
 
 
@@ -30,11 +30,14 @@ def may_sleep(
     has_unread: bool,
     battery_pct: int,
 ) -> bool:
-    """Whether to sleep now.
+    """Return whether to sleep now.
 
-    gains: whether deep sleep saves anything on this board; on the nRF52840 the radio's idle is as
-    good, and the log stays.  idle_ms: since a press, a link or a session.  has_unread: see above.
-    battery_pct: 0 to 100, 255 where it is not known.
+    Args:
+        gains: Whether deep sleep saves power on this board; on the nRF52840 the idle radio takes as
+            little, and the log is kept.
+        idle_ms: Time since a press, a link or a session.
+        has_unread: See above.
+        battery_pct: 0 to 100, 255 where it is not known.
     """
     if not gains or is_playing or is_connected or is_pairing or on_cable or idle_ms < AWAKE_MS:
         return False

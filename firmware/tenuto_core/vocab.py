@@ -36,7 +36,7 @@ try:
         "STEP_OUTCOMES",
         "WAITS",
     )
-except ImportError:  # a board is not given that file: it has no use for the words and little room
+except ImportError:  # a board does not get that file: it does not need the words
     pass
 
 # --- steps of a plan
@@ -57,13 +57,13 @@ BOTH, LEFT, RIGHT = range(3)
     ATTENTION,
 ) = range(9)
 
-# --- what may be asked of the player; the wire carries the first eight
+# --- commands to the player; the wire carries the first eight
 START, PAUSE, RESUME, SKIP, BACK, STOP, EXTEND, START_AT = range(8)
 
 # --- gestures on the wearable's one button
 PRESS, DOUBLE_PRESS, LONG_PRESS = 1, 2, 3
 
-# --- who caused it
+# --- sources of an event
 BY_PLAN, BY_WEARER, BY_HOST, BY_RESET = range(4)
 
 # --- why a session ended
@@ -112,7 +112,7 @@ WAIT_PRESS, WAIT_HEART = 1, 2
     CAUSE_DEEP_SLEEP,
 ) = range(7)
 
-# --- what was withheld to spare the motor, besides cues by their numbers
+# --- what was withheld to spare the motor; cues have their own numbers
 WITHHELD_ALERT, WITHHELD_MENU, WITHHELD_PAIRING = 0x100, 0x101, 0x102
 
 # --- records of the event log: kind, then what its fields a (16 bits), b and c (32 bits) hold
@@ -131,12 +131,12 @@ WITHHELD_ALERT, WITHHELD_MENU, WITHHELD_PAIRING = 0x100, 0x101, 0x102
     HEART,  # a: beats per minute (+ HEART_BY_HOST), b and c: up to four RR intervals in 1/1024 s
     SESSION_ENDED,  # a: reason + 256 * source, b: t_ms
     INTERRUPTED,  # a reset cut a session; a: 1 it goes on, 0 not, b: its boot id, c: its number
-    UTC,  # a host told it; a: ms, b: s since 1970, at this record's at_ms
+    UTC,  # from a host; a: ms, b: s since 1970, at this record's at_ms
     WITHHELD,  # a: what was not to be felt, b: ms that the motor ran in the last minute
 ) = range(1, 17)
 
 HEART_BY_HOST = 0x100
-"""In a of HEART: the host handed the beat over, from a strap that it hears."""
+"""In field a of HEART: the beat came from a host, which hears a strap."""
 
 NO_STEP = 0xFF
 NO_EXERCISE = 0xFF

@@ -16,11 +16,11 @@ in the features of `hello_answer`."""
 MAX_FRAME = 243
 """Largest frame in bytes: 244 fit one BLE packet of 251, one is the length."""
 MIN_FRAME = 64
-"""A link that cannot carry frames of this size is of no use."""
+"""A link must carry frames of at least this size."""
 LOG_AHEAD_MAX = 64
-"""So many records the band sends ahead of their acknowledgement."""
+"""How many records the band sends before an acknowledgement."""
 LOG_RESEND_MS = 5_000
-"""What was not acknowledged for so long comes again."""
+"""Records without an acknowledgement are sent again after this time."""
 
 HELLO, STATE, CLOCK, TIME_SET, STATS = 0x01, 0x02, 0x03, 0x04, 0x05
 CHALLENGE, PROOF, KEY_SET, IDENTITY, KEYS_FORGET = 0x06, 0x07, 0x08, 0x09, 0x0A
@@ -129,7 +129,7 @@ NO_SESSION = 0xFFFFFFFF
 
 
 class WireError(Exception):
-    """Bytes that are no frame of this protocol; says which and why."""
+    """Bytes that are no frame of this protocol; the message says which and why."""
 
 
 def _parts(op: int) -> tuple[str, str, bool]:
@@ -153,19 +153,23 @@ def _misfit(op: int, values: tuple) -> str:
 
 
 def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
-    """The bytes of one frame.
+    """Return the bytes of one frame.
 
-    values: the fields in the order of `FRAMES`.  Raises WireError if there are too many or too
-    few, if one does not fit its field, or if the frame grows longer than `MAX_FRAME`.
+    Args:
+        values: The fields in the order of `FRAMES`.
+
+    Raises:
+        WireError: There are too many or too few, one does not fit its field, or the frame is
+            longer than `MAX_FRAME`.
     """
     name, form, has_tail = _parts(op)
     if tail and not has_tail:
         raise WireError("{} takes no tail".format(name))
     try:
         packed = struct.pack(form, *values)
-        # MicroPython's struct cuts what does not fit, and leaves out what is not there.
+        # MicroPython's struct cuts values that do not fit, and skips missing ones.
         fits = struct.unpack(form, packed) == values
-    except Exception:  # noqa: BLE001 - each Python has another one
+    except Exception:  # noqa: BLE001 - the class differs between Pythons
         fits = False
     if not fits:
         raise WireError(_misfit(op, values))
@@ -176,7 +180,11 @@ def encode(op: int, tag: int, *values: int | bytes, tail: bytes = b"") -> bytes:
 
 
 def decode(frame: bytes) -> tuple[int, int, tuple, bytes]:
-    """The parts (op, tag, values, tail) of one frame; raises WireError if it is none."""
+    """Return the parts (op, tag, values, tail) of one frame.
+
+    Raises:
+        WireError: The bytes are no frame.
+    """
     size = len(frame)
     if size < 2:
         raise WireError("a frame has at least 2 bytes, got {}".format(size))
@@ -192,7 +200,11 @@ def decode(frame: bytes) -> tuple[int, int, tuple, bytes]:
 
 
 def split(packet: bytes) -> list[bytes]:
-    """The frames in a packet of length-prefixed frames; raises WireError if they do not add up."""
+    """Return the frames in a packet of length-prefixed frames.
+
+    Raises:
+        WireError: The lengths do not match the packet.
+    """
     frames, at = [], 0
     while at < len(packet):
         end = at + 1 + packet[at]
