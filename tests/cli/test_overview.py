@@ -186,3 +186,22 @@ def test_a_reader_that_has_gone_is_no_fault() -> None:
         )
 
     assert ran.stderr == b""
+
+
+@pytest.mark.parametrize("words", [["routines", "show", "lower-back"], ["run", "N\u00f6"], []])
+def test_what_an_old_terminal_cannot_show_comes_out_in_plain_characters(
+    words: list[str], tmp_path: Path
+) -> None:
+    folders = {f"XDG_{name}_HOME": str(tmp_path) for name in ("CONFIG", "DATA")}
+    result = subprocess.run(
+        [sys.executable, "-m", "tenuto", *words],
+        env={**os.environ, **folders, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+        timeout=patience_s(60),
+    )
+    said = result.stdout + result.stderr
+
+    assert said.isascii()
+    assert b"Unicode" not in said
+    assert result.returncode == (2 if "run" in words else 0)

@@ -8,6 +8,7 @@ from tenuto.sessions.events import (
     HeartBeat,
     HeartSensor,
     LinkLost,
+    LinkRestored,
     RecordsLost,
     SessionStarted,
 )
@@ -126,3 +127,17 @@ def test_recovery_is_that_of_the_first_minute() -> None:
 
     assert found is not None
     assert (found.peak_bpm, round(found.drop_bpm)) == (130, 30)
+
+
+def test_a_link_that_comes_back_after_the_end_makes_no_session_longer() -> None:
+    happened = [entry.event for entry in whole_session()]
+    plain = summarize(happened)
+    half_ms = plain.duration_ms // 2
+    late = [
+        LinkLost(t_ms=half_ms),
+        *happened,
+        LinkRestored(t_ms=plain.duration_ms + 3_600_000),
+        LinkLost(t_ms=plain.duration_ms + 3_700_000),
+    ]
+
+    assert summarize(sorted(late, key=lambda event: event.t_ms)).duration_ms == plain.duration_ms

@@ -7,6 +7,8 @@ Exit codes: 0 finished; 3 ended early by the wearer or the user; 2 wrong use or 
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import sys
 
@@ -14,9 +16,21 @@ from tenuto.cli import overview
 
 WRONG_USE, FAILED, STOPPED = 2, 1, 3
 
+_PLAIN = {
+    **dict.fromkeys(range(0x2500, 0x2580), "-"),
+    **dict.fromkeys(range(0x2580, 0x25A0), "#"),
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212"), "-"),
+    **dict.fromkeys(map(ord, "\u2018\u2019"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d"), '"'),
+    ord("\u00b7"): ".",
+    ord("\u2026"): "...",
+}
+"""What stands for lines, blocks and punctuation that an encoding lacks."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
+    _write_anywhere()
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
     try:
@@ -28,6 +42,22 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         code = _explain(error)
     sys.exit(code)
+
+
+def _write_anywhere() -> None:
+    """Have what a terminal or pipe cannot encode come out in plain characters."""
+    codecs.register_error("tenuto-plain", _in_plain_characters)
+    for stream in (sys.stdout, sys.stderr):
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        if isinstance(stream, io.TextIOWrapper) and codecs.lookup(encoding).name != "utf-8":
+            stream.reconfigure(errors="tenuto-plain")
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = "".join(_PLAIN.get(ord(one), "?") for one in error.object[error.start : error.end])
+    return plain, error.end
 
 
 def _run(words: list[str]) -> int:

@@ -16,7 +16,7 @@ from tenuto_core import vocab
 from tenuto_core.plan import PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
@@ -114,7 +114,7 @@ def summarize(happened: Iterable[Event]) -> Summary:
     ended = next(reversed(of(events.SessionEnded)), None)
     holds = [e for e in of(events.StepEnded) if e.kind == vocab.STEP_KINDS[vocab.HOLD]]
     outcomes = Counter(hold.outcome for hold in holds)
-    duration_ms = max((e.t_ms for e in all_events), default=0)
+    duration_ms = length_ms(all_events)
     beats = samples(all_events)
     rate = heart.rate(beats, duration_ms)
     late = sorted(cue.late_ms for cue in of(events.CueFired))
@@ -144,6 +144,17 @@ def summarize(happened: Iterable[Event]) -> Summary:
         records_lost=sum(e.count for e in of(events.RecordsLost)),
         links_lost=len(of(events.LinkLost)),
     )
+
+
+def length_ms(happened: Sequence[Event]) -> int:
+    """Return how long a session lasted, or lasts so far, in ms.
+
+    What the host itself notices, such as a link that comes back after the end, makes no session
+    longer; it counts only where nothing of the wearable's own is known.
+    """
+    ends = [e.t_ms for e in happened if isinstance(e, events.SessionEnded)]
+    logged = [e.t_ms for e in happened if e.seq is not None]
+    return ends[-1] if ends else max(logged or [e.t_ms for e in happened], default=0)
 
 
 def samples(happened: Iterable[Event]) -> list[heart.Sample]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tenuto.sessions import events, heart
 from tenuto_core import vocab
 
-from .summary import Summary, electrode_intervals, replay, samples, summarize
+from .summary import Summary, electrode_intervals, length_ms, replay, samples, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +138,7 @@ def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None 
     """
     happened = replay(session)
     told = [event for event, _ in happened]
-    end_ms = max((event.t_ms for event in told), default=0)
+    end_ms = length_ms(told)
     started = next((e for e in told if isinstance(e, events.SessionStarted)), None)
     return Account(
         row=session.row,
@@ -207,6 +207,8 @@ def _spans(
         elif from_ms is not None and isinstance(event, (*ends, events.SessionEnded)):
             spans.append(Span(from_ms, event.t_ms))
             from_ms = None
+        if isinstance(event, events.SessionEnded):
+            break  # what the host noticed afterwards is not of the session
     if from_ms is not None:
         spans.append(Span(from_ms, end_ms))
     return tuple(spans)
