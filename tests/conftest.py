@@ -13,6 +13,7 @@ import gc
 import logging
 import math
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -159,8 +160,13 @@ class Broker:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 
+    @property
+    def _socket_files(self) -> list[str]:
+        config = (self.folder / "mosquitto.conf").read_text()
+        return re.findall(r"^listener 0 (\S+)$", config, re.MULTILINE)
+
     def start(self) -> None:
-        """Start it, and return once it takes connections.
+        """Start it, and return once it takes connections, by its socket files too.
 
         Raises:
             RuntimeError: It ended, or took no connection for 10 s; with its log.
@@ -179,6 +185,9 @@ class Broker:
         ):
             with contextlib.suppress(OSError):
                 socket.create_connection((self.host, self.port), timeout=patience_s(1)).close()
+                for path in self._socket_files:  # it opens these last
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.connect(path)
                 return
             time.sleep(0.01)
         self.stop()
