@@ -14,3 +14,5 @@ from tests.mutants.run import ROOT, Mutant, mutants
 def test_a_fault_can_be_put_in(mutant: Mutant) -> None:
     assert mutant.old != mutant.new
     ast.parse(mutant.source(ROOT))
+    for place in mutant.tests:
+        assert (ROOT / place.partition("::")[0]).exists(), place
