@@ -483,6 +483,11 @@ class Config:
         """Return a person by the id, None if nobody has it."""
         return next((person for person in self.people if person.id == person_id), None)
 
+    def shares_heart_rate(self, person_id: str | None) -> bool:
+        """Return whether a person lets the heart rate go out; nobody known does not."""
+        found = self.person(person_id)
+        return found is not None and found.publish_heart_rate
+
     def routine_for(self, wearable: Wearable) -> str:
         """Return the name of the routine to start on a wearable where none is named."""
         return wearable.routine or self.routines.default

@@ -127,7 +127,7 @@ class Host:
             on_link=self.mqtt.on_link,
             skews=skews,
             stand_in=self._stand_in,
-            shares_heart=self._shares_heart,
+            shares_heart=lambda person: self.config.shares_heart_rate(person),  # noqa: PLW0108 - a reload brings another
         )
         self.commands = Commands(self.hub, self.plan, self.settings, self.mqtt.say_settings)
         for wearable in wearables:
@@ -155,10 +155,6 @@ class Host:
         """Return what to know a wearable by that tells neither serial number nor address."""
         address = self._addresses[wearable_id]
         return self._devices.of(wearable_id) if address is None else device_of(None, address, "")
-
-    def _shares_heart(self, person: str | None) -> bool:
-        found = self.config.person(person)
-        return found is not None and found.publish_heart_rate
 
     def compile(
         self, wearable: str, routine: Routine, adjustment: Adjustment | None = None

@@ -118,12 +118,11 @@ class MqttService:
             for person in self._host.config.people
             if person.id in worn_by
         ]
-        shared = {one.id for one in self._host.config.people if one.publish_heart_rate}
         subjects = [
             Subject(
                 id=wearable.id,
                 name=wearable.title,
-                heart=wearable.person in shared,
+                heart=self._host.config.shares_heart_rate(wearable.person),
                 manufacturer=registry.of(wearable).manufacturer,
                 model=registry.of(wearable).title,
             )

@@ -77,5 +77,4 @@ def changes(old: Config, new: Config) -> Changes:
 
 def _listeners(config: Config) -> set[str]:
     """Return the wearables whose heart rate goes out."""
-    shared = {person.id for person in config.people if person.publish_heart_rate}
-    return {wearable.id for wearable in config.wearables if wearable.person in shared}
+    return {one.id for one in config.wearables if config.shares_heart_rate(one.person)}
