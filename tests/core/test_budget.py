@@ -133,6 +133,21 @@ def test_an_alert_while_a_step_waits_leaves_room_for_what_comes_next() -> None:
     assert wrist.band.buzzer.cuts == 0
 
 
+def test_an_alert_before_a_start_that_was_set_leaves_room_for_its_first_minute() -> None:
+    wrist = Wrist(four_cues())
+    assert wrist.do(vocab.START_AT, wrist.now_ms + 20_000) == vocab.OK
+    wrist.band.alert(2, wrist.now_ms)
+    wrist.run(10_000)
+    wrist.band.alert(0, wrist.now_ms)
+    assert wrist.player.state == ARMED
+
+    wrist.run_out()
+
+    assert count_cues(wrist, vocab.HOLD_START) == 8
+    assert worst_ms(wrist) <= ON_MS_MAX
+    assert wrist.band.buzzer.cuts == 0
+
+
 def test_a_heart_that_calms_down_in_a_pause_does_not_make_up_for_the_wait() -> None:
     """What was awaited came while time stood still: the next step begins with the session."""
     rest = Step(vocab.REST, 5_000, exercise=0, gate_bpm=100, wait_max_ms=600_000)

@@ -654,11 +654,18 @@ async def test_what_waits_for_a_broker_is_bounded_in_memory_and_kept_in_the_hist
 
 
 @asynccontextmanager
-async def proxy(target: BrokerAddress, delay_s: float) -> AsyncIterator[BrokerAddress]:
-    """A broker that takes `delay_s` for each packet; never answers at all if that is infinite."""
+async def proxy(
+    target: BrokerAddress, delay_s: float, *, cut_at: bytes | None = None
+) -> AsyncIterator[BrokerAddress]:
+    """A broker that takes `delay_s` for each packet; never answers at all if that is infinite.
+
+    Each connection ends where the client sends `cut_at`.
+    """
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
+            if cut_at is not None and cut_at in data:
+                return
             await asyncio.sleep(min(delay_s, 1e6))
             writer.write(data)
             await writer.drain()

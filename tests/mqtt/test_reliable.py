@@ -27,6 +27,7 @@ from tests.mqtt.test_bridge import (
     Daemon,
     is_online,
     make_bridge,
+    proxy,
     running,
     until,
 )
@@ -161,6 +162,18 @@ async def test_a_second_tenuto_on_a_base_topic_stays_silent_and_says_why(
             assert board.now[BRIDGE] == "online", "its farewell is not the first one's"
         assert caplog.text.count("already uses the base topic") == 1
     assert (len(first.got), second.got) == (1, [])
+
+
+async def test_a_connection_that_ends_while_it_answers_another_tenuto_is_noticed_at_once(
+    address: BrokerAddress,
+) -> None:
+    async with proxy(address, 0.0, cut_at=b'"to":') as cut:
+        first = one_of_two(cut, 1, Daemon(), publish_timeout_s=patience_s(600), retry_first_s=600.0)
+        async with running(first):
+            await until(lambda: first.connected)
+            async with running(one_of_two(address, 2, Daemon())) as second:
+                await until(lambda: second.connected)
+                await until(lambda: not first.connected)
 
 
 async def test_it_takes_over_when_the_first_one_has_gone(address: BrokerAddress) -> None:

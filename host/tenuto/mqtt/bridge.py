@@ -23,7 +23,7 @@ from tenuto.sessions import events
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import SessionView
 
-from .connection import LEAVE_S, Connection, GiveWayError, Timing
+from .connection import LEAVE_S, Connection, GiveWayError, Timing, wait_for_end
 from .discovery import RETAINED_OF_PERSON, RETAINED_OF_WEARABLE, Subject
 from .home_assistant import Announcements, HomeAssistant
 from .inbox import Inbox
@@ -300,9 +300,11 @@ class Bridge:
     # --- one connection
 
     async def _serve(self, client: aiomqtt.Client, was_away: bool) -> None:  # noqa: FBT001
-        # Beside `_receive`, which hears of a connection that ends; a subscription waits in vain.
+        # Both may wait for an answer of the broker when the connection ends, and would not notice.
         await _first_of(
-            mqtt_send=self._speak(client, was_away=was_away), mqtt_receive=self._receive(client)
+            mqtt_send=self._speak(client, was_away=was_away),
+            mqtt_receive=self._receive(client),
+            mqtt_end=wait_for_end(client),
         )
 
     async def _speak(self, client: aiomqtt.Client, *, was_away: bool) -> None:

@@ -297,6 +297,17 @@ def _is_silence(error: BaseException) -> bool:
     return isinstance(error, aiomqtt.MqttError) and str(error) in ("Operation timed out", _CLOSED)
 
 
+async def wait_for_end(client: aiomqtt.Client) -> None:
+    """Wait until the connection has ended.
+
+    Raises:
+        aiomqtt.MqttError: It ended without a farewell.
+    """
+    ended = client._disconnected  # noqa: SLF001 - there is no public way
+    await asyncio.wait({ended})
+    ended.result()
+
+
 def _cause(client: aiomqtt.Client) -> BaseException | None:
     """Return what ended a connection, which is often more than what the one who waited was told."""
     ended = client._disconnected  # noqa: SLF001 - there is no public way
