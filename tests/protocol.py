@@ -292,6 +292,7 @@ RECORDS = {
     "interrupted": ("1 it goes on, 0 not", "boot id of the session", "its number there"),
     "utc": ("ms", "s since 1970", ""),
     "withheld": ("cue, or 256 alert, 257 menu, 258 pairing", "ms of motor in the last minute", ""),
+    "unfelt": ("cue", "number of its `cue` record", ""),
 }
 
 FEATURE_TEXTS = {

@@ -69,6 +69,7 @@ class Band(DeviceRequests):
         keyring: See `auth`; None to obey every peer.
         cause: Why the device started, a number of `vocab`.
         log: A `log.Log` to use instead of a new one of `log_records`, or None.
+        buzzer: A `buzzer.Buzzer` to use instead of a new one on `motor`, or None.
         memory, memory_at: Memory that survives a reset, and the offset in it for the motor's ledger
             note, see `limits.Ledger`.
 
@@ -95,6 +96,7 @@ class Band(DeviceRequests):
         log: Log | None = None,
         memory: bytearray | None = None,
         memory_at: int = 0,
+        buzzer: Buzzer | None = None,
     ) -> None:
         super().__init__()
         self.boot_id = boot_id
@@ -107,7 +109,7 @@ class Band(DeviceRequests):
         self.cause = cause
         self.keyring = keyring
         self.log = Log(log_records) if log is None else log
-        self.buzzer = Buzzer(motor, memory, memory_at, now_ms)
+        self.buzzer = Buzzer(motor, memory, memory_at, now_ms) if buzzer is None else buzzer
         self.player = Player(self.log, self.buzzer)
         self.button = Button()
         self.shelf = Shelf(Storage() if storage is None else storage)

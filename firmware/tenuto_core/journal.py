@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Remembers across a reset that a session was going on, and how far it was.
 
-It is written when a session begins, when it ends, and in between at most once a step and at most
-every `EVERY_MS`, always between cues.  Flash on the nRF52840 stands 10,000 writes of a page: a
+It is written when a session begins, when it ends, and in between at most once a step and as seldom
+as the storage asks, always between cues.  Flash on the nRF52840 stands 10,000 writes of a page: a
 session of six minutes writes at most 14 times, so the page lasts for 700 of them.
 """
 
@@ -11,7 +11,6 @@ from binascii import crc32
 
 from .storage import Storage
 
-EVERY_MS = 30_000
 _FORMAT = "<BBBxII8sII"
 _BYTES = 28
 _VERSION = 1
@@ -73,7 +72,8 @@ class Journal:
 
     def may_write(self, now_ms: int) -> bool:
         """Return whether the last entry is old enough for one in the midst of a session."""
-        return self._written_ms is None or now_ms - self._written_ms >= EVERY_MS
+        written_ms = self._written_ms
+        return written_ms is None or now_ms - written_ms >= self._storage.write_every_ms
 
     def write(self, entry: Entry, now_ms: int) -> None:
         """Store an entry; a failure to store is ignored, because it must not stop a session."""

@@ -74,6 +74,7 @@ RECORDS = (
     "interrupted",
     "utc",
     "withheld",
+    "unfelt",
 )
 
 

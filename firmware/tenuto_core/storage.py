@@ -7,7 +7,11 @@ class Storage:
 
     Names: `journal` (at most 32 bytes, written in sessions), `keys` (at most 69 bytes, written when
     a host is paired), `bonds` (4 bytes) and `plan0` to `plan3` (at most `plan.MAX_BYTES` + 12).
+
+    write_every_ms: How far apart writes in the midst of a session are at least; flash wears.
     """
+
+    write_every_ms = 30_000
 
     def load(self, name: str, start: int = 0, end: int | None = None) -> bytes | bytearray:
         """Return what was last saved under this name, or its bytes from `start` to before `end`.

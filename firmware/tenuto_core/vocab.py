@@ -133,7 +133,8 @@ WITHHELD_ALERT, WITHHELD_MENU, WITHHELD_PAIRING = 0x100, 0x101, 0x102
     INTERRUPTED,  # a reset cut a session; a: 1 it goes on, 0 not, b: its boot id, c: its number
     UTC,  # from a host; a: ms, b: s since 1970, at this record's at_ms
     WITHHELD,  # a: what was not to be felt, b: ms that the motor ran in the last minute
-) = range(1, 17)
+    UNFELT,  # a device that a host plays did not take a cue; a: cue, b: number of its CUE record
+) = range(1, 18)
 
 HEART_BY_HOST = 0x100
 """In field a of HEART: the beat came from a host, which hears a strap."""

@@ -8,7 +8,7 @@ import pytest
 from tenuto_core import vocab
 from tenuto_core.band import Band
 from tenuto_core.encode import encode
-from tenuto_core.journal import EVERY_MS, NONE, PLAYING, Entry, Journal
+from tenuto_core.journal import NONE, PLAYING, Entry, Journal
 from tenuto_core.lateness import ENDS_MS, Lateness
 from tenuto_core.menu import COUNT_PULSE, EMPTY, LEAVE_MS, PAIR_WITHIN_MS
 from tenuto_core.plan import Plan, Step
@@ -183,7 +183,7 @@ def test_the_journal_is_written_rarely_and_at_the_end() -> None:
     storage = Memory()
     wrist = begun(storage, 110_000)
     writes = wrist.band._journal.writes
-    assert 2 <= writes <= 1 + 110_000 // EVERY_MS
+    assert 2 <= writes <= 1 + 110_000 // Memory.write_every_ms
 
     wrist.do(vocab.STOP)
     follow(wrist, 2_000)

@@ -95,6 +95,7 @@ async def _run(
     from tenuto.routines.library import Library
     from tenuto.state.settings import SettingsStore
     from tenuto.terminal import choose_sink
+    from tenuto.wearables import registry
 
     from .prompt import Terminal
 
@@ -117,7 +118,7 @@ async def _run(
         )
     # A plan of one's own where the daemon would not find it or would compile another one.
     is_own = name.endswith(".toml") or adjustment != liked.adjustment
-    compiled = library.compile(present, adjustment)
+    compiled = library.compile(present, adjustment, registry.feel(wearable))
     clock = HostTime(setting.speed)
     gone = asyncio.Event()
     screen = choose_sink(

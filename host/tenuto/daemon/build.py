@@ -20,6 +20,7 @@ from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
+from tenuto.wearables import registry
 
 from .commands import Commands
 from .drivers import Drivers
@@ -169,7 +170,8 @@ class Host:
         """
         present, _ = as_grown(self.config, wearable, routine)
         liked = self.settings.preferences(wearable).adjustment
-        return self.library.compile(present, adjustment or liked)
+        feel = registry.feel(self.config.wearable(wearable))
+        return self.library.compile(present, adjustment or liked, feel)
 
     def plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
         """Compile a routine by its name, for None the usual one there.

@@ -47,6 +47,8 @@ class Summary:
         bpm_mean: Over the time in which a rate was known.
         recovery: Recovery of the first minute.
         variability: Only of intervals from electrodes.
+        cues: How many were due, silent ones left out.
+        unfelt: How many of them the device did not take.
         late_p99_ms, late_max_ms: Of the cues, on the wearable's own clock.
         duration_ms: From the start to the end, or to the last event so far.
     """
@@ -68,6 +70,7 @@ class Summary:
     recovery: heart.Recovery | None
     variability: heart.Variability | None
     cues: int
+    unfelt: int
     late_p99_ms: int | None
     late_max_ms: int | None
     records_lost: int
@@ -117,8 +120,9 @@ def summarize(happened: Iterable[Event]) -> Summary:
     duration_ms = length_ms(all_events)
     beats = samples(all_events)
     rate = heart.rate(beats, duration_ms)
-    late = sorted(cue.late_ms for cue in of(events.CueFired))
     plan = started.plan if started else None
+    due = [cue for cue in of(events.CueFired) if events.pattern_of(plan, cue.cue) != ()]
+    late = sorted(cue.late_ms for cue in due)
     known = started is not None and started.routine != UNKNOWN_ROUTINE
     return Summary(
         routine=started.routine if started and known else None,
@@ -138,6 +142,7 @@ def summarize(happened: Iterable[Event]) -> Summary:
         recovery=heart.recovery(beats),
         variability=heart.variability(electrode_intervals(all_events)),
         cues=len(late),
+        unfelt=len(of(events.Unfelt)),
         # The smallest lateness that at least 99 of 100 cues keep.
         late_p99_ms=late[math.ceil(0.99 * len(late)) - 1] if late else None,
         late_max_ms=late[-1] if late else None,

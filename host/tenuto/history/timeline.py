@@ -84,6 +84,7 @@ class Account:
         happened: The events with their time in ms since 1970.
         muscles: Muscles of each exercise, as far as they are known.
         away: While the link was lost.
+        cues: Those that were felt, as far as that is known.
         intervals: RR in ms that are known to come from electrodes, with the time they came at.
     """
 
@@ -149,11 +150,23 @@ def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None 
         pauses=_spans(told, events.Paused, (events.Resumed,), end_ms),
         waits=_spans(told, events.Waiting, (events.StepEnded, events.Paused), end_ms),
         away=_spans(told, events.LinkLost, (events.LinkRestored,), end_ms),
-        cues=tuple(Cue(e.t_ms, e.cue, e.late_ms) for e in told if isinstance(e, events.CueFired)),
+        cues=_cues(told),
         samples=tuple(samples(told)),
         intervals=tuple(electrode_intervals(told)),
         muscles={**(known or {}), **{note.name: note.muscles for note in session.exercises}},
     )
+
+
+def _cues(told: Sequence[Event]) -> tuple[Cue, ...]:
+    cues: list[Cue] = []
+    for event in told:
+        if isinstance(event, events.CueFired):
+            cues.append(Cue(event.t_ms, event.cue, event.late_ms))
+        elif isinstance(event, events.Unfelt):
+            at = next((at for at in reversed(range(len(cues))) if cues[at].cue == event.cue), None)
+            if at is not None:
+                del cues[at]
+    return tuple(cues)
 
 
 def _phases(told: Sequence[Event], end_ms: int) -> list[Phase]:

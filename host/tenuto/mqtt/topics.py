@@ -163,6 +163,8 @@ def session_payload(view: SessionView) -> dict[str, Any]:
         "step_started_at": _utc(view.step_started),
         "step_ends_at": _utc(view.step_ends),
         "link": "ok" if view.link_ok else "lost",
+        "cues": None if view.ended is None else view.cues,
+        "cues_not_felt": view.unfelt,
         "reason": view.reason,
     }
 

@@ -157,6 +157,9 @@ def _session_figures(told: Account) -> list[_Figure]:
     if summary.pauses:
         noun = count(summary.pauses, "pause", "pauses")
         figures.append(_Figure("Paused", f"{clock(summary.paused_ms)} min", noun))
+    if summary.unfelt:
+        note = f"of {count(summary.cues, 'cue', 'cues')}: the device did not take them"
+        figures.append(_Figure("Not felt", str(summary.unfelt), note))
     if summary.bpm_mean is not None:
         note = f"{summary.bpm_min} to {summary.bpm_max}"
         figures.append(_Figure("Heart rate", f"{summary.bpm_mean:.0f} bpm", note))

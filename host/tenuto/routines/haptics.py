@@ -78,6 +78,11 @@ class _Entry:
         "Strength in percent.",
         default=100,
     )
+    count: int | None = key(
+        Whole(0, MAX_PATTERN_PULSES),
+        "How many buzzes on a device whose buzzes are all alike.",
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         remarks = list(self._remarks())
@@ -118,6 +123,8 @@ class Vocabulary:
     Attributes:
         patterns: In the order of `vocab.CUES`, an empty one for a silent cue.
         feels_like: A text for people for each, may be empty.
+        counts: How many buzzes each has on a device whose buzzes are all alike; None for as many as
+            its pattern has.
         file: Where it was read.
 
     Raises:
@@ -126,6 +133,7 @@ class Vocabulary:
 
     patterns: tuple[Pattern, ...]
     feels_like: tuple[str, ...] = ("",) * len(CUES)
+    counts: tuple[int | None, ...] = (None,) * len(CUES)
     file: str = field(default="haptics", compare=False)
 
     def __post_init__(self) -> None:
@@ -185,15 +193,24 @@ def parse(data: str | bytes, file: str, base: Vocabulary | None = None) -> Vocab
 
 
 def _assemble(entries: dict[str, _Entry], file: str, base: Vocabulary | None) -> Vocabulary:
-    patterns, texts = [], []
+    patterns, texts, counts = [], [], []
     for number, name in enumerate(CUES):
+        known = None if base is None else base.counts[number]
         if name in entries:
-            patterns.append(entries[name].pattern)
-            texts.append(entries[name].feels_like)
+            entry = entries[name]
+            patterns.append(entry.pattern)
+            texts.append(entry.feels_like)
+            if entry.count is not None:
+                known = entry.count
+            elif not entry.on_off_ms:
+                known = 0  # a cue that is silent is so everywhere
         elif base is not None:
             patterns.append(base.patterns[number])
             texts.append(base.feels_like[number])
-    return Vocabulary(patterns=tuple(patterns), feels_like=tuple(texts), file=file)
+        counts.append(known)
+    return Vocabulary(
+        patterns=tuple(patterns), feels_like=tuple(texts), counts=tuple(counts), file=file
+    )
 
 
 def load(path: Path, base: Vocabulary | None = None) -> Vocabulary:
@@ -212,7 +229,7 @@ def lint(vocabulary: Vocabulary) -> list[str]:
         warnings += [f"{cue}: {text}" for text in _lint_pattern(pattern)]
     numbered = list(zip(CUES, vocabulary.patterns, strict=True))
     for (first, one), (second, other) in itertools.combinations(numbered, 2):
-        if one and _alike(one, other):
+        if one and alike(one, other):
             warnings.append(
                 f"{first} and {second} feel the same: give them another count of buzzes,"
                 " or make short ones three times as long"
@@ -249,7 +266,8 @@ def _near(one: int, other: int, ratio: float) -> bool:
     return max(one, other) < ratio * min(one, other)
 
 
-def _alike(one: Pattern, other: Pattern) -> bool:
+def alike(one: Pattern, other: Pattern) -> bool:
+    """Return whether two patterns feel the same."""
     one, other = _felt(one), _felt(other)
     return len(one) == len(other) and all(
         _near(a[0], b[0], STRENGTH_RATIO_MIN) and _near(a[1], b[1], LENGTH_RATIO_MIN)

@@ -16,12 +16,14 @@ from tenuto.toml import rules, tables
 
 from .adjust import AS_WRITTEN, adjust, adjust_vocabulary
 from .compile import compile_routine
+from .feel import fit
 
 if TYPE_CHECKING:
     from tenuto.config import Config
 
     from .adjust import Adjustment
     from .compile import CompiledPlan
+    from .feel import Feel
     from .haptics import Vocabulary
     from .routine import Routine
 
@@ -126,21 +128,33 @@ class Library:
         base = _vocabulary(shipped("config") / "haptics.toml", None)
         return base if self.haptics_file is None else _vocabulary(self.haptics_file, base)
 
-    def plan(self, name: str, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
-        """Compile a routine by its name.
+    def plan(
+        self, name: str, adjustment: Adjustment = AS_WRITTEN, feel: Feel | None = None
+    ) -> CompiledPlan:
+        """Compile a routine by its name; see `compile`.
 
         Raises:
             InputError: If it is not there, or is wrong.
         """
-        return self.compile(self.routine(name), adjustment)
+        return self.compile(self.routine(name), adjustment, feel)
 
-    def compile(self, found: Routine, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
+    def compile(
+        self, found: Routine, adjustment: Adjustment = AS_WRITTEN, feel: Feel | None = None
+    ) -> CompiledPlan:
         """Compile a routine with the vocabulary.
+
+        Args:
+            found: The routine.
+            adjustment: How the person likes it.
+            feel: What the motor of the device can do, None for one that plays every pattern as it
+                is written.
 
         Raises:
             InputError: If they do not fit.
         """
         vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
+        if feel is not None:
+            vocabulary = fit(vocabulary, feel)
         return _compile(adjust(found, adjustment), vocabulary)
 
 

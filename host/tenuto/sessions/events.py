@@ -12,6 +12,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tenuto_core import vocab
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -82,13 +84,25 @@ class StepEnded(StepEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CueFired(Event):
-    """A cue was given to the motor."""
+    """A cue was given to the motor; an `Unfelt` right after it takes that back."""
 
     name: ClassVar[str] = "cue"
     cue: str
     """One of `vocab.CUES`."""
     late_ms: int
     """How much later than planned, on the wearable's own clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfelt(Event):
+    """A cue that was due a moment before was not felt: the device did not take it.
+
+    Only of a device that can do no more than buzz; the host plays for it.
+    """
+
+    name: ClassVar[str] = "unfelt"
+    cue: str
+    """One of `vocab.CUES`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +193,14 @@ class HeartSensor(Event):
     """`ecg` or `optical`, None where that is not known."""
     is_heard: bool = True
     """False once no beat came for a while."""
+
+
+def pattern_of(plan: Plan | None, cue: str) -> tuple[tuple[int, int, int], ...] | None:
+    """Return how a cue feels in a plan: empty for a silent one, None where that is not known."""
+    if plan is None or cue not in vocab.CUES:
+        return None
+    number = vocab.CUES.index(cue)
+    return plan.patterns[number] if number < len(plan.patterns) else None
 
 
 EVENTS_OF_THE_HEART: frozenset[type[Event]] = frozenset({HeartBeat, HeartSensor})

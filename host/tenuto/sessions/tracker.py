@@ -22,6 +22,7 @@ from .events import (
     Skipped,
     StepEnded,
     StepStarted,
+    Unfelt,
     Waiting,
     WentBack,
     Withheld,
@@ -166,6 +167,9 @@ class Tracker:
         cue = _name(vocab.CUES, record.a)
         return CueFired(t_ms=t_ms, seq=record.seq, cue=cue, late_ms=record.b)
 
+    def _unfelt(self, record: Record, t_ms: int) -> Event:
+        return Unfelt(t_ms=t_ms, seq=record.seq, cue=_name(vocab.CUES, record.a))
+
     def _paused(self, record: Record, t_ms: int) -> Event:
         return Paused(t_ms=t_ms, seq=record.seq, source=_name(vocab.SOURCES, record.a))
 
@@ -233,6 +237,7 @@ _MAKERS: dict[int, Callable[[Tracker, Record, int], Event]] = {
     vocab.EXTENDED: Tracker._extended,  # noqa: SLF001
     vocab.WAITING: Tracker._waiting,  # noqa: SLF001
     vocab.WITHHELD: Tracker._withheld,  # noqa: SLF001
+    vocab.UNFELT: Tracker._unfelt,  # noqa: SLF001
     vocab.HEART: Tracker._heart,  # noqa: SLF001
     vocab.SESSION_ENDED: Tracker._session_ended,  # noqa: SLF001
 }

@@ -90,6 +90,10 @@ class SessionView:
     """When the pause began that goes on."""
     last_cue: str | None = None
     last_cue_at: Moment | None = None
+    cues: int = 0
+    """How many were due so far, silent ones left out where the plan is known."""
+    unfelt: int = 0
+    """How many of them the device did not take."""
     bpm: int | None = None
     bpm_at: Moment | None = None
     link_ok: bool = True
@@ -163,6 +167,9 @@ class SessionView:
                 self._start_step(event, now)
             case events.CueFired():
                 self.last_cue, self.last_cue_at = event.cue, now
+                self.cues += events.pattern_of(self._plan, event.cue) != ()
+            case events.Unfelt():
+                self.unfelt += 1
             case events.Paused():
                 self.state = State.PAUSED
                 self.paused = now
@@ -247,6 +254,8 @@ class SessionView:
                 holds=self.holds,
                 last_cue=self.last_cue,
                 last_cue_at=self.last_cue_at,
+                cues=self.cues,
+                unfelt=self.unfelt,
                 bpm=self.bpm,
                 bpm_at=self.bpm_at,
                 link_ok=self.link_ok,

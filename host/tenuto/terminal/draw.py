@@ -242,6 +242,8 @@ def _remark(screen: ScreenState, now_ms: int, width: int) -> Text:
     """Return what the person should know or do now, empty if nothing."""
     view = screen.view
     if screen.link_lost_utc_ms is not None:
+        if view.state is State.PAUSED:
+            return Text("out of reach, and paused: what you see here is old", CARE)
         return Text("out of reach: what you see here is old, the cues still come", CARE)
     if view.state is State.PAUSED:
         since_ms = 0 if view.paused is None else now_ms - view.paused.utc_ms
@@ -322,10 +324,14 @@ def _curve(screen: ScreenState, cells: int, frame: Frame) -> str:
 def _link(screen: ScreenState, now_ms: int) -> Text:
     if screen.link_lost_utc_ms is not None:
         since = words.clock(now_ms - screen.link_lost_utc_ms)
-        return Text(f"out of reach for {since}; it goes on alone", CARE)
+        alone = "" if screen.view.state is State.PAUSED else "; it goes on alone"
+        return Text(f"out of reach for {since}{alone}", CARE)
     if screen.view.records_lost:
         lost = words.count(screen.view.records_lost, "record", "records")
         return Text(f"connected, {lost} lost", CARE)
+    if screen.view.unfelt:
+        said = f"connected, {screen.view.unfelt} of {screen.view.cues} cues not felt"
+        return Text(said, CARE)
     return Text("connected")
 
 
@@ -348,6 +354,8 @@ def _felt_line(felt: Felt, frame: Frame, width: int, *, newest: bool) -> Text:
     line.append(f"{words.clock(felt.t_ms):>5}  ", QUIET)
     said = words.cue(felt.cue) + (f" x {felt.times}" if felt.times > 1 else "")
     line.append(f"{said:{_CUE_WORDS_WIDTH}}  ", "bold" if newest else "")
+    if not felt.is_felt:
+        return line.append("not felt", CARE)
     return line.append(drawn, ACCENT if newest else "")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from tenuto.sessions import events
+from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 from . import words
@@ -86,6 +87,8 @@ class LinesSink:
             case events.CueFired() if event.cue != _TICK:
                 felt = draw_felt(screen.cues[0].pattern, 100, plain=self._plain)
                 return f"felt: {words.cue(event.cue):18} {felt}".rstrip()
+            case events.Unfelt():
+                return f"not felt: {words.cue(event.cue)}"
             case events.Paused():
                 return "paused: press to go on"
             case events.Resumed():
@@ -107,7 +110,9 @@ class LinesSink:
             case events.HeartSensor():
                 return f"{words.printable(event.sensor)} is not heard: the heart rate is not known"
             case events.LinkLost():
-                return "the wearable is out of reach; the session goes on there"
+                is_paused = screen.view.state is State.PAUSED
+                how = "is paused" if is_paused else "goes on there"
+                return f"the wearable is out of reach; the session {how}"
             case events.LinkRestored():
                 return "the wearable is in reach again"
             case events.RecordsLost():

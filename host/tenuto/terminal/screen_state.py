@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenuto.history.summary import Summary, summarize
@@ -31,12 +31,14 @@ class Felt:
     Attributes:
         t_ms: When in the session, the last time.
         pattern: None where it is not known.
+        is_felt: False where the device did not take it.
     """
 
     t_ms: int
     cue: str
     pattern: tuple[tuple[int, int, int], ...] | None
     times: int = 1
+    is_felt: bool = True
 
 
 class ScreenState:
@@ -80,6 +82,8 @@ class ScreenState:
                 self.wait_ends_utc_ms = entry.utc_ms + event.max_ms
             case events.CueFired():
                 self._feel(event)
+            case events.Unfelt():
+                self._take_back(event)
             case events.HeartBeat():
                 self.beats.append(event.bpm)
             case events.LinkLost():
@@ -140,16 +144,19 @@ class ScreenState:
 
     def _feel(self, event: events.CueFired) -> None:
         times = 1
-        if self.cues and self.cues[0].cue == event.cue:
+        if self.cues and self.cues[0].cue == event.cue and self.cues[0].is_felt:
             times += self.cues.popleft().times
-        pattern = self._pattern(event.cue)
+        pattern = events.pattern_of(self.view.plan, event.cue)
         self.cues.appendleft(Felt(event.t_ms, event.cue, pattern, times))
 
-    def _pattern(self, cue: str) -> tuple[tuple[int, int, int], ...] | None:
-        if self.view.plan is None or cue not in vocab.CUES:
-            return None
-        pattern: tuple[tuple[int, int, int], ...] = self.view.plan.patterns[vocab.CUES.index(cue)]
-        return pattern
+    def _take_back(self, event: events.Unfelt) -> None:
+        """Show the newest such cue as not felt; those felt before it stay."""
+        for at, felt in enumerate(self.cues):
+            if felt.cue == event.cue and felt.is_felt:
+                self.cues[at] = replace(felt, times=1, is_felt=False)
+                if felt.times > 1 and len(self.cues) < CUES_KEPT:
+                    self.cues.insert(at + 1, replace(felt, times=felt.times - 1))
+                return
 
 
 class ScreenStates:

@@ -189,7 +189,11 @@ def _heart(result: Summary) -> str:
 def _cues(result: Summary, speed: float) -> str:
     if result.late_max_ms is None:
         return "none felt"
-    words = f"{result.cues} felt, at most {result.late_max_ms} ms late"
+    if result.unfelt:
+        felt = f"{result.unfelt} of {result.cues} not felt, the others"
+    else:
+        felt = f"{result.cues} felt,"
+    words = f"{felt} at most {result.late_max_ms} ms late"
     return f"{words} (at {speed:g} times speed)" if 1 < speed < float("inf") else words
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tenuto.config import Wearable
     from tenuto.links.ble import BleAdapter
     from tenuto.links.scan import Found
+    from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
@@ -117,6 +118,8 @@ class Model:
             the table `options` of a [[wearable]]; None where it has none.
         worn_as: For a sensor, the key of a [[wearable]] that has its address.
         build: Returns the driver of a wearable of this model.
+        feel: Returns what the motor of a wearable can do; None for a model that plays every
+            pattern as it is written.
         build_sensor: Returns what keeps the sensor of a wearable until it is cancelled, and calls
             back with each measurement, the sensor's name and its kind; None if it has no such.
         simulate: Puts one into a simulated room, by its id and who wears it.
@@ -140,6 +143,7 @@ class Model:
     options: type | None = None
     worn_as: str | None = None
     build: Callable[[Wearable, BuildContext], Awaitable[Driver]] | None = None
+    feel: Callable[[Wearable], Feel] | None = None
     build_sensor: (
         Callable[
             [Wearable, BuildContext, Callable[[Measurement, str, str | None], None]],

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Wearable
     from tenuto.links.scan import Found
+    from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
 
     from .base import Driver
@@ -107,6 +108,12 @@ def find(model_id: str) -> Model:
 def of(wearable: Wearable) -> Model:
     """Return the model of a configured wearable."""
     return find(wearable.model)
+
+
+def feel(wearable: Wearable) -> Feel | None:
+    """Return what its motor can do, None where it plays every pattern as it is written."""
+    model = of(wearable)
+    return None if model.feel is None else model.feel(wearable)
 
 
 def recognize(found: Found) -> Model | None:
