@@ -294,6 +294,11 @@ def test_files_for_the_broker_start_at_the_configuration(tmp_path: Path) -> None
     assert other.password == "of the environment"  # noqa: S105
     assert "s3cret" not in repr(find_config(file)) + repr(broker)
 
+    secret.write_text("s3cret", encoding="utf-8-sig")  # as some editors write it
+    marked = find_config(file).broker({})
+    assert marked is not None
+    assert marked.password == "s3cret"  # noqa: S105
+
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are of POSIX")
 def test_all_files_for_the_broker_that_cannot_be_used_are_told_at_once(tmp_path: Path) -> None:

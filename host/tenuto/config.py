@@ -16,6 +16,7 @@ from platformdirs import PlatformDirs
 from platformdirs.macos import MacOS
 
 from tenuto.errors import InputError, Mistake
+from tenuto.files import open_regular, read_input
 from tenuto.links.radios.registry import name_pattern, names_allowed
 from tenuto.links.registry import LINKS, PLACE_KEYS
 from tenuto.mqtt.address import BrokerAddress
@@ -437,8 +438,12 @@ class Config:
             for name in ("ca_file", "certificate", "certificate_key")
         }
         for name, path in files.items():
-            if path is not None and not os.access(path, os.R_OK):
-                mistakes.append(Mistake(str(path), 0, f"`{name}` of [mqtt] cannot be read"))
+            try:
+                if path is not None:
+                    open_regular(path).close()
+            except OSError as error:
+                text = f"`{name}` of [mqtt] cannot be read: {error.strerror}"
+                mistakes.append(Mistake(str(path), 0, text))
         password = environ.get(PASSWORD_VARIABLE, address.password)
         if PASSWORD_VARIABLE in environ and address.user is None:
             text = f"{PASSWORD_VARIABLE} needs a user: write [mqtt] url as mqtt://user@host"
@@ -500,9 +505,9 @@ def _read_secret(path: Path) -> str:
         InputError: If it cannot be read, is empty, or others may read it.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            text = file.readline(1_000).rstrip("\r\n")
+            text = file.readline(1_000).decode("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         text = f"`password_file` of [mqtt] cannot be read: {why}"
@@ -550,7 +555,7 @@ def find_config(explicit: Path | None = None) -> Config:
         path = own_folders().config / "tenuto.toml"
         if not path.is_file():
             return Config()
-    config = parse(tables.read_bytes(path), str(path))
+    config = parse(read_input(path), str(path))
     _check_owner_only(path, config)
     return config
 

@@ -44,12 +44,23 @@ class Mistake:
         return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
 
 
+MISTAKES_TOLD_MAX = 100
+
+
 class InputError(TenutoError):
-    """A file or an argument is wrong; `mistakes` has all that was found, in order of lines."""
+    """A file or an argument is wrong; `mistakes` has all that was found, in order of lines.
+
+    Its text has the first `MISTAKES_TOLD_MAX`.
+    """
 
     def __init__(self, mistakes: Sequence[Mistake] | str) -> None:
         self.mistakes: tuple[Mistake, ...] = () if isinstance(mistakes, str) else tuple(mistakes)
-        text = mistakes if isinstance(mistakes, str) else "\n".join(map(str, mistakes))
+        if isinstance(mistakes, str):
+            text = mistakes
+        else:
+            text = "\n".join(map(str, mistakes[:MISTAKES_TOLD_MAX]))
+            if len(mistakes) > MISTAKES_TOLD_MAX:
+                text += f"\nand {len(mistakes) - MISTAKES_TOLD_MAX} mistakes more"
         super().__init__(text)
 
 

@@ -17,8 +17,10 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +39,9 @@ _Ready = tuple[selectors.SelectorKey, int]
 
 VIRTUAL_START_S = 1000.0
 """Where the virtual clock begins: not 0, which too much code takes for "never"."""
+
+ASIDE_MAX = 8
+"""Jobs done `aside` at the same time; those that hang count for as long as they do."""
 
 _CANCELLED_MIN = 100
 """So many cancelled timers stay where they are until they are due; where more than half of all are
@@ -66,6 +71,49 @@ class SideThread(ThreadPoolExecutor):
 
     def __init__(self, name: str) -> None:
         super().__init__(max_workers=1, thread_name_prefix=name)
+
+
+_asides = threading.BoundedSemaphore(ASIDE_MAX)
+
+
+async def aside(job: Callable[[], _T], *, name: str, timeout_s: float) -> _T:
+    """Do a job that may hang, such as to read from a network share, and wait only so long for it.
+
+    It has a thread of its own, which does not keep the process from ending. In virtual time, as
+    with a `SideThread`, it is done at once.
+
+    Args:
+        job: What to do; it cannot be stopped, so it must change nothing that matters later.
+        name: Of the thread.
+        timeout_s: In real seconds.
+
+    Raises:
+        TimeoutError: It took longer, or `ASIDE_MAX` others have not come back.
+    """
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, VirtualEventLoop):
+        return job()
+    if not _asides.acquire(blocking=False):
+        raise TimeoutError
+    result: asyncio.Future[_T] = loop.create_future()
+
+    def deliver(settle: Callable[[Any], None], value: object) -> None:
+        if not result.done():
+            settle(value)
+
+    def work() -> None:
+        try:
+            outcome: tuple[Callable[[Any], None], object] = (result.set_result, job())
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            outcome = (result.set_exception, error)
+        finally:
+            _asides.release()
+        with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
+            loop.call_soon_threadsafe(deliver, *outcome)
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    async with asyncio.timeout(real_s(timeout_s)):
+        return await result
 
 
 class _ScaledSelector(selectors.SelectSelector):

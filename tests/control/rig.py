@@ -97,8 +97,10 @@ class Process:
 
 
 @contextmanager
-def tenuto_process(*arguments: str, folder: Path, **environ: str) -> Iterator[Process]:
-    running = Process(*arguments, folder=folder, **environ)
+def tenuto_process(
+    *arguments: str, folder: Path, module: str = "tenuto", **environ: str
+) -> Iterator[Process]:
+    running = Process(*arguments, folder=folder, module=module, **environ)
     try:
         yield running
     finally:

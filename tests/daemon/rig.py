@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tenuto.links.base import Link
     from tenuto.links.in_process import InProcessBand
+    from tenuto.routines.compile import CompiledPlan
     from tenuto.state.clocks import ClockStore
     from tenuto.wearables.link_slots import LinkSlots
 
@@ -118,8 +119,12 @@ async def daemon_for(
             driver = band if isinstance(band, BandDriver) else BandDriver(band)
             hub.add(name, None, driver, slots)
         task = asyncio.create_task(hub.run(), name="daemon")
+
+        async def plan(_wearable: str, name: str | None) -> CompiledPlan:
+            return library.plan(name or "lower-back")
+
         try:
-            yield Commands(hub, lambda _, name: library.plan(name or "lower-back")), store
+            yield Commands(hub, plan), store
         finally:
             task.cancel()
             await asyncio.wait({task})

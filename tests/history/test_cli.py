@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import re
 import sqlite3
 import stat
@@ -255,6 +256,59 @@ def test_what_cannot_be_done_is_told(
     assert code == 2
     assert text in err
     assert "lower-back" in history()[1]
+
+
+@pytest.fixture
+def exported(history: Callable[..., Typed], database: Path, tmp_path: Path) -> Path:
+    """What `export` wrote of a history that is not there any more."""
+    keep(database, whole_session())
+    file = tmp_path / "out.jsonl"
+    assert history("export", "-o", str(file))[0] == 0
+    for left in tmp_path.glob("history.db*"):
+        left.unlink()
+    return file
+
+
+def typed_in(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_import_reads_standard_input(
+    history: Callable[..., Typed], exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed_in(exported.read_bytes(), monkeypatch)
+
+    code, out, _ = history("import", "-")
+    assert (code, out.partition(",")[0]) == (0, "1 session is new")
+    typed_in(b"nothing\n", monkeypatch)
+    code, _, err = history("import", "-")
+    assert (code, err) == (2, "tenuto: standard input:1: is no JSON\n")
+
+
+def test_a_file_that_an_editor_has_marked_is_imported(
+    history: Callable[..., Typed], exported: Path
+) -> None:
+    exported.write_bytes(b"\xef\xbb\xbf" + exported.read_bytes())
+
+    assert history("import", str(exported))[0] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.timeout(30)
+def test_import_waits_for_no_pipe_and_holds_no_line_without_end(
+    history: Callable[..., Typed], tmp_path: Path
+) -> None:
+    file = tmp_path / "in.jsonl"
+    os.mkfifo(file)
+    assert "is a named pipe, allowed is a regular file" in history("import", str(file))[2]
+    assert "is a device, allowed is a regular file" in history("import", "/dev/zero")[2]
+    file.unlink()
+    with file.open("wb") as long:
+        long.truncate(1 << 40)  # one line of it, of which nothing is on the disk
+
+    code, _, err = history("import", str(file))
+    assert code == 2
+    assert "in.jsonl:1: is longer than 400000 bytes" in err
 
 
 @pytest.mark.parametrize("words", [["export"], ["check"], ["delete", "1", "--yes"]])

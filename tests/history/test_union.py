@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import random
 import sqlite3
 from contextlib import closing
@@ -351,13 +350,3 @@ async def test_lines_with_numbers_that_cannot_be_are_refused(
         await take(tmp_path / "b.db", [line.replace(old, new) for line in lines])
     async with Store(tmp_path / "b.db") as store:
         assert await store.sessions() == []
-
-
-async def test_a_file_that_an_editor_has_marked_is_read(tmp_path: Path) -> None:
-    async with Store(tmp_path / "a.db") as store:
-        await store.add(whole_session())
-    first, *rest = await export(tmp_path / "a.db")
-
-    (taken,) = await take(tmp_path / "b.db", [f"\ufeff{first}", *rest])
-    assert taken.sessions == 1
-    assert json.loads(first)["version"] == 2

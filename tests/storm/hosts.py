@@ -128,7 +128,7 @@ class Host:
         """Give the names of what it can play."""
         return list(self._weather.plans)
 
-    def _compile(self, _wearable: str, routine: str | None) -> CompiledPlan:
+    async def _compile(self, _wearable: str, routine: str | None) -> CompiledPlan:
         if routine not in self._weather.plans:
             raise InputError(f"there is no routine {routine!r}")
         return self._weather.plans[routine]

@@ -145,7 +145,7 @@ def write_output(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    from tenuto.state.files import write_private
+    from tenuto.files import write_private
 
     try:
         write_private(path, data, make_folder=False)

@@ -26,6 +26,7 @@ from .common import ConfigFile, confirmed, history_file, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import BinaryIO
 
     from tenuto.config import Config
     from tenuto.history import SessionRow, StoredSession, Summary
@@ -193,7 +194,7 @@ def export(
 
 @app.command(name="import")
 def import_file(
-    file: Path,
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     same_people: Annotated[bool, Parameter(negative=())] = False,
@@ -202,26 +203,30 @@ def import_file(
     """Take in what `tenuto history export` wrote as JSON Lines; what is here already stays.
 
     Args:
-        file: the file
+        file: the file, or - for standard input
         same_people: those of the file who are called as somebody here are the same people
         config: as in all commands
     """
-    from tenuto.history.jsonlines import Taken, read_lines
+    from tenuto.files import lines_of, open_regular, spooled
+    from tenuto.history.jsonlines import LINE_LETTERS_MAX, Taken, read_lines
 
-    async def take() -> Taken:
+    is_stdin = str(file) == "-"
+    name = "standard input" if is_stdin else str(file)
+
+    async def take(source: BinaryIO) -> Taken:
+        lines = lines_of(source, name, 4 * LINE_LETTERS_MAX)
         async with (
             asyncio.timeout(LONG_TIMEOUT_S),
             Store(find_config(config).history_path) as store,
         ):
-            with file.open(encoding="utf-8") as lines:
-                return await read_lines(store, lines, str(file), same_people=same_people)
+            return await read_lines(store, lines, name, same_people=same_people)
 
     try:
-        taken = asyncio.run(take())
-    except UnicodeDecodeError:
-        raise InputError(f"{file} is not UTF-8 text") from None
+        # The history's thread must not wait for whoever fills a pipe, nor for a Ctrl-C.
+        with spooled(sys.stdin.buffer) if is_stdin else open_regular(file) as source:
+            taken = asyncio.run(take(source))
     except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+        raise InputError(f"{name} cannot be read: {error.strerror}") from error
     news = words.count(taken.sessions, "session is", "sessions are")
     print(f"{news} new, with {words.count(taken.records, 'record', 'records')}")
     for name in taken.namesakes:

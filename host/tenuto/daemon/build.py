@@ -8,10 +8,10 @@ import logging
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.errors import InputError, TenutoError
-from tenuto.event_loops import HostTime, real_s
+from tenuto.event_loops import HostTime, aside, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.links.registry import LINKS
 from tenuto.routines.library import Library
@@ -45,6 +45,9 @@ _log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
 FLUSH_TIMEOUT_S = 5.0
+FILES_TIMEOUT_S = 5.0
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class Host:
         self.config = setting.config
         self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
+        self.routine_names = self.library.names()
         self.hub: Hub
         self.commands: Commands
         self.store: Store
@@ -173,15 +177,21 @@ class Host:
         feel = registry.feel(self.config.wearable(wearable))
         return self.library.compile(present, adjustment or liked, feel)
 
-    def plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
+    async def plan(self, wearable_id: str, routine: str | None) -> CompiledPlan:
         """Compile a routine by its name, for None the usual one there.
 
         Raises:
-            InputError: It does not exist, or has mistakes.
+            InputError: It does not exist, cannot be read, or has mistakes.
         """
         liked = self.settings.preferences(wearable_id)
         default = self.config.routine_for(self.config.wearable(wearable_id))
-        return self.compile(wearable_id, self.library.routine(routine or liked.routine or default))
+        name = routine or liked.routine or default
+
+        def read() -> CompiledPlan:
+            self.routine_names = self.library.names()  # a file may be new
+            return self.compile(wearable_id, self.library.routine(name))
+
+        return await _from_files(read)
 
     # --- for operations
 
@@ -223,12 +233,12 @@ class Host:
             try:
                 if self.setting.reread is None:
                     return ["this configuration cannot be read again"]
-                new = self.setting.reread()
-                Library.of(new).vocabulary()
+                reread = self.setting.reread
+                new, library, names = await _from_files(lambda: _with_library(reread()))
             except InputError as error:
                 return [*str(error).splitlines(), "so the configuration stays as it was"]
             found = changes(self.config, new)
-            self.config, self.library = new, Library.of(new)
+            self.config, self.library, self.routine_names = new, library, names
             again = {wearable.id for wearable in found.changed}
             for name in (*found.removed, *again):
                 await self.hub.remove(name)
@@ -275,6 +285,28 @@ class Host:
             if was_running and ended and not task.cancelled() and task.exception() is not None:
                 # On Python 3.11 an error that comes with a cancellation takes its place.
                 _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
+
+
+def _with_library(config: Config) -> tuple[Config, Library, list[str]]:
+    """Return a configuration with its library, whose vocabulary is right, and all routines."""
+    library = Library.of(config)
+    library.vocabulary()
+    return config, library, library.names()
+
+
+async def _from_files(read: Callable[[], _T]) -> _T:
+    """Read files of the user's without standing still where their disk does.
+
+    Raises:
+        InputError: They are wrong, or do not come.
+    """
+    try:
+        return await aside(read, name="tenuto-files", timeout_s=FILES_TIMEOUT_S)
+    except TimeoutError:
+        raise InputError(
+            f"the files of the configuration or of the routines were not read within "
+            f"{FILES_TIMEOUT_S:.0f} s; is their folder on a network that is away?"
+        ) from None
 
 
 def resolved(config: Config) -> str | None:

@@ -131,7 +131,7 @@ class Commands:
     def __init__(
         self,
         hub: Hub,
-        compile_routine: Callable[[str, str | None], CompiledPlan],
+        compile_routine: Callable[[str, str | None], Awaitable[CompiledPlan]],
         settings: SettingsStore | None = None,
         on_settings: Callable[[str], None] = lambda _wearable: None,
     ) -> None:
@@ -167,7 +167,7 @@ class Commands:
             return await self._prefer(asked)
         verb, by_ms = asked.verb, 0
         if verb is Verb.START:
-            compiled = self._compile(asked.wearable, asked.routine)
+            compiled = await self._compile(asked.wearable, asked.routine)
             await supervisor.start(compiled, command_id)
             return f"{compiled.plan.name} begins on {supervisor.name}"
         if verb is Verb.FIND:
@@ -190,7 +190,7 @@ class Commands:
         if settings is None:
             raise RefusedError("failed", f"{asked.name} cannot be set here")
         if asked.name == "routine":
-            self._compile(wearable, str(asked.value))
+            await self._compile(wearable, str(asked.value))
         await settings.prefer(wearable, settings.preferences(wearable).having(asked))
         self._on_settings(wearable)
         return f"{asked.name} is {asked.value} from the next start on"

@@ -77,7 +77,7 @@ class MqttService:
         is_whole = {one.id for one in wearables} == {one.id for one in host.config.wearables}
         home_assistant = HomeAssistant(
             known=host.settings,
-            routines=lambda: host.library.names(),  # noqa: PLW0108 - a reload brings another one
+            routines=lambda: host.routine_names,
             prefix=mqtt.discovery_prefix,
             announce=mqtt.discovery,
         )

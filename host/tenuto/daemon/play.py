@@ -157,7 +157,7 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
         RefusedError: It does not take the plan.
     """
     supervisor = _supervisor(host, asked.wearable)
-    compiled = asked.plan or host.plan(supervisor.name, asked.routine)
+    compiled = asked.plan or await host.plan(supervisor.name, asked.routine)
     sink = OneSession(PersonSink(person))
     async with queue_for(sink) as queue:
         host.hub.attach(queue)

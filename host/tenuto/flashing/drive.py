@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.errors import InputError, TenutoError
+from tenuto.files import read, read_text
 from tenuto.toml.rules import quoted
 
 from .bundle import BOARD_KEY, SETTINGS, STARTED_LAST, Bundle, sha256
@@ -150,7 +151,7 @@ def read_board(drive: Path) -> BoardInfo:
         InputError: it is no CircuitPython drive, or its CircuitPython is too old.
     """
     try:
-        text = (drive / BOOT_OUT).read_text("utf-8", errors="replace")
+        text = read(drive / BOOT_OUT).decode("utf-8", errors="replace")
     except OSError as error:
         raise InputError(
             f"{drive} is no CircuitPython drive: it has no readable {BOOT_OUT}"
@@ -243,7 +244,7 @@ def _is_precious(path: str, data: bytes, installed: list[str] | None) -> bool:
 def _read_manifest(drive: Path) -> dict[str, Any]:
     """What the last installation noted; nothing if it is not to be understood."""
     try:
-        manifest = json.loads((drive / MANIFEST).read_text("utf-8"))
+        manifest = json.loads(read_text(drive / MANIFEST))
     except (OSError, ValueError):
         return {}
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files", {}), dict):
@@ -264,7 +265,7 @@ def _is_inside(path: str) -> bool:
 
 def _read(drive: Path, path: str) -> bytes | None:
     file = drive / path
-    return file.read_bytes() if file.is_file() else None
+    return read(file) if file.is_file() else None
 
 
 # --- writing

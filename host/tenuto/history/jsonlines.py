@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 FORMAT = "tenuto_history"
 VERSION = 2
-_LINE_BYTES_MAX = 100_000
+LINE_LETTERS_MAX = 100_000
 
 _Allowed: TypeAlias = "dict[str, str | int]"
 """What a line has: text of a kind, or a whole number from 0 to that."""
@@ -317,12 +317,12 @@ class _Import:
         return sessions, records
 
     def _take_line(self, line: str, *, is_first: bool) -> None:
-        if len(line) > _LINE_BYTES_MAX:
-            raise ValueError(f"is longer than {_LINE_BYTES_MAX} letters")
+        if len(line) > LINE_LETTERS_MAX:
+            raise ValueError(f"is longer than {LINE_LETTERS_MAX} letters")
         if not line.strip() and not is_first:
             return
         try:
-            item = json.loads(line.removeprefix("\ufeff") if is_first else line)
+            item = json.loads(line)
         except (ValueError, RecursionError):
             raise ValueError("is no JSON") from None
         kind = item.get("type") if isinstance(item, dict) else None

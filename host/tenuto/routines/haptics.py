@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import InputError, Mistake
+from tenuto.files import read_input
 from tenuto.toml import rules, tables
 from tenuto.toml.rules import ListOf, Text, Whole
 from tenuto.toml.tables import Nested, Remark, TableError, key
@@ -219,7 +220,7 @@ def load(path: Path, base: Vocabulary | None = None) -> Vocabulary:
     Raises:
         InputError: If it cannot be read or is wrong.
     """
-    return parse(tables.read_bytes(path), str(path), base)
+    return parse(read_input(path), str(path), base)
 
 
 def lint(vocabulary: Vocabulary) -> list[str]:

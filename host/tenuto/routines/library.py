@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
+from tenuto.files import read_input
 from tenuto.routines import haptics, routine
 from tenuto.shipped import shipped
-from tenuto.toml import rules, tables
+from tenuto.toml import rules
 
 from .adjust import AS_WRITTEN, adjust, adjust_vocabulary
 from .compile import compile_routine
@@ -95,7 +96,7 @@ class Library:
             InputError: If there is none, or if it is wrong.
         """
         path = self.path(name)
-        found = _parse_routine(tables.read_bytes(path), str(path))
+        found = _parse_routine(read_input(path), str(path))
         if found.name != name:
             text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
             raise InputError([found.mistake(("name",), text)])
@@ -159,4 +160,4 @@ class Library:
 
 
 def _vocabulary(path: Path, base: Vocabulary | None) -> Vocabulary:
-    return _parse_vocabulary(tables.read_bytes(path), str(path), base)
+    return _parse_vocabulary(read_input(path), str(path), base)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError, Mistake
+from tenuto.files import read_input
 from tenuto.toml import tables
 from tenuto.toml.rules import Choice, Flag, ListOf, Seconds, Text, Whole, seconds
 from tenuto.toml.tables import Nested, NestedOrFalse, Remark, TableError, Tables, key
@@ -296,7 +297,7 @@ def load(path: Path) -> Routine:
     Raises:
         InputError: If it cannot be read or is wrong.
     """
-    return parse(tables.read_bytes(path), str(path))
+    return parse(read_input(path), str(path))
 
 
 def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:

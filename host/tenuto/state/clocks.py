@@ -12,9 +12,8 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
+from tenuto.files import read_text, write_private
 from tenuto.sessions.device_clock import SKEW_PPM_MAX, SKEW_UNKNOWN_PPM, Skew
-
-from .files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +62,7 @@ class ClockStore:
 
 def _read(path: Path) -> dict[str, Skew]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
         known = {
             str(name): Skew(float(v["ppm"]), float(v["sigma_ppm"])) for name, v in data.items()
         }

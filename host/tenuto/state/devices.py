@@ -13,9 +13,8 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from tenuto.files import read_text, write_private
 from tenuto.sessions.device import LOCAL
-
-from .files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +48,7 @@ class DeviceIds:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_text(path))
         known = {str(name): str(value) for name, value in data.items()}
     except FileNotFoundError:
         return {}

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import LinkError, LinkReason
+from tenuto.files import read_text, write_private
 from tenuto_core.auth import KEY_BYTES
-
-from .files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +116,7 @@ class KeyStore:
     def _read(self) -> list[_Band]:
         if self._path is not None:
             try:
-                found = json.loads(self._path.read_text(encoding="utf-8"))
+                found = json.loads(read_text(self._path))
                 self._bands = _first_release(found) if _is_old(found) else _parsed(found)
             except FileNotFoundError:
                 self._bands = []

@@ -13,7 +13,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from .files import write_private
+from tenuto.files import read_text, write_private
+
 from .preferences import Preferences
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class SettingsStore:
 
     def _read(self) -> None:
         try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
+            data = json.loads(read_text(self._path))
             self._preferences = {
                 str(wearable): Preferences.from_json(values)
                 for wearable, values in data.get("wearables", {}).items()

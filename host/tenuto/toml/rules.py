@@ -55,7 +55,12 @@ def show(value: object) -> str:
 
 def quoted(text: str) -> str:
     """Return a text of unknown origin for a message: in quotes, cut short, nothing unprintable."""
-    return repr(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "...")
+    return repr(cut(text))
+
+
+def cut(text: str) -> str:
+    """Return a text short enough for a message."""
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
 
 
 def seconds(ms: int) -> str:

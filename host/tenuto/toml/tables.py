@@ -17,20 +17,19 @@ from dataclasses import MISSING, dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tenuto.errors import InputError, Mistake
+from tenuto.files import TEXT_BYTES_MAX
 
+from .complexity import excess
 from .lines import Lines
-from .rules import ElementError, hint, show
+from .rules import ElementError, cut, hint, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from .lines import Key
     from .rules import Rule
 
 T = TypeVar("T")
-
-MAX_FILE_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ def read_table(table: Mapping[str, Any], cls: type[T]) -> T:
         elif is_required(field):
             remarks.append(Remark((), (), f"`{name}` is missing: {field.metadata['doc']}"))
     for name in table.keys() - known.keys():
-        text = f"unknown key `{name}`{hint(name, list(known))}"
+        text = f"unknown key `{cut(name)}`{hint(name, list(known))}"
         remarks.append(Remark((), (name,), text))
     if remarks:
         raise TableError(remarks)
@@ -238,19 +237,20 @@ def parse(data: str | bytes, file: str) -> tuple[dict[str, Any], Source]:
     """Return the tables of a TOML text and where their values stand.
 
     Raises:
-        InputError: If it is too large, not UTF-8 or not TOML.
+        InputError: If it is too large, too deep, not UTF-8 or not TOML.
     """
     size = len(data)
-    if size > MAX_FILE_BYTES:
+    if size > TEXT_BYTES_MAX:
         raise InputError(
-            [Mistake(file, 0, f"is {size} bytes long, allowed is at most {MAX_FILE_BYTES}")]
+            [Mistake(file, 0, f"is {size} bytes long, allowed is at most {TEXT_BYTES_MAX}")]
         )
     text = _decode(data, file) if isinstance(data, bytes) else data
     text = text.replace("\r\n", "\n")
+    found = excess(text)
+    if found is not None:
+        raise InputError([Mistake(file, found.line, found.text)])
     try:
         return tomllib.loads(text), Source(file, Lines(text))
-    except RecursionError:
-        raise InputError([Mistake(file, 0, "is nested too deeply")]) from None
     except ValueError as error:
         raise InputError([_syntax_mistake(error, text, file)]) from None
 
@@ -273,12 +273,3 @@ def _syntax_mistake(error: ValueError, text: str, file: str) -> Mistake:
     column = re.search(r"column \d+", place[0])
     where = f" ({column[0]})" if column else " (at the end of the file)"
     return Mistake(file, line, f"not TOML: {message[: place.start()]}{where}")
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file, at most one more than may be parsed; InputError if it cannot."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError([Mistake(str(path), 0, f"cannot be read: {error.strerror}")]) from None

@@ -60,7 +60,7 @@ from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
 
-from tenuto.state.files import write_private
+from tenuto.files import read_text, write_private
 
 from .bumble_fast_path import QuietDevice, QuietHost, write_command
 
@@ -158,7 +158,7 @@ class PrivateKeyStore(JsonKeyStore):
     def namespaces(path: Path) -> list[str]:
         """Name the adapters that have bonds in a file; none if it is not there."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(read_text(path))
         except FileNotFoundError:
             return []
         except ValueError as error:

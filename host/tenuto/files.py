@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""Files: the one place that reads those from outside, and that writes those of one owner.
+
+What is read must be a regular file and of bounded size. To open a named pipe waits for a writer,
+`/dev/zero` has no end, and both stand where a person, or a link in a folder, may put them. A
+regular file on a network share may still hang: the daemon reads by `event_loops.aside`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from tenuto.errors import InputError, Mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEXT_BYTES_MAX = 262_144
+"""Of a file that a person writes: a routine, a vocabulary, the configuration."""
+STATE_BYTES_MAX = 16_777_216
+"""Of a file that Tenuto writes for itself, and of a file on a board's drive."""
+SPOOLED_BYTES_MAX = 1 << 32
+"""Of what comes by standard input."""
+
+_BLOCK_BYTES = 1 << 20
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file to read its bytes, without waiting for anybody.
+
+    Raises:
+        OSError: It cannot be opened, or is something else than a regular file.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits, before anything is known of it; for a regular
+    # file it means nothing. A terminal must not become that of this process.
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags))  # noqa: SIM115 - the caller closes it, and only open() takes an opener
+    try:
+        _check_regular(os.fstat(file.fileno()).st_mode, path)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _check_regular(mode: int, path: Path) -> None:
+    if stat.S_ISREG(mode):
+        return
+    what = next((name for is_kind, name in _KINDS if is_kind(mode)), "no file")
+    number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+    raise OSError(number, f"it is {what}, allowed is a regular file", str(path))
+
+
+def read(path: Path, bytes_max: int = STATE_BYTES_MAX) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        OSError: It cannot be read, is no regular file, or has more than `bytes_max` bytes.
+    """
+    with open_regular(path) as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        text = f"it is longer than {bytes_max} bytes, which is the most that is allowed"
+        raise OSError(errno.EFBIG, text, str(path))
+    return data
+
+
+def read_text(path: Path, bytes_max: int = STATE_BYTES_MAX) -> str:
+    """Return the text of a file in UTF-8, with or without a byte-order mark.
+
+    Raises:
+        OSError: As `read`.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    return read(path, bytes_max).decode("utf-8-sig")
+
+
+def read_input(path: Path) -> bytes:
+    """Return the bytes of a file that a person wrote and can mend.
+
+    Raises:
+        InputError: It cannot be read, is no regular file or too long.
+    """
+    try:
+        return read(path, TEXT_BYTES_MAX)
+    except OSError as error:
+        raise InputError([Mistake(str(path), 0, f"cannot be read: {error.strerror}")]) from None
+
+
+def lines_of(file: BinaryIO, name: str, bytes_max: int) -> Iterator[str]:
+    """Return the lines of a text file of any length, one after the other, each with its end.
+
+    Args:
+        file: Its bytes, in UTF-8, with or without a byte-order mark.
+        name: What messages call it.
+        bytes_max: The longest line that is allowed; no more of a line is held.
+
+    Raises:
+        InputError: With the line that is too long or not UTF-8.
+    """
+    number = 0
+    while line := file.readline(bytes_max + 1):
+        number += 1
+        if len(line) > bytes_max:
+            raise InputError([Mistake(name, number, f"is longer than {bytes_max} bytes")])
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            text = f"byte {error.start + 1} of the line is not UTF-8"
+            raise InputError([Mistake(name, number, text)]) from None
+
+
+def spooled(source: BinaryIO, bytes_max: int = SPOOLED_BYTES_MAX) -> BinaryIO:
+    """Return a temporary file with all that a pipe or terminal has to give, at its beginning.
+
+    Whoever reads from it need not wait for the other end any more.
+
+    Raises:
+        OSError: It cannot be kept, or has more than `bytes_max` bytes.
+    """
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    try:
+        size = 0
+        while data := source.read(_BLOCK_BYTES):
+            size += len(data)
+            if size > bytes_max:
+                raise OSError(errno.EFBIG, f"there is no end of it after {bytes_max} bytes")
+            file.write(data)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def write_private(path: Path, content: str | bytes, *, make_folder: bool = True) -> None:
+    """Write a file with mode 0600 anew: in whole or not at all, also at a power cut.
+
+    Text goes out as UTF-8.
+
+    Args:
+        make_folder: Make folders that are missing, with mode 0700.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if make_folder:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # mkstemp makes it with mode 0600, so that there is no moment in which others could open it.
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
