@@ -304,6 +304,7 @@ FEATURE_TEXTS = {
     "FEATURE_IDENTITY": "`identity`",
     "FEATURE_FORGETS": "`keys_forget`",
     "FEATURE_PLAN_2": "plans of version 2, with any number of cues; without it: of version 1 only",
+    "FEATURE_OPEN_HOLDS": "open holds: flag 0x02 of a step",
     "FEATURE_LOCKED": "on this connection: not admitted; a proof is needed",
     "FEATURE_OPEN": "on this connection: a key is taken just now",
     "FEATURE_CABLE_ONLY": "on this connection: no key is taken at any time, only by cable",

@@ -84,7 +84,7 @@ class DeviceRequests:
     def hello(self, features: int = 0) -> tuple[tuple, bytes]:
         """The fields and tail of the answer to `wire.HELLO`; features: those of the connection."""
         features |= wire.FEATURE_PLANS | wire.FEATURE_STATS | wire.FEATURE_TIME
-        features |= wire.FEATURE_HEART | wire.FEATURE_PLAN_2
+        features |= wire.FEATURE_HEART | wire.FEATURE_PLAN_2 | wire.FEATURE_OPEN_HOLDS
         if self.keyring is not None:
             features |= wire.FEATURE_KEYS | wire.FEATURE_FORGETS
         if self.serial:

@@ -23,10 +23,12 @@ from .plan import (
     MAX_PLAN_MS,
     MAX_PULSES,
     MAX_STEPS,
+    OPEN,
     SELF_PACED,
     VERSION,
     Plan,
     Step,
+    _check,
     _check_int,
     _check_step,
     check_motor,
@@ -61,7 +63,7 @@ def encode(
             for a cue that stays silent.
         phases: Their names; the steps number them from 1.
         version: 1 or 2.  Version 1 has no room for the names of phases, which it leaves out, and
-            none for a cue beyond its nine, which must not be used.
+            none for a cue beyond its nine and for open holds, which must not be used.
 
     Raises:
         PlanError: The first bound that is not kept; the bounds are the constants of `plan`.
@@ -81,6 +83,7 @@ def encode(
     for number, step in enumerate(steps):
         is_last = number == len(steps) - 1
         _check_step(step, number, is_last, len(exercises), len(phases), len(patterns))
+        _check(version > 1 or not step.is_open, "step {}: an open hold in version 1", number)
         first = len(cues) // _CUE_BYTES
         for offset_ms, from_end, cue in step.cues:
             cues += struct.pack(_CUE, offset_ms, cue | (_FROM_END if from_end else 0))
@@ -92,7 +95,7 @@ def encode(
             step.rep,
             step.reps,
             step.set_no,
-            SELF_PACED if step.self_paced else 0,
+            (SELF_PACED if step.self_paced else 0) | (OPEN if step.is_open else 0),
             step.gate_bpm,
             step.duration_ms,
             step.wait_max_ms,

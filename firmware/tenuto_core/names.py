@@ -83,8 +83,14 @@ class PlanNames:
 
     data: bytes | bytearray
     exercises: int
+    phases: int
+    steps: int
 
     def _name(self, index: int) -> str:
+        raise NotImplementedError
+
+    def step(self, number: int):  # type: ignore[no-untyped-def]
+        """Step `number`, counted from 0."""
         raise NotImplementedError
 
     @property
@@ -99,3 +105,9 @@ class PlanNames:
     def phase_name(self, phase: int) -> str | None:
         """The name of a phase, or None for 0."""
         return self._name(self.exercises + phase) if phase else None
+
+    @property
+    def title(self) -> str | None:
+        """The title of the routine, or None: the name after those of all phases that are used."""
+        used = max(self.step(number).phase for number in range(self.steps))
+        return self._name(self.exercises + used + 1) if self.phases > used else None

@@ -17,8 +17,8 @@ Layout of version 2, little-endian, no padding::
 
 "Cues known" is how many the writer of the plan knew.  A cue beyond it has no pattern and is silent,
 and the pattern of a cue that the reader has no name for is played all the same.
-Flags: bit 0 self-paced; bits 1 to 3 say something without which the step must not be played, bits 4
-to 7 something that may be passed over.
+Flags: bit 0 self-paced; bit 1 an open hold; bits 2 and 3 say something without which the step must
+not be played, bits 4 to 7 something that may be passed over.
 
 Version 1 differs in this: steps u16 (in the place of steps and cues known), nine cues known, no
 phases, no flag but the first.  In every version the first three bytes and the last four are as
@@ -63,7 +63,7 @@ MAX_STEP_MS = 3_600_000
 MAX_PLAN_MS = 4 * 3_600_000
 GATE_BPM = (30, 240)
 
-SELF_PACED = 1
+SELF_PACED, OPEN = 0x01, 0x02
 _MUST_KNOW = 0x0F
 """The flags that must not be ignored."""
 _SIDE = 0x03
@@ -98,6 +98,7 @@ class Step:
         phase: The part of the repetition, counted from 1 in the order of the plan's names, 0 for
             none.
         duration_ms: 0 to `MAX_STEP_MS`.
+        is_open: Whether a press ends the hold before its duration is over.
         self_paced: Whether it waits for a press at its end.
         gate_bpm: It waits at its end for a heart rate below this, 0 for no gate.
         limit_bpm: It waits at its end while the heart rate is known to be this or more, 0 for none.
@@ -108,6 +109,7 @@ class Step:
 
     limit_bpm = 0
     phase = 0
+    is_open = False
 
     def __init__(
         self,
@@ -125,6 +127,7 @@ class Step:
         limit_bpm: int = 0,
         wait_max_ms: int = 0,
         phase: int = 0,
+        is_open: bool = False,
     ) -> None:
         self.kind = kind
         self.duration_ms = duration_ms
@@ -140,6 +143,8 @@ class Step:
             self.limit_bpm = limit_bpm
         if phase:
             self.phase = phase
+        if is_open:
+            self.is_open = True
         self.wait_max_ms = wait_max_ms
 
 
@@ -194,6 +199,7 @@ def _check_step(
         _check_int(step.wait_max_ms, low_ms, MAX_STEP_MS, "step {}: longest wait in ms", number)
     else:
         _check(step.wait_max_ms == 0, "step {}: a longest wait without a wait", number)
+    _check(step.kind == HOLD or not step.is_open, "step {}: kind", number)
     _check((step.kind == DONE) == last, "step {}: the last step and no other is done", number)
     _check_int(len(step.cues), 0, MAX_STEP_CUES, "step {}: number of cues", number)
     before_ms, ends = 0, False
@@ -203,6 +209,8 @@ def _check_step(
         at_ms = step.duration_ms - offset_ms if from_end else offset_ms
         _check(at_ms >= before_ms, "step {}: cues are not in order of time", number)
         _check(from_end or not ends, "step {}: a cue from the start after one from the end", number)
+        # The end of an open hold is not known before it has come.
+        _check(not (from_end and offset_ms and step.is_open), "step {}: cue", number)
         before_ms, ends = at_ms, from_end
 
 
@@ -269,10 +277,11 @@ class Plan(PlanNames):
         _check(self._names + names + _CRC_BYTES == size, "sizes in the header do not add up")
         self.patterns = self._read_patterns(counts, pulses)
         self.phases = self._check_names(names)
-        first, seen_ms, must_know = 0, 0, _MUST_KNOW if version > 1 else 0xFF
+        first, seen_ms = 0, 0
+        unknown = _MUST_KNOW & ~(SELF_PACED | OPEN) if version > 1 else 0xFF & ~SELF_PACED
         for number in range(steps):
             row = struct.unpack_from(_STEP, data, _HEADER_BYTES + number * _STEP_BYTES)
-            if row[0] > DONE or row[2] & _SIDE > RIGHT or row[6] & must_know & ~SELF_PACED:
+            if row[0] > DONE or row[2] & _SIDE > RIGHT or row[6] & unknown:
                 # Version 1 is complete, so no newer Tenuto can have written that.
                 error = UnknownPlanError if version > 1 else PlanError
                 raise error("step {} asks for what is not known".format(number))
@@ -348,6 +357,20 @@ class Plan(PlanNames):
             start_ms += duration_ms
             number += 1
 
+    def follows(self, number: int) -> int:
+        """Return 0 for a step that is no phase, 1 for one, 2 where the repetition goes on with it.
+
+        It goes on where the step before it is of the same exercise, side, repetition and set.
+        """
+        data, at = self.data, _HEADER_BYTES + number * _STEP_BYTES
+        before = at - _STEP_BYTES
+        if data[at] != HOLD or data[at + 2] <= _SIDE:
+            return 0
+        if not number or data[before] != HOLD or (data[at + 2] ^ data[before + 2]) & _SIDE:
+            return 1
+        same = data[at + 1] == data[before + 1]
+        return 1 + (same and data[at + 3 : at + 6] == data[before + 3 : before + 6])
+
     def step(self, number: int) -> Step:
         """Step `number`, counted from 0, as a fresh `Step`."""
         at = _HEADER_BYTES + number * _STEP_BYTES
@@ -372,4 +395,5 @@ class Plan(PlanNames):
             gate_bpm=gate,
             limit_bpm=limit,
             wait_max_ms=wait_ms,
+            is_open=bool(flags & OPEN),
         )

@@ -15,6 +15,12 @@ press or an opened gate anchors the next step at that moment.
 A cue belongs to a step by an offset from its start or from its end, and a pointer walks the cues
 of the step, so each is given once; an extension delays those that count from the end.
 
+In an open hold a press moves the step's end to now: what counts from its start and has not come is
+passed over, what counts from its end comes now, and the next step follows as always.
+
+Phases of one repetition follow each other as steps.  A skip passes over all phases that follow
+without a pause; a way back leads to the first phase of a repetition.
+
 States: IDLE; ARMED (a start is set for later); RUNNING (the step's time runs); WAITING (the
 step's time is over, a press or a heart rate is awaited); PAUSED.
 `TABLE` has every transition.  An input that has no row in the present state is refused, see
@@ -100,7 +106,7 @@ STATES = ("idle", "armed", "running", "waiting", "paused")
 
 # Inputs: the commands of `vocab` (0 to 7), the button, and what time or the heart brings about.
 # Their names are in tests/core/diagram.py: a board does not need them.
-PRESSED, PRESSED_TWICE, PRESSED_LONG, IN_POSITION = range(10, 14)
+PRESSED, PRESSED_TWICE, PRESSED_LONG, IN_POSITION, LET_GO = range(10, 15)
 START_DUE, STEP_OVER, MUST_WAIT, GO, NOBODY_CAME, PLAN_OVER = range(20, 26)
 _GESTURES = {PRESS: PRESSED, DOUBLE_PRESS: PRESSED_TWICE, LONG_PRESS: PRESSED_LONG}
 
@@ -123,6 +129,7 @@ TABLE = {
         STEP_OVER: ("_next_on_time", RUNNING),
         MUST_WAIT: ("_wait", WAITING),
         IN_POSITION: ("_note_position", RUNNING),
+        LET_GO: ("_let_go", RUNNING),
         GO: ("_next_now", RUNNING),
         PLAN_OVER: ("_finish", IDLE),
         PAUSE: ("_pause", PAUSED),
@@ -300,7 +307,7 @@ class Player:
             meaning = RESUME
         elif self.state in (RUNNING, WAITING):
             awaited = self._step.self_paced and not self._in_position
-            meaning = IN_POSITION if awaited else PAUSE
+            meaning = LET_GO if self._step.is_open else IN_POSITION if awaited else PAUSE
         return self._era, self.number, meaning
 
     def press(self, gesture: int, now_ms: int, made: tuple[int, int, int] | None = None) -> int:
@@ -319,8 +326,8 @@ class Player:
         if made is not None and what != PRESSED_LONG and not self._is_meant(what, made):
             return TOO_LATE
         meaning = (self.moment() if made is None else made)[2]
-        if what == PRESSED and meaning == IN_POSITION:
-            what = IN_POSITION
+        if what == PRESSED and meaning in (IN_POSITION, LET_GO):
+            what = meaning
         status = self._input(what, 0, BY_WEARER, now_ms)
         self.advance(now_ms)
         return status
@@ -333,7 +340,7 @@ class Player:
         if what == PRESSED_TWICE:
             return number == made[1]
         if made[2] == PAUSE:
-            return meaning in (PAUSE, IN_POSITION)  # in whichever step it comes
+            return meaning in (PAUSE, IN_POSITION, LET_GO)  # in whichever step it comes
         return meaning == made[2] and number == made[1]
 
     def beat(
@@ -696,6 +703,17 @@ class Player:
     def _note_position(self, _: int, now_ms: int) -> None:
         self._in_position = True
 
+    def _let_go(self, _: int, now_ms: int) -> int:
+        cues, before_ms, before = self._step.cues, self._duration_ms, self._cue
+        # So much later its end can be felt at its time.
+        self._duration_ms = min(before_ms, max(0, self.elapsed_at(now_ms)) + self._lead_ms)
+        while self._cue < len(cues) and not cues[self._cue][1]:
+            self._cue += 1
+        if not self._can_go_on(now_ms, self._buzzer.left_ms):
+            self._duration_ms, self._cue = before_ms, before
+            return TOO_SOON
+        return OK
+
     def _pause(self, _: int, now_ms: int) -> None:
         self._stopped_ms = now_ms - self._anchor_ms
         self._paused_ms = now_ms
@@ -718,24 +736,28 @@ class Player:
         return OK
 
     def _skip(self, _: int, now_ms: int) -> int:
-        if self.number + 1 == self._playing.steps:
+        target = self.number + 1
+        if target == self._playing.steps:
             return OUT_OF_RANGE
-        if not self._can_begin(self.number + 1, now_ms, now_ms):
+        if self._playing.follows(self.number):
+            while self._playing.follows(target):
+                target += 1
+        if not self._can_begin(target, now_ms, now_ms):
             return TOO_SOON
         if self.state == PAUSED:
             self._unpause(now_ms)
         self._buzzer.stop(now_ms)
         self._record(now_ms, SKIPPED, self._source)
         self._leave(STEP_SKIPPED, now_ms)
-        self._begin_step(self.number + 1, now_ms, now_ms)
+        self._begin_step(target, now_ms, now_ms)
         return OK
 
     def _back(self, _: int, now_ms: int) -> int:
-        elapsed_ms = self.elapsed_at(now_ms)
-        again = self._step.kind == HOLD and elapsed_ms > BACK_SAME_HOLD_MS
-        hold = self._hold_before(self.number + 1 if again else self.number)
-        before = NO_STEP if hold == NO_STEP else self._hold_before(hold)
-        target = 0 if before == NO_STEP else before + 1
+        target = self._first_phase(self.number)
+        again = target < self.number or self.elapsed_at(now_ms) > BACK_SAME_HOLD_MS
+        if not (again and self._step.kind == HOLD):
+            target = self._first_phase(self._hold_before(target))
+        target = self._hold_before(target) + 1
         if not self._can_begin(target, now_ms, now_ms):
             return TOO_SOON
         if self.state == PAUSED:
@@ -747,10 +769,16 @@ class Player:
         return OK
 
     def _hold_before(self, number: int) -> int:
+        """Return the last hold before a step, -1 for none."""
         for earlier in range(number - 1, -1, -1):
             if self._playing.step(earlier).kind == HOLD:
                 return earlier
-        return NO_STEP
+        return -1
+
+    def _first_phase(self, number: int) -> int:
+        while number > 0 and self._playing.follows(number) > 1:
+            number -= 1
+        return number
 
     def _extend(self, by_ms: int, now_ms: int) -> int:
         if self._step.kind != HOLD:

@@ -35,6 +35,8 @@ FEATURE_PLANS, FEATURE_STATS, FEATURE_TIME, FEATURE_KEYS = 0x01, 0x02, 0x04, 0x0
 FEATURE_HEART, FEATURE_IDENTITY, FEATURE_FORGETS, FEATURE_PLAN_2 = 0x10, 0x20, 0x40, 0x80
 """What the band knows: several plans; statistics; UTC; keys and their challenge; beats of a strap
 that the host hears; which band it is; to forget the keys of others; plans of version 2."""
+FEATURE_OPEN_HOLDS = 0x800
+"""What the band knows besides: open holds."""
 FEATURE_LOCKED, FEATURE_OPEN, FEATURE_CABLE_ONLY = 0x100, 0x200, 0x400
 """How it stands on this connection: it obeys only after a proof; it takes a key just now; it takes
 no key here at any time, only by cable."""

@@ -6,12 +6,12 @@ import json
 import sys
 
 from tenuto_core import vocab
-from tenuto_core.plan import Plan
+from tenuto_core.plan import CUES_V1, Plan
 
 
 def name_of(cue: int) -> str:
-    """The name of a cue, its number where it has none."""
-    return vocab.CUES[cue] if cue < len(vocab.CUES) else str(cue)
+    """The name of a cue that version 1 knew, the number of a later one."""
+    return vocab.CUES[cue] if cue < CUES_V1 else str(cue)
 
 
 def describe(plan: Plan) -> dict:

@@ -30,6 +30,7 @@ INPUTS = {
     core.PRESSED_TWICE: "double press",
     core.PRESSED_LONG: "long press",
     core.IN_POSITION: "press when self-paced",
+    core.LET_GO: "press in an open hold",
     core.START_DUE: "start is due",
     core.STEP_OVER: "step is over",
     core.MUST_WAIT: "step is over, must wait",

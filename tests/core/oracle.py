@@ -55,6 +55,11 @@ class Oracle:
         return (self.step.gate_bpm > 0 and not calm) or self.needs_press
 
     @property
+    def is_let_go(self) -> bool:
+        """Whether a press would end the present hold."""
+        return self.mode == "run" and self.step.is_open
+
+    @property
     def needs_press(self) -> bool:
         return self.step.self_paced and not self.in_position
 
@@ -97,7 +102,11 @@ class Oracle:
         self._go_on(now_ms, early=False)
 
     def press(self, now_ms: int) -> None:
-        if self.mode in ("run", "wait") and self.needs_press:
+        if self.is_let_go:
+            if now_ms < self.end_ms:
+                self.end_ms = now_ms
+                self.agenda = [(now_ms, end, cue) for _, end, cue in self.agenda if end]
+        elif self.mode in ("run", "wait") and self.needs_press:
             self.in_position = True
             self._go_on(now_ms, early=True)
         else:
@@ -121,16 +130,39 @@ class Oracle:
         self.felt.append((now_ms, vocab.COUNTDOWN, now_ms))
 
     def skip(self, now_ms: int) -> None:
-        self.enter(self.number + 1, now_ms)
+        """On to what follows, and from a phase past all phases that follow at once."""
+        passed = [self.number]
+        if self.step.kind == vocab.HOLD and self.step.phase:
+            for number in range(self.number + 1, len(self.steps)):
+                if not (self.steps[number].kind == vocab.HOLD and self.steps[number].phase):
+                    break
+                passed.append(number)
+        self.enter(passed[-1] + 1, now_ms)
 
     def back(self, now_ms: int) -> None:
-        """To what leads to this hold, or within its first 3 s and elsewhere to the one before."""
+        """To what leads to this hold, or within its first 3 s and elsewhere to the one before.
+
+        The phases of a repetition are one hold.
+        """
         spent_ms = (self.frozen_ms if self.mode == "pause" else now_ms) - self.begin_ms
-        holds = [n for n, step in enumerate(self.steps) if step.kind == vocab.HOLD]
-        reached = [n for n in holds if n < self.number]
-        if self.number in holds and spent_ms > BACK_GRACE_MS:
-            reached.append(self.number)
-        self.enter(reached[-2] + 1 if len(reached) > 1 else 0, now_ms)
+        holds: list[list[int]] = []
+        for number, step in enumerate(self.steps):
+            if step.kind != vocab.HOLD:
+                continue
+            follows = bool(holds) and holds[-1][-1] == number - 1 and bool(step.phase)
+            if follows and self._repetition(number) == self._repetition(number - 1):
+                holds[-1].append(number)
+            else:
+                holds.append([number])
+        reached = [hold for hold in holds if hold[-1] < self.number]
+        present = next((hold for hold in holds if self.number in hold), None)
+        if present and (spent_ms > BACK_GRACE_MS or self.number > present[0]):
+            reached.append(present)
+        self.enter(reached[-2][-1] + 1 if len(reached) > 1 else 0, now_ms)
+
+    def _repetition(self, number: int) -> tuple[int, int, int, int]:
+        step = self.steps[number]
+        return step.exercise, step.side, step.rep, step.set_no
 
     def extend(self, by_ms: int) -> None:
         self.end_ms += by_ms

@@ -405,7 +405,7 @@ NAMES_AT = PULSES_AT + 5 * len(vocab.CUES)
 UNKNOWN = [
     pytest.param(0, b"\x05", id="kind"),
     pytest.param(2, b"\x03", id="side"),
-    pytest.param(6, b"\x02", id="flag that must be known"),
+    pytest.param(6, b"\x04", id="flag that must be known"),
     pytest.param(6, b"\x08", id="last flag that must be known"),
 ]
 

@@ -34,6 +34,9 @@ def some_steps(rng: random.Random) -> list[Step]:
             ),
             reverse=True,
         )
+        is_open = kind == vocab.HOLD and rng.random() < 0.2
+        if is_open:
+            ends = [0] * (len(ends) > 0)
         cues = [(ms, False, rng.randrange(9)) for ms in starts]
         cues += [(ms, True, rng.randrange(9)) for ms in ends]
         steps.append(
@@ -45,6 +48,9 @@ def some_steps(rng: random.Random) -> list[Step]:
                 gate_bpm=gate_bpm,
                 self_paced=self_paced,
                 wait_max_ms=duration_ms + rng.randint(0, 60_000) if waits else 0,
+                rep=rng.randrange(2),
+                phase=rng.choice((0, 0, 1, 2)),
+                is_open=is_open,
             )
         )
     last_ms = rng.choice((0, 3_000))
@@ -58,7 +64,7 @@ class Pair:
         while True:
             self.steps = some_steps(rng)
             try:
-                data = encode("Swarm", ("it",), self.steps, PATTERNS)
+                data = encode("Swarm", ("it",), self.steps, PATTERNS, ("one", "two"))
             except PlanError:
                 continue  # too much for the motor
             break

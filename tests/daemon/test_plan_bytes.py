@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.errors import LinkError
+from tenuto.errors import LinkError, RefusedError
 from tenuto.history import replay
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines import plan_bytes
+from tenuto.routines.compile import CompiledPlan
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import RECORD_SEQ_MAX, Entry, SessionEnded, SessionStarted
 from tenuto.wearables.band import BandDriver
 from tenuto_core import wire
 from tenuto_core.plan import CUES_V1, Plan
+from tests.core import phased
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for
 
 if TYPE_CHECKING:
@@ -89,6 +91,35 @@ async def test_a_band_gets_the_version_of_plans_that_it_plays(tmp_path: Path, is
     assert event.plan_id == session.row.plan_id == plan_bytes.id_of(session.plan).hex()
     told = [event for event, _ in replay(session)]
     assert sum(type(event).__name__ == "StepEnded" and event.kind == "hold" for event in told) == 9  # type: ignore[attr-defined]
+
+
+def knows_no_open_holds(frame: bytes) -> bytes:
+    """Say hello as a band did before there were open holds."""
+    op, tag, values, tail = wire.decode(frame)
+    if op != wire.HELLO | wire.ANSWER:
+        return frame
+    return wire.encode(op, tag, *values[:-1], values[-1] & ~wire.FEATURE_OPEN_HOLDS, tail=tail)
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+async def test_an_open_hold_is_played_or_refused_by_an_old_band_with_what_to_do(
+    tmp_path: Path, is_old: bool
+) -> None:
+    band = InProcessBand(RecordingMotor())
+    data = phased.data()
+    async with daemon_for(
+        tmp_path / "h.db",
+        {"band": Changing(band, knows_no_open_holds if is_old else lambda frame: frame)},
+    ) as (daemon, _):
+        await connected(daemon)
+        start = daemon.supervisors["band"].start(CompiledPlan(data, Plan(data)))
+        if is_old:
+            with pytest.raises(RefusedError, match="a hold that a press ends; update it"):
+                await start
+            assert band.band.player.plan is None
+        else:
+            await start
+            assert band.band.is_playing
 
 
 async def test_a_routine_that_version_1_cannot_say_is_refused_by_an_old_band_with_what_to_do(

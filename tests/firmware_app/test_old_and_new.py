@@ -114,7 +114,7 @@ async def test_the_band_of_today_plays_the_plan_that_a_host_of_the_first_release
         host = it.cabled()
         identity = await host.connect(lambda: None)
         records = await follow(host)
-        old = plan().for_version(1)
+        old = plan().for_device(1)
         await start(host, old)
         await until(lambda: records and records[-1].kind == vocab.SESSION_ENDED)
 

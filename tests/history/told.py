@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> None:
         "cues": vocab.CUES,
         "plans": [describe(Plan(Path(path).read_bytes())) for path in arguments[at + 1 :]],
         "histories": [asyncio.run(history(path)) for path in histories],
-        "compiled": {n: b64encode(compiled.for_version(n).data).decode() for n in (1, 2)},
+        "compiled": {n: b64encode(compiled.for_device(n).data).decode() for n in (1, 2)},
     }
     print(json.dumps(told, default=str))  # noqa: T201 - a script
 

@@ -74,12 +74,27 @@ class CompiledPlan:
         """The plan's id as 16 hexadecimal digits."""
         return self.plan_id.hex()
 
-    def for_version(self, newest: int) -> CompiledPlan:
-        """Return the same plan for a device that plays versions up to `newest`.
+    @property
+    def has_open_hold(self) -> bool:
+        """Whether a hold of it lasts until a press."""
+        return any(self.plan.step(number).is_open for number in range(self.plan.steps))
+
+    def for_device(self, newest: int, *, open_holds: bool = True) -> CompiledPlan:
+        """Return the same plan for a device.
+
+        Args:
+            newest: The newest version of plans that it plays.
+            open_holds: Whether it plays open holds.
 
         Raises:
-            RefusedError: That version cannot say it.
+            RefusedError: It cannot play the plan in any version.
         """
+        if not open_holds and self.has_open_hold:
+            raise RefusedError(
+                vocab.STATUSES[vocab.UNKNOWN_PLAN],
+                "the firmware of the wearable is too old for this routine, which has a hold that a"
+                " press ends; update it",
+            )
         if self.plan.version <= newest:
             return self
         try:

@@ -192,6 +192,7 @@ class BandDriver:
                 self._plan_bytes,
                 firmware=self._link.firmware,
                 plan_version=2 if self.features & wire.FEATURE_PLAN_2 else 1,
+                open_holds=bool(self.features & wire.FEATURE_OPEN_HOLDS),
             )
             if self.features & wire.FEATURE_IDENTITY:
                 (_, address), serial = await self._ask(wire.IDENTITY)

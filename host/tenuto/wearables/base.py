@@ -28,6 +28,7 @@ class Identity:
         device: What it is known by in the history, see `tenuto.sessions.device`; empty until the
             supervisor has filled it in.
         plan_version: The newest version of plans that it plays; it plays those before it, too.
+        open_holds: Whether it plays holds that a press ends.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Identity:
     address: str | None = None
     device: str = ""
     plan_version: int = 1
+    open_holds: bool = False
 
     def session(self, seq: int) -> SessionKey:
         """Return which session begins with a record of this boot's log."""

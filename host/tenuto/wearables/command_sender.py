@@ -99,7 +99,7 @@ class CommandSender:
             RefusedError: it plays already, or does not take the plan.
         """
         identity = self._reached()
-        compiled = compiled.for_version(identity.plan_version)
+        compiled = compiled.for_device(identity.plan_version, open_holds=identity.open_holds)
         self._log.plans.remember(compiled.plan_id, compiled.plan)
         await self._driver.upload(compiled.plan_id, compiled.data)
         self._log.plans.present_id = compiled.plan_id
