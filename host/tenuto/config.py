@@ -252,6 +252,11 @@ class Person:
     )
     heart_rest_bpm: int | None = key(Whole(30, 99), "The heart rate at rest.", default=None)
 
+    @property
+    def title(self) -> str:
+        """What people call them: their name, or their id where they have none."""
+        return self.name or self.id
+
     def zones(self, year: int) -> Zones | None:
         """Return the zones of this heart in a year; None where the highest rate is not known."""
         max_bpm = self.heart_max_bpm
@@ -487,6 +492,11 @@ class Config:
     def person(self, person_id: str | None) -> Person | None:
         """Return a person by the id, None if nobody has it."""
         return next((person for person in self.people if person.id == person_id), None)
+
+    def person_title(self, person_id: str | None) -> str | None:
+        """Return what people call a person: the name, or what stands for it where none is known."""
+        found = self.person(person_id)
+        return person_id if found is None else found.title
 
     def shares_heart_rate(self, person_id: str | None) -> bool:
         """Return whether a person lets the heart rate go out; nobody known does not."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store
-from tenuto.history.adherence import day_of, streak
 from tenuto.history.completed_holds import held_utc_ms, times_held
 from tenuto.history.jsonlines import write_lines
+from tenuto.history.period import Period, period_account
 from tenuto.history.repair import check
 from tenuto.history.timeline import account
-from tenuto.report import Period, period_report
+from tenuto.report import period_report
 from tests.report.played import DAY_MS, EVENING_MS, played
 
 if TYPE_CHECKING:
@@ -58,14 +58,12 @@ async def main(sessions: int) -> None:
                 assert found is not None
                 account(found)
         with timed("the days of all of them, for the streak"):
-            days = [day_of(utc_ms) for utc_ms in await held_utc_ms(store, "ada")]
-            run = streak(days, date(2026, 11, 20))
+            await held_utc_ms(store, "ada")
         with timed("how often each exercise was held"):
             times_held(path, "lower-back", "ada")
-        period = Period.of("month", date(2026, 11, 20))
+        today = date(2026, 11, 20)
         with timed("the report of a month"):
-            told = await store.between(EVENING_MS - 30 * DAY_MS, EVENING_MS + DAY_MS)
-            period_report([account(one) for one in told], period, run, date(2026, 11, 20))
+            period_report(await period_account(store, Period.of("month", today), today, "ada"))
         with timed("`tenuto history check`"):
             assert (await check(store)).is_sound
         with timed("`tenuto history export`"):

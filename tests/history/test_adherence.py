@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.history import ExerciseNote, Store
-from tenuto.history.adherence import Streak, day_of, stopped_at, streak, tally, week_of
+from tenuto.history.adherence import Muscle, Streak, day_of, stopped_at, streak, tally, week_of
 from tenuto.history.timeline import Account, account
 from tenuto_core import vocab
 from tests.history.sessions import (
@@ -60,6 +60,7 @@ async def told(path: Path, *sessions: list[Entry]) -> list[Account]:
         ([0, 1], 5, 2, 2),  # today may still keep it
         ([0, 1], 6, 0, 2),
         ([3, 0, 3, 1], 3, 3, 3),  # two sessions on a day count once
+        ([0, 1, 3, 4], 2, 2, 2),  # what came later does not count
     ],
 )
 def test_rest_days_are_forgiven_by_rule(
@@ -101,13 +102,26 @@ async def test_what_days_came_to(tmp_path: Path) -> None:
 
     assert (total.sessions, total.days) == (3, [date(2027, 1, 15), date(2027, 1, 17)])
     assert (total.completed, total.skipped, total.cut, total.pauses) == (8, 1, 0, 1)
-    glutes, hips = total.muscles["glutes"], total.muscles["hip flexors"]
-    # Twice on the first day: 30 s of the bridge on both sides and 30 s of the lunge on each.
-    first_day_ms = 2 * (HOLD_MS + HOLD_MS)
-    assert glutes.right_ms == first_day_ms + 2 * HOLD_MS
-    assert first_day_ms + HOLD_MS < glutes.left_ms < glutes.right_ms
-    assert (glutes.days, hips.days) == (1, 1)
-    assert list(total.muscles) == ["glutes", "hip flexors"]
+    assert total.stretch_days == total.days
+    stretched, strength = total.muscles["stretch"], total.muscles["strength"]
+    # The lunge twice on the first day: 30 s on each side; the bridge works on both sides at once.
+    glutes = stretched["glutes"]
+    assert glutes.right_ms == 3 * HOLD_MS
+    assert 2 * HOLD_MS < glutes.left_ms < glutes.right_ms
+    assert (glutes.days, stretched["hip flexors"]) == (1, glutes)
+    assert list(stretched) == ["glutes", "hip flexors"]
+    assert strength == {"glutes": Muscle(3 * HOLD_MS, 3 * HOLD_MS, 1)}
+
+
+async def test_a_day_of_strength_holds_is_no_day_of_stretches(tmp_path: Path) -> None:
+    band = Band()
+    band.do(vocab.START)
+    band.pass_ms(READY_MS + HOLD_MS + 2_000)
+    band.do(vocab.STOP)
+    total = tally(await told(tmp_path / "h.db", band.entries()), UTC)
+
+    assert (total.days, total.stretch_days) == ([date(2027, 1, 15)], [])
+    assert list(total.muscles) == ["strength"]
 
 
 async def test_a_day_on_which_nothing_was_held_to_its_end_does_not_count(tmp_path: Path) -> None:

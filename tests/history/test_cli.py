@@ -386,8 +386,9 @@ def test_the_week_says_how_it_went_beside_what_is_advised(
 
     assert code == 0
     assert "ada: 1 day in a row" in out
-    assert "This week: 1 day (advised: 2 to 3 or more), 1:30 min held" in out
+    assert "This week: 1 day (with stretches; advised: 2 to 3 or more), 1:30 min held" in out
     assert "Holds: 3 done; 0 pauses" in out
+    assert re.search(r"stretch +left +right  days with 60 s  \(advised: 2:00 to 3:00 min\)", out)
     assert re.search(r"hip flexors +0:30 +0:30 +0\n", out)
     assert "ben: 1 day in a row" in history("week", "--person", "ben")[1]
 
@@ -423,8 +424,8 @@ def test_simulated_sessions_are_shown_as_such_count_for_nothing_and_can_be_remov
     assert ", on wrist (simulated), ada" in history("show", "1")[1]
     assert ", on wrist, ada" in history("show", "2")[1]
     _, week, _ = history("week")
-    assert "This week: 1 day (advised: 2 to 3 or more), 1:30 min held" in week
-    assert "2 simulated sessions do not count." in week
+    assert "This week: 1 day, 1:30 min held" in week
+    assert "1 simulated session does not count." in week
 
     code, out, _ = history("delete", "--simulated", "--yes")
     assert code == 0
@@ -446,6 +447,23 @@ def test_only_simulated_sessions_make_no_streak(
 
 
 # --- people
+
+
+def test_people_and_wearables_are_called_by_their_names(
+    history: Callable[..., Typed], database: Path, tmp_path: Path
+) -> None:
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    keep(database, whole_session(boot_utc_ms=now_ms))
+    config = tmp_path / "tenuto.toml"
+    config.write_text(
+        config.read_text()
+        + '[[person]]\nid = "ada"\nname = "Ada L."\n'
+        + '[[wearable]]\nid = "wrist"\nname = "Left wrist"\nlink = "simulated"\n'
+    )
+
+    assert "Left wrist" in history()[1]
+    assert ", on Left wrist, Ada L." in history("show", "1")[1]
+    assert "Ada L.: 1 day in a row" in history("week", "--person", "ada")[1]
 
 
 def test_a_person_is_renamed_and_namesakes_are_told(

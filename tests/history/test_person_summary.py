@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tenuto.history import Store
+from tenuto.history import ExerciseNote, Store
 from tenuto.history.person_summary import PersonSummaries
 from tenuto.mqtt.topics import summary_payload
 from tenuto_core import vocab
-from tests.history.sessions import HOLD_MS, Band, whole_session
+from tests.history.sessions import HOLD_MS, READY_MS, Band, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,11 @@ def everybody(_row: SessionRow) -> bool:
     return True
 
 
-async def store_of(path: Path, *days_ago: int, **band: object) -> Store:
+async def store_of(path: Path, *days_ago: int, kind: str = "stretch", **band: object) -> Store:
     store = Store(path)
     await store.open()
+    notes = [ExerciseNote("Glute Bridge", kind, ()), ExerciseNote("Kneeling Lunge", "stretch", ())]
+    await store.describe(Band().plan_id.hex(), notes)
     for number, days in enumerate(days_ago):
         await store.add(
             whole_session(boot_utc_ms=WEDNESDAY_MS - days * DAY_MS, boot_id=number + 1, **band)
@@ -61,6 +63,24 @@ async def test_the_last_session_and_the_week(tmp_path: Path) -> None:
     assert told["streak_keep_until"] == "2026-11-29"
     # Two exercises, a minute each, on two days.
     assert (told["advised_days_a_week"], told["advised_minutes_a_week"]) == (2, 4.0)
+
+
+async def test_nothing_is_advised_for_strength_holds(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db", 0, kind="strength") as store:
+        told = summary_payload(await PersonSummaries(store).of(everybody, WEDNESDAY_MS, UTC))
+        assert told["advised_minutes_a_week"] == 2.0  # for the lunge alone
+
+        band = Band(boot_utc_ms=WEDNESDAY_MS, boot_id=77)
+        band.do(vocab.START)
+        band.pass_ms(READY_MS + HOLD_MS + 2_000)  # the bridge
+        band.do(vocab.STOP)
+        await store.add(band.entries())
+        told = summary_payload(
+            await PersonSummaries(store).of(everybody, WEDNESDAY_MS + 3_600_000, UTC)
+        )
+
+    assert told["last_holds"] == 1
+    assert told["advised_days_a_week"] is told["advised_minutes_a_week"] is None
 
 
 async def test_a_session_that_was_stopped_at_once_is_the_last_but_makes_no_day(

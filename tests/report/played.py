@@ -6,15 +6,18 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from tenuto.history import ExerciseNote, Store
+from tenuto.history.period import Period, PeriodAccount, period_account
 from tenuto.history.timeline import Account, account
 from tenuto.routines.library import Library
 from tenuto_core import vocab
 from tests.history.sessions import Band, with_strap
 
 if TYPE_CHECKING:
+    from datetime import date
     from pathlib import Path
 
     from tenuto.sessions.events import Entry
@@ -24,13 +27,20 @@ EVENING_MS = 1_795_197_900_000
 """Friday 2026-11-20, 18:05 UTC."""
 
 
-def played(number: int, utc_ms: int, *, trouble: bool = False, **band: object) -> list[Entry]:
-    """The lower back after a run.  trouble: a pause, a skip, a silent strap, and a stop."""
+def played(
+    number: int,
+    utc_ms: int,
+    *,
+    trouble: bool = False,
+    routine: str = "lower-back",
+    **band: object,
+) -> list[Entry]:
+    """A routine after a run.  trouble: a pause, a skip, a silent strap, and a stop."""
     rng = random.Random(number)
-    plan = Library().plan("lower-back").plan
+    plan = Library().plan(routine).plan
     wearer = Band(boot_id=number, boot_utc_ms=utc_ms, plan=plan, **band)  # type: ignore[arg-type]
     wearer.do(vocab.START)
-    for second in range(400):
+    for second in range(800):
         if wearer.player.state == 0:
             break
         if not (trouble and 60 < second < 68):
@@ -72,3 +82,15 @@ def month(path: Path) -> list[Account]:
             for number, days in enumerate(ago, 1)
         ),
     )
+
+
+def told(
+    path: Path, name: str, day: date, today: date, person: str | None = "ada"
+) -> PeriodAccount:
+    """Tell a week or a month of a history that is kept."""
+
+    async def read() -> PeriodAccount:
+        async with Store(path, read_only=True) as store:
+            return await period_account(store, Period.of(name, day), today, person, zone=UTC)
+
+    return asyncio.run(read())

@@ -132,6 +132,29 @@ def test_a_month_is_that_of_one_person(
         assert len(re.findall(r"<tr><td>", page.partition("<h2>Sessions")[2])) == 1
 
 
+def test_people_and_wearables_are_called_by_their_names(
+    tenuto: Callable[..., Typed], database: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "tenuto.toml"
+    config.write_text(
+        config.read_text(encoding="utf-8")
+        + '[[person]]\nid = "ada"\nname = "Ada Lovelace"\n'
+        + '[[wearable]]\nid = "wrist"\nname = "Left wrist"\nlink = "simulated"\n',
+        encoding="utf-8",
+    )
+    keep(database, played(1, EVENING_MS))
+    tenuto("report", "-o", "session.html")
+    tenuto("report", "week", "--date", "2026-11-20", "--person", "ada", "-o", "week.html")
+    session, week = (
+        (tmp_path / "here" / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("session", "week")
+    )
+
+    assert ", on Left wrist, Ada Lovelace. Finished." in session
+    assert "<title>Week from 16 to 22 November 2026, Ada Lovelace - Tenuto</title>" in week
+    assert "Ada Lovelace: " in week
+
+
 def test_zones_are_shown_where_the_person_is_known(
     tenuto: Callable[..., Typed], database: Path, tmp_path: Path
 ) -> None:
@@ -153,6 +176,8 @@ def test_zones_are_shown_where_the_person_is_known(
         (["report", "9"], "there is no session 9"),
         (["report", "year"], "'year' is no report"),
         (["report", "month", "--date", "yesterday"], "allowed is a day such as 2026-11-20"),
+        (["report", "week", "--date", "0001-01-01"], "from 1971 to 2099"),
+        (["report", "month", "--date", "9999-12-31"], "from 1971 to 2099"),
         (["report", "1", "--date", "2026-11-20"], "go with week or month"),
     ],
 )

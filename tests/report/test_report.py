@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import struct
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
@@ -14,14 +15,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tenuto.history.adherence import Streak, streak, tally
-from tenuto.report import Period, Report, period_report, session_report
+from tenuto.history import ExerciseNote, Store
+from tenuto.history.adherence import Streak, Tally
+from tenuto.history.period import Period, PeriodAccount
+from tenuto.report import Report, period_report, session_report
 from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
+from tenuto.report.svg import text_width
+from tenuto.report.text import week_lines
 from tenuto.sessions.heart import Zones
+from tenuto_core import vocab
 from tests.history.sessions import Band, whole_session
 from tests.report.picture import PICTURE, draw
-from tests.report.played import EVENING_MS, accounts, month, played
+from tests.report.played import DAY_MS, EVENING_MS, accounts, month, played, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,8 +73,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> list[Account]:
-    return month(tmp_path_factory.mktemp("history") / "history.db")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("history") / "history.db"
+
+
+@pytest.fixture(scope="module")
+def sessions(kept: Path) -> list[Account]:
+    return month(kept)
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +88,15 @@ def session(sessions: list[Account]) -> Report:
 
 
 @pytest.fixture(scope="module")
-def of_month(sessions: list[Account]) -> Report:
-    days = streak(tally(sessions, UTC).days, TODAY)
-    return period_report(sessions, Period.of("month", TODAY), days, TODAY, UTC)
+def of_month(kept: Path, sessions: list[Account]) -> Report:
+    assert sessions
+    return period_report(told(kept, "month", TODAY, TODAY), zone=UTC)
 
 
 @pytest.fixture(scope="module")
-def of_week(sessions: list[Account]) -> Report:
-    days = streak(tally(sessions, UTC).days, TODAY)
-    return period_report(sessions[-2:], Period.of("week", TODAY), days, TODAY, UTC)
+def of_week(kept: Path, sessions: list[Account]) -> Report:
+    assert sessions
+    return period_report(told(kept, "week", TODAY, TODAY), zone=UTC)
 
 
 @pytest.fixture(params=["session", "of_month", "of_week"])
@@ -148,9 +159,9 @@ def test_it_becomes_a_png(report: Report) -> None:
 
 
 def test_the_session_is_told_in_words_too(session: Report, sessions: list[Account]) -> None:
-    told, text = sessions[-1], Page(session.html).text
+    text = Page(session.html).text
 
-    for hold in told.holds:
+    for hold in sessions[-1].holds:
         assert hold.exercise is not None
         assert hold.exercise in text
     for words in (
@@ -178,15 +189,15 @@ def drawn(session: Report, class_: str) -> list[ET.Element]:
 def test_the_score_has_a_bar_for_each_hold_and_a_tick_for_each_cue(
     session: Report, sessions: list[Account]
 ) -> None:
-    told = sessions[-1]
+    last = sessions[-1]
     bars = [b for b in drawn(session, "hold") if float(b.get("height", 0)) > 10]
 
-    assert len(bars) == told.summary.holds_completed + 1  # the pause cuts one in two
+    assert len(bars) == last.summary.holds_completed + 1  # the pause cuts one in two
     assert len(drawn(session, "skipped")) == 1
     assert len(drawn(session, "cut")) == 1
     assert len(drawn(session, "pause")) == 1
     assert len(drawn(session, "heart")) == 2  # the strap fell silent once
-    assert len(drawn(session, "ink-tick")) >= len(told.cues)
+    assert len(drawn(session, "ink-tick")) >= len(last.cues)
 
 
 def test_bars_lie_on_the_lane_of_their_side_and_at_their_time(session: Report) -> None:
@@ -201,30 +212,57 @@ def test_bars_lie_on_the_lane_of_their_side_and_at_their_time(session: Report) -
 
 def test_no_system_is_only_the_rest_of_one(tmp_path: Path) -> None:
     """The whole routine is a little longer than a wide system has room for."""
-    (told,) = accounts(tmp_path / "h.db", played(1, EVENING_MS))
-    report = session_report(told, zone=UTC)
+    (whole,) = accounts(tmp_path / "h.db", played(1, EVENING_MS))
+    report = session_report(whole, zone=UTC)
 
-    assert told.duration_ms == 342_000
-    assert [picture.name for picture in report.pictures] == ["score-wide-1", "muscles"]
+    assert whole.duration_ms == 342_000
+    names = [picture.name for picture in report.pictures]
+    assert names == ["score-wide-1", "muscles-stretch", "muscles-strength"]
     last = [float(e.get("x", 0)) for e in drawn(report, "quiet") if e.text == "5:40"]
     assert 800 < max(last) < 960
 
 
-def test_on_a_phone_the_score_goes_on_in_systems_without_losing_a_hold(
+@pytest.mark.parametrize("routine,numbers", [("lower-back", 6), ("lower-back-60", 12)])
+def test_on_a_phone_the_score_is_one_picture_with_every_hold(
+    tmp_path: Path, routine: str, numbers: int
+) -> None:
+    (whole,) = accounts(tmp_path / "h.db", played(1, EVENING_MS, routine=routine))
+    html = session_report(whole, zone=UTC).html
+    small = html.partition('class="narrow"')[2].partition("<figcaption")[0]
+
+    assert small.count("<svg") == 1
+    assert 'viewBox="0 0 325 ' in small
+    assert small.count('class="hold"') == whole.summary.holds_completed
+    # Exercises are numbered, and the table beneath says which is which.
+    assert len(re.findall(r'class="label">(\d)<', small)) == numbers
+    for number, name in enumerate(whole.exercise_names, 1):
+        assert f'<td class="n">{number}</td><td>{name}</td>' in html
+
+
+def test_what_was_held_has_one_line_for_an_exercise(
     session: Report, sessions: list[Account]
 ) -> None:
-    narrow = session.html.partition('class="narrow"')[2].partition("<figcaption")[0]
+    table = session.html.partition("<h2>What was held")[2].partition("</table>")[0]
+    rows = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in table.split("<tr>")[2:]]
 
-    assert narrow.count("<svg") == 4
-    widths = set(re.findall(r'viewBox="0 0 (\d+)', narrow))
-    assert widths == {"325"}
-    assert narrow.count('class="hold"') == sessions[-1].summary.holds_completed + 1
+    assert len(rows) == len(sessions[-1].exercise_names) == 6
+    assert "30 s, both sides" in rows[0]
+    assert "Knee to Chest Stretch" in rows[2]
+    assert "30 s skipped after 11 s" in rows[2]  # left, right
+    assert "26 of 30 s, then stopped, both sides" in rows[5]
+
+
+def test_rounds_of_an_exercise_are_counted(tmp_path: Path) -> None:
+    (whole,) = accounts(tmp_path / "h.db", played(1, EVENING_MS, routine="lower-back-60"))
+    html = session_report(whole, zone=UTC).html
+
+    assert html.count("2\u00a0\u00d7\u00a030\u00a0s") == 2 + 3 * 2 + 1
 
 
 def test_a_session_of_which_little_is_known(tmp_path: Path) -> None:
     entries = [entry for entry in whole_session()[4:9] if entry.event.name != "heart"]
-    (told,) = accounts(tmp_path / "h.db", entries)
-    report = session_report(told, zone=UTC)
+    (little,) = accounts(tmp_path / "h.db", entries)
+    report = session_report(little, zone=UTC)
 
     assert Page(report.html).open == []
     assert "a routine whose name is not known" in report.title
@@ -234,8 +272,8 @@ def test_a_session_of_which_little_is_known(tmp_path: Path) -> None:
 def test_a_session_that_has_only_begun(tmp_path: Path) -> None:
     band = Band()
     band.do(0)
-    (told,) = accounts(tmp_path / "h.db", band.entries()[:1])
-    report = session_report(told, zone=UTC)
+    (begun,) = accounts(tmp_path / "h.db", band.entries()[:1])
+    report = session_report(begun, zone=UTC)
 
     assert "Not known to have ended" in Page(report.html).text
     ET.fromstring(report.svg())  # noqa: S314 - it is our own
@@ -243,9 +281,10 @@ def test_a_session_that_has_only_begun(tmp_path: Path) -> None:
 
 def test_names_cannot_become_markup(tmp_path: Path) -> None:
     nasty = "<script>alert(1)</script>"
-    (told,) = accounts(tmp_path / "h.db", whole_session(wearable=nasty, person='"><b>x'))
-    page = Page(session_report(told, zone=UTC).html)
-    of_week = period_report([told], Period.of("week", TODAY), Streak(0, 1, None), TODAY, UTC)
+    (one,) = accounts(tmp_path / "h.db", whole_session(wearable=nasty, person='"><b>x'))
+    page = Page(session_report(one, zone=UTC).html)
+    day = date(2027, 1, 15)
+    of_week = period_report(told(tmp_path / "h.db", "week", day, day, '"><b>x'), zone=UTC)
 
     assert "script" not in page.tags
     assert nasty in page.text
@@ -290,12 +329,183 @@ def test_a_week_begins_on_monday() -> None:
     assert (period.first, period.last) == (date(2026, 11, 16), date(2026, 11, 22))
 
 
+@pytest.mark.parametrize(
+    "day,title",
+    [
+        (date(2026, 11, 20), "Week from 16 to 22 November 2026"),
+        (date(2026, 12, 2), "Week from 30 November to 6 December 2026"),
+        (date(2027, 1, 1), "Week from 28 December 2026 to 3 January 2027"),
+    ],
+)
+def test_a_week_says_its_months_where_it_has_two(day: date, title: str) -> None:
+    assert Period.of("week", day).title == title
+
+
+def nothing(period: Period) -> PeriodAccount:
+    return PeriodAccount(
+        period=period,
+        today=TODAY,
+        person=None,
+        accounts=(),
+        before=Tally(),
+        streak=Streak(0, 0, None),
+    )
+
+
 @pytest.mark.parametrize("name", ["week", "month"])
 def test_a_period_without_a_session(name: str) -> None:
-    report = period_report([], Period.of(name, TODAY), Streak(0, 0, None), TODAY, UTC)
+    report = period_report(nothing(Period.of(name, TODAY)), zone=UTC)
 
     assert "None yet" in Page(report.html).text
     ET.fromstring(report.svg())  # noqa: S314 - it is our own
+
+
+@pytest.mark.parametrize(
+    "day,words",
+    [
+        (date(2026, 10, 20), "no streak on 25 October."),
+        (date(2026, 10, 28), "1 day in a row on 1 November"),
+        (date(2026, 11, 8), "4 days in a row on 8 November, with at most 3 days of rest between."),
+    ],
+)
+def test_a_week_that_is_over_has_the_streak_of_its_end(
+    kept: Path, sessions: list[Account], day: date, words: str
+) -> None:
+    """Sessions on 1, 4, 6 and 8 November, and more after that."""
+    assert sessions
+    text = Page(period_report(told(kept, "week", day, TODAY), zone=UTC).html).text
+
+    assert words in text
+    assert "keeps it" not in text
+
+
+def test_a_session_of_the_table_leads_to_its_score(
+    of_month: Report, sessions: list[Account]
+) -> None:
+    page = Page(of_month.html)
+    links = [value for name, value in page.attributes if name == "href"]
+
+    assert links == [f"#session-{one.row.id}" for one in reversed(sessions)]
+    for link in links:
+        assert ("id", link.removeprefix("#")) in page.attributes
+        score = of_month.html.partition(f'id="{link[1:]}"')[2].partition("</article>")[0]
+        assert score.count("<svg") == 1
+
+
+def test_a_period_stands_beside_the_one_before(kept: Path, sessions: list[Account]) -> None:
+    assert sessions
+    week = Page(period_report(told(kept, "week", TODAY, TODAY), zone=UTC).html).text
+    month = Page(period_report(told(kept, "month", date(2026, 12, 1), TODAY), zone=UTC).html).text
+    first = Page(period_report(told(kept, "month", TODAY, TODAY), zone=UTC).html).text
+
+    assert "the week before: 3 " in week  # on 11, 13 and 14 November
+    assert "the week before: 13:30 min" in week
+    assert "November: 2.1 a week" in month
+    assert "October" not in first  # nothing is known of it
+
+
+def test_the_calendar_tells_days_that_count_from_others(tmp_path: Path) -> None:
+    band = Band(boot_utc_ms=EVENING_MS)
+    band.do(vocab.START)
+    band.pass_ms(15_000)
+    band.do(vocab.STOP)
+    path = tmp_path / "h.db"
+    accounts(path, band.entries(), whole_session(boot_id=2, boot_utc_ms=EVENING_MS - DAY_MS))
+    report = period_report(told(path, "month", TODAY, TODAY), zone=UTC)
+    circles = [e for e in drawn(report, "hold") if e.tag == f"{SVG}circle"]
+    empty = [e for e in drawn(report, "skipped") if e.tag == f"{SVG}circle"]
+
+    assert (len(circles), len(empty)) == (1 + 2, 1 + 1)  # days, and the legend
+    assert {"minutes held", "not to the end", "today"} <= {e.text for e in drawn(report, "quiet")}
+    assert "1 day" in {e.text for e in drawn(report, "quiet")}
+
+
+def test_no_text_is_cut_off_at_the_edge_of_a_picture(report: Report) -> None:
+    root = ET.fromstring(report.svg())  # noqa: S314 - it is our own
+    sizes = {"top": 20, "heading": 15, "text": 12, "label": 12}
+
+    for part in (root, *root.findall(f"{SVG}svg")):
+        for text in part.findall(f"{SVG}text"):
+            width = text_width(text.text or "", sizes.get(text.get("class", ""), 11))
+            share = {"middle": 0.5, "end": 1.0}.get(text.get("text-anchor", ""), 0.0)
+            x = float(text.get("x", 0)) - share * width
+            assert x >= 0, text.text
+            assert x + width <= float(part.get("width", 0)), text.text
+    assert all(one.get("overflow") == "visible" for one in root.findall(f"{SVG}svg"))
+
+
+# --- what is advised, and what counts
+
+
+def planks(path: Path, **band: object) -> Path:
+    """One session of strength holds alone."""
+    (one,) = accounts(path, whole_session(boot_utc_ms=EVENING_MS, **band))
+    notes = [ExerciseNote(name or "", "strength", ("abdominals",)) for name in one.exercise_names]
+
+    async def describe() -> None:
+        async with Store(path) as store:
+            await store.describe(one.row.plan_id or "", notes)
+
+    asyncio.run(describe())
+    return path
+
+
+def test_nothing_is_advised_for_strength_holds(tmp_path: Path) -> None:
+    week = told(planks(tmp_path / "h.db"), "week", TODAY, TODAY)
+    of_week = period_report(week, zone=UTC)
+    of_session = session_report(week.accounts[0], zone=UTC)
+    lines = "\n".join(week_lines(week, "Ada", UTC))
+
+    for text in (of_week.html, of_week.svg(), of_session.html, of_session.svg(), lines):
+        assert "abdominals" in text
+        assert not re.search("advised|ACSM|days with 60 s", text, re.IGNORECASE)
+
+
+def test_stretches_are_told_from_strength_holds(
+    session: Report, of_month: Report, kept: Path
+) -> None:
+    for report in (session, of_month):
+        stretched, _, strength = report.html.partition("<h2>Time stretched, by muscle")[
+            2
+        ].partition("<h2>Strength holds, by muscle")
+        strength = strength.partition("</figure>")[0]
+        assert "advised" in stretched
+        assert "abdominals" not in stretched.partition("</figure>")[0]
+        assert "abdominals" in strength
+        assert "advised" not in strength
+    lines = list(week_lines(told(kept, "week", TODAY, TODAY), "Ada", UTC))
+    heads = [line for line in lines if "left  right" in line]
+    assert ["advised" in head for head in heads] == [True, False]
+
+
+def test_what_was_simulated_is_in_no_sum_and_no_calendar(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    simulated = [
+        replace(entry, is_simulated=True) for entry in played(2, EVENING_MS - DAY_MS, trouble=True)
+    ]
+    accounts(path, played(1, EVENING_MS), simulated)
+    week = told(path, "week", TODAY, TODAY)
+    with_it = period_report(week, zone=UTC)
+    lines = list(week_lines(week, "Ada", UTC))
+    path.unlink()
+    accounts(path, played(1, EVENING_MS))
+    without = period_report(told(path, "week", TODAY, TODAY), zone=UTC)
+
+    assert with_it.svg() == without.svg()
+    note = "1 simulated session is left out and counted nowhere."
+    assert note in with_it.html
+    hint = f'<p class="hint">{note}</p>\n'
+    assert with_it.html.replace(hint, "") == without.html
+    assert "1 simulated session does not count." in lines
+    assert (week.streak.present, len(week.accounts)) == (1, 1)
+
+
+def test_a_simulated_session_says_so(tmp_path: Path) -> None:
+    simulated = [replace(entry, is_simulated=True) for entry in played(1, EVENING_MS)]
+    (one,) = accounts(tmp_path / "h.db", simulated)
+
+    assert "wrist (simulated)" in session_report(one, zone=UTC).html
+    assert "It was simulated and does not count." in session_report(one, zone=UTC).html
 
 
 # --- colours

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config
     from tenuto.daemon.build import Setting
+    from tenuto.history import StoredSession
 
 SPEED_MAX = 1000.0
+YEARS = (1971, 2099)
+"""In which sessions may be looked for."""
 
 ConfigFile = Annotated[
     Path | None, Parameter(name="--config", help="Configuration file to use instead of your own.")
@@ -108,6 +113,29 @@ def log_to_stderr(level: int) -> None:
     logging.getLogger("tenuto").setLevel(level)
     # Its warnings are about what Tenuto notices itself and says in words for people.
     logging.getLogger("bumble").setLevel(logging.ERROR)
+
+
+def parse_date(text: str) -> date:
+    """Read a day given with `--date`.
+
+    Raises:
+        InputError: it is none, or not of a year in which there can be sessions.
+    """
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if YEARS[0] <= day.year <= YEARS[1]:
+            return day
+    raise InputError(
+        f"--date is {text!r}, allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}"
+    )
+
+
+def titled(config: Config, session: StoredSession) -> StoredSession:
+    """Return a session with what people call its wearable and its person, instead of their ids."""
+    row = session.row
+    wearable = next((one.title for one in config.wearables if one.id == row.wearable), row.wearable)
+    row = replace(row, wearable=wearable, person=config.person_title(row.person))
+    return replace(session, row=row)
 
 
 def history_file(config: Config) -> Path:

@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 import sys
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -22,7 +22,7 @@ from tenuto.history.timeline import Account, account
 from tenuto.sessions import events
 from tenuto.terminal import words
 
-from .common import ConfigFile, confirmed, history_file, write_output
+from .common import ConfigFile, confirmed, history_file, titled, write_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,14 +54,15 @@ def list_sessions(
         limit: how many
         config: as in all commands
     """
-    path = history_file(find_config(config))
+    settings = find_config(config)
+    path = history_file(settings)
     sessions = asyncio.run(_newest(path, limit)) if path.exists() else []
     if not sessions:
         print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
         return
     _write_table(
         ("!>id", "!when", "routine", "wearable", "ended", "!>holds", "!>time", "!>bpm"),
-        map(_row, sessions),
+        (_row(titled(settings, session)) for session in sessions),
     )
 
 
@@ -80,7 +81,8 @@ def show(
         as_json: print one JSON object a line, as `tenuto run --json` does, and nothing else
         config: as in all commands
     """
-    session = _session(find_config(config), number)
+    settings = find_config(config)
+    session = titled(settings, _session(settings, number))
     happened = replay(session)
     if as_json:
         for event, _ in happened:
@@ -110,38 +112,23 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
         person: whose week; without it that of the last session
         config: as in all commands
     """
-    from tenuto.history.adherence import day_of, streak, tally, week_of
-    from tenuto.history.completed_holds import held_utc_ms
+    from tenuto.history.period import WEEK, Period, PeriodAccount, last_person, period_account
     from tenuto.report.text import week_lines
     from tenuto.routines.library import Library
 
     settings = find_config(config)
     path = _existing(settings)
     today = datetime.now(UTC).astimezone().date()
-    known = Library.of(settings).muscles()
+    known = Library.of(settings).exercises()
 
-    async def read() -> tuple[list[Account], list[int], str | None, int]:
+    async def read() -> PeriodAccount:
         async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-            newest = [row for row in await store.sessions() if not row.is_simulated]
-            whose = person or (newest[0].person if newest else None)
-            recent = await store.between(_a_week_before(today), 1 << 62)
-            real = [one for one in recent if not one.row.is_simulated]
-            told = [account(one, known) for one in real if one.row.person == whose]
-            return told, await held_utc_ms(store, whose), whose, len(recent) - len(real)
+            whose = person or await last_person(store)
+            return await period_account(store, Period.of(WEEK, today), today, whose, known)
 
-    told, held, whose, simulated = asyncio.run(read())
-    days = streak([day_of(utc_ms) for utc_ms in held], today)
-    mine = [one for one in told if week_of(day_of(one.row.started_utc_ms)) == week_of(today)]
-    for line in week_lines(tally(mine), days, today, whose):
+    told = asyncio.run(read())
+    for line in week_lines(told, settings.person_title(told.person)):
         print(line)
-    if simulated:
-        were = words.count(simulated, "simulated session does", "simulated sessions do")
-        print(f"{were} not count.")
-
-
-def _a_week_before(day: date) -> int:
-    """Return a moment before the week of a day began, wherever this is."""
-    return round(datetime.combine(day, time(), UTC).timestamp() * 1000) - 8 * 86_400_000
 
 
 Format = Literal["jsonl", "csv", "fit", "openmhealth"]

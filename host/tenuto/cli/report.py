@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 from tenuto.errors import InputError
 
-from .common import ConfigFile, history_file, write_output
+from .common import ConfigFile, history_file, parse_date, titled, write_output
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -95,14 +95,14 @@ async def _make(
 ) -> tuple[Report, str]:
     """Return the report and a name for its file."""
     from tenuto.history import Store
+    from tenuto.history.period import NAMES as PERIODS, last_person
 
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-        newest = await store.sessions()
+        newest = await store.sessions(1)
         if not newest:
             raise InputError("nothing was played yet; `tenuto run` plays")
-        if what in ("week", "month"):
-            real = next((row for row in newest if not row.is_simulated), newest[0])
-            return await _period(config, store, what, day, person or real.person)
+        if what in PERIODS:
+            return await _period(config, store, what, day, person or await last_person(store))
         if day is not None or person is not None:
             raise InputError("--date and --person go with week or month")
         if what != "last" and not what.isdecimal():
@@ -118,47 +118,24 @@ async def _session(config: Config, store: Store, number: int) -> tuple[Report, s
     session = await store.session(number)
     if session is None:
         raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
-    told = account(session, Library.of(config).muscles())
-    zones = None
     who = config.person(session.row.person)
-    if who is not None:
-        zones = who.zones(_began(session.row).year)
+    zones = None if who is None else who.zones(_began(session.row).year)
+    told = account(titled(config, session), Library.of(config).exercises())
     return session_report(told, zones=zones), f"session-{number}"
 
 
 async def _period(
     config: Config, store: Store, name: str, day: str | None, person: str | None
 ) -> tuple[Report, str]:
-    from tenuto.history.adherence import day_of, streak
-    from tenuto.history.completed_holds import held_utc_ms
-    from tenuto.history.timeline import account
-    from tenuto.report import Period, period_report
+    from tenuto.history.period import WEEK, Period, period_account
+    from tenuto.report import period_report
     from tenuto.routines.library import Library
 
     today = datetime.now(UTC).astimezone().date()
-    period = Period.of(name, today if day is None else _date(day))
-    from_utc_ms = _midnight_utc_ms(period.first)
-    to_utc_ms = _midnight_utc_ms(period.last + timedelta(days=1))
-    known = Library.of(config).muscles()
-    accounts = [
-        account(session, known)
-        for session in await store.between(from_utc_ms, to_utc_ms)
-        if session.row.person == person and not session.row.is_simulated
-    ]
-    days = streak([day_of(utc_ms) for utc_ms in await held_utc_ms(store, person)], today)
-    suffix = f"{period.first:%Y-%m-%d}" if name == "week" else f"{period.first:%Y-%m}"
-    return period_report(accounts, period, days, today), f"{name}-{suffix}"
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"--date is {text!r}, allowed is a day such as 2026-11-20") from None
-
-
-def _midnight_utc_ms(day: date) -> int:
-    return round(datetime.combine(day, time()).astimezone().timestamp() * 1000)
+    period = Period.of(name, today if day is None else parse_date(day))
+    told = await period_account(store, period, today, person, Library.of(config).exercises())
+    suffix = f"{period.first:%Y-%m-%d}" if name == WEEK else f"{period.first:%Y-%m}"
+    return period_report(told, person=config.person_title(person)), f"{name}-{suffix}"
 
 
 def _began(row: SessionRow) -> datetime:

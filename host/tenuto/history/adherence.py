@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How regularly somebody stretches, against what is advised.  Pure.
 
-What is advised: 60 s for each exercise in all, on two to three days a week or more (American
-College of Sports Medicine; the sources are in `EVIDENCE.md`). It is shown as a mark to compare
-with, and nothing here scolds.
+What is advised for stretching: 60 s for each exercise in all, on two to three days a week or more
+(American College of Sports Medicine; the sources are in `EVIDENCE.md`). It is shown as a mark to
+compare with, and nothing here scolds. For strength holds nothing is advised.
 
 A day counts when at least one hold was held to its end. A streak is a number of such days in a
 row, with at most `REST_DAYS_MAX` days of rest between two of them: whoever keeps to twice a week
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
+from tenuto.routines.routine import STRETCH
 from tenuto_core import vocab
 
 from .timeline import COMPLETE
@@ -60,10 +61,15 @@ class Streak:
 
 
 def streak(days: Iterable[date], today: date) -> Streak:
-    """Return the streak of the days that count, in any order."""
+    """Return the streak as it stands on a day; later ones do not count.
+
+    Args:
+        days: Those that count, in any order.
+        today: The day.
+    """
     longest = run = 0
     last: date | None = None
-    for day in sorted(set(days)):
+    for day in sorted({day for day in days if day <= today}):
         within = last is not None and (day - last).days <= REST_DAYS_MAX + 1
         run = run + 1 if within else 1
         longest = max(longest, run)
@@ -85,6 +91,12 @@ class Muscle:
         """The side that was held less."""
         return min(self.left_ms, self.right_ms)
 
+    def add(self, left_ms: int, right_ms: int, days: int = 0) -> None:
+        """Add what was held on one day more, or in one session."""
+        self.left_ms += left_ms
+        self.right_ms += right_ms
+        self.days += days
+
 
 @dataclass(slots=True)
 class Tally:
@@ -92,19 +104,21 @@ class Tally:
 
     Attributes:
         days: Those that count, in order.
+        stretch_days: Those of them on which a stretch was held to its end.
         completed, skipped, cut: holds.
         pauses: How often a session stood still.
-        muscles: By name, those held longest first.
+        muscles: By the kind of exercise and by name, those held longest first.
     """
 
     sessions: int = 0
     days: list[date] = field(default_factory=list)
+    stretch_days: list[date] = field(default_factory=list)
     held_ms: int = 0
     completed: int = 0
     skipped: int = 0
     cut: int = 0
     pauses: int = 0
-    muscles: dict[str, Muscle] = field(default_factory=dict)
+    muscles: dict[str, dict[str, Muscle]] = field(default_factory=dict)
 
 
 def tally(accounts: Sequence[Account], zone: tzinfo | None = None) -> Tally:
@@ -120,26 +134,34 @@ def tally(accounts: Sequence[Account], zone: tzinfo | None = None) -> Tally:
         total.cut += outcomes.count(_CUT)
         total.pauses += told.summary.pauses
     for day, on_day in sorted(by_day.items()):
-        if any(hold.outcome == COMPLETE for told in on_day for hold in told.holds):
+        done = [told.kind(h) for told in on_day for h in told.holds if h.outcome == COMPLETE]
+        if done:
             total.days.append(day)
-        _add_muscles(total, on_day)
-    total.muscles = dict(
-        sorted(total.muscles.items(), key=lambda item: (-item[1].less_ms, item[0]))
-    )
+        if STRETCH in done:
+            total.stretch_days.append(day)
+        for kind, today in muscles(on_day).items():
+            of_kind = total.muscles.setdefault(kind, {})
+            for name, one in today.items():
+                of_kind.setdefault(name, Muscle()).add(one.left_ms, one.right_ms, one.days)
+    total.muscles = {kind: _longest_first(held) for kind, held in total.muscles.items()}
     return total
 
 
-def _add_muscles(total: Tally, on_day: Sequence[Account]) -> None:
-    held: dict[str, tuple[int, int]] = {}
-    for told in on_day:
-        for muscle, (left_ms, right_ms) in told.muscle_ms().items():
-            before = held.get(muscle, (0, 0))
-            held[muscle] = (before[0] + left_ms, before[1] + right_ms)
-    for name, (left_ms, right_ms) in held.items():
-        one = total.muscles.setdefault(name, Muscle())
-        one.left_ms += left_ms
-        one.right_ms += right_ms
-        one.days += min(left_ms, right_ms) >= EXERCISE_MS
+def muscles(accounts: Iterable[Account]) -> dict[str, dict[str, Muscle]]:
+    """Return how long each muscle was held in sessions of one day, by the kind of exercise."""
+    total: dict[str, dict[str, Muscle]] = {}
+    for told in accounts:
+        for kind, held in told.muscle_ms().items():
+            for name, sides_ms in held.items():
+                total.setdefault(kind, {}).setdefault(name, Muscle()).add(*sides_ms)
+    for of_kind in total.values():
+        for one in of_kind.values():
+            one.days = int(one.less_ms >= EXERCISE_MS)
+    return {kind: _longest_first(of_kind) for kind, of_kind in total.items()}
+
+
+def _longest_first(held: dict[str, Muscle]) -> dict[str, Muscle]:
+    return dict(sorted(held.items(), key=lambda item: (-item[1].less_ms, item[0])))
 
 
 @dataclass(frozen=True, slots=True)

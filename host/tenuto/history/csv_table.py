@@ -7,8 +7,6 @@ import csv
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from tenuto.sessions import heart
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -55,8 +53,7 @@ def write_table(accounts: Iterable[Account], file: TextIO) -> int:
 
 def _row(told: Account, hold: Phase) -> tuple[object, ...]:
     row = told.row
-    within = [s for s in told.samples if hold.from_ms <= s.t_ms < hold.to_ms]
-    rate = heart.rate(within, hold.to_ms)
+    rate = told.rate(hold)
     return (
         row.id,
         _utc(row.started_utc_ms),
@@ -71,7 +68,7 @@ def _row(told: Account, hold: Phase) -> tuple[object, ...]:
         hold.planned_ms / 1000,
         hold.held_ms / 1000,
         hold.outcome,
-        "; ".join(told.muscles.get(hold.exercise or "", ())),
+        "; ".join(told.muscles(hold)),
         None if rate is None else round(rate.mean_bpm, 1),
         None if rate is None else rate.max_bpm,
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from tenuto.routines.routine import STRETCH
+
 from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
 from .timeline import COMPLETE, account
 
@@ -29,14 +31,14 @@ class Counted:
         held_ms: In all holds.
         completed: Holds that were held to their end.
         planned: Holds of its plan, None where that is not known.
-        exercises: How many the session had, as far as it came.
+        stretches: How many different ones were held, as far as the session came.
     """
 
     row: SessionRow
     held_ms: int
     completed: int
     planned: int | None
-    exercises: int
+    stretches: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,9 @@ class PersonSummary:
         held_ms: In this week, from Monday, as are `days` and `sessions`.
         days: On which a hold was held to its end.
         sessions: How many.
-        advised_days: A week.
-        advised_ms: Held in a week, for the exercises of the last session; None where that is not
-            known.
+        advised_days: A week; None where the last session had no stretch, because for strength
+            holds nothing is advised.
+        advised_ms: Held in a week, for the stretches of the last session; None where it had none.
     """
 
     last: Counted | None
@@ -61,7 +63,7 @@ class PersonSummary:
     held_ms: int
     days: int
     sessions: int
-    advised_days: int
+    advised_days: int | None
     advised_ms: int | None
 
 
@@ -74,7 +76,7 @@ def count(session: StoredSession) -> Counted:
         sum(hold.held_ms for hold in holds),
         sum(hold.outcome == COMPLETE for hold in holds),
         told.summary.holds_planned,
-        len({hold.exercise for hold in holds}),
+        len({hold.exercise for hold in holds if told.kind(hold) == STRETCH}),
     )
 
 
@@ -95,9 +97,7 @@ def person_summary(
     week = [item for item in real if _day(item, zone) >= monday]
     run = streak(days, today)
     last = max(counted, key=lambda item: item.row.started_utc_ms, default=None)
-    advised_ms = None
-    if last is not None and last.exercises:
-        advised_ms = last.exercises * EXERCISE_MS * DAYS_A_WEEK[0]
+    stretches = 0 if last is None else last.stretches
     return PersonSummary(
         last=last,
         streak_days=run.present,
@@ -105,8 +105,8 @@ def person_summary(
         held_ms=sum(item.held_ms for item in week),
         days=len({day for day in days if day >= monday}),
         sessions=len(week),
-        advised_days=DAYS_A_WEEK[0],
-        advised_ms=advised_ms,
+        advised_days=DAYS_A_WEEK[0] if stretches or last is None else None,
+        advised_ms=stretches * EXERCISE_MS * DAYS_A_WEEK[0] if stretches else None,
     )
 
 

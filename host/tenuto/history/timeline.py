@@ -17,10 +17,11 @@ from .summary import Summary, electrode_intervals, length_ms, replay, samples, s
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tenuto.routines.routine import Exercise
     from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
 
-    from .rows import SessionRow, StoredSession
+    from .rows import ExerciseNote, SessionRow, StoredSession
 
 HOLD = vocab.STEP_KINDS[vocab.HOLD]
 COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
@@ -82,7 +83,7 @@ class Account:
 
     Attributes:
         happened: The events with their time in ms since 1970.
-        muscles: Muscles of each exercise, as far as they are known.
+        exercises: What is known of each exercise, by its name.
         away: While the link was lost.
         cues: Those that were felt, as far as that is known.
         intervals: RR in ms that are known to come from electrodes, with the time they came at.
@@ -99,7 +100,7 @@ class Account:
     cues: tuple[Cue, ...]
     samples: tuple[heart.Sample, ...]
     intervals: tuple[tuple[int, tuple[float, ...]], ...]
-    muscles: Mapping[str, tuple[str, ...]]
+    exercises: Mapping[str, ExerciseNote | Exercise]
 
     @property
     def duration_ms(self) -> int:
@@ -111,31 +112,53 @@ class Account:
         """The holds, one that was done again each time."""
         return tuple(phase for phase in self.phases if phase.is_hold)
 
+    @property
+    def exercise_names(self) -> tuple[str | None, ...]:
+        """The exercises in the order in which they were first held; None for one not known."""
+        return tuple(dict.fromkeys(hold.exercise for hold in self.holds))
+
+    def rate(self, hold: Phase) -> heart.Rate | None:
+        """Return the heart rate during a hold; None where none was known."""
+        within = [s for s in self.samples if hold.from_ms <= s.t_ms < hold.to_ms]
+        return heart.rate(within, hold.to_ms)
+
     def utc_ms(self, t_ms: int) -> int:
         """Return the moment of a session time, ms since 1970."""
         return self.row.started_utc_ms + t_ms
 
-    def muscle_ms(self) -> dict[str, tuple[int, int]]:
-        """Return for how long each muscle was held, left and right.
+    def kind(self, hold: Phase) -> str | None:
+        """Return the kind of a hold's exercise, one of `routine.KINDS`; None if not known."""
+        note = self.exercises.get(hold.exercise or "")
+        return None if note is None else note.kind
 
-        A hold of both sides counts for both; so does one whose exercise has no known muscle for
-        none.
+    def muscles(self, hold: Phase) -> tuple[str, ...]:
+        """Return the muscles that a hold is for, as far as they are known."""
+        note = self.exercises.get(hold.exercise or "")
+        return () if note is None else note.muscles
+
+    def muscle_ms(self) -> dict[str, dict[str, tuple[int, int]]]:
+        """Return for how long each muscle was held, left and right, by the kind of exercise.
+
+        A hold of both sides counts for both.
         """
-        total: dict[str, tuple[int, int]] = {}
+        total: dict[str, dict[str, tuple[int, int]]] = {}
         for hold in self.holds:
             left_ms = 0 if hold.side == "right" else hold.held_ms
             right_ms = 0 if hold.side == "left" else hold.held_ms
-            for muscle in self.muscles.get(hold.exercise or "", ()):
-                before = total.get(muscle, (0, 0))
-                total[muscle] = (before[0] + left_ms, before[1] + right_ms)
+            for muscle in self.muscles(hold):
+                of_kind = total.setdefault(self.kind(hold) or "", {})
+                before = of_kind.get(muscle, (0, 0))
+                of_kind[muscle] = (before[0] + left_ms, before[1] + right_ms)
         return total
 
 
-def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None = None) -> Account:
+def account(
+    session: StoredSession, known: Mapping[str, ExerciseNote | Exercise] | None = None
+) -> Account:
     """Tell a stored session.
 
     Args:
-        known: Muscles by exercise, for what the history itself does not know.
+        known: Exercises by their names, for what the history itself does not know.
     """
     happened = replay(session)
     told = [event for event, _ in happened]
@@ -153,7 +176,7 @@ def account(session: StoredSession, known: Mapping[str, tuple[str, ...]] | None 
         cues=_cues(told),
         samples=tuple(samples(told)),
         intervals=tuple(electrode_intervals(told)),
-        muscles={**(known or {}), **{note.name: note.muscles for note in session.exercises}},
+        exercises={**(known or {}), **{note.name: note for note in session.exercises}},
     )
 
 

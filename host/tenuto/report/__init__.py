@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
-from .page import Period, Report, period_report, session_report
+from .page import Report
+from .period_page import period_report
+from .session_page import session_report
 
-__all__ = ["Period", "Report", "period_report", "session_report"]
+__all__ = ["Report", "period_report", "session_report"]

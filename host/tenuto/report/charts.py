@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tenuto.history.adherence import DAYS_A_WEEK, EXERCISE_MS
-from tenuto.terminal.words import clock
+from tenuto.routines.routine import KINDS, STRENGTH, STRETCH
+from tenuto.terminal.words import clock, count, duration
 
-from .svg import Picture, shorten
+from .svg import Picture, shorten, text_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,17 +25,33 @@ _DAY_W, _DAY_H = 42.0, 48.0
 _DISC = 14.0
 _FULL_DAY_MS = 10 * 60_000
 """A day with this much held has the largest disc."""
+_MUSCLES = {STRETCH: "Time stretched, by muscle", STRENGTH: "Strength holds, by muscle"}
 
 
-def calendar(first: date, days: int, held_ms: Mapping[date, int], today: date) -> Picture:
-    """Draw days as a calendar: a disc as large as the time held, its minutes in it."""
+def kind_order(kind: str) -> tuple[int, str]:
+    """Return the place of a kind of exercise among others; for sorting."""
+    return (KINDS.index(kind) if kind in KINDS else len(KINDS), kind)
+
+
+def calendar(
+    first: date, days: int, held_ms: Mapping[date, int], counted: set[date], today: date
+) -> Picture:
+    """Draw days as a calendar: a disc as large as the time held, its minutes in it.
+
+    Args:
+        first: The first day.
+        days: How many.
+        held_ms: The time held on each day.
+        counted: The days that count, because a hold was held to its end.
+        today: The present day.
+    """
     monday = first - timedelta(days=first.weekday())
     last = first + timedelta(days=days - 1)
     weeks = ((last - monday).days // 7) + 1
     trained = [day for day, ms in held_ms.items() if ms and first <= day <= last]
-    desc = "; ".join(f"{day:%A %d %B}: {clock(held_ms[day])} min" for day in sorted(trained))
+    desc = "; ".join(f"{day:%A %d %B}: {duration(held_ms[day])}" for day in sorted(trained))
     picture = Picture(
-        "calendar", WIDTH, 22 + weeks * _DAY_H, "Days and time held", desc or "no day yet"
+        "calendar", WIDTH, 22 + weeks * _DAY_H + 36, "Days and time held", desc or "no day yet"
     )
     for column, name in enumerate(WEEKDAYS):
         picture.text((column + 0.5) * _DAY_W, 12, name, class_="quiet", anchor="middle")
@@ -44,64 +61,87 @@ def calendar(first: date, days: int, held_ms: Mapping[date, int], today: date) -
         for column in range(7):
             day = monday + timedelta(days=7 * week + column)
             if first <= day <= last:
-                on += day in trained
-                _draw_day(picture, (column * _DAY_W, y), day, held_ms.get(day, 0), today)
+                on += day in counted
+                _draw_day(picture, (column * _DAY_W, y), day, is_today=day == today)
+                ms = held_ms.get(day, 0)
+                if ms:
+                    mid = (column + 0.5) * _DAY_W
+                    _draw_disc(picture, mid, y + 31, ms, counts=day in counted)
         if monday + timedelta(days=7 * week) <= today:
-            picture.text(WIDTH - 2, y + 35, _days(on), class_="quiet", anchor="end")
+            picture.text(WIDTH - 2, y + 35, count(on, "day", "days"), class_="quiet", anchor="end")
+    _draw_calendar_legend(picture, 22 + weeks * _DAY_H + 20)
     return picture
 
 
-def _draw_day(
-    picture: Picture, at: tuple[float, float], day: date, held_ms: int, today: date
-) -> None:
+def _draw_calendar_legend(picture: Picture, y: float) -> None:
+    x = 2.0
+    for ms, counts, text in (
+        (60_000, True, ""),
+        (_FULL_DAY_MS, True, "minutes held"),
+        (60_000, False, "not to the end"),
+    ):
+        x += _DISC
+        _draw_disc(picture, x, y, ms, counts=counts)
+        x += _DISC + 3
+        if text:
+            picture.text(x, y + 4, text, class_="quiet")
+            x += text_width(text, 11) + 2
+    picture.rect(x, y - 9, 16, 18, class_="today", rx=4)
+    picture.text(x + 21, y + 4, "today", class_="quiet")
+
+
+def _draw_day(picture: Picture, at: tuple[float, float], day: date, *, is_today: bool) -> None:
     x, y = at
-    mid_x, mid_y = x + _DAY_W / 2, y + 31
     picture.rect(x + 1, y + 1, _DAY_W - 2, _DAY_H - 2, class_="empty", rx=5)
-    if day == today:
+    if is_today:
         picture.rect(x + 1, y + 1, _DAY_W - 2, _DAY_H - 2, class_="today", rx=5)
-    if held_ms:
-        share = min(1.0, held_ms / _FULL_DAY_MS)
-        radius = 9 + (_DISC - 9) * math.sqrt(share)
-        picture.add("circle", cx=mid_x, cy=mid_y, r=radius, class_="hold")
-        minutes = str(max(1, round(held_ms / 60_000)))
-        picture.text(mid_x, mid_y + 4, minutes, class_="on-hold", anchor="middle")
-        picture.text(x + 5, y + 13, str(day.day), class_="quiet")
-    else:
-        picture.text(x + 5, y + 13, str(day.day), class_="quiet")
+    picture.text(x + 5, y + 13, str(day.day), class_="quiet")
 
 
-def muscles(held: Mapping[str, Muscle], days: int | None, width: float = WIDTH) -> Picture:
-    """Draw how long each muscle was held, left above right, beside what is advised.
+def _draw_disc(picture: Picture, x: float, y: float, held_ms: int, *, counts: bool) -> None:
+    radius = 9 + (_DISC - 9) * math.sqrt(min(1.0, held_ms / _FULL_DAY_MS))
+    picture.add("circle", cx=x, cy=y, r=radius, class_="hold" if counts else "skipped")
+    minutes = str(max(1, round(held_ms / 60_000)))
+    class_ = "on-hold" if counts else "small"
+    picture.text(x, y + 4, minutes, class_=class_, anchor="middle")
+
+
+def muscles(
+    kind: str, held: Mapping[str, Muscle], days: int | None, width: float = WIDTH
+) -> Picture:
+    """Draw how long each muscle was held, left above right; stretches beside what is advised.
 
     Args:
+        kind: Of the exercises, one of `routine.KINDS`.
         held: The times by the muscle's name, in the order in which they are drawn.
         days: Of the period, None for one session.
         width: Of the picture.
     """
     names = list(held)
-    low_ms, high_ms = advised_ms(days)
-    most_ms = max([m for one in held.values() for m in (one.left_ms, one.right_ms)] + [high_ms])
-    label_w, right_w, top, row_h = 104.0, 62.0, 34.0, 32.0
+    low_ms, high_ms = advised_ms(days) if kind == STRETCH else (0, 0)
+    most_ms = max(1, high_ms, *(ms for one in held.values() for ms in (one.left_ms, one.right_ms)))
+    label_w, right_w, top, row_h = 104.0, 62.0, 34.0 if high_ms else 4.0, 32.0
     room = width - label_w - right_w
-    title = "Time held by muscle"
+    title = _MUSCLES.get(kind, "Time held, by muscle")
     desc = "; ".join(
         f"{name}: left {one.left_ms // 1000} s, right {one.right_ms // 1000} s"
         for name, one in held.items()
     )
     height = top + row_h * max(1, len(names)) + 4
-    picture = Picture("muscles", width, height, title, desc or "no muscle is known")
+    picture = Picture(f"muscles-{kind or 'other'}", width, height, title, desc)
 
     def x(ms: float) -> float:
         return label_w + room * ms / most_ms
 
-    bottom = height - 4
-    if high_ms > low_ms:
-        picture.rect(x(low_ms), 18, x(high_ms) - x(low_ms), bottom - 18, class_="mark")
-    picture.line(x(low_ms), 18, x(low_ms), bottom, class_="frame")
-    advised = clock(low_ms) if low_ms == high_ms else f"{clock(low_ms)} to {clock(high_ms)}"
-    far = x(low_ms) > width - 130
-    anchor, at_x = ("end", x(high_ms) + right_w - 6) if far else ("start", x(low_ms))
-    picture.text(at_x, 12, f"advised {advised} min", class_="quiet", anchor=anchor)
+    if high_ms:
+        bottom = height - 4
+        if high_ms > low_ms:
+            picture.rect(x(low_ms), 18, x(high_ms) - x(low_ms), bottom - 18, class_="mark")
+        picture.line(x(low_ms), 18, x(low_ms), bottom, class_="frame")
+        advised = clock(low_ms) if low_ms == high_ms else f"{clock(low_ms)} to {clock(high_ms)}"
+        far = x(low_ms) > width - 130
+        anchor, at_x = ("end", x(high_ms) + right_w - 6) if far else ("start", x(low_ms))
+        picture.text(at_x, 12, f"advised {advised} min", class_="quiet", anchor=anchor)
     for index, name in enumerate(names):
         one = held[name]
         y = top + index * row_h
@@ -111,12 +151,16 @@ def muscles(held: Mapping[str, Muscle], days: int | None, width: float = WIDTH) 
             picture.rect(
                 label_w + 2, y + 1 + 12.5 * row, max(1, x(ms) - label_w - 2), 8, class_="hold", rx=2
             )
-        picture.text(width, y + 15, f"{clock(one.less_ms)} min", class_="small", anchor="end")
+        picture.text(width, y + 15, duration(one.less_ms), class_="small", anchor="end")
     return picture
 
 
 def advised_ms(days: int | None) -> tuple[int, int]:
-    """Return the least and the most time that is advised for an exercise in this many days."""
+    """Return the least and the most time that is advised for a stretch.
+
+    Args:
+        days: In how many days; None for one session.
+    """
     if days is None:
         return EXERCISE_MS, EXERCISE_MS
     low, high = DAYS_A_WEEK
@@ -124,14 +168,15 @@ def advised_ms(days: int | None) -> tuple[int, int]:
     return round(EXERCISE_MS * low * weeks), round(EXERCISE_MS * high * weeks)
 
 
-def week_bars(first: date, days: int, held_ms: Mapping[date, int], width: float = WIDTH) -> Picture:
-    """Draw the time held on each day as bars."""
+def week_bars(first: date, held_ms: Mapping[date, int], width: float = WIDTH) -> Picture:
+    """Draw the time held on each day of a week as bars."""
+    days = len(WEEKDAYS)
     most_ms = max([*held_ms.values(), 60_000])
     high, base = 90.0, 108.0
     step = width / days
     title = "Time held by day"
     told = [
-        f"{first + timedelta(days=d):%A}: {clock(held_ms.get(first + timedelta(days=d), 0))} min"
+        f"{first + timedelta(days=d):%A}: {duration(held_ms.get(first + timedelta(days=d), 0))}"
         for d in range(days)
     ]
     picture = Picture("days", width, base + 20, title, "; ".join(told))
@@ -177,7 +222,7 @@ def recovery_trend(points: Sequence[tuple[date, Recovery]], width: float = WIDTH
         picture.add("circle", cx=x, cy=y, r=3.2, class_="beat")
     x, y = at[-1]
     above = y - 9 if y > top + 14 else y + 18
-    picture.text(min(x, width - 22), above, f"{drops[-1]:.0f} bpm", class_="label", anchor="middle")
+    picture.text(min(x, width - 28), above, f"{drops[-1]:.0f} bpm", class_="label", anchor="middle")
     base = top + room_h + 18
     picture.text(
         at[0][0], base, _day(begin), class_="quiet", anchor="middle" if span < 2 else "start"
@@ -185,10 +230,6 @@ def recovery_trend(points: Sequence[tuple[date, Recovery]], width: float = WIDTH
     if end > begin:
         picture.text(width - 4, base, _day(end), class_="quiet", anchor="end")
     return picture
-
-
-def _days(number: int) -> str:
-    return f"{number} day" if number == 1 else f"{number} days"
 
 
 def _day(day: date) -> str:

@@ -2,12 +2,14 @@
 """A session as a score: the heart above, the holds as bars on two lanes, the cues as ticks.  Pure.
 
 The upper lane is the left side, the lower one the right; a hold of both sides takes both. Where a
-session does not fit the width, it goes on in the next system, as music does.
+session does not fit the width, it goes on in the next system, as music does. For a phone all of it
+is drawn small, in one system: exercises are numbered, and of the cues only those of holds are left.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tenuto.history.timeline import COMPLETE
@@ -18,12 +20,14 @@ from tenuto_core import vocab
 from .svg import Picture, shorten, text_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tenuto.history.timeline import Account, Phase
 
 PX_PER_S = 2.7
-NARROW, WIDE = 325.0, 960.0
+SMALL, WIDE = 325.0, 960.0
+_PX_PER_S_CLOSE = 2.0
+"""With less room there is none for names and for cues that follow each other."""
 
 _LEFT, _RIGHT = 34.0, 8.0
 _HEART_H = 58.0
@@ -34,7 +38,7 @@ _AXIS_H = 16.0
 _BPM_SPAN_MIN = 30
 _TICK_STEPS_S = (10, 20, 30, 60, 120, 300, 600, 1_200, 3_600)
 
-_STROKES = {
+_STROKES: Mapping[str, tuple[tuple[float, float], ...]] = {
     # (offset in px, height in px) of each stroke; by count, as they are felt.
     "hold_start": ((0, 12),),
     "hold_end": ((0, 8), (2.6, 8), (5.2, 8)),
@@ -42,6 +46,11 @@ _STROKES = {
     "next_exercise": ((0, 8), (2.6, 8)),
     "finished": ((0, 12), (3.4, 12)),
     "attention": ((0, 5), (2.2, 5), (4.4, 5), (6.6, 5), (8.8, 5)),
+}
+_SMALL_STROKES: Mapping[str, tuple[tuple[float, float], ...]] = {
+    "hold_start": ((0, 12),),
+    "hold_end": ((0, 8),),
+    "finished": ((0, 12),),
 }
 LEGEND = (
     "one long stroke: hold; two: switch sides or next exercise; three: let go; "
@@ -64,6 +73,10 @@ class _Frame:
         return _LEFT + (t_ms - self.from_ms) / 1000 * self.px_per_s
 
     @property
+    def is_small(self) -> bool:
+        return self.px_per_s < _PX_PER_S_CLOSE
+
+    @property
     def heart_y(self) -> float:
         return 6.0
 
@@ -77,7 +90,7 @@ class _Frame:
 
     @property
     def lanes_y(self) -> float:
-        return self.label_y + _LABEL_H
+        return self.label_y + (_LABEL_H / 2 if self.is_small else _LABEL_H)
 
     @property
     def cues_y(self) -> float:
@@ -88,37 +101,47 @@ class _Frame:
         return self.cues_y + _CUES_H + _AXIS_H
 
 
-def score(told: Account, width: float, name: str) -> list[Picture]:
-    """Draw a session in systems, at least one.
-
-    Args:
-        told: The session.
-        width: Of each system, in px.
-        name: Begins the ids of the pictures.
-    """
-    room_ms, starts = _layout(told, width)
-    px_per_s = (width - _LEFT - _RIGHT) / room_ms * 1000
-    has_heart, has_intervals = bool(told.samples), bool(told.intervals)
+def score(told: Account, name: str) -> list[Picture]:
+    """Draw a session in systems, at least one; `name` begins the ids of the pictures."""
+    room_ms, starts = _layout(told)
     pictures = []
-    for index, from_ms in enumerate(starts):
-        frame = _Frame(from_ms, from_ms + room_ms, width, px_per_s, has_heart, has_intervals)
-        to_ms = starts[index + 1] if index + 1 < len(starts) else told.duration_ms
+    for number, (from_ms, to_ms) in enumerate(pairwise([*starts, told.duration_ms]), 1):
         title = "The session as a score"
         if len(starts) > 1:
             title += f", {clock(from_ms)} to {clock(to_ms)}"
-        desc = describe(told, from_ms, to_ms)
-        picture = Picture(f"{name}-{index + 1}", width, frame.height, title, desc)
-        _draw(picture, told, frame, to_ms)
-        pictures.append(picture)
+        pictures.append(_system(told, f"{name}-{number}", title, WIDE, (from_ms, to_ms, room_ms)))
     return pictures
 
 
-def _layout(told: Account, width: float) -> tuple[int, list[int]]:
+def small_score(told: Account, name: str) -> Picture:
+    """Draw a session in one system as wide as a phone; `name` begins the ids of the picture."""
+    times_ms = (0, told.duration_ms, max(_usual_ms(SMALL), told.duration_ms))
+    return _system(told, name, "The session as a score", SMALL, times_ms)
+
+
+def _system(
+    told: Account, name: str, title: str, width: float, times_ms: tuple[int, int, int]
+) -> Picture:
+    """Draw a system: from when, to when, and for how much time there is room."""
+    from_ms, to_ms, room_ms = times_ms
+    px_per_s = (width - _LEFT - _RIGHT) / room_ms * 1000
+    has_heart, has_intervals = bool(told.samples), bool(told.intervals)
+    frame = _Frame(from_ms, from_ms + room_ms, width, px_per_s, has_heart, has_intervals)
+    picture = Picture(name, width, frame.height, title, describe(told, from_ms, to_ms))
+    _draw(picture, told, frame, to_ms)
+    return picture
+
+
+def _usual_ms(width: float) -> int:
+    return int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000
+
+
+def _layout(told: Account) -> tuple[int, list[int]]:
     """Return how much time a system has room for, and where each begins.
 
     Drawn a little closer together where the last system would be no more than a rest of one.
     """
-    usual_ms = max(10_000, int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000)
+    usual_ms = _usual_ms(WIDE)
     layouts = []
     for tenths in (10, 11, 12, 13):
         room_ms = usual_ms * tenths // 10
@@ -188,18 +211,20 @@ def _draw(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
         _LEFT - 10, frame.lanes_y + _LANE_H + _LANE_GAP + 14, "R", class_="quiet", anchor="end"
     )
     for from_ms, until_ms, name in _exercises(told, frame, to_ms):
+        if frame.is_small:
+            number = str(told.exercise_names.index(name) + 1)
+            picture.text(frame.x(from_ms), frame.lanes_y - 5, number, class_="label")
+            continue
         room = frame.x(until_ms) - frame.x(from_ms) - 4
         y = frame.lanes_y - 6
-        for line in reversed(_in_two_lines(name, room)):
+        for line in reversed(_in_two_lines(name or "?", room)):
             picture.text(frame.x(from_ms), y, line, class_="label")
             y -= 14
     for hold in told.holds:
         if hold.to_ms > frame.from_ms and hold.from_ms < to_ms:
             _draw_hold(picture, told, frame, hold, to_ms)
     _draw_pauses(picture, told, frame, to_ms)
-    for cue in told.cues:
-        if frame.from_ms <= cue.t_ms < to_ms or cue.t_ms == to_ms == told.duration_ms:
-            _draw_cue(picture, frame.x(cue.t_ms), frame.cues_y, cue.cue)
+    _draw_cues(picture, told, frame, to_ms)
     _draw_away(picture, told, frame, to_ms)
     _draw_axis(picture, frame, to_ms)
 
@@ -224,13 +249,12 @@ def _draw_pauses(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> 
                 picture.text(mid, y + _LANE_H + 8, "pause", class_="quiet", anchor="middle")
 
 
-def _exercises(told: Account, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str]]:
+def _exercises(told: Account, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str | None]]:
     """Return from when to when each exercise is held in this system, with its name."""
-    groups: list[tuple[int, str]] = []
+    groups: list[tuple[int, str | None]] = []
     for hold in told.holds:
-        name = hold.exercise or "?"
-        if not groups or groups[-1][1] != name:
-            groups.append((hold.from_ms, name))
+        if not groups or groups[-1][1] != hold.exercise:
+            groups.append((hold.from_ms, hold.exercise))
     ends = [*(from_ms for from_ms, _ in groups[1:]), told.duration_ms]
     for (from_ms, name), end_ms in zip(groups, ends, strict=False):
         begin_ms, until_ms = max(from_ms, frame.from_ms), min(end_ms, to_ms)
@@ -264,12 +288,12 @@ def _draw_hold(picture: Picture, told: Account, frame: _Frame, hold: Phase, to_m
         picture.rect(x, top, width, height, class_=kind, rx=3)
         widest = max(widest, (width, x))
     width, x = widest
-    label = f"{round(hold.held_ms / 1000)} s"
+    label = f"{round(hold.held_ms / 1000)}" + ("" if frame.is_small else " s")
     if hold.outcome not in (COMPLETE, None):
         name = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED] if kind == "skipped" else "stopped"
         label = name if width > text_width(name, 11) + 6 else label
     text_w = text_width(label, 11)
-    if width > text_w + 4 and from_ms == hold.from_ms:
+    if width > text_w + (1 if frame.is_small else 4) and from_ms == hold.from_ms:
         class_ = "on-hold" if kind == "hold" else "small"
         if kind == "cut":  # a text on hatching is hard to read
             left = x + (width - text_w) / 2 - 2
@@ -289,9 +313,14 @@ def _without_pauses(told: Account, from_ms: int, to_ms: int) -> Iterator[tuple[i
         yield at_ms, max(to_ms, at_ms)
 
 
-def _draw_cue(picture: Picture, x: float, y: float, cue: str) -> None:
-    for offset, height in _STROKES.get(cue, ((0, 4),)):
-        picture.line(x + offset, y, x + offset, y + height, class_="ink-tick")
+def _draw_cues(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+    y = frame.cues_y
+    for cue in told.cues:
+        if frame.from_ms <= cue.t_ms < to_ms or cue.t_ms == to_ms == told.duration_ms:
+            close, usual = _SMALL_STROKES.get(cue.cue, ()), _STROKES.get(cue.cue, ((0, 4),))
+            for offset, height in close if frame.is_small else usual:
+                x = frame.x(cue.t_ms) + offset
+                picture.line(x, y, x, y + height, class_="ink-tick")
 
 
 def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
@@ -348,7 +377,15 @@ def _draw_heart(picture: Picture, told: Account, frame: _Frame, end_x: float) ->
         x = frame.x(interval.t_ms)
         if not (frame.from_ms <= interval.t_ms < frame.to_ms and x <= end_x):
             continue
+        if interval.is_sound and frame.is_small:
+            continue
         if interval.is_sound:
             picture.line(x, frame.quality_y, x, frame.quality_y + 3, class_="frame")
         else:
-            picture.add("circle", cx=x, cy=frame.quality_y + 1, r=2.4, class_="beat")
+            picture.add(
+                "circle",
+                cx=x,
+                cy=frame.quality_y + 1,
+                r=1.6 if frame.is_small else 2.4,
+                class_="beat",
+            )

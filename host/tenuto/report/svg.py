@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -96,8 +97,10 @@ class Picture:
 
     def place(self, picture: Picture, x: float, y: float) -> None:
         """Add another picture, with its upper left corner at a place."""
-        places = {"x": x, "y": y, "width": picture.width, "height": picture.height}
-        self._elements.append(picture._whole(**places))
+        width, height = picture.width, picture.height
+        # A font may be wider than the estimate.
+        whole = picture._whole(x=x, y=y, width=width, height=height, overflow="visible")
+        self._elements.append(whole)
 
     def file(self, style: str) -> str:
         """Return the picture as a file of its own.
@@ -156,7 +159,8 @@ def together(pictures: Iterable[Picture], title: str, margin: float = 24) -> Pic
         sheet.text(margin, sheet.height + 14, picture.title, class_="heading")
         sheet.place(picture, margin, sheet.height + 26)
         sheet.height += picture.height + 26 + margin
-        sheet.width = max(sheet.width, picture.width + 2 * margin)
+        widest = max(picture.width, text_width(picture.title, 15), text_width(title, 20))
+        sheet.width = max(sheet.width, math.ceil(widest + 2 * margin))
     return sheet
 
 

@@ -7,19 +7,20 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenuto.history.adherence import DAYS_A_WEEK
+from tenuto.history.adherence import DAYS_A_WEEK, REST_DAYS_MAX, tally
 from tenuto.history.timeline import COMPLETE
+from tenuto.routines.routine import STRETCH
 from tenuto.sessions import heart
-from tenuto.terminal.words import clock, count, printable
+from tenuto.terminal.words import clock, count, duration, printable
 
-from .charts import advised_ms
-from .page import streak_words
+from .charts import advised_ms, kind_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date
+    from collections.abc import Iterator, Mapping
+    from datetime import tzinfo
 
-    from tenuto.history.adherence import Streak, Tally
+    from tenuto.history.adherence import Muscle
+    from tenuto.history.period import PeriodAccount
     from tenuto.history.timeline import Account
 
 WIDTH_MIN, WIDTH_MAX = 40, 110
@@ -76,13 +77,10 @@ def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[st
     lines: list[str] = []
     if told.samples:
         lines += _curve(told, columns, step_ms, letters)
-    names: list[str] = []
+    names = told.exercise_names
     numbers = [" "] * columns
     left, right = [letters.rest] * columns, [letters.rest] * columns
     for hold in told.holds:
-        name = hold.exercise or "?"
-        if name not in names:
-            names.append(name)
         letter = {COMPLETE: letters.held, "skipped": letters.skipped, "back": letters.skipped}.get(
             hold.outcome or "", letters.cut
         )
@@ -92,7 +90,7 @@ def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[st
             if hold.side != other:
                 for column in range(first, min(last, columns)):
                     lane[column] = letter
-        _write(numbers, first, str(names.index(name) + 1))
+        _write(numbers, first, str(names.index(hold.exercise) + 1))
     for pause in told.pauses:
         for column in range(pause.from_ms // step_ms, min(-(-pause.to_ms // step_ms), columns)):
             left[column] = right[column] = letters.pause
@@ -103,7 +101,7 @@ def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[st
         _line("cues", _cues(told, columns, step_ms, letters)),
         _line("", _axis(columns, step_ms)),
     ]
-    key = ", ".join(f"{index} {printable(name)}" for index, name in enumerate(names, 1))
+    key = ", ".join(f"{index} {printable(name or '?')}" for index, name in enumerate(names, 1))
     indent = " " * _LABEL
     lines += textwrap.wrap(key, columns + _LABEL, initial_indent=indent, subsequent_indent=indent)
     lines += [indent + text for text in _used(told, letters)]
@@ -199,14 +197,53 @@ def heart_lines(told: Account) -> Iterator[str]:
         )
 
 
-def week_lines(total: Tally, streak: Streak, today: date, person: str | None) -> Iterator[str]:
-    """Say how a week went, beside what is advised, in lines for a terminal."""
-    yield printable(streak_words(streak, today, person))
+def streak_words(told: PeriodAccount, person: str | None) -> str:
+    """Say how the streak stands and until when it lasts, or how it stood when the period ended.
+
+    Args:
+        told: The period.
+        person: What people call whose it is.
+    """
+    whose = f"{person}: " if person else ""
+    streak = told.streak
+    is_over = told.is_over
+    then = f"on {told.until.day} {told.until:%B}" if is_over else "at present"
+    keep = streak.keep_until
+    if keep is None:
+        if not streak.longest:
+            return f"{whose}no streak {then}."
+        longest = count(streak.longest, "day", "days")
+        return f"{whose}no streak {then}; the longest {'until then ' * is_over}was {longest}."
+    days = count(streak.present, "day", "days")
+    rest = f"with at most {REST_DAYS_MAX} days of rest between"
+    if is_over:
+        return f"{whose}{days} in a row {then}, {rest}."
+    until = "today" if keep == told.today else f"until {keep:%A}"
+    return f"{whose}{days} in a row, {rest}; a session {until} keeps it."
+
+
+def week_lines(
+    told: PeriodAccount, person: str | None, zone: tzinfo | None = None
+) -> Iterator[str]:
+    """Say how a week went, in lines for a terminal; stretches beside what is advised.
+
+    Args:
+        told: The week.
+        person: What people call whose it is.
+        zone: Of time; None for that of this computer.
+    """
+    total, before = tally(told.accounts, zone), told.before
+    yield printable(streak_words(told, person))
     low, high = DAYS_A_WEEK
-    yield (
-        f"This week: {count(len(total.days), 'day', 'days')} (advised: {low} to {high} or more), "
-        f"{clock(total.held_ms)} min held"
-    )
+    days = count(len(total.days), "day", "days")
+    if total.stretch_days:
+        some = "" if total.stretch_days == total.days else f"{len(total.stretch_days)} "
+        days += f" ({some}with stretches; advised: {low} to {high} or more)"
+    title = told.period.title if told.is_over else "This week"
+    yield f"{title}: {days}, {duration(total.held_ms)} held"
+    if before.sessions:
+        days = count(len(before.days), "day", "days")
+        yield f"The week before: {days}, {duration(before.held_ms)} held"
     ended = [
         f"{number} {how}"
         for number, how in (
@@ -217,17 +254,21 @@ def week_lines(total: Tally, streak: Streak, today: date, person: str | None) ->
         if number or how == "done"
     ]
     yield f"Holds: {', '.join(ended)}; {count(total.pauses, 'pause', 'pauses')}"
-    if not total.muscles:
-        return
+    for kind in sorted(total.muscles, key=kind_order):
+        yield ""
+        yield from _muscle_lines(kind, total.muscles[kind])
+    if told.simulated:
+        were = count(told.simulated, "simulated session does", "simulated sessions do")
+        yield f"{were} not count."
+
+
+def _muscle_lines(kind: str, held: Mapping[str, Muscle]) -> Iterator[str]:
+    width = max(len(kind), *(len(printable(name)) for name in held))
     least_ms, most_ms = advised_ms(7)
-    yield ""
-    width = max(len(printable(name)) for name in total.muscles)
-    yield (
-        f"{'':{width}}   left  right  days with 60 s  "
-        f"(advised: {clock(least_ms)} to {clock(most_ms)} min)"
-    )
-    for name, one in total.muscles.items():
-        yield (
-            f"{printable(name):{width}}  {clock(one.left_ms):>5}  {clock(one.right_ms):>5}"
-            f"  {one.days:>14}"
-        )
+    head = f"{printable(kind):{width}}   left  right"
+    if kind == STRETCH:
+        head += f"  days with 60 s  (advised: {clock(least_ms)} to {duration(most_ms)})"
+    yield head
+    for name, one in held.items():
+        line = f"{printable(name):{width}}  {clock(one.left_ms):>5}  {clock(one.right_ms):>5}"
+        yield f"{line}  {one.days:>14}" if kind == STRETCH else line

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .compile import CompiledPlan
     from .feel import Feel
     from .haptics import Vocabulary
-    from .routine import Routine
+    from .routine import Exercise, Routine
 
 
 # A room that starts at one word reads the same files for each of its bands. What they hold decides,
@@ -102,12 +102,17 @@ class Library:
             raise InputError([found.mistake(("name",), text)])
         return found
 
-    def muscles(self) -> dict[str, tuple[str, ...]]:
-        """Return the muscles of each exercise in all routines that can be read, by its name."""
-        found: dict[str, tuple[str, ...]] = {}
+    def exercises(self) -> dict[str, Exercise]:
+        """Return the exercises of all routines that can be read, by their names.
+
+        Of two that are called the same, one whose muscles are known.
+        """
+        found: dict[str, Exercise] = {}
         for name in self.names():
             with suppress(InputError):
-                found.update((e.name, e.muscles) for e in self.routine(name).exercises if e.muscles)
+                for exercise in self.routine(name).exercises:
+                    if exercise.muscles or exercise.name not in found:
+                        found[exercise.name] = exercise
         return found
 
     def open(self, name_or_file: str) -> Routine:

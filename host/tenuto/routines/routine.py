@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from tenuto.toml.lines import Key
 
-KINDS = ("stretch", "strength")
+STRETCH, STRENGTH = "stretch", "strength"
+KINDS = (STRETCH, STRENGTH)
 SIDES = ("together", "each", "left_first", "right_first", "alternating")
 COUNTDOWNS = ("off", "start", "end", "both")
 

@@ -25,6 +25,7 @@ CUE_WORDS = {
     "attention": "look here",
 }
 
+_HOUR_MS = 3_600_000
 _HOLD = vocab.STEP_KINDS[vocab.HOLD]
 _BY = {
     "wearer": "on the wearable",
@@ -46,10 +47,15 @@ def clock(ms: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def duration(ms: int) -> str:
+    """Return a duration with its unit, `2:30 min` or `1:59:28 h`; whole seconds, cut off."""
+    return f"{clock(ms)} {'h' if ms >= _HOUR_MS else 'min'}"
+
+
 def span(ms: int) -> str:
     """Return a duration in words, `30 s` or `2:30 min`; rounded up to whole seconds."""
     seconds = -(-max(0, ms) // 1_000)
-    return f"{seconds} s" if seconds < 100 else f"{clock(seconds * 1_000)} min"
+    return f"{seconds} s" if seconds < 100 else duration(seconds * 1_000)
 
 
 def count(number: int, one: str, more: str) -> str:
@@ -142,7 +148,7 @@ def summary(result: Summary, speed: float = 1.0) -> Iterator[str]:
     yield ending(result.reason, result.source) + routine
     planned = "" if result.holds_planned is None else f" of {result.holds_planned}"
     noun = "hold" if (result.holds_planned or result.holds_completed) == 1 else "holds"
-    yield f"{result.holds_completed}{planned} {noun} done in {clock(result.duration_ms)} min" + (
+    yield f"{result.holds_completed}{planned} {noun} done in {duration(result.duration_ms)}" + (
         "".join(
             f", {number} {how}"
             for number, how in ((result.holds_skipped, "skipped"), (result.holds_cut, "cut short"))
@@ -177,7 +183,7 @@ def _held(result: Summary) -> Iterator[str]:
 def _pauses(result: Summary) -> str:
     if not result.pauses:
         return "none"
-    return f"{result.pauses}, {clock(result.paused_ms)} min in all"
+    return f"{result.pauses}, {duration(result.paused_ms)} in all"
 
 
 def _heart(result: Summary) -> str:

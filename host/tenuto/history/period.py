@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""A week or a month of somebody's, told in full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import TYPE_CHECKING
+
+from .adherence import Streak, Tally, day_of, streak, tally, week_of
+from .completed_holds import held_utc_ms
+from .timeline import account
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tenuto.routines.routine import Exercise
+
+    from .rows import SessionRow
+    from .store import Store
+    from .timeline import Account
+
+WEEK, MONTH = "week", "month"
+NAMES = (WEEK, MONTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Some days.
+
+    Attributes:
+        name: One of `NAMES`.
+        first: The first day.
+        days: How many.
+    """
+
+    name: str
+    first: date
+    days: int
+
+    @classmethod
+    def of(cls, name: str, day: date) -> Period:
+        """Return the week from Monday on, or the month, that a day is in."""
+        if name == WEEK:
+            return cls(name, week_of(day), 7)
+        first = day.replace(day=1)
+        later = (first + timedelta(days=31)).replace(day=1)
+        return cls(name, first, (later - first).days)
+
+    @property
+    def last(self) -> date:
+        """The last day."""
+        return self.first + timedelta(days=self.days - 1)
+
+    @property
+    def before(self) -> Period:
+        """The one before it."""
+        return Period.of(self.name, self.first - timedelta(days=1))
+
+    @property
+    def title(self) -> str:
+        """What people call it, such as `Week from 30 November to 6 December 2026`."""
+        if self.name != WEEK:
+            return f"{self.first:%B %Y}"
+        first = f"{self.first.day}"
+        if self.first.month != self.last.month:
+            first += f" {self.first:%B}"
+        if self.first.year != self.last.year:
+            first += f" {self.first.year}"
+        return f"Week from {first} to {self.last.day} {self.last:%B %Y}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodAccount:
+    """What somebody did in a period, simulated sessions left out.
+
+    Attributes:
+        period: Which days.
+        today: The present day.
+        person: What the history calls them; None for sessions of nobody in particular.
+        accounts: Their sessions, in order.
+        before: What the period before came to.
+        streak: As it stood on `until`.
+        simulated: How many simulated sessions of theirs are left out.
+    """
+
+    period: Period
+    today: date
+    person: str | None
+    accounts: tuple[Account, ...]
+    before: Tally
+    streak: Streak
+    simulated: int = 0
+
+    @property
+    def until(self) -> date:
+        """The last day that can be looked at: today, or the end of a period that is over."""
+        return min(self.today, self.period.last)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the period has ended."""
+        return self.until < self.today
+
+    @property
+    def days_so_far(self) -> int:
+        """How many days of the period there were."""
+        return max(1, (self.until - self.period.first).days + 1)
+
+
+async def last_person(store: Store) -> str | None:
+    """Return whose the last session is, one that counts where there is any; None for nobody's."""
+    rows = await store.sessions()
+    real = (row for row in rows if not row.is_simulated)
+    last = next(real, rows[0] if rows else None)
+    return None if last is None else last.person
+
+
+async def period_account(  # noqa: PLR0917 - each says another thing
+    store: Store,
+    period: Period,
+    today: date,
+    person: str | None,
+    known: Mapping[str, Exercise] | None = None,
+    zone: tzinfo | None = None,
+) -> PeriodAccount:
+    """Tell what somebody did in a period.
+
+    Args:
+        store: The history.
+        period: Which days.
+        today: The present day.
+        person: What the history calls them; None for sessions of nobody in particular.
+        known: Exercises by their names, for what the history itself does not know.
+        zone: Of time; None for that of this computer.
+    """
+    found = await store.between(
+        _midnight_utc_ms(period.before.first, zone),
+        _midnight_utc_ms(period.last + timedelta(days=1), zone),
+    )
+    mine = [one for one in found if one.row.person == person]
+    real = [account(one, known) for one in mine if not one.row.is_simulated]
+
+    def is_now(row: SessionRow) -> bool:
+        return day_of(row.started_utc_ms, zone) >= period.first
+
+    held = [day_of(utc_ms, zone) for utc_ms in await held_utc_ms(store, person)]
+    return PeriodAccount(
+        period=period,
+        today=today,
+        person=person,
+        accounts=tuple(told for told in real if is_now(told.row)),
+        before=tally([told for told in real if not is_now(told.row)], zone),
+        streak=streak(held, min(today, period.last)),
+        simulated=sum(one.row.is_simulated and is_now(one.row) for one in mine),
+    )
+
+
+def _midnight_utc_ms(day: date, zone: tzinfo | None) -> int:
+    midnight = datetime.combine(day, time(), zone)
+    return round((midnight if zone else midnight.astimezone()).timestamp() * 1000)
