@@ -89,10 +89,16 @@ class LinkReason(StrEnum):
     """The wearable wants a bond that is missing."""
     BOND_LOST = "bond_lost"
     """One side has forgotten the bond that the other still has."""
+    UNPROVEN = "unproven"
+    """It has not proven to be the wearable that this computer knows; it was told nothing."""
     REFUSED = "refused"
     """The wearable, its wearer or the user here said no to the pairing."""
     PROTOCOL = "protocol"
     """The other side does not speak Tenuto's protocol, or not a version known here."""
+
+
+UNTRUSTED = frozenset({LinkReason.BOND_LOST, LinkReason.UNPROVEN})
+"""Reasons that may mean that the device is another one, and that a person has to look into."""
 
 
 class LinkError(TenutoError):

@@ -244,6 +244,9 @@ def test_a_radio_that_is_pulled_out_and_put_in_again(folder: Path) -> None:
             daemon.until("connected")
         daemon.until("link lost")
         with world(folder, 1, port):
+            # Its band remembers nothing of before, as one that was reset, or as another one.
+            daemon.until("reason=bond_lost")
+            assert command(folder, "forget", "anna")[0] == 0
             daemon.until("connected")
         assert daemon.end(signal.SIGTERM) < patience_s(2)
 

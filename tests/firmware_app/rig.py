@@ -104,7 +104,7 @@ class Room:
 
     async def pair_by_cable(self, keys: BandKeys | None = None, *, only: bool = False) -> None:
         """Give the band a key by cable, from this room's host or from another."""
-        host = self.cabled(keys=self.keys.of("band") if keys is None else keys)
+        host = self.cabled(keys=self.keys.of("band") if keys is None else keys, by_hand=True)
         await host.connect(lambda: None)
         await host.provision()
         if only:

@@ -100,7 +100,7 @@ async def test_a_computer_that_was_lost_is_not_obeyed_any_more() -> None:
         assert refused.value.reason == "not_proven"
         await lost.disconnect()
         for _ in range(2):  # and once more after a reset
-            with pytest.raises(LinkError, match="does not know the key"):
+            with pytest.raises(LinkError, match="does not know its key"):
                 await it.host(keys=of_lost).connect(lambda: None)
             host = it.host()
             await host.connect(lambda: None)
@@ -161,7 +161,7 @@ async def test_an_impostor_at_the_bands_address_cannot_have_a_key_by_cable_repla
         await asyncio.sleep(3)
         with pytest.raises(LinkError, match="forget") as refused:
             await it.host().connect(lambda: None)
-        assert refused.value.reason is LinkReason.REFUSED
+        assert refused.value.reason is LinkReason.UNPROVEN
         assert it.key == key
         await asyncio.sleep(60)
         # Once it is forgotten here, a gesture does again; and so does a cable without that.
@@ -220,7 +220,8 @@ class Pulled:
 async def pull(it: Room, writes: int, *, is_last_heard: bool) -> bool:
     """Hand over a key by a cable that is pulled meanwhile; returns whether it came to that."""
     pulled = Pulled(it.worn.cable, writes, is_last_heard=is_last_heard)
-    host = BandDriver(SerialLink("cable", pulled.open), keys=it.keys.of("band"), by_cable=True)
+    link = SerialLink("cable", pulled.open)
+    host = BandDriver(link, keys=it.keys.of("band"), by_cable=True, by_hand=True)
     try:
         await host.connect(lambda: None)
         await host.provision()

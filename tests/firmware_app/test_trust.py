@@ -280,7 +280,7 @@ async def test_a_band_that_cannot_prove_the_key_is_not_believed() -> None:
         with pytest.raises(LinkError) as refused:
             await it.host().connect(lambda: None)
         own.__dict__["band_proof"] = real
-        assert refused.value.reason is LinkReason.REFUSED
+        assert refused.value.reason is LinkReason.UNPROVEN
 
 
 async def test_a_second_central_is_sent_away() -> None:

@@ -29,14 +29,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "keys.json"
 
 
-def give(store: KeyStore, name: str, who: Identity, key: bytes, *, by_cable: bool = False) -> None:
-    keys = store.of(name)
+def give(store: KeyStore, *names: str, who: Identity, key: bytes, by_cable: bool = False) -> None:
+    keys = store.of(*names)
     keys.offer(who, key, by_cable=by_cable)
-    keys.settle(who, key)
+    keys.settle(who, key, over_air=not by_cable)
 
 
 def test_keys_are_kept_for_their_user_alone(path: Path) -> None:
-    give(KeyStore(path), "anna", band(), ONE)
+    give(KeyStore(path), "anna", who=band(), key=ONE)
 
     assert KeyStore(path).of("anna").held(band()) == [ONE]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -49,7 +49,7 @@ def test_a_file_that_others_could_read_is_replaced_by_one_that_they_cannot(path:
     path.write_text("{}")
     path.chmod(0o644)
 
-    give(KeyStore(path), "anna", band(), ONE)
+    give(KeyStore(path), "anna", who=band(), key=ONE)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -95,44 +95,92 @@ def test_a_key_has_its_size(path: Path) -> None:
 def test_a_band_is_known_by_its_number_whatever_it_is_called(path: Path) -> None:
     store = KeyStore(path)
     store.of().offer(band(), ONE, by_cable=True)
-    store.of().settle(band(), ONE)
-    give(store, "anna", band("e662", "C0:00:00:00:00:02"), TWO)
+    store.of().settle(band(), ONE, over_air=False)
+    give(store, "anna", who=band("e662", "C0:00:00:00:00:02"), key=TWO)
 
     for names in ((), ("anna",), (AIR,), ("bob", "C0:00:00:00:00:02")):
         assert store.of(*names).held(band()) == [ONE]
-        assert store.of(*names).came_by_cable(band())
         assert store.of(*names).held(band("e662")) == [TWO]
-        assert not store.of(*names).came_by_cable(band("e662"))
     assert store.of("anna").held(band("e663")) == [], "a band that is not known"
+
+
+def test_a_device_is_known_by_its_number_and_by_each_of_its_names(path: Path) -> None:
+    """Whoever is heard at the address of a band may tell any number, or none."""
+    store = KeyStore(path)
+    assert not store.of("anna", AIR).is_known(band())
+    give(store, "anna", AIR, who=band(), key=ONE)
+
+    for names in ((), ("anna",), (AIR,), ("bob", AIR)):
+        assert store.of(*names).is_known(band())
+    for told in (None, "e662", ""):
+        assert store.of("anna").is_known(band(told, None))
+        assert store.of("bob", AIR.lower()).is_known(band(told, None))
+        assert not store.of("bob").is_known(band(told, None))
+    assert store.forget("anna")
+    assert not store.of("anna", AIR).is_known(band())
+
+
+def test_a_key_that_no_band_has_proven_makes_none_known(path: Path) -> None:
+    keys = KeyStore(path).of("anna")
+    keys.offer(band(), ONE, by_cable=False)
+
+    assert not keys.is_known(band())
+    assert not keys.is_bonded
+
+
+def test_a_bond_is_told_from_a_key_that_went_by_cable_and_no_more(path: Path) -> None:
+    store = KeyStore(path)
+    give(store, "anna", who=band(), key=ONE)
+    give(store, "bob", who=band("e662", "C0:00:00:00:00:02"), key=TWO, by_cable=True)
+    assert store.of("anna").is_bonded
+    assert not store.of("bob").is_bonded
+
+    store.of("bob").settle(band("e662"), TWO, over_air=True)
+    assert store.of("bob").is_bonded
+    store.of("bob").settle(band("e662"), TWO, over_air=False)
+    assert KeyStore(path).of("bob").is_bonded, "a cable takes no bond away"
+
+
+def test_keys_that_were_kept_before_bonds_were_noted_go_on(path: Path) -> None:
+    store = KeyStore(path)
+    give(store, "anna", who=band(), key=ONE)
+    give(store, "bob", who=band("e662", "C0:00:00:00:00:02"), key=TWO, by_cable=True)
+    text = path.read_text()
+    assert '"bonded"' in text
+    held = json.loads(text)
+    for one in held["bands"]:
+        del one["bonded"]
+    path.write_text(json.dumps(held))
+
+    assert store.of("anna").held(band()) == [ONE]
+    assert store.of("anna").is_bonded, "a key over the air needs a bond"
+    assert not store.of("bob").is_bonded
 
 
 def test_a_key_that_was_offered_is_kept_beside_the_one_before(path: Path) -> None:
     store = KeyStore(path)
-    give(store, "anna", band(), ONE)
+    give(store, "anna", who=band(), key=ONE)
     keys = store.of("anna")
 
     keys.offer(band(), TWO, by_cable=True)
     assert KeyStore(path).of("anna").held(band()) == [TWO, ONE]
-    assert not keys.came_by_cable(band()), "nobody knows whether the band has it"
-    keys.settle(band(), ONE)
+    keys.settle(band(), ONE, over_air=False)
     assert keys.held(band()) == [ONE]
-    assert not keys.came_by_cable(band())
 
     keys.offer(band(), TWO, by_cable=True)
     keys.withdraw(band())
     assert keys.held(band()) == [ONE]
 
     keys.offer(band(), THREE, by_cable=True)
-    keys.settle(band(), THREE)
+    keys.settle(band(), THREE, over_air=False)
     assert KeyStore(path).of("anna").held(band()) == [THREE]
-    assert keys.came_by_cable(band())
     assert ONE.hex() not in path.read_text()
 
 
 def test_two_programs_with_one_file_lose_none_of_each_others_keys(path: Path) -> None:
     one, other = KeyStore(path), KeyStore(path)
-    give(one, "anna", band("e661", None), ONE)
-    give(other, "bob", band("e662", None), TWO)
+    give(one, "anna", who=band("e661", None), key=ONE)
+    give(other, "bob", who=band("e662", None), key=TWO)
 
     for store in (one, other, KeyStore(path)):
         assert store.of("anna").held(band("e661")) == [ONE]
@@ -146,7 +194,7 @@ def test_keys_that_the_first_release_kept_by_name_go_on(path: Path) -> None:
 
     assert store.of("anna", AIR).held(band(None, None)) == [ONE], "a band of then"
     assert store.of("anna", AIR).held(band()) == [ONE], "one of today"
-    store.of("anna", AIR).settle(band(), ONE)
+    store.of("anna", AIR).settle(band(), ONE, over_air=False)
     assert store.of("carl").held(band()) == [ONE], "now it is known by its number"
     assert store.of("anna").held(band("e662")) == [], "and no other is taken for it"
     assert store.of("bob").held(band(None, None)) == [TWO]
@@ -154,8 +202,8 @@ def test_keys_that_the_first_release_kept_by_name_go_on(path: Path) -> None:
 
 def test_a_name_that_goes_to_another_band_takes_no_key_along(path: Path) -> None:
     store = KeyStore(path)
-    give(store, "anna", band("e661", "C0:00:00:00:00:01"), ONE)
-    give(store, "anna", band("e662", "C0:00:00:00:00:02"), TWO)
+    give(store, "anna", who=band("e661", "C0:00:00:00:00:01"), key=ONE)
+    give(store, "anna", who=band("e662", "C0:00:00:00:00:02"), key=TWO)
 
     assert store.of("anna").held(band("e661")) == [ONE]
     assert store.forget("anna")
@@ -166,8 +214,8 @@ def test_a_name_that_goes_to_another_band_takes_no_key_along(path: Path) -> None
 @pytest.mark.parametrize("name", ["anna", AIR, AIR.lower()])
 def test_a_band_is_forgotten_by_its_name_or_its_address(path: Path, name: str) -> None:
     store = KeyStore(path)
-    give(store, "anna", band(), ONE)
-    give(store, "bob", band("e662", "C0:00:00:00:00:02"), TWO)
+    give(store, "anna", who=band(), key=ONE)
+    give(store, "bob", who=band("e662", "C0:00:00:00:00:02"), key=TWO)
 
     assert store.forget(name)
     assert not store.forget(name)
@@ -177,18 +225,18 @@ def test_a_band_is_forgotten_by_its_name_or_its_address(path: Path, name: str) -
 
 def test_what_has_not_changed_is_not_written_again(path: Path) -> None:
     store = KeyStore(path)
-    give(store, "anna", band(), ONE)
+    give(store, "anna", who=band(), key=ONE)
     before = path.stat().st_ino
 
     for _ in range(3):
-        store.of("anna").settle(band(), ONE)
+        store.of("anna").settle(band(), ONE, over_air=False)
 
     assert path.stat().st_ino == before
 
 
 def test_no_key_is_told_by_what_is_shown_for_debugging(path: Path) -> None:
     store = KeyStore(path)
-    give(store, "anna", band(), ONE)
+    give(store, "anna", who=band(), key=ONE)
 
     shown = repr(store.find("e661", frozenset())) + repr(store) + repr(store.of("anna"))
 

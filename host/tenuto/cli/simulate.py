@@ -57,6 +57,8 @@ def simulate(
     In the configuration of the other Tenuto: `[bluetooth] adapter =
     "bumble:tcp-client:127.0.0.1:9000"` and a wearable with the address that is printed here.
     Any other program that speaks HCI (H4) over TCP meets them in the same way.
+    At each start they have forgotten all that they knew, as after a reset of everything: a Tenuto
+    that was paired with one before forgets it first, by `tenuto forget`.
 
     Args:
         listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port

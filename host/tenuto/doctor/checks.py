@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
-from tenuto.errors import LinkError, TenutoError
+from tenuto.errors import UNTRUSTED, LinkError, TenutoError
 from tenuto.history import Store
 from tenuto.history.repair import check as look_through
 from tenuto.links.registry import LINKS
@@ -380,6 +380,8 @@ def _told(told: Mapping[str, Any], config: Config) -> _Found:
     model = registry.find(registry.DEFAULT) if own is None else registry.of(own)
     if not told.get("connected"):
         reason = told.get("problem") or "it was not reached yet"
+        if told.get("reason") in UNTRUSTED:
+            return _problem(f"{name}: not trusted, and told nothing", str(reason))
         return _warning(f"{name}: out of reach", str(reason))
     battery = told.get("battery_pct")
     version = told.get("firmware")

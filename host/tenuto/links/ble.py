@@ -100,6 +100,8 @@ class Radio:
         scanner, client, adapter: Backends for bleak, None for the platform's own.
         options: Further keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.
         is_lost: Whether it is gone for good, so that it has to be opened anew.
+        is_encrypted: Returns whether the link to a device at an address is encrypted; None where
+            the platform sees to that, as BlueZ does for each device that it has a bond with.
         close: Lets go of it.
     """
 
@@ -108,6 +110,7 @@ class Radio:
     adapter: type[BaseBleakAdapter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     is_lost: Callable[[], bool] = lambda: False
+    is_encrypted: Callable[[str], bool | None] = lambda _address: None
     close: Callable[[], Awaitable[None]] = _nothing
 
     @property
@@ -571,6 +574,31 @@ async def secure(
             raise
 
 
+async def check_bond(client: BleakClient, sighting: Sighting, radio: Radio) -> None:
+    """Make sure of the bond, and make none.
+
+    It is not left to the device whether the link must be encrypted.
+
+    Raises:
+        LinkError: BOND_LOST if there is none any more; or what went wrong else.
+    """
+    address = client.address
+    try:
+        if sighting.is_bonded is False:
+            raise LinkError(LinkReason.NOT_PAIRED, f"this computer has no bond with {address}")
+        await _read_info(client, GATT_TIMEOUT_S)
+        if radio.is_encrypted(address) is False:
+            raise LinkError(LinkReason.NOT_PAIRED, f"the link to {address} is not encrypted")
+    except LinkError as error:
+        if error.reason is not LinkReason.NOT_PAIRED:
+            raise
+        raise LinkError(
+            LinkReason.BOND_LOST,
+            f"the bond with {address} is lost, or this is another device at its address; nothing "
+            f"was told to it. `tenuto pair {address}` makes a new bond with the one that you have",
+        ) from error
+
+
 async def _pair(client: BleakClient, limit_s: float) -> None:
     with suppress(NotImplementedError):  # macOS pairs by itself, when something needs it
         async with link_errors(f"pairing with {client.address}"):
@@ -611,12 +639,16 @@ class BleLink:
     Args:
         address: As the platform writes it, or None for the first Tenuto wearable that is heard.
         by_hand: A person takes part in the pairing, if there is one.
+
+    Attributes:
+        may_bond: Whether a bond may be made, also in the place of one that is lost.
     """
 
     def __init__(self, adapter: BleAdapter, address: str | None, *, by_hand: bool = False) -> None:
         self.name = address or "the nearest Tenuto wearable"
         self.firmware: str | None = None
         self.rssi_dbm: int | None = None
+        self.may_bond = True
         self._adapter = adapter
         self._address = address
         self._by_hand = by_hand
@@ -638,7 +670,7 @@ class BleLink:
         """Scan, connect, pair where needed, and subscribe; see `Link`.
 
         A bond that the wearable has forgotten, and services that the system remembers wrongly,
-        are mended by forgetting the wearable, once.
+        are mended by forgetting the wearable, once, where a bond may be made.
         """
         await self.disconnect()
         mended = tried_again = False
@@ -651,7 +683,7 @@ class BleLink:
             except BaseException as error:
                 self._client = self._inbox = None
                 await self._adapter.let_go(client)
-                if mended or not isinstance(error, LinkError):
+                if mended or not self.may_bond or not isinstance(error, LinkError):
                     raise
                 if error.reason is LinkReason.BOND_LOST or (
                     error.reason is LinkReason.PROTOCOL
@@ -688,7 +720,10 @@ class BleLink:
     ) -> None:
         if not has_tenuto(client):
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
-        await secure(client, sighting, self._adapter, by_hand=self._by_hand)
+        if self.may_bond:
+            await secure(client, sighting, self._adapter, by_hand=self._by_hand)
+        else:
+            await check_bond(client, sighting, await self._adapter.radio())
         self.firmware = await read_firmware(client)
         self.rssi_dbm = sighting.found.rssi_dbm
         outbox, inbox = characteristic(client, OUTBOX_UUID), characteristic(client, INBOX_UUID)

@@ -33,6 +33,7 @@ class _Band:
         names: Its addresses and its ids in the configuration, in capitals.
         key: The one that it has, None before the first.
         by_cable: Whether that went by cable.
+        bonded: Whether it was proven on a link over the air, which takes a bond.
         offered: One that was handed over while it is not known whether the band has taken it.
         offered_by_cable: Whether that went by cable.
     """
@@ -41,6 +42,7 @@ class _Band:
     names: frozenset[str]
     key: bytes | None = field(default=None, repr=False)
     by_cable: bool = False
+    bonded: bool = False
     offered: bytes | None = field(default=None, repr=False)
     offered_by_cable: bool = False
 
@@ -94,6 +96,19 @@ class KeyStore:
         found = [band for band in self._read() if band.is_for(serial, names)]
         # One whose number is known goes before one that is only called the same.
         return min(found, key=lambda band: band.serial is None, default=None)
+
+    def known(self, serial: str | None, names: frozenset[str]) -> list[_Band]:
+        """Return the bands that have a key and this number or one of these names; for `BandKeys`.
+
+        A device may tell any number, so that another one than the number known by a name does not
+        make it a new device.
+        """
+        return [
+            band
+            for band in self._read()
+            if band.key is not None
+            and (bool(band.names & names) or (serial is not None and band.serial == serial))
+        ]
 
     def change(
         self, serial: str | None, names: frozenset[str], how: Callable[[_Band], _Band]
@@ -156,10 +171,15 @@ class BandKeys:
         kept = self._store.find(band.serial, self._names)
         return [] if kept is None else [key for key in (kept.offered, kept.key) if key is not None]
 
-    def came_by_cable(self, band: Identity) -> bool:
-        """Whether the band has one that went by cable, whose place none over the air may take."""
-        kept = self._store.find(band.serial, self._names)
-        return kept is not None and kept.by_cable
+    def is_known(self, band: Identity) -> bool:
+        """Return whether the device must be a band that was given a key, whatever it tells."""
+        return bool(self._store.known(band.serial, self._names))
+
+    @property
+    def is_bonded(self) -> bool:
+        """Whether a band of these names has proven its key over the air: it has a bond then."""
+        known = self._store.known(None, self._names)
+        return any(band.bonded or not band.by_cable for band in known)
 
     def offer(self, band: Identity, key: bytes, *, by_cable: bool) -> None:
         """Keep a key that is about to be handed over, beside the one that there is."""
@@ -171,12 +191,18 @@ class BandKeys:
         """The band has refused the key that it was offered."""
         self._change(band, lambda kept: replace(kept, offered=None, offered_by_cable=False))
 
-    def settle(self, band: Identity, key: bytes) -> None:
+    def settle(self, band: Identity, key: bytes, *, over_air: bool) -> None:
         """The band has proven that it has this key; now it is the only one."""
 
         def settled(kept: _Band) -> _Band:
-            by_cable = kept.offered_by_cable if key == kept.offered else kept.by_cable
-            return replace(kept, key=key, by_cable=by_cable, offered=None, offered_by_cable=False)
+            return replace(
+                kept,
+                key=key,
+                by_cable=kept.offered_by_cable if key == kept.offered else kept.by_cable,
+                bonded=kept.bonded or over_air,
+                offered=None,
+                offered_by_cable=False,
+            )
 
         self._change(band, settled)
 
@@ -191,6 +217,7 @@ def _told(band: _Band) -> dict[str, Any]:
         "names": sorted(band.names),
         "key": None if band.key is None else band.key.hex(),
         "by_cable": band.by_cable,
+        "bonded": band.bonded,
         "offered": None if band.offered is None else band.offered.hex(),
         "offered_by_cable": band.offered_by_cable,
     }
@@ -217,6 +244,7 @@ def _parsed(found: dict[str, Any]) -> list[_Band]:
             names=frozenset(map(str, one["names"])),
             key=None if one["key"] is None else _key(one["key"]),
             by_cable=bool(one["by_cable"]),
+            bonded=bool(one.get("bonded")),
             offered=None if one["offered"] is None else _key(one["offered"]),
             offered_by_cable=bool(one["offered_by_cable"]),
         )

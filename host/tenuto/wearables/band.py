@@ -10,6 +10,7 @@ import secrets
 from binascii import crc32
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
@@ -124,6 +125,8 @@ class BandDriver:
         keys: Those that this host has handed to the band, None to have none; over the air it gets
             one where its wearer lets this host in.
         by_cable: Whether the link is a cable, where it gets one by `provision` alone.
+        by_hand: Whether a person pairs with it just now: a lost bond is made anew, and by cable a
+            band that has lost its key may get another one.
         on_wait: Called when the wearer is waited for.
         utc_ms: UTC of now in ms since 1970, for the band; None to tell it nothing.
 
@@ -137,6 +140,7 @@ class BandDriver:
         *,
         keys: BandKeys | None = None,
         by_cable: bool = False,
+        by_hand: bool = False,
         on_wait: Callable[[], None] | None = None,
         utc_ms: Callable[[], float] | None = None,
     ) -> None:
@@ -144,6 +148,7 @@ class BandDriver:
         self._link = link
         self._keys = keys
         self._by_cable = by_cable
+        self._by_hand = by_hand
         self._on_wait = on_wait or self._log_wait
         self._utc_ms = utc_ms
         self._identity: Identity | None = None
@@ -170,6 +175,8 @@ class BandDriver:
     async def connect(self, on_lost: Callable[[], None]) -> Identity:
         """Reach the band and see that it speaks a version known here."""
         self._on_lost = on_lost
+        if hasattr(self._link, "may_bond"):  # others know no bonds
+            self._link.may_bond = self._by_hand or self._keys is None or not self._keys.is_bonded
         await self._link.connect(self._on_packet, self._lost)
         try:
             if self._link.packet_bytes < wire.MIN_FRAME:
@@ -214,20 +221,30 @@ class BandDriver:
         return identity
 
     async def _gain_trust(self, identity: Identity) -> None:
-        """Prove a key, or hand over a new one where the wearer lets that happen."""
-        if not self.features & wire.FEATURE_KEYS:
+        """Have the band prove that it is the one known here, or hand a first key to a new one.
+
+        Where it was given a key before, what it tells of itself does not matter: it proves a key,
+        or it is told nothing more.
+        """
+        keys = self._keys
+        if keys is None or not keys.is_known(identity):
+            if self.features & wire.FEATURE_KEYS:
+                await self._be_let_in(identity, pairs=keys is not None and not self._by_cable)
+        elif not (self._by_hand and self._by_cable):
+            await self._demand_proof(keys, identity)
+
+    async def _be_let_in(self, identity: Identity, *, pairs: bool) -> None:
+        """Get into a band that no key of this host is known to be good for.
+
+        Args:
+            pairs: Whether to hand over a key where the wearer lets that happen.
+        """
+        is_asked = self.features & wire.FEATURE_LOCKED or (
+            pairs and self.features & wire.FEATURE_OPEN
+        )
+        # The answer to a key that was handed over may have been lost.
+        if is_asked and await self._prove_any(identity):
             return
-        pairs = self._keys is not None and not self._by_cable
-        if self.features & wire.FEATURE_LOCKED or (pairs and self.features & wire.FEATURE_OPEN):
-            if await self._prove_any(identity):
-                return
-            if pairs and self._keys is not None and self._keys.came_by_cable(identity):
-                # Or whoever is heard at this address could have the key replaced by one of theirs.
-                raise LinkError(
-                    LinkReason.REFUSED,
-                    f"{self.name} does not know the key that it was given by cable: give it "
-                    "another one by cable, or have this computer forget it",
-                )
         for attempt in range(OPEN_TRIES):
             if pairs and self.features & wire.FEATURE_OPEN:
                 await self.provision()
@@ -250,6 +267,30 @@ class BandDriver:
     def _log_wait(self) -> None:
         _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)
 
+    async def _demand_proof(self, keys: BandKeys, identity: Identity) -> None:
+        advice = f"`tenuto forget {self.name}` and then `tenuto pair {self.name}`"
+        if not self.features & wire.FEATURE_KEYS:
+            why = "its firmware knows no keys"
+            advice = "`tenuto firmware install` renews it"
+        else:
+            try:
+                if await self._prove_any(identity):
+                    return
+            except RefusedError as error:
+                if error.reason == vocab.STATUSES[vocab.BUSY]:
+                    raise
+                why = str(error)
+            else:
+                has_key = bool(keys.held(identity))
+                why = f"it {'does not know its key' if has_key else 'tells another serial number'}"
+            if self._by_cable or self.features & wire.FEATURE_CABLE_ONLY:
+                advice = "plug it in and run `tenuto pair --cable`"
+        raise LinkError(
+            LinkReason.UNPROVEN,
+            f"{self.name} is not the wearable that this computer knows: {why}; it was told "
+            f"nothing. If it is yours and was reset, or got another firmware: {advice}",
+        )
+
     async def _prove_any(self, identity: Identity) -> bool:
         """Prove one of the keys that the band may have."""
         keys = self._keys
@@ -257,10 +298,8 @@ class BandDriver:
         for key in held:
             if await self._prove(key):
                 if keys is not None:
-                    keys.settle(identity, key)
+                    keys.settle(identity, key, over_air=not self._by_cable)
                 return True
-        if held:
-            _log.warning("wearable=%s does not know this host's key", self.name)
         return False
 
     async def _prove(self, key: bytes) -> bool:
@@ -276,11 +315,7 @@ class BandDriver:
         if values[0] == vocab.NOT_PROVEN:
             return False
         self._check(values[0], f"{self.name} takes no proof")
-        if values[1] != auth.band_proof(_digest, key, host_nonce, band_nonce):
-            raise LinkError(
-                LinkReason.REFUSED, f"{self.name} cannot prove that it is this host's band"
-            )
-        return True
+        return compare_digest(values[1], auth.band_proof(_digest, key, host_nonce, band_nonce))
 
     async def provision(self) -> None:
         """Make a key, hand it to the band, and see that it has it.
@@ -310,7 +345,7 @@ class BandDriver:
             raise
         if not await self._prove(key):
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} took a key and does not know it")
-        keys.settle(identity, key)
+        keys.settle(identity, key, over_air=not self._by_cable)
         self.is_new = True
 
     async def forget_others(self) -> None:

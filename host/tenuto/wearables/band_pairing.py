@@ -58,7 +58,8 @@ async def pair_over_air(
         asked.set()
 
     keys = store.of(address, *target.names)
-    driver = BandDriver(BleLink(adapter, address, by_hand=True), keys=keys, on_wait=ask)
+    link = BleLink(adapter, address, by_hand=True)
+    driver = BandDriver(link, keys=keys, by_hand=True, on_wait=ask)
     try:
         identity = await _reach(driver, asked)
         return Paired(
@@ -104,7 +105,10 @@ async def pair_by_cable(
         show("looking for a band on a cable")
         port = await _only_port()
     driver = BandDriver(
-        SerialLink(port), keys=store.of(target.address, *target.names), by_cable=True
+        SerialLink(port),
+        keys=store.of(target.address, *target.names),
+        by_cable=True,
+        by_hand=True,
     )
     identity = await driver.connect(lambda: None)
     try:

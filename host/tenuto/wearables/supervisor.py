@@ -15,7 +15,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
+from tenuto.errors import UNTRUSTED, LinkError, LinkReason, RefusedError, StoreError
 from tenuto.retry import Backoff, describe_failure, is_cancelled, run_for_ever
 from tenuto.sessions.device import device_of
 from tenuto_core.device_requests import NO_PLAN_ID
@@ -293,7 +293,8 @@ class Supervisor:
     def _say(self, error: LinkError) -> None:
         """Log a failure to connect, once for each kind of it."""
         if self.problem is None or self.problem.reason is not error.reason:
-            _log.info("wearable=%s reason=%s %s", self.name, error.reason, error)
+            level = logging.WARNING if error.reason in UNTRUSTED else logging.INFO
+            _log.log(level, "wearable=%s reason=%s %s", self.name, error.reason, error)
         self.problem = error
 
     def _say_unexpected(self, error: BaseException) -> None:

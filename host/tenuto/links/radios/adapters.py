@@ -24,6 +24,7 @@ def radio_of(adapter: BumbleAdapter) -> Radio:
         scanner=adapter.scanner_backend,
         client=adapter.client_backend,
         is_lost=lambda: adapter.is_lost,
+        is_encrypted=adapter.is_encrypted,
         close=adapter.close,
     )
 

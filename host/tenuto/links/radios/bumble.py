@@ -475,6 +475,14 @@ class BumbleAdapter:
         keystore = self.device.keystore
         return keystore is not None and await keystore.get(str(address)) is not None
 
+    def is_encrypted(self, address: str) -> bool:
+        """Return whether there is a link to a peer, and it is encrypted."""
+        return any(
+            link.is_alive and link.connection.is_encrypted
+            for link in self.links
+            if _plain(link.connection.peer_address) == address
+        )
+
     async def add_scanner(self, scanner: BumbleScanner) -> None:
         """Begin to hand advertisements to a scanner."""
         async with self._scan_lock:

@@ -59,6 +59,8 @@ ADVICE = {
     LinkReason.NOT_PAIRED: "it wants to be paired with this computer first: `tenuto pair`",
     LinkReason.BOND_LOST: "the wearable or this computer has forgotten that they are paired: "
     "`tenuto forget` and then `tenuto pair`, with the wearable ready for pairing",
+    LinkReason.UNPROVEN: "it is another device at its address, or has lost its keys: if you have "
+    "reset it, `tenuto forget` and then `tenuto pair`",
     LinkReason.REFUSED: "the pairing was refused: make the wearable ready for pairing, try again",
     LinkReason.PROTOCOL: "it answered with something that Tenuto does not expect there",
 }
