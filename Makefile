@@ -16,7 +16,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra fit --extra intiface --extra report --extra share --extra simulator \
 	--extra web --group build
 
-.PHONY: help setup setup-test run test mutants storm fuzz crash bench lint format parts pictures lock clean
+.PHONY: help setup setup-test run test mutants storm watch fuzz crash bench lint format parts pictures lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -37,6 +37,9 @@ mutants: setup-test ## put faults into the code, one by one, and see that the te
 
 storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory"
 	@$(BIN)/python -m tests.storm --seeds $(SEEDS) $(ARGS)
+
+watch: setup-test ## sessions on the Bangle.js and on the core, which must agree: ARGS="--sessions 100000"
+	@$(BIN)/python -m tests.bangle.differential $(ARGS)
 
 fuzz: .venv/.fuzz ## spoiled bytes for all that reads bytes, a minute each: ARGS="mqtt --seconds 600"
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import logging
 import math
 import os
@@ -20,7 +21,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import hypothesis
 import pytest
@@ -66,7 +67,16 @@ def part(name: str, of: str | None = None) -> Path:
         reason = (PARTS / f"{of or name}.reason").read_text().strip()
     except OSError:
         reason = "run make setup-test"
-    message = f"no {name}: {reason}"
+    return _without(f"no {name}: {reason}")
+
+
+def needs_module(name: str) -> None:
+    """Skip, or fail in CI, where a Python module of an extra is missing."""
+    if importlib.util.find_spec(name) is None:
+        _without(f"no Python module {name}: run make setup-test")
+
+
+def _without(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

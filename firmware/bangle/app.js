@@ -1,0 +1,33 @@
+// Tenuto's screen: the exercise, its side and the time that is left. The player is in tenuto.boot.js.
+(function(){
+var T=global.TENUTO,SIDES=["","left","right"],STATES=["press to start","starts soon","","press when ready","paused"],
+ KINDS=["get ready","hold","switch","rest","done"];
+function draw(){
+ var s=T.state(),m=Math.max(0,Math.ceil(s.left/1000)),x=g.getWidth()/2,h=g.getHeight();
+ g.reset().clearRect(0,24,g.getWidth(),h);
+ g.setFontAlign(0,0).setFont("Vector",22);
+ if(s.st<2){
+  g.drawString(s.plan||"no routine yet",x,h/2-10);
+  if(s.plan)g.setFont("Vector",18).drawString(STATES[s.st],x,h/2+24);
+  return;
+ }
+ var lines=g.wrapString(s.name||s.plan,g.getWidth()-8).slice(0,2);
+ lines.forEach(function(l,i){g.drawString(l,x,40+i*22);});
+ g.drawString(SIDES[s.side]||KINDS[s.kind],x,88);
+ g.setFont("Vector",48).drawString((m/60|0)+":"+("0"+m%60).substr(-2),x,126);
+ g.setFont("Vector",18).drawString(STATES[s.st]||(s.bpm?s.bpm+" bpm":""),x,164);
+}
+Bangle.loadWidgets();
+g.clear();
+Bangle.drawWidgets();
+// The button is the player's own: press, double press, long press.
+Bangle.on("swipe",function(lr,ud){
+ var st=T.state().st;
+ if(lr<0)T.command(3);
+ else if(lr>0)T.command(st<2?0:st==4?2:1);
+ else if(ud>0)T.command(5);
+});
+T.show=draw;
+draw();
+setInterval(function(){if(Bangle.isLCDOn())draw();},1000);
+})();

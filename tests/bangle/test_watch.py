@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: MIT
+"""What the watch does that no band does: its flash, its apps, its clock, its keys."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from binascii import crc32
+
+import pytest
+
+from tenuto.routines.library import Library
+from tenuto.shipped import shipped
+from tenuto.simulator import espruino
+from tenuto_core import auth, vocab, wire
+from tenuto_core.log import unpack_record
+from tenuto_core.plan import MAX_BYTES
+from tests.bangle.differential import BOOT, KEY, LEAD_MS, Watch, digest
+
+APP = (shipped("firmware") / "bangle" / "app.js").read_text(encoding="utf-8")
+PLAN = Library().plan("lower-back")
+ALL_BYTES_MAX = 22_500
+START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
+
+
+def upload(watch: Watch, plan_id: bytes = PLAN.plan_id, data: bytes = PLAN.data) -> int:
+    """Upload a plan; returns the status of its commit."""
+    watch.ask(wire.encode(wire.UPLOAD_BEGIN, 1, plan_id, len(data), crc32(data)))
+    for at in range(0, len(data), 70):
+        watch.ask(wire.encode(wire.UPLOAD_CHUNK, 1, at, tail=data[at : at + 70]))
+    status: int = wire.decode(watch.ask(wire.encode(wire.UPLOAD_COMMIT, 1, plan_id)))[2][0]
+    return status
+
+
+def playing(*, to_ms: int = 20_000) -> Watch:
+    watch = Watch(1)
+    assert upload(watch) == vocab.OK
+    assert wire.decode(watch.ask(START))[2][0] == vocab.OK
+    watch.js.advance(to_ms)
+    return watch
+
+
+def status(watch: Watch) -> tuple[object, ...]:
+    values: tuple[object, ...] = wire.decode(watch.ask(wire.encode(wire.STATE, 1)))[2]
+    return values
+
+
+def log(watch: Watch) -> list[tuple[int, ...]]:
+    watch.take()
+    watch.read_log()
+    return [unpack_record(data) for _, data in sorted(watch.heard.items())]
+
+
+def kinds(watch: Watch) -> list[str | None]:
+    return [vocab.RECORDS[record[1]] for record in log(watch)]
+
+
+# --- through other apps and resets
+
+
+def test_a_session_goes_on_through_other_apps_with_its_log_and_its_host() -> None:
+    watch = playing()
+    boot = wire.decode(watch.ask(wire.encode(wire.HELLO, 1)))[2][2]
+    for at_ms in range(30_000, 330_000, 30_000):
+        watch.js.advance(at_ms)
+        watch.js.load()
+    watch.js.advance(400_000)
+    again = wire.decode(watch.ask(wire.encode(wire.HELLO, 1)))[2]
+    assert again[2] == boot
+    assert not again[6] & wire.FEATURE_LOCKED, "the host must not prove its key again"
+    records = log(watch)
+    assert [record[1] for record in records].count(vocab.BOOTED) == 1
+    cues = [record for record in records if record[1] == vocab.CUE]
+    steps = [PLAN.plan.step(number) for number in range(PLAN.plan.steps)]
+    assert len(cues) == sum(len(step.cues) for step in steps)
+    assert max(record[4] for record in cues) <= espruino.LOAD_MS + 1
+    assert records[-1][1:4] == (vocab.SESSION_ENDED, vocab.NO_STEP, vocab.ENDED_FINISHED)
+
+
+def test_a_pulse_that_another_app_cuts_ends_there() -> None:
+    watch = playing(to_ms=100)
+    while not watch.js.evaluate("__motor"):
+        watch.js.advance(watch.js.due_ms)
+    watch.js.load()
+    assert watch.js.edges[-1][1] is False
+
+
+def test_after_a_fault_it_goes_on_where_it_was_and_no_cue_comes_twice() -> None:
+    watch = playing(to_ms=60_000)
+    watch.js.reset(off_ms=800)
+    watch.js.connect(is_on=True)
+    watch.prove()
+    watch.js.advance(400_000)
+    cues = [(record[2], record[3], record[0]) for record in log(watch) if record[1] == vocab.CUE]
+    steps = [PLAN.plan.step(number) for number in range(PLAN.plan.steps)]
+    assert len(cues) == sum(len(step.cues) for step in steps)
+
+
+def test_after_a_long_fault_it_waits_for_its_wearer() -> None:
+    watch = playing(to_ms=60_000)
+    watch.js.reset(off_ms=120_000)
+    watch.js.connect(is_on=True)
+    watch.prove()
+    assert vocab.RECORDS.index("paused") == log(watch)[-2][1]
+    assert log(watch)[-2][3] == vocab.BY_RESET
+    assert status(watch)[1] == 4
+    resumed = watch.ask(wire.encode(wire.COMMAND, 1, vocab.RESUME, 9, PLAN.plan_id, 0))
+    assert wire.decode(resumed)[2][0] == vocab.OK
+
+
+def test_after_an_empty_battery_it_is_another_boot_that_tells_what_was_cut() -> None:
+    watch = playing()
+    boot, session = wire.decode(watch.ask(wire.encode(wire.HELLO, 1)))[2][2], status(watch)[5]
+    watch.js.lose_power()
+    watch.js.connect(is_on=True)
+    watch.prove()
+    watch.heard.clear()
+    booted, interrupted = log(watch)
+    assert booted[1] == vocab.BOOTED
+    assert booted[4] != boot
+    assert interrupted[1:] == (vocab.INTERRUPTED, interrupted[2], 0, boot, session)
+    assert status(watch)[1] == 0
+
+
+def test_its_clock_goes_on_when_the_phone_sets_the_time() -> None:
+    watch = playing()
+    before = wire.decode(watch.ask(wire.encode(wire.CLOCK, 1, 1)))[2][2]
+    watch.js.set_time(1_600_000_000)
+    watch.js.set_time(1_800_000_000)
+    assert wire.decode(watch.ask(wire.encode(wire.CLOCK, 1, 1)))[2][2] == before
+    watch.js.load()
+    after = wire.decode(watch.ask(wire.encode(wire.CLOCK, 1, 1)))[2][2]
+    assert after == before + espruino.LOAD_MS
+
+
+def test_a_start_from_a_clock_opens_the_screen_between_two_cues() -> None:
+    watch = Watch(1)
+    watch.js.evaluate(f"__files['tenuto.app.js']={json.dumps(APP)};TENUTO.show=undefined")
+    upload(watch)
+    watch.ask(START)
+    watch.js.advance(30_000)
+    assert watch.js.loads == 2
+    assert watch.js.evaluate("typeof TENUTO.show") == "function"
+    watch.js.load("")  # its wearer goes on to another app, and is left there
+    watch.js.advance(90_000)
+    assert watch.js.loads == 3
+
+
+# --- flash
+
+
+def test_a_log_that_overruns_keeps_the_newest_and_says_so() -> None:
+    watch = playing(to_ms=1_000)
+    watch.ask(wire.encode(wire.COMMAND, 1, vocab.PAUSE, 2, PLAN.plan_id, 0))
+    for second in range(2, 1_500):
+        watch.js.advance(second * 1000)
+        watch.js.heart(70 + second % 50)
+        watch.ask(wire.encode(wire.HEART, 0, 100))
+    end = watch.read_log()
+    asked = wire.decode(watch.ask(wire.encode(wire.LOG_READ, 1, 0)))[2]
+    assert end - asked[1] <= 510
+    assert (asked[0] == vocab.LOG_OVERRUN) is (asked[1] > 0)
+    at = [unpack_record(watch.heard[seq])[0] for seq in range(asked[1], end)]
+    assert at == sorted(at)
+
+
+@pytest.mark.parametrize("when", ["before the start", "in the session"])
+def test_a_full_store_costs_no_cue_and_no_record(when: str) -> None:
+    watch = Watch(1)
+    upload(watch)
+    if when == "before the start":
+        watch.js.evaluate("__freeBytes=0")
+    watch.ask(START)
+    watch.js.advance(5_000)
+    watch.js.evaluate("__freeBytes=0")
+    for second in range(6, 400):
+        watch.js.advance(second * 1000)
+        watch.ask(wire.encode(wire.HEART, 0, 100))
+    records = log(watch)
+    assert sorted(watch.heard) == list(range(len(records)))
+    assert records[-1][1] == vocab.HEART or vocab.SESSION_ENDED in {r[1] for r in records}
+    cues = [record for record in records if record[1] == vocab.CUE]
+    assert len(cues) == sum(len(PLAN.plan.step(n).cues) for n in range(PLAN.plan.steps))
+
+
+def test_a_torn_upload_leaves_the_plan_that_was_there() -> None:
+    watch = Watch(1)
+    upload(watch)
+    other = Library().plan("lower-back-60")
+    watch.ask(wire.encode(wire.UPLOAD_BEGIN, 1, other.plan_id, len(other.data), crc32(other.data)))
+    watch.ask(wire.encode(wire.UPLOAD_CHUNK, 1, 0, tail=other.data[:70]))
+    watch.js.load()
+    assert status(watch)[4] == PLAN.plan_id
+    assert upload(watch, other.plan_id, other.data) == vocab.OK
+    assert status(watch)[4] == other.plan_id
+
+
+def test_the_largest_plan_is_taken_and_one_byte_more_is_not() -> None:
+    watch = Watch(1)
+    for size, wanted in ((MAX_BYTES, vocab.OK), (MAX_BYTES + 1, vocab.OUT_OF_RANGE)):
+        begin = wire.encode(wire.UPLOAD_BEGIN, 1, bytes(range(8)), size, 1)
+        assert wire.decode(watch.ask(begin))[2][0] == wanted
+
+
+def test_no_room_for_a_plan_is_told_and_changes_nothing() -> None:
+    watch = Watch(1)
+    upload(watch)
+    watch.js.evaluate("__freeBytes=100")
+    other = Library().plan("lower-back-60")
+    begin = wire.encode(wire.UPLOAD_BEGIN, 1, other.plan_id, len(other.data), crc32(other.data))
+    assert wire.decode(watch.ask(begin))[2][0] == vocab.OUT_OF_RANGE
+    assert status(watch)[4] == PLAN.plan_id
+
+
+def spoiled(at: int, value: int) -> bytes:
+    data = bytearray(PLAN.data)
+    data[at] = value
+    return bytes(data[:-4]) + crc32(data[:-4]).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    "data, wanted",
+    [
+        (b"TP", vocab.BAD_PLAN),
+        (PLAN.data[:-1] + bytes([PLAN.data[-1] ^ 1]), vocab.BAD_PLAN),
+        (PLAN.data + bytes(4), vocab.BAD_PLAN),
+        (spoiled(2, 3), vocab.UNKNOWN_PLAN),
+        (spoiled(4, 200), vocab.BAD_PLAN),
+        (spoiled(16, 7), vocab.UNKNOWN_PLAN),
+        (spoiled(16 + 6, 2), vocab.UNKNOWN_PLAN),
+        (spoiled(16 + 2, 3), vocab.UNKNOWN_PLAN),
+        (spoiled(16 + 18, 99), vocab.BAD_PLAN),
+    ],
+)
+def test_a_plan_that_must_not_be_played_is_refused(data: bytes, wanted: int) -> None:
+    watch = Watch(1)
+    upload(watch)
+    assert upload(watch, digest(data)[:8], data) == wanted
+    assert status(watch)[4] == PLAN.plan_id
+
+
+# --- strangers
+
+
+def test_without_a_key_nothing_is_obeyed_and_nothing_told() -> None:
+    watch = playing()
+    watch.js.connect(is_on=False)
+    watch.js.connect(is_on=True)
+    for frame in (START, wire.encode(wire.STATE, 1), wire.encode(wire.LOG_READ, 1, 0)):
+        assert wire.decode(watch.ask(frame))[2][0] == vocab.NOT_PROVEN
+    watch.js.receive(b'\x10GB({"t":"tn","find":1})\n')
+    watch.js.advance(30_000)
+    assert watch.take() == []
+
+
+def test_a_wrong_proof_lets_nobody_in_and_a_third_one_ends_it() -> None:
+    watch = Watch(1)
+    watch.js.connect(is_on=False)
+    watch.js.connect(is_on=True)
+    for _ in range(3):
+        watch.ask(wire.encode(wire.CHALLENGE, 1, auth.key_id(digest, KEY), bytes(16)))
+        proof = watch.ask(wire.encode(wire.PROOF, 1, bytes(32)))
+        assert wire.decode(proof)[2][0] == vocab.NOT_PROVEN
+    challenge = watch.ask(wire.encode(wire.CHALLENGE, 1, auth.key_id(digest, KEY), bytes(16)))
+    assert wire.decode(challenge)[2][0] == vocab.NOT_PROVEN
+
+
+def test_a_key_is_taken_in_the_minute_after_the_gesture_only() -> None:
+    watch = Watch(1)
+    watch.js.connect(is_on=False)
+    watch.js.connect(is_on=True)
+    set_key = wire.encode(wire.KEY_SET, 1, bytes(16))
+    assert wire.decode(watch.ask(set_key))[2][0] == vocab.NOT_OPEN
+    for down_ms, up_ms in ((1_000, 1_080), (1_200, 1_280), (1_500, 2_600)):
+        watch.js.advance(down_ms)
+        watch.js.button(is_down=True)
+        watch.js.advance(up_ms)
+        watch.js.button(is_down=False)
+    watch.js.advance(4_000)
+    assert [on for _, on in watch.js.edges] == [True, False] * 3, "its opening is felt"
+    assert wire.decode(watch.ask(wire.encode(wire.HELLO, 1)))[2][6] & wire.FEATURE_OPEN
+    assert wire.decode(watch.ask(set_key))[2][0] == vocab.OK
+    watch.js.advance(70_000)
+    other = wire.encode(wire.KEY_SET, 1, bytes(range(16, 32)))
+    assert wire.decode(watch.ask(other))[2][0] == vocab.NOT_OPEN
+    watch.js.load()
+    assert wire.decode(watch.ask(wire.encode(wire.STATE, 1)))[2][0] == vocab.OK
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x01", b"\x02\x01\x00", b"\x20\x01", b"\x7f\x01", b"\xff" * 90]
+)
+def test_what_is_no_frame_is_answered_and_does_no_harm(data: bytes) -> None:
+    watch = playing()
+    watch.js.receive(b'\x10GB({"t":"tn","d":"' + base64.b64encode(data) + b'"})\n')
+    watch.js.receive(b'\x10GB({"t":"tn","d":"***"})\n')
+    watch.js.receive(b'\x10GB({"t":"tn"})\n')
+    watch.take()
+    assert status(watch)[1] == 2
+
+
+def test_what_the_phone_says_goes_on_to_its_own_app() -> None:
+    files = {"android.boot.js": "global.GB=function(e){global.got=e.t}", espruino.BOOT_FILE: BOOT}
+    watch = espruino.Espruino(files)
+    watch.receive(b'\x10GB({"t":"notify"})\n')
+    assert watch.evaluate("got") == "notify"
+
+
+# --- motor and heart
+
+
+def test_a_pulse_ends_although_the_program_hangs() -> None:
+    watch = playing(to_ms=100)
+    while not watch.js.evaluate("__motor"):
+        watch.js.advance(watch.js.due_ms)
+    watch.js.evaluate("__timers=[]")  # JavaScript does nothing any more
+    watch.js.advance(2_000)
+    on, off = watch.js.edges[-2:]
+    assert (on[1], off[1]) == (True, False)
+    assert off[0] - on[0] <= 1_000
+
+
+def test_an_uncertain_heart_rate_does_not_count() -> None:
+    watch = playing()
+    watch.js.heart(90, confidence=59)
+    watch.js.heart(80, confidence=60)
+    assert [record[3] for record in log(watch) if record[1] == vocab.HEART] == [80]
+
+
+def test_the_sensor_is_on_in_a_session_only() -> None:
+    watch = playing()
+    assert watch.js.evaluate("Bangle.isHRMOn()")
+    watch.js.load()
+    assert watch.js.evaluate("Bangle.isHRMOn()")
+    watch.ask(wire.encode(wire.COMMAND, 1, vocab.STOP, 2, PLAN.plan_id, 0))
+    assert not watch.js.evaluate("Bangle.isHRMOn()")
+
+
+def test_cues_are_driven_their_lead_before_they_are_meant() -> None:
+    watch = playing(to_ms=400_000)
+    assert {record[5] for record in log(watch) if record[1] == vocab.CUE} == {LEAD_MS}
+
+
+# --- the screen
+
+
+def screen(watch: Watch) -> list[str]:
+    drawn: list[str] = json.loads(watch.js.evaluate("TENUTO.show(),JSON.stringify(__screen)"))
+    return drawn
+
+
+def with_screen() -> Watch:
+    watch = Watch(1)
+    watch.js.evaluate(f"__files['tenuto.app.js']={json.dumps(APP)}")
+    watch.js.load("tenuto.app.js")
+    return watch
+
+
+def swipe(watch: Watch, across: int, down: int) -> None:
+    watch.js.evaluate(f"__handlers.swipe.forEach(function(f){{f({across},{down})}})")
+
+
+def test_the_screen_shows_exercise_side_and_time() -> None:
+    watch = with_screen()
+    assert screen(watch) == ["no routine yet"]
+    upload(watch)
+    assert screen(watch) == ["lower-back", "press to start"]
+    swipe(watch, 1, 0)
+    watch.js.advance(12_000)
+    step = status(watch)[2]
+    assert isinstance(step, int)
+    shown = screen(watch)
+    exercise = PLAN.plan.exercise_name(PLAN.plan.step(step).exercise)
+    assert shown[0] == exercise
+    assert shown[1] in ("left", "right", "hold", "get ready")
+    assert re.fullmatch(r"\d:\d\d", shown[2])
+
+
+def test_swipes_pause_go_on_skip_and_stop() -> None:
+    watch = with_screen()
+    upload(watch)
+    swipe(watch, 1, 0)
+    states = []
+    for across, down in ((1, 0), (1, 0), (-1, 0), (0, 1)):
+        watch.js.advance(watch.js._now_ms + 3_000)
+        swipe(watch, across, down)
+        states.append(status(watch)[1])
+    assert states == [4, 2, 2, 0]
+    assert "skipped" in kinds(watch)
+
+
+def test_a_button_starts_in_the_app_only() -> None:
+    watch = Watch(1)
+    upload(watch)
+    watch.js.evaluate("TENUTO.show=undefined")
+    watch.js.button(is_down=True)
+    watch.js.advance(80)
+    watch.js.button(is_down=False)
+    watch.js.advance(1_000)
+    assert status(watch)[1] == 0
+
+
+# --- size
+
+
+def test_the_files_stay_small() -> None:
+    assert len(BOOT) + len(APP) <= ALL_BYTES_MAX
+    for line in (BOOT + APP).splitlines():
+        assert line.isascii()
+
+
+def test_the_syntax_is_what_espruino_understands() -> None:
+    """ES5, of which Espruino lacks nothing that is used; hoisting is in test_differential."""
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"|//.*', '""', BOOT + APP)
+    words = "class async await yield import export with of get let const"
+    for word in words.split():
+        assert not re.search(rf"\b{word}\b(?!\()", bare), word
+    for sign in ("...", "**", "??", "?.", "=>", "`", "prototype.slice"):
+        assert sign not in bare, sign
