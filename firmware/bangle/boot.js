@@ -113,7 +113,7 @@ function open(){
 }
 function step(n){
  var o=16+n*20;
- return {kind:V.getUint8(o),pace:V.getUint8(o+6)&1,gate:V.getUint8(o+7),ms:V.getUint32(o+8,1),
+ return {kind:V.getUint8(o),pace:V.getUint8(o+6)&1,open:V.getUint8(o+6)&2,gate:V.getUint8(o+7),ms:V.getUint32(o+8,1),
   wait:V.getUint32(o+12,1),cue:P.cues+5*V.getUint16(o+16,1),cues:V.getUint8(o+18),lim:V.getUint8(o+19)};
 }
 function cueAt(s,i,ms){var o=s.cue+i*5,m=V.getUint32(o,1);return V.getUint8(o+4)>127?ms-m:m;}
@@ -145,8 +145,8 @@ function wrong(s){
  if(p!=v.getUint16(8,1))return "\x0dpulses do not add up";
  for(i=0;i<n;i++){
   o=16+i*20;f=v.getUint8(o+6);
-  if(v.getUint8(o)>4||(v.getUint8(o+2)&3)>2||f&(ver>1?14:254))return u+"step "+i+" asks for what is not known";
-  if(v.getUint16(o+16,1)!=c||(v.getUint8(o)==4)!=(i==n-1))return "\x0dstep "+i+" is wrong";
+  if(v.getUint8(o)>4||(v.getUint8(o+2)&3)>2||f&(ver>1?12:254))return u+"step "+i+" asks for what is not known";
+  if(v.getUint16(o+16,1)!=c||(v.getUint8(o)==4)!=(i==n-1)||f&2&&v.getUint8(o)!=1)return "\x0dstep "+i+" is wrong";
   c+=v.getUint8(o+18);
  }
  return c==v.getUint16(6,1)?"":"\x0dcues do not add up";
@@ -241,7 +241,16 @@ function pause(src,t){
  cueNow(8,t);p.st=PAUSED;
 }
 function unpause(src,t){p.anc=t-p.stop;p.res=t;rec(t,7,p.n,src,t-p.pau);}
-function holdBefore(n){while(n--)if(step(n).kind==1)return n;return -1;}
+function holdBefore(n){while(--n>=0)if(step(n).kind==1)return n;return -1;}
+// 0: step n is no phase, 1: it is one, 2: one of the same repetition as the step before.
+function follows(n){
+ var o=16+n*20,b=o-20,i;
+ if(V.getUint8(o)!=1||V.getUint8(o+2)<4)return 0;
+ if(!n||V.getUint8(b)!=1||(V.getUint8(o+2)^V.getUint8(b+2))&3)return 1;
+ for(i=1;i<6;i++)if(i!=2&&V.getUint8(o+i)!=V.getUint8(b+i))return 1;
+ return 2;
+}
+function firstPhase(n){while(n>0&&follows(n)>1)n--;return n;}
 // What a command, a gesture or the time brings about: 0, or why it is refused.
 function input(c,arg,src,t){
  var n,q;
@@ -265,12 +274,15 @@ function input(c,arg,src,t){
   if(p.back&&!goesOn(t,rest()))return 18;
   p.back=0;unpause(src,t);cueNow(1,t);p.st=RUNNING;return 0;
  case 3:case 4:
-  if(c==3)n=p.n+1;
-  else{
-   q=holdBefore(s.kind==1&&elapsed(t)>3000?p.n+1:p.n);
-   q=q<0?q:holdBefore(q);n=q<0?0:q+1;
+  if(c==3){
+   n=p.n+1;
+   if(n==P.n)return 8;
+   if(follows(p.n))while(follows(n))n++;
+  }else{
+   n=firstPhase(p.n);
+   if(s.kind!=1||!(n<p.n||elapsed(t)>3000))n=firstPhase(holdBefore(n));
+   n=holdBefore(n)+1;
   }
-  if(n==P.n)return 8;
   if(!begins(n,t,t,0))return 18;
   if(p.st==PAUSED){unpause(src,t);p.st=RUNNING;}
   quiet(t);
@@ -337,6 +349,13 @@ function command(c,arg,src,t){
  run(t);
  return r;
 }
+function letGo(t){
+ var ms=p.ms,c=p.cue;
+ p.ms=Math.min(ms,Math.max(0,t-p.anc)+LEAD);
+ while(p.cue<s.cues&&V.getUint8(s.cue+p.cue*5+4)<128)p.cue++;
+ if(!goesOn(t,rest())){p.ms=ms;p.cue=c;}
+ arm();run(t);
+}
 function inPosition(t){
  var k=rest();
  p.pos=1;arm();
@@ -356,7 +375,7 @@ function beat(b,rr,mark,t){
 
 // --- the button: press, double press, long press; what it means is fixed when it goes down
 var down=0,presses=0,bt,made,gap=-1e9;
-function moment(){return [era,p.n,p.st==PAUSED?2:p.st>=RUNNING?(s.pace&&!p.pos?9:1):0];}
+function moment(){return [era,p.n,p.st==PAUSED?2:p.st>=RUNNING?(s.open?8:s.pace&&!p.pos?9:1):0];}
 function gesture(g){
  var t=now(),m=moment(),c=[0,m[2],3,5][g],r;
  presses=0;bt=undefined;run(t);
@@ -365,10 +384,10 @@ function gesture(g){
   if(g==2)gap=t;else if(t-gap<2000){pairing=t+MINUTE;feel([400,200,150,200,400,0],258,t);}
  }else{
   m=moment();
-  r=g==3||m[0]==made[0]&&(g==2?m[1]==made[1]:made[2]==1?m[2]==1||m[2]==9:m[2]==made[2]&&m[1]==made[1]);
+  r=g==3||m[0]==made[0]&&(g==2?m[1]==made[1]:made[2]==1?m[2]==1||m[2]>7:m[2]==made[2]&&m[1]==made[1]);
   if(r){
    if(g==1)c=made[2];
-   if(c==9)inPosition(t);else command(c,0,1,t);
+   if(c==9)inPosition(t);else if(c==8)letGo(t);else command(c,0,1,t);
   }
  }
  tick();
@@ -413,7 +432,7 @@ function answer(op,f,v,t){
  var a=f.substr(2),x=function(o){return v.getUint32(2+o,1);},i,k,r;
  switch(op){
  case 1:
-  i=0xb8|(trusted()?0:0x100)|(pairing?0x200:0);
+  i=0x8b8|(trusted()?0:0x100)|(pairing?0x200:0);
   return "\0\x01"+b4(id.boot)+b2(8192)+b1(90)+b2(H)+b2(i)+"Bangle.js";
  case 2:return "\0"+b1(p.st,p.n,E.getBattery())+(P?P.id:"\0\0\0\0\0\0\0\0")+b4(p.sess)+b4(t)+
   b4(Math.max(0,elapsed(t)))+b4(p.st>ARMED?p.ms:0)+b4(first())+b4(next);

@@ -209,7 +209,21 @@ def random_plan(rng: random.Random, *, is_full: bool) -> tuple[bytes, bytes]:
                 (ms - offset if index >= ends else offset, index >= ends, rng.randint(0, 8))
                 for index, offset in enumerate(at)
             ]
-            steps.append(Step(kind, ms, cues, exercise=0, side=rng.randint(0, 2), **waits))  # type: ignore[arg-type]
+            if kind == vocab.HOLD and rng.random() < 0.3:
+                waits["is_open"] = True
+                cues = [(0 if from_end else at, from_end, cue) for at, from_end, cue in cues]
+            phase = rng.randint(0, 2) if kind == vocab.HOLD else 0
+            step = Step(
+                kind,
+                ms,
+                cues,
+                exercise=0,
+                side=rng.randint(0, 2) // 2,
+                rep=rng.randint(1, 2),
+                phase=phase,
+                **waits,  # type: ignore[arg-type]
+            )
+            steps += [step] * rng.choice((1, 1, 2))
         steps.append(
             Step(vocab.DONE, 0, [(0, False, vocab.FINISHED)] if rng.random() < 0.8 else [])
         )
@@ -222,7 +236,7 @@ def random_plan(rng: random.Random, *, is_full: bool) -> tuple[bytes, bytes]:
             for _ in range(9)
         )
         try:
-            data = encode("plan", ["stretch"], steps, patterns)
+            data = encode("plan", ["stretch"], steps, patterns, phases=["in", "out"])
         except PlanError:
             continue
         return digest(data)[:8], data

@@ -20,7 +20,7 @@ from tests.bangle.differential import BOOT, KEY, LEAD_MS, Watch, digest
 
 APP = (shipped("firmware") / "bangle" / "app.js").read_text(encoding="utf-8")
 PLAN = Library().plan("lower-back")
-ALL_BYTES_MAX = 22_500
+ALL_BYTES_MAX = 23_500
 START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
 
 
@@ -228,7 +228,8 @@ def spoiled(at: int, value: int) -> bytes:
         (spoiled(2, 3), vocab.UNKNOWN_PLAN),
         (spoiled(4, 200), vocab.BAD_PLAN),
         (spoiled(16, 7), vocab.UNKNOWN_PLAN),
-        (spoiled(16 + 6, 2), vocab.UNKNOWN_PLAN),
+        (spoiled(16 + 6, 4), vocab.UNKNOWN_PLAN),
+        (spoiled(16 + 6, 2), vocab.BAD_PLAN),
         (spoiled(16 + 2, 3), vocab.UNKNOWN_PLAN),
         (spoiled(16 + 18, 99), vocab.BAD_PLAN),
     ],
