@@ -219,6 +219,8 @@ async def test_it_leaves_no_task_behind(make: Callable[[], Sink]) -> None:
         (HeartRate.SHARED, "ben", False),
         (HeartRate.SHARED, "anna", True),
         (HeartRate.ALL, None, True),
+        (ROWS["mqtt"].heart, "ben", False),
+        (ROWS["mqtt"].heart, "anna", True),
     ],
 )
 def test_a_sink_is_one_file_and_one_row_and_sees_a_heart_rate_only_where_it_may(

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 from tenuto.history import Store
 from tenuto.sessions.device import named
-from tenuto.sessions.events import Entry, HeartBeat, HeartSensor, Record, SessionKey
+from tenuto.sessions.events import (
+    EVENTS_OF_THE_HEART,
+    Entry,
+    HeartBeat,
+    HeartSensor,
+    Record,
+    SessionKey,
+)
 from tenuto.sessions.tracker import Tracker
 from tenuto_core import vocab
 from tenuto_core.buzzer import Buzzer, Motor
@@ -120,6 +127,11 @@ def whole_session(**band: object) -> list[Entry]:
         wearer.pass_ms(10_000)
     wearer.pass_ms(10_000)
     return wearer.entries()
+
+
+def session_without_heart() -> list[Entry]:
+    """Return what the hub lets through of `whole_session` where its heart rate is not shared."""
+    return [one for one in whole_session() if type(one.event) not in EVENTS_OF_THE_HEART]
 
 
 def with_strap(entries: list[Entry], kind: str | None = "ecg") -> list[Entry]:

@@ -24,7 +24,7 @@ from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
 from tenuto.sessions.commands import Answer
-from tests.history.sessions import whole_session
+from tests.history.sessions import session_without_heart, whole_session
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.test_bridge import make_bridge
 
@@ -144,7 +144,7 @@ def test_a_fast_clock_hurries_neither_the_broker_nor_the_disk(
     unused_tcp_port: int, tmp_path: Path
 ) -> None:
     """What is a second for the broker is 25 ms when the clock runs 40 times as fast."""
-    session = whole_session()
+    session = session_without_heart()
 
     async def tell(address: BrokerAddress, store: Store, board: Dashboard) -> None:
         bridge = make_bridge(address, utc_ms=lambda: session[-1].utc_ms, table=store.outbox)

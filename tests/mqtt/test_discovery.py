@@ -259,7 +259,7 @@ def test_every_field_that_a_row_reads_is_on_its_topic(row: Entity) -> None:
     if row.topic in ("", "availability"):
         assert not fields
     elif row.topic == "event":
-        assert fields == {"late"}
+        assert fields == {"late", "event_type"}
     else:
         assert fields
         assert fields <= set(payload_of(row.topic))
@@ -269,7 +269,6 @@ def test_enumerations_offer_all_that_can_come() -> None:
     items = components(wearable())
 
     assert items["session"]["options"] == [state.value for state in State]
-    assert items["event"]["event_types"] == list(EVENT_TYPES)
     assert {event_type(entry.event) for entry in whole_session()} - {"heart"} <= set(EVENT_TYPES)
     assert items["routine"]["options"] == ROUTINES
 
@@ -361,6 +360,25 @@ def test_templates_find_every_field_that_they_name() -> None:
             payloads = list(_every_event()) if topic == "event" else [payload_of(topic)]
             for payload in payloads:
                 template.render(value_json=payload, value=json.dumps(payload))
+
+
+def test_the_event_entity_has_no_state_for_cues_and_for_the_ends_of_steps() -> None:
+    """Each state is a line in Activity and a row in the recorder, and a session has hundreds."""
+    item = components(wearable())["event"]
+    template = _home_assistant().from_string(item["value_template"])
+    passed = set()
+    for payload in _every_event():
+        for kind in EVENT_TYPES:
+            for late in (False, True):
+                news = payload | {"event_type": kind, "late": late}
+                shown = template.render(value_json=news, value=json.dumps(news))
+                if shown:
+                    assert json.loads(shown) == news
+                    assert not late
+                    passed.add(kind)
+
+    assert passed == set(item["event_types"])
+    assert set(EVENT_TYPES) - passed == {"cue", "step_ended", "hold_ended"}
 
 
 def test_a_refusal_is_an_event_that_says_why() -> None:

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-FLUSH_TIMEOUT_S = 5.0
 FILES_TIMEOUT_S = 5.0
 
 _T = TypeVar("_T")
@@ -258,7 +257,7 @@ class Host:
     async def flush(self) -> None:
         """Wait, within bounds, until all sinks have what happened so far."""
         for queue in self._queues:
-            await queue.flush(FLUSH_TIMEOUT_S)
+            await queue.flush()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

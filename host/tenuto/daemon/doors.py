@@ -37,7 +37,6 @@ A = TypeVar("A")
 R = TypeVar("R")
 
 ANSWER_MARGIN_S = 2.0
-FLUSH_TIMEOUT_S = 5.0
 
 
 class Door(Protocol):
@@ -136,7 +135,7 @@ class Beside:
                 wanted.cancel()
                 answering.cancel()
                 await asyncio.wait({wanted, answering}, timeout=1)
-                await queue.flush(FLUSH_TIMEOUT_S)
+                await queue.flush()
         return _read_result(operation.result, told)
 
 

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from .build import Host
     from .sinks import Sink, SinkQueue
 
-FLUSH_TIMEOUT_S = 5.0
-
 
 class MqttService:
     """MQTT of one host; without a broker every method does nothing.
@@ -97,7 +95,7 @@ class MqttService:
             device=self._device,
             device_id=self._device_id,
             default_routine=lambda name: host.config.routine_for(host.config.wearable(name)),
-            flushed=lambda: history.flush(FLUSH_TIMEOUT_S),
+            flushed=history.flush,
             utc_ms=host.time.utc_ms,
         )
         self.tell_subjects(wearables)

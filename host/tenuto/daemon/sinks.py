@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+FLUSH_TIMEOUT_S = 5.0
 TRIES_MAX = 3
 """How often a batch is tried whose failure is not from outside: most likely it never works."""
 
@@ -218,7 +219,7 @@ class SinkQueue:
         """How many entries can be put now before the oldest is dropped."""
         return self._bound - len(self._queue)
 
-    async def flush(self, timeout_s: float) -> bool:
+    async def flush(self, timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
         """Wait until all that was put before this call is handled or dropped.
 
         Returns:

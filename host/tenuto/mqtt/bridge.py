@@ -114,7 +114,6 @@ class Bridge:
         if home_assistant is not None:
             self._announcements = Announcements(home_assistant, self._topics, self._outgoing, rng)
         self._inbox = Inbox(submit=submit, answer=self._answer, utc_ms=self._utc_ms)
-        self._wearables: dict[str, Subject] = {}
         self._people: dict[str, Subject] = {}
         self._views: dict[str, SessionView] = {}
         self._helpers: set[asyncio.Task[None]] = set()
@@ -227,7 +226,6 @@ class Bridge:
                 self._views[wearable.id] = SessionView()
                 self._outgoing.retain(self._topics.of(wearable.id, "availability"), OFFLINE)
                 self._retain_session(wearable.id)
-        self._wearables = {wearable.id: wearable for wearable in wearables}
         self._people = {person.id: person for person in people}
         self._inbox.set_wearables(self._views)
         if self._announcements is not None:
@@ -281,7 +279,7 @@ class Bridge:
             payload = encode(event_payload(entry))
             return self._topics.of(wearable, "event"), payload, entry.utc_ms
         is_fresh = self._utc_ms() - entry.utc_ms < real_s(self._timing.fresh_s) * 1000
-        if isinstance(event, events.HeartBeat) and self._wearables[wearable].heart and is_fresh:
+        if isinstance(event, events.HeartBeat) and is_fresh:
             payload = encode(heart_payload(event, entry.utc_ms))
             self._outgoing.queue(self._topics.of(wearable, "heart"), payload, qos=0)
         return None

@@ -22,7 +22,7 @@ from tenuto import __version__
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
-from .topics import EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
+from .topics import EVENT_TYPES, MINOR_EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -414,9 +414,16 @@ WEARABLE: tuple[Entity, ...] = (
         platform="event",
         name="Session event",
         topic="event",
-        # What is told late is for logs: a light that is dimmed an hour later helps nobody.
-        template="{{ '' if value_json.late else value }}",
-        more={"event_types": list(EVENT_TYPES), "icon": "mdi:bell-ring-outline"},
+        # What is told late is for logs: a light that is dimmed an hour later helps nobody. Each
+        # state is a line in Activity and a row in the recorder, so not every cue is one.
+        template=(
+            "{{ '' if value_json.late or value_json.event_type in "
+            f"{list(MINOR_EVENT_TYPES)} else value }}}}"
+        ),
+        more={
+            "event_types": [one for one in EVENT_TYPES if one not in MINOR_EVENT_TYPES],
+            "icon": "mdi:bell-ring-outline",
+        },
     ),
     Entity(
         key="answer",

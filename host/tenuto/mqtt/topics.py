@@ -201,6 +201,8 @@ EVENT_TYPES = (
     *(f"session_{reason}" for reason in vocab.END_REASONS),
 )
 """All that `event_type` gives for what goes to a wearable's `event` topic."""
+MINOR_EVENT_TYPES = (events.CueFired.name, events.StepEnded.name, "hold_ended")
+"""One of them comes every second; what follows a step tells that it ended."""
 
 
 def event_payload(entry: Entry) -> dict[str, Any]:
