@@ -35,7 +35,7 @@ test: setup-test lint ## check everything
 mutants: setup-test ## put faults into the code, one by one, and see that the tests notice each
 	@$(BIN)/python tests/mutants/run.py $(ARGS)
 
-storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory"
+storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory" or "--sessions 10000"
 	@$(BIN)/python -m tests.storm --seeds $(SEEDS) $(ARGS)
 
 watch: setup-test ## sessions on the Bangle.js and on the core, which must agree: ARGS="--sessions 100000"

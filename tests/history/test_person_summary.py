@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tenuto.history import ExerciseNote, Store
+from tenuto.history import ExerciseNote, Store, person_summary
 from tenuto.history.person_summary import PersonSummaries
 from tenuto.mqtt.topics import summary_payload
 from tenuto_core import vocab
@@ -15,6 +15,8 @@ from tests.history.sessions import HOLD_MS, READY_MS, Band, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tenuto.history import SessionRow
 
@@ -142,3 +144,35 @@ async def test_a_simulated_session_is_the_last_and_counts_for_nothing_else(tmp_p
     assert stands.last.row.is_simulated
     assert (stands.streak_days, stands.days, stands.sessions) == (1, 1, 1)
     assert stands.held_ms == 3 * HOLD_MS
+
+
+async def test_several_are_summed_up_in_one_way_through_many_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(person_summary, "PAGE_ROWS", 8)
+    count = 21  # so that the first page is not all
+    async with await store_of(tmp_path / "h.db") as store:
+        for number in range(count):
+            entries = whole_session(
+                boot_id=number + 1,
+                boot_utc_ms=WEDNESDAY_MS - DAY_MS + number * 60_000,
+                wearable="wrist" if number else "waist",
+            )
+            await store.add([replace(one, is_simulated=number % 2 == 1) for one in entries])
+        summaries = PersonSummaries(store)
+        subjects = [lambda row, name=name: row.wearable == name for name in ("wrist", "waist", "x")]
+        wrist, waist, nobody = await summaries.of_each(subjects, WEDNESDAY_MS, UTC)
+
+        assert (wrist.sessions, waist.sessions, nobody.last) == (count // 2, 1, None)
+        assert wrist == await summaries.of(subjects[0], WEDNESDAY_MS, UTC)
+
+
+async def test_what_was_counted_is_held_no_longer_than_it_counts(tmp_path: Path) -> None:
+    async with await store_of(tmp_path / "h.db") as store:
+        summaries = PersonSummaries(store)
+        for number in range(12):
+            entries = whole_session(boot_id=number + 1, boot_utc_ms=WEDNESDAY_MS + number * 600_000)
+            await store.add([replace(entry, is_simulated=True) for entry in entries])
+            await summaries.of(everybody, WEDNESDAY_MS + 12 * 600_000, UTC)
+
+        assert len(summaries._cache) == 1, "of simulated sessions the last counts, and no other"

@@ -3,7 +3,9 @@
 
 --seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
 `radio`, the whole stack; `broker`, without radio and board; or `memory`, without the broker too.
---only N,N: play only these troubles of the first seed.
+--only N,N: play only these troubles of the first seed.  --sessions N: no storm, but so many short
+sessions on 20 wearables of one daemon that stays, with links that break; what it holds in memory
+must not grow.
 A failure prints its seed and the fewest troubles that still show it.
 """
 
@@ -13,17 +15,24 @@ import argparse
 import dataclasses
 import itertools
 import logging
+import math
 import secrets
 import sys
+import tempfile
 import time
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.storm import steady
 from tests.storm.storm import ROOMS, play
 from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+WEARABLES, SAMPLES = 20, 10
+"""Of `--sessions`."""
 
 
 def say(text: str) -> None:
@@ -67,6 +76,29 @@ def report(weather: Weather, room: str, error: BaseException) -> None:
     say(f"again: python -m tests.storm --room {room} --from {weather.seed} --seeds 1 --only {only}")
 
 
+def stay(sessions: int, mqtt: str) -> int:
+    """Play so many sessions and say what is left of them; gives the exit status."""
+    rounds = max(1, math.ceil(sessions / WEARABLES / SAMPLES))
+    with tempfile.TemporaryDirectory() as folder:
+        samples = steady.play(
+            Path(folder),
+            rounds=rounds,
+            samples=SAMPLES,
+            wearables=WEARABLES,
+            mqtt=mqtt,
+            on_sample=lambda sample: say(
+                f"{sample.sessions} sessions: {sample.total} objects,"
+                f" {sample.rss_kib / 1024:.1f} MiB"
+            ),
+        )
+    half, last = samples[SAMPLES // 2 - 1], samples[-1]
+    more = last.total - half.total
+    say(
+        f"from {half.sessions} to {last.sessions} sessions: {more} objects more: {last.since(half)}"
+    )
+    return 1 if more > (last.sessions - half.sessions) // 10 else 0
+
+
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=__doc__)
@@ -75,8 +107,12 @@ def main() -> int:
     parser.add_argument("--room", choices=tuple(ROOMS), default="radio")
     parser.add_argument("--only", default=None)
     parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--sessions", type=int, default=None)
+    parser.add_argument("--mqtt", choices=("off", "embedded"), default="off")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    if args.sessions is not None:
+        return stay(args.sessions, args.mqtt)
     first = secrets.randbits(30) if args.first is None else args.first
     numbers = itertools.count(first) if args.seeds == 0 else range(first, first + args.seeds)
     say(f"storms from seed {first} in the room {args.room!r}")

@@ -75,6 +75,7 @@ def simulate(
     """
     from tenuto import event_loops
     from tenuto.simulator.faults import parse_silence
+    from tenuto.simulator.hardware import EDGES_KEPT_MAX
     from tenuto.simulator.server import parse_endpoint
     from tenuto.simulator.world import World
 
@@ -86,7 +87,9 @@ def simulate(
     silences = list(map(parse_silence, silence))
 
     async def main() -> int:
-        world = World(seed=seed, loss=loss, forced_interval_ms=interval_ms)
+        world = World(
+            seed=seed, loss=loss, forced_interval_ms=interval_ms, edges_max=EDGES_KEPT_MAX
+        )
         async with world, AsyncExitStack() as stack:
             for number in range(1, wearables + 1):
                 made = await world.add_wearable(

@@ -118,11 +118,12 @@ class Drivers:
         """Return the virtual adapter and the address of a simulated wearable; see `LinkContext`."""
         from tenuto.links.ble import BleAdapter  # noqa: PLC0415 - bleak and bumble take long
         from tenuto.links.radios.adapters import radio_of  # noqa: PLC0415
+        from tenuto.simulator.hardware import EDGES_KEPT_MAX  # noqa: PLC0415
         from tenuto.simulator.person import VirtualPerson  # noqa: PLC0415
         from tenuto.simulator.world import World  # noqa: PLC0415
 
         if self.world is None:
-            world = World(seed=self._rng.getrandbits(32))
+            world = World(seed=self._rng.getrandbits(32), edges_max=EDGES_KEPT_MAX)
             self.world = await self._stack.enter_async_context(world)
             radio = radio_of(await world.adapter())
             self._keep_adapter(_VIRTUAL, BleAdapter(radio, name=_VIRTUAL))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .rows import SessionRow, StoredSession
     from .store import Store
 
-CACHED_MAX = 4096
+PAGE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,10 @@ def _day(item: Counted, zone: tzinfo | None) -> date:
 
 
 class PersonSummaries:
-    """Reads from the history no more than it needs: what counts for a streak or for this week."""
+    """Reads from the history no more than it needs: what counts for a streak or for this week.
+
+    What was counted is kept until the next time, and no longer than it is needed.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -127,39 +130,80 @@ class PersonSummaries:
         now_utc_ms: int,
         zone: tzinfo | None = None,
     ) -> PersonSummary:
-        """Sum up what somebody has done.
+        """Sum up what somebody has done; see `of_each`."""
+        (stands,) = await self.of_each([mine], now_utc_ms, zone)
+        return stands
+
+    async def of_each(
+        self,
+        subjects: Sequence[Callable[[SessionRow], bool]],
+        now_utc_ms: int,
+        zone: tzinfo | None = None,
+    ) -> list[PersonSummary]:
+        """Sum up what each of several has done, in one way through the history.
 
         Args:
-            mine: Which sessions are theirs.
+            subjects: For each, which sessions are theirs.
             now_utc_ms: The moment up to which.
             zone: What days are counted in; None for that of this computer.
 
         Raises:
             StoreError: The history cannot be read.
         """
-        counted: list[Counted] = []
-        oldest = week_of(day_of(now_utc_ms, zone))
-        for row in await self._store.sessions():
-            if row.ended_utc_ms is None or not mine(row):
-                continue
-            day = day_of(row.started_utc_ms, zone)
-            if counted and day < oldest - timedelta(days=REST_DAYS_MAX + 1):
-                break  # whatever there was before, the streak has been broken since
-            found = await self._count(row)
-            if found is None:
-                continue
-            counted.append(found)
-            if found.completed and not row.is_simulated:
-                oldest = min(oldest, day)
-        return person_summary(counted, now_utc_ms, zone)
+        monday = week_of(day_of(now_utc_ms, zone))
+        looks = [_Look(mine, monday) for mine in subjects]
+        used: dict[tuple[int, int | None], Counted] = {}
+        going, last = looks, None
+        while going:
+            page = await self._store.sessions(PAGE_ROWS, before=last)
+            for row in page:
+                if row.ended_utc_ms is None:
+                    continue
+                day = day_of(row.started_utc_ms, zone)
+                going = [look for look in going if not look.is_over(day)]
+                for look in going:
+                    if look.wants(row):
+                        look.take(await self._count(row, used), day)
+            if len(page) < PAGE_ROWS:
+                break
+            last = page[-1]
+        self._cache = used
+        return [person_summary(look.counted, now_utc_ms, zone) for look in looks]
 
-    async def _count(self, row: SessionRow) -> Counted | None:
+    async def _count(
+        self, row: SessionRow, used: dict[tuple[int, int | None], Counted]
+    ) -> Counted | None:
         key = (row.id, row.ended_utc_ms)
-        if key not in self._cache:
+        found = used.get(key) or self._cache.get(key)
+        if found is None:
             stored = await self._store.session(row.id)
             if stored is None:
                 return None
-            self._cache[key] = count(stored)
-            while len(self._cache) > CACHED_MAX:
-                del self._cache[next(iter(self._cache))]
-        return self._cache[key]
+            found = count(stored)
+        used[key] = found
+        return found
+
+
+class _Look:
+    """What counts for one of them, while sessions come by from the newest on."""
+
+    def __init__(self, mine: Callable[[SessionRow], bool], monday: date) -> None:
+        self.counted: list[Counted] = []
+        self._mine = mine
+        self._oldest = monday
+
+    def is_over(self, day: date) -> bool:
+        """Return whether what was before this day counts no more: the streak was broken since."""
+        return bool(self.counted) and day < self._oldest - timedelta(days=REST_DAYS_MAX + 1)
+
+    def wants(self, row: SessionRow) -> bool:
+        """Return whether a session counts: a simulated one only as the last."""
+        return not (row.is_simulated and self.counted) and self._mine(row)
+
+    def take(self, found: Counted | None, day: date) -> None:
+        """Count a session, None where it was deleted meanwhile."""
+        if found is None:
+            return
+        self.counted.append(found)
+        if found.completed and not found.row.is_simulated:
+            self._oldest = min(self._oldest, day)

@@ -12,6 +12,7 @@ import logging
 import math
 from collections import deque
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tenuto.event_loops import real_s
@@ -23,6 +24,7 @@ from .topics import device_payload, settings_payload, summary_payload
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from tenuto.history import SessionRow
     from tenuto.history.person_summary import PersonSummaries
     from tenuto.sessions.events import Entry
     from tenuto.state.settings import SettingsStore
@@ -155,20 +157,18 @@ class StateTopics:
         now_ms = round(self._utc_ms())
         for wearable in self._wearables:
             self.say_device(wearable)
-        for wearable in self._wearables:
-            device = self._device_id(wearable)  # so that what it played under another name counts
-            stands = await self._summaries.of(
-                lambda row, name=wearable, device=device: (  # type: ignore[misc]
-                    row.wearable == name or row.key.device == device
-                ),
-                now_ms,
-            )
+        wearables, people = self._wearables, self._people
+        subjects = [
+            *(
+                partial(_is_played_on, wearable, self._device_id(wearable))
+                for wearable in wearables
+            ),
+            *(partial(_is_of_person, person) for person in people),
+        ]
+        told = iter(await self._summaries.of_each(subjects, now_ms))
+        for wearable, stands in zip(wearables, told, strict=False):
             self._bridge.set_summary(wearable, summary_payload(stands))
-        for person in self._people:
-            stands = await self._summaries.of(
-                lambda row, name=person: row.person == name and not row.is_simulated,  # type: ignore[misc]
-                now_ms,
-            )
+        for person, stands in zip(people, told, strict=True):
             self._bridge.set_person_summary(person, summary_payload(stands))
 
     def say_device(self, wearable: str) -> None:
@@ -177,3 +177,12 @@ class StateTopics:
         p99_ms = late_ms[math.ceil(0.99 * len(late_ms)) - 1] if late_ms else None
         device = replace(self._device(wearable), late_p99_ms=p99_ms)
         self._bridge.set_device(wearable, device_payload(device))
+
+
+def _is_played_on(wearable: str, device: str | None, row: SessionRow) -> bool:
+    """Return whether a session is a wearable's, also one that it played under another name."""
+    return row.wearable == wearable or row.key.device == device
+
+
+def _is_of_person(person: str, row: SessionRow) -> bool:
+    return row.person == person and not row.is_simulated

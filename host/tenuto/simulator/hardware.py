@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .clock import BoardClock
 
 EDGES_MAX = 100_000
+EDGES_KEPT_MAX = 1_000
+"""Two sessions' and more, for a process that stays: a thousand take 140 kB."""
 BUTTON_EDGES_MAX = 32
 RR_MAX = 9  # as many as one Heart Rate Measurement of the smallest packet can carry
 
@@ -44,12 +46,13 @@ class Motor:
     """A vibration motor that cannot stay on: each `on` has its length.
 
     Attributes:
-        edges: all that it did since it was made, oldest first, at most `EDGES_MAX`.
-        edges_lost: how many more there were.
+        edges: what it did, oldest first; the newest, at most `edges_max`.
+        edges_lost: how many there were before them.
     """
 
-    def __init__(self, clock: BoardClock) -> None:
+    def __init__(self, clock: BoardClock, edges_max: int = EDGES_MAX) -> None:
         self._clock = clock
+        self._edges_max = edges_max
         self._timer: asyncio.TimerHandle | None = None
         self._strength_pct = 0
         self.edges: list[Edge] = []
@@ -99,9 +102,9 @@ class Motor:
 
     def _record(self, strength_pct: int) -> None:
         self._strength_pct = strength_pct
-        if len(self.edges) >= EDGES_MAX:
+        if len(self.edges) >= self._edges_max:
             self.edges_lost += 1
-            return
+            del self.edges[0]
         now_s = asyncio.get_running_loop().time()
         self.edges.append(Edge(self._clock.elapsed_ms(), strength_pct > 0, strength_pct, now_s))
 

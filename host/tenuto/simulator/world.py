@@ -12,7 +12,7 @@ from tenuto.links.radios.bumble import BumbleAdapter
 
 from .board import BoardReset, FirmwareError, SimulatedBoard
 from .controller import power_on_device
-from .hardware import Battery, Button, HeartSensor, Motor
+from .hardware import EDGES_MAX, Battery, Button, HeartSensor, Motor
 from .radio import Radio
 from .usb import UsbCable
 
@@ -46,6 +46,7 @@ class SimulatedWearable:
     Args:
         lets_in: Whether its wearer makes the gesture that lets new hosts in (press, press, hold)
             whenever one connects that is not let in yet, and nothing is played.
+        edges_max: see `Motor`.
 
     Attributes:
         id: the name the firmware is given.
@@ -58,8 +59,14 @@ class SimulatedWearable:
     """
 
     def __init__(
-        self, board: SimulatedBoard, person: VirtualPerson | None, *, lets_in: bool = True
+        self,
+        board: SimulatedBoard,
+        person: VirtualPerson | None,
+        *,
+        lets_in: bool = True,
+        edges_max: int = EDGES_MAX,
     ) -> None:
+        self._edges_max = edges_max
         self.id = board.name
         self.lets_in = lets_in
         self.cable = UsbCable(board.wake)
@@ -91,7 +98,7 @@ class SimulatedWearable:
         board = self.board
         await board.boot()
         if self.boots == 0:
-            self.motor = Motor(board.clock)
+            self.motor = Motor(board.clock, self._edges_max)
             self.heart = HeartSensor(board.wake)
             self.button = Button(board.clock, board.wake)
             self.battery = Battery(board.wake)
@@ -195,6 +202,8 @@ class World:
         supervision_ms: supervision timeout that adapters ask for.
         loss: see `tenuto.simulator.radio.Radio`.
         advertising_loss: likewise.
+        edges_max: how much the motors remember, see `Motor`; `EDGES_KEPT_MAX` where a world stays
+            for days.
 
     Raises:
         FirmwareError: on leaving without another error, if a wearable's firmware crashed.
@@ -209,6 +218,7 @@ class World:
         loss: float = 0.0,
         advertising_loss: float = 0.0,
         forced_interval_ms: float | None = None,
+        edges_max: int = EDGES_MAX,
     ) -> None:
         self.seed = seed
         self.radio = Radio(
@@ -220,6 +230,7 @@ class World:
         self.wearables: dict[str, SimulatedWearable] = {}
         self._interval_ms = interval_ms
         self._supervision_ms = supervision_ms
+        self._edges_max = edges_max
         self._adapters: list[BumbleAdapter] = []
 
     async def __aenter__(self) -> Self:
@@ -290,7 +301,7 @@ class World:
             costs=costs,
             seed=self.seed,
         )
-        wearable = SimulatedWearable(board, person, lets_in=lets_in)
+        wearable = SimulatedWearable(board, person, lets_in=lets_in, edges_max=self._edges_max)
         await wearable.boot()
         self.wearables[id] = wearable
         return wearable
