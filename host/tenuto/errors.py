@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def one_line(error: object) -> str:
+    """Return what an error of a library says, as one line; its type where it says nothing.
+
+    Messages, logs and tables hold one line each, and libraries end theirs with a line break or put
+    several lines into them, as BlueZ and OpenSSL do.
+    """
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 class TenutoError(Exception):
     """The base of every error that Tenuto raises on purpose; its text is fit for a person."""
 

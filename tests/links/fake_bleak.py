@@ -50,6 +50,9 @@ class Device:
         paired: whether BlueZ has a bond; knows_host: whether the band has it.
         accepts_bonds: whether it lets itself be paired.
         in_reach: whether it is heard and can be connected to.
+        is_steady: whether its signal is always the same, so that BlueZ tells of it once in a scan.
+        is_cut_early: whether a band that has forgotten its bond is met as by a real kernel, which
+            cuts the link before its services are known, and not by an error of ATT.
         is_mute: the link looks well, but nothing passes.
         hangs_on_read: what BlueZ does after a failed pairing.
         missing: characteristics that BlueZ's cache of services does not have.
@@ -64,6 +67,8 @@ class Device:
         self.knows_host = True
         self.accepts_bonds = True
         self.in_reach = True
+        self.is_steady = False
+        self.is_cut_early = False
         self.is_mute = False
         self.hangs_on_read = False
         self.missing: set[str] = set()
@@ -88,13 +93,18 @@ class Device:
 
 
 class Air:
-    """The bands, what is to go wrong, and what was done."""
+    """The bands, what is to go wrong, and what was done.
+
+    Attributes:
+        scan_start_s: how long a scan takes to begin; who gives up waiting does not end that.
+    """
 
     def __init__(self) -> None:
         self.devices: dict[str, Device] = {}
         self.done: list[tuple[float, str]] = []
         self.scanner: FakeScanner | None = None
         self.connecting = 0
+        self.scan_start_s = 0.02
         self._faults: dict[str, deque[BaseException]] = defaultdict(deque)
         self._always: dict[str, BaseException] = {}
 
@@ -140,15 +150,28 @@ class FakeScanner(BaseBleakScanner):
     def __init__(self, detection_callback: Any, service_uuids: Any, _mode: str, **_: Any) -> None:
         super().__init__(detection_callback, service_uuids)
         self._task: asyncio.Task[None] | None = None
+        self._told: set[str] = set()
 
     async def start(self) -> None:
         self.air.meet("scan")
-        await asyncio.sleep(0.02)
-        if self.air.scanner is not None or self.air.connecting:
-            raise dbus("org.bluez.Error.InProgress", "Operation already in progress")
-        self.air.scanner = self
+        loop = asyncio.get_running_loop()
+        begun = loop.create_future()
+        # bluetoothd goes on when nobody waits for the answer any more.
+        loop.call_later(self.air.scan_start_s, self._begin, begun)
+        await begun
         self.seen_devices = {}
         self._task = asyncio.create_task(self._hear(), name="fake scanner")
+
+    def _begin(self, begun: asyncio.Future[None]) -> None:
+        is_busy = self.air.scanner is not None or self.air.connecting
+        if not is_busy:
+            self.air.scanner = self
+        if begun.done():
+            return
+        if is_busy:
+            begun.set_exception(dbus("org.bluez.Error.InProgress", "Operation already in progress"))
+        else:
+            begun.set_result(None)
 
     async def stop(self) -> None:
         self.air.scanner = None
@@ -160,7 +183,9 @@ class FakeScanner(BaseBleakScanner):
         while True:
             await asyncio.sleep(ADVERTISE_S)
             for device in self.air.devices.values():
-                if device.in_reach and device.client is None:
+                is_told = device.is_steady and device.address in self._told
+                if device.in_reach and device.client is None and not is_told:
+                    self._told.add(device.address)
                     self._tell(device)
 
     def _tell(self, device: Device) -> None:
@@ -215,6 +240,8 @@ class FakeClient(BaseBleakClient):
             air.meet("connect")
             if not device.in_reach:
                 raise BleakDeviceNotFoundError(self.address, "gone")
+            if device.is_cut_early and device.paired and not device.knows_host:
+                raise BleakError("failed to discover services, device disconnected")
         except BaseException:
             device.vanish()  # BlueZ deletes what it could not connect to
             raise
@@ -257,6 +284,8 @@ class FakeClient(BaseBleakClient):
                 self._disconnected_callback()
 
     async def disconnect(self) -> None:
+        if not self._connected:
+            return
         loop = asyncio.get_running_loop()
         parted = loop.create_future()
         # bluetoothd's own timer, which goes on when nobody waits for it any more.

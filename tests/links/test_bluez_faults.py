@@ -21,8 +21,9 @@ from bleak.exc import (
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links import ble
-from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.ble import BleAdapter, BleLink, at_address
 from tenuto.sessions.commands import Command, Verb
+from tenuto.wearables.band import ACK_AFTER_S
 from tenuto.wearables.supervisor import SILENCE_S
 from tests.daemon.rig import Collector, connected, daemon_for, log_of
 from tests.links.fake_bleak import Air, Device, dbus, every
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tenuto.wearables.supervisor import Supervisor
 
 ABORT = dbus("org.bluez.Error.Failed", "le-connection-abort-by-local")
+CANCELED = dbus("org.bluez.Error.Failed", "br-connection-canceled")
 IN_PROGRESS = dbus("org.bluez.Error.InProgress", "Operation already in progress")
 OFF = BleakBluetoothNotAvailableError(
     "No powered Bluetooth adapters found.", BleakBluetoothNotAvailableReason.POWERED_OFF
@@ -81,6 +83,11 @@ async def first_problem(supervisor: Supervisor) -> LinkError:
     await until(lambda: supervisor.problem)
     assert supervisor.problem is not None
     return supervisor.problem
+
+
+def reason(r: Rig) -> LinkReason | None:
+    problem = r.supervisor.problem
+    return None if problem is None else problem.reason
 
 
 @asynccontextmanager
@@ -372,6 +379,92 @@ async def test_a_bond_is_made_anew_once_and_not_again_and_again() -> None:
     assert air.count("unpair") == 1
 
 
+def forgets(_air: Air, device: Device) -> None:
+    """A band that has forgotten this computer, met by a real kernel."""
+    device.knows_host = False
+    device.is_cut_early = True
+
+
+async def test_a_band_that_no_longer_knows_this_computer_is_told_so(tmp_path: Path) -> None:
+    async with rig(tmp_path, forgets) as r:
+        await until(lambda: reason(r) is LinkReason.BOND_LOST, 20)
+        for advice in ("no longer knows", f"`tenuto forget {r.device.address}`", "`tenuto pair "):
+            assert advice in str(r.supervisor.problem)
+        await asyncio.sleep(600)
+        assert reason(r) is LinkReason.BOND_LOST
+        assert r.device.paired
+        assert r.air.count("unpair") == r.air.count("pair") == 0, "it is a guess"
+        r.device.knows_host = True
+        await r.play_to_the_end()
+
+
+async def test_what_comes_in_between_does_not_hide_it(tmp_path: Path) -> None:
+    early = BleakError("failed to discover services, device disconnected")
+    gone = BleakDeviceNotFoundError("C0:00:00:00:00:01", "gone")
+
+    def mixed(air: Air, device: Device) -> None:
+        forgets(air, device)
+        air.fail("connect", early, IN_PROGRESS, CANCELED, gone, early, IN_PROGRESS)
+
+    async with rig(tmp_path, mixed) as r:
+        await until(lambda: r.air.count("connect") == 6, 60)
+        await asyncio.sleep(1)
+        assert reason(r) is LinkReason.BOND_LOST
+
+
+async def test_a_link_that_ends_at_once_for_another_reason_is_not_blamed_on_the_bond(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tenuto")
+    early = BleakError("failed to discover services, device disconnected")
+    few = [early] * (ble.ENDED_EARLY_MAX - 1)
+    async with rig(tmp_path, lambda air, _: air.fail("connect", *few)) as r:
+        assert (await first_problem(r.supervisor)).reason is LinkReason.LOST
+        await connected(r.daemon)
+        r.air.fail("connect", *few)
+        r.device.drop()
+        await until(lambda: r.air.count("connect") == 2 * len(few) + 2, 60)
+        await connected(r.daemon)
+        assert r.air.count("unpair") == 0
+        assert "bond_lost" not in caplog.text, "a good link in between begins anew"
+
+    def stranger(air: Air, device: Device) -> None:
+        device.paired = device.knows_host = False
+        air.always("connect", early)
+
+    async with rig(tmp_path / "new", stranger) as r:
+        await until(lambda: r.air.count("connect") == 2 * ble.ENDED_EARLY_MAX, 120)
+        assert reason(r) is LinkReason.LOST
+
+
+async def test_who_asks_once_is_told_at_once() -> None:
+    air = Air()
+    device = air.add()
+    forgets(air, device)
+    link = BleLink(BleAdapter(air.radio()), device.address, by_hand=True)
+    with pytest.raises(LinkError, match="no longer knows") as caught:
+        await link.connect(lambda _packet: None, lambda: None)
+    assert caught.value.reason is LinkReason.BOND_LOST
+    assert air.count("connect") == ble.ENDED_EARLY_MAX
+
+
+async def test_each_kind_of_failure_is_logged_once_in_an_outage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "tenuto")
+    told = [ABORT, IN_PROGRESS] * 8
+    async with rig(tmp_path, lambda air, _: air.fail("connect", *told)) as r:
+        for _ in range(2):
+            await connected(r.daemon)
+            lines = [line for line in caplog.messages if "reason=" in line]
+            assert [line.split("reason=")[1].split()[0] for line in lines] == ["lost", "busy"]
+            assert all(line.endswith("; trying again") for line in lines)
+            caplog.clear()
+            r.air.fail("connect", *told)
+            r.device.drop()
+            await asyncio.sleep(1)
+
+
 async def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
     full = dbus("org.bluez.Error.Failed", "le-connection-concurrent-connection-limit")
 
@@ -383,6 +476,77 @@ async def test_an_adapter_that_is_full_says_so(tmp_path: Path) -> None:
 
 
 # and then
+
+
+async def test_a_service_that_has_ended_ends_the_link_with_the_next_packet(tmp_path: Path) -> None:
+    """The objects are gone from D-Bus, and nothing says that the device is not connected."""
+    gone = dbus(
+        "org.freedesktop.DBus.Error.UnknownObject",
+        'Method "WriteValue" with signature "aya{sv}" doesn\'t exist\n',
+    )
+    async with rig(tmp_path) as r:
+        await connected(r.daemon)
+        assert (await r.daemon.submit(Command(wearable="band", verb=Verb.START))).ok
+        await asyncio.sleep(10)
+        r.air.always("write", gone)
+        r.air.always("scan", OFF)
+        await until(lambda: not r.supervisor.connected.is_set(), ACK_AFTER_S + 20)
+        r.air.always("write", None)
+        r.air.always("scan", None)
+        assert (await r.seen.ended()).reason == "finished"
+
+
+async def test_a_packet_that_does_not_get_through_is_a_link_that_is_lost() -> None:
+    air = Air()
+    device = air.add()
+    link = BleLink(BleAdapter(air.radio()), device.address)
+    await link.connect(lambda _packet: None, lambda: None)
+    for name in ("UnknownObject", "UnknownMethod"):
+        air.fail("write", dbus(f"org.freedesktop.DBus.Error.{name}", "doesn't\n exist\n"))
+        with pytest.raises(LinkError) as caught:
+            await link.send(b"hello")
+        assert caught.value.reason is LinkReason.LOST
+        assert "\n" not in str(caught.value)
+    await link.disconnect()
+
+
+async def test_a_second_search_in_a_scan_that_runs_finds_what_the_first_one_has_heard() -> None:
+    air = Air()
+    device = air.add()
+    device.is_steady = True
+    adapter = BleAdapter(air.radio())
+    other = asyncio.create_task(adapter.watch(lambda _sighting: False, 60), name="somebody else")
+    for _ in range(3):
+        await adapter.find(at_address(device.address), "the band", 5)
+        await asyncio.sleep(2)
+    assert air.count("scan") == 1
+    await asyncio.sleep(ble.FRESH_S)
+    with pytest.raises(LinkError):
+        await adapter.find(at_address(device.address), "the band", 5)
+    other.cancel()
+    await asyncio.wait({other})
+    assert (await adapter.find(at_address(device.address), "the band", 5)).found.name == "band"
+    await adapter.close()
+
+
+async def test_a_scan_that_begins_late_is_ended() -> None:
+    air = Air()
+    device = air.add()
+    adapter = BleAdapter(air.radio())
+    air.scan_start_s = 1.5 * ble.SCANNER_TIMEOUT_S
+    with pytest.raises(LinkError) as caught:
+        await adapter.find(at_address(device.address), "the band")
+    assert caught.value.reason is LinkReason.TIMEOUT
+    air.scan_start_s = 0.02
+    await adapter.find(at_address(device.address), "the band")
+    await asyncio.sleep(1)
+    air.scan_start_s = 10 * ble.SCANNER_TIMEOUT_S
+    for expected in (LinkReason.TIMEOUT, LinkReason.BUSY, LinkReason.BUSY):
+        with pytest.raises(LinkError) as caught:
+            await adapter.find(at_address(device.address), "the band")
+        assert caught.value.reason is expected
+    assert air.count("scan") == 3, "none is asked for while one is on its way"
+    await adapter.close()
 
 
 async def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
@@ -412,7 +576,11 @@ async def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> N
         number = len(opened)
         made = air.radio()
         opened.append(
-            ble.Radio(scanner=made.scanner, client=made.client, is_lost=lambda: number in pulled)
+            ble.Radio(
+                scanner=made.scanner,
+                client=made.client,
+                lost=lambda: LinkError(LinkReason.NO_ADAPTER, "") if number in pulled else None,
+            )
         )
         return opened[-1]
 

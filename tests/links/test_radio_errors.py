@@ -86,6 +86,13 @@ NOT_PAIRED = LinkReason.NOT_PAIRED
         (BleakDBusError(BLUEZ + "Failed", ["le-connection-timeout"]), LinkReason.TIMEOUT),
         (BleakDBusError(BLUEZ + "Failed", ["Failed to initiate write"]), LinkReason.LOST),
         (BleakDBusError(BUS + "NoReply", ["Did not receive a reply."]), LinkReason.TIMEOUT),
+        (
+            BleakDBusError(
+                BUS + "NoReply",
+                ["Message recipient disconnected from message bus without replying"],
+            ),
+            LinkReason.NO_SERVICE,
+        ),
         (BleakDBusError("org.example.Unheard", ["of"]), LinkReason.LOST),
         (BleakError("Service Discovery has not been performed yet"), LinkReason.LOST),
         (EOFError(), LinkReason.LOST),
@@ -103,6 +110,39 @@ def test_each_error_has_its_reason_and_says_what_to_do(
     assert made.reason is reason
     if not isinstance(error, LinkError):
         assert str(made).startswith(f"scanning: {ADVICE[reason]}")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BleakDBusError(BUS + "UnknownObject", ['Method "WriteValue" does not exist\n']),
+        BleakDBusError(BUS + "UnknownMethod", ["does not exist"]),
+        BleakDBusError(BLUEZ + "DoesNotExist", ["Does Not Exist"]),
+        BleakError("device 'dev_C0_00' not found"),
+    ],
+    ids=repr,
+)
+def test_what_is_gone_while_a_link_is_there_is_the_link(error: Exception) -> None:
+    assert link_error(error, "sending", is_linked=True).reason is LinkReason.LOST
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BleakDBusError(BLUEZ + "Failed", ["several\nlines\r\n"]),
+        BleakError("one\n"),
+        NotAvailable("two\n lines", Why.POWERED_OFF),
+        OSError(5, "a\nb"),
+    ],
+    ids=repr,
+)
+def test_a_message_is_one_line(error: Exception) -> None:
+    assert len(str(link_error(error, "scanning")).splitlines()) == 1
+
+
+@pytest.mark.parametrize("reason", list(LinkReason))
+def test_no_advice_promises_what_only_a_daemon_does(reason: LinkReason) -> None:
+    assert "tried again" not in ADVICE[reason]
 
 
 def test_every_reason_has_an_advice() -> None:

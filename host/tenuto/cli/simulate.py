@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter, validators
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, one_line
 from tenuto.shipped import shipped
 
 from .common import log_to_stderr, parse_speed, signals
@@ -117,7 +117,7 @@ async def _serve(world: World, host: str, port: int, silences: Sequence[OrderedS
     try:
         server = await listen(world.radio, host, port)
     except OSError as error:
-        raise InputError(f"cannot listen at {host}:{port}: {error}") from None
+        raise InputError(f"cannot listen at {host}:{port}: {one_line(error)}") from None
     try:
         port = server.sockets[0].getsockname()[1]
         for silence in silences:

@@ -7,7 +7,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import ControlError
+from tenuto.errors import ControlError, one_line
 
 from .protocol import LINE_BYTES_MAX, VERSION, decode, encode, end, socket_paths, to_error
 from .server import is_possible
@@ -50,7 +50,7 @@ class Talk:
         try:
             line = await self._reader.readline()
         except (OSError, ValueError) as error:
-            raise ControlError(f"the daemon cannot be understood: {error}") from error
+            raise ControlError(f"the daemon cannot be understood: {one_line(error)}") from error
         if not line:
             raise ControlError("the daemon has gone")
         return decode(line)
@@ -115,7 +115,7 @@ async def _connect(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             return await asyncio.open_unix_connection(str(path), limit=LINE_BYTES_MAX)
     except (OSError, TimeoutError) as error:
-        raise ControlError(f"no daemon answers at {path}: {error}") from error
+        raise ControlError(f"no daemon answers at {path}: {one_line(error)}") from error
 
 
 async def find_daemon(environ: Mapping[str, str], data: Path) -> Client | None:

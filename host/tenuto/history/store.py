@@ -24,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from tenuto.errors import StoreError
+from tenuto.errors import StoreError, one_line
 from tenuto.event_loops import SideThread
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
@@ -253,7 +253,7 @@ class Store:
         for prefix, advice in _ADVICE:
             if name.startswith(prefix):
                 return f"the history {self.path} {advice}"
-        return f"the history {self.path} cannot be used: {error}"
+        return f"the history {self.path} cannot be used: {one_line(error)}"
 
     def _open(self) -> None:
         if self._read_only:
@@ -292,7 +292,7 @@ class Store:
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"the history {self.path} has version {version}, this Tenuto writes "
-                f"{SCHEMA_VERSION}, and it cannot be brought up to date: {error}"
+                f"{SCHEMA_VERSION}, and it cannot be brought up to date: {one_line(error)}"
             ) from error
 
     def _make_file(self) -> None:

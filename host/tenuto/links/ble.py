@@ -7,8 +7,11 @@ Real stacks are not as good as their interfaces say; the habits of this file are
   made nobody scans.
 - A device is looked for anew before each connection.  BlueZ deletes the objects of devices, and a
   `BLEDevice` kept from before then leads nowhere.
+- Whoever joins a scan that runs is told what it has heard so far: BlueZ tells of a steady signal
+  once in a scan.
 - Characteristics are looked up by their UUIDs after each connection, never kept.
-- Every call has a time limit, and one that does not even obey its cancellation is left behind.
+- Every call has a time limit, and one that does not even obey its cancellation is left behind;
+  but a scan that begins late is ended, or nobody could begin another one.
 - Nobody waits long for a disconnect: BlueZ takes two seconds and more for it.
 """
 
@@ -24,7 +27,7 @@ from bleak import BleakAdapter as PlatformAdapter, BleakClient, BleakScanner
 from bleak.uuids import normalize_uuid_str
 
 from tenuto.errors import InputError, LinkError, LinkReason
-from tenuto.links.radios.errors import ADVICE, link_errors
+from tenuto.links.radios.errors import ADVICE, is_ended_early, link_errors
 from tenuto.retry import describe_failure
 
 from .gatt import (
@@ -36,10 +39,10 @@ from .gatt import (
     subscribe,
     write,
 )
-from .scan import TENUTO, Found
+from .scan import DEVICES_MAX, TENUTO, Found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from bleak.backends.adapter import BaseBleakAdapter
@@ -75,6 +78,12 @@ PAIR_BY_HAND_TIMEOUT_S = 90.0
 """With a person who has to read and type a number in between."""
 FRESH_S = 20.0
 """BlueZ forgets a device that it has not heard for 30 s."""
+LATE_TIMEOUT_S = 60.0
+"""A kernel that waits for its controller was seen to take 20 s for each command."""
+ENDED_EARLY_MAX = 3
+"""So many links in a row that end before their services are known are not chance any more: one was
+seen on adapters that are well."""
+ENDED_EARLY_PAUSE_S = 1.0
 LEAVE_WAIT_S = 0.3
 LEAVE_TIMEOUT_S = 15.0
 RADIO_REASONS = frozenset(
@@ -99,7 +108,8 @@ class Radio:
     Attributes:
         scanner, client, adapter: Backends for bleak, None for the platform's own.
         options: Further keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.
-        is_lost: Whether it is gone for good, so that it has to be opened anew.
+        lost: Returns what has happened to it if it is gone for good, so that it has to be opened
+            anew; None while it is well.
         is_encrypted: Returns whether the link to a device at an address is encrypted; None where
             the platform sees to that, as BlueZ does for each device that it has a bond with.
         close: Lets go of it.
@@ -109,7 +119,7 @@ class Radio:
     client: type[BaseBleakClient] | None = None
     adapter: type[BaseBleakAdapter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    is_lost: Callable[[], bool] = lambda: False
+    lost: Callable[[], LinkError | None] = lambda: None
     is_encrypted: Callable[[str], bool | None] = lambda _address: None
     close: Callable[[], Awaitable[None]] = _nothing
 
@@ -208,6 +218,12 @@ class BleAdapter:
         self._scanned_s = 0.0
         self._scan_began_s: float | None = None
         self._scan: asyncio.Task[None] | None = None
+        self._heard: dict[str, Sighting] = {}
+        """By the scan that runs, by address; the oldest first."""
+        self._late: asyncio.Task[None] | None = None
+        """Ends a scanner that took too long to begin or to end."""
+        self._ended_early: dict[str, int] = {}
+        """How many links in a row to a bonded device ended at once, by its address."""
         self._leaving: dict[asyncio.Task[None], str] = {}
 
     # --- the radio
@@ -218,9 +234,10 @@ class BleAdapter:
         Raises:
             LinkError: there is none, or it cannot be used.
         """
-        if self._radio_now is not None and self._radio_now.is_lost():
+        why = None if self._radio_now is None else self._radio_now.lost()
+        if self._radio_now is not None and why is not None:
             lost, self._radio_now = self._radio_now, None
-            _log.warning("adapter=%s lost, opening it anew", self.name)
+            _log.warning("adapter=%s reason=%s %s; opening it anew", self.name, why.reason, why)
             with suppress(LinkError):
                 async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
                     await lost.close()
@@ -234,9 +251,9 @@ class BleAdapter:
         if self._scan is not None:
             self._scan.cancel()
             await asyncio.wait({self._scan}, timeout=LEAVE_WAIT_S)
-        if self._leaving:
+        leaving = set(self._leaving) | ({self._late} if self._late is not None else set())
+        if leaving:
             # BlueZ has been asked and goes on by itself.
-            leaving = set(self._leaving)
             await asyncio.wait(leaving, timeout=LEAVE_WAIT_S)
             for task in leaving:
                 task.cancel()
@@ -252,11 +269,16 @@ class BleAdapter:
     async def watch(self, on_heard: Callable[[Sighting], bool], timeout_s: float) -> None:
         """Hand over what is heard in `timeout_s` of scanning, or until `on_heard` returns True.
 
-        The same device comes again and again.  `on_heard` must not wait or raise.
+        The same device comes again and again, and what a scan that runs already has heard comes
+        first.  `on_heard` must not wait or raise.
 
         Raises:
             LinkError: the radio cannot scan.
         """
+        now_s = asyncio.get_running_loop().time()
+        for sighting in list(self._heard.values()):
+            if now_s - sighting.at_s <= FRESH_S and self._is_wanted(sighting, on_heard):
+                return
         over = asyncio.get_running_loop().create_future()
         watcher = _Watcher(on_heard, self._scanned() + timeout_s, over)
         self._watchers.append(watcher)
@@ -368,8 +390,9 @@ class BleAdapter:
         radio = await self.radio()
         loop = asyncio.get_running_loop()
         async with link_errors("scanning"):
+            await self._late_is_over()
             scanner = BleakScanner(self._on_advertisement, **radio.kwargs(radio.scanner))
-            await limited(scanner.start(), SCANNER_TIMEOUT_S)
+            await self._start(scanner)
         self._scan_began_s = loop.time()
         try:
             while self._watchers and not self._connecting:
@@ -378,18 +401,79 @@ class BleAdapter:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(max(0.0, left_s)):
                         await self._stir.wait()
-                if radio.is_lost():
-                    raise LinkError(
-                        LinkReason.NO_ADAPTER, f"the adapter {self.name} went away while scanning"
-                    )
+                lost = radio.lost()
+                if lost is not None:
+                    raise lost
                 self._end_overdue()
         finally:
             self._scanned_s, self._scan_began_s = self._scanned(), None
+            self._heard.clear()
+            await self._stop(scanner)
+
+    async def _start(self, scanner: BleakScanner) -> None:
+        """Begin to scan.
+
+        A scan that has not begun in time begins later all the same, and then nobody would end it:
+        BlueZ refuses every other one as long.
+
+        Raises:
+            TimeoutError: it did not begin in time; it is ended when it does.
+        """
+
+        async def stop_when_begun() -> None:
+            await starting
+            await scanner.stop()
+
+        starting = asyncio.create_task(scanner.start(), name="begin to scan")
+        try:
+            await asyncio.wait({starting}, timeout=SCANNER_TIMEOUT_S)
+        finally:
+            if not starting.done():
+                self._end_late(stop_when_begun())
+        if not starting.done():
+            raise TimeoutError
+        starting.result()
+
+    async def _stop(self, scanner: BleakScanner) -> None:
+        """End a scan; what takes too long goes on by itself.  Never raises LinkError."""
+        stopping = asyncio.create_task(scanner.stop(), name="end a scan")
+        await asyncio.wait({stopping}, timeout=SCANNER_TIMEOUT_S)
+
+        async def stopped() -> None:
+            await stopping
+
+        if not stopping.done():
+            self._end_late(stopped())
+            return
+        try:
+            async with link_errors("ending the scan"):
+                stopping.result()
+        except LinkError as error:
+            _log.info("adapter=%s reason=%s %s", self.name, error.reason, error)
+
+    def _end_late(self, work: Coroutine[Any, Any, None]) -> None:
+        async def end() -> None:
             try:
-                async with link_errors("ending the scan"):
-                    await limited(scanner.stop(), SCANNER_TIMEOUT_S)
+                async with link_errors("ending a late scan"), asyncio.timeout(LATE_TIMEOUT_S):
+                    await work
             except LinkError as error:
                 _log.info("adapter=%s reason=%s %s", self.name, error.reason, error)
+
+        self._late = asyncio.create_task(end(), name=f"late scan {self.name}")
+
+    async def _late_is_over(self) -> None:
+        """Wait until a scan that was late is ended.
+
+        Raises:
+            LinkError: it is not yet.
+        """
+        late = self._late
+        if late is None:
+            return
+        await asyncio.wait({late}, timeout=SCANNER_TIMEOUT_S)
+        if not late.done():
+            raise LinkError(LinkReason.BUSY, f"scanning: {ADVICE[LinkReason.BUSY]}")
+        self._late = None
 
     def _scanned(self) -> float:
         """Return the seconds that the scanner has run in all."""
@@ -407,16 +491,22 @@ class BleAdapter:
 
     def _on_advertisement(self, device: BLEDevice, advertisement: AdvertisementData) -> None:
         sighting = Sighting(device, advertisement, asyncio.get_running_loop().time())
+        self._heard.pop(device.address, None)
+        # BlueZ tells of the end of a link in the same way, but of no signal.
+        if sighting.found.rssi_dbm is not None:
+            self._heard[device.address] = sighting
+        if len(self._heard) > DEVICES_MAX:
+            del self._heard[next(iter(self._heard))]
         for watcher in list(self._watchers):
-            if self._is_wanted(sighting, watcher):
+            if self._is_wanted(sighting, watcher.on_heard):
                 watcher.end()
                 self._drop(watcher)
                 self._stir.set()
 
-    def _is_wanted(self, sighting: Sighting, watcher: _Watcher) -> bool:
+    def _is_wanted(self, sighting: Sighting, on_heard: Callable[[Sighting], bool]) -> bool:
         """Ask who listens; an advertisement of a stranger that cannot be read is passed over."""
         try:
-            return watcher.on_heard(sighting)
+            return on_heard(sighting)
         except Exception as error:  # noqa: BLE001 - whatever a stranger sends
             what = describe_failure(error)
             _log.debug("adapter=%s heard=%s %s", self.name, sighting.device.address, what)
@@ -443,6 +533,8 @@ class BleAdapter:
         what: str,
         on_lost: Callable[[BleakClient], None] = lambda _client: None,
         service: str = SERVICE_UUID,
+        *,
+        tries: int = 1,
     ) -> tuple[BleakClient, Sighting]:
         """Look for a device that fits, connect and discover the services.
 
@@ -451,9 +543,12 @@ class BleAdapter:
             what: likewise.
             on_lost: called once if the link is lost.
             service: see `find`.
+            tries: how often a link that ends at once is made; `ENDED_EARLY_MAX` where nobody comes
+                back after a while to find out why it does.
 
         Raises:
-            LinkError: it did not work; nothing is left open.
+            LinkError: it did not work; nothing is left open.  BOND_LOST if the device seems to
+                have forgotten its bond with this computer, which keeps it all the same.
         """
         loop = asyncio.get_running_loop()
         while True:
@@ -461,7 +556,14 @@ class BleAdapter:
             async with self._turn_to_connect():
                 if loop.time() - sighting.at_s > FRESH_S:
                     continue  # others had their turn for so long that it may be gone
-                return await self._connect(sighting, what, on_lost), sighting
+                try:
+                    return await self._connect(sighting, what, on_lost), sighting
+                except LinkError as error:
+                    tries -= 1
+                    is_known = error.reason is LinkReason.BOND_LOST
+                    if is_known or tries <= 0 or not is_ended_early(error.__cause__):
+                        raise
+            await asyncio.sleep(ENDED_EARLY_PAUSE_S)
 
     async def _connect(
         self, sighting: Sighting, what: str, on_lost: Callable[[BleakClient], None]
@@ -473,7 +575,8 @@ class BleAdapter:
             await asyncio.wait(before, timeout=LEAVE_TIMEOUT_S)
 
         def lost(client: BleakClient) -> None:
-            self.links.discard(client)
+            if client in self.links:
+                self._part(client)  # bleak keeps the D-Bus connection of a link that was lost
             on_lost(client)
 
         client = BleakClient(
@@ -489,18 +592,44 @@ class BleAdapter:
             if error.reason is LinkReason.FULL:
                 count = len(self.links)
                 raise LinkError(error.reason, f"{error}; Tenuto has {count} on it") from error
+            self._see_if_forgotten(error, sighting, what)
             raise
+        self._ended_early.pop(address, None)
         if client.is_connected:
             self.links.add(client)
         return client
 
+    def _see_if_forgotten(self, error: LinkError, sighting: Sighting, what: str) -> None:
+        """Count the links to a bonded device that end at once, and say so if they are too many.
+
+        BlueZ cannot be asked: it keeps the bond, and tells nothing of a link that could not be
+        encrypted but its end.
+
+        Raises:
+            LinkError: BOND_LOST.
+        """
+        address = sighting.device.address
+        count = self._ended_early.get(address, 0)
+        if sighting.is_bonded and is_ended_early(error.__cause__):
+            count = self._ended_early[address] = count + 1
+        if count >= ENDED_EARLY_MAX:
+            raise LinkError(
+                LinkReason.BOND_LOST,
+                f"{what} is heard, but {count} links in a row ended at once: it no longer knows "
+                f"this computer, as it seems. `tenuto forget {address}`, make it ready for "
+                f"pairing, then `tenuto pair {address}`",
+            ) from error.__cause__
+
     async def let_go(self, client: BleakClient) -> None:
         """Disconnect; what takes longer than a moment goes on by itself.  Never raises."""
+        await asyncio.wait({self._part(client)}, timeout=LEAVE_WAIT_S)
+
+    def _part(self, client: BleakClient) -> asyncio.Task[None]:
         self.links.discard(client)
         task = asyncio.create_task(_leave(client), name=f"leave {client.address}")
         self._leaving[task] = client.address.upper()
         task.add_done_callback(lambda done: self._leaving.pop(done, None))
-        await asyncio.wait({task}, timeout=LEAVE_WAIT_S)
+        return task
 
     async def unpair(self, target: BLEDevice | str) -> None:
         """Forget a device: its bond, and on BlueZ what is remembered of its services.
@@ -511,6 +640,7 @@ class BleAdapter:
         radio = await self.radio()
         async with self._turn_to_connect(), link_errors("forgetting"):
             client = BleakClient(target, timeout=CONNECT_TIMEOUT_S, **radio.kwargs(radio.client))
+            self._ended_early.pop(client.address, None)
             await limited(client.unpair(), LEAVE_TIMEOUT_S)
 
 
@@ -601,7 +731,7 @@ async def check_bond(client: BleakClient, sighting: Sighting, radio: Radio) -> N
 
 async def _pair(client: BleakClient, limit_s: float) -> None:
     with suppress(NotImplementedError):  # macOS pairs by itself, when something needs it
-        async with link_errors(f"pairing with {client.address}"):
+        async with link_errors(f"pairing with {client.address}", is_linked=True):
             await limited(client.pair(), limit_s)
 
 
@@ -652,6 +782,7 @@ class BleLink:
         self._adapter = adapter
         self._address = address
         self._by_hand = by_hand
+        self._tries = ENDED_EARLY_MAX if by_hand else 1
         self._client: BleakClient | None = None
         self._inbox: BleakGATTCharacteristic | None = None
 
@@ -676,7 +807,7 @@ class BleLink:
         mended = tried_again = False
         while True:
             client, sighting = await self._adapter.connect(
-                at_address(self._address), self.name, self._lost(on_lost)
+                at_address(self._address), self.name, self._lost(on_lost), tries=self._tries
             )
             try:
                 await self._set_up(client, sighting, on_packet)
@@ -738,7 +869,7 @@ class BleLink:
         client, inbox = self._client, self._inbox
         if client is None or inbox is None:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
-        async with link_errors("sending"), asyncio.timeout(GATT_TIMEOUT_S):
+        async with link_errors("sending", is_linked=True), asyncio.timeout(GATT_TIMEOUT_S):
             needs_response = len(packet) > inbox.max_write_without_response_size
             await client.write_gatt_char(inbox, packet, response=needs_response)
 
@@ -797,7 +928,9 @@ async def pair(adapter: BleAdapter, address: str) -> Bonded:
         LinkError: it did not work.
     """
     for is_last in (False, True):
-        client, sighting = await adapter.connect(at_address(address), address)
+        client, sighting = await adapter.connect(
+            at_address(address), address, tries=ENDED_EARLY_MAX
+        )
         try:
             is_tenuto = has_tenuto(client)
             if is_tenuto:

@@ -69,7 +69,8 @@ def characteristics(client: BleakClient, uuid: str) -> list[BleakGATTCharacteris
     try:
         found = [c for c in client.services.characteristics.values() if c.uuid == wanted]
     except Exception as error:
-        raise link_error(error, f"looking at the services of {client.address}") from error
+        doing = f"looking at the services of {client.address}"
+        raise link_error(error, doing, is_linked=True) from error
     return sorted(found, key=lambda characteristic: characteristic.handle)
 
 
@@ -97,14 +98,14 @@ async def read(
         LinkError: it did not work; PROTOCOL if there is no such characteristic.
     """
     found = _need(client, uuid, doing)
-    async with link_errors(doing):
+    async with link_errors(doing, is_linked=True):
         return bytes(await limited(client.read_gatt_char(found), timeout_s))
 
 
 async def write(client: BleakClient, uuid: str, value: bytes, doing: str) -> None:
     """Write to the first characteristic with a UUID, without a response; see `read`."""
     found = _need(client, uuid, doing)
-    async with link_errors(doing):
+    async with link_errors(doing, is_linked=True):
         await limited(client.write_gatt_char(found, value, response=False), GATT_TIMEOUT_S)
 
 
@@ -132,7 +133,7 @@ async def subscribe(
         except Exception as error:  # noqa: BLE001 - bleak's task, which others use as well
             _log.error("link=%s a value was lost: %s", client.address, describe_failure(error))
 
-    async with link_errors(doing):
+    async with link_errors(doing, is_linked=True):
         await limited(client.start_notify(found, take), GATT_TIMEOUT_S)
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from .scan import DEVICES_MAX
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from .scan import Found
 
 TELL_EVERY_S = 0.5
-DEVICES_MAX = 500
-"""A crowded hall has a few hundred; what changes its address all the time must not fill us up."""
 
 
 async def heard(adapter: BleAdapter, seconds: float) -> AsyncIterator[list[Found]]:

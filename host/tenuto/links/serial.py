@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.errors import InputError, LinkError, LinkReason, one_line
 from tenuto.retry import describe_failure
 from tenuto_core import wire
 from tenuto_core.cobs import Unpacker, pack
@@ -198,7 +198,7 @@ class SerialLink:
         except TimeoutError:
             raise LinkError(LinkReason.TIMEOUT, f"{self.name} takes no bytes") from None
         except OSError as error:
-            raise LinkError(LinkReason.LOST, f"{self.name}: {error}") from error
+            raise LinkError(LinkReason.LOST, f"{self.name}: {one_line(error)}") from error
 
     async def disconnect(self) -> None:
         """Close the port; see `Link`."""
@@ -326,7 +326,7 @@ def _why(error: OSError) -> str:
         return "another program has it open"
     if reason is LinkReason.PERMISSION:
         return "this user may not; on Linux, join the group dialout and log in again"
-    return error.strerror or str(error)
+    return error.strerror or one_line(error)
 
 
 async def _close(writer: Writer) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import aiomqtt
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, one_line
 
 from .client import REASONS, PublishRefusedError, code_of, make_client, tls_context
 
@@ -62,4 +62,4 @@ async def probe(address: BrokerAddress, timeout_s: float, base_topic: str = "ten
     except PublishRefusedError as error:
         return f"{error}; see the access list in the broker's configuration"
     except (aiomqtt.MqttError, InputError, OSError, ssl.SSLError) as error:
-        return REASONS.get(code_of(error) or 0) or str(error) or type(error).__name__
+        return REASONS.get(code_of(error) or 0) or one_line(error)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiomqtt
 
-from tenuto.errors import InputError, TenutoError
+from tenuto.errors import InputError, TenutoError, one_line
 from tenuto.event_loops import real_s
 
 if TYPE_CHECKING:
@@ -147,7 +147,9 @@ def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
     try:
         context = ssl.create_default_context(cafile=address.ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise InputError(f"{address.ca_file}: no certificate authority: {error}") from None
+        raise InputError(
+            f"{address.ca_file}: no certificate authority: {one_line(error)}"
+        ) from None
     context.sslsocket_class = _TlsSocket
     if address.certificate is not None:
         try:
@@ -158,7 +160,7 @@ def tls_context(address: BrokerAddress) -> ssl.SSLContext | None:
         except (OSError, ssl.SSLError) as error:
             raise InputError(
                 f"{address.certificate}: no certificate with its key, or the key has a "
-                f"password: {error}"
+                f"password: {one_line(error)}"
             ) from None
     return context
 

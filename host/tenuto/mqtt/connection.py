@@ -17,7 +17,7 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from tenuto.errors import TenutoError
+from tenuto.errors import TenutoError, one_line
 from tenuto.event_loops import real_s
 from tenuto.retry import STABLE_S, Backoff
 
@@ -162,7 +162,7 @@ class Connection:
         code = code_of(error)
         if code == _TAKEN_OVER:
             return self._taken_over
-        why = REASONS.get(code or 0) or str(error) or type(error).__name__
+        why = REASONS.get(code or 0) or one_line(error)
         return f"{self._address} is away: {why}"
 
     def _try_other_protocol(self, error: BaseException) -> None:

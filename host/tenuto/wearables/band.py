@@ -58,6 +58,10 @@ _PLAN_PIECES_MAX = MAX_BYTES // (wire.MIN_FRAME - 7) + 1
 """Each but the last fills a frame, of which the answer's head takes 7 bytes."""
 
 
+def _nothing() -> None:
+    pass
+
+
 def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
 
@@ -155,7 +159,7 @@ class BandDriver:
         self.is_new = False
         self.features = 0
         self._plan_bytes = MAX_BYTES
-        self._on_lost: Callable[[], None] = lambda: None
+        self._on_lost: Callable[[], None] = _nothing
         self._turn = asyncio.Lock()
         self._tag = 0
         self._waiting: dict[tuple[int, int], asyncio.Future[_Answer]] = {}
@@ -422,12 +426,14 @@ class BandDriver:
 
     async def disconnect(self) -> None:
         """Let go of the link and of everything that waits on it."""
+        self._on_lost = _nothing
         self._end_waits()
         await self._link.disconnect()
 
     def _lost(self) -> None:
+        on_lost, self._on_lost = self._on_lost, _nothing
         self._end_waits()
-        self._on_lost()
+        on_lost()
 
     def _end_waits(self) -> None:
         self._records = None
@@ -481,7 +487,7 @@ class BandDriver:
             return False
         for first in range(0, max(1, len(rr_1024)), RR_MAX):
             tail = b"".join(rr.to_bytes(2, "little") for rr in rr_1024[first : first + RR_MAX])
-            await self._link.send(wire.encode(wire.HEART, 0, bpm, tail=tail))
+            await self._send(wire.encode(wire.HEART, 0, bpm, tail=tail))
         return True
 
     async def alert(self) -> None:
@@ -612,11 +618,25 @@ class BandDriver:
         self._waiting[op, tag] = waiting
         waiting.add_done_callback(lambda _: self._waiting.pop((op, tag), None))
         try:
-            await self._link.send(wire.encode(op, tag, *values, tail=tail))
+            await self._send(wire.encode(op, tag, *values, tail=tail))
         except BaseException:
             waiting.cancel()
             raise
         return waiting
+
+    async def _send(self, packet: bytes) -> None:
+        """Hand a packet to the link; one that takes nothing any more is lost.
+
+        After the end of its service BlueZ was seen to call a link connected for ever.
+
+        Raises:
+            LinkError: it was not taken.
+        """
+        try:
+            await self._link.send(packet)
+        except LinkError:
+            self._lost()
+            raise
 
     # --- what comes in
 
@@ -702,7 +722,7 @@ class BandDriver:
         self._ack_timer = None
         self._acked_seq = self._next_seq
         seq = min(self._next_seq, RECORD_SEQ_MAX)
-        self._help(self._link.send(wire.encode(wire.LOG_ACK, 0, seq)), "ack")
+        self._help(self._send(wire.encode(wire.LOG_ACK, 0, seq)), "ack")
 
     def _ask_for_missing(self, after_s: float = 0.0) -> None:
         self._ask_after_s = after_s

@@ -13,7 +13,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import InputError, TenutoError
+from tenuto.errors import InputError, TenutoError, one_line
 from tenuto.toml.rules import hint, quoted
 
 from .model import Capability, Model
@@ -71,7 +71,9 @@ def _load(entry: EntryPoint, others: Mapping[str, Model]) -> Model:
         model = entry.load()
     except (Exception, SystemExit) as error:
         # Whatever somebody else's module does, the other models stay.
-        raise TenutoError(f"it cannot be loaded: {type(error).__name__}: {error}") from error
+        raise TenutoError(
+            f"it cannot be loaded: {type(error).__name__}: {one_line(error)}"
+        ) from error
     if not isinstance(model, Model):
         raise TenutoError(f"{entry.value} is not a Model")
     if not _ID.fullmatch(model.id):
@@ -172,7 +174,7 @@ async def build_driver(wearable: Wearable, context: BuildContext) -> Driver:
     except Exception as error:
         _log.exception("wearable=%s model=%s", wearable.id, model.id)
         text = f"wearable {wearable.id!r}: its model {model.id!r} fails: {type(error).__name__}"
-        raise TenutoError(f"{text}: {error}") from error
+        raise TenutoError(f"{text}: {one_line(error)}") from error
 
 
 def build_sensors(

@@ -112,6 +112,7 @@ class Supervisor:
         self._slots = slots
         self._has_slot = False
         self._up_s = math.inf
+        self._said: set[LinkReason] = set()
         self._parts: dict[str, Callable[[], Awaitable[None]]] = {
             "log": self.log.run,
             "heart": self.heart.run,
@@ -266,6 +267,7 @@ class Supervisor:
         if lost.is_set():
             raise LinkError(LinkReason.LOST, f"{self.name} was lost at once")
         self.problem = None
+        self._said.clear()
         self.connected.set()
         self._tell(LinkState.UP)
         self.log.link_restored()
@@ -291,17 +293,19 @@ class Supervisor:
             )
 
     def _say(self, error: LinkError) -> None:
-        """Log a failure to connect, once for each kind of it."""
-        if self.problem is None or self.problem.reason is not error.reason:
+        """Log a failure to connect, each kind of it once until it is connected."""
+        if error.reason not in self._said:
+            self._said.add(error.reason)
             level = logging.WARNING if error.reason in UNTRUSTED else logging.INFO
-            _log.log(level, "wearable=%s reason=%s %s", self.name, error.reason, error)
+            text = "wearable=%s reason=%s %s; trying again"
+            _log.log(level, text, self.name, error.reason, error)
         self.problem = error
 
     def _say_unexpected(self, error: BaseException) -> None:
         what = describe_failure(error)
         _log.error("wearable=%s failed and is tried again: %s", self.name, what)
         self.problem = LinkError(
-            LinkReason.PROTOCOL, f"{self.name} is tried again after an error inside Tenuto: {what}"
+            LinkReason.PROTOCOL, f"an error inside Tenuto at {self.name}: {what}"
         )
 
     def _reached(self) -> Identity:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import BleAdapter, Radio
 
 from . import registry
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 
 def radio_of(adapter: BumbleAdapter) -> Radio:
     """Make a radio of a bumble adapter, which is closed with it."""
+
+    def lost() -> LinkError | None:
+        if not adapter.is_lost:
+            return None
+        return LinkError(LinkReason.NO_ADAPTER, "the Bluetooth adapter went away: plug it in again")
+
     return Radio(
         scanner=adapter.scanner_backend,
         client=adapter.client_backend,
-        is_lost=lambda: adapter.is_lost,
+        lost=lost,
         is_encrypted=adapter.is_encrypted,
         close=adapter.close,
     )

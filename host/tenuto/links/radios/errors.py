@@ -22,7 +22,7 @@ from bleak.exc import (
     BleakGATTProtocolError,
 )
 
-from tenuto.errors import LinkError, LinkReason
+from tenuto.errors import LinkError, LinkReason, one_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     _Meaning: TypeAlias = tuple[type[BaseException], LinkReason | Callable[[Any], LinkReason]]
 
 ADVICE = {
-    LinkReason.NOT_FOUND: "is it on, charged and near?",
+    LinkReason.NOT_FOUND: "is it on, charged and near, and not connected to another computer or a "
+    "phone?",
     LinkReason.NO_ADAPTER: "this computer has no Bluetooth adapter that can be used: plug one in, "
     "or use a microcontroller as the radio (see [bluetooth] in tenuto.toml)",
     LinkReason.ADAPTER_OFF: "Bluetooth is switched off: switch it on"
@@ -50,12 +51,12 @@ ADVICE = {
         if sys.platform == "linux"
         else "allow it for this program in the system's privacy settings"
     ),
-    LinkReason.BUSY: "the adapter is busy with something else; it is tried again, and if it stays "
-    "so, close other programs that use Bluetooth or switch the adapter off and on",
+    LinkReason.BUSY: "the adapter is busy with something else: if it stays so, close other "
+    "programs that use Bluetooth, or switch the adapter off and on",
     LinkReason.FULL: "the adapter carries no more links, adapters carry 5 to 20 of them: "
     "disconnect something, or add an adapter",
-    LinkReason.LOST: "the link broke; it is tried again",
-    LinkReason.TIMEOUT: "there was no answer in time; it is tried again",
+    LinkReason.LOST: "the link broke: come nearer, and charge it if that may be due",
+    LinkReason.TIMEOUT: "there was no answer in time: come nearer, or switch it off and on",
     LinkReason.NOT_PAIRED: "it wants to be paired with this computer first: `tenuto pair`",
     LinkReason.BOND_LOST: "the wearable or this computer has forgotten that they are paired: "
     "`tenuto forget` and then `tenuto pair`, with the wearable ready for pairing",
@@ -64,7 +65,10 @@ ADVICE = {
     LinkReason.REFUSED: "the pairing was refused: make the wearable ready for pairing, try again",
     LinkReason.PROTOCOL: "it answered with something that Tenuto does not expect there",
 }
-"""For each reason what a person can do."""
+"""For each reason what a person can do.
+
+Whether it is tried again is not for here to say: a daemon does, `tenuto run` gives up.
+"""
 
 # ATT errors (Core 5.4, Vol 3, Part F, 3.4.1.1): a bond is missing, or the link is not encrypted.
 _SECURITY_ERRORS = frozenset({0x05, 0x08, 0x0C, 0x0F})
@@ -98,6 +102,7 @@ _D_BUS: tuple[tuple[str, str, LinkReason], ...] = (
     (_BUS + "AuthFailed", "", LinkReason.PERMISSION),
     (_BUS + "UnknownObject", "", LinkReason.NOT_FOUND),
     (_BUS + "UnknownMethod", "", LinkReason.NOT_FOUND),
+    (_BUS + "NoReply", "(?i)disconnected from message bus", LinkReason.NO_SERVICE),
     (_BUS + "NoReply", "", LinkReason.TIMEOUT),
     (_BUS + "Timeout", "", LinkReason.TIMEOUT),
     (_BUS + "LimitsExceeded", "", LinkReason.BUSY),
@@ -124,6 +129,12 @@ _TEXTS: tuple[tuple[str, LinkReason], ...] = (
     (r"pin or key missing|unpair and pair|forgotten", LinkReason.BOND_LOST),
     (r"pairing .*failed|could not pair", LinkReason.REFUSED),
     (r"no answer|did not answer", LinkReason.TIMEOUT),
+)
+
+# How BlueZ and bleak tell that a link was made and ended before its services were known.  Not
+# "abort-by-local", which is how a weak signal ends.
+_ENDED_EARLY = re.compile(
+    r"connection-canceled|disconnected early|failed to discover services", re.IGNORECASE
 )
 
 # bleak asserts that its connection to the bus is there, which a lost link may have closed already.
@@ -203,25 +214,37 @@ def _raised() -> tuple[type[BaseException], ...]:
     return (*_RAISED, *(kind for kind, _ in _meanings_of_bus()))
 
 
-def link_error(error: BaseException, doing: str) -> LinkError:
+def is_ended_early(error: BaseException | None) -> bool:
+    """Whether an error of connecting says that the link was made and ended at once.
+
+    That is all that BlueZ tells when the device has forgotten the bond: the kernel cannot encrypt
+    the link ("PIN or Key Missing") and cuts it before the services are known.
+    """
+    return isinstance(error, BleakError) and _ENDED_EARLY.search(str(error)) is not None
+
+
+def link_error(error: BaseException, doing: str, *, is_linked: bool = False) -> LinkError:
     """Make the LinkError for an error of bleak, of D-Bus or of the system.
 
     Args:
         doing: What was tried, such as `scanning`; begins the message.
+        is_linked: Whether a link was there. What is not found then was there before, so the link
+            is lost: after a restart BlueZ knows nothing of the objects of its links.
     """
     if isinstance(error, LinkError):
         return error
     reason = reason_of(error)
-    detail = str(error) or type(error).__name__
-    if isinstance(error, BleakBluetoothNotAvailableError):
-        detail = str(error.args[0])
+    if is_linked and reason is LinkReason.NOT_FOUND:
+        reason = LinkReason.LOST
+    is_pair = isinstance(error, BleakBluetoothNotAvailableError)
+    detail = one_line(error.args[0] if is_pair else error)
     return LinkError(reason, f"{doing}: {ADVICE[reason]} ({detail})")
 
 
 @asynccontextmanager
-async def link_errors(doing: str) -> AsyncIterator[None]:
+async def link_errors(doing: str, *, is_linked: bool = False) -> AsyncIterator[None]:
     """Turn what bleak, D-Bus and the system raise inside into a LinkError; see `link_error`."""
     try:
         yield
     except _raised() as error:
-        raise link_error(error, doing) from error
+        raise link_error(error, doing, is_linked=is_linked) from error
