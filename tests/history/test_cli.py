@@ -209,6 +209,7 @@ def test_the_whole_history_goes_out_and_in(
     [
         (["--format", "csv"], "session,began_utc,"),
         (["1", "--format", "csv"], "session,began_utc,"),
+        (["1", "--format", "csv-comma"], "\ufeffsession;began_utc;"),
         (["--format", "openmhealth"], "["),
     ],
 )

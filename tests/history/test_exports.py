@@ -9,6 +9,8 @@ import json
 import struct
 from base64 import b64encode
 from binascii import crc32
+from dataclasses import replace
+from datetime import UTC, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import fitdecode
@@ -23,6 +25,7 @@ from tenuto.history.openmhealth import data_points
 from tenuto.history.timeline import Account, account
 from tenuto.routines import plan_bytes
 from tenuto.sessions.events import Entry, LinkLost
+from tenuto_core import vocab
 from tests.history.sessions import (
     UTC_MS,
     Band,
@@ -219,6 +222,19 @@ async def test_a_name_is_no_formula(tmp_path: Path) -> None:
     assert ",=cmd()" not in file.getvalue()
 
 
+async def test_an_excel_whose_numbers_have_a_comma_reads_the_table_too(tmp_path: Path) -> None:
+    (session,) = await kept(tmp_path / "a.db", whole_session(wearable="wr\u00edst"))
+    file = io.StringIO(newline="")
+    write_table([account(session)], file, decimal_comma=True)
+    data = file.getvalue().encode()
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=";"))
+
+    assert data.startswith(b"\xef\xbb\xbf")  # else Excel takes it for the code page of Windows
+    assert [row["held_s"] for row in rows] == ["30,0"] * 3
+    assert (rows[0]["began_utc"], rows[0]["wearable"]) == ("2027-01-15 08:00:01", "wr\u00edst")
+    assert rows[0]["muscles"] == "glutes; lower back"
+
+
 # --- FIT
 
 
@@ -243,22 +259,76 @@ async def test_fit_is_a_flexibility_training_with_a_lap_for_each_hold(told: Acco
     assert file_id["type"] == "activity"
     (session,) = messages(data, "session")
     assert (session["sport"], session["sub_sport"]) == ("training", "flexibility_training")
-    assert session["num_laps"] == 3
     assert session["total_elapsed_time"] == told.duration_ms / 1000
     assert session["total_timer_time"] == pytest.approx(session["total_elapsed_time"] - 12)
     assert session["max_heart_rate"] == told.summary.bpm_max
     assert session["start_time"].timestamp() * 1000 == UTC_MS + 1_000
 
     laps = messages(data, "lap")
-    assert [lap["total_timer_time"] for lap in laps] == [h.held_ms / 1000 for h in told.holds]
-    assert laps[0]["total_elapsed_time"] == 42
-    assert [lap["wkt_step_index"] for lap in laps] == [1, 3, 5]
+    assert session["num_laps"] == len(laps) == 6
+    assert [lap["intensity"] for lap in laps] == ["rest", "active"] * 3
+    assert [lap["wkt_step_index"] for lap in laps] == [0, 1, 2, 3, 4, 5]
+    holds = [lap for lap in laps if lap["intensity"] == "active"]
+    assert [lap["total_timer_time"] for lap in holds] == [h.held_ms / 1000 for h in told.holds]
+    assert holds[0]["total_elapsed_time"] == 42
+
+
+async def check_times(told: Account) -> None:
+    """Laps follow each other from the start to the end, and every timer leaves out the pauses."""
+    data = fit_file(told, UTC)
+    laps, (session,) = messages(data, "lap"), messages(data, "session")
+    (activity,) = messages(data, "activity")
+    events = [e for e in messages(data, "event") if e["event"] == "timer"]
+
+    assert laps[0]["start_time"] == session["start_time"] == events[0]["timestamp"]
+    assert [lap["timestamp"] for lap in laps[:-1]] == [lap["start_time"] for lap in laps[1:]]
+    assert laps[-1]["timestamp"] == session["timestamp"] == activity["timestamp"]
+    assert session["num_laps"] == len(laps)
+    for key in ("total_elapsed_time", "total_timer_time"):
+        assert sum(lap[key] for lap in laps) == pytest.approx(session[key])
+    for message in (*laps, session):
+        assert 0 <= message["total_timer_time"] <= message["total_elapsed_time"]
+    assert activity["total_timer_time"] == session["total_timer_time"]
+
+
+async def test_the_times_of_a_fit_file_agree_with_each_other(tmp_path: Path) -> None:
+    late = Band(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS)
+    late.do(vocab.START)
+    while late.player.due_ms is not None:  # as at twenty times the speed of life
+        late.now_ms = late.player.due_ms + 463
+        late.player.advance(late.now_ms)
+    stopped = Band(boot_id=3, boot_utc_ms=UTC_MS + 2 * DAY_MS)
+    stopped.do(vocab.START)
+    stopped.pass_ms(20_000)
+    stopped.do(vocab.PAUSE)
+    stopped.pass_ms(60_000)
+    stopped.do(vocab.STOP)
+    begun = Band(boot_id=4, boot_utc_ms=UTC_MS + 3 * DAY_MS)
+    begun.do(vocab.START)
+    begun.do(vocab.STOP)
+    sessions = await kept(
+        tmp_path / "a.db",
+        with_strap(eventful_session()),
+        late.entries(),
+        stopped.entries(),
+        begun.entries(),
+        whole_session(boot_id=5, boot_utc_ms=UTC_MS + 4 * DAY_MS)[4:12],
+        [
+            entry
+            for entry in whole_session(boot_id=6, boot_utc_ms=UTC_MS + 5 * DAY_MS)
+            if getattr(entry.event, "step", None) != 2
+        ],
+    )
+
+    assert len(sessions) == 6
+    for session in sessions:
+        await check_times(account(session))
 
 
 async def test_fit_has_the_heart_and_the_pause(told: Account) -> None:
     data = fit_file(told)
 
-    rates = [r["heart_rate"] for r in messages(data, "record") if r["heart_rate"] is not None]
+    rates = [r["heart_rate"] for r in messages(data, "record") if "heart_rate" in r]
     heard = [s.bpm for s in told.samples if not 20_000 < s.t_ms < 32_000]
     assert rates == heard
     assert messages(data, "record") == sorted(
@@ -272,6 +342,56 @@ async def test_fit_has_the_heart_and_the_pause(told: Account) -> None:
     assert intervals == pytest.approx(
         [rr / 1000 for _, packet in told.intervals for rr in packet], abs=0.001
     )
+
+
+async def test_fit_says_what_time_it_was_there(told: Account) -> None:
+    for hours in (-9.5, 0, 2):
+        (activity,) = messages(fit_file(told, timezone(timedelta(hours=hours))), "activity")
+        there = activity["local_timestamp"].replace(tzinfo=UTC)
+        assert there - activity["timestamp"] == timedelta(hours=hours)
+
+
+async def test_fit_leaves_out_what_is_not_known(tmp_path: Path) -> None:
+    """A reader that does not know the value for "absent" took it for a heart rate of 255."""
+    silent = [e for e in whole_session() if e.event.name != "heart"]
+    now_and_then = whole_session(boot_id=2, boot_utc_ms=UTC_MS + DAY_MS)
+    sessions = await kept(tmp_path / "a.db", silent, now_and_then)
+    without, with_some = (
+        [
+            message.get("avg_heart_rate", message.get("heart_rate", "left out"))
+            for name in ("record", "lap", "session")
+            for message in messages(fit_file(account(session)), name)
+        ]
+        for session in sessions
+    )
+
+    assert set(without) == {"left out"}
+    assert {type(rate) for rate in with_some} == {int, str}  # no None and no 255
+    assert 255 not in with_some
+
+
+@pytest.mark.parametrize("utc_ms", [0, 631_065_599_000, 800_000_000_000])
+async def test_fit_of_a_day_that_it_cannot_say_is_refused(tmp_path: Path, utc_ms: int) -> None:
+    (session,) = await kept(tmp_path / "a.db", whole_session(boot_utc_ms=utc_ms))
+
+    with pytest.raises(InputError, match="FIT knows no day before 1998-07-0"):
+        fit_file(account(session))
+
+
+async def test_what_was_simulated_says_so_wherever_it_goes(tmp_path: Path) -> None:
+    entries = [replace(entry, is_simulated=True) for entry in whole_session()]
+    (session,) = await kept(tmp_path / "a.db", entries)
+    told = account(session)
+    table = io.StringIO(newline="")
+    write_table([told], table)
+
+    assert messages(fit_file(told), "file_id")[0]["product_name"] == "Tenuto (simulated)"
+    assert messages(fit_file(told), "workout")[0]["wkt_name"] == "lower-back (simulated)"
+    rows = list(csv.DictReader(io.StringIO(table.getvalue(), newline="")))
+    assert {row["simulated"] for row in rows} == {"yes"}
+    for point in data_points(told):
+        provenance = point["header"]["acquisition_provenance"]
+        assert provenance == {"source_name": "Tenuto (simulated)"}
 
 
 async def test_fit_has_the_plan_as_workout_steps(told: Account) -> None:
@@ -298,7 +418,6 @@ async def test_fit_of_a_session_without_a_heart_or_a_plan(tmp_path: Path) -> Non
 
     assert messages(data, "workout") == []
     assert len(messages(data, "record")) == 2
-    assert [r["heart_rate"] for r in messages(data, "record")] == [None, None]
 
 
 # --- Open mHealth

@@ -131,7 +131,7 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
         print(line)
 
 
-Format = Literal["jsonl", "csv", "fit", "openmhealth"]
+Format = Literal["jsonl", "csv", "csv-comma", "fit", "openmhealth"]
 
 
 @app.command
@@ -149,7 +149,8 @@ def export(
 
     Args:
         number: one session; without it all of them
-        form: jsonl has everything and can be imported again; csv has a row for each hold; fit is a
+        form: jsonl has everything and can be imported again; csv has a row for each hold, and
+            csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is a
             session for sports watches and their portals; openmhealth has data points as JSON
         output: the file; without it standard output, for fit a file here that is named
         config: as in all commands
@@ -396,11 +397,11 @@ async def _all(path: Path) -> list[StoredSession]:
 
 
 def _as_text(form: str, accounts: Sequence[Account]) -> str:
-    if form == "csv":
+    if form in ("csv", "csv-comma"):
         from tenuto.history.csv_table import write_table
 
         table = io.StringIO(newline="")
-        write_table(accounts, table)
+        write_table(accounts, table, decimal_comma=form == "csv-comma")
         return table.getvalue()
     from tenuto.history.openmhealth import data_points
 

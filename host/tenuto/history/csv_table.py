@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Holds as a table for spreadsheets (CSV, RFC 4180): one row for each hold.  Pure."""
+"""Holds as a table for spreadsheets: one row for each hold.  Pure.
+
+Usually CSV by RFC 4180. Where numbers have a decimal comma, as in Germany, Excel opens only another
+form by a double click: `;` between cells, `,` in numbers, UTF-8 with a byte-order mark.
+"""
 
 from __future__ import annotations
 
@@ -29,24 +33,31 @@ COLUMNS = (
     "muscles",
     "mean_bpm",
     "max_bpm",
+    "simulated",
 )
 
 
-def write_table(accounts: Iterable[Account], file: TextIO) -> int:
+def write_table(accounts: Iterable[Account], file: TextIO, *, decimal_comma: bool = False) -> int:
     """Write the table.
 
     Args:
+        accounts: The sessions.
         file: Opened with `newline=""`, so that the lines end as the format says.
+        decimal_comma: In the form for an Excel whose numbers have a comma.
 
     Returns:
         The number of holds.
     """
-    writer = csv.writer(file)
+    if decimal_comma:
+        file.write("\ufeff")
+    writer = csv.writer(file, delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
     count = 0
     for told in accounts:
         for hold in told.holds:
-            writer.writerow(map(_cell, _row(told, hold)))
+            writer.writerow(
+                [_cell(value, decimal_comma=decimal_comma) for value in _row(told, hold)]
+            )
             count += 1
     return count
 
@@ -56,12 +67,12 @@ def _row(told: Account, hold: Phase) -> tuple[object, ...]:
     rate = told.rate(hold)
     return (
         row.id,
-        _utc(row.started_utc_ms),
+        _moment(row.started_utc_ms),
         row.person,
         row.wearable,
         row.routine,
         row.reason,
-        _utc(told.utc_ms(hold.from_ms)),
+        _moment(told.utc_ms(hold.from_ms)),
         hold.exercise,
         hold.side,
         hold.rep,
@@ -71,15 +82,20 @@ def _row(told: Account, hold: Phase) -> tuple[object, ...]:
         "; ".join(told.muscles(hold)),
         None if rate is None else round(rate.mean_bpm, 1),
         None if rate is None else rate.max_bpm,
+        "yes" if row.is_simulated else None,
     )
 
 
-def _utc(utc_ms: int) -> str:
-    return datetime.fromtimestamp(utc_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _moment(utc_ms: int) -> datetime:
+    return datetime.fromtimestamp(utc_ms // 1000, UTC)
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, *, decimal_comma: bool) -> object:
     """Return a value so that no spreadsheet takes the name of an exercise for a formula."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return "'" + value
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S" if decimal_comma else "%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(value, float) and decimal_comma:
+        return str(value).replace(".", ",")
     return value

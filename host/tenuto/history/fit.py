@@ -1,36 +1,62 @@
 # SPDX-License-Identifier: MIT
 """A session as a FIT activity, for Garmin, Suunto and whatever else reads that.
 
-training / flexibility_training; a lap for each hold; the heart rate once a second; intervals
-between beats, only of electrodes; the timer's stops where it was paused; and the plan as the steps
-of a workout. Needs the extra `fit`.
+training / flexibility_training; laps without a gap, active ones for holds and others for what lies
+between them; the heart rate once a second; intervals between beats, only of electrodes; the timer's
+stops where it was paused; and the plan as the steps of a workout. Needs the extra `fit`.
+
+The timer of a lap, of the session and of the activity is the time without pauses. A field whose
+value is not known is left out.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenuto.errors import InputError
-from tenuto.sessions import heart
 from tenuto_core import vocab
 
-from .timeline import HOLD, Phase
+from .timeline import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .timeline import Account
+    from .timeline import Account, Phase
 
 _RR_PER_MESSAGE = 5
 _NAME_BYTES = 50
+_EPOCH_S = 631_065_600
+"""1989-12-31 00:00 UTC, from which FIT counts seconds."""
+_FIRST_MS = (_EPOCH_S + 0x1000_0000) * 1000
+"""Smaller numbers are no moments to FIT, but seconds since a device was switched on."""
+_DEFINITIONS_MAX = 16
+"""How many layouts of messages a reader keeps at once."""
 
 
-def fit_file(told: Account) -> bytes:
+class Lap(NamedTuple):
+    """A part of the session; phase: None for time of which no step is known."""
+
+    span: Span
+    phase: Phase | None
+
+
+def fit_file(told: Account, zone: tzinfo | None = None) -> bytes:
     """Return the bytes of the file.
 
+    Args:
+        told: The session.
+        zone: Of time, of where it was played; None for that of this computer.
+
     Raises:
-        InputError: the extra `fit` is not installed.
+        InputError: the extra `fit` is not installed, or FIT cannot say when the session was.
     """
+    if told.row.started_utc_ms < _FIRST_MS:
+        began, first = (_day(ms) for ms in (told.row.started_utc_ms, _FIRST_MS))
+        raise InputError(
+            f"session {told.row.id} began on {began} by the clock of then, and FIT knows no day "
+            f"before {first}: take it along as jsonl or csv"
+        )
     try:
         from fit_tool.fit_file_builder import FitFileBuilder  # noqa: PLC0415 - an extra
     except ImportError:
@@ -38,12 +64,21 @@ def fit_file(told: Account) -> bytes:
             "FIT needs the extra `fit`: install tenuto[fit], or fit-tool beside Tenuto"
         ) from None
     builder = FitFileBuilder(auto_define=True, min_string_size=_NAME_BYTES, strict=True)
-    for message in _messages(told):
+    layouts: dict[tuple[str, ...], int] = {}
+    for message in _messages(told, zone):
+        # A number for each layout: with one for all, each change of messages would define it anew.
+        fields = (field.name for field in message.fields if field.is_valid())
+        number = layouts.setdefault((message.name, *fields), len(layouts))
+        message.local_id = number % _DEFINITIONS_MAX
         builder.add(message)
     return bytes(builder.build().to_bytes())
 
 
-def _messages(told: Account) -> Iterator[Any]:
+def _day(utc_ms: int) -> str:
+    return datetime.fromtimestamp(utc_ms / 1000, UTC).date().isoformat()
+
+
+def _messages(told: Account, zone: tzinfo | None) -> Iterator[Any]:
     from fit_tool.profile.messages.file_id_message import FileIdMessage  # noqa: PLC0415
     from fit_tool.profile.profile_type import (  # noqa: PLC0415
         EventType,
@@ -57,22 +92,37 @@ def _messages(told: Account) -> Iterator[Any]:
         type=FileType.ACTIVITY,
         manufacturer=Manufacturer.DEVELOPMENT.value,
         product=0,
+        product_name=_title(told, "Tenuto"),
         serial_number=(key.boot_id ^ key.seq) & 0xFFFFFFFF or 1,
         time_created=told.row.started_utc_ms,
     )
     yield from _workout(told)
     for _, _, message in sorted(_timeline(told, EventType), key=lambda item: item[:2]):
         yield message
-    laps = told.holds or (_everything(told),)
-    yield from (_lap(told, hold, index) for index, hold in enumerate(laps))
-    yield _session(told, len(laps))
-    yield _activity(told)
+    parts = laps(told)
+    yield from (_lap(told, lap, index) for index, lap in enumerate(parts))
+    yield _session(told, len(parts))
+    yield _activity(told, zone)
 
 
-def _everything(told: Account) -> Phase:
-    """Return one lap for a session in which nothing was held: a file must have one."""
-    end_ms = told.duration_ms
-    return Phase(0, HOLD, None, None, 0, 0, end_ms, end_ms, end_ms, None)
+def laps(told: Account) -> list[Lap]:
+    """Return the laps of a session, at least one: they follow each other without a gap."""
+    parts: list[Lap] = []
+    at_ms = 0
+    for phase in sorted(told.phases, key=lambda phase: phase.from_ms):
+        if phase.from_ms > at_ms:
+            parts.append(Lap(Span(at_ms, phase.from_ms), None))
+        from_ms, at_ms = max(at_ms, phase.from_ms), max(at_ms, phase.to_ms)
+        if at_ms > from_ms:
+            parts.append(Lap(Span(from_ms, at_ms), phase))
+    if at_ms < told.duration_ms or not parts:
+        parts.append(Lap(Span(at_ms, told.duration_ms), None))
+    return parts
+
+
+def _title(told: Account, name: str) -> str:
+    """Return a name that says where a session was only simulated: readers count what they get."""
+    return f"{name} (simulated)" if told.row.is_simulated else name
 
 
 def _filled(message: Any, **fields: object) -> Any:  # noqa: ANN401 - fit-tool has no types
@@ -120,11 +170,7 @@ def _records(told: Account) -> Iterator[tuple[int, int, Any]]:
             rates[sample.t_ms // 1000] = sample.bpm
     for second, bpm in rates.items():
         t_ms = min(second * 1000, told.duration_ms)
-        message = _filled(RecordMessage(), timestamp=told.utc_ms(t_ms), heart_rate=bpm)
-        if bpm is None:
-            # One definition serves all records, so the absent value is written as such.
-            message.heart_rate = 0xFF
-        yield t_ms, 1, message
+        yield t_ms, 1, _filled(RecordMessage(), timestamp=told.utc_ms(t_ms), heart_rate=bpm)
 
 
 def _hrv(intervals: Sequence[float]) -> Any:  # noqa: ANN401
@@ -135,7 +181,11 @@ def _hrv(intervals: Sequence[float]) -> Any:  # noqa: ANN401
     return _filled(HrvMessage(), time=seconds + absent)
 
 
-def _lap(told: Account, hold: Phase, index: int) -> Any:  # noqa: ANN401
+def _timer_s(told: Account, span: Span) -> float:
+    return (span.to_ms - span.from_ms - told.paused_ms(span)) / 1000
+
+
+def _lap(told: Account, lap: Lap, index: int) -> Any:  # noqa: ANN401
     from fit_tool.profile.messages.lap_message import LapMessage  # noqa: PLC0415
     from fit_tool.profile.profile_type import (  # noqa: PLC0415
         Event,
@@ -145,23 +195,24 @@ def _lap(told: Account, hold: Phase, index: int) -> Any:  # noqa: ANN401
         SubSport,
     )
 
-    within = [s for s in told.samples if hold.from_ms <= s.t_ms < hold.to_ms]
-    rate = heart.rate(within, hold.to_ms)
+    span, phase = lap
+    steps = 0 if told.plan is None else told.plan.steps - 1
+    rate = told.rate(span)
     return _filled(
         LapMessage(),
         message_index=index,
-        timestamp=told.utc_ms(hold.to_ms),
+        timestamp=told.utc_ms(span.to_ms),
         event=Event.LAP,
         event_type=EventType.STOP,
-        start_time=told.utc_ms(hold.from_ms),
-        total_elapsed_time=(hold.to_ms - hold.from_ms) / 1000,
-        total_timer_time=hold.held_ms / 1000,
-        avg_heart_rate=round(rate.mean_bpm) if rate else 0xFF,
-        max_heart_rate=rate.max_bpm if rate else 0xFF,
-        intensity=Intensity.ACTIVE,
+        start_time=told.utc_ms(span.from_ms),
+        total_elapsed_time=(span.to_ms - span.from_ms) / 1000,
+        total_timer_time=_timer_s(told, span),
+        avg_heart_rate=round(rate.mean_bpm) if rate else None,
+        max_heart_rate=rate.max_bpm if rate else None,
+        intensity=Intensity.ACTIVE if phase is not None and phase.is_hold else Intensity.REST,
         sport=Sport.TRAINING,
         sub_sport=SubSport.FLEXIBILITY_TRAINING,
-        workout_step_index=hold.number,
+        workout_step_index=phase.number if phase is not None and phase.number < steps else None,
     )
 
 
@@ -176,7 +227,6 @@ def _session(told: Account, laps: int) -> Any:  # noqa: ANN401
     )
 
     summary = told.summary
-    paused_ms = sum(pause.to_ms - pause.from_ms for pause in told.pauses)
     return _filled(
         SessionMessage(),
         message_index=0,
@@ -185,7 +235,8 @@ def _session(told: Account, laps: int) -> Any:  # noqa: ANN401
         event_type=EventType.STOP,
         start_time=told.row.started_utc_ms,
         total_elapsed_time=told.duration_ms / 1000,
-        total_timer_time=(told.duration_ms - paused_ms) / 1000,
+        total_timer_time=_timer_s(told, Span(0, told.duration_ms)),
+        sport_profile_name=_title(told, "Stretching"),
         sport=Sport.TRAINING,
         sub_sport=SubSport.FLEXIBILITY_TRAINING,
         first_lap_index=0,
@@ -196,14 +247,18 @@ def _session(told: Account, laps: int) -> Any:  # noqa: ANN401
     )
 
 
-def _activity(told: Account) -> Any:  # noqa: ANN401
+def _activity(told: Account, zone: tzinfo | None) -> Any:  # noqa: ANN401
     from fit_tool.profile.messages.activity_message import ActivityMessage  # noqa: PLC0415
     from fit_tool.profile.profile_type import Activity, Event, EventType  # noqa: PLC0415
 
+    end_s = told.utc_ms(told.duration_ms) // 1000
+    there = datetime.fromtimestamp(end_s, zone).astimezone(zone)
+    offset_s = round((there.utcoffset() or timedelta()).total_seconds())
     return _filled(
         ActivityMessage(),
         timestamp=told.utc_ms(told.duration_ms),
-        total_timer_time=told.duration_ms / 1000,
+        local_timestamp=end_s + offset_s - _EPOCH_S,
+        total_timer_time=_timer_s(told, Span(0, told.duration_ms)),
         num_sessions=1,
         type=Activity.MANUAL,
         event=Event.ACTIVITY,
@@ -229,7 +284,7 @@ def _workout(told: Account) -> Iterator[Any]:
     steps = [plan.step(number) for number in range(plan.steps - 1)]
     yield _filled(
         WorkoutMessage(),
-        workout_name=_cut(plan.name),
+        workout_name=_cut(_title(told, plan.name)),
         sport=Sport.TRAINING,
         sub_sport=SubSport.FLEXIBILITY_TRAINING,
         num_valid_steps=len(steps),

@@ -66,7 +66,9 @@ def _point(
         "id": str(own_id),
         "creation_date_time": _utc(utc_ms),
         "schema_id": {"namespace": namespace, "name": name, "version": version},
-        "acquisition_provenance": {"source_name": _SOURCE, "modality": "sensed"},
+        "acquisition_provenance": {"source_name": f"{_SOURCE} (simulated)"}
+        if told.row.is_simulated
+        else {"source_name": _SOURCE, "modality": "sensed"},
     }
     if told.row.person is not None:
         header["user_id"] = told.row.person

@@ -117,10 +117,17 @@ class Account:
         """The exercises in the order in which they were first held; None for one not known."""
         return tuple(dict.fromkeys(hold.exercise for hold in self.holds))
 
-    def rate(self, hold: Phase) -> heart.Rate | None:
-        """Return the heart rate during a hold; None where none was known."""
-        within = [s for s in self.samples if hold.from_ms <= s.t_ms < hold.to_ms]
-        return heart.rate(within, hold.to_ms)
+    def rate(self, span: Phase | Span) -> heart.Rate | None:
+        """Return the heart rate during a part of the session; None where none was known."""
+        within = [s for s in self.samples if span.from_ms <= s.t_ms < span.to_ms]
+        return heart.rate(within, span.to_ms)
+
+    def paused_ms(self, span: Phase | Span) -> int:
+        """Return how long a part of the session was paused."""
+        return sum(
+            max(0, min(pause.to_ms, span.to_ms) - max(pause.from_ms, span.from_ms))
+            for pause in self.pauses
+        )
 
     def utc_ms(self, t_ms: int) -> int:
         """Return the moment of a session time, ms since 1970."""
