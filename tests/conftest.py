@@ -137,6 +137,19 @@ def log_levels_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The Chromium browser's program."""
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        message = f"no Chromium: install the package {names[0]}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message, pytrace=False)
+        pytest.skip(message)
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
 def mosquitto() -> Path:
     """The Mosquitto broker's program."""
     return part("mosquitto")

@@ -235,6 +235,101 @@ class Haptics:
     file: Path | None = key(_File(), "The user's own vocabulary.", default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listen:
+    """Where a server is: host and port, a socket's file, or nowhere."""
+
+    def read(self, value: object) -> str:
+        text = Text(200).read(value)
+        host, _, port = text.rpartition(":")
+        is_port = host and port.isdecimal() and int(port) < 65_536
+        if text == OFF or text.startswith("unix:///") or is_port:
+            return text
+        raise ValueError(
+            f'is {rules.show(text)}, allowed is "off", a host with its port such as '
+            '"127.0.0.1:8368", or "unix:///run/tenuto.sock"'
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(off|unix:///.+|.+:[0-9]{1,5})$"}
+
+
+@dataclass(frozen=True, slots=True)
+class _HostNames:
+    """Names of hosts in a list."""
+
+    def read(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or len(value) > 16:
+            raise ValueError(f"is {rules.show(value)}, allowed is a list of up to 16 host names")
+        name = Text(253, pattern=r"[a-z0-9.\-\[\]:]+", allowed="a host name in small letters")
+        return tuple(name.read(one) for one in value)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string"}, "maxItems": 16}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The page, and who reaches it."""
+
+    listen: str = key(_Listen(), "Where it is served.", default="127.0.0.1:8368")
+    hosts: tuple[str, ...] = key(
+        _HostNames(), "Other names by which browsers ask for it.", default=()
+    )
+    certificate: Path | None = key(_File(), "The certificate for https.", default=None)
+    certificate_key: Path | None = key(
+        _File(), "Its key, if that is in another file.", default=None
+    )
+    behind_proxy: bool = key(Flag(), "Whether a proxy in front of it speaks https.", default=False)
+
+    def __post_init__(self) -> None:
+        """Refuse to send in the clear what others in the network could read."""
+        if self.certificate_key is not None and self.certificate is None:
+            raise TableError([Remark.of("certificate_key", "needs `certificate` beside it")])
+        if not (self.is_off or self.socket or self.is_loopback or self.is_encrypted):
+            text = (
+                "is in reach of the network, where others could read along: set `certificate` "
+                "beside it, or `behind_proxy = true` where a proxy speaks https"
+            )
+            raise TableError([Remark.of("listen", text)])
+
+    @property
+    def is_off(self) -> bool:
+        """Whether there is no page."""
+        return self.listen == OFF
+
+    @property
+    def socket(self) -> str | None:
+        """The file of its socket, None where it has a host and a port."""
+        is_socket = self.listen.startswith("unix://")
+        return self.listen.removeprefix("unix://") if is_socket else None
+
+    @property
+    def host(self) -> str:
+        """Its host."""
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """Its port, 0 for any that is free."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this computer reaches it."""
+        return self.host in ("127.0.0.1", "localhost", "[::1]")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether browsers speak https with it."""
+        return self.certificate is not None or self.behind_proxy
+
+    @property
+    def scheme(self) -> str:
+        """How browsers speak with it."""
+        return "https" if self.is_encrypted else "http"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Somebody who wears a wearable."""
@@ -375,7 +470,7 @@ def own_folders(dirs: type[PlatformDirsABC] = PlatformDirs) -> Folders:
 
 SIMULATED = Wearable(id="simulated", link="simulated")
 _MQTT, _BLUETOOTH, _HISTORY = Mqtt(), Bluetooth(), History()
-_ROUTINES, _HAPTICS = Routines(), Haptics()
+_ROUTINES, _HAPTICS, _WEB = Routines(), Haptics(), Web()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -393,6 +488,7 @@ class Config:
     history: History = key(Nested(History), "The history.", default=_HISTORY)
     routines: Routines = key(Nested(Routines), "The routines.", default=_ROUTINES)
     haptics: Haptics = key(Nested(Haptics), "The vocabulary.", default=_HAPTICS)
+    web: Web = key(Nested(Web), "The page.", default=_WEB)
     people: tuple[Person, ...] = key(
         Tables(Person, "person", 0, MAX_PEOPLE), "Who wears them.", default=(), name="person"
     )

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 import zlib
 from datetime import UTC
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,21 +17,12 @@ from tenuto.report.style import DAY, NIGHT
 from tests.patience import patience_s
 from tests.report.played import EVENING_MS, accounts, played
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.slow
 
-NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 390, 1100
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Path:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        message = f"no Chromium: install the package {NAMES[0]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    return Path(found)
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,7 @@ def daemon(
     setting = replace(
         make_setting(find_config(config), parse_speed(speed), mqtt=True, seed=seed),
         reread=lambda: find_config(config),
+        page=True,
     )
     return event_loops.run(_serve(setting), speed=setting.speed, settle_s=0.001)
 
@@ -75,7 +76,10 @@ async def _serve(setting: Setting) -> int:
                 collected_between_sessions(lambda: host.hub.is_playing),
                 ControlServer(os.environ, setting.config.own.data, handlers(host)) as socket,
                 manager.watched(host.hub.describe),
+                host.page.serving(),
             ):
+                if host.page.address:
+                    setting.say(f"a page at {host.page.address}; `tenuto web` opens it")
                 if socket.path is None:
                     setting.say("commands beside the daemon cannot ask it on this system")
                 setting.say(f"keeping {', '.join(host.hub.supervisors)}; Ctrl-C ends")

@@ -29,6 +29,7 @@ COMMANDS = {
         "simulate": "Be a simulated wearable, in a process of its own.",
     },
     "This computer": {
+        "web": "Open the page of the daemon in a browser.",
         "daemon": "Stay, keep the wearables, start sessions on command by MQTT.",
         "doctor": "Check that everything Tenuto needs is there, and say what to do.",
         "privacy": "Say what is stored where and what is published, and erase it.",

@@ -49,6 +49,8 @@ def run(
         seed: make chance in the simulation repeatable
         config: as in all commands
     """
+    from dataclasses import replace
+
     from tenuto import event_loops
     from tenuto.config import find_config
 
@@ -58,9 +60,18 @@ def run(
         from tenuto.cli import safety
 
         safety.tell(settings, routine, wearable)
-    setting = make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed)
+    setting = replace(
+        make_setting(settings, parse_speed(speed), json=json, mqtt=mqtt, seed=seed),
+        page=not json and sys.stdout.isatty(),
+    )
     return event_loops.run(
-        _run(setting, routine, wearable, strength_pct=strength, hold_pct=hold_time),
+        _run(
+            setting,
+            routine,
+            wearable,
+            strength_pct=strength,
+            hold_pct=hold_time,
+        ),
         speed=setting.speed,
         settle_s=0.001 if mqtt else 0.0,
     )

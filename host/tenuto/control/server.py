@@ -175,7 +175,7 @@ class ControlServer:
                 _log.warning("control: %s is too long for a socket's path", path)
                 continue
             try:
-                listening = _bind(path)
+                listening = bind_private(path)
             except OSError as error:
                 _log.warning("control: no socket at %s: %s", path, error)
                 continue
@@ -281,8 +281,8 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
     return line
 
 
-def _bind(path: Path) -> socket.socket:
-    """Make the socket, so that nobody else can use it for a moment; the lock is ours."""
+def bind_private(path: Path) -> socket.socket:
+    """Make a socket at a path that only this user may use; what was left there goes."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()  # what a daemon that was killed has left

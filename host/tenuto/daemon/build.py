@@ -27,6 +27,7 @@ from .drivers import Drivers
 from .grown import as_grown
 from .hub import Hub
 from .mqtt_service import MqttService
+from .page_service import PageService
 from .reload import changes
 from .sinks import SINKS, SinkContext, queue_for
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.routine import Routine
     from tenuto.wearables.supervisor import Supervisor
+    from tenuto.wearables.surroundings import LinkState
 
     from .sinks import Sink, SinkQueue
 
@@ -57,6 +59,7 @@ class Setting:
         speed: Speed of the clock, `math.inf` for virtual time.
         mqtt: Whether MQTT is wanted in virtual time as well.
         say: Prints a line for a person, not on standard output.
+        page: Whether the page is served.
         reread: Reads the configuration again, for the daemon.
     """
 
@@ -64,6 +67,7 @@ class Setting:
     speed: float
     mqtt: bool
     say: Callable[[str], None]
+    page: bool = False
     json: bool = False
     seed: int | None = None
     reread: Callable[[], Config] | None = None
@@ -91,6 +95,7 @@ class Host:
         )
         self.settings = SettingsStore(setting.config.state_path)
         self.mqtt = MqttService(self)
+        self.page = PageService(self)
 
     @property
     def supervisors(self) -> Mapping[str, Supervisor]:
@@ -128,7 +133,7 @@ class Host:
             queues=queues,
             utc_ms=self.time.utc_ms,
             rng=self._rng,
-            on_link=self.mqtt.on_link,
+            on_link=self._on_link,
             skews=skews,
             stand_in=self._stand_in,
             shares_heart=lambda person: self.config.shares_heart_rate(person),  # noqa: PLW0108 - a reload brings another
@@ -154,6 +159,10 @@ class Host:
         )
         for name, run in self.drivers.sensors(wearable, supervisor.heart.hear).items():
             supervisor.add_part(name, run)
+
+    def _on_link(self, wearable: str, state: LinkState) -> None:
+        self.mqtt.on_link(wearable, state)
+        self.page.on_link(wearable, state)
 
     def _stand_in(self, wearable_id: str) -> str:
         """Return what to know a wearable by that tells neither serial number nor address."""

@@ -70,7 +70,9 @@ async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Doo
         await host.build(wearables, [])
         if host.mqtt.text:
             setting.say(host.mqtt.text)
-        async with host.running():
+        async with host.running(), host.page.serving():
+            if setting.page and host.page.address:
+                setting.say(f"watch it in a browser: {host.page.make_link(None)}")
             yield Here(host)
             await host.flush()
 

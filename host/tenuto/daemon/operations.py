@@ -133,11 +133,12 @@ class HostStatus:
 
 
 async def _status(host: Host, _asked: Nothing, _person: Person) -> HostStatus:
-    told = [_told(supervisor) for supervisor in host.hub.supervisors.values()]
+    told = [facts_of(supervisor) for supervisor in host.hub.supervisors.values()]
     return HostStatus(version=__version__, pid=os.getpid(), wearables=told, **host.facts())
 
 
-def _told(supervisor: Supervisor) -> dict[str, Any]:
+def facts_of(supervisor: Supervisor) -> dict[str, Any]:
+    """Return how a wearable is."""
     return {
         "id": supervisor.name,
         "state": supervisor.state.value,
@@ -294,6 +295,33 @@ def _is_one_of(target: Target) -> Callable[[Wearable], bool]:
     return lambda wearable: wearable.id in target.names
 
 
+# --- the page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """Who is to see the page."""
+
+    person: str | None = key(
+        Text(32), "who sees only their own heart rate, everyone's without it", default=None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """A way in, good once and for ten minutes."""
+
+    link: str
+    code: str
+
+
+async def _invite(host: Host, asked: Invite, _person: Person) -> Invitation:
+    if asked.person is not None and host.config.person(asked.person) is None:
+        raise InputError(f"no [[person]] has the id {asked.person!r}")
+    link = host.page.make_link(asked.person)
+    return Invitation(link, link.rpartition("=")[2])
+
+
 STATUS = Operation("status", Nothing, HostStatus, _status)
 FLUSH = Operation("flush", Nothing, Nothing, _flush)
 RELOAD = Operation("reload", Nothing, Nothing, _reload)
@@ -303,11 +331,12 @@ SCAN = Operation("scan", Scan, Nothing, _scan)
 PAIR = Operation("pair", Address, Paired, _pair)
 PAIR_BY_CABLE = Operation("pair_by_cable", Cable, Paired, _pair_by_cable)
 FORGET = Operation("forget", Address, Forgotten, _forget)
+INVITE = Operation("invite", Invite, Invitation, _invite)
 
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
 
 _ROWS: tuple[Operation[Any, Any], ...] = (
-    *(STATUS, FLUSH, RELOAD, RUN, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
+    *(STATUS, FLUSH, RELOAD, RUN, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET, INVITE),
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
 )
 OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}

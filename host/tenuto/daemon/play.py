@@ -171,7 +171,7 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
             if joined:
                 person.show(f"{supervisor.name} already plays: joining it")
                 await host.flush()
-                before = await _so_far(host.store, session, supervisor.person)
+                before = await entries_so_far(host.store, supervisor, session)
             await sink.choose(session, before)
             ended = await _follow(host, supervisor, sink, lasts_ms, person)
         finally:
@@ -244,20 +244,31 @@ async def _follow(
     return sink.ended.result()
 
 
-async def _so_far(store: Store, session: SessionKey, person: str | None) -> list[Entry]:
-    """Return what the history has of a session that still goes on, as entries that are replayed."""
-    for stored in await store.unfinished(session.device):
-        if stored.row.key == session:
-            return [
-                Entry(
-                    session,
-                    stored.row.wearable,
-                    person,
-                    event,
-                    utc_ms,
-                    replayed=True,
-                    is_simulated=stored.row.is_simulated,
-                )
-                for event, utc_ms in replay(stored)
-            ]
-    return []
+async def entries_so_far(
+    store: Store, supervisor: Supervisor, session: SessionKey | None = None
+) -> list[Entry]:
+    """Return what the history has of a session that still goes on, as entries that are replayed.
+
+    Args:
+        session: Which one; None for the newest.
+    """
+    if supervisor.device is None:
+        return []
+    kept = [
+        stored
+        for stored in await store.unfinished(supervisor.device)
+        if session is None or stored.row.key == session
+    ]
+    return [
+        Entry(
+            stored.row.key,
+            stored.row.wearable,
+            supervisor.person,
+            event,
+            utc_ms,
+            replayed=True,
+            is_simulated=stored.row.is_simulated,
+        )
+        for stored in kept[-1:]
+        for event, utc_ms in replay(stored)
+    ]

@@ -118,6 +118,7 @@ SINKS: dict[str, SinkRow] = {
         SinkRow(name="terminal", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="lines", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="json", bound=4096, heart=HeartRate.ALL),
+        SinkRow(name="web", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="control", bound=4096, heart=HeartRate.ALL),
     )
 }

@@ -63,7 +63,7 @@ class Bucket:
 
     def take(self, now_s: float) -> bool:
         """Take one at `now_s`; False if none is left."""
-        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
+        self._left = min(self._burst, self._left + max(0.0, now_s - self._at_s) * self._per_s)
         self._at_s = now_s
         if self._left < 1:
             return False

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What the page needs of the host behind it, as an interface."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping, Sequence
+
+    from tenuto.config import Config
+    from tenuto.history import Store
+    from tenuto.links.scan import Found
+    from tenuto.routines.library import Library
+    from tenuto.sessions.events import Entry
+
+
+class Person(Protocol):
+    """Whoever asks for an operation; see `tenuto.daemon.operations.Person`."""
+
+    gone: asyncio.Event
+
+    def show(self, text: str) -> None:
+        """Show them a line."""
+
+    async def ask(self, text: str) -> str:
+        """Ask them something."""
+        ...
+
+    async def tell(self, items: Sequence[Entry] | Sequence[Found]) -> None:
+        """Tell them what happens on the way."""
+
+
+class Backend(Protocol):
+    """The host, as the page sees it."""
+
+    @property
+    def config(self) -> Config:
+        """The present configuration; a reload brings another one."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The history."""
+        ...
+
+    @property
+    def library(self) -> Library:
+        """The routines; a reload brings another one."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """How fast the host's clock is; 1 but for simulated wearables."""
+        ...
+
+    def utc_ms(self) -> float:
+        """Return the present in ms since 1970."""
+        ...
+
+    def wearable(self, wearable_id: str) -> Mapping[str, Any]:
+        """Return how a wearable is, as the operation `status` tells it; empty if it is not kept."""
+        ...
+
+    async def call(self, operation: str, told: Mapping[str, Any], person: Person) -> Any:  # noqa: ANN401
+        """Carry out an operation by its name; see `tenuto.daemon.operations`.
+
+        Args:
+            told: The arguments, as they go over the control socket.
+
+        Raises:
+            TenutoError: Whatever the operation had to raise.
+        """
+        ...

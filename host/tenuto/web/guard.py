@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""What every request passes before a page sees it."""
+
+from __future__ import annotations
+
+import hmac
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from tenuto.errors import TenutoError
+from tenuto.sessions.admission import Bucket
+
+from .render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aiohttp.typedefs import Handler
+    from multidict import MultiMapping
+
+    from .access import Access, Visitor
+
+COOKIE = "tenuto"
+BODY_BYTES_MAX = 256 * 1024
+CHANGES_BURST, CHANGES_PER_S = 30, 5.0
+VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", object)  # type: ignore[arg-type]
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_OPEN = ("/login", "/static/")
+"""What is to be seen by those who are not known yet."""
+
+
+class Guard:
+    """Looks at the host name, the visitor, and for a change at where it comes from.
+
+    Args:
+        access: Knows the visitors.
+        hosts: The names by which the page may be asked for; a foreign name that leads here would
+            let another page read this one (DNS rebinding).
+        now_s: Returns the present in s since 1970.
+    """
+
+    def __init__(self, access: Access, hosts: Collection[str], now_s: Callable[[], float]) -> None:
+        self._access = access
+        self._hosts = hosts
+        self._now_s = now_s
+        self._changes = Bucket(CHANGES_BURST, CHANGES_PER_S)
+
+    @web.middleware
+    async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Let a request through, or answer it."""
+        try:
+            refusal = await self._refusal(request)
+            response = refusal if refusal is not None else await handler(request)
+        except web.HTTPException as error:
+            response = error
+            if error.status >= HTTPStatus.BAD_REQUEST:
+                response = message(request, error.status, error.text or error.reason, ok=False)
+        except TenutoError as error:
+            response = message(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), ok=False)
+        return response
+
+    async def _refusal(self, request: web.Request) -> web.StreamResponse | None:
+        name = _name(request.host)
+        if name not in self._hosts:
+            text = (
+                f"this page is not asked for by the name {name[:64]!r}; "
+                "name it in [web] hosts if it is yours"
+            )
+            return message(request, HTTPStatus.MISDIRECTED_REQUEST, text, ok=False)
+        is_change = request.method not in ("GET", "HEAD")
+        if is_change and not _is_from_here(request):
+            return message(request, HTTPStatus.FORBIDDEN, "another page sent this", ok=False)
+        if request.path.startswith(_OPEN):
+            return None
+        visitor = self._access.visitor(request.cookies.get(COOKIE, ""), self._now_s())
+        if visitor is None:
+            return login_page(request, "")
+        request[VISITOR] = visitor
+        return await self._refuse_change(request, visitor) if is_change else None
+
+    async def _refuse_change(
+        self, request: web.Request, visitor: Visitor
+    ) -> web.StreamResponse | None:
+        if not self._changes.take(self._now_s()):
+            text = "too much at once; try again in some seconds"
+            return message(request, HTTPStatus.TOO_MANY_REQUESTS, text, ok=False)
+        key = request.headers.get("X-Tenuto-Key") or str((await request.post()).get("key", ""))
+        if not hmac.compare_digest(key.encode(), visitor.key.encode()):
+            text = "this form is too old; load the page again"
+            return message(request, HTTPStatus.FORBIDDEN, text, ok=False)
+        return None
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Add what tells browsers to be careful."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+def root_of(request: web.BaseRequest) -> str:
+    """Return the way from a page to the first one, so that all links work behind any prefix."""
+    return "../" * (request.path.count("/") - 1) or "./"
+
+
+def message(
+    request: web.BaseRequest, status: int, text: str, *, ok: bool, to: str = ""
+) -> web.Response:
+    """Answer with a sentence: as JSON for the scripts, as a page for a browser without them.
+
+    Args:
+        to: Where to go on, relative to the first page.
+    """
+    if "application/json" in request.headers.get("Accept", ""):
+        return web.json_response({"ok": ok, "text": text, "to": to}, status=status)
+    html = render("message.html", root=root_of(request), text=text, to=to)
+    return web.Response(text=html, content_type="text/html", status=status)
+
+
+def login_page(request: web.BaseRequest, told: str, status: int = 401) -> web.Response:
+    """Answer somebody who is not known."""
+    if "application/json" in request.headers.get("Accept", ""):
+        return web.json_response({"ok": False, "text": "not known here", "to": ""}, status=status)
+    html = render("login.html", root=root_of(request), told=told)
+    return web.Response(text=html, content_type="text/html", status=status)
+
+
+def _name(host: str) -> str:
+    """Return a host without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].lower()
+
+
+def _is_from_here(request: web.Request) -> bool:
+    headers: MultiMapping[str] = request.headers
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("Origin")
+    return origin is None or origin.partition("://")[2] == request.host

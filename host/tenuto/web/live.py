@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""What happens now, for the browsers that look: a sink, and a bounded queue for each browser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tenuto.sessions import events
+from tenuto.sessions.view import SessionView, State
+from tenuto.terminal.words import cue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from tenuto.sessions.events import Entry
+
+    from .access import Visitor
+
+STREAMS_MAX = 32
+MESSAGES_MAX = 256
+"""A browser that takes none of so many begins anew."""
+CUES_MAX = 8
+HELD_MAX = 2_048
+FRESH_MS = 3_000
+"""An older cue is no news: it comes from the log of a wearable that was away."""
+
+
+@dataclass(slots=True)
+class Shown:
+    """One wearable, as the page shows it.
+
+    Attributes:
+        view: Its session.
+        person: Who wears it, by the id in the configuration.
+        cues: The newest cues, the newest last: name, ms since 1970, and whether it was felt.
+    """
+
+    view: SessionView = field(default_factory=SessionView)
+    person: str | None = None
+    cues: list[tuple[str, int, bool]] = field(default_factory=list)
+
+
+class Stream:
+    """What waits for one browser.
+
+    Attributes:
+        visitor: Who looks.
+        is_over: Whether it fell behind, and has to begin anew.
+    """
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor = visitor
+        self.is_over = False
+        self._messages: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_MAX)
+
+    def put(self, event: str, data: dict[str, Any]) -> None:
+        """Add a message, unless there is no room for it."""
+        if self._messages.full():
+            self.is_over = True
+            return
+        text = json.dumps(data, ensure_ascii=False)
+        self._messages.put_nowait(f"event: {event}\ndata: {text}\n\n".encode())
+
+    def wake(self) -> None:
+        """Let `next` return."""
+        if not self._messages.full():
+            self._messages.put_nowait(b"")
+
+    async def next(self, timeout_s: float) -> bytes | None:
+        """Wait for the next messages; None if none came in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                first = await self._messages.get()
+        except TimeoutError:
+            return None
+        more = [self._messages.get_nowait() for _ in range(self._messages.qsize())]
+        return b"".join([first, *more])
+
+
+class Live:
+    """The sink of the page.
+
+    Args:
+        utc_ms: Returns the present in ms since 1970.
+        render: Returns the HTML of a wearable for a visitor.
+        sees_heart: Whether a visitor may see the heart rate of a person.
+        speed: How fast that present passes.
+
+    Attributes:
+        shown: The wearables by their ids.
+    """
+
+    name = "web"
+
+    def __init__(
+        self,
+        utc_ms: Callable[[], float],
+        render: Callable[[str, Visitor], str],
+        sees_heart: Callable[[Visitor, str | None], bool],
+        speed: float = 1.0,
+    ) -> None:
+        self.shown: dict[str, Shown] = {}
+        self._utc_ms = utc_ms
+        self._render = render
+        self._sees_heart = sees_heart
+        self._speed = speed
+        self._streams: set[Stream] = set()
+        self._held: list[Entry] | None = []
+
+    # --- as a sink
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        """Take what happened, and tell the browsers what it changes."""
+        if self._held is not None:
+            self._held = [*self._held, *entries][-HELD_MAX:]
+            return
+        self._take(entries)
+
+    def begin(self, before: Sequence[Entry]) -> None:
+        """Take what happened before this sink was there; what came meanwhile was held back.
+
+        Args:
+            before: The sessions that go on, from their beginning.
+        """
+        known = {(entry.session, entry.event) for entry in before}
+        held, self._held = self._held or [], None
+        self._take([*before, *(one for one in held if (one.session, one.event) not in known)])
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        changed: dict[str, None] = {}
+        for entry in entries:
+            shown = self.shown.setdefault(entry.wearable, Shown())
+            shown.person = entry.person
+            shown.view.apply(entry.event, entry.utc_ms)
+            match entry.event:
+                case events.HeartBeat():
+                    self._tell_heart(entry.wearable, shown)
+                    continue
+                case events.CueFired():
+                    self._tell_cue(entry, shown)
+                    continue
+                case events.SessionStarted():
+                    shown.cues.clear()
+            changed[entry.wearable] = None
+        for wearable in changed:
+            self.tell(wearable)
+
+    async def close(self) -> None:
+        """Do nothing: the server ends the streams."""
+
+    # --- to the browsers
+
+    @contextmanager
+    def stream(self, visitor: Visitor) -> Iterator[Stream | None]:
+        """Let a browser follow while inside; None where too many do."""
+        if len(self._streams) >= STREAMS_MAX:
+            yield None
+            return
+        stream = Stream(visitor)
+        self._streams.add(stream)
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+
+    def tell(self, wearable: str) -> None:
+        """Send a wearable to all browsers, as it is now."""
+        for stream in self._streams:
+            self.tell_one(stream, wearable)
+
+    def tell_one(self, stream: Stream, wearable: str) -> None:
+        """Send a wearable to one browser, as it is now."""
+        html = self._render(wearable, stream.visitor)
+        now = {"now": round(self._utc_ms()), "speed": self._speed}
+        stream.put("wearable", {"id": wearable, "html": html, **now})
+
+    def end(self) -> None:
+        """End all streams."""
+        for stream in self._streams:
+            stream.is_over = True
+            stream.wake()
+
+    def _tell_heart(self, wearable: str, shown: Shown) -> None:
+        for stream in self._streams:
+            if self._sees_heart(stream.visitor, shown.person):
+                stream.put("heart", {"id": wearable, "bpm": shown.view.bpm})
+
+    def _tell_cue(self, entry: Entry, shown: Shown) -> None:
+        assert isinstance(entry.event, events.CueFired)  # noqa: S101 - matched before
+        shown.cues = [*shown.cues, (entry.event.cue, entry.utc_ms, True)][-CUES_MAX:]
+        if self._utc_ms() - entry.utc_ms <= FRESH_MS:
+            for stream in self._streams:
+                text = cue(entry.event.cue)
+                stream.put("cue", {"id": entry.wearable, "text": text, "felt": True})
+
+
+def is_going(view: SessionView) -> bool:
+    """Whether a session goes on."""
+    return view.state in (State.PLAYING, State.WAITING, State.PAUSED)

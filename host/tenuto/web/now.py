@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The page Now: each wearable and its session as it goes on, and the controls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from tenuto.event_loops import real_s
+from tenuto.sessions.commands import Verb
+from tenuto.sessions.view import State
+from tenuto.terminal.words import clock
+
+from .live import Live, Shown, is_going
+from .page import LIVE, backend_of, call, page, told, visitor_of
+from .render import render
+from .strip import draw_strip
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tenuto.config import Config
+    from tenuto.sessions.view import Moment, SessionView
+
+    from .access import Visitor
+    from .backend import Backend
+
+ALIVE_S = 15.0
+"""So often a stream says that it is there, so that proxies leave it open."""
+_END_WORDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Broken off"}
+_WAITS = {"wearer": "Press the button to go on", "heart": "Waits for the heart to calm down"}
+
+
+def sees_heart(config: Config, visitor: Visitor, person: str | None) -> bool:
+    """Whether a visitor may see the heart rate of somebody."""
+    return visitor.person in (None, person) or config.shares_heart_rate(person)
+
+
+def make_live(backend: Backend) -> Live:
+    """Return the sink of the page."""
+    live = Live(
+        backend.utc_ms,
+        lambda wearable, visitor: card(backend, live.shown, wearable, visitor),
+        lambda visitor, person: sees_heart(backend.config, visitor, person),
+        backend.speed,
+    )
+    return live
+
+
+def card(backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor: Visitor) -> str:
+    """Return the HTML of one wearable."""
+    config = backend.config
+    wearable = config.wearable(wearable_id)
+    shown = known.get(wearable_id) or Shown()
+    view, state = shown.view, backend.wearable(wearable_id)
+    person = config.person(wearable.person)
+    names = {name: name for name in backend.library.names()}
+    return render(
+        "wearable.html",
+        id=wearable_id,
+        key=visitor.key,
+        title=wearable.title,
+        person="" if person is None else person.name or person.id,
+        link_words=_link_words(state),
+        battery_pct=state.get("battery_pct"),
+        is_going=is_going(view),
+        is_paused=view.state is State.PAUSED,
+        ended=_ended(view),
+        heart=sees_heart(config, visitor, wearable.person),
+        bpm=view.bpm,
+        cues=[(name, felt) for name, _, felt in shown.cues],
+        routines=names.items(),
+        routine=view.routine if view.routine in names else config.routine_for(wearable),
+        **_step(view, round(backend.utc_ms())),
+    )
+
+
+def _link_words(state: Mapping[str, Any]) -> str:
+    if state.get("connected"):
+        return "in reach"
+    return state.get("problem") or "not in reach"
+
+
+def _ended(view: SessionView) -> str:
+    return _END_WORDS.get(view.reason or "", "Ended") if view.state is State.ENDED else ""
+
+
+def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
+    """Return what the card shows of the present step."""
+    place = []
+    if view.hold is not None and view.holds:
+        place.append(f"Hold {view.hold} of {view.holds}")
+    if view.reps and view.reps > 1 and view.rep:
+        place.append(f"{view.rep} of {view.reps}")
+    what = {"hold": view.exercise, "switch": "Switch sides", "rest": "Rest", "ready": "Get ready"}
+    headline = what.get(view.kind or "", view.exercise) or view.exercise or "..."
+    if view.side and view.kind == "hold":
+        headline = f"{headline}, {view.side}"
+    following = view.next_exercise
+    if following and view.next_side:
+        following = f"{following}, {view.next_side}"
+    elapsed_ms = view.elapsed_ms(now_utc_ms)
+    left_ms = view.left_ms(now_utc_ms)
+    strip = draw_strip(view.plan) if view.plan is not None and is_going(view) else None
+    waits = _WAITS.get(view.waits_for or "", "") if view.state is State.WAITING else ""
+    if view.state is State.PAUSED:
+        waits = "Paused"
+    begun_ms, whole_ms = (None, None) if strip is None else _of_plan(view, now_utc_ms)
+    return {
+        "exercise": headline,
+        "place": " · ".join([*place, *([waits] if waits else [])]),
+        "from_utc_ms": _utc(view.step_started) if view.step_ends else "",
+        "to_utc_ms": _utc(view.step_ends),
+        "elapsed_pct": None
+        if elapsed_ms is None or not view.step_duration_ms
+        else round(100 * elapsed_ms / view.step_duration_ms),
+        "left": "" if left_ms is None else clock(left_ms + 999),
+        "next": f"Next: {following}" if following else "",
+        "strip": strip,
+        "strip_from_utc_ms": begun_ms or "",
+        "strip_to_utc_ms": whole_ms or "",
+    }
+
+
+def _of_plan(view: SessionView, now_utc_ms: int) -> tuple[int | None, int | None]:
+    """Return when the plan would have begun and would end, at its own pace from now on."""
+    plan, elapsed_ms = view.plan, view.elapsed_ms(now_utc_ms)
+    if plan is None or view.step is None or elapsed_ms is None or view.step_ends is None:
+        return None, None
+    before_ms = sum(plan.step(number).duration_ms for number in range(view.step))
+    begun = now_utc_ms - elapsed_ms - before_ms
+    return begun, begun + plan.duration_ms
+
+
+def _utc(moment: Moment | None) -> int | str:
+    return "" if moment is None else moment.utc_ms
+
+
+# --- requests
+
+
+async def _now(request: web.Request) -> web.Response:
+    backend, live = backend_of(request), request.app[LIVE]
+    visitor = visitor_of(request)
+    cards = [
+        (one.id, card(backend, live.shown, one.id, visitor)) for one in backend.config.wearables
+    ]
+    return page(request, "now.html", "", "Now", cards=cards)
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    backend, live = backend_of(request), request.app[LIVE]
+    with live.stream(visitor_of(request)) as stream:
+        if stream is None:
+            raise web.HTTPServiceUnavailable(text="too many pages look on; close some")
+        answer = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
+        )
+        await answer.prepare(request)
+        await answer.write(b"retry: 1000\n\n")
+        for one in backend.config.wearables:
+            live.tell_one(stream, one.id)
+        while not stream.is_over:
+            waiting = await stream.next(real_s(ALIVE_S))
+            async with asyncio.timeout(real_s(ALIVE_S)):
+                await answer.write(b": here\n\n" if waiting is None else waiting)
+        return answer
+
+
+async def _do(request: web.Request) -> web.Response:
+    """Carry out a command for a wearable."""
+    form = await request.post()
+    operation, wearable = str(form.get("operation", "")), str(form.get("wearable", ""))
+    if operation not in {verb.value for verb in Verb}:
+        return told(request, f"there is no command {operation[:32]!r}", ok=False)
+    asked: dict[str, Any] = {"wearable": wearable}
+    if operation == Verb.START and form.get("routine"):
+        asked["routine"] = str(form["routine"])
+    answer = await call(request, operation, asked)
+    return told(request, "" if answer.ok else answer.text, ok=answer.ok)
+
+
+ROUTES = (web.get("/", _now), web.get("/events", _events), web.post("/do", _do))

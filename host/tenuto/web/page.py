@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""What the modules of the pages share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from .backend import Backend
+from .guard import VISITOR, message, root_of
+from .live import Live
+from .render import render
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tenuto.links.scan import Found
+    from tenuto.sessions.events import Entry
+
+    from .access import Visitor
+
+BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)
+LIVE: web.AppKey[Live] = web.AppKey("live", Live)
+
+
+def backend_of(request: web.Request) -> Backend:
+    """Return the host behind the page."""
+    return request.app[BACKEND]
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    """Return who asks."""
+    return request[VISITOR]
+
+
+def page(
+    request: web.Request,
+    template: str,
+    section: str,
+    title: str,
+    **values: object,
+) -> web.Response:
+    """Answer with a page.
+
+    Args:
+        section: The address of the page in the list of pages that is marked.
+        values: For the template.
+    """
+    html = render(
+        template,
+        root=root_of(request),
+        here=request.path.rpartition("/")[2],
+        section=section,
+        title=title,
+        key=visitor_of(request).key,
+        told="",
+        **values,
+    )
+    answer = web.Response(text=html, content_type="text/html")
+    answer.enable_compression()
+    return answer
+
+
+def told(request: web.Request, text: str, *, ok: bool = True, to: str = "") -> web.Response:
+    """Answer a form with a sentence."""
+    return message(request, 200 if ok else 422, text, ok=ok, to=to)
+
+
+class Silent:
+    """Somebody who asks by a form, and hears only how it ended."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def show(self, _text: str) -> None:
+        """Do nothing."""
+
+    async def ask(self, _text: str) -> str:
+        """Answer nothing."""
+        return ""
+
+    async def tell(self, _items: Sequence[Entry] | Sequence[Found]) -> None:
+        """Do nothing."""
+
+
+async def call(request: web.Request, operation: str, asked: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Carry out an operation that tells nothing on the way; see `Backend.call`."""
+    return await backend_of(request).call(operation, asked, Silent())

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""Who reaches the page, by which way, and what they can do there."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from tenuto import config
+from tenuto.errors import InputError
+from tenuto.sessions.commands import Command, Verb
+from tests.patience import patience_s
+from tests.web.rig import served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.real_time
+
+BUDGET_BYTES = 60_000
+
+
+async def test_a_stranger_sees_nothing_and_changes_nothing(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, connected=False) as one,
+        aiohttp.ClientSession(one.address) as client,
+    ):
+        for path in ("", "events", "do", "routines", "history"):
+            async with client.get(f"/{path}") as answer:
+                assert answer.status in (401, 404, 405)
+                assert "Anna" not in await answer.text()
+        async with client.post("/do", data={"operation": "start", "wearable": "wrist"}) as answer:
+            assert answer.status == 401
+        assert not one.host.hub.is_playing
+
+
+async def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one:
+        link = one.link()
+        for status in (200, 403):
+            jar = aiohttp.CookieJar(unsafe=True)
+            async with aiohttp.ClientSession(cookie_jar=jar) as client, client.get(link) as answer:
+                assert answer.status == status
+                cookies = [cookie for cookie in jar if cookie.key == "tenuto"]
+                assert len(cookies) == (status == 200)
+                assert all(cookie["httponly"] for cookie in cookies)
+
+
+async def test_a_page_of_somebody_else_can_neither_read_nor_send(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        # A name of theirs that leads to this computer.
+        async with client.get("/", headers={"Host": "evil.example:8368"}) as answer:
+            assert answer.status == 421
+            assert "Anna" not in await answer.text()
+        # A form of theirs, which the browser sends with the cookie.
+        form = {"operation": "start", "wearable": "wrist"}
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {},  # without what only the page's own forms know
+        ):
+            async with client.post("/do", data=form, headers=headers) as answer:
+                assert answer.status == 403
+        assert not one.host.hub.is_playing
+
+
+async def test_every_answer_forbids_foreign_scripts_and_frames(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        for path in ("/", "/login", "/static/app.js", "/nothing"):
+            async with client.get(path) as answer:
+                policy = answer.headers["Content-Security-Policy"]
+                assert "default-src 'none'" in policy
+                assert "unsafe" not in policy
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_heart_rate_goes_to_its_owner_and_not_to_others(tmp_path: Path) -> None:
+    async def hearts(client: aiohttp.ClientSession, until: set[str]) -> set[str]:
+        heard: set[str] = set()
+        async with client.get("/events") as stream:
+            while not heard >= until:
+                event, data = b"", b""
+                while (line := await stream.content.readline()) not in (b"\n", b""):
+                    event = line if line.startswith(b"event") else event
+                    data = line if line.startswith(b"data") else data
+                if b"heart" in event:
+                    heard.add("wrist" if b'"wrist"' in data else "ankle")
+        return heard
+
+    async with (
+        served(tmp_path) as one,
+        one.visitor() as owner,
+        one.visitor("ben") as ben,
+        asyncio.timeout(patience_s(30)),
+    ):
+        for wearable in ("wrist", "ankle"):
+            started = await one.host.commands.submit(Command(wearable=wearable, verb=Verb.START))
+            assert started.ok
+        everyone, own = await asyncio.gather(
+            hearts(owner, {"wrist", "ankle"}), hearts(ben, {"ankle"})
+        )
+        assert everyone == {"wrist", "ankle"}
+        assert own == {"ankle"}
+        async with ben.get("/") as answer:
+            page = await answer.text()
+        assert page.count('class="heart"') == 1
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:8368", "[::]:8368", "192.168.1.2:8368"])
+def test_it_is_not_in_the_network_in_the_clear(listen: str) -> None:
+    with pytest.raises(InputError, match="others could read along"):
+        config.parse(f'[web]\nlisten = "{listen}"\n', "t.toml")
+    config.parse(f'[web]\nlisten = "{listen}"\nbehind_proxy = true\n', "t.toml")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["127.0.0.1", ":80", "127.0.0.1:99999", "unix://x", "http://127.0.0.1:1", ""]
+)
+def test_a_wrong_place_is_told_with_its_line(wrong: str) -> None:
+    with pytest.raises(InputError, match=r"t\.toml:2.*`listen`"):
+        config.parse(f'[web]\nlisten = "{wrong}"\n', "t.toml")
+
+
+async def test_a_socket_of_its_own_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "page.sock"
+    async with served(tmp_path, connected=False, listen=f"unix://{path}"):
+        assert path.stat().st_mode & 0o777 == 0o600
+        connector = aiohttp.UnixConnector(str(path))
+        async with (
+            aiohttp.ClientSession("http://localhost", connector=connector) as client,
+            client.get("/") as answer,
+        ):
+            assert answer.status == 401
+
+
+async def test_a_taken_port_ends_nothing(tmp_path: Path) -> None:
+    async with served(tmp_path / "a", connected=False) as one:
+        port = one.address.rpartition(":")[2].strip("/")
+        async with served(tmp_path / "b", connected=False, listen=f"127.0.0.1:{port}") as other:
+            assert other.address not in ("", one.address)
+
+
+async def test_what_a_browser_loads_is_small(tmp_path: Path) -> None:
+    from tenuto.web.server import _assets
+
+    assert sum(len(gzip.compress(body)) for body, _ in _assets().values()) <= BUDGET_BYTES
+    async with (
+        served(tmp_path, connected=False) as one,
+        aiohttp.ClientSession(one.address) as client,
+    ):
+        async with client.get("/static/app.js") as answer:
+            tag = answer.headers["ETag"]
+        async with client.get("/static/app.js", headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+        for path in ("/static/..%2f..%2fconfig.py", "/static/none.js"):
+            async with client.get(path) as answer:
+                assert answer.status == 404

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The page Now in a real browser: it follows a session and takes part in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tenuto.sessions.commands import Command, Verb
+from tests.mqtt.test_bridge import until
+from tests.patience import patience_s
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+
+expect.set_options(timeout=patience_s(15) * 1000)
+
+
+async def test_a_session_is_started_followed_paused_and_stopped(
+    tmp_path: Path, chromium: Path
+) -> None:
+    async with served(tmp_path) as one, browser(chromium) as opened:
+        phone = await opened.new_context(viewport=PHONE)
+        page = await open_page(phone, one.link())
+        card = page.locator("#wearable-wrist")
+        band = one.host.hub.supervisors["wrist"]
+        await card.get_by_role("button", name="Start").click()
+        await expect(card.locator(".exercise")).to_have_text(re.compile("Get ready|Back Flexion"))
+        await expect(card.locator(".cues li").last).to_be_visible()
+        # A second page, that comes in mid-session, shows the same and moves by itself.
+        context = await opened.new_context(
+            viewport=DESKTOP, storage_state=await phone.storage_state()
+        )
+        second = await open_page(context, one.address)
+        other = second.locator("#wearable-wrist")
+        width = 'document.querySelector("#wearable-wrist .bar span").style.transform'
+        before = await second.evaluate(width)
+        await second.wait_for_function(f"{width} !== {before!r}")
+        await other.get_by_role("button", name="Pause").click()
+        await expect(card.locator(".place")).to_contain_text("Paused")
+        await card.get_by_role("button", name="Go on").click()
+        await expect(other.get_by_role("button", name="Pause")).to_be_visible()
+        for button in await card.get_by_role("button").all():
+            box = await button.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 96
+        await page.keyboard.press("Escape")
+        await until(lambda: not band.playing)
+        await expect(card.locator(".exercise")).to_have_text("Stopped")
+        await expect(card.get_by_role("button", name="Start")).to_be_visible()
+        assert page.errors + second.errors == []  # type: ignore[attr-defined]
+
+
+async def test_a_refusal_is_told(tmp_path: Path, chromium: Path) -> None:
+    async with served(tmp_path) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(), one.link())
+        # Started from elsewhere in the moment of the press.
+        await page.route(
+            "**/do",
+            lambda route: route.continue_(
+                post_data=route.request.post_data.replace("lower-back", "none-such")
+            ),
+        )
+        await page.locator("#wearable-wrist").get_by_role("button", name="Start").click()
+        await expect(page.get_by_role("status")).to_contain_text("none-such")
+
+
+async def test_it_works_without_scripts(tmp_path: Path, chromium: Path) -> None:
+    async with served(tmp_path) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(java_script_enabled=False), one.link())
+        await page.locator("#wearable-wrist").get_by_role("button", name="Start").click()
+        await until(lambda: one.host.hub.supervisors["wrist"].playing)
+        await page.get_by_role("link", name="Go on").click()
+        await page.locator("#wearable-wrist").get_by_role("button", name="Stop").click()
+        await until(lambda: not one.host.hub.supervisors["wrist"].playing)
+
+
+async def test_after_a_restart_of_the_daemon_it_goes_on_by_itself(
+    tmp_path: Path, chromium: Path
+) -> None:
+    async with browser(chromium) as opened:
+        async with served(tmp_path) as one:
+            port = one.address.rpartition(":")[2].strip("/")
+            page = await open_page(await opened.new_context(), one.link())
+            await expect(page.locator("#wearable-wrist")).to_contain_text("in reach")
+        await expect(page.locator("#connection")).to_be_visible()
+        async with served(tmp_path, listen=f"127.0.0.1:{port}") as one:
+            await expect(page.locator("#connection")).to_be_hidden()
+            answer = await one.host.commands.submit(Command(wearable="wrist", verb=Verb.START))
+            assert answer.ok
+            await expect(page.locator("#wearable-wrist .bar")).to_be_visible()
