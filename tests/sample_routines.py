@@ -21,7 +21,8 @@ def vocabulary() -> haptics.Vocabulary:
 
 def write(routine: dict[str, Any]) -> str:
     """Write a routine as TOML."""
-    lines = [f"{k} = {_value(v)}" for k, v in routine.items() if k not in ("defaults", "exercise")]
+    tables = ("defaults", "exercise")
+    lines = [f"{k} = {_value(v)}" for k, v in routine.items() if k not in tables]
     if "defaults" in routine:
         lines += ["[defaults]", *(f"{k} = {_value(v)}" for k, v in routine["defaults"].items())]
     for exercise in routine["exercise"]:
@@ -32,6 +33,8 @@ def write(routine: dict[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{k} = {_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -45,6 +45,20 @@ def _names(texts: tuple[str, ...]) -> bytes:
     return names
 
 
+def cues_of(steps: list[Step] | tuple[Step, ...]):  # type: ignore[no-untyped-def]
+    """Return what `Plan.cues_from` is for a plan of these steps."""
+
+    def cues_from(number: int, start_ms: int):  # type: ignore[no-untyped-def]
+        for step in steps[number:]:
+            for offset_ms, from_end, cue in step.cues:
+                at_ms = step.duration_ms - offset_ms if from_end else offset_ms
+                yield number, start_ms + at_ms, cue
+            number += 1
+            start_ms += step.duration_ms
+
+    return cues_from
+
+
 def encode(
     name: str,
     exercises: list[str] | tuple[str, ...],
@@ -106,16 +120,7 @@ def encode(
         total_ms += step.duration_ms
     _check_int(len(cues) // _CUE_BYTES, 0, MAX_CUES, "number of cues")
     _check_int(total_ms, 0, MAX_PLAN_MS, "duration of the plan in ms")
-
-    def cues_from(number: int, start_ms: int):  # type: ignore[no-untyped-def]
-        for step in steps[number:]:
-            for offset_ms, from_end, cue in step.cues:
-                at_ms = step.duration_ms - offset_ms if from_end else offset_ms
-                yield number, start_ms + at_ms, cue
-            number += 1
-            start_ms += step.duration_ms
-
-    check_motor(cues_from, patterns)
+    check_motor(cues_of(steps), patterns)
     counts, pulses = b"", b""
     for pattern in patterns:
         counts += bytes((len(pattern),))

@@ -15,7 +15,12 @@ CUES = (
     "next_exercise",
     "finished",
     "attention",
+    "next_phase",
+    "mark",
 )
+
+OWN_CUES = range(96, 128)
+"""The numbers of cues that have no meaning but in the plan that brings their patterns."""
 
 SIDES = (None, "left", "right")
 
@@ -76,6 +81,13 @@ RECORDS = (
     "withheld",
     "unfelt",
 )
+
+
+def cue_name(cue: int) -> str:
+    """What a cue is called: of `CUES`, `own_1` and so on, or `unknown_11` for a newer one."""
+    if cue < len(CUES):
+        return CUES[cue]
+    return "own_{}".format(cue - 95) if cue in OWN_CUES else "unknown_{}".format(cue)
 
 
 class PlanNames:

@@ -13,6 +13,7 @@ try:
         CUES,
         END_REASONS,
         GESTURES,
+        OWN_CUES,
         RECORDS,
         SIDES,
         SOURCES,
@@ -20,6 +21,7 @@ try:
         STEP_KINDS,
         STEP_OUTCOMES,
         WAITS,
+        cue_name,
     )
 
     __all__ = (  # the host finds them here
@@ -28,6 +30,7 @@ try:
         "CUES",
         "END_REASONS",
         "GESTURES",
+        "OWN_CUES",
         "RECORDS",
         "SIDES",
         "SOURCES",
@@ -35,6 +38,7 @@ try:
         "STEP_KINDS",
         "STEP_OUTCOMES",
         "WAITS",
+        "cue_name",
     )
 except ImportError:  # a board does not get that file: it does not need the words
     pass
@@ -55,7 +59,9 @@ BOTH, LEFT, RIGHT = range(3)
     NEXT_EXERCISE,
     FINISHED,
     ATTENTION,
-) = range(9)
+    NEXT_PHASE,
+    MARK,
+) = range(11)
 
 # --- commands to the player; the wire carries the first eight
 START, PAUSE, RESUME, SKIP, BACK, STOP, EXTEND, START_AT = range(8)

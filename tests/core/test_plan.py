@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 from tenuto_core import vocab
 from tenuto_core.encode import as_version, encode
 from tenuto_core.plan import (
+    CUES_V1,
     GATE_BPM,
     MAX_BYTES,
     MAX_CUES_KNOWN,
@@ -34,7 +35,7 @@ from tenuto_core.plan import (
 )
 
 TAP = ((100, 150, 0),)
-PATTERNS = (TAP,) * len(vocab.CUES)
+PATTERNS = (TAP,) * CUES_V1
 STEP_BYTES, CUE_BYTES = 20, 5
 
 
@@ -324,7 +325,7 @@ def test_version_1_leaves_out_the_names_of_phases() -> None:
 
 
 def test_version_1_cannot_say_a_tenth_cue() -> None:
-    step = Step(vocab.REST, 8_000, [(0, False, len(vocab.CUES))])
+    step = Step(vocab.REST, 8_000, [(0, False, CUES_V1)])
     data = encode("a", ("b",), [step, done()], [*PATTERNS, TAP])
 
     with pytest.raises(PlanError, match="step 0: cue is 9, allowed is 0 to 8"):
@@ -398,8 +399,8 @@ def test_there_is_no_version_0() -> None:
 # A plan of one hold and its end: where its parts begin, by the layout.
 STEPS_AT, CUES_AT = 16, 16 + 2 * STEP_BYTES
 COUNTS_AT = CUES_AT + 3 * CUE_BYTES
-PULSES_AT = COUNTS_AT + len(vocab.CUES)
-NAMES_AT = PULSES_AT + 5 * len(vocab.CUES)
+PULSES_AT = COUNTS_AT + CUES_V1
+NAMES_AT = PULSES_AT + 5 * CUES_V1
 
 
 UNKNOWN = [
@@ -489,7 +490,7 @@ def plans(draw: st.DrawFn) -> bytes:
         kind = draw(st.sampled_from([vocab.READY, vocab.HOLD, vocab.SWITCH, vocab.REST]))
         duration_ms = draw(st.integers(1, MAX_STEP_MS // 2))
         offsets = st.lists(st.integers(0, duration_ms), max_size=5)
-        cue = st.integers(0, len(vocab.CUES) - 1)
+        cue = st.integers(0, CUES_V1 - 1)
         middle_ms = duration_ms // 2
         cues = [(ms, False, draw(cue)) for ms in sorted(draw(offsets)) if ms <= middle_ms]
         late = sorted(draw(offsets), reverse=True)
@@ -513,7 +514,7 @@ def plans(draw: st.DrawFn) -> bytes:
             )
         )
     pulse = st.tuples(st.integers(1, 100), st.integers(MIN_PULSE_MS, 200), st.integers(0, 100))
-    patterns = [tuple(draw(st.lists(pulse, max_size=4))) for _ in vocab.CUES]
+    patterns = [tuple(draw(st.lists(pulse, max_size=4))) for _ in range(CUES_V1)]
     name = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
     exercises, phases = (draw(name), draw(name)), (draw(name), draw(name))
     named = phases if version > 1 else ()

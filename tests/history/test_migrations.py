@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,15 @@ async def shown_of(store: Store, row: SessionRow) -> object:
     return json.loads(json.dumps(told))
 
 
+def as_far_as(before: Any, now: Any) -> Any:
+    """Leave out what is told today and was not told then."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        return {name: as_far_as(before[name], now[name]) for name in before if name in now}
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        return [as_far_as(old, new) for old, new in zip(before, now, strict=True)]
+    return now
+
+
 def schema(path: Path) -> list[tuple[str, str]]:
     """Tables and columns; how the statement that made them is laid out does not count."""
     with closing(sqlite3.connect(path)) as db:
@@ -90,7 +100,8 @@ async def test_an_older_history_is_brought_up_and_says_the_same(
         assert (await check(store)).is_sound
 
         shown = [await shown_of(store, row) for row in reversed(await store.sessions())]
-        assert shown == json.loads(SHOWN.read_text(encoding="utf-8"))[old.stem]
+        before = json.loads(SHOWN.read_text(encoding="utf-8"))[old.stem]
+        assert as_far_as(before, shown) == before
 
     async with Store(tmp_path / "new.db"):
         pass

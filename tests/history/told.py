@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints as JSON what a build of Tenuto reads in plans and histories; see test_tenth_cue.py.
+"""Prints as JSON what a build of Tenuto reads in plans and histories; see test_one_cue_more.py.
 
 `python told.py ROUTINE HAPTICS HISTORY ... -- PLAN ...`
 """

@@ -44,7 +44,7 @@ def test_what_is_felt_can_be_told_apart_and_the_motor_can_do_it(feel: Feel) -> N
 
 
 def test_a_touch_that_is_only_lighter_is_silent_where_there_is_one_strength() -> None:
-    assert silenced(vocabulary(), fit(vocabulary(), ON_OFF)) == ["halfway"]
+    assert silenced(vocabulary(), fit(vocabulary(), ON_OFF)) == ["halfway", "mark"]
     assert silenced(vocabulary(), fit(vocabulary(), replace(ON_OFF, strengths=20))) == []
 
 

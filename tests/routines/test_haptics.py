@@ -49,6 +49,8 @@ def test_the_shipped_cues_have_the_counts_and_lengths_that_their_names_promise()
         "next_exercise": "Ls",
         "finished": "LL",
         "attention": "sssss",
+        "next_phase": "ssL",
+        "mark": "ss",
     }
     lightest = min(vocabulary().patterns, key=lambda p: max(strength for strength, _, _ in p))
     assert lightest == vocabulary().pattern(vocab.HALFWAY)

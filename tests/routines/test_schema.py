@@ -39,7 +39,7 @@ def test_it_takes_every_routine_that_the_parser_takes(written: dict[str, Any]) -
 
 def test_it_refuses_bad_routines_where_they_are_bad() -> None:
     text = (ROOT / "tests" / "golden" / "many-mistakes.toml").read_text(encoding="utf-8")
-    found = paths(text.replace("rest_s = nan", "rest_s = 0"))
+    found = paths(text.replace("rest_s = nan", "rest_s = 0.5"))
 
     assert ["rounds"] in found
     assert ["defaults", "rest_s"] in found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from tenuto.routines.routine import STRETCH
+from tenuto.routines.exercise import STRETCH
 from tenuto_core import vocab
 
 from .timeline import COMPLETE

@@ -14,7 +14,7 @@ from .timeline import account
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tenuto.routines.routine import Exercise
+    from tenuto.routines.exercise import Exercise
 
     from .rows import SessionRow
     from .store import Store

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tenuto.routines.routine import STRETCH
+from tenuto.routines.exercise import STRETCH
 
 from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
 from .timeline import COMPLETE, account

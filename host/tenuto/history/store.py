@@ -49,7 +49,7 @@ from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from tenuto.routines.routine import Exercise
+    from tenuto.routines.exercise import Exercise
     from tenuto.sessions.events import Entry, SessionKey
 
 _T = TypeVar("_T")

@@ -17,7 +17,7 @@ from .summary import Summary, electrode_intervals, length_ms, replay, samples, s
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tenuto.routines.routine import Exercise
+    from tenuto.routines.exercise import Exercise
     from tenuto.sessions.events import Event
     from tenuto_core.plan import Plan
 

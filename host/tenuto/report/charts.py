@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from tenuto.history.adherence import DAYS_A_WEEK, EXERCISE_MS
-from tenuto.routines.routine import KINDS, STRENGTH, STRETCH
+from tenuto.routines.exercise import KINDS, STRENGTH, STRETCH
 from tenuto.terminal.words import clock, count, duration
 
 from .svg import Picture, shorten, text_width

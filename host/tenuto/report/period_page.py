@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tenuto.history.adherence import DAYS_A_WEEK, Tally, day_of, tally
 from tenuto.history.period import WEEK
-from tenuto.routines.routine import STRETCH
+from tenuto.routines.exercise import STRETCH
 from tenuto.terminal.words import clock, count, duration
 
 from . import charts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.history.adherence import DAYS_A_WEEK, REST_DAYS_MAX, tally
 from tenuto.history.timeline import COMPLETE
-from tenuto.routines.routine import STRETCH
+from tenuto.routines.exercise import STRETCH
 from tenuto.sessions import heart
 from tenuto.terminal.words import clock, count, duration, printable
 

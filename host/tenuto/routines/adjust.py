@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from tenuto.errors import InputError
 
 if TYPE_CHECKING:
+    from .exercise import Settings
     from .haptics import Pattern, Vocabulary
-    from .routine import Routine, Settings
+    from .routine import Routine
 
     _S = TypeVar("_S", bound=Settings)
 
@@ -59,6 +60,7 @@ AS_WRITTEN = Adjustment()
 def adjust(routine: Routine, adjustment: Adjustment) -> Routine:
     """Return the routine as it is to be compiled.
 
+    Phases keep their times, which belong together, and open holds have none.
     Holds come out in whole seconds, none shorter than `HOLD_MS_MIN` that was not so before.
     """
     if adjustment == replace(AS_WRITTEN, strength_pct=adjustment.strength_pct):
@@ -71,18 +73,16 @@ def adjust(routine: Routine, adjustment: Adjustment) -> Routine:
 
 
 def _adjust_settings(settings: _S, adjustment: Adjustment) -> _S:
+    scaled = replace(
+        settings, **settings.with_holds(lambda hold_ms: _scale(hold_ms, adjustment.hold_pct))
+    )
+    mark_ms = scaled.mark_every_ms
     return replace(
-        settings,
-        hold_ms=_scale(settings.hold_ms, adjustment.hold_pct),
-        left_hold_ms=_scale_side(settings.left_hold_ms, adjustment.hold_pct),
-        right_hold_ms=_scale_side(settings.right_hold_ms, adjustment.hold_pct),
+        scaled,
+        mark_every_ms=mark_ms if mark_ms and mark_ms < scaled.longest_hold_ms else None,
         halfway=settings.halfway if adjustment.halfway else False,
         countdown=settings.countdown if adjustment.countdown else "off",
     )
-
-
-def _scale_side(hold_ms: int | None, pct: int) -> int | None:
-    return None if hold_ms is None else _scale(hold_ms, pct)
 
 
 def _scale(hold_ms: int, pct: int) -> int:
@@ -90,6 +90,13 @@ def _scale(hold_ms: int, pct: int) -> int:
         return hold_ms
     scaled_ms = round(hold_ms * pct / 100_000) * 1_000
     return min(max(scaled_ms, min(hold_ms, HOLD_MS_MIN)), _HOLD_MS_MAX)
+
+
+def adjust_patterns(routine: Routine, adjustment: Adjustment) -> Routine:
+    """Return the routine with the strengths of its own patterns as `adjust_vocabulary` has them."""
+    if adjustment.strength_pct == 100:
+        return routine
+    return routine.with_patterns(lambda pattern: _strengthen(pattern, adjustment.strength_pct))
 
 
 def adjust_vocabulary(vocabulary: Vocabulary, adjustment: Adjustment) -> Vocabulary:

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
     from .haptics import Pattern, Vocabulary
 
-DISPENSABLE = ("countdown", "get_ready", "next_exercise", "halfway")
-"""The cues that a session can do without, the most useful one first."""
+DISPENSABLE = ("next_phase", "countdown", "get_ready", "next_exercise", "halfway", "mark")
+"""The cues that a session can do without, the most useful one first.
+
+Where next_phase is silent, the compiler takes hold_start in its place.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

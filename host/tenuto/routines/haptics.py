@@ -15,7 +15,15 @@ from tenuto.errors import InputError, Mistake
 from tenuto.files import read_input
 from tenuto.toml import rules, tables
 from tenuto.toml.rules import ListOf, Text, Whole
-from tenuto.toml.tables import Nested, Remark, TableError, key
+from tenuto.toml.tables import (
+    Nested,
+    Remark,
+    TableError,
+    key,
+    keys,
+    read_table,
+    table_schema,
+)
 from tenuto_core.plan import (
     MAX_PATTERN_MS,
     MAX_PATTERN_PULSES,
@@ -115,6 +123,31 @@ class _Entry:
         pct = self.strength_pct
         strengths = pct if isinstance(pct, tuple) else (pct,) * len(on_ms)
         return tuple(zip(strengths, on_ms, off_ms, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRule:
+    """A pattern: buzz, pause, buzz in ms, or the same table as in a vocabulary."""
+
+    def read(self, value: object) -> Pattern:
+        """Return the pattern."""
+        if not isinstance(value, list):
+            return Nested(_Entry).read(value).pattern
+        try:
+            return read_table({"on_off_ms": value}, _Entry).pattern
+        except TableError as error:
+            # There is no key of that name where the list stands.
+            text = error.remarks[0].text.removeprefix("`on_off_ms` ")
+            raise ValueError(text) from None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a list or of a table."""
+        return {"oneOf": [self.list_schema(), table_schema(_Entry)]}
+
+    def list_schema(self) -> dict[str, Any]:
+        """Return the schema of a list."""
+        rule: ListOf = keys(_Entry)["on_off_ms"].metadata["rule"]
+        return rule.schema()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from tenuto.routines import haptics, routine
 from tenuto.shipped import shipped
 from tenuto.toml import rules
 
-from .adjust import AS_WRITTEN, adjust, adjust_vocabulary
+from .adjust import AS_WRITTEN, adjust, adjust_patterns, adjust_vocabulary
 from .compile import compile_routine
 from .feel import fit
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from .adjust import Adjustment
     from .compile import CompiledPlan
+    from .exercise import Exercise
     from .feel import Feel
     from .haptics import Vocabulary
-    from .routine import Exercise, Routine
+    from .routine import Routine
 
 
 # A room that starts at one word reads the same files for each of its bands. What they hold decides,
@@ -159,9 +160,11 @@ class Library:
             InputError: If they do not fit.
         """
         vocabulary = adjust_vocabulary(self.vocabulary(), adjustment)
+        found = adjust_patterns(adjust(found, adjustment), adjustment)
         if feel is not None:
             vocabulary = fit(vocabulary, feel)
-        return _compile(adjust(found, adjustment), vocabulary)
+            found = found.with_patterns(feel.pattern)
+        return _compile(found, vocabulary)
 
 
 def _vocabulary(path: Path, base: Vocabulary | None) -> Vocabulary:

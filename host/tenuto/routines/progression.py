@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from .routine import Exercise, Routine
+    from .exercise import Exercise
+    from .routine import Routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def growths(written: Routine, now: Routine, times: Mapping[str, int]) -> Iterato
     """Return what has grown; `now` is what `grown` made of `written`."""
     for before, after in zip(written.exercises, now.exercises, strict=True):
         if after.hold_ms != before.hold_ms:
-            yield Growth(before.name, before.hold_ms, after.hold_ms, times.get(before.name, 0))
+            written_ms, now_ms = before.longest_hold_ms, after.longest_hold_ms
+            yield Growth(before.name, written_ms, now_ms, times.get(before.name, 0))
 
 
 def _grown(exercise: Exercise, times: int) -> Exercise:
@@ -56,10 +58,4 @@ def _grown(exercise: Exercise, times: int) -> Exercise:
     def longer(hold_ms: int) -> int:
         return max(hold_ms, min(hold_ms + more_ms, rule.max_ms))
 
-    left_ms, right_ms = exercise.left_hold_ms, exercise.right_hold_ms
-    return replace(
-        exercise,
-        hold_ms=longer(exercise.hold_ms),
-        left_hold_ms=None if left_ms is None else longer(left_ms),
-        right_hold_ms=None if right_ms is None else longer(right_ms),
-    )
+    return replace(exercise, **exercise.with_holds(longer))

@@ -14,194 +14,41 @@ from typing import TYPE_CHECKING, Any
 from tenuto.errors import InputError, Mistake
 from tenuto.files import read_input
 from tenuto.toml import tables
-from tenuto.toml.rules import Choice, Flag, ListOf, Seconds, Text, Whole, seconds
-from tenuto.toml.tables import Nested, NestedOrFalse, Remark, TableError, Tables, key
-from tenuto_core.plan import GATE_BPM, MAX_EXERCISES, MAX_NAME_BYTES
+from tenuto.toml.rules import Seconds, Text, Whole, hint
+from tenuto.toml.tables import Named, Nested, Remark, TableError, Tables, key
+from tenuto_core.plan import MAX_EXERCISES, MAX_NAME_BYTES
+from tenuto_core.vocab import CUES
+
+from .exercise import Exercise, Settings
+from .haptics import PatternRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tenuto.toml.lines import Key
 
-STRETCH, STRENGTH = "stretch", "strength"
-KINDS = (STRETCH, STRENGTH)
-SIDES = ("together", "each", "left_first", "right_first", "alternating")
-COUNTDOWNS = ("off", "start", "end", "both")
+    from .haptics import Pattern
 
-HALFWAY_FROM_MS = 20_000
-"""Holds at least this long have a halfway cue unless the file says otherwise."""
-
-_HOLD = Seconds(1_000, 1_800_000)
-_PAUSE = Seconds(1_000, 600_000)
-_WAIT = Seconds(5_000, 3_600_000)
-_GATE_LOW_BPM, _GATE_HIGH_BPM = GATE_BPM
 _LONG_TEXT_BYTES = 4_000
 _SHORT_TEXT_BYTES = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartGate:
-    """A rest that lasts until the heart is calm enough."""
-
-    below_bpm: int = key(
-        Whole(_GATE_LOW_BPM, _GATE_HIGH_BPM),
-        "Go on as soon as the heart rate is below this.",
-    )
-    max_ms: int = key(
-        _WAIT,
-        "Go on after this time in any case, counted from the beginning of the rest.",
-        default=120_000,
-        name="max_s",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartLimit:
-    """A heart rate at which the next exercise is held back."""
-
-    bpm: int = key(
-        Whole(_GATE_LOW_BPM, _GATE_HIGH_BPM),
-        "Hold the exercise back, and say so on the wrist, while the heart rate is this or more.",
-    )
-    max_ms: int = key(
-        _WAIT,
-        "End the session if it is still so after this time, counted from the beginning of the rest;"
-        " with a heart_gate beside it the time of that one counts.",
-        default=300_000,
-        name="max_s",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progression:
-    """A rule by which a hold grows as it is mastered; only where somebody wrote it."""
-
-    add_ms: int = key(Seconds(1_000, 60_000), "How much longer the hold becomes.", name="add_s")
-    every: int = key(
-        Whole(1, 100),
-        "After so many sessions in which the exercise was held to its end, each time.",
-    )
-    max_ms: int = key(_HOLD, "It grows no longer than this.", name="max_s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What `[defaults]` may set for all exercises, and each exercise for itself."""
-
-    kind: str = key(Choice(KINDS), "Whether it is a stretch or a strength hold.", default="stretch")
-    sides: str = key(
-        Choice(SIDES),
-        "Both sides together; or each in turn, all repetitions of one side and then the other:"
-        " each (left first), left_first, right_first; or alternating, changing sides after each"
-        " repetition.",
-        default="together",
-    )
-    hold_ms: int = key(_HOLD, "How long to hold.", default=30_000, name="hold_s")
-    left_hold_ms: int | None = key(
-        _HOLD, "How long to hold on the left, if not hold_s.", default=None, name="left_hold_s"
-    )
-    right_hold_ms: int | None = key(
-        _HOLD, "How long to hold on the right, if not hold_s.", default=None, name="right_hold_s"
-    )
-    reps: int = key(Whole(1, 50), "Repetitions, of each side.", default=1)
-    sets: int = key(Whole(1, 20), "How many times all repetitions are done.", default=1)
-    rest_ms: int = key(
-        _PAUSE,
-        "Rest between repetitions of a side, and between sets; where the sides change between two"
-        " sets, at least the time to switch sides.",
-        default=8_000,
-        name="rest_s",
-    )
-    change_ms: int = key(
-        _PAUSE, "Time to get into position before the exercise.", default=8_000, name="change_s"
-    )
-    switch_ms: int | None = key(
-        _PAUSE, "Time to switch sides, if not change_s.", default=None, name="switch_s"
-    )
-    halfway: bool | None = key(
-        Flag(),
-        "Whether to buzz in the middle of a hold; if not said, in holds of"
-        f" {seconds(HALFWAY_FROM_MS)} and more.",
-        default=None,
-    )
-    countdown: str | None = key(
-        Choice(COUNTDOWNS),
-        "Ticks at 3, 2 and 1 s before a hold starts, before it ends, both, or off: as many of them"
-        " as have room after the other cues, at least one; if not said, before a hold starts, where"
-        " there is room.  A self-paced hold starts without ticks.",
-        default=None,
-    )
-    self_paced: bool = key(
-        Flag(),
-        "Whether each hold waits for a press on the wearable's button to start.",
-        default=False,
-    )
-    self_paced_max_ms: int = key(
-        _WAIT,
-        "End the session without a press after this time, from the beginning of the change.",
-        default=600_000,
-        name="self_paced_max_s",
-    )
-    heart_gate: HeartGate | None = key(
-        NestedOrFalse(HeartGate),
-        "Rest before the exercise until the heart rate is low enough; false for no such rest.",
-        default=None,
-    )
-    heart_limit: HeartLimit | None = key(
-        NestedOrFalse(HeartLimit),
-        "Hold the exercise back while the heart is known to be too fast; false for no such limit.",
-        default=None,
-    )
-    progression: Progression | None = key(
-        NestedOrFalse(Progression),
-        "Let the hold grow by a rule; false for none.",
-        default=None,
-    )
-
-    def side_hold_ms(self, side: str | None) -> int:
-        """Return how long to hold on `left`, on `right` or, for None, with both sides together."""
-        own_ms = {"left": self.left_hold_ms, "right": self.right_hold_ms}
-        return own_ms.get(side or "") or self.hold_ms
-
-    def counts_down_to(self, moment: str) -> bool:
-        """Return whether ticks lead to the `start` or the `end` of a hold."""
-        return (self.countdown or "start") in (moment, "both")
-
-    @property
-    def side_order(self) -> tuple[str | None, ...]:
-        """The sides in the order in which they are held: one None where both are together."""
-        if self.sides == "together":
-            return (None,)
-        return ("right", "left") if self.sides == "right_first" else ("left", "right")
-
-    @property
-    def side_switch_ms(self) -> int:
-        """How long it takes to switch sides."""
-        return self.change_ms if self.switch_ms is None else self.switch_ms
-
+_OWN_CUES_MAX = 32
+_CIRCUITS_MAX = 16
 
 _BUILT_IN = Settings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exercise(Settings):
-    """One stretch or one strength hold."""
+class Circuit:
+    """Exercises that follow one another, done several times in turn."""
 
-    name: str = key(Text(MAX_NAME_BYTES), f"What it is called, at most {MAX_NAME_BYTES} bytes.")
-    how: str = key(Text(_LONG_TEXT_BYTES, lines=True, empty=True), "How to do it.", default="")
-    muscles: tuple[str, ...] = key(
-        ListOf(Text(MAX_NAME_BYTES), 12), "The muscles that it works on.", default=()
+    rounds: int = key(Whole(1, 20), "How often its exercises are done in turn.")
+    rest_ms: int | None = key(
+        Seconds(1_000, 600_000),
+        "Rest between its rounds, if not the time to change to its first exercise.",
+        default=None,
+        name="rest_s",
     )
-
-    def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
-        if self.sides == "together":
-            sided = {"left_hold_s": self.left_hold_ms, "right_hold_s": self.right_hold_ms}
-            wrong = "needs sides, but `sides` is 'together'; allowed with any other"
-            remarks = [Remark.of(name, wrong) for name, ms in sided.items() if ms is not None]
-            if remarks:
-                raise TableError(remarks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +60,17 @@ class Routine:
     """
 
     name: str = key(Text(MAX_NAME_BYTES), "The file's name without `.toml`.")
+    title: str = key(
+        Text(MAX_NAME_BYTES, empty=True),
+        "What people call it; if not said, its name.",
+        default="",
+    )
+    private_name: str = key(
+        Text(MAX_NAME_BYTES, empty=True),
+        "What stands for it on screens, on the wearable, in MQTT and in reports; its exercises have"
+        " numbers there.",
+        default="",
+    )
     description: str = key(
         Text(_SHORT_TEXT_BYTES, empty=True), "What it is, in one line.", default=""
     )
@@ -238,6 +96,17 @@ class Routine:
         "What all exercises have in common; an exercise may set it otherwise.",
         default=_BUILT_IN,
     )
+    cues: tuple[tuple[str, Pattern], ...] = key(
+        Named(PatternRule(), _OWN_CUES_MAX),
+        "How cues feel in this routine: those of the vocabulary, or further ones for its phases.",
+        default=(),
+    )
+    circuits: tuple[tuple[str, Circuit], ...] = key(
+        Named(Nested(Circuit), _CIRCUITS_MAX),
+        "Circuits by their names; the exercises that belong to one say so.",
+        default=(),
+        name="circuit",
+    )
     exercises: tuple[Exercise, ...] = key(
         Tables(Exercise, "exercise", 1, MAX_EXERCISES),
         "The exercises, in the order in which they are done.",
@@ -245,19 +114,97 @@ class Routine:
     )
     origin: tables.Source = field(default=tables.Source("routine"), compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together."""
+        remarks = [*self._wrong_cues(), *self._wrong_circuits()]
+        if remarks:
+            raise TableError(remarks)
+
+    def _wrong_cues(self) -> Iterator[Remark]:
+        known = (*CUES, *(name for name, _ in self.cues))
+        for index, exercise in enumerate(self.exercises):
+            for number, phase in enumerate(exercise.phases):
+                if isinstance(phase.cue, str) and phase.cue not in known:
+                    table = ("exercise", index, "phases", number)
+                    text = f"`cue` is {phase.cue!r}{hint(phase.cue, known, quote='')}"
+                    yield Remark(table, (*table, "cue"), f"{text}; or a pattern in [ ]")
+
+    def _wrong_circuits(self) -> Iterator[Remark]:
+        defined = dict(self.circuits)
+        over: set[str] = set()
+        before = ""
+        for index, exercise in enumerate(self.exercises):
+            name, path = exercise.circuit, ("exercise", index, "circuit")
+            if name and name not in defined:
+                text = (
+                    f"`circuit` is {name!r}, which is not there; add [circuit.{name}] with `rounds`"
+                )
+                yield Remark(path[:2], path, text)
+            elif name and name != before and name in over:
+                text = f"`circuit` {name!r} is interrupted; its exercises must follow one another"
+                yield Remark(path[:2], path, text)
+            before = name
+            over.add(name)
+        for name in defined:
+            if name not in over:
+                text = f'no exercise has `circuit = "{name}"`; add it to those that belong to it'
+                yield Remark(("circuit", name), ("circuit", name), text)
+
+    @property
+    def shown_name(self) -> str:
+        """What it is called in a plan, and so wherever a plan is shown."""
+        return self.private_name or self.name
+
+    @property
+    def shown_title(self) -> str:
+        """What people are shown."""
+        return self.private_name or self.title or self.name
+
+    @property
+    def groups(self) -> tuple[tuple[Circuit, tuple[int, ...]], ...]:
+        """The exercises by their numbers, those of one circuit together with it."""
+        circuits = dict(self.circuits)
+        groups: list[tuple[str, list[int]]] = []
+        for index, exercise in enumerate(self.exercises):
+            if exercise.circuit and groups and groups[-1][0] == exercise.circuit:
+                groups[-1][1].append(index)
+            else:
+                groups.append((exercise.circuit, [index]))
+        once = Circuit(rounds=1)
+        return tuple((circuits.get(name, once), tuple(numbers)) for name, numbers in groups)
+
+    def with_patterns(self, change: Callable[[Pattern], Pattern]) -> Routine:
+        """Return the routine with each pattern of its own changed."""
+        exercises = tuple(
+            replace(
+                exercise,
+                phases=tuple(
+                    replace(phase, cue=change(phase.cue)) if isinstance(phase.cue, tuple) else phase
+                    for phase in exercise.phases
+                ),
+            )
+            for exercise in self.exercises
+        )
+        cues = tuple((name, change(pattern)) for name, pattern in self.cues)
+        return replace(self, cues=cues, exercises=exercises)
+
     def held_ms(self) -> dict[str, tuple[int, int]]:
         """Return for how long each muscle is held, left and right, in the order of the file.
 
-        An exercise with both sides together counts for both.
+        An exercise with both sides together counts for both; open holds count for nothing.
         """
         total: dict[str, tuple[int, int]] = {}
-        for exercise in self.exercises:
-            times = self.rounds * exercise.sets * exercise.reps
-            sides = ("left", "right") if None not in exercise.side_order else (None, None)
-            left_ms, right_ms = (times * exercise.side_hold_ms(side) for side in sides)
-            for muscle in dict.fromkeys(exercise.muscles):
-                before = total.get(muscle, (0, 0))
-                total[muscle] = (before[0] + left_ms, before[1] + right_ms)
+        for circuit, numbers in self.groups:
+            for exercise in (self.exercises[number] for number in numbers):
+                times = self.rounds * circuit.rounds
+                sides = exercise.side_order
+                left_ms, right_ms = (
+                    times * exercise.held_ms(side) if side in sides or None in sides else 0
+                    for side in ("left", "right")
+                )
+                for muscle in exercise.muscles:
+                    before = total.get(muscle, (0, 0))
+                    total[muscle] = (before[0] + left_ms, before[1] + right_ms)
         return total
 
     def mistake(self, path: Key, text: str) -> Mistake:
@@ -280,15 +227,18 @@ def parse(data: str | bytes, file: str) -> Routine:
         InputError: With all mistakes at once.
     """
     raw, origin = tables.parse(data, file)
+    remarks = list(_two_times(raw))
     try:
         routine = tables.read_table(_merge(raw), Routine)
     except TableError as error:
+        remarks += error.remarks
+    if remarks:
         called = _called(_raw_names(raw))
         mistakes = [
             _mistake(origin, called, remark.table, remark.path, remark.text + _belongs(remark.path))
-            for remark in error.remarks
+            for remark in remarks
         ]
-        raise InputError(sorted(mistakes)) from None
+        raise InputError(sorted(mistakes))
     return replace(routine, origin=origin)
 
 
@@ -314,10 +264,23 @@ def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:
             merged["exercise"].append(own)
             continue
         given = {name: value for name, value in usable.items() if name not in own}
+        if "phases" in own:
+            given = {name: given[name] for name in given if name not in _NOT_FOR_PHASES}
         if "hold_s" in own or (usable | own).get("sides", "together") == "together":
             given = {name: given[name] for name in given if name not in _SIDED}
         merged["exercise"].append(given | own)
     return merged
+
+
+def _two_times(raw: Mapping[str, Any]) -> Iterator[Remark]:
+    """Tell of exercises with phases that say besides how long to hold."""
+    exercises = raw.get("exercise")
+    for index, own in enumerate(exercises if isinstance(exercises, list) else ()):
+        if isinstance(own, dict) and "phases" in own:
+            for name in _HOLDS:
+                if name in own:
+                    text = f"`{name}` does not go with `phases`, which have their own times"
+                    yield Remark(("exercise", index), ("exercise", index, name), text)
 
 
 def _good_part(defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,6 +293,8 @@ def _good_part(defaults: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _SIDED = ("left_hold_s", "right_hold_s")
+_HOLDS = ("hold_s", "hold_max_s", *_SIDED)
+_NOT_FOR_PHASES = (*_HOLDS, "halfway", "mark_every_s", "countdown", "progression")
 
 
 def _raw_names(raw: Mapping[str, Any]) -> list[str]:
@@ -364,9 +329,15 @@ def _mistake(origin: tables.Source, called: list[str], table: Key, path: Key, te
                 path = default
         case ("defaults", *inner):
             prefix = "[defaults]: "
+        case ("circuit" | "cues" as outer, str(name), *inner):
+            prefix = f"[{outer}.{name}]: "
+        case ("circuit" | "cues" as outer,):
+            prefix, inner = f"[{outer}]: ", []
         case _:
             prefix, inner = "", []
-    prefix += "".join(f"{name}: " for name in inner)
+    for part in inner:
+        # "phases: 2: " counts like people do.
+        prefix = f"{prefix[:-2]} {part + 1}: " if isinstance(part, int) else f"{prefix}{part}: "
     return origin.mistake(path, prefix + text)
 
 

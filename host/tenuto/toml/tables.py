@@ -21,7 +21,7 @@ from tenuto.files import TEXT_BYTES_MAX
 
 from .complexity import excess
 from .lines import Lines
-from .rules import ElementError, cut, hint, show
+from .rules import ElementError, cut, hint, quoted, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .rules import Rule
 
 T = TypeVar("T")
+
+_NAME = r"[A-Za-z0-9_-]{1,32}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,46 @@ class Tables(Generic[T]):
         """Return the schema of an array of objects."""
         items = table_schema(self.cls)
         return {"type": "array", "items": items, "minItems": self.low, "maxItems": self.high}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A table whose keys are names that people choose, with a value of one rule for each."""
+
+    rule: Rule
+    count_max: int
+
+    def read(self, value: object) -> tuple[tuple[str, Any], ...]:
+        """Return each name with its value; raise TableError with all that is wrong."""
+        if not isinstance(value, dict):
+            raise ValueError(f"is {show(value)}, allowed is a table")  # noqa: TRY004
+        if len(value) > self.count_max:
+            raise ValueError(f"has {len(value)} names, allowed is at most {self.count_max}")
+        found: list[tuple[str, Any]] = []
+        remarks: list[Remark] = []
+        for name, item in value.items():
+            if not re.fullmatch(_NAME, name):
+                text = f"allowed is a name of letters, digits, - and _, not {quoted(name)}"
+                remarks.append(Remark((), (name,), text))
+                continue
+            try:
+                found.append((name, self.rule.read(item)))
+            except TableError as error:
+                remarks += [remark.inside(name) for remark in error.remarks]
+            except ValueError as error:
+                remarks.append(Remark.of(name, str(error)))
+        if remarks:
+            raise TableError(remarks)
+        return tuple(found)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of an object."""
+        return {
+            "type": "object",
+            "additionalProperties": self.rule.schema(),
+            "propertyNames": {"pattern": f"^{_NAME}$"},
+            "maxProperties": self.count_max,
+        }
 
 
 def is_required(field: dataclasses.Field[Any]) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from tenuto.routines.routine import Exercise
+    from tenuto.routines.exercise import Exercise
     from tenuto.sessions.device_clock import Skew
     from tenuto.sessions.events import Entry, Event, Record, SessionKey
 
