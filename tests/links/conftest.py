@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,19 @@ def bus_address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with private_bus(part("dbus-daemon")) as address:
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", address)
         yield address
+
+
+@pytest.fixture
+async def no_manager_left() -> AsyncIterator[None]:
+    """bleak keeps one D-Bus connection for each event loop, and lets go of it with the loop."""
+    from bleak.backends.bluezdbus import manager as bleak_manager
+
+    yield
+    manager = bleak_manager._global_instances.pop(asyncio.get_running_loop(), None)
+    if manager is not None and manager._bus is not None:
+        manager._bus.disconnect()
+        if manager._bus_watcher_task is not None:
+            await asyncio.wait({manager._bus_watcher_task})
 
 
 @pytest.fixture

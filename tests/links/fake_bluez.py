@@ -2,7 +2,8 @@
 """A small `org.bluez` on a private D-Bus: the outside world for bleak and for our agent.
 
 It speaks what bleak 3 and an agent need of BlueZ 5.82's interfaces, and behind its one device is
-the real `tenuto_core.Band`.
+the real `tenuto_core.Band`.  As there, a signal that stays the same is told of once in a scan, and
+the link to a band that has forgotten its bond is cut before the services are known.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ CHARACTERISTICS = {
 }
 OUTBOX = next(path for path, (uuid, _) in CHARACTERISTICS.items() if uuid == OUTBOX_UUID)
 MTU = 247
+CUT_AFTER_S = 0.05
 
 
 class BlueZError(Exception):
@@ -58,6 +60,10 @@ class FakeBlueZ:
         answers: what the agent said, a value or the name of an error.
         agents: what was registered and is still: sender, path and capability.
         log: the agent's life.
+        scans: how many have begun.
+        in_reach: whether the band is heard.
+        knows_host: whether the band has the bond that `device` may say is there.
+        starts_late: StartDiscovery is answered when this is set; None for at once.
     """
 
     def __init__(self, bus: MessageBus) -> None:
@@ -69,6 +75,10 @@ class FakeBlueZ:
         self.agents: dict[str, tuple[str, str]] = {}
         self.default: str | None = None
         self.log: list[str] = []
+        self.scans = 0
+        self.in_reach = True
+        self.knows_host = True
+        self.starts_late: asyncio.Event | None = None
         self.objects: dict[str, dict[str, dict[str, Variant]]] = {
             ADAPTER: {
                 _ADAPTER1: {
@@ -113,6 +123,12 @@ class FakeBlueZ:
     ) -> None:
         await self.bus.send(Message.new_signal(path, interface, member, signature, body))
 
+    async def die(self) -> None:
+        """End as if killed: the name goes, and nobody hears what has become of the objects."""
+        self.band.links.pop(self, None)  # type: ignore[call-overload]
+        self.close()
+        await self.bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
     async def power(self, on: bool) -> None:
         await self.set(ADAPTER, _ADAPTER1, Powered=Variant("b", on))
 
@@ -132,10 +148,15 @@ class FakeBlueZ:
 
     async def _answer(self, message: Message) -> None:
         method = getattr(self, f"_{message.interface}_{message.member}".replace(".", "_"), None)
-        if method is None:
-            reply = Message.new_error(
-                message, "org.freedesktop.DBus.Error.UnknownMethod", str(message.member)
+        is_there = message.path in ("/", "/org/bluez") or message.path in self.objects
+        if method is None or not is_there:
+            kind = "UnknownMethod" if is_there else "UnknownObject"
+            # With the line break that is there in BlueZ's own.
+            text = (
+                f'Method "{message.member}" with signature "{message.signature}" on interface '
+                f'"{message.interface}" doesn\'t exist\n'
             )
+            reply = Message.new_error(message, f"org.freedesktop.DBus.Error.{kind}", text)
         else:
             try:
                 signature, body = await method(message)
@@ -158,22 +179,35 @@ class FakeBlueZ:
     async def _org_bluez_Adapter1_StartDiscovery(self, _message: Message) -> Any:  # noqa: N802
         if not self.objects[ADAPTER][_ADAPTER1]["Powered"].value:
             raise BlueZError("org.bluez.Error.NotReady", "Resource Not Ready")
+        if self.starts_late is not None:
+            await self.starts_late.wait()
+        if self._discovering is not None:
+            raise BlueZError("org.bluez.Error.InProgress", "Operation already in progress")
+        self.scans += 1
         await self.set(ADAPTER, _ADAPTER1, Discovering=Variant("b", True))
         self._discovering = asyncio.create_task(self._discover(), name="discover")
         return "", []
 
     async def _org_bluez_Adapter1_StopDiscovery(self, _message: Message) -> Any:  # noqa: N802
-        if self._discovering is not None:
-            self._discovering.cancel()
+        if self._discovering is None:
+            raise BlueZError("org.bluez.Error.Failed", "No discovery started")
+        self._discovering.cancel()
+        self._discovering = None
+        if DEVICE in self.objects and "RSSI" in self.device:
+            del self.device["RSSI"]
+            body = [_DEVICE1, {}, ["RSSI"]]
+            await self._emit(DEVICE, _PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
         await self.set(ADAPTER, _ADAPTER1, Discovering=Variant("b", False))
         return "", []
 
     async def _discover(self) -> None:
         while True:
             await asyncio.sleep(0.1)
+            if not self.in_reach:
+                continue
             if DEVICE not in self.objects:
                 await self._add(DEVICE, {_DEVICE1: self._new_device()})
-            elif not self.device["Connected"].value:
+            elif not self.device["Connected"].value and "RSSI" not in self.device:
                 await self.set(DEVICE, _DEVICE1, RSSI=Variant("n", -55))
 
     @staticmethod
@@ -201,10 +235,12 @@ class FakeBlueZ:
                 await self._remove(path)
         return "", []
 
-    async def _org_bluez_Device1_Connect(self, message: Message) -> Any:  # noqa: N802
-        if message.path not in self.objects:
-            raise BlueZError("org.freedesktop.DBus.Error.UnknownObject", "no such object")
+    async def _org_bluez_Device1_Connect(self, _message: Message) -> Any:  # noqa: N802
         await self.set(DEVICE, _DEVICE1, Connected=Variant("b", True))
+        if self.paired and not self.knows_host:
+            # The kernel: PIN or Key Missing, then Authentication Failure.
+            asyncio.get_running_loop().call_later(CUT_AFTER_S, self._cut)
+            return "", []
         await self._add(
             SERVICE,
             {
@@ -226,6 +262,11 @@ class FakeBlueZ:
         self.peer = HostConnection(self.band.band)
         await self.set(DEVICE, _DEVICE1, ServicesResolved=Variant("b", True))
         return "", []
+
+    def _cut(self) -> None:
+        task = asyncio.ensure_future(self._disconnect())
+        self._helpers.add(task)
+        task.add_done_callback(self._helpers.discard)
 
     async def _org_bluez_Device1_Disconnect(self, _message: Message) -> Any:  # noqa: N802
         await self._disconnect()

@@ -28,12 +28,11 @@ from tenuto.links.scan import HEART_RATE, TENUTO
 from tenuto.wearables.strap import Strap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.links.fake_bluez import FakeBlueZ
 
-pytestmark = [pytest.mark.slow, pytest.mark.real_time]
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.usefixtures("no_manager_left")]
 
 
 class Person:
@@ -51,19 +50,6 @@ class Person:
         if not self._answers:
             await asyncio.sleep(100)
         return self._answers.pop(0)
-
-
-@pytest.fixture(autouse=True)
-async def no_manager_left() -> AsyncIterator[None]:
-    """bleak keeps one D-Bus connection for each event loop, and lets go of it with the loop."""
-    from bleak.backends.bluezdbus import manager as bleak_manager
-
-    yield
-    manager = bleak_manager._global_instances.pop(asyncio.get_running_loop(), None)
-    if manager is not None and manager._bus is not None:
-        manager._bus.disconnect()
-        if manager._bus_watcher_task is not None:
-            await asyncio.wait({manager._bus_watcher_task})
 
 
 def adapter(tmp_path: Path, person: Person | None = None) -> BleAdapter:

@@ -111,8 +111,9 @@ def log_to_stderr(level: int) -> None:
         level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", handlers=[_ToStderr()]
     )
     logging.getLogger("tenuto").setLevel(level)
-    # Its warnings are about what Tenuto notices itself and says in words for people.
-    logging.getLogger("bumble").setLevel(logging.ERROR)
+    # Their warnings are about what Tenuto notices itself and says in words for people.
+    for library in ("bleak", "bumble"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def parse_date(text: str) -> date:

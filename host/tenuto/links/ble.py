@@ -76,6 +76,8 @@ CONNECT_TIMEOUT_S = 20.0
 PAIR_TIMEOUT_S = 30.0
 PAIR_BY_HAND_TIMEOUT_S = 90.0
 """With a person who has to read and type a number in between."""
+LOST_LOOK_S = 1.0
+"""How often it looks whether the radio is lost while it scans."""
 FRESH_S = 20.0
 """BlueZ forgets a device that it has not heard for 30 s."""
 LATE_TIMEOUT_S = 60.0
@@ -209,6 +211,7 @@ class BleAdapter:
             self._open = radio
         else:
             self._open = _opened(radio or Radio())
+        self._opening = asyncio.Lock()
         self._turn = asyncio.Lock()
         self._connecting = 0
         self._quiet = asyncio.Event()
@@ -234,17 +237,16 @@ class BleAdapter:
         Raises:
             LinkError: there is none, or it cannot be used.
         """
-        why = None if self._radio_now is None else self._radio_now.lost()
-        if self._radio_now is not None and why is not None:
-            lost, self._radio_now = self._radio_now, None
-            _log.warning("adapter=%s reason=%s %s; opening it anew", self.name, why.reason, why)
-            with suppress(LinkError):
-                async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
-                    await lost.close()
-        if self._radio_now is None:
-            async with link_errors(f"opening the adapter {self.name}"):
-                self._radio_now = await self._open()
-        return self._radio_now
+        async with self._opening:
+            why = None if self._radio_now is None else self._radio_now.lost()
+            if self._radio_now is not None and why is not None:
+                lost, self._radio_now = self._radio_now, None
+                _log.warning("adapter=%s reason=%s %s", self.name, why.reason, why)
+                await _close(lost)
+            if self._radio_now is None:
+                async with link_errors(f"opening the adapter {self.name}"):
+                    self._radio_now = await self._open()
+            return self._radio_now
 
     async def close(self) -> None:
         """Stop scanning and let go of the radio; what is connected was let go of before."""
@@ -260,9 +262,7 @@ class BleAdapter:
             await asyncio.wait(leaving, timeout=CANCEL_GRACE_S)
         radio, self._radio_now = self._radio_now, None
         if radio is not None:
-            with suppress(LinkError):
-                async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
-                    await radio.close()
+            await _close(radio)
 
     # --- hearing
 
@@ -399,7 +399,7 @@ class BleAdapter:
                 self._stir.clear()
                 left_s = min(watcher.until_s for watcher in self._watchers) - self._scanned()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, left_s)):
+                    async with asyncio.timeout(min(max(0.0, left_s), LOST_LOOK_S)):
                         await self._stir.wait()
                 lost = radio.lost()
                 if lost is not None:
@@ -642,6 +642,12 @@ class BleAdapter:
             client = BleakClient(target, timeout=CONNECT_TIMEOUT_S, **radio.kwargs(radio.client))
             self._ended_early.pop(client.address, None)
             await limited(client.unpair(), LEAVE_TIMEOUT_S)
+
+
+async def _close(radio: Radio) -> None:
+    with suppress(LinkError):
+        async with link_errors("closing"), asyncio.timeout(GATT_TIMEOUT_S):
+            await radio.close()
 
 
 def _opened(radio: Radio) -> Callable[[], Awaitable[Radio]]:
