@@ -145,13 +145,16 @@ def spooled(source: BinaryIO, bytes_max: int = SPOOLED_BYTES_MAX) -> BinaryIO:
     return file
 
 
-def write_private(path: Path, content: str | bytes, *, make_folder: bool = True) -> None:
+def write_private(
+    path: Path, content: str | bytes, *, make_folder: bool = True, to_disk: bool = True
+) -> None:
     """Write a file with mode 0600 anew: in whole or not at all, also at a power cut.
 
     Text goes out as UTF-8.
 
     Args:
         make_folder: Make folders that are missing, with mode 0700.
+        to_disk: Wait until the disk has it; else it outlives this process, but no power cut.
 
     Raises:
         OSError: it cannot be written; what was there before still is.
@@ -165,7 +168,8 @@ def write_private(path: Path, content: str | bytes, *, make_folder: bool = True)
         with os.fdopen(number, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if to_disk:
+                os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

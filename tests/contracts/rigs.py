@@ -12,6 +12,7 @@ import random
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,21 +21,28 @@ from tenuto.links.ble import BleAdapter, pair
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
+from tenuto.routines.adjust import AS_WRITTEN, Adjustment
+from tenuto.routines.library import Library
+from tenuto.routines.routine import parse
 from tenuto.shipped import shipped
 from tenuto.simulator import SimulatedWearable, World
+from tenuto.simulator.peripheral import SimulatedPeripheral
 from tenuto.state.keys import KeyStore
 from tenuto.wearables import registry
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.model import BuildContext, Capability, Model
+from tests.control.rig import SHORT
 from tests.daemon.rig import RecordingMotor, utc_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from tenuto.routines.compile import CompiledPlan
     from tenuto.wearables.base import Driver
 
 
+ROUTINE = parse(SHORT, "short.toml")
 AWAY_S = 25.0
 NOTICED_S = 6.0
 """Longer than a link lasts on which nothing is heard."""
@@ -48,6 +56,7 @@ class Rig:
 
     Attributes:
         model: whose driver it is.
+        wearable: as it is configured.
         driver: not connected yet.
         edges: returns what the motor did so far, as (s, strength in %; 0 is off).
         lose: breaks the link, as the world does.
@@ -58,6 +67,7 @@ class Rig:
     """
 
     model: Model
+    wearable: Wearable
     driver: Driver
     edges: Callable[[], list[tuple[float, int]]]
     lose: Callable[[], Awaitable[None]]
@@ -68,6 +78,16 @@ class Rig:
     stranger: Callable[[], Awaitable[Driver]] | None = None
     lost: int = field(default=0, init=False)
     _before: int | None = field(default=None, init=False)
+
+    def compile(self, adjustment: Adjustment = AS_WRITTEN) -> CompiledPlan:
+        """Return the plan of `ROUTINE` as the device can play it."""
+        feel = None if self.model.feel is None else self.model.feel(self.wearable)
+        return Library().compile(ROUTINE, adjustment, feel)
+
+    @cached_property
+    def compiled(self) -> CompiledPlan:
+        """The plan that is played."""
+        return self.compile()
 
     def can(self, capability: Capability) -> bool:
         return capability in self.model.capabilities
@@ -87,7 +107,9 @@ class Rig:
         return [edge for edge in self.edges()[self._before or 0 :] if edge[1]]
 
 
-def _edges_of(device: SimulatedWearable) -> Callable[[], list[tuple[float, int]]]:
+def _edges_of(
+    device: SimulatedWearable | SimulatedPeripheral,
+) -> Callable[[], list[tuple[float, int]]]:
     return lambda: [(edge.loop_s, edge.strength_pct) for edge in device.motor.edges]
 
 
@@ -98,7 +120,7 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
     assert model.build is not None
     async with World(seed=1) as world:
         device = await model.simulate(world, "wrist", None)
-        assert isinstance(device, SimulatedWearable)
+        assert isinstance(device, (SimulatedWearable, SimulatedPeripheral))
         adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
 
         def context(found: BleAdapter) -> BuildContext:
@@ -119,6 +141,7 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
             await pair(adapter, device.address)
 
         async def stranger() -> Driver:
+            assert isinstance(device, SimulatedWearable)
             device.lets_in = False
             other = BleAdapter(radio_of(await world.adapter("stranger")), name="stranger")
             return await registry.build_driver(wearable, context(other))
@@ -137,6 +160,7 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
         driver = await registry.build_driver(wearable, context(adapter))
         yield Rig(
             model,
+            wearable,
             driver,
             edges=_edges_of(device),
             lose=lose,
@@ -174,6 +198,7 @@ async def in_process(model: Model) -> AsyncIterator[Rig]:
 
     yield Rig(
         model,
+        Wearable(id="wrist", link="simulated"),
         BandDriver(link),
         edges=lambda: [(began_s + at_ms / 1000, strength) for at_ms, strength in motor.edges],
         lose=lose,
@@ -216,6 +241,7 @@ async def by_cable(model: Model) -> AsyncIterator[Rig]:
         )
         yield Rig(
             model,
+            Wearable(id="wrist", link="simulated"),
             driver,
             edges=_edges_of(device),
             lose=lose,

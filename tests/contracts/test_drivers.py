@@ -16,14 +16,12 @@ import pytest
 from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.routines.adjust import Adjustment
 from tenuto.routines.library import Library
-from tenuto.routines.routine import parse
 from tenuto.sessions.commands import Verb
 from tenuto.wearables import registry
 from tenuto.wearables.model import Capability
 from tenuto_core import vocab
 from tests.contracts import throwaway_model
-from tests.contracts.rigs import Rig, rigs_of
-from tests.control.rig import SHORT
+from tests.contracts.rigs import ROUTINE, Rig, rigs_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -32,10 +30,8 @@ if TYPE_CHECKING:
 
 MODELS = {**registry.models(), throwaway_model.MODEL.id: throwaway_model.MODEL}
 _RIGS = [(model_id, name) for model_id, model in MODELS.items() for name in rigs_of(model)]
-COMPILED = Library().compile(parse(SHORT, "short.toml"))
-WEAK = Library().compile(parse(SHORT, "short.toml"), Adjustment(strength_pct=50))
 OTHER = Library().plan("lower-back")
-LASTS_S = COMPILED.plan.duration_ms / 1000
+LASTS_S = Library().compile(ROUTINE).plan.duration_ms / 1000
 
 
 @pytest.fixture(
@@ -90,12 +86,12 @@ class Follower:
 async def ready(rig: Rig) -> None:
     """Connected, with the plan in its hands."""
     await rig.connect()
-    await rig.driver.upload(COMPILED.plan_id, COMPILED.data)
+    await rig.driver.upload(rig.compiled.plan_id, rig.compiled.data)
 
 
 async def start(rig: Rig) -> None:
     await ready(rig)
-    await rig.driver.command(Verb.START, COMPILED.plan_id)
+    await rig.driver.command(Verb.START, rig.compiled.plan_id)
 
 
 async def back(rig: Rig) -> None:
@@ -106,6 +102,12 @@ async def back(rig: Rig) -> None:
                 return await rig.connect()
             except LinkError:
                 await asyncio.sleep(1)
+
+
+async def go_on(rig: Rig) -> None:
+    """Resume where the session was paused because the device was gone."""
+    if rig.driver.hosts_player and (await rig.driver.status()).state == "paused":
+        await rig.driver.command(Verb.RESUME, rig.compiled.plan_id)
 
 
 async def until(happened: Callable[[], bool], timeout_s: float = 60.0) -> None:
@@ -129,7 +131,7 @@ async def test_it_says_who_it_is_and_is_the_same_again(rig: Rig) -> None:
     again = await rig.driver.connect(lambda: None)
     assert first.name
     assert first.boot_id == again.boot_id
-    assert first.plan_bytes_max >= len(COMPILED.data)
+    assert first.plan_bytes_max >= len(rig.compiled.data)
     assert (await rig.driver.status()).playing is False
 
 
@@ -138,9 +140,9 @@ async def test_a_loss_is_told_once_and_ends_what_waits(rig: Rig) -> None:
     await rig.lose()
     await until(lambda: rig.lost == 1)
     with pytest.raises(LinkError):
-        await rig.driver.status()
+        await rig.driver.upload(OTHER.plan_id, OTHER.data)
     await back(rig)
-    await rig.driver.status()
+    await rig.driver.upload(OTHER.plan_id, OTHER.data)
     await rig.driver.disconnect()
     await asyncio.sleep(5)
     assert rig.lost == 1, "who lets go is not told that it is lost"
@@ -161,8 +163,8 @@ async def test_its_clock_goes_as_the_time_does(rig: Rig) -> None:
 
 async def test_a_plan_is_there_wholly_and_can_be_read_back(rig: Rig) -> None:
     await ready(rig)
-    assert (await rig.driver.status()).plan_id == COMPILED.plan_id
-    assert await rig.driver.read_plan(COMPILED.plan_id) == COMPILED.data
+    assert (await rig.driver.status()).plan_id == rig.compiled.plan_id
+    assert await rig.driver.read_plan(rig.compiled.plan_id) == rig.compiled.data
     assert await rig.driver.read_plan(OTHER.plan_id) is None
 
 
@@ -176,8 +178,8 @@ async def test_an_upload_that_is_cut_changes_nothing(rig: Rig, after_s: float) -
         await uploading
     await back(rig)
     held = (await rig.driver.status()).plan_id
-    assert held in (COMPILED.plan_id, OTHER.plan_id)
-    whole = COMPILED.data if held == COMPILED.plan_id else OTHER.data
+    assert held in (rig.compiled.plan_id, OTHER.plan_id)
+    whole = rig.compiled.data if held == rig.compiled.plan_id else OTHER.data
     assert held is not None
     assert await rig.driver.read_plan(held) == whole
 
@@ -188,8 +190,8 @@ async def test_a_plan_that_is_damaged_or_too_large_is_refused(rig: Rig) -> None:
     for data in (damaged, OTHER.data * 20):
         with pytest.raises(RefusedError):
             await rig.driver.upload(OTHER.plan_id, data)
-    assert (await rig.driver.status()).plan_id == COMPILED.plan_id
-    assert await rig.driver.read_plan(COMPILED.plan_id) == COMPILED.data
+    assert (await rig.driver.status()).plan_id == rig.compiled.plan_id
+    assert await rig.driver.read_plan(rig.compiled.plan_id) == rig.compiled.data
 
 
 # --- commands
@@ -198,19 +200,19 @@ async def test_a_plan_that_is_damaged_or_too_large_is_refused(rig: Rig) -> None:
 async def test_a_command_that_is_repeated_is_obeyed_once(rig: Rig) -> None:
     await ready(rig)
     for _ in range(2):
-        await rig.driver.command(Verb.START, COMPILED.plan_id, command_id=7)
+        await rig.driver.command(Verb.START, rig.compiled.plan_id, command_id=7)
     first = await rig.driver.status()
     assert first.playing
-    await rig.driver.command(Verb.PAUSE, COMPILED.plan_id, command_id=8)
-    await rig.driver.command(Verb.RESUME, COMPILED.plan_id, command_id=9)
-    await rig.driver.command(Verb.PAUSE, COMPILED.plan_id, command_id=8)
+    await rig.driver.command(Verb.PAUSE, rig.compiled.plan_id, command_id=8)
+    await rig.driver.command(Verb.RESUME, rig.compiled.plan_id, command_id=9)
+    await rig.driver.command(Verb.PAUSE, rig.compiled.plan_id, command_id=8)
     now = await rig.driver.status()
     assert (now.state, now.session) == (first.state, first.session)
 
 
 async def test_what_is_refused_changes_nothing(rig: Rig) -> None:
     await ready(rig)
-    for verb, plan_id in ((Verb.PAUSE, COMPILED.plan_id), (Verb.START, OTHER.plan_id)):
+    for verb, plan_id in ((Verb.PAUSE, rig.compiled.plan_id), (Verb.START, OTHER.plan_id)):
         before = await rig.driver.status()
         with pytest.raises(RefusedError) as refused:
             await rig.driver.command(verb, plan_id)
@@ -237,6 +239,7 @@ async def test_the_log_has_neither_hole_nor_double_whatever_the_link_does(rig: R
         await rig.lose()
         await back(rig)
         await log.follow(rig)
+        await go_on(rig)
     await until(lambda: bool(log.of(vocab.SESSION_ENDED)), 2 * LASTS_S)
     numbers = [record.seq for record in log.records]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
@@ -272,7 +275,7 @@ async def test_stops_at_once(rig: Rig) -> None:
     await start(rig)
     await until(lambda: bool(rig.edges()) and rig.edges()[-1][1] > 0)
     asked_s = asyncio.get_running_loop().time()
-    await rig.driver.command(Verb.STOP, COMPILED.plan_id)
+    await rig.driver.command(Verb.STOP, rig.compiled.plan_id)
     assert not (await rig.driver.status()).playing
     await asyncio.sleep(LASTS_S)
     assert rig.edges()[-1][1] == 0
@@ -292,7 +295,7 @@ async def test_plays_alone(rig: Rig) -> None:
 
 
 async def test_confirms(rig: Rig) -> None:
-    """What the log says was felt, was."""
+    """What the log says was felt, was; all of it, on what plays alone."""
     log = Follower()
     await start(rig)
     await until(lambda: bool(rig.pulses))
@@ -301,16 +304,24 @@ async def test_confirms(rig: Rig) -> None:
     await rig.bring_back()
     await back(rig)
     await log.follow(rig)
+    await go_on(rig)
     await until(lambda: bool(log.of(vocab.SESSION_ENDED)), 2 * LASTS_S)
-    said = sum(len(COMPILED.plan.patterns[record.a]) for record in log.of(vocab.CUE))
-    assert (said == len(rig.pulses)) is rig.can(Capability.CONFIRMS)
+    unfelt = {record.b for record in log.of(vocab.UNFELT)}
+    felt = [record for record in log.of(vocab.CUE) if record.seq not in unfelt]
+    said = sum(len(rig.compiled.plan.patterns[record.a]) for record in felt)
+    assert (said <= len(rig.pulses)) is rig.can(Capability.CONFIRMS)
+    if rig.can(Capability.PLAYS_ALONE):
+        assert said == len(rig.pulses)
+    if rig.driver.hosts_player:
+        assert len(unfelt) >= rig.can(Capability.CONFIRMS)
 
 
 async def test_strength(rig: Rig) -> None:
     """A plan at half strength is weaker, or feels as it always does."""
+    weak = rig.compile(Adjustment(strength_pct=50))
     await rig.connect()
-    await rig.driver.upload(WEAK.plan_id, WEAK.data)
-    await rig.driver.command(Verb.START, WEAK.plan_id)
+    await rig.driver.upload(weak.plan_id, weak.data)
+    await rig.driver.command(Verb.START, weak.plan_id)
     await until(lambda: bool(rig.pulses))
     assert (rig.pulses[0][1] < 100) is rig.can(Capability.STRENGTH)
 

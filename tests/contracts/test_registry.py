@@ -163,10 +163,7 @@ def test_a_plug_in_is_asked_only_where_it_is_needed(plug_in: Path) -> None:
     [
         (
             'model = "bnad"',
-            (
-                "tenuto.toml:5: wearable 'door': `model` is the text 'bnad', allowed is one of "
-                '"band"; did you mean "band"?'
-            ),
+            "tenuto.toml:5: wearable 'door': `model` is the text 'bnad', allowed is one of \"band\"",
         ),
         ('model = "heart"', "`model` is the text 'heart', allowed is one of \"band\""),
         ("model = 3", "`model` is 3, allowed is one of"),
@@ -210,10 +207,9 @@ def test_a_scan_promises_only_what_a_row_delivers() -> None:
         Found(address="D", services=frozenset({TENUTO, HEART_RATE})),
     ]
     told = registry.ordered(heard, everything=False)
-    assert [(one.address, model and model.id) for one, model in told] == [
-        ("D", "band"),
-        ("C", "heart"),
-    ]
+    known = {one.address: model and model.id for one, model in told}
+    assert (known["D"], known["B"]) == ("band", "alert")
+    assert next(iter(known)) == "D", "what buzzes and is ours comes first"
     for one, model in told:
         assert model is not None
         assert model.build or model.build_sensor

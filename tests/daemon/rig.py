@@ -15,6 +15,7 @@ from tenuto.history import HistorySink, Store
 from tenuto.routines.library import Library
 from tenuto.sessions.events import Entry, Record, SessionEnded
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.hosted import HostedDriver
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
@@ -96,7 +97,7 @@ class Collector:
 @asynccontextmanager
 async def daemon_for(
     path: Path,
-    bands: Mapping[str, Link | BandDriver],
+    bands: Mapping[str, Link | BandDriver | HostedDriver],
     *sinks: Any,
     seed: int = 1,
     skews: ClockStore | None = None,
@@ -116,7 +117,7 @@ async def daemon_for(
             skews=skews,
         )
         for name, band in bands.items():
-            driver = band if isinstance(band, BandDriver) else BandDriver(band)
+            driver = band if isinstance(band, (BandDriver, HostedDriver)) else BandDriver(band)
             hub.add(name, None, driver, slots)
         task = asyncio.create_task(hub.run(), name="daemon")
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A link without a radio: the host's end and a `tenuto_core` band in one process.
 
-For developers and tests; the simulated wearable with its radio is in `tenuto.simulator`.
+For developers and tests, and for devices that can only buzz, whose player the host is; the
+simulated wearable with its radio is in `tenuto.simulator`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto_core import wire
@@ -28,15 +29,26 @@ class InProcessBand:
 
     Args:
         boot_id: See `Band`.
+        on_poke: Called when it has done what was due; must not wait or raise.
+        parts: Further arguments of `Band`.
 
     Attributes:
         band: The real thing, to press its button and read its log.
     """
 
-    def __init__(self, motor: Motor, boot_id: int = 1, name: str = "memory") -> None:
+    def __init__(
+        self,
+        motor: Motor,
+        boot_id: int = 1,
+        name: str = "memory",
+        *,
+        on_poke: Callable[[], None] = lambda: None,
+        **parts: Any,  # noqa: ANN401 - those of `Band`
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._start_s = self._loop.time()
-        self.band = Band(motor, boot_id, name, 0)
+        self._on_poke = on_poke
+        self.band = Band(motor, boot_id, name, 0, **parts)
         self._timer: asyncio.TimerHandle | None = None
         # In the order in which they came, unlike a set, so that a seed always gives the same.
         self.links: dict[InProcessLink, None] = {}
@@ -48,10 +60,10 @@ class InProcessBand:
 
     def poke(self) -> None:
         """Let the band do what is due, send what it has to say, and sleep again."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.sleep()
         self.band.advance(self.now_ms)
+        self.band.settle(self.now_ms)
+        self._on_poke()
         due = [self.band.due_ms]
         for link in list(self.links):
             link.pump(self.now_ms)
@@ -59,6 +71,12 @@ class InProcessBand:
         times = [time for time in due if time is not None]
         if times:
             self._timer = self._loop.call_at(self._start_s + min(times) / 1000, self.poke)
+
+    def sleep(self) -> None:
+        """Do nothing more until the next `poke`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def press(self, held_ms: int) -> None:
         """Press the button now and let go after `held_ms`."""

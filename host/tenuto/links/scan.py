@@ -13,6 +13,7 @@ TENUTO = "c6a10000-7f2d-4f0e-9d5b-2a4e7e6b1f10"
 DEVICES_MAX = 500
 """A crowded hall has a few hundred; what changes its address all the time must not fill us up."""
 HEART_RATE = "0000180d-0000-1000-8000-00805f9b34fb"
+IMMEDIATE_ALERT = "00001802-0000-1000-8000-00805f9b34fb"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

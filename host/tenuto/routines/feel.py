@@ -42,7 +42,8 @@ class Feel:
             only be counted.
         gap_ms: The shortest pause between two pulses that are felt apart.
         pulses_max: Of one pattern.
-        whole_pattern: Whether it takes a pattern in one message; else each pulse by itself.
+        whole_pattern: Whether it takes a pattern in one message and plays it by itself; else each
+            pulse is sent when it is due.
         ends_by_itself: Whether a pulse ends without another message.
         lead_ms: From the moment at which the host sends a pulse until it is usually felt.
     """
@@ -61,6 +62,8 @@ class Feel:
         """Refuse what no motor is like."""
         if self.strengths < 1 or self.gap_ms < 0 or not 0 <= self.lead_ms <= 255:
             raise ValueError(f"a motor cannot be like this: {self}")
+        if self.whole_pattern and not self.ends_by_itself:
+            raise ValueError("a device that plays whole patterns ends them by itself")
         if not MIN_PULSE_MS <= self.pulse_ms_min <= self.pulse_ms_max <= MAX_PULSE_MS:
             raise ValueError(f"pulses of {self.pulse_ms_min} to {self.pulse_ms_max} ms")
 

@@ -7,12 +7,10 @@ import asyncio
 import math
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .hardware import Button, HeartSensor
 
 _BREATH_S = 4.5
 _BPM_MIN, _BPM_MAX = 30.0, 220.0
@@ -29,6 +27,20 @@ class Press:
 
     at_s: float
     duration_ms: float = 80.0
+
+
+class FeelsBeats(Protocol):
+    """A sensor of whatever device."""
+
+    def beat(self, bpm: int, *, contact: bool = True, rr: tuple[int, ...] = ()) -> None:
+        """Take in a measurement; see `hardware.HeartSensor`."""
+
+
+class CanBePressed(Protocol):
+    """A button of whatever device."""
+
+    def press(self, duration_ms: float = 80.0, *, after_ms: float = 0.0) -> None:
+        """Press it; see `hardware.Button`."""
 
 
 class VirtualPerson:
@@ -82,7 +94,7 @@ class VirtualPerson:
         self._bpm = start_bpm
         self._effort = 0.0
         self._updated_s: float | None = None
-        self._heart: HeartSensor | None = None
+        self._heart: FeelsBeats | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -105,7 +117,7 @@ class VirtualPerson:
         self._update()
         self._effort = effort
 
-    def put_on(self, heart: HeartSensor, button: Button) -> None:
+    def put_on(self, heart: FeelsBeats, button: CanBePressed) -> None:
         """Wear it: the heart is felt and the presses come from now on."""
         self.take_off()
         self._heart = heart

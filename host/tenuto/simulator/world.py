@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto.errors import TenutoError
 from tenuto.links.radios.bumble import BumbleAdapter
@@ -13,6 +13,7 @@ from tenuto.links.radios.bumble import BumbleAdapter
 from .board import BoardReset, FirmwareError, SimulatedBoard
 from .controller import power_on_device
 from .hardware import EDGES_MAX, Battery, Button, HeartSensor, Motor
+from .peripheral import SimulatedPeripheral
 from .radio import Radio
 from .usb import UsbCable
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     from .hardware import I2cChip
     from .person import VirtualPerson
 
+_D = TypeVar("_D", bound=SimulatedPeripheral)
+
 WEARABLES_MAX = 0xFFFF
+DEVICES_MAX = 0xFF
 _LET_IN_FIRST_S = 0.4
 _LET_IN_ANOTHER_S = 4.0
 """Between a host's connecting and the wearer's hand at the button: a host that was let in before is
@@ -228,6 +232,7 @@ class World:
             interval_ms=forced_interval_ms,
         )
         self.wearables: dict[str, SimulatedWearable] = {}
+        self.devices: dict[str, SimulatedPeripheral] = {}
         self._interval_ms = interval_ms
         self._supervision_ms = supervision_ms
         self._edges_max = edges_max
@@ -256,6 +261,8 @@ class World:
             if wearable.person is not None:
                 wearable.person.take_off()
             await wearable.stop()
+        for device in self.devices.values():
+            await device.stop()
 
     async def add_wearable(
         self,
@@ -285,8 +292,7 @@ class World:
             TenutoError: the name is taken or the room is full.
             FirmwareError: the firmware could not be started.
         """
-        if id in self.wearables:
-            raise TenutoError(f"there is a wearable {id!r} already")
+        self._check_free(id)
         index = len(self.wearables) + 1
         if index > WEARABLES_MAX:
             raise TenutoError(f"a world has room for {WEARABLES_MAX} wearables")
@@ -305,6 +311,27 @@ class World:
         await wearable.boot()
         self.wearables[id] = wearable
         return wearable
+
+    def free_address(self) -> str:
+        """Return an address for the next device that is no board of ours."""
+        return f"C1:00:00:00:00:{len(self.devices) + 1:02X}"
+
+    async def add_device(self, device: _D) -> _D:
+        """Put a device into the room that is no board of ours, and switch it on.
+
+        Raises:
+            TenutoError: the name is taken or the room is full.
+        """
+        self._check_free(device.id)
+        if len(self.devices) >= DEVICES_MAX:
+            raise TenutoError(f"a world has room for {DEVICES_MAX} devices of others")
+        await device.boot()
+        self.devices[device.id] = device
+        return device
+
+    def _check_free(self, id: str) -> None:  # noqa: A002  see `add_wearable`
+        if id in self.wearables or id in self.devices:
+            raise TenutoError(f"there is a wearable {id!r} already")
 
     async def adapter(
         self, name: str = "host", *, keystore: KeyStore | None = None

@@ -138,6 +138,8 @@ class BandDriver:
         is_new: whether the band got a key when it was reached last.
     """
 
+    hosts_player = False
+
     def __init__(
         self,
         link: Link,
@@ -429,6 +431,10 @@ class BandDriver:
         self._on_lost = _nothing
         self._end_waits()
         await self._link.disconnect()
+
+    async def close(self) -> None:
+        """See `base.Driver`."""
+        await self.disconnect()
 
     def _lost(self) -> None:
         on_lost, self._on_lost = self._on_lost, _nothing

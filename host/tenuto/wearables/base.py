@@ -80,8 +80,14 @@ class Driver(Protocol):
     """One wearable.  Every method but `disconnect` may raise LinkError."""
 
     name: str
-    heard_s: float
-    """The loop's time when something was last heard of it."""
+    hosts_player: bool
+    """Whether this process plays the plan: then it can be stopped and its log is followed also
+    while the device is out of reach."""
+
+    @property
+    def heard_s(self) -> float:
+        """The loop's time when something was last heard of it."""
+        ...
 
     @property
     def rssi_dbm(self) -> int | None:
@@ -93,7 +99,10 @@ class Driver(Protocol):
         ...
 
     async def disconnect(self) -> None:
-        """Let go; what plays goes on playing."""
+        """Let go; what plays on the wearable goes on playing."""
+
+    async def close(self) -> None:
+        """Let go for good, as when this process ends; `connect` begins anew all the same."""
 
     async def status(self) -> Status:
         """Ask what it does."""

@@ -154,6 +154,8 @@ class Supervisor:
                 await self._keep_connected()
         finally:
             self.state = SupervisorState.IDLE
+            with self._failures_logged():
+                await self._driver.close()
 
     async def _keep_connected(self) -> None:
         backoff, loop = Backoff(self._rng), asyncio.get_running_loop()
@@ -309,7 +311,8 @@ class Supervisor:
         )
 
     def _reached(self) -> Identity:
-        if not self.connected.is_set() or self._identity is None:
+        is_here = self.connected.is_set() or self._driver.hosts_player
+        if not is_here or self._identity is None:
             raise self.problem or LinkError(LinkReason.LOST, f"{self.name} is out of reach")
         return self._identity
 

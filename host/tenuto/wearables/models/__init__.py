@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import band, heart
+from . import alert, band, heart
 
-BUILT_IN = (band.MODEL, heart.MODEL)
+BUILT_IN = (band.MODEL, alert.MODEL, heart.MODEL)
 """All of them; the first is meant where a [[wearable]] does not say its model."""

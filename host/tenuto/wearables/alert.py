@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""A device with the Immediate Alert service (0x1802) of Bluetooth: a tag, a band, a key finder.
+
+A level is written when a pulse begins, and level 0 when it ends.  The service knows no answer to
+that; but what a device is asked afterwards, it answers only once it has the level before it, so any
+value that can be read confirms a pulse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tenuto.errors import LinkError, LinkReason
+from tenuto.links.ble import ALERT_UUID, at_address, read_firmware
+from tenuto.links.gatt import GATT_TIMEOUT_S, characteristic, limited, read, subscribe
+from tenuto.links.radios.errors import link_errors
+from tenuto.links.scan import IMMEDIATE_ALERT
+
+from .buzzer import Answer, Told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bleak import BleakClient
+    from bleak.backends.characteristic import BleakGATTCharacteristic
+
+    from tenuto.links.ble import BleAdapter
+    from tenuto.routines.feel import Feel
+    from tenuto.routines.haptics import Pattern
+    from tenuto.sessions.heart import Measurement
+
+    from .buzzer import Said, Shown
+
+_log = logging.getLogger(__name__)
+
+BATTERY_UUID = "2a19"
+BUTTON_UUID = "ffe1"
+"""Of iTag and its like: it notifies of each press."""
+LEVELS = {"mild": 1, "high": 2}
+_NO_ALERT = 0
+
+
+class AlertBuzzer:
+    """One such device; see `buzzer.Buzzer`.
+
+    Args:
+        adapter: The radio.
+        address: Of the device.
+        feel: What its motor can do.
+        level: What is written for a pulse, 1 or 2.
+        is_bonded: Whether it obeys only a computer that it has a bond with.
+    """
+
+    def __init__(
+        self,
+        adapter: BleAdapter,
+        address: str,
+        feel: Feel,
+        *,
+        level: int = LEVELS["high"],
+        is_bonded: bool = False,
+    ) -> None:
+        self.name = address
+        self.feel = feel
+        self.rssi_dbm: int | None = None
+        self._adapter = adapter
+        self._address = address
+        self._level = level
+        self._is_bonded = is_bonded
+        self._client: BleakClient | None = None
+        self._alert: BleakGATTCharacteristic | None = None
+        self._proof: BleakGATTCharacteristic | None = None
+        self._asking = asyncio.Lock()
+        self._writing = asyncio.Lock()
+
+    async def connect(
+        self,
+        on_lost: Callable[[], None],
+        on_answer: Callable[[Answer], None],
+        on_heart: Callable[[Measurement], None],  # noqa: ARG002 - it has no sensor
+    ) -> Told:
+        """Connect, look what it offers, and switch its motor off."""
+
+        def lost(client: BleakClient) -> None:
+            if client is self._client:
+                self._client = None
+                on_lost()
+
+        client, sighting = await self._adapter.connect(
+            at_address(self._address), self.name, lost, service=IMMEDIATE_ALERT
+        )
+        try:
+            self._alert = characteristic(client, ALERT_UUID)
+            if self._alert is None:
+                raise LinkError(LinkReason.PROTOCOL, f"{self.name} has no Immediate Alert service")
+            if self._is_bonded:
+                async with link_errors(f"pairing with {self.name}"):
+                    await limited(client.pair(), GATT_TIMEOUT_S)
+            self._proof = _readable(client)
+            self._client = client
+            self.rssi_dbm = sighting.found.rssi_dbm
+            # A process that was killed may have left it on.
+            await self.stop()
+            told = Told(
+                name=sighting.found.name or self.name,
+                address=self._address,
+                firmware=await read_firmware(client),
+                battery_pct=await _battery_pct(client),
+                confirms=self._proof is not None or not self._is_command,
+            )
+            button = characteristic(client, BUTTON_UUID)
+            if button is not None and "notify" in button.properties:
+                await subscribe(client, button, lambda _: on_answer(Answer.TAP), "subscribing")
+            if not client.is_connected:
+                raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
+        except BaseException:
+            self._client = None
+            await self._adapter.let_go(client)
+            raise
+        return told
+
+    @property
+    def _is_command(self) -> bool:
+        """Whether it is written to without a response."""
+        alert = self._alert
+        return alert is None or "write-without-response" in alert.properties
+
+    async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002 - it has no screen
+        """Write the level, and wait until the device has it."""
+        client = await self._write(self._level)
+        if self._is_command and self._proof is not None:
+            async with self._asking, link_errors("asking whether it has the pulse"):
+                await client.read_gatt_char(self._proof)
+        return True
+
+    async def stop(self) -> None:
+        """Write level 0."""
+        await self._write(_NO_ALERT)
+
+    async def show(self, shown: Shown) -> None:
+        """Do nothing: it has no screen."""
+
+    async def disconnect(self) -> None:
+        """Let go; see `buzzer.Buzzer`."""
+        client, self._client = self._client, None
+        if client is not None:
+            await self._adapter.let_go(client)
+
+    async def _write(self, level: int) -> BleakClient:
+        client, alert = self._client, self._alert
+        if client is None or alert is None:
+            raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
+        value = bytes([level])
+        async with link_errors("alerting"):
+            if self._is_command:
+                # Without the lock: a stop waits for nothing.
+                await client.write_gatt_char(alert, value, response=False)
+            else:
+                async with self._writing:  # systems refuse a second request in the meantime
+                    await client.write_gatt_char(alert, value, response=True)
+        return client
+
+
+def _readable(client: BleakClient) -> BleakGATTCharacteristic | None:
+    """Return something to ask for: the battery, else whatever the device lets be read."""
+    battery = characteristic(client, BATTERY_UUID)
+    if battery is not None and "read" in battery.properties:
+        return battery
+    found = client.services.characteristics.values()
+    return next((one for one in found if "read" in one.properties), None)
+
+
+async def _battery_pct(client: BleakClient) -> int | None:
+    """Ask for the battery; many devices have no such service, or a broken one."""
+    if characteristic(client, BATTERY_UUID) is None:
+        return None
+    try:
+        value = await read(client, BATTERY_UUID, "reading the battery")
+    except LinkError as error:
+        _log.debug("device=%s %s", client.address, error)
+        return None
+    return value[0] if len(value) == 1 and value[0] <= 100 else None
