@@ -10,7 +10,7 @@ from bumble import core, gatt
 from bumble.core import AdvertisingData
 
 from .controller import power_on_device
-from .hardware import Edge
+from .hardware import EDGES_KEPT_MAX, Edge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class DeviceMotor:
     """The motor of a device, which does what it is told.
 
     Attributes:
-        edges: All that it did, oldest first.
+        edges: What it did, oldest first; the newest `EDGES_KEPT_MAX`.
     """
 
     def __init__(self) -> None:
@@ -46,6 +46,8 @@ class DeviceMotor:
         loop = asyncio.get_running_loop()
         if strength_pct != before or for_ms is not None:
             now_s = loop.time()
+            if len(self.edges) >= EDGES_KEPT_MAX:
+                del self.edges[0]
             self.edges.append(Edge(now_s * 1000, strength_pct > 0, strength_pct, now_s))
         if for_ms is not None:
             self._timer = loop.call_later(for_ms / 1000, self.set, 0)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from tenuto.files import read, write_private
 from tenuto_core.storage import Storage
 
-
 if TYPE_CHECKING:
     from pathlib import Path
 
