@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import TenutoError
 from tenuto.links.radios.bumble import BumbleAdapter
 
 from .board import BoardReset, FirmwareError, SimulatedBoard
 from .controller import power_on_device
+from .devices import KINDS
 from .hardware import EDGES_MAX, Battery, Button, HeartSensor, Motor
-from .peripheral import SimulatedPeripheral
 from .radio import Radio
 from .usb import UsbCable
 
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from .costs import Costs
     from .hardware import I2cChip
+    from .peripheral import SimulatedPeripheral
     from .person import VirtualPerson
-
-_D = TypeVar("_D", bound=SimulatedPeripheral)
 
 WEARABLES_MAX = 0xFFFF
 DEVICES_MAX = 0xFF
@@ -312,21 +311,29 @@ class World:
         self.wearables[id] = wearable
         return wearable
 
-    def free_address(self) -> str:
-        """Return an address for the next device that is no board of ours."""
-        return f"C1:00:00:00:00:{len(self.devices) + 1:02X}"
-
-    async def add_device(self, device: _D) -> _D:
+    async def add_device(
+        self,
+        kind: str,
+        id: str,  # noqa: A002  see `add_wearable`
+        person: VirtualPerson | None = None,
+    ) -> SimulatedPeripheral:
         """Put a device into the room that is no board of ours, and switch it on.
+
+        Args:
+            kind: one of `devices.KINDS`.
+            id: its name, unique in this world.
+            person: who wears it, None for nobody.
 
         Raises:
             TenutoError: the name is taken or the room is full.
         """
-        self._check_free(device.id)
+        self._check_free(id)
         if len(self.devices) >= DEVICES_MAX:
             raise TenutoError(f"a world has room for {DEVICES_MAX} devices of others")
+        address = f"C1:00:00:00:00:{len(self.devices) + 1:02X}"
+        device = KINDS[kind](self.radio, id, address, person)
         await device.boot()
-        self.devices[device.id] = device
+        self.devices[id] = device
         return device
 
     def _check_free(self, id: str) -> None:  # noqa: A002  see `add_wearable`

@@ -16,8 +16,8 @@ from tenuto.wearables.model import Capability, Model
 if TYPE_CHECKING:
     from tenuto.config import Wearable
     from tenuto.links.scan import Found
+    from tenuto.simulator.peripheral import SimulatedPeripheral
     from tenuto.simulator.person import VirtualPerson
-    from tenuto.simulator.tag import SimulatedTag
     from tenuto.simulator.world import World
     from tenuto.wearables.hosted import HostedDriver
     from tenuto.wearables.model import BuildContext
@@ -81,10 +81,8 @@ async def _build(wearable: Wearable, context: BuildContext) -> HostedDriver:
     return hosted(buzzer, wearable, context)
 
 
-async def _simulate(world: World, name: str, person: VirtualPerson | None) -> SimulatedTag:
-    from tenuto.simulator.tag import SimulatedTag  # noqa: PLC0415 - it needs bumble
-
-    return await world.add_device(SimulatedTag(world.radio, name, world.free_address(), person))
+async def _simulate(world: World, name: str, person: VirtualPerson | None) -> SimulatedPeripheral:
+    return await world.add_device("tag", name, person)
 
 
 MODEL = Model(
