@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from tenuto import config
 from tenuto.daemon.build import Setting, open_host
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 
     from tenuto.daemon.build import Host
+
+expect.set_options(timeout=patience_s(20) * 1000)
 
 TWO_PEOPLE = """
 mqtt.url = "off"
@@ -85,7 +87,15 @@ async def served(
     )
     found = config.parse(f'history.path = "history.db"\n{settings}\n{toml}', f"{folder}/t.toml")
     found = replace(found, own=config.Folders(folder, folder))
-    setting = Setting(config=found, speed=1.0, mqtt=False, say=lambda _: None, seed=1, page=True)
+    setting = Setting(
+        config=found,
+        speed=1.0,
+        mqtt=False,
+        say=lambda _: None,
+        seed=1,
+        page=True,
+        reread=lambda: config.find_config(found.file),
+    )
     async with open_host(setting, found.wearables, []) as host, host.running():
         async with asyncio.timeout(patience_s(30)):
             for supervisor in host.hub.supervisors.values() if connected else ():

@@ -11,15 +11,12 @@ from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
 from tests.mqtt.test_bridge import until
-from tests.patience import patience_s
 from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow]
-
-expect.set_options(timeout=patience_s(15) * 1000)
 
 
 async def test_a_session_is_started_followed_paused_and_stopped(

@@ -132,7 +132,8 @@ class HostStatus:
     adapter: str
 
 
-async def _status(host: Host, _asked: Nothing, _person: Person) -> HostStatus:
+def status_of(host: Host) -> HostStatus:
+    """Return how a host is."""
     told = [facts_of(supervisor) for supervisor in host.hub.supervisors.values()]
     return HostStatus(version=__version__, pid=os.getpid(), wearables=told, **host.facts())
 
@@ -149,6 +150,10 @@ def facts_of(supervisor: Supervisor) -> dict[str, Any]:
         "battery_pct": supervisor.battery_pct,
         "firmware": supervisor.firmware,
     }
+
+
+async def _status(host: Host, _asked: Nothing, _person: Person) -> HostStatus:
+    return status_of(host)
 
 
 async def _flush(host: Host, _asked: Nothing, _person: Person) -> Nothing:

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from tenuto.config import Config
+    from tenuto.doctor import Context
     from tenuto.history import Store
     from tenuto.routines.library import Library
+    from tenuto.state.preferences import Preferences
     from tenuto.wearables.surroundings import LinkState
     from tenuto.web.access import Access
     from tenuto.web.backend import Person
@@ -179,6 +182,22 @@ class _Behind:
 
         supervisor = self._host.supervisors.get(wearable_id)
         return {} if supervisor is None else facts_of(supervisor)
+
+    def preferences(self, wearable_id: str) -> Preferences:
+        return self._host.settings.preferences(wearable_id)
+
+    def examined(self) -> Context:
+        from tenuto.doctor import Context  # noqa: PLC0415 - few need it
+
+        from .operations import status_of  # noqa: PLC0415 - it needs this module's Host
+
+        host = self._host
+        return Context(
+            config=host.config,
+            mistake=None,
+            daemon=asdict(status_of(host)),
+            adapter=host.drivers.adapter,
+        )
 
     async def call(self, operation: str, told: Mapping[str, Any], person: Person) -> Any:  # noqa: ANN401
         from .operations import OPERATIONS  # noqa: PLC0415 - likewise

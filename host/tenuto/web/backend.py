@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tenuto.config import Config
+    from tenuto.doctor import Context
     from tenuto.history import Store
     from tenuto.links.scan import Found
     from tenuto.routines.library import Library
     from tenuto.sessions.events import Entry
+    from tenuto.state.preferences import Preferences
 
 
 class Person(Protocol):
@@ -61,6 +63,14 @@ class Backend(Protocol):
 
     def wearable(self, wearable_id: str) -> Mapping[str, Any]:
         """Return how a wearable is, as the operation `status` tells it; empty if it is not kept."""
+        ...
+
+    def preferences(self, wearable_id: str) -> Preferences:
+        """Return what is set for a wearable."""
+        ...
+
+    def examined(self) -> Context:
+        """Return what `tenuto doctor` examines."""
         ...
 
     async def call(self, operation: str, told: Mapping[str, Any], person: Person) -> Any:  # noqa: ANN401

@@ -181,6 +181,12 @@ class Live:
         now = {"now": round(self._utc_ms()), "speed": self._speed}
         stream.put("wearable", {"id": wearable, "html": html, **now})
 
+    def tell_owners(self, event: str, data: dict[str, Any]) -> None:
+        """Send a message to those who may see all."""
+        for stream in self._streams:
+            if stream.visitor.person is None:
+                stream.put(event, data)
+
     def end(self) -> None:
         """End all streams."""
         for stream in self._streams:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -162,10 +163,12 @@ async def _events(request: web.Request) -> web.StreamResponse:
         await answer.write(b"retry: 1000\n\n")
         for one in backend.config.wearables:
             live.tell_one(stream, one.id)
-        while not stream.is_over:
-            waiting = await stream.next(real_s(ALIVE_S))
-            async with asyncio.timeout(real_s(ALIVE_S)):
-                await answer.write(b": here\n\n" if waiting is None else waiting)
+        # A browser that has gone, or takes nothing, is no news.
+        with suppress(ConnectionError, TimeoutError):
+            while not stream.is_over:
+                waiting = await stream.next(real_s(ALIVE_S))
+                async with asyncio.timeout(real_s(ALIVE_S)):
+                    await answer.write(b": here\n\n" if waiting is None else waiting)
         return answer
 
 

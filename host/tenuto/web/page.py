@@ -10,6 +10,7 @@ from aiohttp import web
 
 from .backend import Backend
 from .guard import VISITOR, message, root_of
+from .jobs import Jobs
 from .live import Live
 from .render import render
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
+JOBS: web.AppKey[Jobs] = web.AppKey("jobs", Jobs)
 
 
 def backend_of(request: web.Request) -> Backend:
@@ -55,8 +57,7 @@ def page(
         section=section,
         title=title,
         key=visitor_of(request).key,
-        told="",
-        **values,
+        **{"told": "", **values},
     )
     answer = web.Response(text=html, content_type="text/html")
     answer.enable_compression()

@@ -13,10 +13,11 @@ from aiohttp import web
 
 from tenuto.event_loops import real_s
 
-from . import now
+from . import now, wearables
 from .access import COOKIE_VALID_S
 from .guard import BODY_BYTES_MAX, COOKIE, Guard, add_headers, login_page, message
-from .page import BACKEND, LIVE
+from .jobs import Jobs
+from .page import BACKEND, JOBS, LIVE
 from .render import render
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 
-PAGES = (now,)
+PAGES = (now, wearables)
 """The modules of the pages; each has `ROUTES`."""
 CLOSE_TIMEOUT_S = 2.0
 _STATIC_AGE_S = 3600
@@ -51,7 +52,18 @@ class PageServer:
         self._access = access
         guard = Guard(access, listening.hosts, time.time)
         self._app = web.Application(middlewares=[guard.__call__], client_max_size=BODY_BYTES_MAX)
-        self._app[BACKEND], self._app[LIVE] = backend, self.live
+        self._jobs = Jobs(
+            lambda job: self.live.tell_owners(
+                "job",
+                {
+                    "number": job.number,
+                    "html": wearables.render_job(job, backend.config),
+                    "asks": bool(job.question),
+                    "over": job.is_over,
+                },
+            )
+        )
+        self._app[BACKEND], self._app[LIVE], self._app[JOBS] = backend, self.live, self._jobs
         self._app.on_response_prepare.append(add_headers)
         self._app.add_routes(
             [
@@ -73,6 +85,7 @@ class PageServer:
     async def __aexit__(self, *_: object) -> None:
         """End the streams and the connections, within a time limit."""
         self.live.end()
+        await self._jobs.close()
         async with asyncio.timeout(real_s(2 * CLOSE_TIMEOUT_S)):
             await self._runner.cleanup()
 

@@ -45,3 +45,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 if (document.getElementById("wearables")) import("./live.js");
+if (document.getElementById("job")) import("./job.js");
+
+// A mistake leads to its line.
+document.addEventListener("click", (event) => {
+  const line = event.target.dataset?.line;
+  const text = document.getElementById("text");
+  if (!line || !text) return;
+  event.preventDefault();
+  const lines = text.value.split("\n");
+  const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+  text.focus();
+  text.setSelectionRange(start, start + (lines[line - 1] ?? "").length);
+});
