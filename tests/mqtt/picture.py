@@ -26,7 +26,7 @@ from tenuto.wearables.device_state import DeviceState
 from tenuto_core import vocab
 from tests.history.sessions import Band
 
-PICTURE = Path(mqtt.__file__).with_name("dashboard.svg")
+FOLDER = Path(mqtt.__file__).parent
 BEGAN_MS = int(datetime(2026, 11, 24, 18, 0, tzinfo=UTC).timestamp() * 1000)
 PLAYED_MS = 136_000
 DAY_MS = 86_400_000
@@ -99,15 +99,50 @@ def _before() -> list[Counted]:
     ]
 
 
-STYLE = (
-    ".c{fill:#fff;stroke:#e0e0e0}.paper{fill:#f4f5f7}.t{fill:#212121}.s{fill:#616161}"
-    ".h{fill:#212121;font-weight:600}.d{fill:#cfe3f7}.p{fill:#ffe0b2}.g{fill:#d5ecd6}"
-    ".b0{fill:#d9e8d9}.b1{fill:#3f8f4b}.l{fill:none;stroke:#c0392b;stroke-width:2}"
-    "text{font-family:Roboto,Helvetica,Arial,sans-serif}"
-    "@media(prefers-color-scheme:dark){.c{fill:#1e1f22;stroke:#333}.paper{fill:#111214}"
-    ".t,.h{fill:#eee}.s{fill:#aaa}.d{fill:#28425c}.p{fill:#5c4524}.g{fill:#2b4a2e}"
-    ".b0{fill:#2c3a2d}}"
-)
+CLASSES = {
+    "c": "fill:{card};stroke:{edge}",
+    "paper": "fill:{paper}",
+    "t": "fill:{ink}",
+    "h": "fill:{ink};font-weight:600",
+    "s": "fill:{quiet}",
+    "d": "fill:{blue}",
+    "p": "fill:{orange}",
+    "g": "fill:{green}",
+    "b0": "fill:{empty}",
+    "b1": "fill:#3f8f4b",
+    "l": "fill:none;stroke:{line};stroke-width:2",
+}
+DAY = {
+    "card": "#fff",
+    "edge": "#e0e0e0",
+    "paper": "#f4f5f7",
+    "ink": "#212121",
+    "quiet": "#616161",
+    "blue": "#cfe3f7",
+    "orange": "#ffe0b2",
+    "green": "#d5ecd6",
+    "empty": "#d9e8d9",
+    "line": "#c0392b",
+}
+NIGHT = {
+    "card": "#1e1f22",
+    "edge": "#333",
+    "paper": "#111214",
+    "ink": "#eee",
+    "quiet": "#aaa",
+    "blue": "#28425c",
+    "orange": "#5c4524",
+    "green": "#2b4a2e",
+    "empty": "#2c3a2d",
+    "line": "#e57368",
+}
+COLOURS = {"dashboard.svg": DAY, "dashboard-dark.svg": NIGHT}
+
+
+def style(colours: dict[str, str]) -> str:
+    """Give the rules of the picture's classes."""
+    rules = (f".{name}{{{rule.format(**colours)}}}" for name, rule in CLASSES.items())
+    return "".join(rules) + "text{font-family:Roboto,Helvetica,Arial,sans-serif}"
 
 
 class Sheet(Picture):
@@ -147,9 +182,9 @@ def _in(shown: Shown, text: str) -> str:
     return f"in {left_s // 60} min {left_s % 60} s" if left_s >= 60 else f"in {left_s} s"
 
 
-def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
-    """Draw the dashboard."""
-    sheet = Sheet("dashboard", 988, 500, "Tenuto on a Home Assistant dashboard")
+def draw(shown: Shown) -> dict[str, str]:  # noqa: PLR0915 - a card a line
+    """Draw the dashboard, by day and by night."""
+    sheet = Sheet("dashboard", 988, 500, "A drawing of Tenuto on a Home Assistant dashboard")
     width, gap = 300, 12
     half = (width - gap) / 2
     session, settings = shown.payloads["session"], shown.payloads["settings"]
@@ -232,8 +267,9 @@ def draw(shown: Shown) -> str:  # noqa: PLR0915 - a card a line
         f"{session['exercise']}, {session['side'] or 'both sides'}: {share:.0%} of the "
         f"{session['kind']} is done. Next: {following}. {place}."
     )
-    return sheet.file(STYLE)
+    return {name: sheet.file(style(colours)) for name, colours in COLOURS.items()}
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(moment()), encoding="utf-8")
+    for name, svg in draw(moment()).items():
+        (FOLDER / name).write_text(svg, encoding="utf-8")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Draws the picture of a session for README: `python -m tests.report.picture`."""
+"""Draws the pictures of a session for README, by day and by night.
+
+`python -m tests.report.picture`
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,23 @@ import tempfile
 from datetime import UTC
 from pathlib import Path
 
+from tenuto import report
 from tenuto.report import session_report
+from tenuto.report.style import DAY, NIGHT
 from tests.report.played import EVENING_MS, accounts, played
 
-PICTURE = Path(__file__).resolve().parents[2] / "host" / "tenuto" / "report" / "session.svg"
+FOLDER = Path(report.__file__).parent
+COLOURS = {"session.svg": DAY, "session-dark.svg": NIGHT}
 
 
-def draw() -> str:
-    """Give the picture of one evening, with a pause, a skip and a stop in it."""
+def draw() -> dict[str, str]:
+    """Give the pictures of one evening, with a pause, a skip and a stop in it, by their names."""
     with tempfile.TemporaryDirectory() as folder:
         (told,) = accounts(Path(folder, "h.db"), played(1, EVENING_MS, trouble=True))
-    return session_report(told, zone=UTC).svg()
+    made = session_report(told, zone=UTC)
+    return {name: made.svg(colours) for name, colours in COLOURS.items()}
 
 
 if __name__ == "__main__":
-    PICTURE.write_text(draw(), encoding="utf-8")
+    for name, svg in draw().items():
+        (FOLDER / name).write_text(svg, encoding="utf-8")

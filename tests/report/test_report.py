@@ -25,8 +25,9 @@ from tenuto.report.svg import text_width
 from tenuto.report.text import week_lines
 from tenuto.sessions.heart import Zones
 from tenuto_core import vocab
+from tests.conftest import ROOT
 from tests.history.sessions import Band, whole_session
-from tests.report.picture import PICTURE, draw
+from tests.report.picture import FOLDER, draw
 from tests.report.played import DAY_MS, EVENING_MS, accounts, month, played, told
 
 if TYPE_CHECKING:
@@ -539,6 +540,17 @@ def test_texts_and_marks_stand_out(colours: Colours) -> None:
 # --- the picture in README
 
 
-def test_the_picture_of_a_session_is_the_one_that_is_drawn() -> None:
-    """`python -m tests.report.picture` draws it anew."""
-    assert PICTURE.read_text(encoding="utf-8") == draw()
+def test_the_pictures_of_a_session_are_those_that_are_drawn() -> None:
+    """`python -m tests.report.picture` draws them anew."""
+    for name, svg in draw().items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == svg
+
+
+def test_a_readme_shows_each_picture_by_day_and_by_night() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    dark = re.findall(r'<source media="\(prefers-color-scheme: dark\)" srcset="(.+)">', text)
+    light = re.findall(r'<img alt=".+" src="(.+)">', text)
+
+    assert [name.replace("-dark.svg", ".svg") for name in dark] == light
+    assert light == ["host/tenuto/mqtt/dashboard.svg", "host/tenuto/report/session.svg"]
+    assert all((ROOT / name).exists() for name in (*dark, *light))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LETTER = 0.58
 """Mean width of a letter, as a share of the font's size; wide enough for most fonts."""
 
+_SHEET_WIDTH = 720.0
+"""Pictures stand beside each other up to this width, or to that of the widest."""
+
 _HATCHINGS = {"pause": (6, 2, 45), "cut": (5, 2.2, -45)}
 """Classes whose rectangles are hatched: distance and width of the strokes, their angle."""
 
@@ -152,15 +155,23 @@ class Picture:
 
 
 def together(pictures: Iterable[Picture], title: str, margin: float = 24) -> Picture:
-    """Return one picture with others one below the other, each under its title."""
+    """Return one picture with others in rows, each under its title."""
+    drawn = list(pictures)
+    room = max(_SHEET_WIDTH, *(picture.width for picture in drawn))
     sheet = Picture("sheet", 0, margin + 26, title)
     sheet.text(margin, margin + 12, title, class_="top")
-    for picture in pictures:
-        sheet.text(margin, sheet.height + 14, picture.title, class_="heading")
-        sheet.place(picture, margin, sheet.height + 26)
-        sheet.height += picture.height + 26 + margin
-        widest = max(picture.width, text_width(picture.title, 15), text_width(title, 20))
-        sheet.width = max(sheet.width, math.ceil(widest + 2 * margin))
+    right, bottom = text_width(title, 20), sheet.height
+    x = 0.0
+    for picture in drawn:
+        width = max(picture.width, text_width(picture.title, 15))
+        if x + width > room:
+            x, sheet.height = 0.0, bottom
+        sheet.text(margin + x, sheet.height + 14, picture.title, class_="heading")
+        sheet.place(picture, margin + x, sheet.height + 26)
+        bottom = max(bottom, sheet.height + picture.height + 26 + margin)
+        right = max(right, x + width)
+        x += width + margin
+    sheet.width, sheet.height = math.ceil(right + 2 * margin), bottom
     return sheet
 
 
