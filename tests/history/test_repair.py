@@ -255,3 +255,13 @@ async def test_persons_and_boots_that_were_lost_are_found(path: Path) -> None:
         assert (await check(store)).is_sound
         assert {row.key.device for row in await store.sessions()} == {"name:wrist", "serial:7"}
         assert len({row.person for row in await store.sessions()}) == 1
+
+
+async def test_a_session_without_its_end_is_noted(path: Path) -> None:
+    async with Store(path) as store:
+        await store.add(whole_session(boot_id=1))
+        await store.add(whole_session(boot_id=2)[:-3])
+        found = await check(store)
+
+    assert found.is_sound
+    assert found.endless == ("session 2 has no end: it goes on, or what came later was not kept",)

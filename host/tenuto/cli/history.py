@@ -327,7 +327,7 @@ def check(
 
     path = _existing(find_config(config))
     found = asyncio.run(_check(path))
-    for text in (*found.damage, *found.faults, *found.notes):
+    for text in (*found.damage, *found.faults, *found.notes, *found.endless):
         print(words.printable(text.strip()))
     if found.is_sound:
         print(f"{path} is sound.")

@@ -149,4 +149,7 @@ async def _run(
                 ended = await door.call(RUN, asked, person)
         finally:
             await screen.close()
+    if ended.not_kept is not None:
+        person.show(f"this session was not kept: {ended.not_kept}")
+        return FAILED
     return {"finished": FINISHED, "stopped": STOPPED}.get(ended.reason, FAILED)

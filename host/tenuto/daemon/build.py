@@ -85,6 +85,7 @@ class Host:
         self.hub: Hub
         self.commands: Commands
         self.store: Store
+        self.history: SinkQueue
         self._stack = stack
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._queues: list[SinkQueue] = []
@@ -126,6 +127,7 @@ class Host:
             await self._stack.enter_async_context(queue_for(sink))
             for sink in self.mqtt.sinks(wearables, history, self._rng)
         ]
+        self.history = history
         self._queues = [history, *queues]
         self.hub = Hub(
             store=self.store,

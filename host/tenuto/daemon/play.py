@@ -8,9 +8,10 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.errors import InputError, LinkError, LinkReason, StoreError
 from tenuto.event_loops import real_s
 from tenuto.history import replay
+from tenuto.links.registry import LINKS
 from tenuto.routines.compile import CompiledPlan
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import Entry, SessionEnded
@@ -75,9 +76,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a session ended: one of `tenuto_core.vocab.END_REASONS`."""
+    """How a session ended.
+
+    Attributes:
+        reason: One of `tenuto_core.vocab.END_REASONS`.
+        not_kept: Why the history does not have all of it, None where it has.
+    """
 
     reason: str
+    not_kept: str | None = None
 
 
 class OneSession:
@@ -159,6 +166,7 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
     supervisor = _supervisor(host, asked.wearable)
     compiled = asked.plan or await host.plan(supervisor.name, asked.routine)
     sink = OneSession(PersonSink(person))
+    dropped = host.history.dropped
     async with queue_for(sink) as queue:
         host.hub.attach(queue)
         try:
@@ -176,7 +184,33 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
             ended = await _follow(host, supervisor, sink, lasts_ms, person)
         finally:
             host.hub.detach(queue)
-    return Ended(ended.reason)
+    is_sure = host.history.dropped == dropped
+    return Ended(ended.reason, await _why_not_kept(host, supervisor, session, is_sure=is_sure))
+
+
+async def _why_not_kept(
+    host: Host, supervisor: Supervisor, session: SessionKey, *, is_sure: bool
+) -> str | None:
+    """Return why the history does not have all of a session that has ended, None if it has.
+
+    Args:
+        is_sure: Whether nothing was dropped meanwhile; of several wearables it may be another's.
+    """
+    is_all = await host.history.flush()
+    try:
+        stored = await host.store.find(session)
+    except StoreError as error:
+        why = str(error)
+    else:
+        if is_all and stored is not None and stored.row.reason is not None:
+            seqs = [one.record.seq for one in stored.records]
+            if is_sure or seqs == list(range(session.seq, session.seq + len(seqs))):
+                return None
+        why = host.history.failure or "it was not written in time"
+    wearable = host.config.wearable(supervisor.name)
+    if LINKS[wearable.link].is_simulated:
+        return why
+    return f"{why}; the wearable still has it, and the history is completed when there is room"
 
 
 def _supervisor(host: Host, name: str | None) -> Supervisor:

@@ -142,6 +142,7 @@ class SinkQueue:
         dropped: entries lost so far, because the queue was full, because the sink failed on them
             for good, or because they were still here when the queue closed.
         failing: whether the last attempt of the sink failed.
+        failure: why it did, for people; of the last one that failed.
         heart: whose heart rate the daemon puts in.
 
     What a sink waits for is no faster under a clock that is, so the time limits are of real time.
@@ -176,6 +177,7 @@ class SinkQueue:
         self.name = sink.name
         self.dropped = 0
         self.failing = False
+        self.failure = ""
         self.heart = heart
         self._sink = sink
         self._bound = bound
@@ -340,9 +342,10 @@ class SinkQueue:
 
     def _say_failed(self, error: BaseException) -> None:
         """Log the first failure of a row."""
+        self.failure = describe_failure(error)
         if not self.failing:
             self.failing = True
-            _log.warning("queue=%s failed: %s", self.name, describe_failure(error))
+            _log.warning("queue=%s failed: %s", self.name, self.failure)
 
     async def _close_sink(self) -> None:
         closing = asyncio.create_task(self._sink.close(), name=f"close {self.name}")

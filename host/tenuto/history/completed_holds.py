@@ -13,6 +13,7 @@ from tenuto_core import vocab
 from tenuto_core.plan import PlanError
 
 from . import persons
+from .rows import to_range
 from .schema import pragma
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
             (vocab.STEP_ENDED, vocab.STEP_COMPLETE, person_id),
         )
         began = {
-            number: started_utc_ms
+            number: to_range(started_utc_ms)
             for number, started_utc_ms, plan_id, step in rows
             if step in holds.get(plan_id, ())
         }

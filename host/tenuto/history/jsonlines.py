@@ -46,7 +46,6 @@ from .merge import (
     HOST_EVENT_ORDER,
     NUMBER_MAX,
     RECORD_MAX,
-    UTC_MS_MAX,
     ContradictionError,
     SessionFacts,
     device_of_boot,
@@ -58,7 +57,7 @@ from .merge import (
     session_number,
     settle,
 )
-from .rows import StoredRecord
+from .rows import UTC_MS_MAX, StoredRecord, to_range
 from .schema import transaction
 
 if TYPE_CHECKING:
@@ -230,7 +229,7 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
             **dict(zip(("device", "boot_id", "seq", "wearable"), values[:4], strict=True)),
             "person": labels.get(person_id, person_id),
             "person_id": person_id,
-            **dict(zip(_TOLD, values[4:], strict=True)),
+            **_in_range(dict(zip(_TOLD, values[4:], strict=True))),
             "simulated": bool(is_simulated),
         }
         of = {
@@ -244,13 +243,26 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
             f"SELECT {', '.join(columns)} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
             (number,),
         ):
-            yield {"type": "record", **of, **dict(zip(columns, record, strict=True))}
+            yield {"type": "record", **of, **_in_range(dict(zip(columns, record, strict=True)))}
         for utc_ms, data in db.execute(
             "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
             f" ORDER BY {HOST_EVENT_ORDER}",
             (number,),
         ):
-            yield {"type": "host_event", **of, "utc_ms": utc_ms, "event": json.loads(data)}
+            yield {
+                "type": "host_event",
+                **of,
+                "utc_ms": to_range(utc_ms),
+                "event": json.loads(data),
+            }
+
+
+def _in_range(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what a row tells with moments that can be imported again."""
+    return {
+        name: to_range(value) if name.endswith("utc_ms") and value is not None else value
+        for name, value in told.items()
+    }
 
 
 # --- in again

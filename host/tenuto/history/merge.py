@@ -37,8 +37,6 @@ NUMBER_MAX = _U32
 """The largest log number and boot id."""
 RECORD_MAX = {"seq": _U32, "at_ms": _U32, "kind": _U8, "step": _U8, "a": _U16, "b": _U32, "c": _U32}
 """The largest numbers that a record has room for; see `tenuto_core.log`."""
-UTC_MS_MAX = 4_102_444_800_000
-"""The beginning of the year 2100: a later moment is a clock that is wrong."""
 HOST_EVENT_ORDER = "t_ms, utc_ms, instr(data, '\"session_ended\"'), data"
 """In which order events of the host are told, whichever came first into this file."""
 

@@ -61,11 +61,13 @@ class Checked:
         damage: Damage of the file itself, in SQLite's words; only `salvage` helps.
         faults: What the rows say wrongly; `rebuild` helps.
         notes: What is sound and cannot be read by this Tenuto; it is left alone.
+        endless: Sessions that go on, or whose end was not kept.
     """
 
     damage: tuple[str, ...]
     faults: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    endless: tuple[str, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -176,7 +178,14 @@ def _check(db: sqlite3.Connection) -> Checked:
         for plan_id, why in plans
         if not _is_damage(why)
     ]
-    return Checked((), tuple(faults), tuple(notes))
+    endless = [
+        f"session {number} has no end: it goes on, or what came later was not kept"
+        for (number,) in db.execute(
+            "SELECT id FROM sessions WHERE ended_utc_ms IS NULL ORDER BY id LIMIT ?",
+            (PROBLEMS_MAX,),
+        )
+    ]
+    return Checked((), tuple(faults), tuple(notes), tuple(endless))
 
 
 def _rebuild(db: sqlite3.Connection) -> int:

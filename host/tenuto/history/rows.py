@@ -11,6 +11,17 @@ from tenuto.sessions.device import SIMULATED_NAME
 if TYPE_CHECKING:
     from tenuto.sessions.events import Event, Record, SessionKey
 
+UTC_MS_MAX = 4_102_444_800_000
+"""The beginning of the year 2100: a later moment is a clock that is wrong."""
+
+
+def to_range(utc_ms: int) -> int:
+    """Return a moment, or the nearest one that every calendar, time zone and format can express.
+
+    What comes in is in that range; a history of an older Tenuto may have other moments.
+    """
+    return min(max(0, utc_ms), UTC_MS_MAX)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:

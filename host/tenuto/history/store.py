@@ -34,7 +34,6 @@ from .merge import (
     HOST_EVENT_ORDER,
     NUMBER_MAX,
     RECORD_MAX,
-    UTC_MS_MAX,
     ContradictionError,
     is_deleted,
     put_boot,
@@ -43,7 +42,7 @@ from .merge import (
     session_number,
 )
 from .outbox_table import OutboxTable
-from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession
+from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
 
 if TYPE_CHECKING:
@@ -186,13 +185,21 @@ class Store:
         rows = "ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
         values: tuple[int, ...] = (-1 if limit is None else limit,)
         if before is not None:
-            rows = f"WHERE (started_utc_ms, id) < (?, ?) {rows}"
-            values = (before.started_utc_ms, before.id, *values)
+            place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
+            rows = f"WHERE (started_utc_ms, id) < ({place}) {rows}"
+            values = (before.id, *values)
         return await self._run(lambda: self._rows(rows, values))
 
     async def session(self, number: int) -> StoredSession | None:
         """Return a session with all that is kept of it, None if there is no such number."""
         found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
+        return found[0] if found else None
+
+    async def find(self, key: events.SessionKey) -> StoredSession | None:
+        """Return a session by what it is in every history, None if nothing is kept of it."""
+        where = "WHERE device = ? AND boot_id = ? AND seq = ?"
+        values = (key.device, key.boot_id, key.seq)
+        found = await self._run(lambda: self._load(where, values))
         return found[0] if found else None
 
     async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
@@ -332,7 +339,7 @@ class Store:
             return
         if is_deleted(self._db, key.device, key.boot_id, key.seq):
             return
-        utc_ms = min(max(0, entry.utc_ms), UTC_MS_MAX)
+        utc_ms = to_range(entry.utc_ms)
         session_id = self._session_id(entry, utc_ms)
         if isinstance(event, events.SessionStarted):
             plan = event.plan
@@ -484,9 +491,16 @@ class Store:
                 events.SessionKey(device, boot_id, seq),
                 wearable,
                 names.get(person_id, person_id),
-                *(*told, bool(is_simulated)),
+                plan_id,
+                routine,
+                to_range(began_ms),
+                None if ended_ms is None else to_range(ended_ms),
+                reason,
+                source,
+                bool(is_simulated),
             )
-            for number, device, boot_id, seq, wearable, person_id, is_simulated, *told in rows
+            for number, device, boot_id, seq, wearable, person_id, is_simulated, *of in rows
+            for plan_id, routine, began_ms, ended_ms, reason, source in (of,)
         ]
 
     def _load(self, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
@@ -514,8 +528,11 @@ class Store:
         return StoredSession(
             row,
             self._plan(row.plan_id),
-            tuple(StoredRecord(events.Record(*r[2:]), r[0], r[1]) for r in records),
-            tuple(HostEvent(events.from_json(json.loads(data)), at_ms) for at_ms, data in noticed),
+            tuple(StoredRecord(events.Record(*r[2:]), to_range(r[0]), r[1]) for r in records),
+            tuple(
+                HostEvent(events.from_json(json.loads(data)), to_range(at_ms))
+                for at_ms, data in noticed
+            ),
             tuple(ExerciseNote(name, kind, tuple(json.loads(text))) for name, kind, text in notes),
         )
 
@@ -558,7 +575,7 @@ class HistorySink:
 _ADVICE = (
     ("SQLITE_NOTADB", "is not a database: move it away, or give [history] path another place"),
     ("SQLITE_CORRUPT", "is damaged: `tenuto history check --repair` saves what can be read"),
-    ("SQLITE_FULL", "cannot grow, the disk is full: make room; it goes on by itself"),
+    ("SQLITE_FULL", "cannot grow, the disk is full: make room"),
     ("SQLITE_READONLY", "may not be written: check the rights of the file and of its folder"),
     ("SQLITE_CANTOPEN", "cannot be opened: check that the path is a file and its rights"),
     ("SQLITE_PERM", "may not be used: check the rights of the file and of its folder"),
