@@ -23,6 +23,9 @@ from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
 from tenuto.report.svg import text_width
 from tenuto.report.text import week_lines
+from tenuto.routines import routine
+from tenuto.routines.compile import compile_routine
+from tenuto.routines.library import Library
 from tenuto.sessions.heart import Zones
 from tenuto_core import vocab
 from tests.conftest import ROOT
@@ -258,6 +261,41 @@ def test_rounds_of_an_exercise_are_counted(tmp_path: Path) -> None:
     html = session_report(whole, zone=UTC).html
 
     assert html.count("2\u00a0\u00d7\u00a030\u00a0s") == 2 + 3 * 2 + 1
+
+
+def written(path: Path, text: str) -> Account:
+    """Play a routine that is written here."""
+    found = routine.parse(text, "routine.toml")
+    band = Band(plan=compile_routine(found, Library().vocabulary()).plan)
+    band.do(vocab.START)
+    band.pass_ms(1_200_000)
+    (one,) = accounts(path, band.entries())
+    return one
+
+
+@pytest.mark.parametrize(
+    "lines,cells",
+    [
+        (
+            'reps = 30\nrest_s = 0\nphases = [{name = "in", s = 4}, {name = "out", s = 6}]',
+            ["30 \u00d7 (4 s, 6 s)"],
+        ),
+        (
+            'sides = "each"\nphases = [{name = "stretch", s = 10}, {name = "press", s = 6}]',
+            ["10 s, 6 s", "10 s, 6 s"],
+        ),
+        ("reps = [3, 1]\nhold_s = 10", ["4 \u00d7 10 s"]),
+    ],
+)
+def test_repetitions_and_their_phases_are_told_in_a_few_words(
+    tmp_path: Path, lines: str, cells: list[str]
+) -> None:
+    one = written(tmp_path / "h.db", f'name = "r"\n[[exercise]]\nname = "Cat"\n{lines}\n')
+    html = session_report(one, zone=UTC).html
+    (row,) = html.partition("<h2>What was held")[2].partition("</tbody>")[0].split("<tr>")[2:]
+    told_cells = re.findall("<td>(.*?)</td>", row.replace("\u00a0", " "))
+
+    assert told_cells == ["Cat", *cells]
 
 
 def test_a_session_of_which_little_is_known(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def muscles(
     most_ms = max(1, high_ms, *(ms for one in held.values() for ms in (one.left_ms, one.right_ms)))
     label_w, right_w, top, row_h = 104.0, 62.0, 34.0 if high_ms else 4.0, 32.0
     room = width - label_w - right_w
-    title = _MUSCLES.get(kind, "Time held, by muscle")
+    title = _MUSCLES.get(kind, f"{kind.capitalize() or 'Held'}, by muscle")
     desc = "; ".join(
         f"{name}: left {one.left_ms // 1000} s, right {one.right_ms // 1000} s"
         for name, one in held.items()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenuto.history.adherence import muscles
@@ -14,7 +13,7 @@ from .page import Figure, Report, began, ended, muscle_pictures, not_done, rende
 from .score import LEGEND, outcome, score, small_score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import tzinfo
 
     from tenuto.history.timeline import Account, Phase
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 _UNIT = re.compile(r"(?<=\d) (?=s\b|\u00d7)|(?<=\u00d7) ")
 """What does not break between two lines."""
+_REPEATED_MAX = 16
+"""Up to so many holds are told as what is repeated, as the phases of a repetition are."""
 ZONE_NAMES = ("below", "1", "2", "3", "4", "5")
 
 
@@ -136,12 +137,28 @@ def held(told: Account) -> list[Held]:
 
 
 def _outcomes(holds: Iterable[Phase]) -> str:
-    """Return how holds ended, such as `30 s, skipped after 11 s` or `3 x 10 s`."""
+    """Return how holds ended, such as `30 s, skipped after 11 s` or `3 x (10 s, 6 s)`."""
+    texts = list(map(outcome, holds))
     parts = []
-    for text, same in groupby(map(outcome, holds)):
-        times = len(list(same))
-        parts.append(text if times == 1 else f"{times} \u00d7 {text}")
+    at = 0
+    while at < len(texts):
+        size, times = _repeated(texts[at:])
+        part = ", ".join(texts[at : at + size])
+        parts.append(part if times == 1 else f"{times} \u00d7 {part if size == 1 else f'({part})'}")
+        at += size * times
     return _UNIT.sub("\u00a0", ", ".join(parts))
+
+
+def _repeated(texts: Sequence[str]) -> tuple[int, int]:
+    """Return how many texts at the beginning repeat, and how often; 1 and 1 where none do."""
+    best = (1, 1)
+    for size in range(1, min(len(texts) // 2, _REPEATED_MAX) + 1):
+        times = 1
+        while texts[times * size : (times + 1) * size] == texts[:size]:
+            times += 1
+        if times > 1 and size * times > best[0] * best[1]:
+            best = (size, times)
+    return best
 
 
 def _zone_rows(told: Account, zones: heart.Zones | None) -> list[tuple[str, ...]]:
