@@ -8,7 +8,7 @@ function draw(){
  g.setFontAlign(0,0).setFont("Vector",22);
  if(s.st<2){
   g.drawString(s.plan||"no routine yet",x,h/2-10);
-  if(s.plan)g.setFont("Vector",18).drawString(STATES[s.st],x,h/2+24);
+  if(s.plan||s.open)g.setFont("Vector",18).drawString(s.open?"lets a computer in":STATES[s.st],x,h/2+24);
   return;
  }
  var lines=g.wrapString(s.name||s.plan,g.getWidth()-8).slice(0,2);

@@ -550,7 +550,7 @@ E.on("kill",function(){quiet(now());note(1);});
 // --- what the screen needs
 global.TENUTO={
  state:function(){
-  var t=now(),o=16+p.n*20,r={st:p.st,plan:P&&name(0),bpm:t-bat<5000?bpm:0,left:0};
+  var t=now(),o=16+p.n*20,r={st:p.st,plan:P&&name(0),bpm:t-bat<5000?bpm:0,left:0,open:!!pairing,host:!!trusted()};
   if(p.st>ARMED){
    r.kind=s.kind;r.side=V.getUint8(o+2)&3;r.left=p.ms-elapsed(t);
    if(V.getUint8(o+1)<255)r.name=name(1+V.getUint8(o+1));

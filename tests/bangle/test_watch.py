@@ -384,7 +384,7 @@ def test_swipes_pause_go_on_skip_and_stop() -> None:
     swipe(watch, 1, 0)
     states = []
     for across, down in ((1, 0), (1, 0), (-1, 0), (0, 1)):
-        watch.js.advance(watch.js._now_ms + 3_000)
+        watch.js.advance(watch.js.now_ms + 3_000)
         swipe(watch, across, down)
         states.append(status(watch)[1])
     assert states == [4, 2, 2, 0]

@@ -31,6 +31,7 @@ from tenuto.state.keys import KeyStore
 from tenuto.wearables import registry
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.model import BuildContext, Capability, Model
+from tests.conftest import needs_module
 from tests.control.rig import SHORT
 from tests.daemon.rig import RecordingMotor, utc_ms
 
@@ -116,6 +117,8 @@ def _edges_of(
 @asynccontextmanager
 async def simulated(model: Model) -> AsyncIterator[Rig]:
     """Any model that has `simulate`: its device in a room, paired with as `tenuto pair` does."""
+    if model.id == "bangle":
+        needs_module("quickjs")
     assert model.simulate is not None
     assert model.build is not None
     async with World(seed=1) as world:

@@ -15,12 +15,15 @@ import pytest
 from tenuto import event_loops
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.espruino import EspruinoLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
 from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto_core import wire
+from tests.bangle.room import simulated_watch
+from tests.conftest import needs_module
 from tests.daemon.rig import RecordingMotor
 from tests.patience import patience_s
 
@@ -95,6 +98,24 @@ async def over_the_air(_folder: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
+async def by_lines(_folder: Path) -> AsyncIterator[Stage]:
+    """A watch that answers pieces of 20 bytes, as after a connection without a larger MTU."""
+    needs_module("quickjs")
+    async with World(seed=1) as world:
+        watch = await simulated_watch(world, mtu=23)
+        adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
+        link = EspruinoLink(adapter, watch.address)
+
+        async def lose() -> None:
+            world.radio.drop(watch.address)
+            await asyncio.sleep(1)
+
+        yield Stage(link, lose, watch.stop, watch.boot)
+        await link.disconnect()
+        await adapter.close()
+
+
+@asynccontextmanager
 async def by_cable(folder: Path) -> AsyncIterator[Stage]:
     path = folder / "port"
     async with World(seed=1) as world:
@@ -130,6 +151,7 @@ LINKS: dict[
 ] = {
     "memory": (in_memory, virtually),
     "ble": (over_the_air, virtually),
+    "espruino": (by_lines, virtually),
     "serial": (by_cable, event_loops.run),
 }
 
@@ -138,6 +160,7 @@ LINKS: dict[
     params=[
         "memory",
         pytest.param("ble", marks=pytest.mark.slow),
+        pytest.param("espruino", marks=pytest.mark.slow),
         pytest.param(
             "serial",
             marks=[
@@ -171,15 +194,16 @@ def test_it_carries_frames_both_ways(on_stage: Callable[..., None]) -> None:
         assert (tag, values[1], name) == (
             7,
             wire.VERSION,
-            b"memory" if is_memory(stage) else b"band",
+            name_of(stage),
         )
         assert stage.lost == 0
 
     on_stage(scene)
 
 
-def is_memory(stage: Stage) -> bool:
-    return isinstance(stage.link, InProcessLink)
+def name_of(stage: Stage) -> bytes:
+    names = {InProcessLink: b"memory", EspruinoLink: b"Bangle.js"}
+    return names.get(type(stage.link), b"band")
 
 
 def test_before_and_after_nothing_can_be_sent(on_stage: Callable[..., None]) -> None:

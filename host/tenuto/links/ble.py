@@ -735,6 +735,19 @@ async def check_bond(client: BleakClient, sighting: Sighting, radio: Radio) -> N
         ) from error
 
 
+async def pair_client(client: BleakClient, adapter: BleAdapter, *, by_hand: bool) -> None:
+    """Bond with what is connected, with the adapter's agent answering.
+
+    Args:
+        by_hand: A person takes part, and is given the time for that.
+
+    Raises:
+        LinkError: It did not work.
+    """
+    async with adapter.agent(client.address):
+        await _pair(client, PAIR_BY_HAND_TIMEOUT_S if by_hand else PAIR_TIMEOUT_S)
+
+
 async def _pair(client: BleakClient, limit_s: float) -> None:
     with suppress(NotImplementedError):  # macOS pairs by itself, when something needs it
         async with link_errors(f"pairing with {client.address}", is_linked=True):

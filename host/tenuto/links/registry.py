@@ -120,6 +120,13 @@ LINKS: dict[str, LinkRow] = {
             is_by_air=True,
         ),
         LinkRow(
+            id="espruino",
+            module="tenuto.links.espruino",
+            needs=("address",),
+            is_bluetooth=True,
+            is_by_air=True,
+        ),
+        LinkRow(
             id="serial",
             module="tenuto.links.serial",
             needs=("port",),

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .bangle import SimulatedBangle
 from .tag import SimulatedTag
 
 if TYPE_CHECKING:
     from .peripheral import SimulatedPeripheral
 
-KINDS: dict[str, type[SimulatedPeripheral]] = {"tag": SimulatedTag}
+KINDS: dict[str, type[SimulatedPeripheral]] = {"bangle": SimulatedBangle, "tag": SimulatedTag}
 """By the word for each."""

@@ -53,6 +53,8 @@ class Espruino:
     Attributes:
         edges: What the motor did: (ms since the power came, on or off).
         console: What it has printed and nobody has taken yet.
+        now_ms: How long it has power.
+        due_ms: When it has something to do next; infinite where nothing.
         is_connected: Whether a host is connected by Bluetooth.
         loads: How many times it ran its boot files.
     """
@@ -67,7 +69,7 @@ class Espruino:
     due_ms: float = field(default=0.0, init=False)
     is_connected: bool = field(default=False, init=False)
     loads: int = field(default=0, init=False)
-    _now_ms: float = field(default=0.0, init=False)
+    now_ms: float = field(default=0.0, init=False)
     _wall_ms: float = field(default=1_700_000_000_000.0, init=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +85,7 @@ class Espruino:
         js.eval(_PRELUDE)
         given = {
             "__files": self.files,
-            "__t": self._now_ms,
+            "__t": self.now_ms,
             "__wall": self._wall_ms,
             "__address": self.address.lower(),
             "__connected": self.is_connected,
@@ -108,19 +110,19 @@ class Espruino:
     def _load(self, app: str) -> None:
         self._look(ends=True)
         self._keep()
-        self._now_ms += LOAD_MS
+        self.now_ms += LOAD_MS
         self._start(app)
 
     def reset(self, *, off_ms: float = 0.0) -> None:
         """Start anew after a fault: nothing could be noted, and the clock goes on."""
         self._end_abruptly()
-        self._now_ms += off_ms
+        self.now_ms += off_ms
         self._start("")
 
     def lose_power(self) -> None:
         """Start anew after the battery was empty: its clock begins again."""
         self._end_abruptly()
-        self._wall_ms = -self._now_ms
+        self._wall_ms = -self.now_ms
         self._start("")
 
     def _end_abruptly(self) -> None:
@@ -140,7 +142,7 @@ class Espruino:
         while True:
             self._js.eval(f"__run({to_ms!r})")
             self._look()
-            if self._now_ms >= to_ms:
+            if self.now_ms >= to_ms:
                 return
 
     def receive(self, data: bytes) -> None:
@@ -186,7 +188,7 @@ class Espruino:
         told = json.loads(self._js.eval("__drain()"))
         self.edges += [(at_ms, bool(on)) for at_ms, on in told["edges"]]
         self.console += told["console"]
-        self._now_ms, self._wall_ms = told["t"], told["wall"]
+        self.now_ms, self._wall_ms = told["t"], told["wall"]
         self.due_ms = float("inf") if told["due"] is None else told["due"]
         if not ends and told.get("load") is not None:
             self.load(told["load"])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bumble.device import Connection, Device
 
     from .controller import VirtualController
-    from .person import VirtualPerson
+    from .person import CanBePressed, VirtualPerson
     from .radio import Radio
 
 _P = gatt.Characteristic.Properties
@@ -94,7 +94,7 @@ class SimulatedPeripheral:
         self.address = address
         self.person = person
         self.motor = DeviceMotor()
-        self.button = PressButton(self._pressed)
+        self.button: CanBePressed = PressButton(self._pressed)
         self.heart = BeatSensor(self._felt_beat)
         self._radio = radio
         self._device: Device | None = None
@@ -111,6 +111,18 @@ class SimulatedPeripheral:
     def advertised(self) -> tuple[int, ...]:
         """The 16-bit UUIDs of the services that it advertises."""
         raise NotImplementedError
+
+    def advertisement(self) -> tuple[bytes, bytes]:
+        """Return what it advertises, and what it answers to a scan."""
+        uuids = b"".join(uuid.to_bytes(2, "little") for uuid in self.advertised)
+        data = AdvertisingData(
+            [
+                (AdvertisingData.FLAGS, bytes([0x06])),
+                (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, uuids),
+            ]
+        )
+        name = AdvertisingData([(AdvertisingData.COMPLETE_LOCAL_NAME, self.name.encode())])
+        return bytes(data), bytes(name)
 
     def services(self) -> Sequence[gatt.Service]:
         """Return what it offers, made anew for each boot."""
@@ -136,18 +148,7 @@ class SimulatedPeripheral:
         )
         for service in self.services():
             self._device.add_service(service)
-        uuids = b"".join(uuid.to_bytes(2, "little") for uuid in self.advertised)
-        self._device.advertising_data = bytes(
-            AdvertisingData(
-                [
-                    (AdvertisingData.FLAGS, bytes([0x06])),
-                    (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, uuids),
-                ]
-            )
-        )
-        self._device.scan_response_data = bytes(
-            AdvertisingData([(AdvertisingData.COMPLETE_LOCAL_NAME, self.name.encode())])
-        )
+        self._device.advertising_data, self._device.scan_response_data = self.advertisement()
         self._device.on("connection", self._on_connection)
         await self._device.start_advertising(auto_restart=True)
         if self.person is not None:

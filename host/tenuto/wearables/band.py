@@ -133,6 +133,7 @@ class BandDriver:
             band that has lost its key may get another one.
         on_wait: Called when the wearer is waited for.
         utc_ms: UTC of now in ms since 1970, for the band; None to tell it nothing.
+        gesture: What its wearer does to let a host in.
 
     Attributes:
         is_new: whether the band got a key when it was reached last.
@@ -149,6 +150,7 @@ class BandDriver:
         by_hand: bool = False,
         on_wait: Callable[[], None] | None = None,
         utc_ms: Callable[[], float] | None = None,
+        gesture: str = GESTURE,
     ) -> None:
         self.name = link.name
         self._link = link
@@ -157,6 +159,7 @@ class BandDriver:
         self._by_hand = by_hand
         self._on_wait = on_wait or self._log_wait
         self._utc_ms = utc_ms
+        self._gesture = gesture
         self._identity: Identity | None = None
         self.is_new = False
         self.features = 0
@@ -268,7 +271,9 @@ class BandDriver:
             await asyncio.sleep(OPEN_EVERY_S)
             values, _ = await self._ask(wire.HELLO)
             self.features = values[6]
-        raise LinkError(LinkReason.NOT_PAIRED, f"{self.name} does not know this host: {GESTURE}")
+        raise LinkError(
+            LinkReason.NOT_PAIRED, f"{self.name} does not know this host: {self._gesture}"
+        )
 
     def _log_wait(self) -> None:
         _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)

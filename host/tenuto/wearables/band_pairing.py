@@ -20,6 +20,7 @@ from .pairing import Paired
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tenuto.links.base import Link
     from tenuto.links.ble import BleAdapter
     from tenuto.state.keys import KeyStore
 
@@ -44,29 +45,60 @@ async def pair_over_air(
         LinkError: it did not work; NOT_PAIRED if the gesture was not made.
     """
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
-    from tenuto.links.ble import BleLink, at_address  # noqa: PLC0415
+    from tenuto.links.ble import BleLink  # noqa: PLC0415
 
-    address = target.address
-    if address is None:
+    address = _address_of(target)
+    link = BleLink(adapter, address, by_hand=True)
+    return await pair_by(link, target, adapter, store, show, model=MODEL_ID, gesture=GESTURE)
+
+
+def _address_of(target: Target) -> str:
+    if target.address is None:
         raise InputError("it has no address")
+    return target.address
+
+
+async def pair_by(
+    link: Link,
+    target: Target,
+    adapter: BleAdapter,
+    store: KeyStore,
+    show: Callable[[str], None],
+    *,
+    model: str,
+    gesture: str,
+) -> Paired:
+    """Hand a key over a link by Bluetooth to what speaks the band's protocol.
+
+    Args:
+        link: Leads to the address of `target`.
+        show: Tells the person what to do.
+        model: The id of its model.
+        gesture: What its wearer does to let a computer in.
+
+    Raises:
+        LinkError: it did not work; NOT_PAIRED if the gesture was not made.
+    """
+    from tenuto.links.ble import at_address  # noqa: PLC0415 - see above
+
+    address = _address_of(target)
     sighting = await adapter.find(at_address(address), address)
     asked = asyncio.Event()
 
     def ask() -> None:
         if not asked.is_set():
-            show(f"{address} waits for its wearer: {GESTURE}")
+            show(f"{address} waits for its wearer: {gesture}")
         asked.set()
 
     keys = store.of(address, *target.names)
-    link = BleLink(adapter, address, by_hand=True)
-    driver = BandDriver(link, keys=keys, by_hand=True, on_wait=ask)
+    driver = BandDriver(link, keys=keys, by_hand=True, on_wait=ask, gesture=gesture)
     try:
         identity = await _reach(driver, asked)
         return Paired(
             address=sighting.device.address,
             name=sighting.found.name or identity.name,
             firmware=identity.firmware,
-            model=MODEL_ID,
+            model=model,
             is_new=driver.is_new,
         )
     finally:
