@@ -17,11 +17,15 @@ from tenuto.shipped import shipped
 from .common import log_to_stderr, parse_speed, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tenuto.simulator.faults import OrderedSilence
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
+    from tenuto.wearables.model import SimulatedDevice
+
+BAND = "band"
+"""The model with a cable, and with a clock that may drift."""
 
 app = App(name="simulate")
 
@@ -38,6 +42,7 @@ class Person(StrEnum):
 def simulate(
     *,
     listen: str = "127.0.0.1:9000",
+    model: str = BAND,
     wearables: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
     serial: Annotated[bool, Parameter(negative=())] = False,
     person: Person = Person.AFTER_RUN,
@@ -62,6 +67,7 @@ def simulate(
 
     Args:
         listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port
+        model: what to be, as `model` of a [[wearable]]
         wearables: how many
         serial: give each a pseudo terminal as well, as if it were on a cable
         person: who wears them
@@ -85,6 +91,9 @@ def simulate(
     if math.isinf(pace):
         raise InputError("--speed max leaves other programs no time to follow; give a number")
     silences = list(map(parse_silence, silence))
+    simulated = _simulator(model)
+    if model != BAND and (serial or drift_ppm):
+        raise InputError(f"--serial and --drift-ppm are for a simulated {BAND} alone")
 
     async def main() -> int:
         world = World(
@@ -92,10 +101,15 @@ def simulate(
         )
         async with world, AsyncExitStack() as stack:
             for number in range(1, wearables + 1):
+                name, worn_by = f"{model}-{number}", _person(person, seed + number)
+                if model != BAND:
+                    device = await simulated(world, name, worn_by)
+                    print(f"{name} is at {device.address}")
+                    continue
                 made = await world.add_wearable(
-                    f"band-{number}",
+                    name,
                     firmware_dir=shipped("firmware"),
-                    person=_person(person, seed + number),
+                    person=worn_by,
                     drift_ppm=drift_ppm,
                 )
                 print(f"{made.id} is at {made.address}")
@@ -128,6 +142,23 @@ async def _serve(world: World, host: str, port: int, silences: Sequence[OrderedS
     finally:
         server.close()
     return 0
+
+
+def _simulator(
+    model_id: str,
+) -> Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]]:
+    """Return what puts a device of a model into a room.
+
+    Raises:
+        InputError: There is no such model, or it cannot be simulated.
+    """
+    from tenuto.wearables import registry
+
+    found = registry.find(model_id)
+    if found.simulate is None:
+        able = ", ".join(one.id for one in registry.models().values() if one.simulate is not None)
+        raise InputError(f"no {found.title} can be simulated, only: {able}")
+    return found.simulate
 
 
 def _person(kind: Person, seed: int) -> VirtualPerson | None:
