@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.state.clocks import ClockStore
     from tenuto.wearables.link_slots import LinkSlots
+    from tenuto.wearables.surroundings import LinkState
 
 UTC_MS = 1_800_000_000_000
 
@@ -102,6 +103,7 @@ async def daemon_for(
     seed: int = 1,
     skews: ClockStore | None = None,
     slots: LinkSlots | None = None,
+    on_link: Callable[[str, LinkState], None] = lambda _name, _state: None,
 ) -> AsyncIterator[tuple[Commands, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
     library = Library()
@@ -113,7 +115,7 @@ async def daemon_for(
             queues=queues,
             utc_ms=utc_ms,
             rng=random.Random(seed),
-            on_link=lambda _name, _state: None,
+            on_link=on_link,
             skews=skews,
         )
         for name, band in bands.items():

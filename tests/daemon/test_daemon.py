@@ -20,6 +20,7 @@ from tenuto.sessions.events import (
     SessionEnded,
     StepStarted,
 )
+from tenuto.wearables.surroundings import LinkState
 from tenuto_core import wire
 from tests.daemon.rig import (
     Collector,
@@ -193,6 +194,27 @@ async def test_a_daemon_that_starts_again_joins_and_completes_the_same_record(
     assert again == before, "who joins is not told how it began"
     seqs = [event.seq for event in before + fresh if event.seq is not None]
     assert seqs == list(range(seqs[0], seqs[-1] + 1)), "an event was told twice or never"
+
+
+async def test_a_wearable_is_idle_by_its_own_word_only(tmp_path: Path) -> None:
+    """Else a daemon that starts again in mid-session tells that the session is over."""
+    band = InProcessBand(RecordingMotor())
+    idle: list[bool] = []
+
+    def on_link(name: str, state: LinkState) -> None:
+        if state is LinkState.UP:
+            idle.append(running[-1].supervisors[name].is_idle)
+
+    running: list[Commands] = []
+    for wanted in (True, False):
+        link = InProcessLink(band)
+        path = tmp_path / f"{wanted}.db"  # what was killed at once has kept nothing
+        async with daemon_for(path, {"band": link}, on_link=on_link) as (daemon, _):
+            running.append(daemon)
+            await connected(daemon)
+            assert idle.pop() is wanted
+            if wanted:
+                assert (await daemon.submit(command(Verb.START))).ok
 
 
 async def test_a_host_that_never_met_the_band_learns_the_plan_from_it(tmp_path: Path) -> None:

@@ -137,9 +137,12 @@ class MqttService:
 
     def on_link(self, wearable: str, state: LinkState) -> None:
         """Say that the link of a wearable came or went."""
+        supervisor = self._host.supervisors.get(wearable)
         if self.bridge is not None:
+            if state is LinkState.UP and supervisor is not None and supervisor.is_idle:
+                self.bridge.wearable_idle(wearable)
             self.bridge.wearable_online(wearable, state is LinkState.UP)
-        if self.state_topics is not None and wearable in self._host.supervisors:
+        if self.state_topics is not None and supervisor is not None:
             self.state_topics.say_device(wearable)
 
     def _device_id(self, name: str) -> str | None:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from tenuto.sessions.admission import Request
     from tenuto.sessions.commands import Answer
-    from tenuto.sessions.events import Entry
+    from tenuto.sessions.events import Entry, SessionKey
 
     from .address import BrokerAddress
     from .outbox import Table
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DRAIN_S = 1.0
+_LAST_WORDS = (events.WearableRestarted, events.SessionEnded)
 _SUBSCRIPTION_FAILED = 128
 
 
@@ -116,6 +117,8 @@ class Bridge:
         self._inbox = Inbox(submit=submit, answer=self._answer, utc_ms=self._utc_ms)
         self._people: dict[str, Subject] = {}
         self._views: dict[str, SessionView] = {}
+        self._shown: dict[str, SessionKey] = {}
+        self._idle: set[str] = set()
         self._helpers: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -164,7 +167,7 @@ class Bridge:
         """
         known = [entry for entry in entries if entry.wearable in self._views]
         for entry in known:
-            self._views[entry.wearable].apply(entry.event, entry.utc_ms)
+            self._apply(entry)
         changed = (entry for entry in known if type(entry.event) not in NOT_OF_THE_SESSION)
         for wearable in {entry.wearable for entry in changed}:
             self._retain_session(wearable)
@@ -218,6 +221,8 @@ class Bridge:
             self._topics.of_person(person.id, "summary")
         for gone in self._views.keys() - {wearable.id for wearable in wearables}:
             del self._views[gone]
+            self._shown.pop(gone, None)
+            self._idle.discard(gone)
             self._outgoing.clear(self._topics.of(gone, what) for what in RETAINED_OF_WEARABLE)
         for gone in self._people.keys() - {person.id for person in people}:
             self._outgoing.clear(self._topics.of_person(gone, what) for what in RETAINED_OF_PERSON)
@@ -241,6 +246,12 @@ class Bridge:
         if wearable in self._views:
             payload = ONLINE if online else OFFLINE
             self._outgoing.retain(self._topics.of(wearable, "availability"), payload)
+
+    def wearable_idle(self, wearable: str) -> None:
+        """Note that a wearable plays nothing, if what it plays is not known yet."""
+        if wearable in self._views and wearable not in self._shown:
+            self._idle.add(wearable)
+            self._retain_session(wearable)
 
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set what is known of a wearable as a device; see `topics.device_payload`."""
@@ -284,8 +295,22 @@ class Bridge:
             self._outgoing.queue(self._topics.of(wearable, "heart"), payload, qos=0)
         return None
 
+    def _apply(self, entry: Entry) -> None:
+        """Have the state follow an entry.
+
+        A session of which only the end is told, because the run that followed it was killed, was
+        never shown, and another one may be going on.
+        """
+        shown = self._shown.get(entry.wearable)
+        if isinstance(entry.event, _LAST_WORDS) and entry.session != shown:
+            return
+        self._shown[entry.wearable] = entry.session
+        self._views[entry.wearable].apply(entry.event, entry.utc_ms)
+
     def _retain_session(self, wearable: str) -> None:
-        self._retain_of(wearable, "session", session_payload(self._views[wearable]))
+        is_known = wearable in self._shown or wearable in self._idle
+        payload = session_payload(self._views[wearable], is_known=is_known)
+        self._retain_of(wearable, "session", payload)
 
     def _retain_of(self, wearable: str, what: str, payload: Mapping[str, Any]) -> None:
         if wearable in self._views:

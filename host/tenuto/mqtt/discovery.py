@@ -322,7 +322,10 @@ WEARABLE: tuple[Entity, ...] = (
         platform="binary_sensor",
         name="Session running",
         topic="session",
-        template=("{{ 'ON' if value_json.state in ['playing', 'waiting', 'paused'] else 'OFF' }}"),
+        template=(
+            "{{ None if value_json.state is none"
+            " else 'ON' if value_json.state in ['playing', 'waiting', 'paused'] else 'OFF' }}"
+        ),
         needs_link=True,
         more={"device_class": "running"},
     ),

@@ -138,10 +138,14 @@ def utc(utc_ms: int) -> str:
     return datetime.fromtimestamp(utc_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def session_payload(view: SessionView) -> dict[str, Any]:
-    """Return the JSON of the present; absolute times only, so it changes when something happens."""
+def session_payload(view: SessionView, *, is_known: bool = True) -> dict[str, Any]:
+    """Return the JSON of the present; absolute times only, so it changes when something happens.
+
+    Args:
+        is_known: Whether anything is known of what the wearable does, so that "idle" is true.
+    """
     return {
-        "state": view.state.value,
+        "state": view.state.value if is_known else None,
         "paused": view.state is State.PAUSED,
         "routine": view.routine,
         "plan_id": view.plan_id,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import SessionKey
     from tenuto.sessions.tracker import Tracker
 
-    from .base import Driver, Identity
+    from .base import Driver, Identity, Status
     from .link_slots import LinkSlots
     from .surroundings import Surroundings
 
@@ -101,6 +101,7 @@ class Supervisor:
         self.connected = asyncio.Event()
         self.problem: LinkError | None = None
         self.battery_pct: int | None = None
+        self._plays: bool | None = None
         self.log = LogReader(name, person, driver, surroundings, is_simulated=is_simulated)
         self.commands = CommandSender(name, driver, self.log, surroundings.store, self._reached)
         self.heart = HeartRelay(driver, self.log, is_connected=self.connected.is_set)
@@ -127,6 +128,11 @@ class Supervisor:
     def playing(self) -> bool:
         """Whether a session goes on, as far as the log has told."""
         return self.log.playing
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has said that it plays nothing, and the log tells of no session either."""
+        return self._plays is False and not self.log.playing
 
     @property
     def device(self) -> str | None:
@@ -248,7 +254,7 @@ class Supervisor:
                 probe_s = loop.time() + PROBE_EVERY_S
             silent_s = loop.time() - self._driver.heard_s
             if silent_s >= SILENCE_S:
-                self.battery_pct = (await self._driver.status()).battery_pct
+                self._take(await self._driver.status())
                 silent_s = 0.0
             with suppress(TimeoutError):
                 wait_s = min(probe_s - loop.time(), SILENCE_S - silent_s, look_s)
@@ -263,7 +269,7 @@ class Supervisor:
         self._identity = identity
         await self.log.clock.probe(PROBES)
         status = await self._driver.status()
-        self.battery_pct = status.battery_pct
+        self._take(status)
         self.log.plans.present_id = status.plan_id or NO_PLAN_ID
         await self.log.follow(status)
         if lost.is_set():
@@ -275,6 +281,9 @@ class Supervisor:
         self.log.link_restored()
         _log.info("wearable=%s connected", self.name)
         await self.commands.deliver()
+
+    def _take(self, status: Status) -> None:
+        self.battery_pct, self._plays = status.battery_pct, status.playing
 
     async def _detach(self) -> None:
         was_connected = self.connected.is_set()
