@@ -315,6 +315,25 @@ async def test_commands_reach_the_band_or_are_refused(tmp_path: Path) -> None:
         assert (await daemon.submit(command(Verb.START))).reason == "unreachable"
 
 
+async def test_a_late_press_of_pause_or_resume_halts_a_session_and_sets_none_going(
+    tmp_path: Path,
+) -> None:
+    band, seen = InProcessBand(RecordingMotor()), Collector()
+    async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}, seen) as (daemon, _):
+        await connected(daemon)
+        await daemon.submit(command(Verb.START))
+        await asyncio.sleep(10)
+        for age_s, ok, reason in ((45.0, True, "ok"), (-45.0, False, "too_old")):
+            answer = await daemon.submit(command(Verb.TOGGLE, age_s=age_s))
+            assert (answer.ok, answer.reason) == (ok, reason), answer
+            await asyncio.sleep(1)
+            assert daemon.supervisors["band"].tracker.paused  # type: ignore[union-attr]
+        assert "clocks" in answer.text
+        assert (await daemon.submit(command(Verb.TOGGLE, age_s=29.0))).ok
+        await asyncio.sleep(1)
+        assert not daemon.supervisors["band"].tracker.paused  # type: ignore[union-attr]
+
+
 async def test_a_band_that_begins_anew_closes_the_session_honestly(tmp_path: Path) -> None:
     seen = Collector()
     link = InProcessLink(InProcessBand(RecordingMotor(), boot_id=1))

@@ -300,6 +300,25 @@ async def test_the_clock(utc_s: float, is_set: bool | None, level: Level) -> Non
     assert (await only(who, "clock")).level is level
 
 
+@pytest.mark.parametrize(
+    "asked_ago_s, level, says",
+    [
+        (None, None, ""),
+        (0.2, Level.OK, "agrees"),
+        (-4.0, Level.OK, "agrees"),
+        (45.0, Level.WARNING, "45 s ago"),
+        (-45.0, Level.WARNING, "45 s ahead"),
+    ],
+)
+async def test_the_clock_of_home_assistant(
+    asked_ago_s: float | None, level: Level | None, says: str
+) -> None:
+    found = await findings(context(Config(), daemon={"asked_ago_s": asked_ago_s}), "clock")
+    assert [one.level for one in found[1:]] == ([] if level is None else [level])
+    assert all(says in one.text for one in found[1:])
+    assert all("30 s" in str(one.advice) for one in found[1:] if one.level is Level.WARNING)
+
+
 # --- wearables
 
 

@@ -527,17 +527,21 @@ async def test_a_stop_that_did_not_arrive_is_tried_again_when_it_is_repeated(
     assert len(set(numbers)) == 1, "and the wearable knows that it is the same"
 
 
-@pytest.mark.parametrize("word", ["stop", "pause"])
+@pytest.mark.parametrize("word", ["stop", "pause", "toggle"])
 @pytest.mark.parametrize("off_s", [-3600, -45, 45, 3600])
-async def test_stop_and_pause_are_obeyed_whatever_the_clocks_say(
+async def test_what_halts_a_session_is_obeyed_whatever_the_clocks_say(
     embedded: BrokerAddress, word: str, off_s: int
 ) -> None:
-    async with dashboard(embedded) as board, running(make_bridge(embedded)):
+    async with dashboard(embedded) as board, running(make_bridge(embedded)) as bridge:
         await board.until(is_online)
+        assert bridge.newest_age_s is None
         at_s = UTC_MS // 1000 + off_s
         assert (await board.ask(f'{{"command": "{word}", "at": {at_s}}}'))["ok"]
-        answer = await board.ask(f'{{"command": "start", "at": {at_s}}}')
+        assert bridge.newest_age_s == -off_s
+        assert (await board.ask('{"command": "skip"}'))["ok"]
+        answer = await board.ask(f'{{"command": "start", "at": {at_s - 1}}}')
         assert answer["reason"] == "too_old"
+        assert bridge.newest_age_s == 1 - off_s, "what is refused tells it as well"
 
 
 async def test_a_room_that_starts_at_one_word_is_obeyed_to_the_last(

@@ -15,7 +15,6 @@ from tenuto.history.person_summary import person_summary
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.discovery import RETAINED_OF_WEARABLE
 from tenuto.mqtt.topics import (
-    COMMAND_AGE_MAX_S,
     COMMAND_BYTES_MAX,
     NOT_OF_THE_SESSION,
     BadCommandError,
@@ -30,7 +29,7 @@ from tenuto.mqtt.topics import (
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions import events
 from tenuto.sessions.admission import REQUEST_BURST, REQUESTS_PER_S
-from tenuto.sessions.commands import EXTEND_MS_MAX, Command, Verb
+from tenuto.sessions.commands import AGE_MAX_S, EXTEND_MS_MAX, Command, Verb
 from tenuto.sessions.view import SessionView
 from tenuto.state.preferences import Preferences
 from tenuto.wearables.device_state import DeviceState
@@ -169,7 +168,7 @@ def test_the_readme_names_every_topic_field_command_setting_and_limit() -> None:
         REQUEST_BURST,
         OUTBOX_MAX,
         f"{REQUESTS_PER_S:g} a second",
-        f"{COMMAND_AGE_MAX_S:g} s",
+        f"{AGE_MAX_S:g} s",
         f"{STRENGTH_PCT[0]} to {STRENGTH_PCT[1]} %",
         f"{HOLD_PCT[0]} to {HOLD_PCT[1]} %",
     ):

@@ -211,6 +211,7 @@ class Host:
             "config": resolved(self.config),
             "history": str(self.store.path),
             "broker": self.mqtt.text,
+            "asked_ago_s": self.mqtt.asked_ago_s,
             "adapter": self.setting.config.bluetooth.adapter,
         }
 

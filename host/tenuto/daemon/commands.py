@@ -117,6 +117,19 @@ def _reason(error: TenutoError, asked: Command | Preference) -> str:
     return "failed"
 
 
+async def _toggle(supervisor: Supervisor, asked: Command, command_id: int) -> Verb:
+    """Pause or resume; what was asked long ago may halt a session, and sets none going."""
+    if not asked.is_late:
+        return await supervisor.toggle(command_id)
+    try:
+        await supervisor.command(Verb.PAUSE, 0, command_id)
+    except RefusedError as error:
+        if error.reason != "already_paused":
+            raise
+        raise RefusedError("too_old", asked.too_late) from None
+    return Verb.PAUSE
+
+
 class Commands:
     """The commands for the wearables of a hub.
 
@@ -174,7 +187,7 @@ class Commands:
             await supervisor.alert()
             return f"{supervisor.name} can be felt now; a press on it ends that"
         if verb is Verb.TOGGLE:
-            return f"{supervisor.name}: {await supervisor.toggle(command_id)}"
+            return f"{supervisor.name}: {await _toggle(supervisor, asked, command_id)}"
         if verb is Verb.EXTEND:
             by_ms = asked.by_ms
             if not 1 <= by_ms <= EXTEND_MS_MAX:

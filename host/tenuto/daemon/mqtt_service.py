@@ -43,6 +43,11 @@ class MqttService:
         self._host = host
         self._broker: BrokerAddress | None = None
 
+    @property
+    def asked_ago_s(self) -> float | None:
+        """How long ago the newest command by MQTT was asked, by its own word; None for none."""
+        return None if self.bridge is None else self.bridge.newest_age_s
+
     async def find_broker(self, stack: AsyncExitStack) -> None:
         """Find the broker of the configuration, or start the embedded one, which `stack` ends."""
         setting, config = self._host.setting, self._host.config

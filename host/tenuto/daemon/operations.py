@@ -130,6 +130,7 @@ class HostStatus:
     history: str
     broker: str
     adapter: str
+    asked_ago_s: float | None = None
 
 
 def status_of(host: Host) -> HostStatus:

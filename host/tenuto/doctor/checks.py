@@ -22,6 +22,7 @@ from tenuto.links.registry import LINKS
 from tenuto.links.serial import AUTO
 from tenuto.mqtt.broker_check import probe
 from tenuto.routines.library import Library
+from tenuto.sessions.commands import AGE_MAX_S
 from tenuto.wearables import registry
 from tenuto.wearables.model import Capability
 
@@ -41,6 +42,7 @@ CHECK_TIMEOUT_S = 30.0
 LISTEN_S = 2.0
 BROKER_TIMEOUT_S = 10.0
 REACH_TIMEOUT_S = 25.0
+CLOCKS_DIFFER_S = 5.0
 FREE_BYTES_LEAST = 50_000_000
 """Decades of daily sessions; below it the system itself is in trouble."""
 RELEASE_UTC_S = 1_793_500_000
@@ -304,7 +306,32 @@ def _nearest_folder(path: Path) -> Path:
 
 
 async def clock(context: Context) -> _Found:
-    """The system's clock is right: sessions are kept by it."""
+    """The system's clock is right, and that of Home Assistant agrees with it."""
+    return [*_own_clock(context), *_other_clock(context)]
+
+
+def _other_clock(context: Context) -> _Found:
+    """Compare with the clock of Home Assistant, whose commands by MQTT say when they were asked."""
+    told = (context.daemon or {}).get("asked_ago_s")
+    if not isinstance(told, int | float):
+        return []
+    if abs(told) <= CLOCKS_DIFFER_S:
+        return _ok(f"it agrees with that of the newest command by MQTT, within {abs(told):.1f} s")
+    if told > 0:
+        text = f"the newest command by MQTT was asked {told:.0f} s ago by its own word"
+        cause = "Home Assistant's clock is behind, or this one ahead, or it was held up so long"
+    else:
+        text = f"the newest command by MQTT is dated {-told:.0f} s ahead"
+        cause = "Home Assistant's clock is ahead of this one"
+    return _warning(
+        text,
+        f"{cause}: have both kept in time; a start or a resume is refused from "
+        f"{AGE_MAX_S:.0f} s on",
+    )
+
+
+def _own_clock(context: Context) -> _Found:
+    """Look at the system's clock: sessions are kept by it."""
     now_s = context.utc_s()
     if now_s < RELEASE_UTC_S:
         day = datetime.fromtimestamp(now_s, UTC).date().isoformat()

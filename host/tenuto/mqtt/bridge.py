@@ -144,6 +144,11 @@ class Bridge:
         """Bytes of topics and payloads of the messages that the broker has."""
         return self._outgoing.sent_bytes
 
+    @property
+    def newest_age_s(self) -> float | None:
+        """How long ago the newest command was asked by its own `at`; see `Inbox`."""
+        return self._inbox.newest_age_s
+
     # --- the sink
 
     async def open(self) -> None:

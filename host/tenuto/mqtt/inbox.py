@@ -22,6 +22,10 @@ _log = logging.getLogger(__name__)
 class Inbox:
     """The way in.
 
+    Attributes:
+        newest_age_s: How long ago the newest command was asked by its own `at`, which is how far
+            the clocks differ if nothing held it up. None before the first that has an `at`.
+
     Args:
         submit: Carries out a request within a time limit, or refuses it; called in the order of
             arrival.
@@ -41,6 +45,7 @@ class Inbox:
         self._utc_ms = utc_ms
         self._wearables: Collection[str] = ()
         self._dropped: dict[str, int] = {}
+        self.newest_age_s: float | None = None
 
     def set_wearables(self, wearables: Collection[str]) -> None:
         """Say which wearables may be asked from now on."""
@@ -64,12 +69,18 @@ class Inbox:
             known = wearable if wearable in self._wearables else ""
             refusal = Answer(ok=False, reason=error.reason, text=str(error), id=error.id)
             asked = Unreadable(wearable=known, refusal=refusal)
+            self._note(error.age_s)
             _log.info("mqtt command refused reason=%s", error.reason)
         if isinstance(asked, Command):
             word = asked.verb.value
+            self._note(asked.age_s)
         task = asyncio.create_task(self._obey(wearable, asked, word), name=f"mqtt {word}")
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+    def _note(self, age_s: float | None) -> None:
+        if age_s is not None:
+            self.newest_age_s = age_s
 
     def _read(self, wearable: str, what: str, payload: bytes, *, retained: bool) -> Request:
         if retained:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -27,6 +27,8 @@ class Verb(StrEnum):
 
 EXTEND_MS_DEFAULT = 15_000
 EXTEND_MS_MAX = 600_000
+AGE_MAX_S = 30.0
+"""A command that was asked longer ago sets nothing going."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Command:
         routine: For `start`, a name or None for the default one.
         by_ms: For `extend`, 1 to `EXTEND_MS_MAX`.
         id: Given by whoever asked, echoed in the answer.
+        age_s: How long ago it was asked, by the clock of whoever asked; below 0 if that is ahead.
+            None if the command does not say.
     """
 
     wearable: str
@@ -45,6 +49,21 @@ class Command:
     routine: str | None = None
     by_ms: int = EXTEND_MS_DEFAULT
     id: str | None = None
+    age_s: float | None = field(default=None, compare=False)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it waited somewhere for too long, or the clocks differ by as much."""
+        return self.age_s is not None and not -AGE_MAX_S <= self.age_s <= AGE_MAX_S
+
+    @property
+    def too_late(self) -> str:
+        """Why a late one is refused, for a person."""
+        age_s = self.age_s or 0.0
+        return (
+            f"{self.verb} was asked {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead'}, at most "
+            f"{AGE_MAX_S:.0f} s are allowed; do the clocks agree?"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
