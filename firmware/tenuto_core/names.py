@@ -90,6 +90,12 @@ def cue_name(cue: int) -> str:
     return "own_{}".format(cue - 95) if cue in OWN_CUES else "unknown_{}".format(cue)
 
 
+def cue_number(name: str) -> int | None:
+    """The number of a cue by its name, None for one that is not known."""
+    own = {cue_name(cue): cue for cue in OWN_CUES}
+    return CUES.index(name) if name in CUES else own.get(name)
+
+
 class PlanNames:
     """What `plan.Plan` tells besides to people and programs."""
 

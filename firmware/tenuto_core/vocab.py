@@ -22,6 +22,7 @@ try:
         STEP_OUTCOMES,
         WAITS,
         cue_name,
+        cue_number,
     )
 
     __all__ = (  # the host finds them here
@@ -39,6 +40,7 @@ try:
         "STEP_OUTCOMES",
         "WAITS",
         "cue_name",
+        "cue_number",
     )
 except ImportError:  # a board does not get that file: it does not need the words
     pass

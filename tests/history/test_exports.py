@@ -26,6 +26,8 @@ from tenuto.history.timeline import Account, account
 from tenuto.routines import plan_bytes
 from tenuto.sessions.events import Entry, LinkLost
 from tenuto_core import vocab
+from tenuto_core.plan import Plan
+from tests.core import phased
 from tests.history.sessions import (
     UTC_MS,
     Band,
@@ -211,6 +213,21 @@ async def test_a_row_for_each_hold(told: Account) -> None:
         "skipped",
         "2027-01-15T08:00:01Z",
     )
+
+
+async def test_a_row_has_its_set_and_its_phase(tmp_path: Path) -> None:
+    wearer = Band(plan=Plan(phased.data()))
+    wearer.do(vocab.START)
+    wearer.pass_ms(45_000)
+    wearer.do(vocab.STOP)
+    (session,) = await kept(tmp_path / "a.db", wearer.entries())
+    file = io.StringIO(newline="")
+    write_table([account(session)], file)
+
+    head, *rows = list(csv.reader(io.StringIO(file.getvalue(), newline="")))
+    names = ("phase", "side", "repetition", "of_repetitions", "set", "of_sets")
+    told = [[row[head.index(name)] for name in names] for row in rows]
+    assert told == [[name, "left", "1", "2", "1", "1"] for name in ("stretch", "press", "deeper")]
 
 
 async def test_a_name_is_no_formula(tmp_path: Path) -> None:

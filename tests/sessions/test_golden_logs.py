@@ -36,4 +36,8 @@ def test_a_golden_log_is_read_as_it_was_meant(path: Path) -> None:
 
         assert not any(isinstance(event, RecordsLost) for event in told), row["about"]
         meant = [] if row["event"] is None else [row["event"]]
-        assert [json.loads(json.dumps(to_json(event))) for event in told] == meant, row["about"]
+        # A field that came later has its default.
+        said = [json.loads(json.dumps(to_json(event))) for event in told]
+        assert [name for event in meant for name in event if name not in said[0]] == []
+        known = [{n: value for n, value in event.items() if n in meant[0]} for event in said]
+        assert known == meant, row["about"]

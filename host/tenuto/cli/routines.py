@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from pathlib import Path  # noqa: TC003 - cyclopts reads it at run time
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,17 @@ from rich.text import Text
 from tenuto.cli import tables
 from tenuto.config import find_config
 from tenuto.errors import InputError
-from tenuto.routines import haptics, routine
+from tenuto.routines import haptics, muscles, routine
 from tenuto.routines.compile import compile_routine, describe
 from tenuto.routines.library import Library
 from tenuto.routines.schema import routine_schema
+from tenuto.sessions.places import count_words, holds_in
 
 from .common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import RenderableType
     from rich.table import Table
 
@@ -39,7 +43,7 @@ def list_routines(*, config: ConfigFile = None) -> None:
     """List all routines, your own and those that come with Tenuto."""
     library = Library.of(find_config(config))
     vocabulary = library.vocabulary()
-    table = tables.table("name", ">exercises", ">duration", "description")
+    table = tables.table("name", "title", ">duration", "description")
     for name in library.names():
         try:
             found = library.routine(name)
@@ -48,8 +52,9 @@ def list_routines(*, config: ConfigFile = None) -> None:
             wrong = Text(f"has mistakes: tenuto routines check {library.path(name)}", style="red")
             table.add_row(Text(name), "", "", wrong)
         else:
-            count = str(len(found.exercises))
-            table.add_row(Text(name, style="bold"), count, lasts, Text(found.description))
+            table.add_row(
+                Text(name, style="bold"), Text(found.title), lasts, Text(found.description)
+            )
     tables.write(table)
 
 
@@ -71,6 +76,7 @@ def show(name: str, /, *, config: ConfigFile = None) -> None:
         Text(),
         Text(f"{_summary(compiled)}; plan {compiled.plan_id_hex}, {len(compiled.data)} bytes"),
         *_held(found),
+        *_links(found),
         *(Text(f"{vocabulary.file}: {text}", style="yellow") for text in haptics.lint(vocabulary)),
     )
 
@@ -102,9 +108,12 @@ def schema() -> None:
 
 def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
     try:
-        return True, f"OK: {_summary(compile_routine(routine.load(path), vocabulary))}"
+        found = routine.load(path)
+        told = [f"OK: {_summary(compile_routine(found, vocabulary))}"]
     except InputError as error:
         return False, str(error)
+    words = [muscle for exercise in found.exercises for muscle in exercise.muscles]
+    return True, "\n".join([*told, *(f"{path}: {text}" for text in muscles.unknown(words))])
 
 
 def duration(ms: int) -> str:
@@ -123,12 +132,17 @@ def _clock(ms: int) -> str:
 
 
 def _summary(compiled: CompiledPlan) -> str:
-    holds = sum(1 for row in describe(compiled) if row.kind == "hold")
-    return f"{holds} hold{'s' * (holds > 1)}, {duration(compiled.plan.duration_ms)}"
+    holds = holds_in(compiled.plan)
+    at_most = "at most " if compiled.has_open_hold else ""
+    return f"{holds} hold{'s' * (holds > 1)}, {at_most}{duration(compiled.plan.duration_ms)}"
 
 
 def _heading(found: Routine) -> Text:
     heading = Text(found.name, style="bold")
+    if found.title:
+        heading.append(f": {found.title}")
+    if found.private_name:
+        heading.append(f"\nshown as {found.private_name!r} while it is played", style="not bold")
     for text in (found.description, found.safety, found.source):
         heading.append(f"\n{text}" if text else "", style="not bold")
     heading.append("\n")
@@ -136,39 +150,44 @@ def _heading(found: Routine) -> Text:
 
 
 def _score(compiled: CompiledPlan, blocks: str) -> Table:
-    table = tables.table(
-        "!>at", "!>for", "step", "exercise", "!side", "!>cue at", "!cue", "felt as"
-    )
+    """Return the steps as a table that fits into 80 columns."""
+    table = tables.table("!>at", "!>for", "what", "!>cue at", "!cue", "!felt as")
     for row in describe(compiled):
         style = "bold" if row.kind == "hold" else ""
-        step: list[RenderableType] = [
-            _clock(row.start_ms),
-            duration(row.duration_ms),
-            Text(row.kind + _wait(row), style=style),
-            Text(_exercise(row), style=style),
-            row.side or "",
+        what = [Text(text, style=style) for text in _what(row)]
+        cues: list[list[RenderableType]] = [
+            [
+                f"{cue.at_ms / 1000:.2f}",
+                cue.cue,
+                Text(haptics.draw(cue.pattern, _MS_PER_CELL, blocks), style="cyan"),
+            ]
+            for cue in row.cues
         ]
-        if not row.cues:
-            table.add_row(*step)
-        for cue in row.cues:
-            felt = haptics.draw(cue.pattern, _MS_PER_CELL, blocks)
-            at = f"{cue.at_ms / 1000:.2f} s"
-            table.add_row(*step, at, cue.cue, Text(felt, style="cyan"))
-            step = [""] * len(step)
+        times = [[_clock(row.start_ms), _clock(row.duration_ms)]]
+        for time, text, cue in zip_longest(times, what, cues):
+            table.add_row(*(time or ["", ""]), text or "", *(cue or ["", "", ""]))
     return table
 
 
-def _wait(row: ScoreRow) -> str:
-    limit = f", held back from {row.limit_bpm} bpm on" if row.limit_bpm else ""
-    if row.waits is None:
-        return limit
-    what = "a press" if row.waits == "press" else f"less than {row.gate_bpm} bpm"
-    return f", until {what}, at most {duration(row.wait_max_ms)}{limit}"
+def _what(row: ScoreRow) -> list[str]:
+    """Return what a step is: its kind and exercise, where in it, and what it waits for."""
+    lines = [f"{row.kind} {row.exercise or ''}".rstrip()]
+    place = ", ".join(count_words(row))
+    if row.phase:
+        place = f"{place}: {row.phase}" if place else row.phase
+    if place:
+        lines.append(f"  {place}")
+    if row.is_open:
+        lines.append("  until a press")
+    return lines + [f"  {text}" for text in _waits(row)]
 
 
-def _exercise(row: ScoreRow) -> str:
-    count = f" {row.rep} of {row.reps}" if row.reps > 1 else ""
-    return (row.exercise or "") + count
+def _waits(row: ScoreRow) -> Iterator[str]:
+    if row.waits is not None:
+        what = "a press" if row.waits == "press" else f"below {row.gate_bpm} bpm"
+        yield f"until {what}, at most {_clock(row.wait_max_ms)}"
+    if row.limit_bpm:
+        yield f"held back from {row.limit_bpm} bpm on"
 
 
 def _held(found: Routine) -> list[RenderableType]:
@@ -176,6 +195,11 @@ def _held(found: Routine) -> list[RenderableType]:
     for muscle, (left_ms, right_ms) in found.held_ms().items():
         table.add_row(Text(muscle), duration(left_ms), duration(right_ms))
     return [Text("\nHeld in all:"), table] if table.row_count else []
+
+
+def _links(found: Routine) -> list[RenderableType]:
+    linked = [exercise for exercise in found.exercises if exercise.link]
+    return [Text(f"{exercise.name}: {exercise.link}") for exercise in linked]
 
 
 def _blocks() -> str:

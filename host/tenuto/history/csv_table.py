@@ -34,6 +34,10 @@ COLUMNS = (
     "mean_bpm",
     "max_bpm",
     "simulated",
+    "of_repetitions",
+    "set",
+    "of_sets",
+    "phase",
 )
 
 
@@ -83,6 +87,10 @@ def _row(told: Account, hold: Phase) -> tuple[object, ...]:
         None if rate is None else round(rate.mean_bpm, 1),
         None if rate is None else rate.max_bpm,
         "yes" if row.is_simulated else None,
+        hold.reps or None,
+        hold.set_no or None,
+        hold.sets or None,
+        hold.phase,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events, heart
+from tenuto.sessions.places import ends_hold, holds_in
 from tenuto.sessions.tracker import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import PlanError
@@ -116,11 +117,11 @@ def summarize(happened: Iterable[Event]) -> Summary:
     started = next(iter(of(events.SessionStarted)), None)
     ended = next(reversed(of(events.SessionEnded)), None)
     holds = [e for e in of(events.StepEnded) if e.kind == vocab.STEP_KINDS[vocab.HOLD]]
-    outcomes = Counter(hold.outcome for hold in holds)
     duration_ms = length_ms(all_events)
     beats = samples(all_events)
     rate = heart.rate(beats, duration_ms)
     plan = started.plan if started else None
+    outcomes = Counter(hold.outcome for hold in holds if _counts(hold, plan))
     due = [cue for cue in of(events.CueFired) if events.pattern_of(plan, cue.cue) != ()]
     late = sorted(cue.late_ms for cue in due)
     known = started is not None and started.routine != UNKNOWN_ROUTINE
@@ -129,7 +130,7 @@ def summarize(happened: Iterable[Event]) -> Summary:
         reason=ended.reason if ended else None,
         source=ended.source if ended else None,
         duration_ms=duration_ms,
-        holds_planned=None if plan is None else _holds(plan),
+        holds_planned=None if plan is None else holds_in(plan),
         holds_completed=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]],
         holds_skipped=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]],
         holds_cut=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_CUT]],
@@ -205,5 +206,7 @@ def _plan(session: StoredSession) -> Plan | None:
         return None
 
 
-def _holds(plan: Plan) -> int:
-    return sum(plan.step(number).kind == vocab.HOLD for number in range(plan.steps))
+def _counts(hold: events.StepEnded, plan: Plan | None) -> bool:
+    """Return whether a hold is one of its own, and not a phase of one that goes on."""
+    complete = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
+    return hold.outcome != complete or plan is None or ends_hold(plan, hold.step)

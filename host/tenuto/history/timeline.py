@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.sessions import events, heart
+from tenuto.sessions.places import count_words
 from tenuto_core import vocab
 
 from .summary import Summary, electrode_intervals, length_ms, replay, samples, summarize
@@ -33,6 +34,8 @@ class Phase:
 
     Attributes:
         number: Number of the step in the plan.
+        reps, sets: Of how many in its set and side, and in the exercise; 0 where not known.
+        phase: The part of the repetition, None where it has no parts.
         held_ms: Time in it without pauses.
         outcome: One of `vocab.STEP_OUTCOMES`, None while it is not known to have ended.
     """
@@ -47,6 +50,10 @@ class Phase:
     planned_ms: int
     held_ms: int
     outcome: str | None
+    reps: int = 0
+    set_no: int = 0
+    sets: int = 0
+    phase: str | None = None
 
     @property
     def is_hold(self) -> bool:
@@ -55,9 +62,10 @@ class Phase:
 
     @property
     def place(self) -> str:
-        """The exercise with its side, for people."""
+        """The exercise with set, side and repetition, for people."""
         name = self.exercise or "an exercise whose name is not known"
-        return f"{name}, {self.side}" if self.side else name
+        words = ", ".join([name, *count_words(self)])
+        return f"{words}: {self.phase}" if self.phase else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +241,10 @@ def _phase(begun: events.StepEvent, to_ms: int, ended: events.StepEnded | None) 
         planned_ms=ended.duration_ms if ended else begun.duration_ms,
         held_ms=ended.elapsed_ms if ended else 0,
         outcome=ended.outcome if ended else None,
+        reps=begun.reps,
+        set_no=begun.set_no,
+        sets=begun.sets,
+        phase=begun.phase,
     )
 
 

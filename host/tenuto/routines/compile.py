@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError, Mistake, RefusedError
+from tenuto.sessions import places
 from tenuto.toml.rules import seconds
 from tenuto_core import vocab
 from tenuto_core.encode import as_version, cues_of, encode
@@ -177,11 +178,9 @@ def describe(compiled: CompiledPlan) -> list[ScoreRow]:
     plan = compiled.plan
     rows = []
     start_ms = 0
-    steps = [plan.step(number) for number in range(plan.steps)]
-    sets: dict[int, int] = {}
-    for step in steps:
-        sets[step.exercise] = max(sets.get(step.exercise, 0), step.set_no)
-    for number, step in enumerate(steps):
+    for number, (step, place) in enumerate(
+        zip(places.steps(plan), places.places(plan), strict=True)
+    ):
         waits = vocab.WAITS[vocab.WAIT_HEART] if step.gate_bpm else None
         cues = tuple(
             ScoreCue(
@@ -196,15 +195,15 @@ def describe(compiled: CompiledPlan) -> list[ScoreRow]:
                 number=number,
                 start_ms=start_ms,
                 duration_ms=step.duration_ms,
-                kind=vocab.STEP_KINDS[step.kind],
-                exercise=plan.exercise_name(step.exercise),
-                side=vocab.SIDES[step.side],
-                rep=step.rep,
-                reps=step.reps,
-                set_no=step.set_no,
-                sets=sets[step.exercise],
-                phase=plan.phase_name(step.phase),
-                is_open=step.is_open,
+                kind=place.kind,
+                exercise=place.exercise,
+                side=place.side,
+                rep=place.rep,
+                reps=place.reps,
+                set_no=place.set_no,
+                sets=place.sets,
+                phase=place.phase,
+                is_open=place.is_open,
                 waits=vocab.WAITS[vocab.WAIT_PRESS] if step.self_paced else waits,
                 gate_bpm=step.gate_bpm,
                 wait_max_ms=step.wait_max_ms,

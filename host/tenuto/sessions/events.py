@@ -61,7 +61,15 @@ class StepEvent(Event):
     rep: int
     """Counted from 1 within the exercise's side; 0 where it means nothing."""
     duration_ms: int
-    """As planned, with the extensions so far."""
+    """As planned, with the extensions so far; the longest time of an open hold."""
+    reps: int = 0
+    """How many repetitions there are in this set and side; 0 where that is not known."""
+    set_no: int = 0
+    """Counted from 1; 0 where it means nothing."""
+    sets: int = 0
+    """How many sets the exercise has; 0 where that is not known."""
+    phase: str | None = None
+    """The part of the repetition, None where it has no parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +96,7 @@ class CueFired(Event):
 
     name: ClassVar[str] = "cue"
     cue: str
-    """One of `vocab.CUES`."""
+    """One of `vocab.CUES`, or a pattern that only this plan has, see `vocab.cue_name`."""
     late_ms: int
     """How much later than planned, on the wearable's own clock."""
 
@@ -197,9 +205,9 @@ class HeartSensor(Event):
 
 def pattern_of(plan: Plan | None, cue: str) -> tuple[tuple[int, int, int], ...] | None:
     """Return how a cue feels in a plan: empty for a silent one, None where that is not known."""
-    if plan is None or cue not in vocab.CUES:
+    number = vocab.cue_number(cue)
+    if plan is None or number is None:
         return None
-    number = vocab.CUES.index(cue)
     return plan.patterns[number] if number < len(plan.patterns) else None
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto_core import vocab
 
@@ -27,11 +27,12 @@ from .events import (
     WentBack,
     Withheld,
 )
+from .places import UNKNOWN, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenuto_core.plan import Plan, Step
+    from tenuto_core.plan import Plan
 
 UNKNOWN_ROUTINE = "unknown routine"
 _CLOCK_MODULUS = 1 << 32
@@ -109,11 +110,6 @@ class Tracker:
             self.paused = record.kind == vocab.PAUSED
         return events
 
-    def _step(self, number: int) -> Step | None:
-        if self.plan is None or not 0 <= number < self.plan.steps:
-            return None
-        return self.plan.step(number)
-
     def _started(self, record: Record, t_ms: int) -> Event:
         return SessionStarted(
             t_ms=t_ms,
@@ -125,50 +121,39 @@ class Tracker:
         )
 
     def _step_started(self, record: Record, t_ms: int) -> Event:
-        kind, exercise, side, rep = self._place(record.step)
         return StepStarted(
             t_ms=t_ms,
             seq=record.seq,
             step=record.step,
-            kind=kind,
-            exercise=exercise,
-            side=side,
-            rep=rep,
             duration_ms=record.b,
+            **self._place(record.step),
         )
 
     def _step_ended(self, record: Record, t_ms: int) -> Event:
-        kind, exercise, side, rep = self._place(record.step)
         return StepEnded(
             t_ms=t_ms,
             seq=record.seq,
             step=record.step,
-            kind=kind,
-            exercise=exercise,
-            side=side,
-            rep=rep,
             duration_ms=record.c,
             elapsed_ms=record.b,
             outcome=_name(vocab.STEP_OUTCOMES, record.a),
+            **self._place(record.step),
         )
 
-    def _place(self, number: int) -> tuple[str, str | None, str | None, int]:
-        step = self._step(number)
-        if step is None or self.plan is None:
-            return "unknown", None, None, 0
-        return (
-            vocab.STEP_KINDS[step.kind],
-            self.plan.exercise_name(step.exercise),
-            vocab.SIDES[step.side],
-            step.rep,
-        )
+    def _place(self, number: int) -> dict[str, Any]:
+        """Return the fields of `StepEvent` that the plan tells."""
+        place = UNKNOWN
+        if self.plan is not None and number < self.plan.steps:
+            place = places(self.plan)[number]
+        names = ("kind", "exercise", "side", "rep", "reps", "set_no", "sets", "phase")
+        return {name: getattr(place, name) for name in names}
 
     def _cue(self, record: Record, t_ms: int) -> Event:
-        cue = _name(vocab.CUES, record.a)
+        cue = vocab.cue_name(record.a)
         return CueFired(t_ms=t_ms, seq=record.seq, cue=cue, late_ms=record.b)
 
     def _unfelt(self, record: Record, t_ms: int) -> Event:
-        return Unfelt(t_ms=t_ms, seq=record.seq, cue=_name(vocab.CUES, record.a))
+        return Unfelt(t_ms=t_ms, seq=record.seq, cue=vocab.cue_name(record.a))
 
     def _paused(self, record: Record, t_ms: int) -> Event:
         return Paused(t_ms=t_ms, seq=record.seq, source=_name(vocab.SOURCES, record.a))
@@ -206,7 +191,7 @@ class Tracker:
 
     def _withheld(self, record: Record, t_ms: int) -> Event:
         is_alert = record.a == vocab.WITHHELD_ALERT
-        what = "alert" if is_alert else _name(vocab.CUES, record.a)
+        what = "alert" if is_alert else vocab.cue_name(record.a)
         return Withheld(t_ms=t_ms, seq=record.seq, what=what)
 
     def _heart(self, record: Record, t_ms: int) -> Event:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tenuto.sessions import events
-from tenuto_core import vocab
+
+from .places import holds_in, places, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tenuto_core.plan import Plan, Step
+    from tenuto_core.plan import Plan
 
 
 class State(StrEnum):
@@ -73,13 +71,22 @@ class SessionView:
     rep: int | None = None
     """Counted from 1."""
     reps: int | None = None
+    """Of how many in this set and side."""
+    set_no: int | None = None
+    """Counted from 1."""
+    sets: int | None = None
     """Of how many."""
+    phase: str | None = None
+    """The part of the repetition, None where it has no parts."""
+    is_open: bool = False
+    """Whether the step is a hold that a press ends; `step_duration_ms` is its longest time then."""
     hold: int | None = None
-    """Which of the plan's holds this step is or leads to, counted from 1."""
+    """Which of the plan's holds this step is or leads to, counted from 1; the phases of one
+    repetition are one hold."""
     holds: int | None = None
     """Of how many."""
     next_exercise: str | None = None
-    """The exercise of the hold that comes after that of `exercise`."""
+    """The exercise of the hold that comes after this one."""
     next_side: str | None = None
     waits_for: str | None = None
     """`press` or `heart` while the session waits."""
@@ -147,9 +154,12 @@ class SessionView:
         return min(max(0, elapsed_ms), self.step_duration_ms)
 
     def left_ms(self, now_utc_ms: int) -> int | None:
-        """Time left in this step, if nobody intervenes; see `elapsed_ms`."""
+        """Time left in this step, if nobody intervenes; see `elapsed_ms`.
+
+        None in an open hold, where that is for the wearer to say.
+        """
         elapsed_ms = self.elapsed_ms(now_utc_ms)
-        if elapsed_ms is None or self.step_duration_ms is None:
+        if elapsed_ms is None or self.step_duration_ms is None or self.is_open:
             return None
         return self.step_duration_ms - elapsed_ms
 
@@ -208,7 +218,7 @@ class SessionView:
         )
         if event.plan is not None:
             fresh.steps = event.plan.steps
-            fresh.holds = sum(step.kind == vocab.HOLD for step in _steps(event.plan))
+            fresh.holds = holds_in(event.plan)
         self._become(fresh)
 
     def _start_step(self, event: events.StepStarted, now: Moment) -> None:
@@ -223,25 +233,26 @@ class SessionView:
         self.step_started = now
         self.step_duration_ms = event.duration_ms
         self._step_end = now.later(event.duration_ms)
-        self.reps = self.hold = self.next_exercise = self.next_side = self._rest_ms = None
-        plan = self._plan
-        if plan is None or event.step >= plan.steps:
-            return
-        steps = _steps(plan)
-        self.reps = steps[event.step].reps or None
-        self._look_ahead(plan, steps, event.step)
+        self.reps, self.set_no, self.sets = (
+            event.reps or None,
+            event.set_no or None,
+            event.sets or None,
+        )
+        self.phase = event.phase
+        self.is_open = False
+        self.hold = self.next_exercise = self.next_side = self._rest_ms = None
+        if self._plan is not None and event.step < self._plan.steps:
+            self._look_ahead(self._plan, event.step)
 
-    def _look_ahead(self, plan: Plan, steps: Sequence[Step], present: int) -> None:
-        holds = [number for number, step in enumerate(steps) if step.kind == vocab.HOLD]
-        to_come = [number for number in holds if number >= present]
-        if to_come:
-            self.hold = holds.index(to_come[0]) + 1
-        if len(to_come) > 1:
-            following = steps[to_come[1]]
-            self.next_exercise = plan.exercise_name(following.exercise)
-            self.next_side = vocab.SIDES[following.side]
-        if not any(self._waits_in(number) for number in range(present, len(steps))):
-            self._rest_ms = sum(step.duration_ms for step in steps[present + 1 :])
+    def _look_ahead(self, plan: Plan, present: int) -> None:
+        known = places(plan)
+        self.hold, self.is_open = known[present].hold, known[present].is_open
+        for place in known[present + 1 :]:
+            if place.hold is not None and place.hold != self.hold:
+                self.next_exercise, self.next_side = place.exercise, place.side
+                break
+        if not any(self._waits_in(number) for number in range(present, len(known))):
+            self._rest_ms = sum(step.duration_ms for step in steps(plan)[present + 1 :])
 
     def _end(self, event: events.SessionEnded, now: Moment) -> None:
         self._become(
@@ -278,11 +289,5 @@ class SessionView:
         """Return whether a step has no end of its own, as far as the plan is known."""
         if self._plan is None or number >= self._plan.steps:
             return False
-        step = _steps(self._plan)[number]
-        return bool(step.self_paced or step.gate_bpm)
-
-
-@lru_cache(maxsize=32)
-def _steps(plan: Plan) -> tuple[Step, ...]:
-    """Return the steps of a plan; reading them out of its bytes takes longer than all the rest."""
-    return tuple(map(plan.step, range(plan.steps)))
+        step = steps(self._plan)[number]
+        return bool(step.self_paced or step.gate_bpm or step.is_open)

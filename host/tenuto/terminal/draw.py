@@ -168,7 +168,7 @@ def _doing(screen: ScreenState, width: int) -> Text:
         return Text("all holds are done", ACCENT)
     name = words.with_rep(view)
     if view.kind == _HOLD:
-        what = "hold"
+        what = words.printable(view.phase or "hold")
     else:
         what = words.lead(view.kind, same=view.exercise == screen.held)
         if len(what) + len(name) + 1 > width:
@@ -188,7 +188,9 @@ def _big_word(screen: ScreenState) -> str:
 def _big(screen: ScreenState, now_ms: int, width: int, scale: int, *, plain: bool) -> list[Text]:
     view = screen.view
     word, number = _big_word(screen), ""
-    left_ms = view.left_ms(now_ms)
+    left_ms, elapsed_ms = view.left_ms(now_ms), view.elapsed_ms(now_ms)
+    if view.is_open and elapsed_ms is not None:
+        left_ms = elapsed_ms - elapsed_ms % 1_000  # it counts up, and shows what is over
     if view.state is State.PLAYING and left_ms is not None:
         seconds = -(-left_ms // 1_000)
         number = str(seconds) if seconds < 100 else words.clock(seconds * 1_000)
@@ -225,6 +227,8 @@ def _bar(screen: ScreenState, now_ms: int, width: int, frame: Frame) -> Text:
         cells = max(0, width - len(said) - 2)
         return Text.assemble(("." * cells if frame.plain else "·" * cells, QUIET), "  ", said)
     said = f"{words.span(duration_ms - elapsed_ms)} left of {words.span(duration_ms)}"
+    if view.is_open:
+        said = f"{words.clock(elapsed_ms)} of {words.clock(duration_ms)} at most"
     cells = max(4, width - max(len(said), 19) - 2)
     share = elapsed_ms / duration_ms if duration_ms else 1.0
     bar = Text()
@@ -259,9 +263,10 @@ def _remark(screen: ScreenState, now_ms: int, width: int) -> Text:
             longer = f"{said}; {end}"
         return Text(longer if len(longer) <= width else said, CARE)
     step = screen.plan_step
+    said = "as long as you can: press when you let go" if view.is_open else ""
     if step is not None and step.self_paced:
-        return Text("press when in position", QUIET)
-    return Text()
+        said = "press when in position"
+    return Text(said, QUIET)
 
 
 def _how(screen: ScreenState, frame: Frame, width: int, rows: int) -> list[Text]:

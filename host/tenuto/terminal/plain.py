@@ -126,6 +126,10 @@ class LinesSink:
 
 def _step(view: SessionView, held: str | None, event: events.StepStarted) -> str | None:
     what, time = words.with_rep(view), words.span(event.duration_ms)
+    if event.phase:
+        what += f", {words.printable(event.phase)}"
+    if view.is_open:
+        time = f"as long as you can, at most {time}, press when you let go"
     if event.kind == _DONE:
         return None
     if event.kind != _HOLD:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.history.summary import Summary, summarize
 from tenuto.sessions import events
+from tenuto.sessions.places import places
 from tenuto.sessions.view import SessionView, State
 from tenuto_core import vocab
 
@@ -129,6 +130,10 @@ class ScreenState:
         share = 0.0
         if view.kind == _HOLD and view.step_duration_ms:
             share = (view.elapsed_ms(now_ms) or 0) / view.step_duration_ms
+        if view.phase is not None and view.plan is not None and view.step is not None:
+            parts = [n for n, place in enumerate(places(view.plan)) if place.hold == view.hold]
+            holds = [n for n in parts if places(view.plan)[n].phase is not None]
+            share = (sum(n < view.step for n in holds) + share) / len(holds)
         return (view.hold - 1 + share) / view.holds
 
     def t_ms(self, now_ms: int) -> int:

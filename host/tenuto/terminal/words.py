@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenuto.sessions.places import count_words
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ CUE_WORDS = {
     "next_exercise": "next exercise",
     "finished": "finished",
     "attention": "look here",
+    "next_phase": "go on",
+    "mark": "mark",
 }
 
 _HOUR_MS = 3_600_000
@@ -64,7 +67,9 @@ def count(number: int, one: str, more: str) -> str:
 
 
 def cue(name: str) -> str:
-    """Return the words for a cue of `vocab.CUES`; an unknown cue keeps its name."""
+    """Return the words for a cue; an unknown cue keeps its name."""
+    if name.startswith("own_"):
+        return "a pattern of its own"
     return CUE_WORDS.get(name) or printable(name.replace("_", " "))
 
 
@@ -75,11 +80,8 @@ def place(exercise: str | None, side: str | None) -> str:
 
 
 def with_rep(view: SessionView) -> str:
-    """Return the exercise of the present step, with its side and which repetition it is."""
-    words = place(view.exercise, view.side)
-    if view.rep and view.reps and view.reps > 1:
-        words += f" ({view.rep} of {view.reps})"
-    return words
+    """Return the exercise of the present step, with set, side and repetition."""
+    return ", ".join([place(view.exercise, None), *count_words(view)])
 
 
 def lead(kind: str, *, same: bool) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import Verb
+from tenuto.sessions.places import count_words
 from tenuto.sessions.view import State
 from tenuto.terminal.words import clock
 
@@ -93,8 +94,9 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
     place = []
     if view.hold is not None and view.holds:
         place.append(f"Hold {view.hold} of {view.holds}")
-    if view.reps and view.reps > 1 and view.rep:
-        place.append(f"{view.rep} of {view.reps}")
+    place += [words for words in count_words(view) if words != view.side]
+    if view.phase:
+        place.append(view.phase)
     what = {"hold": view.exercise, "switch": "Switch sides", "rest": "Rest", "ready": "Get ready"}
     headline = what.get(view.kind or "", view.exercise) or view.exercise or "..."
     if view.side and view.kind == "hold":
