@@ -241,12 +241,12 @@ publish_heart_rate = "no"
 [[wearable]]
 id = "Band"
 link = "ble"
-address = "1"
+address = "C0:00:00:00:00:01"
 person = "ana"
 [[wearable]]
 id = "b"
 link = "serial"
-address = "1"
+address = "c0:00:00:00:00:01"
 [[wearable]]
 id = "b"
 link = "simulatd"
@@ -337,6 +337,57 @@ def test_what_cannot_be_meant_together_is_told(text: str, told: str) -> None:
     (mistake,) = mistakes(f"[mqtt]\n{text}\n")
     assert told in mistake
     assert "s3cret" not in mistake
+
+
+@pytest.mark.parametrize("reserved", ["bridge", "person"])
+def test_a_level_that_tenuto_has_on_mqtt_is_no_id_of_a_wearable(reserved: str) -> None:
+    (mistake,) = mistakes(f'[[wearable]]\nid = "{reserved}"\nlink = "simulated"\n')
+
+    assert mistake.startswith(f"t.toml:2: wearable '{reserved}': `id` is \"{reserved}\"")
+    assert parse(f'[[person]]\nid = "{reserved}"\n').people[0].id == reserved
+
+
+UUID = "6F9E1A2B-0001-4ABC-8DEF-0123456789AB"
+
+
+@pytest.mark.parametrize("address", ["C0:FF:EE:00:00:01", "c0:ff:ee:00:00:01", UUID])
+def test_an_address_has_six_bytes_or_is_one_of_macos(address: str) -> None:
+    text = f'[[wearable]]\nid = "a"\nlink = "ble"\naddress = "{address}"\nheart = "{address}"\n'
+
+    assert parse(text).wearables[0].address == address
+
+
+@pytest.mark.parametrize(
+    "wrong", ["1", "C0:FF:EE:00:00", "C0:FF:EE:00:00:0G", "my band", UUID[:-1]]
+)
+def test_what_is_no_address_is_told_with_where_to_find_it(wrong: str) -> None:
+    (mistake,) = mistakes(f'[[wearable]]\nid = "a"\nlink = "ble"\naddress = "{wrong}"\n')
+
+    assert mistake.startswith("t.toml:4: wearable 'a': `address` is the text ")
+    assert mistake.endswith("such as C0:FF:EE:00:00:01; `tenuto scan` shows it")
+
+
+STRAP = '[[wearable]]\nid = "{}"\nlink = "serial"\nport = "{}"\nheart = "{}"\n'
+
+
+def test_a_strap_may_be_meant_by_its_name_and_is_for_one_wearable() -> None:
+    name = "Polar H10 8C4D1E2F"
+    assert parse(STRAP.format("a", "p", name)).wearables[0].heart == name
+
+    (wrong,) = mistakes(STRAP.format("a", "p", "D0:00:00:00:00:0"))
+    assert "allowed is an address such as C0:FF:EE:00:00:01, or the name that it tells" in wrong
+    (twice,) = mistakes(STRAP.format("a", "p", name) + STRAP.format("b", "q", name.lower()))
+    assert twice.startswith("t.toml:10: wearable 'b': `heart` is that of the wearable on line 5;")
+
+
+@pytest.mark.parametrize("letter,code", [("#", "%23"), ("/", "%2F"), ("?", "%3F")])
+def test_a_password_with_a_letter_that_ends_it_is_told_with_its_code(
+    letter: str, code: str
+) -> None:
+    for password in (f"s3{letter}cret", f"12{letter}34cret"):
+        (mistake,) = mistakes(f'mqtt.url = "mqtt://me:{password}@host"\n')
+        assert code in mistake
+        assert "cret" not in mistake
 
 
 @pytest.mark.parametrize("name", ["default", "hci0", "hci12", "bumble:serial:/dev/ttyACM0,1000000"])

@@ -19,7 +19,8 @@ from tenuto.errors import InputError, Mistake
 from tenuto.files import open_regular, read_input
 from tenuto.links.radios.registry import name_pattern, names_allowed
 from tenuto.links.registry import LINKS, PLACE_KEYS
-from tenuto.mqtt.address import BrokerAddress
+from tenuto.links.scan import is_address
+from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.toml import rules, tables
 from tenuto.toml.rules import Choice, Flag, Text, Whole
@@ -43,6 +44,7 @@ MAX_PEOPLE = 64
 
 _ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
 _PLAIN = Text(200)
+_SCAN = "`tenuto scan` shows it"
 _ADAPTER = Text(200, pattern=name_pattern(), allowed=names_allowed())
 _LINKS = tuple(row.id for row in LINKS.values() if row.is_configurable)
 
@@ -68,6 +70,47 @@ class _MqttUrl:
 
     def schema(self) -> dict[str, Any]:
         return {"type": "string", "pattern": "^(embedded|off|mqtts?://.+|unix://.+)$"}
+
+
+@dataclass(frozen=True, slots=True)
+class _WearableId:
+    """The id of a wearable, which is a level in topics."""
+
+    def read(self, value: object) -> str:
+        found = _ID.read(value)
+        if found in OWN_LEVELS:
+            raise ValueError(
+                f'is "{found}", which Tenuto itself has on MQTT; allowed is another one'
+            )
+        return found
+
+    def schema(self) -> dict[str, Any]:
+        return _ID.schema() | {"not": {"enum": list(OWN_LEVELS)}}
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    """The Bluetooth address of a device, or its name where that is allowed.
+
+    Attributes:
+        by_name: Whether a device may be meant by the name that it tells.
+    """
+
+    by_name: bool = False
+
+    def read(self, value: object) -> str:
+        text = _PLAIN.read(value)
+        looks_like_one = ":" in text or not text.strip("0123456789abcdefABCDEF-")
+        if is_address(text) or (self.by_name and not looks_like_one):
+            return text
+        or_name = ", or the name that it tells" if self.by_name else ""
+        raise ValueError(
+            f"is {rules.show(text)}, allowed is an address such as C0:FF:EE:00:00:01{or_name}; "
+            f"{_SCAN}"
+        )
+
+    def schema(self) -> dict[str, Any]:
+        return _PLAIN.schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,11 +407,11 @@ class Person:
 class Wearable:
     """One wearable, and how to reach it."""
 
-    id: str = key(_ID, "A short word for topics and commands.")
+    id: str = key(_WearableId(), "A short word for topics and commands.")
     name: str | None = key(_PLAIN, "What people call it.", default=None)
     model: str = key(_Model(), "What kind of device it is.", default=registry.DEFAULT)
     link: str = key(Choice(_LINKS), "How it is reached.")
-    address: str | None = key(_PLAIN, "Its Bluetooth address.", default=None)
+    address: str | None = key(_Address(), "Its Bluetooth address.", default=None)
     adapter: str | None = key(
         _ADAPTER, "The Bluetooth adapter, if it is not the usual one.", default=None
     )
@@ -376,7 +419,9 @@ class Wearable:
     person: str | None = key(_ID, "The id of who wears it.", default=None)
     routine: str | None = key(Text(MAX_NAME_BYTES), "The routine to start on it.", default=None)
     heart: str | None = key(
-        _PLAIN, "The Bluetooth address of a heart-rate strap worn with it.", default=None
+        _Address(by_name=True),
+        "The Bluetooth address of a heart-rate strap worn with it, or the strap's name.",
+        default=None,
     )
     heart_sensor: str | None = key(
         Choice(SENSOR_KINDS),
@@ -713,12 +758,15 @@ def _cross_check(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mist
         ("wearable", "id"),
         ("wearable", "address"),
         ("wearable", "port"),
+        ("wearable", "heart"),
     ):
         seen: dict[str, int] = {}
         for index, table in enumerate(_tables(raw, name)):
             value = table.get(unique)
             if not isinstance(value, str):
                 continue
+            if unique in ("address", "heart"):
+                value = value.upper()
             if value in seen:
                 first = origin.line((name, seen[value], unique))
                 text = f"`{unique}` is that of the {name} on line {first}; allowed is another one"

@@ -207,6 +207,16 @@ def test_a_bad_file_has_all_its_mistakes_told_and_exit_code_2(run: Run) -> None:
     assert all(line.startswith(f"{MANY}:") for line in out.splitlines())
 
 
+def test_a_file_that_would_not_be_found_by_its_name_is_not_ok(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "evening.toml"
+    file.write_text(OWN.format("morning"), encoding="utf-8")
+
+    code, out = run("check", str(file))
+
+    assert code == 2
+    assert out == f"{file}:1: `name` is 'morning', allowed is the file's own name, 'evening'\n"
+
+
 def test_many_files_are_all_checked(run: Run, tmp_path: Path) -> None:
     code, out = run("check", str(SHIPPED[0]), MANY, str(tmp_path / "no.toml"), str(SHIPPED[1]))
 

@@ -61,6 +61,8 @@ async def put_on_strap(world: World, location: int | None = CHEST) -> FakeStrap:
             )
         )
     device.add_service(gatt.Service(HEART_RATE, characteristics))
+    name = (core.AdvertisingData.Type.COMPLETE_LOCAL_NAME, b"strap")
+    device.advertising_data = bytes(core.AdvertisingData([name]))
     strap = FakeStrap(device, measurement)
     await strap.put_on()
     return strap

@@ -29,11 +29,13 @@ pytestmark = pytest.mark.slow
 class Ear:
     """Keeps a strap, and what it has told."""
 
-    def __init__(self, adapter: BleAdapter, kind: str | None = None) -> None:
+    def __init__(
+        self, adapter: BleAdapter, kind: str | None = None, address: str = ADDRESS
+    ) -> None:
         self.told: list[Measurement] = []
         self.strap = Strap(
             adapter,
-            ADDRESS,
+            address,
             kind=kind,
             on_measurement=lambda told, *_: self.told.append(told),
             rng=random.Random(0),
@@ -71,6 +73,19 @@ async def test_its_measurements_are_told_and_broken_ones_counted() -> None:
         assert ear.told[-1] == Measurement(64)
         task.cancel()
         await asyncio.wait({task}, timeout=5)
+
+
+async def test_one_whose_address_changes_is_known_by_its_name() -> None:
+    async with World() as world:
+        strap = await put_on_strap(world)
+        there = Ear(adapter_on(await world.adapter()), address="strap")
+        another = Ear(adapter_on(await world.adapter()), address="trap")
+        tasks = [asyncio.create_task(ear.strap.run(), name="strap") for ear in (there, another)]
+        assert await there.hear(strap, "16 50 00 04 80 03")
+        assert another.told == []
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=5)
 
 
 @pytest.mark.parametrize(

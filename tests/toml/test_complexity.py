@@ -46,6 +46,28 @@ def test_what_is_not_closed_is_left_to_the_parser() -> None:
             parse(text, "a.toml")
 
 
+@pytest.mark.parametrize(
+    "line,meant",
+    [
+        ("hold_s = 2,5", "; a number has a point: 2.5"),
+        ("hold_s = -0,25  # seconds", "; a number has a point: -0.25"),
+        ("name = \u201cSit\u201d", '; text stands in straight quotes " and not in \u201c'),
+        ("name = \u201eSit\u201c", '; text stands in straight quotes " and not in \u201e'),
+        ("\u00abname\u00bb = 1", '; text stands in straight quotes " and not in \u00ab'),
+        ('name = "Sit\u201d', '; text stands in straight quotes " and not in \u201d'),
+        ('a = [1, 2\nname = "Sit', ""),
+        ('name = "It\u2019s" x', ""),
+    ],
+)
+def test_what_people_mean_who_write_no_toml(line: str, meant: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(f"a_key = 1\n{line}\n", "a.toml")
+
+    told = str(caught.value)
+    assert told.startswith("a.toml:")
+    assert told.endswith(meant or ")")
+
+
 def test_dots_and_brackets_in_strings_and_comments_do_not_count() -> None:
     many = "." * 50 + "[" * 50 + "{" * 50
     text = (

@@ -16,7 +16,7 @@ from tenuto.config import find_config
 from tenuto.errors import InputError
 from tenuto.routines import haptics, muscles, routine
 from tenuto.routines.compile import compile_routine, describe
-from tenuto.routines.library import Library
+from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
 from tenuto.sessions.places import count_words, holds_in
 
@@ -108,7 +108,7 @@ def schema() -> None:
 
 def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
     try:
-        found = routine.load(path)
+        found = as_file_is_called(routine.load(path), path.stem)
         told = [f"OK: {_summary(compile_routine(found, vocabulary))}"]
     except InputError as error:
         return False, str(error)

@@ -677,6 +677,11 @@ def at_address(address: str | None) -> Callable[[Sighting], bool]:
     return fits
 
 
+def called(name: str) -> Callable[[Sighting], bool]:
+    """Make the test for a device by the name that it tells, for one whose address changes."""
+    return lambda sighting: sighting.found.name == name
+
+
 async def secure(
     client: BleakClient, sighting: Sighting, adapter: BleAdapter, *, by_hand: bool = False
 ) -> None:

@@ -6,6 +6,7 @@ What Tenuto does with it, the registry of models says; see `tenuto.wearables.reg
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,15 @@ DEVICES_MAX = 500
 """A crowded hall has a few hundred; what changes its address all the time must not fill us up."""
 HEART_RATE = "0000180d-0000-1000-8000-00805f9b34fb"
 IMMEDIATE_ALERT = "00001802-0000-1000-8000-00805f9b34fb"
+
+_ADDRESS = re.compile(
+    r"(?:[0-9A-F]{2}:){5}[0-9A-F]{2}|[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}", re.IGNORECASE
+)
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is the address of a device: six bytes, or a UUID, as macOS has them."""
+    return _ADDRESS.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

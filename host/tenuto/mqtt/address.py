@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
+OWN_LEVELS = ("bridge", "person")
+"""Below `base_topic` they are Tenuto's own; no wearable may be called so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class BrokerAddress:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise InputError(f"the broker's address must be like {_FORM}") from None
+            raise InputError(f"the broker's address must be like {_FORM}; {_ENCODED}") from None
         if parts.scheme not in (*PORTS, "unix"):
             raise InputError(
                 f"the broker's address must begin with mqtt://, mqtts:// or unix://, as in {_FORM}"
@@ -79,7 +81,7 @@ class BrokerAddress:
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise InputError(
                 f"the broker's address ends after the port, as in {_FORM}; "
-                "topics are set by base_topic, and in a password / ? # are %2F %3F %23"
+                f"topics are set by base_topic, and {_ENCODED}"
             )
         return cls(
             host=parts.hostname,
@@ -98,4 +100,5 @@ class BrokerAddress:
 
 
 _FORM = "mqtt://user:password@host:1883"
+_ENCODED = "in a user or password / ? # @ : are %2F %3F %23 %40 %3A"
 _UNIX_FORM = "unix:///run/mosquitto/mosquitto.sock"

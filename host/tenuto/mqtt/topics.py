@@ -27,6 +27,8 @@ from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
+from .address import OWN_LEVELS
+
 if TYPE_CHECKING:
     from tenuto.history.person_summary import PersonSummary
     from tenuto.sessions.events import Entry, Event
@@ -41,7 +43,6 @@ TEXT_CHARS_MAX = 64
 """Of a routine's name and of an id in a command."""
 
 _LEVEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TAKEN = ("bridge", "person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,10 @@ class Topics:
         Raises:
             InputError: the wearable's id cannot be a level of a topic.
         """
-        if not _LEVEL.fullmatch(wearable) or wearable in _TAKEN:
+        if not _LEVEL.fullmatch(wearable) or wearable in OWN_LEVELS:
             raise InputError(
                 f"the id of a wearable must be of letters, digits, _ and -, at most 64 of them, "
-                f"and not {' or '.join(map(repr, _TAKEN))}; it is {wearable!r}"
+                f"and not {' or '.join(map(repr, OWN_LEVELS))}; it is {wearable!r}"
             )
         return f"{self.base}/{wearable}/{what}"
 

@@ -97,11 +97,7 @@ class Library:
             InputError: If there is none, or if it is wrong.
         """
         path = self.path(name)
-        found = _parse_routine(read_input(path), str(path))
-        if found.name != name:
-            text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
-            raise InputError([found.mistake(("name",), text)])
-        return found
+        return as_file_is_called(_parse_routine(read_input(path), str(path)), name)
 
     def exercises(self) -> dict[str, Exercise]:
         """Return the exercises of all routines that can be read, by their names.
@@ -165,6 +161,18 @@ class Library:
             vocabulary = fit(vocabulary, feel)
             found = found.with_patterns(feel.pattern)
         return _compile(found, vocabulary)
+
+
+def as_file_is_called(found: Routine, name: str) -> Routine:
+    """Return a routine that has the name by which its file is found.
+
+    Raises:
+        InputError: If it has another one.
+    """
+    if found.name != name:
+        text = f"`name` is {found.name!r}, allowed is the file's own name, {name!r}"
+        raise InputError([found.mistake(("name",), text)])
+    return found
 
 
 def _vocabulary(path: Path, base: Vocabulary | None) -> Vocabulary:

@@ -314,4 +314,23 @@ def _syntax_mistake(error: ValueError, text: str, file: str) -> Mistake:
     line = int(place[1]) if place[1] else text.rstrip("\n").count("\n") + 1
     column = re.search(r"column \d+", place[0])
     where = f" ({column[0]})" if column else " (at the end of the file)"
-    return Mistake(file, line, f"not TOML: {message[: place.start()]}{where}")
+    meant = _meant(text.split("\n")[line - 1])
+    return Mistake(file, line, f"not TOML: {message[: place.start()]}{where}{meant}")
+
+
+_DECIMAL_COMMA = re.compile(r"=\s*([+-]?\d+),(\d+)\s*(?:#.*)?$")
+_CURLY_QUOTES = "[\u2018-\u201f\u00ab\u00bb\u2039\u203a]"
+_CURLY = re.compile(rf"(?:^|[=\[,{{(])\s*({_CURLY_QUOTES})")
+
+
+def _meant(line: str) -> str:
+    """Return what people mean who write a line that is no TOML, as far as it is known."""
+    number = _DECIMAL_COMMA.search(line)
+    if number is not None:
+        return f"; a number has a point: {number[1]}.{number[2]}"
+    quote = _CURLY.search(line)
+    if quote is None and line.count('"') % 2:  # one end of a text is straight
+        quote = re.search(f"({_CURLY_QUOTES})", line)
+    if quote is not None:
+        return f'; text stands in straight quotes " and not in {quote[1]}'
+    return ""

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import at_address
+from tenuto.links.ble import at_address, called
 from tenuto.links.gatt import characteristic, characteristics, read, subscribe
-from tenuto.links.scan import HEART_RATE
+from tenuto.links.scan import HEART_RATE, is_address
 from tenuto.retry import Backoff
 from tenuto.sessions.heart import Measurement, location, sensor_kind
 
@@ -44,7 +44,7 @@ class Strap:
 
     Args:
         adapter: the radio.
-        address: of the sensor.
+        address: of the sensor, or the name that it tells, where its address changes.
         kind: what it measures with, None to find out by where it says that it is worn.
         on_measurement: called with each, the name of the sensor and `kind`; must not wait.
         rng: for the jitter of the back-off.
@@ -64,6 +64,7 @@ class Strap:
         rng: random.Random,
     ) -> None:
         self.name = address
+        self._is_it = at_address(address) if is_address(address) else called(address)
         self.kind = kind
         self.packets_broken = 0
         self._adapter = adapter
@@ -93,7 +94,7 @@ class Strap:
         """
         lost = asyncio.Event()
         client, _ = await self._adapter.connect(
-            at_address(self.name), self.name, lambda _client: lost.set(), service=HEART_RATE
+            self._is_it, self.name, lambda _client: lost.set(), service=HEART_RATE
         )
         try:
             await self._set_up(client)
