@@ -67,6 +67,16 @@ def test_scan_pair_and_forget_without_a_daemon(folder: Path) -> None:
         assert code == 0, err
         assert "Tenuto band" in out
         assert "'anna' in the configuration" in out
+        assert "was not heard" not in out
+
+        away = wearable("zoe", address(9), f'heart = "{address(10)}"')
+        configure(folder, toml(adapter, "anna") + away)
+        code, out, err = command(folder, "scan", "--seconds", "1")
+        assert code == 0, err
+        assert "anna" not in out.partition("zoe")[2]
+        for name in (f"zoe {address(9)}", f"the sensor of zoe {address(10)}"):
+            assert f"{name} was not heard" in out, "also where others are heard"
+        configure(folder, toml(adapter, "anna"))
 
         code, out, err = command(folder, "pair")
         assert code == 2, "there are two, and nobody to ask"
@@ -107,6 +117,8 @@ def test_beside_a_daemon(folder: Path) -> None:
             code, out, err = command(folder, "scan", "--seconds", "1", "--json")
             assert code == 0, err
             assert [one["address"] for one in json_lines(out)] == [address(2)], "anna is taken"
+            code, out, err = command(folder, "scan", "--seconds", "1")
+            assert f"anna {address(1)} is connected to the daemon here" in out
             code, out, err = command(folder, "pair", address(2))
             assert code == 0, err
             code, out, err = command(folder, "pair", "anna")

@@ -17,12 +17,15 @@ from tenuto import __version__
 from tenuto.config import Config, Folders, parse
 from tenuto.doctor import CHECKS, Context, Finding, Level, examine
 from tenuto.doctor.checks import RELEASE_UTC_S
-from tenuto.errors import InputError
+from tenuto.errors import InputError, LinkReason
 from tenuto.history import Store
 from tenuto.links.ble import BleAdapter
+from tenuto.links.radios.adapters import radio_of
 from tenuto.shipped import shipped_firmware
+from tenuto.simulator import World
 from tests.chain.rig import json_lines, tenuto
 from tests.conftest import free_port
+from tests.heart import straps
 from tests.links.fake_bleak import Air
 
 if TYPE_CHECKING:
@@ -376,6 +379,88 @@ async def test_wearables_of_a_daemon(tmp_path: Path) -> None:
     assert "80 %" in found[0].text
     assert newest in found[1].text
     assert found[2].advice == "is it on?"
+
+
+async def test_a_wearable_that_no_longer_knows_this_computer_is_a_problem(tmp_path: Path) -> None:
+    air = Air()
+    device = air.add()
+    device.knows_host, device.is_cut_early = False, True
+
+    def adapter(_name: str | None) -> BleAdapter:
+        return BleAdapter(air.radio())
+
+    config = configured(tmp_path, BAND)
+    found = await only(context(config, adapter=adapter), "wearables")
+    assert (found.level, "tenuto forget" in str(found.advice)) == (Level.PROBLEM, True)
+    assert device.paired, "looking changes nothing"
+    shut_out = ("bond_lost", "unproven", "not_paired", "refused")
+    for reason in LinkReason:
+        told = {"id": "anna", "connected": False, "reason": reason.value, "problem": "why"}
+        found = await only(context(config, daemon={"wearables": [told]}), "wearables")
+        expected = Level.PROBLEM if reason.value in shut_out else Level.WARNING
+        assert (found.level, found.advice) == (expected, "why"), reason
+
+
+# --- sensors
+
+STRAP = BAND + f'heart = "{straps.ADDRESS}"\n'
+
+
+async def test_a_strap_without_a_daemon(tmp_path: Path) -> None:
+    async with World() as world:
+        radio = radio_of(await world.adapter())
+
+        def adapter(_name: str | None) -> BleAdapter:
+            return BleAdapter(replace(radio, close=_stay))
+
+        who = context(configured(tmp_path, STRAP), adapter=adapter)
+        found = await only(who, "sensors")
+        assert (found.level, "not connected to another" in str(found.advice)) == ("warning", True)
+        strap = await straps.put_on_strap(world, battery_pct=80)
+        found = await only(who, "sensors")
+        assert (found.level, "wear it" in str(found.advice)) == (Level.WARNING, True)
+        looking = asyncio.create_task(only(who, "sensors"), name="look")
+        while not looking.done():
+            await strap.send(bytes.fromhex("00 40"))
+            await asyncio.sleep(1)
+        found = looking.result()
+        assert found.level is Level.OK
+        assert "kind ecg, battery 80 %" in found.text
+
+
+async def _stay() -> None:
+    pass
+
+
+async def test_a_strap_of_a_daemon(tmp_path: Path) -> None:
+    config = configured(tmp_path, STRAP)
+    well = {
+        "name": straps.ADDRESS,
+        "connected": True,
+        "heard": True,
+        "kind": "optical",
+        "battery_pct": 9,
+        "problem": None,
+        "reason": None,
+    }
+
+    async def told(sensor: dict[str, Any]) -> list[Finding]:
+        one = {"id": "anna", "connected": True, "sensors": {"heart": sensor}}
+        return await findings(context(config, daemon={"wearables": [one]}), "sensors")
+
+    first, second = await told(well)
+    assert (first.level, "kind optical, battery 9 %" in first.text) == (Level.OK, True)
+    assert (second.level, "charge" in str(second.advice)) == (Level.WARNING, True)
+    silent = well | {"heard": False}
+    assert "sends nothing" in (await told(silent))[0].text
+    away_now = silent | {"connected": False}
+    assert "not reached yet" in (await told(away_now))[0].text
+    (away,) = await told(away_now | {"problem": "is it on?", "reason": "not_found"})
+    assert (away.level, "is it on?" in str(away.advice)) == (Level.WARNING, True)
+    (shut,) = await told(away_now | {"problem": "pair", "reason": "bond_lost"})
+    assert shut.level is Level.PROBLEM
+    older = {"id": "anna", "connected": True}
+    assert await findings(context(config, daemon={"wearables": [older]}), "sensors") == []
 
 
 # --- as a whole

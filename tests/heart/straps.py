@@ -16,6 +16,8 @@ ADDRESS = "D0:00:00:00:00:02"
 MEASUREMENT = core.UUID.from_16_bits(0x2A37)
 LOCATION = core.UUID.from_16_bits(0x2A38)
 HEART_RATE = core.UUID.from_16_bits(0x180D)
+BATTERY = core.UUID.from_16_bits(0x180F)
+BATTERY_LEVEL = core.UUID.from_16_bits(0x2A19)
 CHEST, WRIST = 1, 2
 
 
@@ -41,7 +43,9 @@ class FakeStrap:
         await self.device.start_advertising(auto_restart=True)
 
 
-async def put_on_strap(world: World, location: int | None = CHEST) -> FakeStrap:
+async def put_on_strap(
+    world: World, location: int | None = CHEST, *, battery_pct: int | None = None
+) -> FakeStrap:
     """Put a strap on the air."""
     device, _ = await power_on_device(world.radio, "strap", ADDRESS, secure_connections=False)
     measurement: gatt.Characteristic[Any] = gatt.Characteristic(
@@ -63,6 +67,14 @@ async def put_on_strap(world: World, location: int | None = CHEST) -> FakeStrap:
     device.add_service(gatt.Service(HEART_RATE, characteristics))
     name = (core.AdvertisingData.Type.COMPLETE_LOCAL_NAME, b"strap")
     device.advertising_data = bytes(core.AdvertisingData([name]))
+    if battery_pct is not None:
+        level: gatt.Characteristic[Any] = gatt.Characteristic(
+            BATTERY_LEVEL,
+            gatt.Characteristic.Properties.READ,
+            gatt.Characteristic.Permissions.READABLE,
+            bytes([battery_pct]),
+        )
+        device.add_service(gatt.Service(BATTERY, [level]))
     strap = FakeStrap(device, measurement)
     await strap.put_on()
     return strap

@@ -13,7 +13,7 @@ import pytest
 
 from tests.chain.rig import environment
 from tests.control.rig import configure, tenuto_process, user, wearable
-from tests.links.fake_bluez import ADDRESS
+from tests.links.fake_bluez import ADDRESS, bluez as serve
 from tests.patience import patience_s
 
 if sys.platform != "linux":
@@ -99,3 +99,61 @@ async def test_a_session_over_bluez(bluez: FakeBlueZ, folder: Path) -> None:
             await asyncio.to_thread(run.end, signal.SIGINT)
             assert run.process.returncode == 3
         assert await asyncio.to_thread(daemon.end, signal.SIGTERM) < patience_s(2)
+
+
+async def command(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run a command to its end, while BlueZ goes on; gives all that it said."""
+    with tenuto_process(*arguments, folder=folder) as process:
+        said = await asyncio.to_thread(process.rest)
+        return process.process.returncode, said
+
+
+async def test_a_band_that_has_forgotten_this_computer(bluez: FakeBlueZ, folder: Path) -> None:
+    """Everybody who asks is told so, and what is advised mends it."""
+    configure(folder, wearable("anna", ADDRESS))
+    with tenuto_process("daemon", folder=folder) as daemon:
+        await until(daemon, "connected")
+        bluez.knows_host = False
+        await bluez._disconnect()
+        await until(daemon, "reason=bond_lost")
+        with tenuto_process("run", folder=folder) as run:
+            line = await asyncio.to_thread(run.until, "no longer knows", 5)
+            assert f"`tenuto forget {ADDRESS}`" in line
+            await asyncio.to_thread(run.end, signal.SIGINT)
+            assert run.process.returncode == 3
+        code, said = await command(folder, "doctor")
+        assert code == 1
+        assert "PROBLEM  wearables: anna: not trusted" in said
+        assert "no longer knows" in said
+        assert bluez.paired
+        code, said = await command(folder, "forget", "anna")
+        assert code == 0, said
+        assert "`tenuto pair anna`" in said
+        bluez.knows_host = True
+        code, said = await command(folder, "pair", "anna")
+        assert code == 0, said
+        await until(daemon, "connected")
+
+
+async def test_a_steady_signal_is_paired_with(bluez: FakeBlueZ, folder: Path) -> None:
+    """Beside a daemon whose search for something else keeps the scan running."""
+    configure(folder, wearable("bob", "C0:00:00:00:00:02"))
+    with tenuto_process("daemon", folder=folder) as daemon:
+        await until(daemon, "keeping")
+        code, said = await command(folder, "pair")
+        assert (code, bluez.paired) == (0, True), said
+        assert "Paired with Tenuto" in said
+
+
+async def test_the_service_dies_in_a_session(
+    bluez: FakeBlueZ, bus_address: str, folder: Path
+) -> None:
+    configure(folder, wearable("anna", ADDRESS))
+    with tenuto_process("daemon", folder=folder) as daemon:
+        await until(daemon, "connected")
+        await bluez.die()
+        await until(daemon, "link lost")
+        line = await until(daemon, "reason=no_service")
+        assert "systemctl" in line
+        async with serve(bus_address):
+            await until(daemon, "connected")

@@ -62,7 +62,11 @@ async def _forget(setting: Setting, wanted: str, *, as_json: bool) -> int:
         print(f"This computer knew nothing of {meant}.")
         return 0
     print(f"Forgotten: the {' and the '.join(what)} of {meant}.")
-    print("Have the wearable forget this computer too, or pair again.")
-    if target.names and target.address is not None:
-        print("It is still in the configuration; Tenuto reaches it and is not let in any more.")
+    if target.names:
+        name = target.names[0]
+        print(f"{name!r} is still in the configuration, but cannot be used until it is paired:")
+        how = "" if target.address is not None else "--cable "
+        print(f"`tenuto pair {how}{name}`, with the wearable ready for it. Or take it out there.")
+    else:
+        print(f"To use it again, pair with it: `tenuto pair {meant}`.")
     return 0

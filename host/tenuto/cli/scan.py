@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter, validators
 from rich.live import Live
 
 from tenuto.cli import tables
 from tenuto.config import find_config
+from tenuto.errors import TenutoError
 from tenuto.terminal import words
 
 from .common import ConfigFile, make_setting
@@ -89,13 +91,69 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
         tables.write(_table(rows, setting.config))
     for line in _remarks(known, rows, everything=everything):
         print(line)
+    for line in await _unheard(known, setting.config):
+        print(line)
     return 0
 
 
-def _configured(config: Config) -> Mapping[str, str]:
-    return {
-        wearable.address.upper(): wearable.id for wearable in config.wearables if wearable.address
+async def _unheard(known: Mapping[str, Found], config: Config) -> list[str]:
+    """Say of each device of the configuration that was not heard why that may be."""
+    heard = {address.upper() for address in known}
+    # A sensor may be known by its name.
+    heard |= {one.name.upper() for one in known.values() if one.name}
+    missing = {
+        address: name
+        for address, name in _configured(config, sensors=True).items()
+        if address not in heard
     }
+    if not missing:
+        return []
+    held = await _held_by_daemon(config)
+    lines = []
+    for address, name in missing.items():
+        if address in held:
+            lines.append(f"{name} {address} is connected to the daemon here, and so is not heard.")
+        else:
+            lines.append(
+                f"{name} {address} was not heard: is it on, charged and near? What is connected "
+                "to a phone or to another computer is not heard."
+            )
+    return lines
+
+
+async def _held_by_daemon(config: Config) -> frozenset[str]:
+    """Return the addresses of what a daemon of this user is connected to."""
+    from tenuto.control import find_daemon
+
+    told: Mapping[str, Any] = {}
+    with suppress(TenutoError):
+        client = await find_daemon(os.environ, config.own.data)
+        if client is not None:
+            told = await client.ask("status")
+    addresses = {one.id: one.address for one in config.wearables}
+    held = set()
+    for wearable in told.get("wearables", []):
+        if wearable.get("connected"):
+            held.add(addresses.get(wearable.get("id")))
+        sensors = wearable.get("sensors", {}).values()
+        held |= {sensor.get("name") for sensor in sensors if sensor.get("connected")}
+    return frozenset(address.upper() for address in held if address)
+
+
+def _configured(config: Config, *, sensors: bool = False) -> Mapping[str, str]:
+    """Return the names of the devices of the configuration, by address in capitals."""
+    from tenuto.links.registry import LINKS
+
+    found = {
+        wearable.address.upper(): wearable.id
+        for wearable in config.wearables
+        if wearable.address and LINKS[wearable.link].is_by_air
+    }
+    if sensors:
+        for wearable in config.wearables:
+            if wearable.heart:
+                found.setdefault(wearable.heart.upper(), f"the sensor of {wearable.id}")
+    return found
 
 
 def _table(rows: list[tuple[Found, Model | None]], config: Config) -> Table:
@@ -120,7 +178,7 @@ def _remarks(
     remarks = []
     if not rows:
         remarks.append("Nothing that Tenuto can use was heard. Is it on, charged and near?")
-        remarks.append("A device that is connected to a phone or to a daemon is not heard.")
+        remarks.append("A device that is connected to a phone or to a computer is not heard.")
     others = len(known) - len(rows)
     if others and not everything:
         remarks.append(f"{others} other devices were heard; --all lists them.")

@@ -159,8 +159,8 @@ class Host:
             self.drivers.slots(wearable),
             is_simulated=LINKS[wearable.link].is_simulated,
         )
-        for name, run in self.drivers.sensors(wearable, supervisor.heart.hear).items():
-            supervisor.add_part(name, run)
+        for name, sensor in self.drivers.sensors(wearable, supervisor.heart.hear).items():
+            supervisor.add_sensor(name, sensor)
 
     def _on_link(self, wearable: str, state: LinkState) -> None:
         self.mqtt.on_link(wearable, state)

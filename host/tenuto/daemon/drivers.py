@@ -13,7 +13,7 @@ from tenuto.wearables.model import BuildContext
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from contextlib import AsyncExitStack
 
     from tenuto.config import Config, Wearable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.heart import Measurement
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
-    from tenuto.wearables.base import Driver
+    from tenuto.wearables.base import Driver, Sensor
     from tenuto.wearables.model import SimulatedDevice
 
 _VIRTUAL = "simulated"
@@ -91,8 +91,8 @@ class Drivers:
 
     def sensors(
         self, wearable: Wearable, hear: Callable[[Measurement, str, str | None], None]
-    ) -> dict[str, Callable[[], Awaitable[None]]]:
-        """Return what keeps the sensors worn with a wearable; see `registry.build_sensors`."""
+    ) -> dict[str, Sensor]:
+        """Return the sensors worn with a wearable; see `registry.build_sensors`."""
         return registry.build_sensors(wearable, self._context, hear)
 
     def slots(self, wearable: Wearable) -> LinkSlots | None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tenuto.links.ble import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.sessions.events import Entry
+    from tenuto.wearables.base import SensorStatus
     from tenuto.wearables.pairing import Target
     from tenuto.wearables.supervisor import Supervisor
 
@@ -150,6 +151,20 @@ def facts_of(supervisor: Supervisor) -> dict[str, Any]:
         "playing": supervisor.playing,
         "battery_pct": supervisor.battery_pct,
         "firmware": supervisor.firmware,
+        "sensors": {name: _sensor(one.status) for name, one in supervisor.sensors.items()},
+    }
+
+
+def _sensor(status: SensorStatus) -> dict[str, Any]:
+    problem = status.problem
+    return {
+        "name": status.name,
+        "connected": status.connected,
+        "heard": status.heard,
+        "kind": status.kind,
+        "battery_pct": status.battery_pct,
+        "problem": None if problem is None else str(problem),
+        "reason": None if problem is None else problem.reason.value,
     }
 
 

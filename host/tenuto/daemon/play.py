@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import Entry, SessionEnded
 from tenuto.toml.rules import Text, show
 from tenuto.toml.tables import key
+from tenuto_core import vocab
 from tenuto_core.plan import MAX_BYTES, Plan, PlanError
 
 from .sinks import queue_for
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from .sinks import Sink
 
 REACH_TIMEOUT_S = 60.0
+REACH_LOOK_S = 0.5
+"""How often it looks for news while the wearable is not reached."""
 SESSION_MARGIN_S = 900.0
 """How long after the plan's own end a session may still go on, for pauses and lost links."""
 STOP_TIMEOUT_S = 5.0
@@ -173,7 +177,8 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
             if not supervisor.connected.is_set():
                 title = host.config.wearable(supervisor.name).title
                 person.show(f"looking for the wearable {title}")
-            await _reach(supervisor)
+            if not await _reach(supervisor, person):
+                return Ended(vocab.END_REASONS[vocab.ENDED_STOPPED])
             session, lasts_ms, joined = await _begin(supervisor, compiled)
             before: list[Entry] = []
             if joined:
@@ -223,19 +228,39 @@ def _supervisor(host: Host, name: str | None) -> Supervisor:
     return supervisors[name]
 
 
-async def _reach(supervisor: Supervisor) -> None:
-    """Wait until a wearable is in reach.
+async def _reach(supervisor: Supervisor, person: Person) -> bool:
+    """Wait until a wearable is in reach, and show what stands in the way as soon as it is known.
+
+    Returns:
+        False if the person does not want it any more.
 
     Raises:
         LinkError: It was not in `REACH_TIMEOUT_S`; with the reason if one is known.
     """
-    try:
-        async with asyncio.timeout(REACH_TIMEOUT_S):
-            await supervisor.connected.wait()
-    except TimeoutError:
-        raise supervisor.problem or LinkError(
-            LinkReason.NOT_FOUND, f"{supervisor.name} did not answer in {REACH_TIMEOUT_S:.0f} s"
-        ) from None
+    loop = asyncio.get_running_loop()
+    give_up_s = loop.time() + REACH_TIMEOUT_S
+    shown: set[LinkReason] = set()
+    while not supervisor.connected.is_set():
+        if person.gone.is_set():
+            return False
+        problem = supervisor.problem
+        if problem is not None and problem.reason not in shown:
+            left_s = round(give_up_s - loop.time())
+            person.show(f"{supervisor.name} is not reached yet: {problem}")
+            if not shown:
+                person.show(f"trying for {left_s} s more; `tenuto doctor` checks what it needs")
+            shown.add(problem.reason)
+        if loop.time() >= give_up_s:
+            why = "it did not answer" if problem is None else str(problem)
+            raise LinkError(
+                LinkReason.NOT_FOUND if problem is None else problem.reason,
+                f"{supervisor.name} was not reached in {REACH_TIMEOUT_S:.0f} s: {why}; "
+                "`tenuto doctor` checks what it needs",
+            )
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REACH_LOOK_S):
+                await supervisor.connected.wait()
+    return True
 
 
 async def _begin(supervisor: Supervisor, compiled: CompiledPlan) -> tuple[SessionKey, int, bool]:

@@ -11,11 +11,12 @@ import importlib.util
 import re
 import shutil
 import stat
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
-from tenuto.errors import UNTRUSTED, LinkError, TenutoError
+from tenuto.errors import UNTRUSTED, LinkError, LinkReason, TenutoError
 from tenuto.history import Store
 from tenuto.history.repair import check as look_through
 from tenuto.links.registry import LINKS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.wearables.base import SensorStatus
     from tenuto.wearables.model import Model
 
     from .context import Context
@@ -47,6 +49,8 @@ FREE_BYTES_LEAST = 50_000_000
 """Decades of daily sessions; below it the system itself is in trouble."""
 RELEASE_UTC_S = 1_793_500_000
 """November 2026: a clock that is earlier is wrong."""
+BATTERY_PCT_LEAST = 15
+_SHUT_OUT = UNTRUSTED | {LinkReason.NOT_PAIRED, LinkReason.REFUSED}
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -350,7 +354,10 @@ def _own_clock(context: Context) -> _Found:
 
 
 async def wearables(context: Context) -> _Found:
-    """The wearables are in reach, and their firmware is as new as this program."""
+    """The wearables are in reach, know this computer, and have a firmware as new as this program.
+
+    That one is out of reach is no fault of anybody; that it does not let this computer in is one.
+    """
     if context.config is None:
         return []
     config = context.config
@@ -383,17 +390,31 @@ async def _reach(wearable: Wearable, radios: Mapping[str | None, BleAdapter]) ->
             else:
                 version = await model.check(wearable, radios.__getitem__)
     except LinkError as error:
-        return _warning(f"{name}: out of reach", str(error))
+        return _unreached(name, error.reason, str(error))
     except TimeoutError:
-        return _warning(f"{name}: out of reach", "is it on, charged and near?")
+        return _unreached(name, LinkReason.TIMEOUT, "is it on, charged and near?")
     return _firmware(name, model, version, "")
+
+
+def _unreached(name: str, reason: object, advice: str) -> _Found:
+    if reason in UNTRUSTED:
+        return _problem(f"{name}: not trusted, and told nothing", advice)
+    if reason in _SHUT_OUT:
+        return _problem(f"{name}: in reach, but it does not let this computer in", advice)
+    return _warning(f"{name}: out of reach", advice)
 
 
 async def _ask_firmware(wearable: Wearable, radio: BleAdapter) -> str | None:
     """Connect and ask for the version, which needs no bond."""
-    from tenuto.links.ble import at_address, read_firmware  # noqa: PLC0415 - takes its time
+    from tenuto.links.ble import (  # noqa: PLC0415 - takes its time
+        ENDED_EARLY_MAX,
+        at_address,
+        read_firmware,
+    )
 
-    client, _ = await radio.connect(at_address(wearable.address), wearable.id)
+    client, _ = await radio.connect(
+        at_address(wearable.address), wearable.id, tries=ENDED_EARLY_MAX
+    )
     try:
         return await read_firmware(client)
     finally:
@@ -406,10 +427,8 @@ def _told(told: Mapping[str, Any], config: Config) -> _Found:
     own = next((one for one in config.wearables if one.id == name), None)
     model = registry.find(registry.DEFAULT) if own is None else registry.of(own)
     if not told.get("connected"):
-        reason = told.get("problem") or "it was not reached yet"
-        if told.get("reason") in UNTRUSTED:
-            return _problem(f"{name}: not trusted, and told nothing", str(reason))
-        return _warning(f"{name}: out of reach", str(reason))
+        advice = told.get("problem") or "it was not reached yet: try again in a moment"
+        return _unreached(name, told.get("reason"), str(advice))
     battery = told.get("battery_pct")
     version = told.get("firmware")
     charge = "" if battery is None else f", battery {battery} %"
@@ -431,6 +450,80 @@ def _firmware(name: str, model: Model, version: str | None, more: str) -> _Found
     return found
 
 
+async def sensors(context: Context) -> _Found:
+    """The sensors that are worn with wearables are in reach and send something."""
+    if context.config is None:
+        return []
+    worn = [
+        (wearable, model, str(getattr(wearable, model.worn_as)))
+        for wearable in context.config.wearables
+        for model in registry.models().values()
+        if model.worn_as is not None and getattr(wearable, model.worn_as) is not None
+    ]
+    found: _Found = []
+    radios: dict[str | None, BleAdapter] = {}
+    looks = []
+    for wearable, model, address in worn:
+        name = f"{wearable.id}: its {model.title} {address}"
+        if context.daemon is not None:
+            told = _sensor_of(context.daemon, wearable.id, model.id)
+            found += [] if told is None else _sensor(name, told)
+        elif model.check_sensor is not None:
+            if wearable.adapter not in radios:
+                radios[wearable.adapter] = context.adapter(wearable.adapter)
+            looks.append(_look(name, model.check_sensor(wearable, radios.__getitem__)))
+    try:
+        for lines in await asyncio.gather(*looks):
+            found += lines
+    finally:
+        for radio in radios.values():
+            await radio.close()
+    return found
+
+
+async def _look(name: str, looking: Awaitable[SensorStatus]) -> _Found:
+    try:
+        async with asyncio.timeout(REACH_TIMEOUT_S):
+            return _sensor(name, asdict(await looking))
+    except LinkError as error:
+        return _sensor(name, {"reason": error.reason, "problem": str(error)})
+    except TimeoutError:
+        return _sensor(name, {"problem": "is it on, charged and near?"})
+
+
+def _sensor_of(daemon: Mapping[str, Any], wearable: str, model: str) -> Mapping[str, Any] | None:
+    """Return what the daemon tells of a sensor; None if it is too old to tell."""
+    for told in daemon.get("wearables", []):
+        if told.get("id") == wearable:
+            found: Mapping[str, Any] | None = told.get("sensors", {}).get(model)
+            return found
+    return None
+
+
+def _sensor(name: str, told: Mapping[str, Any]) -> _Found:
+    """Say how a sensor is; see `SensorStatus`."""
+    battery_pct = told.get("battery_pct")
+    charge = "" if battery_pct is None else f", battery {battery_pct} %"
+    if told.get("heard"):
+        found = _ok(f"{name} sends the heart rate, kind {told.get('kind') or 'unknown'}{charge}")
+        if battery_pct is not None and battery_pct < BATTERY_PCT_LEAST:
+            found += _warning(f"{name} is nearly empty{charge}", "change or charge its battery")
+        return found
+    if told.get("connected"):
+        return _warning(
+            f"{name} sends nothing{charge}",
+            "wear it: most sensors send only on the skin; moisten the electrodes of a strap",
+        )
+    if told.get("problem") is None:
+        return _warning(f"{name} was not reached yet", "try again in a moment")
+    advice = str(told["problem"])
+    if told.get("reason") in _SHUT_OUT:
+        return _problem(f"{name} is in reach, but does not let this computer in", advice)
+    return _warning(
+        f"{name} is out of reach", f"wear it, most sensors sleep until they are worn: {advice}"
+    )
+
+
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
@@ -450,5 +543,6 @@ CHECKS: tuple[tuple[str, Callable[[Context], Awaitable[_Found]]], ...] = (
     ("history", history),
     ("clock", clock),
     ("wearables", wearables),
+    ("sensors", sensors),
 )
 """All checks by their names, in the order in which one thing rests on another."""

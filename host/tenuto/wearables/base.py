@@ -11,6 +11,7 @@ from tenuto.sessions.events import SessionKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tenuto.errors import LinkError
     from tenuto.sessions.commands import Verb
     from tenuto.sessions.events import Record
 
@@ -74,6 +75,39 @@ class Status:
     def playing(self) -> bool:
         """Whether a session is going on, paused or not."""
         return self.state not in ("idle", "armed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensorStatus:
+    """How a sensor that is worn with a wearable is.
+
+    Attributes:
+        name: Its Bluetooth address, or the name that it tells, as the configuration has it.
+        connected: Whether there is a link to it.
+        heard: Whether it has sent something on that link.
+        kind: See `HeartSensor`; None while that is not known.
+        battery_pct: When it was connected to, None where it does not tell.
+        problem: Why it is not connected, None when all is well or nothing was tried yet.
+    """
+
+    name: str
+    connected: bool
+    heard: bool
+    kind: str | None
+    battery_pct: int | None
+    problem: LinkError | None
+
+
+class Sensor(Protocol):
+    """A sensor that is worn with a wearable."""
+
+    @property
+    def status(self) -> SensorStatus:
+        """How it is."""
+        ...
+
+    async def run(self) -> None:
+        """Keep it connected, until cancelled."""
 
 
 class Driver(Protocol):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
 
-    from .base import Driver
+    from .base import Driver, Sensor, SensorStatus
     from .pairing import Paired, Target
 
 
@@ -120,8 +120,9 @@ class Model:
         build: Returns the driver of a wearable of this model.
         feel: Returns what the motor of a wearable can do; None for a model that plays every
             pattern as it is written.
-        build_sensor: Returns what keeps the sensor of a wearable until it is cancelled, and calls
-            back with each measurement, the sensor's name and its kind; None if it has no such.
+        build_sensor: Returns the sensor of a wearable, which calls back with each measurement, its
+            name and its kind; None if the wearable has no such.
+        check_sensor: Reaches the sensor of a wearable for `tenuto doctor`.
         simulate: Puts one into a simulated room, by its id and who wears it.
         pair: Pairs over the air where that takes more than a bond: with the device that is meant,
             by an adapter, with the keys of this host; its last argument tells the person something.
@@ -147,7 +148,7 @@ class Model:
     build_sensor: (
         Callable[
             [Wearable, BuildContext, Callable[[Measurement, str, str | None], None]],
-            Callable[[], Awaitable[None]] | None,
+            Sensor | None,
         ]
         | None
     ) = None
@@ -158,6 +159,9 @@ class Model:
     pair_by_cable: PairByCable | None = None
     check: (
         Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[str | None]] | None
+    ) = None
+    check_sensor: (
+        Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[SensorStatus]] | None
     ) = None
     newest_firmware: Callable[[], str | None] = _bring_none
     notes: Sequence[str] = ()

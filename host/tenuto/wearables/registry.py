@@ -20,7 +20,7 @@ from .model import Capability, Model
 from .models import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from importlib.metadata import EntryPoint
 
     from tenuto.config import Wearable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
 
-    from .base import Driver
+    from .base import Driver, Sensor
     from .model import BuildContext
 
 _log = logging.getLogger(__name__)
@@ -181,8 +181,8 @@ def build_sensors(
     wearable: Wearable,
     context: BuildContext,
     hear: Callable[[Measurement, str, str | None], None],
-) -> dict[str, Callable[[], Awaitable[None]]]:
-    """Return what keeps the sensors that are worn with a wearable, by the ids of their models.
+) -> dict[str, Sensor]:
+    """Return the sensors that are worn with a wearable, by the ids of their models.
 
     Args:
         wearable: As it is configured.
@@ -191,9 +191,10 @@ def build_sensors(
     """
     found = {}
     for model in _BUILT_IN.values():
-        run = None if model.build_sensor is None else model.build_sensor(wearable, context, hear)
-        if run is not None:
-            found[model.id] = run
+        build = model.build_sensor
+        sensor = None if build is None else build(wearable, context, hear)
+        if sensor is not None:
+            found[model.id] = sensor
     return found
 
 

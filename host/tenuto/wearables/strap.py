@@ -13,11 +13,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import at_address, called
+from tenuto.links.ble import ENDED_EARLY_MAX, at_address, called
 from tenuto.links.gatt import characteristic, characteristics, read, subscribe
 from tenuto.links.scan import HEART_RATE, is_address
 from tenuto.retry import Backoff
 from tenuto.sessions.heart import Measurement, location, sensor_kind
+
+from .base import SensorStatus
 
 if TYPE_CHECKING:
     import random
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 
     from bleak import BleakClient
 
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble import BleAdapter, Sighting
 
 _log = logging.getLogger(__name__)
 
 MEASUREMENT_UUID = "2a37"
 LOCATION_UUID = "2a38"
+BATTERY_UUID = "2a19"
+LISTEN_S = 5.0
+"""A sensor sends once a second; one that nobody wears may send nothing."""
 BACKOFF_FIRST_S = 2.0
 BACKOFF_MAX_S = 30.0
 """A strap sleeps until it is put on; then it should not take long."""
@@ -64,17 +69,31 @@ class Strap:
         rng: random.Random,
     ) -> None:
         self.name = address
-        self._is_it = at_address(address) if is_address(address) else called(address)
+        self._is_it = _named(address)
         self.kind = kind
         self.packets_broken = 0
         self._adapter = adapter
         self._tell = on_measurement
         self._is_kind_given = kind is not None
         self._backoff = Backoff(rng, first_s=BACKOFF_FIRST_S, max_s=BACKOFF_MAX_S)
-        self._problem: LinkReason | None = None
+        self._problem: LinkError | None = None
+        self._said: set[LinkReason] = set()
+        self._battery_pct: int | None = None
         self._heard_s = 0.0
-        self._is_heard = False
+        self._is_connected = self._is_heard = False
         self._silences = 0
+
+    @property
+    def status(self) -> SensorStatus:
+        """How it is; see `Sensor`."""
+        return SensorStatus(
+            name=self.name,
+            connected=self._is_connected,
+            heard=self._is_heard,
+            kind=self.kind,
+            battery_pct=self._battery_pct,
+            problem=self._problem,
+        )
 
     async def run(self) -> None:
         """Reach the sensor again and again, until cancelled."""
@@ -100,9 +119,11 @@ class Strap:
             await self._set_up(client)
             if not client.is_connected:
                 raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
+            self._is_connected, self._problem = True, None
             _log.info("strap=%s connected kind=%s", self.name, self.kind)
             await self._stay(lost)
         finally:
+            self._is_connected = self._is_heard = False
             await self._adapter.let_go(client)
 
     async def _set_up(self, client: BleakClient) -> None:
@@ -110,7 +131,8 @@ class Strap:
         if not found:
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} sends no heart rate by Bluetooth")
         if not self._is_kind_given:
-            self.kind = sensor_kind(await self._location(client))
+            self.kind = sensor_kind(await _location(client))
+        self._battery_pct = await _battery_pct(client)
         # Where one that is offered twice says nothing, the other one may.
         measurement = found[self._silences % len(found)]
         self._heard_s, self._is_heard = asyncio.get_running_loop().time(), False
@@ -134,20 +156,11 @@ class Strap:
             f"{self.name} is connected and has sent nothing for {SILENCE_S:.0f} s: connecting anew",
         )
 
-    async def _location(self, client: BleakClient) -> str | None:
-        """Ask where it is worn; many sensors do not say."""
-        if characteristic(client, LOCATION_UUID) is None:
-            return None
-        try:
-            return location(await read(client, LOCATION_UUID, "asking where it is worn"))
-        except LinkError as error:
-            _log.debug("strap=%s %s", self.name, error)
-            return None
-
     def _take(self, value: bytes) -> None:
         self._heard_s = asyncio.get_running_loop().time()
         if not self._is_heard:
-            self._is_heard, self._problem = True, None
+            self._is_heard = True
+            self._said.clear()
             self._backoff.reset()
         try:
             measurement = Measurement.from_bytes(value)
@@ -159,7 +172,79 @@ class Strap:
         self._tell(measurement, self.name, self.kind)
 
     def _say(self, error: LinkError) -> None:
-        """Log a failure, once for each kind of it."""
-        if error.reason is not self._problem:
-            _log.info("strap=%s reason=%s %s", self.name, error.reason, error)
-        self._problem = error.reason
+        """Log a failure, each kind of it once until something is heard."""
+        if error.reason not in self._said:
+            self._said.add(error.reason)
+            _log.info("strap=%s reason=%s %s; trying again", self.name, error.reason, error)
+        self._problem = error
+
+
+def _named(address: str) -> Callable[[Sighting], bool]:
+    """Make the test for the sensor of an address, or of a name."""
+    return at_address(address) if is_address(address) else called(address)
+
+
+async def look(adapter: BleAdapter, address: str) -> SensorStatus:
+    """Reach a sensor once and see how it is, without keeping it.
+
+    Args:
+        adapter: the radio.
+        address: of the sensor, or its name.
+
+    Returns:
+        How it is; heard if it has sent something within `LISTEN_S`.
+
+    Raises:
+        LinkError: it is not reached, or is no heart-rate sensor.
+    """
+    heard = asyncio.Event()
+    client, _ = await adapter.connect(
+        _named(address), address, service=HEART_RATE, tries=ENDED_EARLY_MAX
+    )
+    try:
+        found = characteristics(client, MEASUREMENT_UUID)
+        if not found:
+            raise LinkError(LinkReason.PROTOCOL, f"{address} sends no heart rate by Bluetooth")
+        kind = sensor_kind(await _location(client))
+        battery_pct = await _battery_pct(client)
+        await subscribe(client, found[0], lambda _value: heard.set(), "subscribing")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LISTEN_S):
+                await heard.wait()
+    finally:
+        await adapter.let_go(client)
+    return SensorStatus(
+        name=address,
+        connected=True,
+        heard=heard.is_set(),
+        kind=kind,
+        battery_pct=battery_pct,
+        problem=None,
+    )
+
+
+async def _location(client: BleakClient) -> str | None:
+    """Ask where it is worn; many sensors do not say."""
+    value = await _ask(client, LOCATION_UUID, "asking where it is worn")
+    return None if value is None else location(value)
+
+
+async def _battery_pct(client: BleakClient) -> int | None:
+    """Ask how full its battery is; many sensors do not say."""
+    value = await _ask(client, BATTERY_UUID, "asking for the battery")
+    return value[0] if value and value[0] <= 100 else None
+
+
+async def _ask(client: BleakClient, uuid: str, doing: str) -> bytes | None:
+    """Read what a sensor may tell; None where it does not.
+
+    Raises:
+        LinkError: the link is gone.
+    """
+    if characteristic(client, uuid) is None:
+        return None
+    try:
+        return await read(client, uuid, doing)
+    except LinkError as error:
+        _log.debug("strap=%s %s", client.address, error)
+        return None

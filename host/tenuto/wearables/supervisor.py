@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import SessionKey
     from tenuto.sessions.tracker import Tracker
 
-    from .base import Driver, Identity, Status
+    from .base import Driver, Identity, Sensor, Status
     from .link_slots import LinkSlots
     from .surroundings import Surroundings
 
@@ -82,6 +82,7 @@ class Supervisor:
         battery_pct: when last asked, or None.
         log: reads the wearable's log.
         commands: sends what is asked of the wearable.
+        sensors: those worn with it, by the ids of their models.
         heart: passes on the beats of its wearer's sensor.
     """
 
@@ -105,6 +106,7 @@ class Supervisor:
         self.log = LogReader(name, person, driver, surroundings, is_simulated=is_simulated)
         self.commands = CommandSender(name, driver, self.log, surroundings.store, self._reached)
         self.heart = HeartRelay(driver, self.log, is_connected=self.connected.is_set)
+        self.sensors: dict[str, Sensor] = {}
         self._driver = driver
         self._tell_link = surroundings.on_link
         self._stand_in = surroundings.stand_in
@@ -145,8 +147,13 @@ class Supervisor:
         return None if self._identity is None else self._identity.firmware
 
     def add_part(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Run one thing more as long as this runs, such as a heart sensor; before `run`."""
+        """Run one thing more as long as this runs, before `run`."""
         self._parts[name] = run
+
+    def add_sensor(self, name: str, sensor: Sensor) -> None:
+        """Keep a sensor as well, as long as this runs; before `run`."""
+        self.sensors[name] = sensor
+        self.add_part(name, sensor.run)
 
     # --- the life of the link
 

@@ -10,11 +10,13 @@ from tenuto.links.scan import HEART_RATE
 from tenuto.wearables.model import Capability, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from tenuto.config import Wearable
+    from tenuto.links.ble import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.sessions.heart import Measurement
+    from tenuto.wearables.base import Sensor, SensorStatus
     from tenuto.wearables.model import BuildContext
 
 
@@ -26,19 +28,27 @@ def _build_sensor(
     wearable: Wearable,
     context: BuildContext,
     hear: Callable[[Measurement, str, str | None], None],
-) -> Callable[[], Awaitable[None]] | None:
+) -> Sensor | None:
     if wearable.heart is None:
         return None
     from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
-    strap = Strap(
+    return Strap(
         context.adapter(wearable.adapter),
         wearable.heart,
         kind=wearable.heart_sensor,
         on_measurement=hear,
         rng=random.Random(context.rng.getrandbits(64)),  # noqa: S311 - jitter
     )
-    return strap.run
+
+
+async def _check_sensor(
+    wearable: Wearable, adapter: Callable[[str | None], BleAdapter]
+) -> SensorStatus:
+    from tenuto.wearables.strap import look  # noqa: PLC0415 - it needs bleak
+
+    assert wearable.heart is not None  # noqa: S101 - or it is not asked for
+    return await look(adapter(wearable.adapter), wearable.heart)
 
 
 MODEL = Model(
@@ -50,4 +60,5 @@ MODEL = Model(
     is_one=_is_one,
     worn_as="heart",
     build_sensor=_build_sensor,
+    check_sensor=_check_sensor,
 )
