@@ -545,7 +545,7 @@ Bangle.on("HRM",function(h){
  if(h.confidence>=60&&t-hostBeat>5000){beat(Math.round(h.bpm),[0,0,0,0],0,t);tick();}
 });
 setWatch(function(e){edge(e.state?1:0);},BTN1,{repeat:true,edge:"both",debounce:10});
-E.on("kill",function(){quiet(now());note(1);});
+E.on("kill",function(){quiet(now());if(!global.TENUTO.gone)note(1);});
 
 // --- what the screen needs
 global.TENUTO={

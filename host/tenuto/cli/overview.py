@@ -25,6 +25,7 @@ COMMANDS = {
         "scan": "List the devices in reach by Bluetooth, and their use for Tenuto.",
         "pair": "Pair with a wearable, so that it trusts this computer.",
         "forget": "Forget the pairing with a wearable.",
+        "wearable": "Put Tenuto's app on a watch, or take it off.",
         "firmware": "Put the firmware on a board, tell what is on it.",
         "simulate": "Be a simulated wearable, in a process of its own.",
     },

@@ -11,25 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from tenuto.config import find_config
-from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.errors import InputError
 from tenuto.terminal import words
 from tenuto.wearables import registry
-from tenuto.wearables.model import Capability
 
+from .choose import choose
 from .common import ConfigFile, make_setting
 from .prompt import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from tenuto.config import Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.daemon.doors import Door
-    from tenuto.links.scan import Found
     from tenuto.wearables.model import Model
     from tenuto.wearables.pairing import Paired
-
-LISTEN_S = 4.0
 
 app = App(name="pair")
 
@@ -85,7 +81,7 @@ async def _pair(
             paired = await door.call(PAIR_BY_CABLE, Cable(port=wanted, only=only), terminal)
         else:
             if wanted is None:
-                wanted = await _choose(door, terminal)
+                wanted = await choose(door, terminal, lambda model: model.pair is not None)
             terminal.show(f"pairing with {wanted}")
             paired = await door.call(PAIR, Address(address=wanted), terminal)
     known = _configured(setting, paired)
@@ -133,8 +129,8 @@ def _report(paired: Paired, known: Wearable | None) -> Iterator[str]:
 
 def _cautions(model: Model) -> Iterator[str]:
     """Say what its user has to know of a model."""
-    if model.buzzes and Capability.TRUSTED not in model.capabilities:
-        yield f"A {model.title} asks nobody for a key: whoever is near can make it buzz."
+    if model.distrust is not None:
+        yield model.distrust[0].upper() + model.distrust[1:] + "."
     yield from model.notes
 
 
@@ -150,39 +146,3 @@ def _lines(paired: Paired) -> Iterator[str]:
         if paired.address is not None:
             yield "\nOr this, to use it by cable alone:"
         yield f'\n[[wearable]]\nid = "{model.id}"\nlink = "serial"\nport = "auto"'
-
-
-async def _choose(door: Door, terminal: Terminal) -> str:
-    """Find the wearable that is meant; asks where there are several."""
-    from tenuto.daemon.operations import SCAN, Scan
-
-    able = [model.title for model in registry.models().values() if model.pair is not None]
-    terminal.show(f"looking for {' and '.join(f'{title}s' for title in able)} for {LISTEN_S:.0f} s")
-    known: dict[str, Found] = {}
-
-    async def note(found: Sequence[Found]) -> None:
-        known.update({one.address: one for one in found})
-
-    await door.call(SCAN, Scan(listen_ms=round(LISTEN_S * 1000)), Terminal(note))
-    bands = [
-        one
-        for one, model in registry.ordered(known.values(), everything=False)
-        if model is not None and model.pair is not None
-    ]
-    if not bands:
-        raise LinkError(
-            LinkReason.NOT_FOUND,
-            f"no {' or '.join(able)} was heard: is it on, charged, near, and not connected to "
-            "another computer? For other devices give the address that `tenuto scan` shows",
-        )
-    if len(bands) == 1:
-        return bands[0].address
-    for number, one in enumerate(bands, start=1):
-        signal = "" if one.rssi_dbm is None else f"  {one.rssi_dbm} dBm"
-        terminal.show(f"{number}  {one.address}  {words.printable(one.name or '?')}{signal}")
-    if not sys.stdin.isatty():
-        raise InputError("there are several bands: give the address of the one that is meant")
-    answer = (await terminal.ask(f"which one, 1 to {len(bands)}? ")).strip()
-    if not answer.isdecimal() or not 1 <= int(answer) <= len(bands):
-        raise InputError(f"{answer!r} is none of 1 to {len(bands)}")
-    return bands[int(answer) - 1].address

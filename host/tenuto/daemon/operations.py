@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tenuto import __version__
 from tenuto.errors import ControlError, InputError
+from tenuto.flashing.watch_app import OnWatch, WatchApp, read_app
 from tenuto.links.registry import LINKS
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions.commands import (
@@ -306,6 +307,34 @@ async def _pair_by_cable(host: Host, asked: Cable, person: Person) -> Paired:
         return await pairing.pair_by_cable(target, host.keys, person.show, only=asked.only)
 
 
+async def _install_app(host: Host, asked: Address, person: Person) -> OnWatch:
+    from tenuto.flashing import watch  # noqa: PLC0415 - bleak takes its time
+
+    return await _with_app(host, asked, person, watch.install)
+
+
+async def _remove_app(host: Host, asked: Address, person: Person) -> OnWatch:
+    from tenuto.flashing import watch  # noqa: PLC0415 - bleak takes its time
+
+    return await _with_app(host, asked, person, watch.remove)
+
+
+async def _with_app(
+    host: Host,
+    asked: Address,
+    person: Person,
+    do: Callable[[WatchApp, str, BleAdapter, Callable[[str], None]], Awaitable[OnWatch]],
+) -> OnWatch:
+    target = pairing.over_air(host.config.wearables, asked.address)
+    adapter = host.drivers.adapter(target.adapter)
+    model = await pairing.model_of(target, adapter)
+    if model is None or model.app is None:
+        title = "what is there" if model is None else f"a {model.title}"
+        raise InputError(f"{asked.address!r}: no app of Tenuto's goes onto {title}")
+    async with host.hands_off(_is_one_of(target)), _prompting(adapter, person):
+        return await do(read_app(model.app), str(target.address), adapter, person.show)
+
+
 async def _forget(host: Host, asked: Address, _person: Person) -> Forgotten:
     target = pairing.any_of(host.config.wearables, asked.address)
     async with host.hands_off(_is_one_of(target)):
@@ -352,12 +381,15 @@ SCAN = Operation("scan", Scan, Nothing, _scan)
 PAIR = Operation("pair", Address, Paired, _pair)
 PAIR_BY_CABLE = Operation("pair_by_cable", Cable, Paired, _pair_by_cable)
 FORGET = Operation("forget", Address, Forgotten, _forget)
+INSTALL_APP = Operation("install_app", Address, OnWatch, _install_app)
+REMOVE_APP = Operation("remove_app", Address, OnWatch, _remove_app)
 INVITE = Operation("invite", Invite, Invitation, _invite)
 
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
 
 _ROWS: tuple[Operation[Any, Any], ...] = (
     *(STATUS, FLUSH, RELOAD, RUN, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET, INVITE),
+    *(INSTALL_APP, REMOVE_APP),
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
 )
 OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}

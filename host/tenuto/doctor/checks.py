@@ -25,7 +25,6 @@ from tenuto.mqtt.broker_check import probe
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import AGE_MAX_S
 from tenuto.wearables import registry
-from tenuto.wearables.model import Capability
 
 from .context import Finding, Level
 
@@ -443,8 +442,8 @@ def _firmware(name: str, model: Model, version: str | None, more: str) -> _Found
             "copy the new one to it: `tenuto firmware install`",
         )
     found = _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
-    if Capability.TRUSTED not in model.capabilities:
-        found += _ok(f"{name}: a {model.title} asks for no key; whoever is near can make it buzz")
+    if model.distrust is not None:
+        found += _ok(f"{name}: {model.distrust}")
     for note in model.notes:
         found += _ok(f"{name}: {note}")
     return found

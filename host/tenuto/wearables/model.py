@@ -131,6 +131,8 @@ class Model:
             if it does not tell; where None, it is reached as any device by Bluetooth.
         newest_firmware: Returns the version of its firmware that came with this program, None
             where its firmware is not ours.
+        app: The folder in `firmware` of our app that goes onto it, None where there is none.
+        caution: What its user is told where it is not `TRUSTED`; None for what holds for most.
         notes: What its user has to know or to set on the device, told by `pair` and `doctor`.
     """
 
@@ -164,12 +166,22 @@ class Model:
         Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[SensorStatus]] | None
     ) = None
     newest_firmware: Callable[[], str | None] = _bring_none
+    app: str | None = None
+    caution: str | None = None
     notes: Sequence[str] = ()
 
     @property
     def buzzes(self) -> bool:
         """Whether a session can be played on it."""
         return self.build is not None
+
+    @property
+    def distrust(self) -> str | None:
+        """What its user has to know of who else may use it, None where nobody else may."""
+        if not self.buzzes or Capability.TRUSTED in self.capabilities:
+            return None
+        asks_none = f"a {self.title} asks for no key; whoever is near can make it buzz"
+        return self.caution or asks_none
 
     @property
     def can(self) -> tuple[str, ...]:

@@ -131,6 +131,24 @@ def any_of(wearables: Sequence[Wearable], text: str) -> Target:
     )
 
 
+async def model_of(target: Target, adapter: BleAdapter) -> Model | None:
+    """Return the model of the device at an address, None for what Tenuto has no use for.
+
+    Raises:
+        LinkError: It was not heard.
+    """
+    from tenuto.links.ble import at_address  # noqa: PLC0415 - see `pair_over_air`
+
+    address = str(target.address)
+    sighting = await adapter.find(at_address(address), address)
+    if target.model is not None:
+        return registry.find(target.model)
+    if sighting.advertisement is None:
+        # What is connected already was asked for by the service of our own devices.
+        return registry.find(registry.DEFAULT)
+    return registry.recognize(sighting.found)
+
+
 async def pair_over_air(
     target: Target, adapter: BleAdapter, store: KeyStore, show: Callable[[str], None]
 ) -> Paired:
@@ -146,20 +164,12 @@ async def pair_over_air(
         LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
-    from tenuto.links.ble import at_address, pair  # noqa: PLC0415
+    from tenuto.links.ble import pair  # noqa: PLC0415
 
     address = target.address
     if address is None:
         raise InputError("it has no address")
-    sighting = await adapter.find(at_address(address), address)
-    model: Model | None
-    if target.model is not None:
-        model = registry.find(target.model)
-    elif sighting.advertisement is None:
-        # What is connected already was asked for by the service of our own devices.
-        model = registry.find(registry.DEFAULT)
-    else:
-        model = registry.recognize(sighting.found)
+    model = await model_of(target, adapter)
     if model is None or model.pair is None:
         bond = await pair(adapter, address)
         named = Found(address=bond.address, name=bond.name, services=bond.services)

@@ -82,5 +82,7 @@ MODEL = Model(
     simulate=_simulate,
     pair=_pair,
     check=_check,
-    notes=(_OPEN, _FEELS, _PHONE),
+    app="bangle",
+    caution=_OPEN,
+    notes=(_FEELS, _PHONE),
 )
