@@ -13,6 +13,8 @@ import pytest
 
 from tenuto.errors import LinkError, RefusedError
 from tenuto.history.summary import summarize
+from tenuto.links.ble import BleAdapter
+from tenuto.links.radios.adapters import radio_of
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import (
     CueFired,
@@ -27,7 +29,10 @@ from tenuto.sessions.events import (
     Unfelt,
     WearableRestarted,
 )
+from tenuto.simulator import World
+from tenuto.state.keys import KeyStore
 from tenuto.terminal import words
+from tenuto.wearables.pairing import Target, pair_over_air
 from tenuto_core.limits import ON_MS_MAX
 from tests.hosted.rig import NAME, HostedRoom, hosted_room, unfelt_in
 
@@ -114,6 +119,20 @@ async def test_what_was_not_taken_is_never_told_as_felt(tmp_path: Path) -> None:
     text = "\n".join(words.summary(summary))
     assert f"{summary.unfelt} of {summary.cues} not felt" in text
     assert plan.steps
+
+
+async def test_a_cue_on_its_way_when_the_link_breaks_is_not_felt(tmp_path: Path) -> None:
+    async with hosted_room(tmp_path / "h.db") as room:
+        await room.start()
+        await room.seen.until(
+            lambda entry: isinstance(entry.event, CueFired) and entry.event.cue == "hold_start"
+        )
+        room.world.radio.drop(room.device.address)
+        await room.ask(Verb.STOP)
+        told = await room.told()
+
+    taken_back = [event.cue for event in told if isinstance(event, Unfelt)]
+    assert taken_back[0] == "hold_start"
 
 
 async def test_away_it_can_be_stopped_and_nothing_that_is_felt_begins(tmp_path: Path) -> None:
@@ -286,3 +305,18 @@ async def test_an_unfelt_cue_comes_after_the_cue_that_it_takes_back(tmp_path: Pa
             due.append(event.cue)
         elif isinstance(event, Unfelt):
             due.remove(event.cue)
+
+
+async def test_pairing_lets_it_be_felt_and_leaves_it_still() -> None:
+    shown: list[str] = []
+    async with World(seed=1) as world:
+        tag = await world.add_device("tag", NAME)
+        adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
+        target = Target(tag.address, model="alert")
+        paired = await pair_over_air(target, adapter, KeyStore(None), shown.append)
+        await adapter.close()
+        edges = tag.motor.edges
+        assert [edge.on for edge in edges] == [True, False]
+
+    assert (paired.name, paired.address, paired.is_tenuto) == (NAME, tag.address, False)
+    assert shown == [f"{NAME} has buzzed once just now"]

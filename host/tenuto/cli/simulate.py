@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter, validators
 
 from tenuto.errors import InputError, one_line
-from tenuto.shipped import shipped
 
 from .common import log_to_stderr, parse_speed, signals
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
     from tenuto.wearables.model import SimulatedDevice
-
-BAND = "band"
-"""The model with a cable, and with a clock that may drift."""
 
 app = App(name="simulate")
 
@@ -42,7 +38,7 @@ class Person(StrEnum):
 def simulate(
     *,
     listen: str = "127.0.0.1:9000",
-    model: str = BAND,
+    model: str = "band",
     wearables: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
     serial: Annotated[bool, Parameter(negative=())] = False,
     person: Person = Person.AFTER_RUN,
@@ -83,7 +79,7 @@ def simulate(
     from tenuto.simulator.faults import parse_silence
     from tenuto.simulator.hardware import EDGES_KEPT_MAX
     from tenuto.simulator.server import parse_endpoint
-    from tenuto.simulator.world import World
+    from tenuto.simulator.world import SimulatedWearable, World
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
@@ -91,31 +87,28 @@ def simulate(
     if math.isinf(pace):
         raise InputError("--speed max leaves other programs no time to follow; give a number")
     silences = list(map(parse_silence, silence))
-    simulated = _simulator(model)
-    if model != BAND and (serial or drift_ppm):
-        raise InputError(f"--serial and --drift-ppm are for a simulated {BAND} alone")
+    make = _simulator(model)
 
     async def main() -> int:
         world = World(
-            seed=seed, loss=loss, forced_interval_ms=interval_ms, edges_max=EDGES_KEPT_MAX
+            seed=seed,
+            loss=loss,
+            forced_interval_ms=interval_ms,
+            drift_ppm=drift_ppm,
+            edges_max=EDGES_KEPT_MAX,
         )
         async with world, AsyncExitStack() as stack:
             for number in range(1, wearables + 1):
-                name, worn_by = f"{model}-{number}", _person(person, seed + number)
-                if model != BAND:
-                    device = await simulated(world, name, worn_by)
-                    print(f"{name} is at {device.address}")
-                    continue
-                made = await world.add_wearable(
-                    name,
-                    firmware_dir=shipped("firmware"),
-                    person=worn_by,
-                    drift_ppm=drift_ppm,
-                )
-                print(f"{made.id} is at {made.address}")
-                if serial:
+                name = f"{model}-{number}"
+                made = await make(world, name, _person(person, seed + number))
+                print(f"{name} is at {made.address}")
+                if not isinstance(made, SimulatedWearable):
+                    if serial or drift_ppm:
+                        text = f"--serial and --drift-ppm are for boards, not for {model!r}"
+                        raise InputError(text)
+                elif serial:
                     pty = await stack.enter_async_context(made.cable.pty())
-                    print(f'{made.id} has a cable: port = "{pty.path}"')
+                    print(f'{name} has a cable: port = "{pty.path}"')
             return await _serve(world, host, port, silences)
 
     return event_loops.run(main(), speed=pace)

@@ -205,6 +205,7 @@ class World:
         supervision_ms: supervision timeout that adapters ask for.
         loss: see `tenuto.simulator.radio.Radio`.
         advertising_loss: likewise.
+        drift_ppm: of the boards that are not given another one, see `SimulatedBoard`.
         edges_max: how much the motors remember, see `Motor`; `EDGES_KEPT_MAX` where a world stays
             for days.
 
@@ -221,9 +222,11 @@ class World:
         loss: float = 0.0,
         advertising_loss: float = 0.0,
         forced_interval_ms: float | None = None,
+        drift_ppm: float = 0.0,
         edges_max: int = EDGES_MAX,
     ) -> None:
         self.seed = seed
+        self._drift_ppm = drift_ppm
         self.radio = Radio(
             seed=seed,
             loss=loss,
@@ -269,7 +272,7 @@ class World:
         *,
         firmware_dir: Path,
         person: VirtualPerson | None = None,
-        drift_ppm: float = 0.0,
+        drift_ppm: float | None = None,
         flavour: str = "nrf52840",
         i2c: Mapping[int, I2cChip] | None = None,
         lets_in: bool = True,
@@ -281,7 +284,7 @@ class World:
             id: its name, unique in this world.
             firmware_dir: a folder with a module `app` that has a class `App`.
             person: who wears it; None for nobody, so that no beats come.
-            drift_ppm: see `SimulatedBoard`.
+            drift_ppm: see `SimulatedBoard`; None for that of the world.
             flavour: see `SimulatedBoard`.
             i2c: see `SimulatedBoard`.
             costs: see `SimulatedBoard`.
@@ -301,7 +304,7 @@ class World:
             f"C0:00:00:00:{index >> 8:02X}:{index & 0xFF:02X}",
             firmware_dir=firmware_dir,
             flavour=flavour,
-            drift_ppm=drift_ppm,
+            drift_ppm=self._drift_ppm if drift_ppm is None else drift_ppm,
             i2c=i2c,
             costs=costs,
             seed=self.seed,

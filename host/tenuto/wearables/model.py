@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Flag, auto
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import random
@@ -69,6 +69,15 @@ class BuildContext:
     utc_ms: Callable[[], float]
     rng: random.Random
     folder: Path
+
+
+class Configured(Protocol):
+    """What has a part of the configuration that belongs to its model."""
+
+    @property
+    def options(self) -> Any:  # noqa: ANN401 - of the model's own class, None for the defaults
+        """The part."""
+        ...
 
 
 class SimulatedDevice(Protocol):
@@ -146,7 +155,7 @@ class Model:
     options: type | None = None
     worn_as: str | None = None
     build: Callable[[Wearable, BuildContext], Awaitable[Driver]] | None = None
-    feel: Callable[[Wearable], Feel] | None = None
+    feel: Callable[[Configured], Feel] | None = None
     build_sensor: (
         Callable[
             [Wearable, BuildContext, Callable[[Measurement, str, str | None], None]],

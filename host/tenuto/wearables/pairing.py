@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.links.registry import LINKS
@@ -65,6 +65,7 @@ class Target:
         names: Its ids in the configuration.
         adapter: The name of the one that it is reached by, None for the usual one.
         model: The id of its model, None where it is not configured.
+        options: The part of its configuration that belongs to its model, None where there is none.
     """
 
     address: str | None = None
@@ -72,6 +73,7 @@ class Target:
     names: tuple[str, ...] = ()
     adapter: str | None = None
     model: str | None = None
+    options: Any = None
 
 
 def over_air(wearables: Sequence[Wearable], text: str) -> Target:
@@ -128,6 +130,7 @@ def any_of(wearables: Sequence[Wearable], text: str) -> Target:
         names=tuple(one.id for one in same),
         adapter=None if meant is None else meant.adapter,
         model=None if meant is None else meant.model,
+        options=None if meant is None else meant.options,
     )
 
 

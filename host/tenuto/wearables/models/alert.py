@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenuto.errors import InputError
 from tenuto.links.registry import LINKS
 from tenuto.links.scan import IMMEDIATE_ALERT, TENUTO
 from tenuto.routines.feel import Feel
@@ -14,15 +15,20 @@ from tenuto.toml.tables import key
 from tenuto.wearables.model import Capability, Model
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenuto.config import Wearable
+    from tenuto.links.ble import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.simulator.peripheral import SimulatedPeripheral
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
+    from tenuto.state.keys import KeyStore
     from tenuto.wearables.hosted import HostedDriver
-    from tenuto.wearables.model import BuildContext
+    from tenuto.wearables.model import BuildContext, Configured
+    from tenuto.wearables.pairing import Paired, Target
 
-TITLE = "alert tag"
+TITLE = "buzzing tag"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +55,13 @@ def _is_one(found: Found) -> bool:
     return IMMEDIATE_ALERT in found.services and TENUTO not in found.services
 
 
-def _options(wearable: Wearable | None) -> AlertOptions:
-    found = None if wearable is None else wearable.options
+def _options(configured: Configured) -> AlertOptions:
+    found = configured.options
     return found if isinstance(found, AlertOptions) else AlertOptions()
 
 
-def _feel(wearable: Wearable | None) -> Feel:
-    options = _options(wearable)
+def _feel(configured: Configured) -> Feel:
+    options = _options(configured)
     return Feel(
         title=TITLE,
         strengths=1,
@@ -81,6 +87,22 @@ async def _build(wearable: Wearable, context: BuildContext) -> HostedDriver:
     return hosted(buzzer, wearable, context)
 
 
+async def _pair(
+    target: Target, adapter: BleAdapter, _keys: KeyStore, show: Callable[[str], None]
+) -> Paired:
+    from tenuto.links.ble import pair  # noqa: PLC0415 - rows load little
+    from tenuto.wearables.alert import AlertBuzzer  # noqa: PLC0415
+    from tenuto.wearables.device_pairing import try_out  # noqa: PLC0415
+
+    if target.address is None:
+        raise InputError("it has no address")
+    is_bonded = _options(target).bond
+    if is_bonded:
+        await pair(adapter, target.address)
+    buzzer = AlertBuzzer(adapter, target.address, _feel(target), is_bonded=is_bonded)
+    return await try_out(buzzer, MODEL.id, show)
+
+
 async def _simulate(world: World, name: str, person: VirtualPerson | None) -> SimulatedPeripheral:
     return await world.add_device("tag", name, person)
 
@@ -97,6 +119,7 @@ MODEL = Model(
     build=_build,
     feel=_feel,
     simulate=_simulate,
+    pair=_pair,
     notes=(
         (
             "this computer plays the routine, so keep it near: out of reach the session pauses,"
