@@ -16,7 +16,7 @@ from bumble.device import AdvertisingType
 
 from tenuto import event_loops
 from tenuto.simulator import World
-from tenuto.simulator.controller import power_on_device
+from tenuto.simulator.controller import VirtualController, power_on_device
 from tenuto.simulator.radio import Happening, Radio, RadioEvent
 from tests.simulator.rig import (
     CONTROL,
@@ -298,3 +298,77 @@ async def test_the_peripheral_is_told_the_parameters_that_the_central_chose() ->
 def test_an_impossible_loss_is_refused(loss: float) -> None:
     with pytest.raises(ValueError, match="loss"):
         Radio(loss=loss)
+
+
+class Kernel:
+    """A host that writes HCI itself, as Linux does, and keeps the events that it gets."""
+
+    def __init__(self, radio: Radio) -> None:
+        self.events: list[hci.HCI_Packet] = []
+        self._controller = VirtualController("kernel", radio, hci.Address(HOST))
+        self._controller.set_packet_sink(self)
+
+    def on_packet(self, packet: bytes) -> None:
+        self.events.append(hci.HCI_Packet.from_bytes(packet))
+
+    async def send(self, command: hci.HCI_Command) -> None:
+        self._controller.on_packet(bytes(command))
+        await asyncio.sleep(0.5)
+
+    async def connect(self, address: str) -> None:
+        await self.send(
+            hci.HCI_LE_Extended_Create_Connection_Command(
+                initiator_filter_policy=0,
+                own_address_type=hci.OwnAddressType.RANDOM,
+                peer_address_type=hci.Address.RANDOM_DEVICE_ADDRESS,
+                peer_address=hci.Address(address),
+                initiating_phys=hci.PhyBit.LE_1M,
+                scan_intervals=[96],
+                scan_windows=[48],
+                connection_interval_mins=[24],
+                connection_interval_maxs=[40],
+                max_latencies=[0],
+                supervision_timeouts=[42],
+                min_ce_lengths=[0],
+                max_ce_lengths=[0],
+            )
+        )
+
+    def told(self) -> list[str]:
+        """Return the names of the events about connections, and forget them."""
+        names = [type(event).__name__ for event in self.events]
+        self.events.clear()
+        return [name for name in names if "Connection_Complete" in name]
+
+
+CONNECTED = hci.HCI_LE_CONNECTION_COMPLETE_EVENT
+ENHANCED = hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT
+
+
+@pytest.mark.parametrize(
+    "asked, expected",
+    [
+        ([CONNECTED, ENHANCED], "HCI_LE_Enhanced_Connection_Complete_Event"),
+        ([CONNECTED], "HCI_LE_Connection_Complete_Event"),
+        (None, "HCI_LE_Connection_Complete_Event"),
+    ],
+)
+async def test_a_host_gets_the_event_of_a_connection_that_it_has_asked_for(
+    asked: list[int] | None, expected: str
+) -> None:
+    """Linux asks for the enhanced one of a controller with LL privacy, and waits for it alone."""
+    radio = Radio()
+    await _beacon(radio, AdvertisingType.UNDIRECTED_CONNECTABLE_SCANNABLE)
+    kernel = Kernel(radio)
+    if asked is not None:
+        mask = hci.HCI_LE_Set_Event_Mask_Command.mask(asked)
+        await kernel.send(hci.HCI_LE_Set_Event_Mask_Command(le_event_mask=mask))
+    await kernel.connect("C0:00:00:00:00:78")  # nobody is there
+    await kernel.send(hci.HCI_LE_Create_Connection_Cancel_Command())
+    assert kernel.told() == [expected]
+    await kernel.connect(BEACON)
+    assert kernel.told() == [expected]
+    await kernel.send(hci.HCI_Reset_Command())
+    await kernel.connect("C0:00:00:00:00:78")
+    await kernel.send(hci.HCI_LE_Create_Connection_Cancel_Command())
+    assert kernel.told() == ["HCI_LE_Connection_Complete_Event"], "it asks anew after a reset"

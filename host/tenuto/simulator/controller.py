@@ -8,14 +8,16 @@ data; the peripheral is told 12.5 ms and 100 ms whatever the central chose; ever
 connected to; legacy advertising takes units of 0.625 ms for 1 ms; an ACL buffer counts as free
 before its packet is sent; a disconnect is over, and a parameter update in force, before the peer
 has heard of it; passive scanning gets scan responses; stopping and starting an advertiser at once
-makes it advertise twice.
+makes it advertise twice; a host that has asked for the enhanced event of a connection, since the
+controller claims to resolve private addresses, gets the plain one, for which Linux waits 20 s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import TYPE_CHECKING, cast
+import functools
+from typing import TYPE_CHECKING, Any, cast
 
 from bumble import att, controller as bumble_controller, hci, ll
 from bumble.core import PhysicalTransport
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
 RSSI_DBM = -60
 ADVERTISING_JITTER_S = 0.010  # advDelay, Core Specification 6.0, Vol 6 Part B 4.4.2.2.1
 ACL_BUFFERS = 8
+# Core Specification 6.0, Vol 4 Part E 7.8.1: the events of Bluetooth 4.0.
+LE_EVENT_MASK_AT_RESET = 0x1F
+_ENHANCED = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
 _ATT_CHANNEL = att.ATT_CID.to_bytes(2, "little")
 
 _Report = hci.HCI_LE_Extended_Advertising_Report_Event.Report
@@ -225,6 +230,7 @@ class VirtualController(bumble_controller.Controller):
         self.le_acl_data_packet_length = LL_PAYLOAD_BYTES_MAX
         self.total_num_le_acl_data_packets = ACL_BUFFERS
         self.random_address = address
+        self.le_event_mask = LE_EVENT_MASK_AT_RESET
         self._scans_actively = True
 
     # -- asked by the radio
@@ -258,6 +264,7 @@ class VirtualController(bumble_controller.Controller):
             advertising_set.stop()
         self.advertising_sets.clear()
         self.le_scan_enable = False
+        self.le_event_mask = LE_EVENT_MASK_AT_RESET
         self.pending_le_connection = None
         self.le_connections.clear()
 
@@ -424,20 +431,32 @@ class VirtualController(bumble_controller.Controller):
             link_type=hci.HCI_Connection_Complete_Event.LinkType.ACL,
         )
         self.le_connections[peer_address] = connection
-        self.send_hci_packet(
-            hci.HCI_LE_Connection_Complete_Event(
-                status=hci.HCI_ErrorCode.SUCCESS,
-                connection_handle=connection.handle,
-                role=role,
-                peer_address_type=peer_address.address_type,
-                peer_address=peer_address,
-                connection_interval=request.interval,
-                peripheral_latency=request.latency,
-                supervision_timeout=request.timeout,
-                central_clock_accuracy=0,
-            )
+        self._tell_connection(
+            status=hci.HCI_ErrorCode.SUCCESS,
+            connection_handle=connection.handle,
+            role=role,
+            peer_address_type=peer_address.address_type,
+            peer_address=peer_address,
+            connection_interval=request.interval,
+            peripheral_latency=request.latency,
+            supervision_timeout=request.timeout,
+            central_clock_accuracy=0,
         )
         return connection
+
+    def _tell_connection(self, **told: Any) -> None:  # noqa: ANN401 - the fields of the event
+        """Tell what has become of a connection, in the form that the host has asked for."""
+        if self.le_event_mask & _ENHANCED:
+            self.send_hci_packet(
+                hci.HCI_LE_Enhanced_Connection_Complete_Event(
+                    # Nobody here has a private address.
+                    local_resolvable_private_address=hci.Address.ANY_RANDOM,
+                    peer_resolvable_private_address=hci.Address.ANY_RANDOM,
+                    **told,
+                )
+            )
+        else:
+            self.send_hci_packet(hci.HCI_LE_Connection_Complete_Event(**told))
 
     # -- commands
 
@@ -475,8 +494,8 @@ class VirtualController(bumble_controller.Controller):
         self.pending_le_connection = None
         # After the answer to the command itself.
         asyncio.get_running_loop().call_soon(
-            self.send_hci_packet,
-            hci.HCI_LE_Connection_Complete_Event(
+            functools.partial(
+                self._tell_connection,
                 status=hci.HCI_ErrorCode.UNKNOWN_CONNECTION_IDENTIFIER_ERROR,
                 connection_handle=0,
                 role=hci.Role.CENTRAL,
@@ -486,7 +505,7 @@ class VirtualController(bumble_controller.Controller):
                 peripheral_latency=0,
                 supervision_timeout=0,
                 central_clock_accuracy=0,
-            ),
+            )
         )
         return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.SUCCESS)
 
