@@ -17,9 +17,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from tenuto.routines.exercise import STRETCH
-from tenuto_core import vocab
-
-from .timeline import COMPLETE
+from tenuto.sessions.events import COMPLETE, CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
 REST_DAYS_MAX = 3
 EXERCISE_MS = 60_000
 DAYS_A_WEEK = (2, 3)
-
-_SKIPPED = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]
-_CUT = vocab.STEP_OUTCOMES[vocab.STEP_CUT]
 
 
 def day_of(utc_ms: int, zone: tzinfo | None = None) -> date:
@@ -127,12 +122,12 @@ def tally(accounts: Sequence[Account], zone: tzinfo | None = None) -> Tally:
     by_day: dict[date, list[Account]] = {}
     for told in accounts:
         by_day.setdefault(day_of(told.row.started_utc_ms, zone), []).append(told)
-        outcomes = [hold.outcome for hold in told.holds]
+        summary = told.summary
         total.held_ms += sum(hold.held_ms for hold in told.holds)
-        total.completed += outcomes.count(COMPLETE)
-        total.skipped += outcomes.count(_SKIPPED)
-        total.cut += outcomes.count(_CUT)
-        total.pauses += told.summary.pauses
+        total.completed += summary.holds_completed
+        total.skipped += summary.holds_skipped
+        total.cut += summary.holds_cut
+        total.pauses += summary.pauses
     for day, on_day in sorted(by_day.items()):
         done = [told.kind(h) for told in on_day for h in told.holds if h.outcome == COMPLETE]
         if done:
@@ -178,7 +173,7 @@ class StoppedAt:
 
 def stopped_at(told: Account) -> StoppedAt | None:
     """Tell where a session was stopped in a hold; None if it ran to its end, or between holds."""
-    cut = [hold for hold in told.holds if hold.outcome == _CUT]
+    cut = [hold for hold in told.holds if hold.outcome == CUT]
     if not cut:
         return None
     hold = cut[-1]

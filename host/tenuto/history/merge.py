@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import TenutoError
 from tenuto.sessions import events
-from tenuto.sessions.tracker import UNKNOWN_ROUTINE, plan_id_of
+from tenuto.sessions.tracker import UNKNOWN_ROUTINE, how_ended, plan_id_of
 from tenuto_core import vocab
 
 from .persons import names
@@ -82,11 +82,14 @@ class SessionFacts:
         return self.ended_utc_ms, self.reason or "", self.source or ""
 
 
-FACTS = (
-    "device, boot_id, seq, wearable, person_id, plan_id, routine, started_utc_ms, ended_utc_ms,"
-    " reason, source, is_simulated"
-)
+_COLUMNS = tuple(field.name for field in fields(SessionFacts))
+FACTS = ", ".join(_COLUMNS)
 """The columns of `SessionFacts`, in its order."""
+_SETTLED = _COLUMNS[_COLUMNS.index("plan_id") : _COLUMNS.index("is_simulated")]
+SETTLED = ", ".join(_SETTLED)
+"""Those of them that follow from records and events."""
+STORED = "utc_ms, uncertainty_ms, seq, at_ms, kind, step, a, b, c"
+"""The columns of a record: what a host knows of its time, then what the device logged."""
 
 
 def is_deleted(db: sqlite3.Connection, device: str, boot_id: int, seq: int) -> bool:
@@ -120,9 +123,9 @@ def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
     number = session_number(db, facts.device, facts.boot_id, facts.seq)
     if number is None:
         row = db.execute(
-            f"INSERT INTO sessions ({FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+            f"INSERT INTO sessions ({FACTS}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
             " RETURNING id",
-            _values(facts),
+            astuple(facts),
         ).fetchone()
         return int(row[0])
     here = facts_of(db, number)
@@ -274,13 +277,12 @@ def _move(db: sqlite3.Connection, number: int, device: str, boot_id: int, seq: i
         db.execute("UPDATE records SET device = ? WHERE session_id = ?", (device, number))
         return
     facts = facts_of(db, number)
-    put_session(db, SessionFacts(device, *_values(facts)[1:]))
-    for utc_ms, uncertainty_ms, *told in db.execute(
-        "SELECT utc_ms, uncertainty_ms, seq, at_ms, kind, step, a, b, c FROM records"
-        " WHERE session_id = ?",
+    put_session(db, replace(facts, device=device))
+    for row in db.execute(
+        f"SELECT {STORED} FROM records WHERE session_id = ?",  # noqa: S608 - fixed text
         (number,),
     ).fetchall():
-        stored = StoredRecord(events.Record(*told), utc_ms, uncertainty_ms)
+        stored = StoredRecord(events.Record(*row[2:]), row[0], row[1])
         put_record(db, twin, device, boot_id, stored)
     for utc_ms, data in db.execute(
         "SELECT utc_ms, data FROM host_events WHERE session_id = ?", (number,)
@@ -292,23 +294,20 @@ def _move(db: sqlite3.Connection, number: int, device: str, boot_id: int, seq: i
 
 def settle(db: sqlite3.Connection, number: int) -> None:
     """Make what follows from the records and events of a session anew in its row."""
-    told = db.execute(
-        "SELECT plan_id, routine, started_utc_ms, ended_utc_ms, reason, source FROM sessions"
-        " WHERE id = ?",
-        (number,),
-    ).fetchone()
+    told = db.execute(f"SELECT {SETTLED} FROM sessions WHERE id = ?", (number,)).fetchone()  # noqa: S608
     records = db.execute(
-        "SELECT kind, seq, utc_ms, at_ms, step, a, b, c FROM records WHERE session_id = ?"
-        " ORDER BY seq",
+        f"SELECT {STORED} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608 - fixed text
         (number,),
     )
     right = told_by_records(db, records, number, told)
     if right != told:
-        db.execute(
-            "UPDATE sessions SET plan_id = ?, routine = ?, started_utc_ms = ?, ended_utc_ms = ?,"
-            " reason = ?, source = ? WHERE id = ?",
-            (*right, number),
-        )
+        put_settled(db, number, right)
+
+
+def put_settled(db: sqlite3.Connection, number: int, right: Row) -> None:
+    """Write what `told_by_records` returned into the row of a session."""
+    to = ", ".join(f"{name} = ?" for name in _SETTLED)
+    db.execute(f"UPDATE sessions SET {to} WHERE id = ?", (*right, number))  # noqa: S608
 
 
 def told_by_records(
@@ -318,26 +317,24 @@ def told_by_records(
 
     Args:
         db: For the plan and for what the host noticed.
-        records: Of the session, in order: kind, seq, utc_ms, at_ms, step, a, b, c.
+        records: Of the session, the columns `STORED`, in order.
         number: Of the session, None if its row is missing.
-        told: What the row says now: plan_id, routine, started_utc_ms, ended_utc_ms, reason,
-            source; all None if it is missing.
+        told: What the row says now, the columns `SETTLED`; all None if it is missing.
 
     Returns:
-        The six values as they have to be.
+        The values as they have to be.
     """
     plan_id, routine, started_utc_ms = told[:3]
     first_utc_ms = None
     ended: Row | None = None
-    for kind, seq, utc_ms, *fields in records:
+    for utc_ms, _, *told_by_device in records:
         first_utc_ms = utc_ms if first_utc_ms is None else first_utc_ms
+        kind = told_by_device[2]
         if kind == vocab.SESSION_STARTED:
-            at_ms, step, a, b, c = fields
-            plan_id = plan_id_of(events.Record(seq, at_ms, kind, step, a, b, c)).hex()
+            plan_id = plan_id_of(events.Record(*told_by_device)).hex()
             started_utc_ms = utc_ms
         elif kind == vocab.SESSION_ENDED and ended is None:
-            reason, source = fields[2] & 0xFF, fields[2] >> 8
-            ended = (utc_ms, _name(vocab.END_REASONS, reason), _name(vocab.SOURCES, source))
+            ended = (utc_ms, *how_ended(events.Record(*told_by_device)))
     if ended is None:
         ended = _told_by_host(db, number)
     known = db.execute("SELECT routine FROM plans WHERE plan_id = ?", (plan_id,)).fetchone()
@@ -358,27 +355,6 @@ def _told_by_host(db: sqlite3.Connection, number: int | None) -> Row | None:
         if isinstance(event, events.SessionEnded):
             return utc_ms, event.reason, event.source
     return None
-
-
-def _name(names: tuple[str, ...], number: int) -> str:
-    return names[number] if number < len(names) else f"unknown_{number}"
-
-
-def _values(facts: SessionFacts) -> Row:
-    return (
-        facts.device,
-        facts.boot_id,
-        facts.seq,
-        facts.wearable,
-        facts.person_id,
-        facts.plan_id,
-        facts.routine,
-        facts.started_utc_ms,
-        facts.ended_utc_ms,
-        facts.reason,
-        facts.source,
-        facts.is_simulated,
-    )
 
 
 def _the_same(what: str, here: str | None, there: str | None) -> str | None:

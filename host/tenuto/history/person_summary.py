@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tenuto.routines.exercise import STRETCH
 
 from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
-from .timeline import COMPLETE, account
+from .timeline import account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ def count(session: StoredSession) -> Counted:
     return Counted(
         session.row,
         sum(hold.held_ms for hold in holds),
-        sum(hold.outcome == COMPLETE for hold in holds),
+        told.summary.holds_completed,
         told.summary.holds_planned,
         len({hold.exercise for hold in holds if told.kind(hold) == STRETCH}),
     )

@@ -23,7 +23,17 @@ from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
 from . import persons
-from .merge import ContradictionError, Row as _Row, put_boot, told_by_records
+from .merge import (
+    SETTLED,
+    STORED,
+    ContradictionError,
+    Row as _Row,
+    SessionFacts,
+    put_boot,
+    put_session,
+    put_settled,
+    told_by_records,
+)
 from .schema import transaction
 from .store import Store
 
@@ -202,18 +212,10 @@ def _rebuild(db: sqlite3.Connection) -> int:
             wrong = list(_wrong_rows(db))
             for number, key, row in wrong:
                 if number is None:
-                    db.execute(
-                        "INSERT INTO sessions (device, boot_id, seq, wearable, plan_id, routine,"
-                        " started_utc_ms, ended_utc_ms, reason, source)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (*key, _wearable_of(db, key[0]), *row),
-                    )
+                    wearable = _wearable_of(db, key[0])
+                    put_session(db, SessionFacts(*(*key, wearable, None, *row, False)))
                 else:
-                    db.execute(
-                        "UPDATE sessions SET plan_id = ?, routine = ?, started_utc_ms = ?,"
-                        " ended_utc_ms = ?, reason = ?, source = ? WHERE id = ?",
-                        (*row, number),
-                    )
+                    put_settled(db, number, row)
             for key, first, last in _stretches(db):
                 db.execute(
                     "UPDATE records SET session_id = (SELECT id FROM sessions"
@@ -304,13 +306,13 @@ def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row
     """Yield the sessions whose row is missing or wrong: its id or None, key, and what is right."""
     for key, first, last in list(_stretches(db)):
         row = db.execute(
-            "SELECT id, plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
-            " FROM sessions WHERE device = ? AND boot_id = ? AND seq = ?",
+            f"SELECT id, {SETTLED} FROM sessions"  # noqa: S608 - fixed text
+            " WHERE device = ? AND boot_id = ? AND seq = ?",
             key,
         ).fetchone()
         number, told = (row[0], row[1:]) if row else (None, (None,) * 6)
         records = db.execute(
-            "SELECT kind, seq, utc_ms, at_ms, step, a, b, c FROM records WHERE device = ?"
+            f"SELECT {STORED} FROM records WHERE device = ?"  # noqa: S608 - fixed text
             " AND boot_id = ? AND seq BETWEEN ? AND ? ORDER BY seq",
             (*key[:2], first, last),
         )

@@ -34,12 +34,16 @@ from .merge import (
     HOST_EVENT_ORDER,
     NUMBER_MAX,
     RECORD_MAX,
+    STORED,
     ContradictionError,
+    SessionFacts,
     is_deleted,
     put_boot,
     put_host_event,
     put_record,
+    put_session,
     session_number,
+    settle,
 )
 from .outbox_table import OutboxTable
 from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
@@ -341,29 +345,8 @@ class Store:
             return
         utc_ms = to_range(entry.utc_ms)
         session_id = self._session_id(entry, utc_ms)
-        if isinstance(event, events.SessionStarted):
-            plan = event.plan
-            self._db.execute(
-                "UPDATE sessions SET plan_id = ?, started_utc_ms = ?,"
-                " routine = CASE WHEN ? THEN ? ELSE coalesce(routine, ?) END WHERE id = ?",
-                (
-                    event.plan_id,
-                    utc_ms,
-                    plan is not None,
-                    event.routine,
-                    event.routine,
-                    session_id,
-                ),
-            )
-            if plan is not None:
-                self._save_plan(event.plan_id, event.routine, bytes(plan.data))
-        elif isinstance(event, events.SessionEnded):
-            # What the wearable says of its end outweighs what the host took for one.
-            self._db.execute(
-                "UPDATE sessions SET ended_utc_ms = ?, reason = ?, source = ?"
-                " WHERE id = ? AND (ended_utc_ms IS NULL OR ?)",
-                (utc_ms, event.reason, event.source, session_id, record is not None),
-            )
+        if isinstance(event, events.SessionStarted) and event.plan is not None:
+            self._save_plan(event.plan_id, event.routine, bytes(event.plan.data))
         if record is not None:
             uncertainty_ms = entry.uncertainty_ms
             if uncertainty_ms is not None:
@@ -375,6 +358,8 @@ class Store:
                 _log.error("wearable=%s not kept: %s", entry.wearable, error)
         elif event.seq is None:
             put_host_event(self._db, session_id, event, utc_ms)
+        if isinstance(event, (events.SessionStarted, events.SessionEnded)):
+            settle(self._db, session_id)
 
     def _session_id(self, entry: Entry, utc_ms: int) -> int:
         key = entry.session
@@ -382,20 +367,21 @@ class Store:
         if number is not None:
             return number
         person = entry.person
-        row = self._db.execute(
-            "INSERT INTO sessions (device, boot_id, seq, wearable, person_id, is_simulated,"
-            " started_utc_ms) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (
-                key.device,
-                key.boot_id,
-                key.seq,
-                entry.wearable,
-                None if person is None else persons.id_here(self._db, person, utc_ms),
-                entry.is_simulated,
-                utc_ms,
-            ),
-        ).fetchone()
-        return int(row[0])
+        facts = SessionFacts(
+            key.device,
+            key.boot_id,
+            key.seq,
+            entry.wearable,
+            None if person is None else persons.id_here(self._db, person, utc_ms),
+            plan_id=None,
+            routine=None,
+            started_utc_ms=utc_ms,
+            ended_utc_ms=None,
+            reason=None,
+            source=None,
+            is_simulated=entry.is_simulated,
+        )
+        return put_session(self._db, facts)
 
     def _save_plan(self, plan_id: str, routine: str, data: bytes) -> None:
         if plan_bytes.id_of(data).hex() != plan_id:
@@ -513,8 +499,7 @@ class Store:
 
     def _load_one(self, row: SessionRow) -> StoredSession:
         records = self._db.execute(
-            "SELECT utc_ms, uncertainty_ms, seq, at_ms, kind, step, a, b, c FROM records"
-            " WHERE session_id = ? ORDER BY seq",
+            f"SELECT {STORED} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
             (row.id,),
         )
         noticed = self._db.execute(

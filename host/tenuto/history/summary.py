@@ -116,7 +116,7 @@ def summarize(happened: Iterable[Event]) -> Summary:
 
     started = next(iter(of(events.SessionStarted)), None)
     ended = next(reversed(of(events.SessionEnded)), None)
-    holds = [e for e in of(events.StepEnded) if e.kind == vocab.STEP_KINDS[vocab.HOLD]]
+    holds = [e for e in of(events.StepEnded) if e.kind == events.HOLD]
     duration_ms = length_ms(all_events)
     beats = samples(all_events)
     rate = heart.rate(beats, duration_ms)
@@ -131,9 +131,9 @@ def summarize(happened: Iterable[Event]) -> Summary:
         source=ended.source if ended else None,
         duration_ms=duration_ms,
         holds_planned=None if plan is None else holds_in(plan),
-        holds_completed=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]],
-        holds_skipped=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]],
-        holds_cut=outcomes[vocab.STEP_OUTCOMES[vocab.STEP_CUT]],
+        holds_completed=outcomes[events.COMPLETE],
+        holds_skipped=outcomes[events.SKIPPED],
+        holds_cut=outcomes[events.CUT],
         held=_held(holds),
         pauses=len(of(events.Paused)),
         paused_ms=sum(e.paused_ms for e in of(events.Resumed)),

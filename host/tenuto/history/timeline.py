@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tenuto.sessions import events, heart
 from tenuto.sessions.places import count_words
-from tenuto_core import vocab
 
 from .summary import Summary, electrode_intervals, length_ms, replay, samples, summarize
 
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from tenuto_core.plan import Plan
 
     from .rows import ExerciseNote, SessionRow, StoredSession
-
-HOLD = vocab.STEP_KINDS[vocab.HOLD]
-COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class Phase:
     @property
     def is_hold(self) -> bool:
         """Whether it is a hold."""
-        return self.kind == HOLD
+        return self.kind == events.HOLD
 
     @property
     def place(self) -> str:

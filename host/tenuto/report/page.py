@@ -92,12 +92,6 @@ def ended(told: Account) -> str:
     return f"Stopped in {stopped.hold.place}, after {stopped.hold.held_ms // 1000} s."
 
 
-def not_done(skipped: int, cut: int) -> str:
-    """Return how many holds were skipped or cut short; empty for none."""
-    parts = ((skipped, "skipped"), (cut, "cut short"))
-    return ", ".join(f"{number} {how}" for number, how in parts if number)
-
-
 def muscle_pictures(
     muscles: Mapping[str, Mapping[str, Muscle]], days: int | None
 ) -> Iterable[tuple[str, Picture]]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tenuto.history.adherence import DAYS_A_WEEK, Tally, day_of, tally
 from tenuto.history.period import WEEK
 from tenuto.routines.exercise import STRETCH
-from tenuto.terminal.words import clock, count, duration
+from tenuto.terminal.words import clock, count, duration, not_done
 
 from . import charts
-from .page import Figure, Report, began, ended, muscle_pictures, not_done, render
+from .page import Figure, Report, began, ended, muscle_pictures, render
 from .score import small_score
 from .session_page import Held, held
 from .text import streak_words

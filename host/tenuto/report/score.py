@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from tenuto.history.timeline import COMPLETE
 from tenuto.sessions import heart
+from tenuto.sessions.events import COMPLETE, SKIPPED
 from tenuto.terminal.words import clock
-from tenuto_core import vocab
 
 from .svg import Picture, shorten, text_width
 
@@ -290,7 +289,7 @@ def _draw_hold(picture: Picture, told: Account, frame: _Frame, hold: Phase, to_m
     width, x = widest
     label = f"{round(hold.held_ms / 1000)}" + ("" if frame.is_small else " s")
     if hold.outcome not in (COMPLETE, None):
-        name = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED] if kind == "skipped" else "stopped"
+        name = SKIPPED if kind == SKIPPED else "stopped"
         label = name if width > text_width(name, 11) + 6 else label
     text_w = text_width(label, 11)
     if width > text_w + (1 if frame.is_small else 4) and from_ms == hold.from_ms:

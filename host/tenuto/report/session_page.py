@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tenuto.history.adherence import muscles
-from tenuto.terminal.words import clock, count, duration
+from tenuto.terminal.words import clock, count, duration, not_done
 
-from .page import Figure, Report, began, ended, muscle_pictures, not_done, render
+from .page import Figure, Report, began, ended, muscle_pictures, render
 from .score import LEGEND, outcome, score, small_score
 
 if TYPE_CHECKING:

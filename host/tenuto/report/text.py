@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.history.adherence import DAYS_A_WEEK, REST_DAYS_MAX, tally
-from tenuto.history.timeline import COMPLETE
 from tenuto.routines.exercise import STRETCH
 from tenuto.sessions import heart
-from tenuto.terminal.words import clock, count, duration, printable
+from tenuto.sessions.events import COMPLETE
+from tenuto.terminal.words import clock, count, duration, not_done, printable
 
 from .charts import advised_ms, kind_order
 
@@ -244,16 +244,8 @@ def week_lines(
     if before.sessions:
         days = count(len(before.days), "day", "days")
         yield f"The week before: {days}, {duration(before.held_ms)} held"
-    ended = [
-        f"{number} {how}"
-        for number, how in (
-            (total.completed, "done"),
-            (total.skipped, "skipped"),
-            (total.cut, "cut short"),
-        )
-        if number or how == "done"
-    ]
-    yield f"Holds: {', '.join(ended)}; {count(total.pauses, 'pause', 'pauses')}"
+    ended = ", ".join(filter(None, (f"{total.completed} done", not_done(total.skipped, total.cut))))
+    yield f"Holds: {ended}; {count(total.pauses, 'pause', 'pauses')}"
     for kind in sorted(total.muscles, key=kind_order):
         yield ""
         yield from _muscle_lines(kind, total.muscles[kind])

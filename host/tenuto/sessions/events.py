@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 RECORD_SEQ_MAX = 0xFFFFFFFF
 """The highest number that a record of a wearable's log can have."""
+HOLD, DONE = vocab.STEP_KINDS[vocab.HOLD], vocab.STEP_KINDS[vocab.DONE]
+"""Kinds of steps that others ask for by name."""
+COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
+SKIPPED = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]
+CUT = vocab.STEP_OUTCOMES[vocab.STEP_CUT]
+"""How a step may end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""LinkSlots the numbered records of a wearable's log into the events of one session.  Pure."""
+"""Turns the numbered records of a wearable's log into the events of one session.  Pure."""
 
 from __future__ import annotations
 
@@ -41,6 +41,11 @@ _CLOCK_MODULUS = 1 << 32
 def plan_id_of(record: Record) -> bytes:
     """Return the 8 bytes of the plan id that a `session_started` record carries."""
     return record.b.to_bytes(4, "little") + record.c.to_bytes(4, "little")
+
+
+def how_ended(record: Record) -> tuple[str, str]:
+    """Return the reason and the source that a `session_ended` record carries."""
+    return _name(vocab.END_REASONS, record.a & 0xFF), _name(vocab.SOURCES, record.a >> 8)
 
 
 def _name(names: tuple[str | None, ...], number: int) -> str:
@@ -202,12 +207,8 @@ class Tracker:
         return HeartBeat(t_ms=t_ms, seq=record.seq, bpm=bpm, rr_ms=rr_ms, sensor=sensor)
 
     def _session_ended(self, record: Record, t_ms: int) -> Event:
-        return SessionEnded(
-            t_ms=t_ms,
-            seq=record.seq,
-            reason=_name(vocab.END_REASONS, record.a & 0xFF),
-            source=_name(vocab.SOURCES, record.a >> 8),
-        )
+        reason, source = how_ended(record)
+        return SessionEnded(t_ms=t_ms, seq=record.seq, reason=reason, source=source)
 
 
 _MAKERS: dict[int, Callable[[Tracker, Record, int], Event]] = {

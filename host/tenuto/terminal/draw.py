@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tenuto.routines import haptics
+from tenuto.sessions.events import DONE, HOLD
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
@@ -38,7 +39,6 @@ ACCENT = "bold cyan"
 CARE = "bold yellow"
 QUIET = "dim"
 
-_HOLD = vocab.STEP_KINDS[vocab.HOLD]
 _BIG_WORDS = {"ready": "READY", "hold": "HOLD", "switch": "SWITCH", "rest": "NEXT", "done": "DONE"}
 _LABEL_WIDTH = 9
 _CUE_WORDS_WIDTH = max(map(len, words.CUE_WORDS.values())) + 1
@@ -164,10 +164,10 @@ def _doing(screen: ScreenState, width: int) -> Text:
     view = screen.view
     if view.kind is None:
         return Text("waiting for the first step", QUIET)
-    if view.kind == vocab.STEP_KINDS[vocab.DONE]:
+    if view.kind == DONE:
         return Text("all holds are done", ACCENT)
     name = words.with_rep(view)
-    if view.kind == _HOLD:
+    if view.kind == HOLD:
         what = words.printable(view.phase or "hold")
     else:
         what = words.lead(view.kind, same=view.exercise == screen.held)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .screen_state import ScreenState
 
 _BY = {"wearer": "on the wearable", "host": "from the computer", "plan": "by the plan"}
-_HOLD = vocab.STEP_KINDS[vocab.HOLD]
-_DONE = vocab.STEP_KINDS[vocab.DONE]
 _TICK = vocab.CUES[vocab.COUNTDOWN]
 
 
@@ -130,9 +128,9 @@ def _step(view: SessionView, held: str | None, event: events.StepStarted) -> str
         what += f", {words.printable(event.phase)}"
     if view.is_open:
         time = f"as long as you can, at most {time}, press when you let go"
-    if event.kind == _DONE:
+    if event.kind == events.DONE:
         return None
-    if event.kind != _HOLD:
+    if event.kind != events.HOLD:
         return f"{words.lead(event.kind, same=view.exercise == held)} {what}: {time}"
     heart = ""
     if view.bpm_at is not None and event.t_ms - view.bpm_at.t_ms <= BEAT_FRESH_MS:

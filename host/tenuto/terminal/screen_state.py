@@ -11,7 +11,6 @@ from tenuto.history.summary import Summary, summarize
 from tenuto.sessions import events
 from tenuto.sessions.places import places
 from tenuto.sessions.view import SessionView, State
-from tenuto_core import vocab
 
 if TYPE_CHECKING:
     from tenuto.sessions.events import Entry, Event, SessionKey
@@ -21,8 +20,6 @@ CUES_KEPT = 5
 BEATS_KEPT = 60
 BEAT_FRESH_MS = 5_000
 """A heart rate older than this is shown as old; the player's heart gate uses the same limit."""
-
-_HOLD = vocab.STEP_KINDS[vocab.HOLD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +70,7 @@ class ScreenState:
             case events.StepStarted():
                 self.wait_ends_utc_ms = None
             case events.StepEnded():
-                if event.kind == _HOLD:
+                if event.kind == events.HOLD:
                     self.held = event.exercise
                 self.wait_ends_utc_ms = None
             case events.Resumed():
@@ -125,10 +122,10 @@ class ScreenState:
         if not view.holds:
             return None
         if view.hold is None:
-            over = view.state is State.ENDED or view.kind == vocab.STEP_KINDS[vocab.DONE]
+            over = view.state is State.ENDED or view.kind == events.DONE
             return 1.0 if over else None
         share = 0.0
-        if view.kind == _HOLD and view.step_duration_ms:
+        if view.kind == events.HOLD and view.step_duration_ms:
             share = (view.elapsed_ms(now_ms) or 0) / view.step_duration_ms
         if view.phase is not None and view.plan is not None and view.step is not None:
             parts = [n for n, place in enumerate(places(view.plan)) if place.hold == view.hold]

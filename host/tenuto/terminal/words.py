@@ -29,7 +29,6 @@ CUE_WORDS = {
 }
 
 _HOUR_MS = 3_600_000
-_HOLD = vocab.STEP_KINDS[vocab.HOLD]
 _BY = {
     "wearer": "on the wearable",
     "host": "from the computer",
@@ -64,6 +63,12 @@ def span(ms: int) -> str:
 def count(number: int, one: str, more: str) -> str:
     """Return a number with its noun."""
     return f"{number} {one if number == 1 else more}"
+
+
+def not_done(skipped: int, cut: int) -> str:
+    """Return how many holds were skipped or cut short; empty for none."""
+    parts = ((skipped, "skipped"), (cut, "cut short"))
+    return ", ".join(f"{number} {how}" for number, how in parts if number)
 
 
 def cue(name: str) -> str:
@@ -150,13 +155,8 @@ def summary(result: Summary, speed: float = 1.0) -> Iterator[str]:
     yield ending(result.reason, result.source) + routine
     planned = "" if result.holds_planned is None else f" of {result.holds_planned}"
     noun = "hold" if (result.holds_planned or result.holds_completed) == 1 else "holds"
-    yield f"{result.holds_completed}{planned} {noun} done in {duration(result.duration_ms)}" + (
-        "".join(
-            f", {number} {how}"
-            for number, how in ((result.holds_skipped, "skipped"), (result.holds_cut, "cut short"))
-            if number
-        )
-    )
+    done = f"{result.holds_completed}{planned} {noun} done in {duration(result.duration_ms)}"
+    yield ", ".join(filter(None, (done, not_done(result.holds_skipped, result.holds_cut))))
     yield ""
     yield from _held(result)
     yield f"Pauses  {_pauses(result)}"
