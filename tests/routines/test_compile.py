@@ -482,6 +482,10 @@ def check_invariants(compiled_plan: CompiledPlan) -> None:
         starts = [cue.at_ms for cue in row.cues if cue.cue == "hold_start"]
         ends = [cue.at_ms for cue in row.cues if cue.cue == "hold_end"]
         is_hold = row.kind == "hold"
+        if row.phase:
+            assert len([cue for cue in row.cues if cue.at_ms == 0]) <= 1
+            assert ends in ([], [row.duration_ms])
+            continue
         assert (starts, ends) == (([0], [row.duration_ms]) if is_hold else ([], []))
         assert names(row).count("switch_sides") == (row.kind == "switch")
         assert names(row).count("get_ready") == (row.kind == "ready")

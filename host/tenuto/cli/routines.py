@@ -47,7 +47,9 @@ def list_routines(*, config: ConfigFile = None) -> None:
     for name in library.names():
         try:
             found = library.routine(name)
-            lasts = duration(compile_routine(found, vocabulary).plan.duration_ms)
+            compiled = compile_routine(found, vocabulary)
+            at_most = "at most " if compiled.has_open_hold else ""
+            lasts = at_most + duration(compiled.plan.duration_ms)
         except InputError:
             wrong = Text(f"has mistakes: tenuto routines check {library.path(name)}", style="red")
             table.add_row(Text(name), "", "", wrong)
