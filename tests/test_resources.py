@@ -36,7 +36,7 @@ def test_the_first_three_routines_are_there_and_can_be_played() -> None:
 
     assert {"lower-back", "lower-back-short", "lower-back-60"} <= set(library.names())
     for name in library.names():
-        assert library.plan(name).plan.name == name
+        assert library.plan(name).plan.name == library.routine(name).shown_name
 
 
 def test_an_own_routine_goes_before_a_shipped_one(tmp_path: Path) -> None:
@@ -57,8 +57,30 @@ def test_an_unknown_name_is_told_with_the_list_and_the_nearest() -> None:
     with pytest.raises(InputError) as caught:
         Library().routine("lower_back")
 
-    assert "there is no routine 'lower_back', only lower-back, " in str(caught.value)
-    assert str(caught.value).endswith("did you mean lower-back?")
+    assert str(caught.value) == "there is no routine 'lower_back'; did you mean lower-back?"
+    with pytest.raises(InputError, match="there is no routine 'zzz'; there are after-run, "):
+        Library().routine("zzz")
+
+
+def test_a_routine_has_a_label_by_which_it_is_found_too(tmp_path: Path) -> None:
+    put(tmp_path, "own")
+    (tmp_path / "again.toml").write_text(
+        'name = "again"\ntitle = "own"\n[[exercise]]\nname = "x"\n', encoding="utf-8"
+    )
+    (tmp_path / "wrong.toml").write_text("name = 1\n", encoding="utf-8")
+
+    library = Library(routines_folder=tmp_path)
+    labels = library.labels()
+
+    assert labels["hips"] == "Hips"
+    assert labels["lower-back"] == "lower-back"
+    assert labels["pelvic-floor"] == "Ten and ten"
+    assert labels["wrong"] == "wrong"
+    assert {labels["again"], labels["own"]} == {"own", "own (own)"}
+    assert len(set(labels.values())) == len(labels)
+    assert library.routine("Hips").name == "hips"
+    assert library.routine("Ten and ten").name == "pelvic-floor"
+    assert library.plan("own (own)").plan.name == "own"
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,3 @@ def test_wrong_use_is_exit_code_2(run: Run) -> None:
     assert run("check")[0] == 2
     assert run("show")[0] == 2
     assert run("show", "lower-back", "--colour", "red")[0] == 2
-
-
-def test_the_shipped_files_are_in_the_order_that_these_tests_take() -> None:
-    assert SHIPPED[-1] == CONFIG / "routines" / "lower-back.toml"

@@ -46,7 +46,7 @@ async def test_a_session_counts_also_when_the_history_is_long_in_keeping_it(
             summaries=PersonSummaries(store),
             device=lambda _: DeviceState(link="simulated"),
             device_id={"arm": "name:wrist"}.get,
-            default_routine=lambda _: "lower-back",
+            routine_label=lambda _, name: name or "lower-back",
             flushed=lambda: history.flush(0.1),
             utc_ms=lambda: now_ms,
         )

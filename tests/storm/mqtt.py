@@ -339,7 +339,7 @@ class _RealPost:
             summaries=PersonSummaries(host.store),
             device=self._device,
             device_id=lambda _: None,
-            default_routine=lambda _: host.routines()[0],
+            routine_label=lambda _, name: name or host.routines()[0],
             flushed=lambda: host.queues[0].flush(5),
             utc_ms=host.utc_ms,
         )
@@ -347,7 +347,8 @@ class _RealPost:
         self.sinks: Sequence[Sink] = [self.bridge, self.feed]
 
     def _note_settings(self, wearable: str) -> None:
-        self._liked |= settings_payload(self.memory.preferences(wearable), self._host.routines()[0])
+        liked = self.memory.preferences(wearable)
+        self._liked |= settings_payload(liked, liked.routine or self._host.routines()[0])
         self.feed.say_settings(wearable)
 
     def _device(self, _wearable: str) -> DeviceState:
@@ -576,7 +577,7 @@ class RealMqtt:
         assert device["battery_pct"] == host.supervisor.battery_pct, device
         assert device["firmware"] == host.supervisor.firmware, device
         liked = post.memory.preferences(BAND)
-        settings = settings_payload(liked, host.routines()[0])
+        settings = settings_payload(liked, liked.routine or host.routines()[0])
         assert json.loads(known[f"{BAND}/settings"] or b"{}") == settings
         assert self._liked[host.name].items() <= settings.items(), "what was set is forgotten"
         stands = await PersonSummaries(host.store).of(lambda _: True, round(host.utc_ms()))

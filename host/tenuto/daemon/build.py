@@ -81,7 +81,7 @@ class Host:
         self.config = setting.config
         self.time = HostTime(setting.speed)
         self.library = Library.of(setting.config)
-        self.routine_names = self.library.names()
+        self._routine_labels: dict[str, str] | None = None
         self.hub: Hub
         self.commands: Commands
         self.store: Store
@@ -102,6 +102,13 @@ class Host:
     def supervisors(self) -> Mapping[str, Supervisor]:
         """The supervisors by the names of their wearables; none before `build`."""
         return self.hub.supervisors if hasattr(self, "hub") else {}
+
+    @property
+    def routine_labels(self) -> Mapping[str, str]:
+        """What people are shown for each routine; read when it is first asked for."""
+        if self._routine_labels is None:
+            self._routine_labels = self.library.labels()
+        return self._routine_labels
 
     # --- building
 
@@ -198,7 +205,8 @@ class Host:
         name = routine or liked.routine or default
 
         def read() -> CompiledPlan:
-            self.routine_names = self.library.names()  # a file may be new
+            if self._routine_labels is not None:
+                self._routine_labels = self.library.labels()  # a file may be new
             return self.compile(wearable_id, self.library.routine(name))
 
         return await _from_files(read)
@@ -245,11 +253,11 @@ class Host:
                 if self.setting.reread is None:
                     return ["this configuration cannot be read again"]
                 reread = self.setting.reread
-                new, library, names = await _from_files(lambda: _with_library(reread()))
+                new, library, labels = await _from_files(lambda: _with_library(reread()))
             except InputError as error:
                 return [*str(error).splitlines(), "so the configuration stays as it was"]
             found = changes(self.config, new)
-            self.config, self.library, self.routine_names = new, library, names
+            self.config, self.library, self._routine_labels = new, library, labels
             again = {wearable.id for wearable in found.changed}
             for name in (*found.removed, *again):
                 await self.hub.remove(name)
@@ -298,11 +306,11 @@ class Host:
                 _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
 
 
-def _with_library(config: Config) -> tuple[Config, Library, list[str]]:
+def _with_library(config: Config) -> tuple[Config, Library, dict[str, str]]:
     """Return a configuration with its library, whose vocabulary is right, and all routines."""
     library = Library.of(config)
     library.vocabulary()
-    return config, library, library.names()
+    return config, library, library.labels()
 
 
 async def _from_files(read: Callable[[], _T]) -> _T:

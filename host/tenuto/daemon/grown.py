@@ -19,6 +19,6 @@ def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, 
     if not grows(routine):
         return routine, []
     person = config.wearable(wearable).person
-    times = times_held(config.history_path, routine.name, person)
+    times = times_held(config.history_path, routine.shown_name, person)
     present = grown(routine, times)
     return present, list(growths(routine, present, times))

@@ -80,7 +80,7 @@ class MqttService:
         is_whole = {one.id for one in wearables} == {one.id for one in host.config.wearables}
         home_assistant = HomeAssistant(
             known=host.settings,
-            routines=lambda: host.routine_names,
+            routines=lambda: list(host.routine_labels.values()),
             prefix=mqtt.discovery_prefix,
             announce=mqtt.discovery,
         )
@@ -99,7 +99,7 @@ class MqttService:
             summaries=PersonSummaries(host.store),
             device=self._device,
             device_id=self._device_id,
-            default_routine=lambda name: host.config.routine_for(host.config.wearable(name)),
+            routine_label=self._routine_label,
             flushed=history.flush,
             utc_ms=host.time.utc_ms,
         )
@@ -134,6 +134,11 @@ class MqttService:
         self.bridge.set_subjects(subjects, people)
         self.state_topics.set_subjects([w.id for w in wearables], [one.id for one in people])
         self.bridge.announce_anew()
+
+    def _routine_label(self, wearable: str, name: str | None) -> str:
+        config, labels = self._host.config, self._host.routine_labels
+        name = name or config.routine_for(config.wearable(wearable))
+        return labels.get(name, name)
 
     def say_settings(self, wearable: str) -> None:
         """Say what is set for a wearable."""

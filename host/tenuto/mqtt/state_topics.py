@@ -50,7 +50,8 @@ class StateTopics:
         summaries: None where there is no history to read.
         device: gives what is known of a wearable as a thing.
         device_id: gives what a wearable is known by in the history, None before it was reached.
-        default_routine: gives what a bare `start` begins where nothing is set.
+        routine_label: returns what people are shown for a routine that is set for a wearable; for
+            None, for what a bare `start` begins where nothing is set.
         flushed: waits until the history has what happened so far; false if it has not yet.
         utc_ms: ms since 1970.
     """
@@ -65,7 +66,7 @@ class StateTopics:
         summaries: PersonSummaries,
         device: Callable[[str], DeviceState],
         device_id: Callable[[str], str | None],
-        default_routine: Callable[[str], str],
+        routine_label: Callable[[str, str | None], str],
         flushed: Callable[[], Awaitable[bool]],
         utc_ms: Callable[[], float],
     ) -> None:
@@ -74,7 +75,7 @@ class StateTopics:
         self._summaries = summaries
         self._device = device
         self._device_id = device_id
-        self._default_routine = default_routine
+        self._routine_label = routine_label
         self._flushed = flushed
         self._utc_ms = utc_ms
         self._wearables: tuple[str, ...] = ()
@@ -127,7 +128,7 @@ class StateTopics:
     def say_settings(self, wearable: str) -> None:
         """Say what is set for a wearable."""
         preferences = self._settings.preferences(wearable)
-        payload = settings_payload(preferences, self._default_routine(wearable))
+        payload = settings_payload(preferences, self._routine_label(wearable, preferences.routine))
         self._bridge.set_settings(wearable, payload)
 
     async def _run(self) -> None:

@@ -146,6 +146,7 @@ def session_payload(view: SessionView, *, is_known: bool = True) -> dict[str, An
         "state": view.state.value if is_known else None,
         "paused": view.state is State.PAUSED,
         "routine": view.routine,
+        "title": view.title,
         "plan_id": view.plan_id,
         "step": view.step,
         "steps": view.steps,
@@ -267,11 +268,16 @@ def _minutes(ms: int) -> float:
     return round(ms / 60_000, 1)
 
 
-def settings_payload(preferences: Preferences, default_routine: str) -> dict[str, Any]:
-    """Return the JSON of what is set for a wearable; times in percent of what the routine says."""
+def settings_payload(preferences: Preferences, routine: str) -> dict[str, Any]:
+    """Return the JSON of what is set for a wearable; times in percent of what the routine says.
+
+    Args:
+        preferences: What is set.
+        routine: What people are shown for the routine of a bare start.
+    """
     adjustment = preferences.adjustment
     return {
-        "routine": preferences.routine or default_routine,
+        "routine": routine,
         "strength": adjustment.strength_pct,
         "hold_time": adjustment.hold_pct,
         "halfway": adjustment.halfway,

@@ -230,10 +230,9 @@ def compile_routine(routine: Routine, vocabulary: Vocabulary) -> CompiledPlan:
         mistakes = _limit_mistakes(routine, steps) or _motor_mistakes(routine, steps, patterns)
     if mistakes:
         raise InputError(sorted(set(mistakes)))
-    names = [exercise.name for exercise in routine.exercises]
+    names = [exercise.name for exercise in routine.shown_exercises]
     phases = compiler.phases
     if routine.private_name:
-        names = [f"exercise {number}" for number in range(1, len(names) + 1)]
         phases = [f"part {number}" for number in range(1, len(phases) + 1)]
     elif routine.title and routine.title != routine.name:
         phases = [*phases, routine.title]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # A room that starts at one word reads the same files for each of its bands. What they hold decides,
 # so that an edited file counts at once; mistakes are found anew each time.
-_parse_routine = lru_cache(maxsize=32)(routine.parse)
+_parse_routine = lru_cache(maxsize=128)(routine.parse)
 _parse_vocabulary = lru_cache(maxsize=8)(haptics.parse)
 _compile = lru_cache(maxsize=32)(compile_routine)
 
@@ -84,18 +84,42 @@ class Library:
         if name not in paths:
             known = sorted(paths)
             found = rules.nearest(name, known)
-            tail = f"; did you mean {found}?" if found else ""
-            raise InputError(
-                f"there is no routine {rules.quoted(name)}, only {', '.join(known)}{tail}"
-            )
+            tail = f"did you mean {found}?" if found else f"there are {', '.join(known)}"
+            raise InputError(f"there is no routine {rules.quoted(name)}; {tail}")
         return paths[name]
 
+    def labels(self) -> dict[str, str]:
+        """Return what people are shown for each routine: its title, by its name.
+
+        A private name stands for all that tells what a routine is.  A routine that is wrong inside
+        keeps its name.
+        """
+        found: dict[str, str] = {}
+        for name in self.names():
+            label = name
+            with suppress(InputError):
+                label = self._read(name).shown_title
+            found[name] = label if label not in found.values() else f"{label} ({name})"
+        return found
+
+    def name_of(self, word: str) -> str:
+        """Return the name of a routine by its name or by what people are shown for it.
+
+        A word that is neither comes back as it is.
+        """
+        if word in self._paths():
+            return word
+        return next((name for name, label in self.labels().items() if label == word), word)
+
     def routine(self, name: str) -> Routine:
-        """Read a routine by its name.
+        """Read a routine by its name, or by its title.
 
         Raises:
             InputError: If there is none, or if it is wrong.
         """
+        return self._read(self.name_of(name))
+
+    def _read(self, name: str) -> Routine:
         path = self.path(name)
         return as_file_is_called(_parse_routine(read_input(path), str(path)), name)
 

@@ -161,6 +161,16 @@ class Routine:
         return self.private_name or self.title or self.name
 
     @property
+    def shown_exercises(self) -> tuple[Exercise, ...]:
+        """The exercises as they are called in a plan; under a private name they have numbers."""
+        if not self.private_name:
+            return self.exercises
+        return tuple(
+            replace(exercise, name=f"exercise {number}", how="", link="", muscles=())
+            for number, exercise in enumerate(self.exercises, 1)
+        )
+
+    @property
     def groups(self) -> tuple[tuple[Circuit, tuple[int, ...]], ...]:
         """The exercises by their numbers, those of one circuit together with it."""
         circuits = dict(self.circuits)

@@ -55,6 +55,8 @@ class SessionView:
 
     state: State = State.IDLE
     routine: str | None = None
+    title: str | None = None
+    """What people are shown for the routine."""
     plan_id: str | None = None
     started: Moment | None = None
     """When the session began."""
@@ -211,6 +213,7 @@ class SessionView:
         fresh = SessionView(
             state=State.PLAYING,
             routine=event.routine,
+            title=event.routine if event.plan is None else event.plan.title or event.routine,
             plan_id=event.plan_id,
             started=now,
             link_ok=self.link_ok,
@@ -259,6 +262,7 @@ class SessionView:
             SessionView(
                 state=State.ENDED,
                 routine=self.routine,
+                title=self.title,
                 plan_id=self.plan_id,
                 started=self.started,
                 steps=self.steps,

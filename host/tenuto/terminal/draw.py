@@ -138,7 +138,7 @@ def draw_screen(screen: ScreenState, now_ms: int, frame: Frame) -> list[Text]:
 def _head(screen: ScreenState, now_ms: int, width: int, frame: Frame) -> list[Text]:
     view = screen.view
     right = words.hold_number(view) or ""
-    name = words.printable(view.routine or "a session")
+    name = words.printable(view.title or view.routine or "a session")
     name = name[: max(4, width - len(right) - 2)]
     first = Text(name, "bold")
     first.append(" " * max(1, width - len(name) - len(right)))

@@ -121,7 +121,7 @@ class CommandSender:
             return
         try:
             async with asyncio.timeout(real_s(STORE_TIMEOUT_S)):
-                await self._history.describe(compiled.plan_id_hex, routine.exercises)
+                await self._history.describe(compiled.plan_id_hex, routine.shown_exercises)
         except (StoreError, TimeoutError) as error:
             _log.warning("wearable=%s %s", self._name, error)
 

@@ -58,7 +58,7 @@ def card(backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor
     shown = known.get(wearable_id) or Shown()
     view, state = shown.view, backend.wearable(wearable_id)
     person = config.person(wearable.person)
-    names = {name: name for name in backend.library.names()}
+    names = backend.library.labels()
     return render(
         "wearable.html",
         id=wearable_id,
