@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 GATT_TIMEOUT_S = 5.0
 """An encrypted read after a failed pairing was seen to hang for more than a minute on BlueZ."""
+BATTERY_UUID = "2a19"
 CANCEL_GRACE_S = 1.0
 
 
@@ -100,6 +101,24 @@ async def read(
     found = _need(client, uuid, doing)
     async with link_errors(doing, is_linked=True):
         return bytes(await limited(client.read_gatt_char(found), timeout_s))
+
+
+async def read_battery_pct(client: BleakClient) -> int | None:
+    """Ask for the charge; None where it is not told, or not in percent.
+
+    Raises:
+        LinkError: the link is gone.
+    """
+    if characteristic(client, BATTERY_UUID) is None:
+        return None
+    try:
+        value = await read(client, BATTERY_UUID, "reading the battery")
+    except LinkError as error:
+        if error.reason is LinkReason.LOST:
+            raise
+        _log.debug("link=%s %s", client.address, error)
+        return None
+    return value[0] if len(value) == 1 and value[0] <= 100 else None
 
 
 async def write(client: BleakClient, uuid: str, value: bytes, doing: str) -> None:

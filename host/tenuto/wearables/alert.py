@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import ALERT_UUID, at_address, read_firmware
-from tenuto.links.gatt import GATT_TIMEOUT_S, characteristic, limited, read, subscribe
+from tenuto.links.gatt import (
+    BATTERY_UUID,
+    GATT_TIMEOUT_S,
+    characteristic,
+    limited,
+    read_battery_pct,
+    subscribe,
+)
 from tenuto.links.radios.errors import link_errors
 from tenuto.links.scan import IMMEDIATE_ALERT
 
-from .buzzer import Answer, Told
+from .buzzer import MEASUREMENT_UUID, Answer, Told, measurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-BATTERY_UUID = "2a19"
 BUTTON_UUID = "ffe1"
 """Of iTag and its like: it notifies of each press."""
 LEVELS = {"mild": 1, "high": 2}
@@ -79,7 +85,7 @@ class AlertBuzzer:
         self,
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],
-        on_heart: Callable[[Measurement], None],  # noqa: ARG002 - it has no sensor
+        on_heart: Callable[[Measurement], None],
     ) -> Told:
         """Connect, look what it offers, and switch its motor off."""
 
@@ -107,12 +113,15 @@ class AlertBuzzer:
                 name=sighting.found.name or self.name,
                 address=self._address,
                 firmware=await read_firmware(client),
-                battery_pct=await _battery_pct(client),
+                battery_pct=await read_battery_pct(client),
                 confirms=self._proof is not None or not self._is_command,
             )
             button = characteristic(client, BUTTON_UUID)
             if button is not None and "notify" in button.properties:
                 await subscribe(client, button, lambda _: on_answer(Answer.TAP), "subscribing")
+            heart = characteristic(client, MEASUREMENT_UUID)
+            if heart is not None:
+                await subscribe(client, heart, measurements(self.name, on_heart), "subscribing")
             if not client.is_connected:
                 raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
         except BaseException:
@@ -170,15 +179,3 @@ def _readable(client: BleakClient) -> BleakGATTCharacteristic | None:
         return battery
     found = client.services.characteristics.values()
     return next((one for one in found if "read" in one.properties), None)
-
-
-async def _battery_pct(client: BleakClient) -> int | None:
-    """Ask for the battery; many devices have no such service, or a broken one."""
-    if characteristic(client, BATTERY_UUID) is None:
-        return None
-    try:
-        value = await read(client, BATTERY_UUID, "reading the battery")
-    except LinkError as error:
-        _log.debug("device=%s %s", client.address, error)
-        return None
-    return value[0] if len(value) == 1 and value[0] <= 100 else None

@@ -6,16 +6,22 @@ The player of `hosted` stands on it, and everything else that a wearable has com
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Protocol
+
+from tenuto.sessions.heart import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenuto.routines.feel import Feel
     from tenuto.routines.haptics import Pattern
-    from tenuto.sessions.heart import Measurement
+
+_log = logging.getLogger(__name__)
+
+MEASUREMENT_UUID = "2a37"
 
 
 class Answer(Enum):
@@ -64,12 +70,14 @@ class Shown:
         title: The step, such as `Hold`.
         text: The exercise and its side.
         is_running: Whether its time runs.
+        waits_for_press: Whether the session waits for its wearer.
         elapsed_ms, duration_ms: Of the step, 0 between sessions.
     """
 
     title: str
     text: str
     is_running: bool
+    waits_for_press: bool
     elapsed_ms: int
     duration_ms: int
 
@@ -123,3 +131,20 @@ class Buzzer(Protocol):
 
     async def disconnect(self) -> None:
         """Let go; the motor is off afterwards if the device can be reached."""
+
+
+def measurements(name: str, on_heart: Callable[[Measurement], None]) -> Callable[[bytes], None]:
+    """Return what takes the values of the Heart Rate Service of a device that also buzzes.
+
+    Args:
+        name: Of the device, for messages.
+        on_heart: See `Buzzer.connect`.
+    """
+
+    def take(value: bytes) -> None:
+        try:
+            on_heart(Measurement.from_bytes(value))
+        except ValueError as error:
+            _log.debug("device=%s broken heart rate: %s", name, error)
+
+    return take

@@ -27,7 +27,15 @@ from tenuto.sessions.events import Record
 from tenuto.state.player_store import PlayerStore
 from tenuto_core import vocab
 from tenuto_core.log import Log, unpack_record
-from tenuto_core.player import ARMED, IDLE, PAUSE_MS_MAX, PAUSED, RUNNING, WAITING
+from tenuto_core.player import (
+    ARMED,
+    IDLE,
+    IN_POSITION,
+    PAUSE_MS_MAX,
+    PAUSED,
+    RUNNING,
+    WAITING,
+)
 
 from .band import BandDriver
 from .buzzer import Answer, Said, Shown
@@ -443,6 +451,7 @@ class _Player:
             title="Paused" if player.state == PAUSED else title,
             text=self._place(player.number),
             is_running=player.state == RUNNING,
+            waits_for_press=player.state == WAITING and player.moment()[2] == IN_POSITION,
             elapsed_ms=max(0, player.elapsed_at(self._host.now_ms)),
             duration_ms=player.duration_ms,
         )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import alert, band, bangle, heart
+from . import alert, band, bangle, heart, infinitime
 
-BUILT_IN = (band.MODEL, bangle.MODEL, alert.MODEL, heart.MODEL)
+BUILT_IN = (band.MODEL, bangle.MODEL, infinitime.MODEL, alert.MODEL, heart.MODEL)
 """All of them; the first is meant where a [[wearable]] does not say its model."""

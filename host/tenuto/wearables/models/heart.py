@@ -29,8 +29,8 @@ def _build_sensor(
     context: BuildContext,
     hear: Callable[[Measurement, str, str | None], None],
 ) -> Sensor | None:
-    if wearable.heart is None:
-        return None
+    if wearable.heart is None or wearable.heart.upper() == (wearable.address or "").upper():
+        return None  # the wearable's own link brings the beats, and no device is opened twice
     from tenuto.wearables.strap import Strap  # noqa: PLC0415 - it needs bleak
 
     return Strap(
