@@ -278,11 +278,11 @@ def written(path: Path, text: str) -> Account:
     [
         (
             'reps = 30\nrest_s = 0\nphases = [{name = "in", s = 4}, {name = "out", s = 6}]',
-            ["30 \u00d7 (4 s, 6 s)"],
+            ["30 \u00d7 (in 4 s, out 6 s)"],
         ),
         (
             'sides = "each"\nphases = [{name = "stretch", s = 10}, {name = "press", s = 6}]',
-            ["10 s, 6 s", "10 s, 6 s"],
+            ["stretch 10 s, press 6 s", "stretch 10 s, press 6 s"],
         ),
         ("reps = [3, 1]\nhold_s = 10", ["4 \u00d7 10 s"]),
     ],

@@ -137,8 +137,8 @@ def held(told: Account) -> list[Held]:
 
 
 def _outcomes(holds: Iterable[Phase]) -> str:
-    """Return how holds ended, such as `30 s, skipped after 11 s` or `3 x (10 s, 6 s)`."""
-    texts = list(map(outcome, holds))
+    """Return how holds ended, such as `30 s, skipped after 11 s` or `3 x (in 4 s, out 6 s)`."""
+    texts = [f"{hold.phase} {outcome(hold)}" if hold.phase else outcome(hold) for hold in holds]
     parts = []
     at = 0
     while at < len(texts):
