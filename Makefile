@@ -27,7 +27,7 @@ setup: .venv/.tenuto ## prepare .venv with Tenuto and all that it runs on
 setup-test: .venv/.test parts ## prepare for the tests too: tools, Mosquitto and MicroPython
 
 run: setup ## play the lower-back routine on the simulated wearable: make run SPEED=1, SPEED=max, ARGS=...
-	@$(BIN)/tenuto run lower-back --speed $(SPEED) $(ARGS)
+	@trap : INT; $(BIN)/tenuto run lower-back --speed $(SPEED) $(ARGS) || [ $$? -eq 3 ]
 
 test: setup-test lint ## check everything
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)

@@ -151,6 +151,23 @@ def test_wrong_words_are_told_of_and_end_with_2(
     assert out == ""
 
 
+def test_an_unknown_command_is_answered_with_all_there_are(run: Run) -> None:
+    code, out, err = run("stretch")
+
+    assert (code, out) == (WRONG_USE, "")
+    assert all(name in err for name in SUMMARIES)
+    assert "Did you mean" not in err
+
+
+@pytest.mark.parametrize("command", SUMMARIES)
+def test_a_flag_has_no_opposite_that_says_nothing(run: Run, command: str) -> None:
+    code, out, _ = run(command, "--help")
+
+    assert code == 0
+    assert "--no-" not in out
+    assert "--empty-" not in out
+
+
 def test_headings_are_bold_only_at_a_terminal_that_wants_it(run: Run) -> None:
     bold = at_a_terminal(TERM="xterm")
     _, plain, _ = run()

@@ -92,6 +92,79 @@ def test_the_list_has_a_line_for_each_session_newest_first(
     assert history("list", "--limit", "1")[1].splitlines() == [head, newest]
 
 
+@pytest.mark.parametrize(
+    "words,listed",
+    [
+        (["--person", "ada"], [2]),
+        (["--wearable", "waist"], [1]),
+        (["--routine", "lower-back"], [2, 1]),
+        (["--routine", "lower-back", "--person", "ada", "--wearable", "wrist"], [2]),
+        (["--since", "2024-01-01"], [2]),
+        (["--until", "2024-01-01"], [1]),
+        (["--since", "2023-11-14", "--until", "2023-11-14"], [1]),
+        (["--since", "2023-11-01", "--until", "2030-01-01"], [2, 1]),
+        (["--until", "2030-01-01", "--limit", "1"], [2]),
+    ],
+)
+def test_the_list_shows_what_is_asked_for(
+    history: Callable[..., Typed], database: Path, words: list[str], listed: list[int]
+) -> None:
+    keep(database, stopped_session(), whole_session())
+
+    _, *rows = history("list", *words)[1].splitlines()
+    assert [int(row.split()[0]) for row in rows] == listed
+
+
+def test_a_list_of_nothing_and_a_wrong_day_are_told(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    keep(database, whole_session())
+
+    assert history("list", "--person", "ben")[1].startswith("No session is like that")
+    code, _, err = history("list", "--since", "yesterday")
+    assert code == 2
+    assert "--since is 'yesterday', allowed is a day such as 2026-11-20" in err
+
+
+def test_fit_files_of_many_sessions_go_into_a_folder(
+    history: Callable[..., Typed],
+    database: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("fit_tool")
+    keep(database, stopped_session(), whole_session(), whole_session(boot_id=9, boot_utc_ms=0))
+    folder = tmp_path / "watch"
+    folder.mkdir()
+
+    code, out, err = history("export", "--format", "fit", "-o", str(folder))
+    assert (code, out) == (1, ""), "one of them is from before FIT's time"
+    assert "session 3 is left out" in err
+    assert err.splitlines()[-1] == "2 files in all"
+    names = sorted(file.name for file in folder.iterdir())
+    assert names == ["tenuto-session-1.fit", "tenuto-session-2.fit"]
+
+    monkeypatch.chdir(tmp_path)
+    assert history("export", "2", "1", "--format", "fit")[0] == 0
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_csv_has_the_sessions_that_are_named(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, *(whole_session(boot_id=number) for number in (1, 2, 3)))
+
+    out = history("export", "3", "1", "--format", "csv")[1]
+    assert {line.split(",")[0] for line in out.splitlines()[1:]} == {"3", "1"}
+
+
+def test_the_week_of_a_day(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, whole_session(boot_utc_ms=1_700_000_000_000))
+
+    assert "Holds: 3 done" in history("week", "--date", "2023-11-14")[1]
+    assert "Holds: 0 done" in history("week", "--date", "2023-11-21")[1]
+    assert history("week", "--date", "soon")[0] == 2
+
+
 def test_a_session_that_goes_on_is_listed_while_the_daemon_writes(
     history: Callable[..., Typed], database: Path
 ) -> None:
@@ -105,9 +178,12 @@ def test_show_tells_the_sum_and_every_event(history: Callable[..., Typed], datab
     entries = whole_session()
     keep(database, entries)
     code, out, _ = history("show", "1")
-
     assert code == 0
     assert "3 of 3 holds done" in out
+    assert out.splitlines()[-1] == f"{len(entries)} events: --events shows all."
+    assert "hold_start" not in out
+
+    out = history("show", "1", "--events")[1]
     events = out.splitlines()[-len(entries) :]
     assert [line.split()[1] for line in events] == [entry.event.name for entry in entries]
     assert events[0].startswith("0:00.000")
@@ -239,7 +315,7 @@ def test_a_session_becomes_a_fit_file(
 @pytest.mark.parametrize(
     "words,text",
     [
-        (["export", "--format", "fit"], "name its ID"),
+        (["export", "--format", "fit", "-o", "no-such-folder"], "so many need a folder"),
         (["export", "1"], "leave the ID out"),
         (["export", "9", "--format", "csv"], "there is no session 9"),
         (["export", "--format", "csv", "-o", "/dev/null/x"], "cannot be written"),

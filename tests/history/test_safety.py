@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +16,9 @@ from tenuto import cli
 from tenuto.cli import safety
 from tenuto.config import Config, History, Person, Wearable
 from tenuto_core import vocab
+from tests.chain.rig import environment
 from tests.history.sessions import READY_MS, UTC_MS, Band, keep, whole_session
+from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,3 +127,45 @@ def test_a_history_that_cannot_be_read_is_not_the_matter_here(
     safety.tell(config, None, None)
 
     assert "diary" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals here")
+def test_at_a_terminal_the_note_stays_until_it_was_read(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "tenuto.toml").write_text('history.path = "h.db"\nmqtt.url = "off"\n')
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tenuto", "run", "lower-back-short", "--speed", "max"],
+        env=environment(tmp_path) | {"COLUMNS": "50", "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        shown = read_until(ours, "Enter begins")
+        assert process.poll() is None
+        assert "begins, started" not in shown
+        lines = shown.replace("\r", "").splitlines()
+        assert max(map(len, lines)) <= 50
+        assert "numbness between the legs" in " ".join(lines)
+        assert not list(tmp_path.rglob("safety*")), "it was not read yet"
+
+        os.write(ours, b"\n")
+        assert "holds done" in read_until(ours, "holds done")
+        assert process.wait(patience_s(30)) == 0
+    finally:
+        process.kill()
+        process.wait(patience_s(10))
+        os.close(ours)
+
+
+def read_until(terminal: int, word: str) -> str:
+    shown, began_s = "", time.monotonic()
+    while word not in shown:
+        assert time.monotonic() - began_s < patience_s(30), shown
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 65_536).decode(errors="replace")
+    return shown

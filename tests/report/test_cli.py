@@ -192,6 +192,19 @@ def test_what_cannot_be_reported_is_told(
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["x.pdf", "x.PDF", "x.doc", "x.jpeg"])
+def test_a_file_of_another_kind_is_refused_and_not_filled_with_html(
+    tenuto: Callable[..., Typed], database: Path, tmp_path: Path, name: str
+) -> None:
+    keep(database, whole_session())
+    code, _, err = tenuto("report", "-o", str(tmp_path / name))
+
+    assert code == 2
+    assert f"{name} cannot be made: a report ends in .html, .svg or .png" in err
+    assert ("in the browser" in err) == (name.lower() == "x.pdf")
+    assert not (tmp_path / name).exists()
+
+
 def test_before_the_first_session_it_says_what_to_do(
     tenuto: Callable[..., Typed], database: Path
 ) -> None:

@@ -65,6 +65,9 @@ def _run(words: list[str]) -> int:
     if told is not None:
         print(told, flush=True)
         return 0
+    if words and not words[0].startswith("-") and words[0] not in overview.NAMES:
+        print(f"tenuto: {overview.unknown(words[0])}", file=sys.stderr)
+        return WRONG_USE
     from cyclopts import CycloptsError
 
     from tenuto.cli.program import app

@@ -107,17 +107,29 @@ class _ToStderr(logging.Handler):
 
 def log_to_stderr(level: int) -> None:
     """Send Tenuto's own log lines to standard error."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s %(message)s", handlers=[_ToStderr()]
-    )
+    line = "%(levelname)s %(name)s %(message)s"
+    if not _is_journal():
+        line = f"%(asctime)s {line}"
+    handler = _ToStderr()
+    handler.setFormatter(logging.Formatter(line, "%Y-%m-%d %H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("tenuto").setLevel(level)
     # Their warnings are about what Tenuto notices itself and says in words for people.
     for library in ("bleak", "bumble"):
         logging.getLogger(library).setLevel(logging.ERROR)
 
 
-def parse_date(text: str) -> date:
-    """Read a day given with `--date`.
+def _is_journal() -> bool:
+    """Return whether standard error goes to systemd's journal, which notes the time itself."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def parse_date(text: str, option: str = "--date") -> date:
+    """Read a day that was given with an option.
 
     Raises:
         InputError: it is none, or not of a year in which there can be sessions.
@@ -127,7 +139,7 @@ def parse_date(text: str) -> date:
         if YEARS[0] <= day.year <= YEARS[1]:
             return day
     raise InputError(
-        f"--date is {text!r}, allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}"
+        f"{option} is {text!r}, allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}"
     )
 
 

@@ -7,9 +7,9 @@ import asyncio
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed, signals
 
@@ -25,7 +25,7 @@ def daemon(
     *,
     speed: Speed = "1",
     seed: int | None = None,
-    verbose: Annotated[bool, Parameter(negative=())] = False,
+    verbose: bool = False,
     config: ConfigFile = None,
 ) -> int:
     """Stay, keep the wearables, start sessions on command by MQTT.

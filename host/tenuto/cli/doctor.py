@@ -29,7 +29,7 @@ app = App(name="doctor")
 @app.default
 def doctor(
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
     """Check that everything Tenuto needs is there, and say what to do.

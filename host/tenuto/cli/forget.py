@@ -26,7 +26,7 @@ def forget(
     wearable: str,
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
     """Forget the pairing with a wearable.

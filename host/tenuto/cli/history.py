@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,14 +19,16 @@ from tenuto.cli import tables
 from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
+from tenuto.history.adherence import day_of
 from tenuto.history.timeline import Account, account
 from tenuto.sessions import events
 from tenuto.terminal import words
 
-from .common import ConfigFile, confirmed, history_file, titled, write_output
+from .common import ConfigFile, confirmed, history_file, parse_date, titled, write_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import date
     from typing import BinaryIO
 
     from tenuto.config import Config
@@ -46,19 +49,37 @@ app = App(name="history", help="List what was played, show it, export, delete, c
 def list_sessions(
     *,
     limit: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 20,
+    person: str | None = None,
+    wearable: str | None = None,
+    routine: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
     config: ConfigFile = None,
 ) -> None:
     """List the sessions that were played, the newest first.
 
     Args:
         limit: how many
+        person: only those of one person
+        wearable: only those on one wearable
+        routine: only those of one routine
+        since: only those that began on this day, such as 2026-11-20, or later
+        until: only those that began on this day or before
         config: as in all commands
     """
     settings = find_config(config)
     path = history_file(settings)
-    sessions = asyncio.run(_newest(path, limit)) if path.exists() else []
+    first = None if since is None else parse_date(since, "--since")
+    last = None if until is None else parse_date(until, "--until")
+    wanted = partial(
+        _is_wanted, person=person, wearable=wearable, routine=routine, first=first, last=last
+    )
+    sessions = asyncio.run(_newest(path, limit, wanted)) if path.exists() else []
     if not sessions:
-        print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
+        if any(given is not None for given in (person, wearable, routine, since, until)):
+            print("No session is like that; `tenuto history` lists all.")
+        else:
+            print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
         return
     _write_table(
         ("!>id", "!when", "routine", "wearable", "ended", "!>holds", "!>time", "!>bpm"),
@@ -71,13 +92,15 @@ def show(
     number: Number,
     /,
     *,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    every: Annotated[bool, Parameter(name="--events")] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show a session: what it came to, its score, and all that happened.
+    """Show a session: what it came to, and its score.
 
     Args:
         number: the session's id, from `tenuto history`
+        every: show all that happened as well, line by line
         as_json: print one JSON object a line, as `tenuto run --json` does, and nothing else
         config: as in all commands
     """
@@ -98,6 +121,9 @@ def show(
         print(f"Times   right to within {max(sure)} ms, by the computer's clock")
     _print_score(account(session))
     print()
+    if not every:
+        print(f"{words.count(len(happened), 'event', 'events')}: --events shows all.")
+        return
     _write_table(
         ("!at", "!event", ""),
         ((_clock(event.t_ms), event.name, _details(event)) for event, _ in happened),
@@ -105,10 +131,16 @@ def show(
 
 
 @app.command
-def week(*, person: str | None = None, config: ConfigFile = None) -> None:
-    """Show how this week went: the streak, the days, the time of each muscle.
+def week(
+    *,
+    day: Annotated[str | None, Parameter(name="--date")] = None,
+    person: str | None = None,
+    config: ConfigFile = None,
+) -> None:
+    """Show how a week went: the streak, the days, the time of each muscle.
 
     Args:
+        day: a day in the week that is meant, such as 2026-11-20; without it today
         person: whose week; without it that of the last session
         config: as in all commands
     """
@@ -119,12 +151,13 @@ def week(*, person: str | None = None, config: ConfigFile = None) -> None:
     settings = find_config(config)
     path = _existing(settings)
     today = datetime.now(UTC).astimezone().date()
+    period = Period.of(WEEK, today if day is None else parse_date(day))
     known = Library.of(settings).exercises()
 
     async def read() -> PeriodAccount:
         async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
             whose = person or await last_person(store)
-            return await period_account(store, Period.of(WEEK, today), today, whose, known)
+            return await period_account(store, period, today, whose, known)
 
     told = asyncio.run(read())
     for line in week_lines(told, settings.person_title(told.person)):
@@ -136,7 +169,7 @@ Format = Literal["jsonl", "csv", "csv-comma", "fit", "openmhealth"]
 
 @app.command
 def export(
-    number: Annotated[int | None, Parameter(name="ID")] = None,
+    numbers: Annotated[tuple[int, ...], Parameter(name="ID")] = (),
     /,
     *,
     form: Annotated[Format, Parameter(name="--format")] = "jsonl",
@@ -144,33 +177,30 @@ def export(
         Path | None, Parameter(name=["--output", "-o"], allow_leading_hyphen=True)
     ] = None,
     config: ConfigFile = None,
-) -> None:
+) -> int:
     """Take sessions elsewhere. Exported files hold health data; only you may read them.
 
     Args:
-        number: one session; without it all of them
+        numbers: the sessions that are meant; without any all of them
         form: jsonl has everything and can be imported again; csv has a row for each hold, and
-            csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is a
-            session for sports watches and their portals; openmhealth has data points as JSON
-        output: the file; without it standard output, for fit a file here that is named
+            csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is for
+            sports watches and their portals, a file for each session; openmhealth has data points
+            as JSON
+        output: the file; without it standard output. For fit a file for one session or a folder
+            for many; without it files are made here and named
         config: as in all commands
     """
     path = _existing(find_config(config))
     if form == "fit":
-        if number is None:
-            raise InputError("FIT has one session a file: name its ID, from `tenuto history`")
-        from tenuto.history.fit import fit_file
-
-        data = fit_file(account(_session(find_config(config), number)))
-        output = output or Path(f"tenuto-session-{number}.fit")
-    elif form == "jsonl":
-        if number is not None:
+        return _write_fit(_chosen(config, path, numbers), output, is_one=len(numbers) == 1)
+    if form == "jsonl":
+        if numbers:
             raise InputError(
                 "jsonl has the whole history: leave the ID out, or take another format"
             )
         data = asyncio.run(_jsonl(path)).encode()
     else:
-        sessions = [_session(find_config(config), number)] if number else asyncio.run(_all(path))
+        sessions = _chosen(config, path, numbers)
         data = _as_text(form, [account(session) for session in sessions]).encode()
     if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
@@ -178,6 +208,50 @@ def export(
     else:
         write_output(output, data)
         print(f"{output} is written", file=sys.stderr)
+    return 0
+
+
+def _chosen(config: Path | None, path: Path, numbers: tuple[int, ...]) -> list[StoredSession]:
+    """Return the sessions that were named, or all that have ended."""
+    if numbers:
+        return [_session(find_config(config), number) for number in dict.fromkeys(numbers)]
+    return asyncio.run(_all(path))
+
+
+def _write_fit(sessions: Sequence[StoredSession], output: Path | None, *, is_one: bool) -> int:
+    """Write a FIT file for each session.
+
+    Returns:
+        The exit code.
+    """
+    from tenuto.history.fit import fit_file
+
+    is_stream = output is not None and str(output) == "-"
+    if not is_one and output is not None and not output.is_dir():
+        text = f"{output} is no folder: FIT has one session a file, so many need a folder"
+        raise InputError(text)
+    written, left = 0, 0
+    for session in sessions:
+        try:
+            data = fit_file(account(session))
+        except InputError as error:
+            if is_one:
+                raise
+            print(f"tenuto: session {session.row.id} is left out: {error}", file=sys.stderr)
+            left += 1
+            continue
+        if is_stream:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return 0
+        name = f"tenuto-session-{session.row.id}.fit"
+        file = Path(name) if output is None else output / name if output.is_dir() else output
+        write_output(file, data)
+        print(f"{file} is written", file=sys.stderr)
+        written += 1
+    if not is_one:
+        print(f"{words.count(written, 'file', 'files')} in all", file=sys.stderr)
+    return 1 if left else 0
 
 
 @app.command(name="import")
@@ -185,7 +259,7 @@ def import_file(
     file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
-    same_people: Annotated[bool, Parameter(negative=())] = False,
+    same_people: bool = False,
     config: ConfigFile = None,
 ) -> None:
     """Take in what `tenuto history export` wrote as JSON Lines; what is here already stays.
@@ -233,7 +307,7 @@ def rename(
     new: str,
     /,
     *,
-    yes: Annotated[bool, Parameter(negative=())] = False,
+    yes: bool = False,
     config: ConfigFile = None,
 ) -> int:
     """Call a person otherwise, as after a change of their `id` in the configuration.
@@ -273,8 +347,8 @@ def delete(
     numbers: Annotated[tuple[int, ...], Parameter(name="ID")] = (),
     /,
     *,
-    simulated: Annotated[bool, Parameter(negative=())] = False,
-    yes: Annotated[bool, Parameter(negative=())] = False,
+    simulated: bool = False,
+    yes: bool = False,
     config: ConfigFile = None,
 ) -> int:
     """Delete sessions for good: from the lists, from the file's bytes, and for the wearable too.
@@ -311,9 +385,7 @@ def delete(
 
 
 @app.command
-def check(
-    *, repair: Annotated[bool, Parameter(negative=())] = False, config: ConfigFile = None
-) -> int:
+def check(*, repair: bool = False, config: ConfigFile = None) -> int:
     """Look whether the history is sound; with --repair, mend it.
 
     What sessions are listed as is made anew from their records; of a damaged file all that can be
@@ -425,10 +497,32 @@ def _print_score(told: Account) -> None:
         print(line)
 
 
-async def _newest(path: Path, limit: int) -> list[StoredSession]:
+async def _newest(
+    path: Path, limit: int, wanted: Callable[[SessionRow], bool]
+) -> list[StoredSession]:
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-        found = [await store.session(row.id) for row in await store.sessions(limit)]
+        rows = [row for row in await store.sessions() if wanted(row)]
+        found = [await store.session(row.id) for row in rows[:limit]]
     return [session for session in found if session is not None]
+
+
+def _is_wanted(
+    row: SessionRow,
+    *,
+    person: str | None,
+    wearable: str | None,
+    routine: str | None,
+    first: date | None,
+    last: date | None,
+) -> bool:
+    day = day_of(row.started_utc_ms)
+    return (
+        person in (None, row.person)
+        and wearable in (None, row.wearable)
+        and routine in (None, row.routine)
+        and (first is None or day >= first)
+        and (last is None or day <= last)
+    )
 
 
 async def _simulated(path: Path) -> list[SessionRow]:

@@ -41,6 +41,8 @@ COMMANDS = {
 The command `run` is the object `app` of the module `tenuto.cli.run`, and so on.
 """
 
+NAMES = tuple(name for group in COMMANDS.values() for name in group)
+
 ABOUT = "Tenuto times stretches and holds by touch: stretch with your eyes closed."
 VERSION = f"tenuto {__version__}"
 HELP_WORDS, VERSION_WORDS = ("-h", "--help"), ("--version",)
@@ -69,6 +71,15 @@ def answer(words: list[str]) -> str | None:
     if any(word in VERSION_WORDS for word in words):
         return VERSION
     return page(is_bold=_wants_bold())
+
+
+def unknown(word: str) -> str:
+    """Return what to say to a word that is no command."""
+    import difflib  # only for people who mistype
+
+    near = difflib.get_close_matches(word.lower(), NAMES, n=1)
+    meant = f' Did you mean "{near[0]}"?' if near else ""
+    return f"there is no command {word[:40]!r}.{meant} There are {', '.join(NAMES)}."
 
 
 def page(*, is_bold: bool) -> str:

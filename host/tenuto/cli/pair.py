@@ -35,9 +35,9 @@ def pair(
     wearable: str | None = None,
     /,
     *,
-    cable: Annotated[bool, Parameter(name="--cable", negative=())] = False,
-    only: Annotated[bool, Parameter(name="--only", negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    cable: Annotated[bool, Parameter(name="--cable")] = False,
+    only: Annotated[bool, Parameter(name="--only")] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
     """Pair with a wearable, so that it trusts this computer.

@@ -7,9 +7,9 @@ import asyncio
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tenuto.config import find_config
 from tenuto.errors import InputError
@@ -127,9 +127,7 @@ def _published(config: Config) -> Iterator[str]:
 
 
 @app.command
-def erase(
-    *, yes: Annotated[bool, Parameter(negative=())] = False, config: ConfigFile = None
-) -> int:
+def erase(*, yes: bool = False, config: ConfigFile = None) -> int:
     """Erase all that Tenuto keeps of you on this computer. It cannot be undone.
 
     Args:

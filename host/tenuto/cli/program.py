@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from .overview import ABOUT, COMMANDS, HELP_WORDS, VERSION, VERSION_WORDS
 
@@ -15,6 +15,8 @@ app = App(
     help_flags=HELP_WORDS,
     result_action="return_value",
     suppress_keyboard_interrupt=False,
+    # A flag is given or not: `--no-json` beside `--json` says nothing.
+    default_parameter=Parameter(negative=()),
 )
 for _group, _commands in COMMANDS.items():
     for _name in _commands:

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 60.0
 Format = Literal["html", "svg", "png"]
 
+_FORMS: dict[str, Format] = {
+    "": "html",
+    ".html": "html",
+    ".htm": "html",
+    ".svg": "svg",
+    ".png": "png",
+}
+
 app = App(name="report")
 
 
@@ -70,13 +78,15 @@ def report(
 
 
 def _form_of(output: Path | None) -> Format:
-    match "" if output is None else output.suffix.lower():
-        case ".svg":
-            return "svg"
-        case ".png":
-            return "png"
-        case _:
-            return "html"
+    suffix = "" if output is None else output.suffix.lower()
+    form = _FORMS.get(suffix)
+    if form is None:
+        advice = "; print the html page to a file in the browser" if suffix == ".pdf" else ""
+        raise InputError(
+            f"{output} cannot be made: a report ends in .html, .svg or .png, or --format says which"
+            f" it is{advice}"
+        )
+    return form
 
 
 def _in_form(made: Report, form: Format) -> bytes:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
+import textwrap
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from .privacy import NOTE_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tenuto.config import Config
     from tenuto.history import SessionRow
@@ -26,28 +29,43 @@ LOOKED_AT_MAX = 20
 
 SAFETY_NOTE = """\
 This is shown once. Tenuto is a timer, not medical advice.
+
 Stretch to mild tension, never into pain, and keep breathing. A long press stops everything.
+
 Call for emergency care at once for: new trouble with bladder, bowel or sexual function; numbness
 between the legs; weakness or numbness in both legs; unsteady walking.
+
 Ask a doctor first after a fall or an accident, with osteoporosis or long use of steroids, with
 fever or weight loss that nothing explains, and when pain below the knee grows worse.
+
 What research says, and does not say, is in Tenuto's EVIDENCE.md."""
+WIDTH_MAX = 80
+"""Of the note; longer lines are hard to read."""
 
 
 def tell(config: Config, routine: str | None, wearable: str | None) -> None:
-    """Tell a person what they should know before they start, on standard error."""
-    for line in (*_note(config), *_last_time(config, routine, wearable)):
-        print(f"tenuto: {line}" if line else "", file=sys.stderr)
+    """Tell a person what they should know before they start, on standard error.
+
+    The note stays until they press Enter, where there is a person to press it.
+    """
+    _show_note(config.own.data / NOTE_SHOWN)
+    for line in _last_time(config, routine, wearable):
+        print(f"tenuto: {line}", file=sys.stderr)
 
 
-def _note(config: Config) -> list[str]:
-    marker = config.own.data / NOTE_SHOWN
+def _show_note(marker: Path) -> None:
     if marker.exists():
-        return []
+        return
+    width = min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MAX, 24)).columns)
+    for paragraph in SAFETY_NOTE.split("\n\n"):
+        print(textwrap.fill(paragraph, max(20, width)), file=sys.stderr)
+    print(file=sys.stderr)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        print("Enter begins, Ctrl-C leaves.", end=" ", file=sys.stderr, flush=True)
+        sys.stdin.readline()
     with suppress(OSError):  # then it is shown again, which does no harm
         marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         marker.touch(mode=0o600)
-    return [*SAFETY_NOTE.splitlines(), ""]
 
 
 def _last_time(config: Config, routine: str | None, wearable: str | None) -> list[str]:

@@ -38,8 +38,8 @@ app = App(name="scan")
 def scan(
     *,
     seconds: Annotated[float, Parameter(validator=validators.Number(gte=0.5, lte=600))] = 10.0,
-    everything: Annotated[bool, Parameter(name="--all", negative=())] = False,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    everything: Annotated[bool, Parameter(name="--all")] = False,
+    as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
     """List the devices in reach by Bluetooth, and their use for Tenuto.

@@ -40,17 +40,17 @@ def simulate(
     listen: str = "127.0.0.1:9000",
     model: str = "band",
     wearables: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
-    serial: Annotated[bool, Parameter(negative=())] = False,
+    serial: bool = False,
     person: Person = Person.AFTER_RUN,
     seed: int = 0,
     loss: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.0,
     interval_ms: Annotated[
         float | None, Parameter(validator=validators.Number(gte=7.5, lte=4000))
     ] = None,
-    silence: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    silence: tuple[str, ...] = (),
     drift_ppm: Annotated[float, Parameter(validator=validators.Number(gte=-1000, lte=1000))] = 0.0,
     speed: str = "1",
-    verbose: Annotated[bool, Parameter(negative=())] = False,
+    verbose: bool = False,
 ) -> int:
     """Be a simulated wearable, in a process of its own.
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import webbrowser
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tenuto.config import find_config
 
@@ -24,7 +24,7 @@ app = App(name="web")
 @app.default
 def web(
     *,
-    link: Annotated[bool, Parameter(negative=())] = False,
+    link: bool = False,
     person: str | None = None,
     config: ConfigFile = None,
 ) -> int:

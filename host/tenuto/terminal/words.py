@@ -148,8 +148,8 @@ def summary(result: Summary, speed: float = 1.0) -> Iterator[str]:
     """Yield the lines that sum up a session, the first one the headline.
 
     Args:
-        speed: Speed of the clock; beyond 1 this machine's own delays grow with it, and that is
-            said.
+        speed: Speed of the clock; beyond 1 this machine's own delays grow with it, and how late a
+            cue was says nothing of the wearable.
     """
     routine = "" if result.routine is None else f": {printable(result.routine)}"
     yield ending(result.reason, result.source) + routine
@@ -197,12 +197,13 @@ def _heart(result: Summary) -> str:
 def _cues(result: Summary, speed: float) -> str:
     if result.late_max_ms is None:
         return "none felt"
+    felt = f"{result.cues} felt"
     if result.unfelt:
-        felt = f"{result.unfelt} of {result.cues} not felt, the others"
-    else:
-        felt = f"{result.cues} felt,"
-    words = f"{felt} at most {result.late_max_ms} ms late"
-    return f"{words} (at {speed:g} times speed)" if 1 < speed < float("inf") else words
+        felt = f"{result.unfelt} of {result.cues} not felt"
+    if 1 < speed < float("inf"):
+        return felt
+    others = " the others" if result.unfelt else ""
+    return f"{felt},{others} at most {result.late_max_ms} ms late"
 
 
 def _link(result: Summary) -> str:
