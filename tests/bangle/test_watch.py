@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import struct
 from binascii import crc32
 
 import pytest
@@ -14,8 +15,10 @@ from tenuto.routines.library import Library
 from tenuto.shipped import shipped
 from tenuto.simulator import espruino
 from tenuto_core import auth, vocab, wire
+from tenuto_core.encode import encode
+from tenuto_core.limits import ON_MS_MAX
 from tenuto_core.log import unpack_record
-from tenuto_core.plan import MAX_BYTES
+from tenuto_core.plan import MAX_BYTES, Step
 from tests.bangle.differential import BOOT, KEY, LEAD_MS, Watch, digest
 
 APP = (shipped("firmware") / "bangle" / "app.js").read_text(encoding="utf-8")
@@ -320,6 +323,36 @@ def test_a_pulse_ends_although_the_program_hangs() -> None:
     on, off = watch.js.edges[-2:]
     assert (on[1], off[1]) == (True, False)
     assert off[0] - on[0] <= 1_000
+
+
+def test_a_plan_that_is_too_full_is_held_to_the_motors_budget() -> None:
+    """The host refuses such a plan; what comes from elsewhere is held at the motor itself."""
+    cues = [(at * 3_000, False, vocab.COUNTDOWN) for at in range(20)]
+    steps = [
+        Step(vocab.HOLD, 61_000, exercise=0),  # a start looks ahead for a minute
+        Step(vocab.HOLD, 60_000, cues, exercise=0),
+        Step(vocab.DONE, 0),
+    ]
+    short = ((100, 20, 10), (100, 20, 10), (100, 20, 0))
+    data = encode("full", ["stretch"], steps, (short,) * 9)
+    for length, pulse in zip((1000, 1000, 900), short, strict=True):
+        data = data.replace(struct.pack("<BHH", *pulse), struct.pack("<BHH", 100, length, pulse[2]))
+    data = data[:-4] + crc32(data[:-4]).to_bytes(4, "little")
+    watch = Watch(1)
+    assert upload(watch, digest(data)[:8], data) == vocab.OK
+    for again in range(3):
+        watch.ask(wire.encode(wire.COMMAND, 1, vocab.START, again, digest(data)[:8], 0))
+        watch.js.advance(watch.js.now_ms + 125_000)
+    ons = [at for at, is_on in watch.js.edges if is_on]
+    offs = [at for at, is_on in watch.js.edges if not is_on]
+    assert ons
+    for start in ons:
+        ran = sum(
+            max(0, min(off, start + 60_000) - max(on, start))
+            for on, off in zip(ons, offs, strict=True)
+        )
+        assert ran <= ON_MS_MAX + 1
+    assert max(off - on for on, off in zip(ons, offs, strict=True)) <= 1_001
 
 
 def test_an_uncertain_heart_rate_does_not_count() -> None:
