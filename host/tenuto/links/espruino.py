@@ -200,7 +200,7 @@ class EspruinoConsole:
                 told = inlet.max_write_without_response_size
                 size = max(_PIECE_BYTES_MIN, min(_PIECE_BYTES_MAX, told))
                 piece = data[at : at + size]
-                async with link_errors("sending"):
+                async with link_errors("sending", is_linked=True):
                     await limited(
                         client.write_gatt_char(inlet, piece, response=False), WRITE_TIMEOUT_S
                     )

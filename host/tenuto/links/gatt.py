@@ -103,22 +103,27 @@ async def read(
         return bytes(await limited(client.read_gatt_char(found), timeout_s))
 
 
-async def read_battery_pct(client: BleakClient) -> int | None:
-    """Ask for the charge; None where it is not told, or not in percent.
+async def read_optional(client: BleakClient, uuid: str, doing: str) -> bytes | None:
+    """Read what a device may tell; None where it has no such characteristic, or a broken one.
 
     Raises:
         LinkError: the link is gone.
     """
-    if characteristic(client, BATTERY_UUID) is None:
+    if characteristic(client, uuid) is None:
         return None
     try:
-        value = await read(client, BATTERY_UUID, "reading the battery")
+        return await read(client, uuid, doing)
     except LinkError as error:
         if error.reason is LinkReason.LOST:
             raise
         _log.debug("link=%s %s", client.address, error)
         return None
-    return value[0] if len(value) == 1 and value[0] <= 100 else None
+
+
+async def read_battery_pct(client: BleakClient) -> int | None:
+    """Ask for the charge; None where it is not told, or not in percent; see `read_optional`."""
+    value = await read_optional(client, BATTERY_UUID, "reading the battery")
+    return value[0] if value is not None and len(value) == 1 and value[0] <= 100 else None
 
 
 async def write(client: BleakClient, uuid: str, value: bytes, doing: str) -> None:

@@ -9,7 +9,6 @@ value that can be read confirms a pulse.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from tenuto.sessions.heart import Measurement
 
     from .buzzer import Said, Shown
-
-_log = logging.getLogger(__name__)
 
 BUTTON_UUID = "ffe1"
 """Of iTag and its like: it notifies of each press."""
@@ -102,7 +99,7 @@ class AlertBuzzer:
             if self._alert is None:
                 raise LinkError(LinkReason.PROTOCOL, f"{self.name} has no Immediate Alert service")
             if self._is_bonded:
-                async with link_errors(f"pairing with {self.name}"):
+                async with link_errors(f"pairing with {self.name}", is_linked=True):
                     await limited(client.pair(), GATT_TIMEOUT_S)
             self._proof = _readable(client)
             self._client = client
@@ -140,7 +137,7 @@ class AlertBuzzer:
         """Write the level, and wait until the device has it."""
         client = await self._write(self._level)
         if self._is_command and self._proof is not None:
-            async with self._asking, link_errors("asking whether it has the pulse"):
+            async with self._asking, link_errors("asking whether it has the pulse", is_linked=True):
                 await client.read_gatt_char(self._proof)
         return True
 
@@ -162,7 +159,7 @@ class AlertBuzzer:
         if client is None or alert is None:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
         value = bytes([level])
-        async with link_errors("alerting"):
+        async with link_errors("alerting", is_linked=True):
             if self._is_command:
                 # Without the lock: a stop waits for nothing.
                 await client.write_gatt_char(alert, value, response=False)

@@ -183,7 +183,7 @@ class InfinitimeBuzzer:
             found: BleakGATTCharacteristic | None = characteristic(client, uuid)
             if found is None:
                 raise LinkError(LinkReason.PROTOCOL, f"{self.name} has no characteristic {uuid}")
-            async with link_errors("writing"):
+            async with link_errors("writing", is_linked=True):
                 await limited(client.write_gatt_char(found, value, response=True), GATT_TIMEOUT_S)
 
 

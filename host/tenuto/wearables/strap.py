@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import ENDED_EARLY_MAX, at_address, called
-from tenuto.links.gatt import characteristic, characteristics, read, subscribe
+from tenuto.links.gatt import characteristics, read_battery_pct, read_optional, subscribe
 from tenuto.links.scan import HEART_RATE, is_address
 from tenuto.retry import Backoff
 from tenuto.sessions.heart import Measurement, location, sensor_kind
@@ -33,7 +33,6 @@ _log = logging.getLogger(__name__)
 
 MEASUREMENT_UUID = "2a37"
 LOCATION_UUID = "2a38"
-BATTERY_UUID = "2a19"
 LISTEN_S = 5.0
 """A sensor sends once a second; one that nobody wears may send nothing."""
 BACKOFF_FIRST_S = 2.0
@@ -132,7 +131,7 @@ class Strap:
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} sends no heart rate by Bluetooth")
         if not self._is_kind_given:
             self.kind = sensor_kind(await _location(client))
-        self._battery_pct = await _battery_pct(client)
+        self._battery_pct = await read_battery_pct(client)
         # Where one that is offered twice says nothing, the other one may.
         measurement = found[self._silences % len(found)]
         self._heard_s, self._is_heard = asyncio.get_running_loop().time(), False
@@ -206,7 +205,7 @@ async def look(adapter: BleAdapter, address: str) -> SensorStatus:
         if not found:
             raise LinkError(LinkReason.PROTOCOL, f"{address} sends no heart rate by Bluetooth")
         kind = sensor_kind(await _location(client))
-        battery_pct = await _battery_pct(client)
+        battery_pct = await read_battery_pct(client)
         await subscribe(client, found[0], lambda _value: heard.set(), "subscribing")
         with suppress(TimeoutError):
             async with asyncio.timeout(LISTEN_S):
@@ -225,26 +224,5 @@ async def look(adapter: BleAdapter, address: str) -> SensorStatus:
 
 async def _location(client: BleakClient) -> str | None:
     """Ask where it is worn; many sensors do not say."""
-    value = await _ask(client, LOCATION_UUID, "asking where it is worn")
+    value = await read_optional(client, LOCATION_UUID, "asking where it is worn")
     return None if value is None else location(value)
-
-
-async def _battery_pct(client: BleakClient) -> int | None:
-    """Ask how full its battery is; many sensors do not say."""
-    value = await _ask(client, BATTERY_UUID, "asking for the battery")
-    return value[0] if value and value[0] <= 100 else None
-
-
-async def _ask(client: BleakClient, uuid: str, doing: str) -> bytes | None:
-    """Read what a sensor may tell; None where it does not.
-
-    Raises:
-        LinkError: the link is gone.
-    """
-    if characteristic(client, uuid) is None:
-        return None
-    try:
-        return await read(client, uuid, doing)
-    except LinkError as error:
-        _log.debug("strap=%s %s", client.address, error)
-        return None
