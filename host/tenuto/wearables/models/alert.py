@@ -49,6 +49,11 @@ class AlertOptions:
     gap_ms: int = key(
         Whole(80, 1000), "The shortest pause between two buzzes, in milliseconds.", default=200
     )
+    lead_ms: int = key(
+        Whole(0, 255),
+        "How long before its time a buzz is sent, in milliseconds: what it takes to the skin.",
+        default=25,
+    )
 
 
 def _is_one(found: Found) -> bool:
@@ -67,7 +72,7 @@ def _feel(configured: Configured) -> Feel:
         strengths=1,
         pulse_ms_min=options.pulse_ms,
         gap_ms=options.gap_ms,
-        lead_ms=25,
+        lead_ms=options.lead_ms,
     )
 
 

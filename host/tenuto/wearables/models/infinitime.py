@@ -46,6 +46,11 @@ class InfinitimeOptions:
         "Whether it rings like a call while the session waits for you; `answer` goes on.",
         default=False,
     )
+    lead_ms: int = key(
+        Whole(0, 255),
+        "How long before its time a buzz is sent, in milliseconds: what it takes to the skin.",
+        default=25,
+    )
 
 
 def _is_one(found: Found) -> bool:
@@ -68,7 +73,7 @@ def _feel(configured: Configured) -> Feel:
         gap_ms=_options(configured).spacing_ms - PULSE_MS,
         pulses_max=KEPT,
         ends_by_itself=True,
-        lead_ms=25,
+        lead_ms=_options(configured).lead_ms,
     )
 
 
