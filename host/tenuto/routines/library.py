@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
-from tenuto.files import read_input
+from tenuto.files import read_input, write_private
 from tenuto.routines import haptics, routine
 from tenuto.shipped import shipped
 from tenuto.toml import rules
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 # so that an edited file counts at once; mistakes are found anew each time.
 _parse_routine = lru_cache(maxsize=128)(routine.parse)
 _parse_vocabulary = lru_cache(maxsize=8)(haptics.parse)
+_FILE_NAME = re.compile("[a-z0-9_-]{1,32}")
 _compile = lru_cache(maxsize=32)(compile_routine)
 
 
@@ -111,6 +113,19 @@ class Library:
             return word
         return next((name for name, label in self.labels().items() if label == word), word)
 
+    def parse(self, name: str, text: str | bytes, file: str) -> Routine:
+        """Read the text of a routine.
+
+        Args:
+            name: What it has to be called.
+            text: The file's text.
+            file: Its name in messages.
+
+        Raises:
+            InputError: If it is wrong, or is called otherwise.
+        """
+        return as_file_is_called(_parse_routine(text, file), name)
+
     def routine(self, name: str) -> Routine:
         """Read a routine by its name, or by its title.
 
@@ -121,7 +136,7 @@ class Library:
 
     def _read(self, name: str) -> Routine:
         path = self.path(name)
-        return as_file_is_called(_parse_routine(read_input(path), str(path)), name)
+        return self.parse(name, read_input(path), str(path))
 
     def exercises(self) -> dict[str, Exercise]:
         """Return the exercises of all routines that can be read, by their names.
@@ -145,6 +160,35 @@ class Library:
         if name_or_file.endswith(".toml"):
             return routine.load(Path(name_or_file))
         return self.routine(name_or_file)
+
+    def save(self, name: str, text: str) -> Path:
+        """Write a routine into the user's own folder, if it can be played.
+
+        Args:
+            name: Its name, and the file's.
+            text: The file's text.
+
+        Returns:
+            The file.
+
+        Raises:
+            InputError: It is wrong, is called otherwise, or cannot be written; then what was there
+                before still is.
+        """
+        if self.routines_folder is None:
+            raise InputError("there is no folder for routines of your own")
+        if not _FILE_NAME.fullmatch(name):
+            raise InputError(
+                f"{rules.quoted(name)} is no name for a routine's file: allowed are 1 to 32 of "
+                "a-z, 0-9, _ and -"
+            )
+        path = self.routines_folder / f"{name}.toml"
+        self.compile(self.parse(name, text, str(path)))
+        try:
+            write_private(path, text)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from None
+        return path
 
     def vocabulary(self) -> Vocabulary:
         """Read the vocabulary.

@@ -49,10 +49,14 @@ class Access:
     Args:
         secret: `SECRET_BYTES` bytes that nobody else knows.
         draw: Returns a random number below its argument, good enough for secrets.
+
+    Attributes:
+        cookie_name: Of its own: browsers give a cookie to all ports of a computer.
     """
 
     def __init__(self, secret: bytes, draw: Callable[[int], int]) -> None:
         self._secret = secret
+        self.cookie_name = f"tenuto-{self._digest('name')[:8]}"
         self._draw = draw
         self._codes: dict[str, tuple[str | None, float]] = {}
         self._wrong = Bucket(WRONG_CODES, WRONG_CODES_PER_S)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from .access import Access, Visitor
 
-COOKIE = "tenuto"
 BODY_BYTES_MAX = 256 * 1024
 CHANGES_BURST, CHANGES_PER_S = 30, 5.0
 VISITOR: web.RequestKey[Visitor] = web.RequestKey("visitor", object)  # type: ignore[arg-type]
@@ -64,9 +63,9 @@ class Guard:
             refusal = await self._refusal(request)
             response = refusal if refusal is not None else await handler(request)
         except web.HTTPException as error:
-            response = error
-            if error.status >= HTTPStatus.BAD_REQUEST:
-                response = message(request, error.status, error.text or error.reason, ok=False)
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            response = message(request, error.status, error.text or error.reason, ok=False)
         except TenutoError as error:
             response = message(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), ok=False)
         return response
@@ -84,7 +83,9 @@ class Guard:
             return message(request, HTTPStatus.FORBIDDEN, "another page sent this", ok=False)
         if request.path.startswith(_OPEN):
             return None
-        visitor = self._access.visitor(request.cookies.get(COOKIE, ""), self._now_s())
+        visitor = self._access.visitor(
+            request.cookies.get(self._access.cookie_name, ""), self._now_s()
+        )
         if visitor is None:
             return login_page(request, "")
         request[VISITOR] = visitor

@@ -131,17 +131,25 @@ class Jobs:
     """The newest of them.
 
     Args:
-        on_change: Told when one has changed.
+        message: Returns what a browser is sent of one.
+        send: Sends that to the browsers.
     """
 
-    def __init__(self, on_change: Callable[[Job], None]) -> None:
-        self._on_change = on_change
+    def __init__(
+        self, message: Callable[[Job], dict[str, Any]], send: Callable[[dict[str, Any]], None]
+    ) -> None:
+        self._message = message
+        self._send = send
         self._jobs: dict[int, Job] = {}
         self._count = 0
 
     def get(self, number: int) -> Job | None:
         """Return one by its number."""
         return self._jobs.get(number)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return what a browser is sent that has just come."""
+        return [self._message(job) for job in self._jobs.values()]
 
     def begin(self, title: str, work: Callable[[Job], Awaitable[Any]]) -> Job:
         """Begin one.
@@ -155,7 +163,9 @@ class Jobs:
                 raise InputError("too much goes on at once; end something first")
             del self._jobs[over.pop(0)]
         self._count += 1
-        job = self._jobs[self._count] = Job(self._count, title, self._on_change)
+        job = self._jobs[self._count] = Job(
+            self._count, title, lambda changed: self._send(self._message(changed))
+        )
         job.begin(work)
         return job
 

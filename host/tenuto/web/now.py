@@ -16,7 +16,7 @@ from tenuto.sessions.view import State
 from tenuto.terminal.words import clock
 
 from .live import Live, Shown, is_going
-from .page import LIVE, backend_of, call, page, told, visitor_of
+from .page import JOBS, LIVE, backend_of, call, page, told, visitor_of
 from .render import render
 from .strip import draw_strip
 
@@ -165,6 +165,9 @@ async def _events(request: web.Request) -> web.StreamResponse:
         await answer.write(b"retry: 1000\n\n")
         for one in backend.config.wearables:
             live.tell_one(stream, one.id)
+        if visitor_of(request).person is None:
+            for message in request.app[JOBS].messages():
+                stream.put("job", message)
         # A browser that has gone, or takes nothing, is no news.
         with suppress(ConnectionError, TimeoutError):
             while not stream.is_over:

@@ -53,7 +53,7 @@ def page(
     html = render(
         template,
         root=root_of(request),
-        here=request.path.rpartition("/")[2],
+        here=request.path.removeprefix("/"),
         section=section,
         title=title,
         key=visitor_of(request).key,

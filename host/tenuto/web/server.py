@@ -13,9 +13,9 @@ from aiohttp import web
 
 from tenuto.event_loops import real_s
 
-from . import now, wearables
+from . import now, routines, wearables
 from .access import COOKIE_VALID_S
-from .guard import BODY_BYTES_MAX, COOKIE, Guard, add_headers, login_page, message
+from .guard import BODY_BYTES_MAX, Guard, add_headers, login_page, message
 from .jobs import Jobs
 from .page import BACKEND, JOBS, LIVE
 from .render import render
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 
-PAGES = (now, wearables)
+PAGES = (now, routines, wearables)
 """The modules of the pages; each has `ROUTES`."""
 CLOSE_TIMEOUT_S = 2.0
 _STATIC_AGE_S = 3600
@@ -53,15 +53,8 @@ class PageServer:
         guard = Guard(access, listening.hosts, time.time)
         self._app = web.Application(middlewares=[guard.__call__], client_max_size=BODY_BYTES_MAX)
         self._jobs = Jobs(
-            lambda job: self.live.tell_owners(
-                "job",
-                {
-                    "number": job.number,
-                    "html": wearables.render_job(job, backend.config),
-                    "asks": bool(job.question),
-                    "over": job.is_over,
-                },
-            )
+            lambda job: wearables.job_message(job, backend.config),
+            lambda message: self.live.tell_owners("job", message),
         )
         self._app[BACKEND], self._app[LIVE], self._app[JOBS] = backend, self.live, self._jobs
         self._app.on_response_prepare.append(add_headers)
@@ -100,7 +93,7 @@ class PageServer:
         answer = message(request, 303, "Welcome.", ok=True)
         answer.headers["Location"] = "./"
         answer.set_cookie(
-            COOKIE,
+            self._access.cookie_name,
             cookie,
             max_age=COOKIE_VALID_S,
             httponly=True,

@@ -149,6 +149,16 @@ def render_job(job: Job, config: Config) -> str:
     return render("job-lines.html", job=job, rows=rows, result=_result_words(job.result))
 
 
+def job_message(job: Job, config: Config) -> dict[str, Any]:
+    """Return what a browser is sent of a job."""
+    return {
+        "number": job.number,
+        "html": render_job(job, config),
+        "asks": bool(job.question),
+        "over": job.is_over,
+    }
+
+
 def _result_words(result: object) -> str:
     match result:
         case Paired(is_tenuto=False):

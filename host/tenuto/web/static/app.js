@@ -46,6 +46,7 @@ document.addEventListener("keydown", (event) => {
 
 if (document.getElementById("wearables")) import("./live.js");
 if (document.getElementById("job")) import("./job.js");
+if (document.querySelector(".editor")) import("./editor.js");
 
 // A mistake leads to its line.
 document.addEventListener("click", (event) => {

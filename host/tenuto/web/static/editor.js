@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// The editor: the score changes the text and the text the score. The host makes each change in
+// the text, so that comments survive, and says what is wrong as `tenuto routines check` does.
+
+import { say, send } from "./app.js";
+
+const editor = document.querySelector(".editor");
+const score = document.getElementById("score");
+const text = document.getElementById("text");
+const undo = document.getElementById("undo");
+const before = []; // texts, the oldest first
+const BEFORE_MAX = 100;
+let shown = text.value;
+
+// One after the other: each starts from the text that the one before has left.
+let last = Promise.resolve();
+function change(asked) {
+  last = last.then(() => make(asked));
+  return last;
+}
+
+async function make(asked) {
+  const was = text.value;
+  const said = await send(editor.dataset.change, {
+    text: was, change: JSON.stringify(asked),
+  });
+  if (!said.ok) return;
+  if (text.value !== was) return make(asked); // somebody typed meanwhile
+  if (said.toml !== was) remember(was);
+  text.value = shown = said.toml;
+  const focus = document.activeElement?.closest("[data-exercise]")?.dataset.exercise;
+  const path = document.activeElement?.dataset.path;
+  score.innerHTML = said.html;
+  lay();
+  if (focus !== undefined && path)
+    score.querySelector(`[data-exercise="${focus}"] [data-path="${path}"]`)?.focus();
+}
+
+function remember(was) {
+  before.push(was);
+  if (before.length > BEFORE_MAX) before.shift();
+  undo.disabled = false;
+}
+
+undo.addEventListener("click", () => {
+  text.value = before.pop() ?? text.value;
+  undo.disabled = before.length === 0;
+  change({});
+});
+
+const numberOf = (element) => Number(element.closest("[data-exercise]").dataset.exercise);
+const pathOf = (element) => element.dataset.path.split(".");
+const set = (element, value) => change({
+  what: "set", exercise: numberOf(element), path: pathOf(element), value,
+});
+
+score.addEventListener("change", (event) => {
+  if (event.target.dataset.path) set(event.target, event.target.value);
+});
+score.addEventListener("click", (event) => {
+  const { move, remove } = event.target.dataset;
+  if (move !== undefined) change({ what: "move", exercise: numberOf(event.target), to: Number(move) });
+  if (remove !== undefined) change({ what: "remove", exercise: numberOf(event.target) });
+});
+score.addEventListener("submit", (event) => {
+  event.preventDefault();
+  event.stopPropagation();
+  const name = new FormData(event.target).get("name");
+  change({ what: "add", name });
+});
+
+// --- the edge of a hold is dragged, or moved by the arrow keys
+
+function lay() {
+  for (const block of score.querySelectorAll(".block")) block.style.width = `${block.dataset.width}px`;
+}
+lay();
+
+function label(bar, ms) {
+  const block = bar.querySelector(".block");
+  block.style.width = `${ms * bar.dataset.pxPerMs}px`;
+  block.firstElementChild.textContent = `${ms / 1000} s`;
+  bar.querySelector(".handle").setAttribute("aria-valuenow", ms / 1000);
+}
+
+score.addEventListener("pointerdown", (event) => {
+  const handle = event.target.closest(".handle");
+  if (!handle) return;
+  event.preventDefault();
+  handle.focus();
+  handle.setPointerCapture(event.pointerId);
+  const bar = handle.closest(".bar-edit");
+  const from = event.clientX, ms = Number(bar.dataset.ms);
+  let now = ms;
+  const drag = (moved) => {
+    now = Math.max(1000, Math.round((ms + (moved.clientX - from) / bar.dataset.pxPerMs) / 1000) * 1000);
+    label(bar, now);
+  };
+  const drop = () => {
+    handle.removeEventListener("pointermove", drag);
+    if (now !== ms) set(handle, now / 1000);
+  };
+  handle.addEventListener("pointermove", drag);
+  handle.addEventListener("lostpointercapture", drop, { once: true });
+});
+
+const STEPS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 5, PageDown: -5 };
+score.addEventListener("keydown", (event) => {
+  const handle = event.target.closest(".handle");
+  if (!handle || !(event.key in STEPS)) return;
+  event.preventDefault();
+  const bar = handle.closest(".bar-edit");
+  const ms = Math.max(1000, Number(bar.dataset.ms) + STEPS[event.key] * 1000);
+  bar.dataset.ms = ms;
+  label(bar, ms);
+  set(handle, ms / 1000);
+});
+
+// --- the text, a moment after the last letter
+
+let waiting = 0;
+text.addEventListener("input", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => {
+    if (text.value === shown) return;
+    remember(shown);
+    change({});
+  }, 400);
+});
+
+let isSaving = false;
+text.form.addEventListener("submit", () => { isSaving = true; });
+const saved = text.defaultValue;
+addEventListener("beforeunload", (event) => {
+  if (!isSaving && text.value !== saved) event.preventDefault();
+});
+say(document.getElementById("told").textContent);

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Every page by axe, on a phone and on a desk, by day and by night."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+
+PATHS = (
+    "",
+    "routines",
+    "routines/lower-back",
+    "routines/lower-back/edit",
+    "wearables",
+    "settings",
+)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
+    tmp_path: Path, chromium: Path, scheme: str
+) -> None:
+    viewport = PHONE if scheme == "light" else DESKTOP
+    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+        context = await opened.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+        page = await open_page(context, one.link())
+        for path in PATHS:
+            await page.goto(one.address + path)
+            found = await Axe().run(page)
+            assert found.violations_count == 0, f"{path}: {found.generate_report()}"
+            width = await page.evaluate("document.documentElement.scrollWidth")
+            assert width <= viewport["width"], path
+        assert page.errors == []  # type: ignore[attr-defined]

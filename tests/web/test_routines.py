@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The page Routines in a real browser: an editor in which score and text are one file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tenuto.routines.library import Library
+from tenuto.shipped import shipped
+from tests.web.rig import DESKTOP, browser, open_page, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+
+LOWER_BACK = shipped("config") / "routines" / "lower-back.toml"
+
+
+def changed_lines(before: str, after: str) -> list[str]:
+    """What a diff shows of two texts."""
+    diff = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
+    return [line for line in diff if re.match(r"[+-][^+-]", line)]
+
+
+async def test_the_edge_of_a_hold_is_dragged_and_one_line_changes(
+    tmp_path: Path, chromium: Path
+) -> None:
+    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(viewport=DESKTOP), one.link())
+        await page.goto(f"{one.address}routines/lower-back/edit")
+        second = page.locator("[data-exercise='1'] .handle")
+        box = await second.bounding_box()
+        bar = page.locator("[data-exercise='1'] .bar-edit")
+        scale = float(await bar.get_attribute("data-px-per-ms") or "nan")
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        await page.mouse.move(x, y)
+        await page.mouse.down()
+        await page.mouse.move(x + 15_000 * scale, y, steps=5)
+        await expect(page.locator("[data-exercise='1'] .block")).to_have_text("45 s")
+        await page.mouse.up()
+        text = page.get_by_label("The text")
+        await expect(text).to_have_value(re.compile(r"hold_s = 45"))
+        before = LOWER_BACK.read_text("utf-8")
+        assert changed_lines(before, await text.input_value()) == ["+hold_s = 45"]
+
+        # By keys, on the hold that the drag has left in focus; and back again.
+        await page.keyboard.press("ArrowRight")
+        await expect(text).to_have_value(re.compile(r"hold_s = 46"))
+        await page.get_by_role("button", name="Undo").click()
+        await expect(text).to_have_value(re.compile(r"hold_s = 45"))
+
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("status")).to_contain_text("Saved as")
+        saved = tmp_path / "routines" / "lower-back.toml"
+        assert changed_lines(before, saved.read_text("utf-8")) == ["+hold_s = 45"]
+        # It is what plays.
+        held = {e.name: e.hold_ms for e in one.host.library.routine("lower-back").exercises}
+        assert held["Kneeling Lunge Stretch"] == 45_000
+        assert page.errors == []  # type: ignore[attr-defined]
+
+
+async def test_exercises_are_moved_added_and_removed(tmp_path: Path, chromium: Path) -> None:
+    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(), one.link())
+        await page.goto(f"{one.address}routines/lower-back-short/edit")
+        names = page.locator("[data-path='name']")
+        first = await names.nth(0).input_value()
+        await page.locator("[data-exercise='0']").get_by_role("button", name="Later").click()
+        await expect(names.nth(1)).to_have_value(first)
+        await page.get_by_label("One more").fill("Cat and cow")
+        await page.get_by_role("button", name="Add").click()
+        await expect(names.nth(6)).to_have_value("Cat and cow")
+        await page.locator("[data-exercise='0']").get_by_role("button", name="Remove").click()
+        await expect(names.nth(0)).to_have_value(first)
+        await page.locator("[data-exercise='0']").get_by_label("Sides").select_option("each")
+        await page.locator("[data-exercise='0']").get_by_label("Sets").fill("2")
+        await page.keyboard.press("Tab")
+        await page.get_by_label("Save under another name").fill("mine")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.wait_for_url("**/routines/mine/edit")
+        found = Library(tmp_path / "routines").routine("mine")
+        assert next(e.name for e in found.exercises) == first
+        assert found.exercises[-1].name == "Cat and cow"
+        assert (found.exercises[0].sides, found.exercises[0].sets) == ("each", 2)
+
+
+async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, chromium: Path) -> None:
+    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(), one.link())
+        await page.goto(f"{one.address}routines/lower-back/edit")
+        text = page.get_by_label("The text")
+        wrong = (await text.input_value()).replace("\nhold_s = 30", "\nhold_s = -3")
+        await text.fill(wrong)
+        line = 1 + next(i for i, row in enumerate(wrong.splitlines()) if row.startswith("hold_s ="))
+        await expect(page.get_by_role("alert")).to_contain_text(f"Line {line}")
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await expect(page.get_by_role("status")).to_contain_text("Not saved")
+        assert await text.input_value() == wrong, "what was typed is still there"
+        assert not (tmp_path / "routines").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "Evil", "a b", "", "x" * 33])
+async def test_a_routine_is_written_nowhere_else(tmp_path: Path, name: str) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        async with client.get("/") as answer:
+            found = re.search(r'data-key="(\w+)"', await answer.text())
+            assert found is not None
+        form = {"text": LOWER_BACK.read_text("utf-8"), "own-name": name}
+        headers = {"X-Tenuto-Key": found[1]}
+        async with client.post(
+            "/routines/..%2f..%2fx/edit" if not name else "/routines/lower-back/edit",
+            data=form,
+            headers=headers,
+        ) as answer:
+            assert "Saved" not in await answer.text()
+    assert list(tmp_path.rglob("*.toml")) == []  # noqa: ASYNC240 - nothing else runs
