@@ -481,6 +481,22 @@ def test_a_week_without_a_session(history: Callable[..., Typed], database: Path)
 # --- simulated sessions
 
 
+def test_fit_files_of_all_sessions_leave_out_what_was_simulated(
+    history: Callable[..., Typed], database: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("fit_tool")
+    keep(database, whole_session(boot_id=1), simulated_session(boot_id=2))
+    folder = tmp_path / "fit"
+    folder.mkdir()
+    code, _, err = history("export", "--format", "fit", "-o", str(folder))
+
+    assert code == 0
+    assert "1 simulated session is left out; an ID takes one along" in err
+    assert [file.name for file in folder.iterdir()] == ["tenuto-session-1.fit"]
+    assert "a portal counts it" in history("export", "2", "--format", "fit", "-o", str(folder))[2]
+    assert len(list(folder.iterdir())) == 2
+
+
 def simulated_session(**band: object) -> list[Entry]:
     return [replace(entry, is_simulated=True) for entry in whole_session(**band)]
 
@@ -539,8 +555,18 @@ def test_people_and_wearables_are_called_by_their_names(
     )
 
     assert "Left wrist" in history()[1]
+    assert "Left wrist" in history("list", "--wearable", "Left wrist", "--person", "Ada L.")[1]
+    assert "Ada L.: 1 day in a row" in history("week", "--person", "Ada L.")[1]
     assert ", on Left wrist, Ada L." in history("show", "1")[1]
     assert "Ada L.: 1 day in a row" in history("week", "--person", "ada")[1]
+
+
+def test_a_person_whom_nobody_knows_is_told(history: Callable[..., Typed], database: Path) -> None:
+    keep(database, whole_session())
+    code, out, err = history("week", "--person", "adda")
+
+    assert (code, out) == (2, "")
+    assert "nobody is called 'adda'; --person knows ada" in err
 
 
 def test_a_person_is_renamed_and_namesakes_are_told(

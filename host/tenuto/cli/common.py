@@ -19,11 +19,11 @@ from cyclopts import Parameter
 from tenuto.errors import InputError, TenutoError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from tenuto.config import Config
+    from tenuto.config import Config, Person, Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.history import StoredSession
+    from tenuto.history import Store, StoredSession
 
 SPEED_MAX = 1000.0
 YEARS = (1971, 2099)
@@ -141,6 +141,35 @@ def parse_date(text: str, option: str = "--date") -> date:
     raise InputError(
         f"{option} is {text!r}, allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}"
     )
+
+
+def id_of(those: Sequence[Person | Wearable], given: str) -> str:
+    """Return the id of the person or wearable that is called so; what was given if none is."""
+    return next((one.id for one in those if given in (one.id, one.title)), given)
+
+
+async def whose(config: Config, store: Store, given: str | None) -> str | None:
+    """Return what the history calls somebody; without a name, whose the last session is.
+
+    Args:
+        config: For the names that people have in it.
+        store: The history.
+        given: With `--person`: their name, their id, or what the history calls them.
+
+    Raises:
+        InputError: nobody is called so.
+    """
+    from tenuto.history import persons
+    from tenuto.history.period import last_person
+
+    if given is None:
+        return await last_person(store)
+    person = id_of(config.people, given)
+    known = {*(await store.work(persons.names)).values(), *(one.id for one in config.people)}
+    if person not in known:
+        names = ", ".join(sorted(known)) or "nobody yet"
+        raise InputError(f"nobody is called {given!r}; --person knows {names}")
+    return person
 
 
 def titled(config: Config, session: StoredSession) -> StoredSession:

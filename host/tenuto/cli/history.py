@@ -24,7 +24,16 @@ from tenuto.history.timeline import Account, account
 from tenuto.sessions import events
 from tenuto.terminal import words
 
-from .common import ConfigFile, confirmed, history_file, parse_date, titled, write_output
+from .common import (
+    ConfigFile,
+    confirmed,
+    history_file,
+    id_of,
+    parse_date,
+    titled,
+    whose,
+    write_output,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,7 +81,12 @@ def list_sessions(
     first = None if since is None else parse_date(since, "--since")
     last = None if until is None else parse_date(until, "--until")
     wanted = partial(
-        _is_wanted, person=person, wearable=wearable, routine=routine, first=first, last=last
+        _is_wanted,
+        person=person and id_of(settings.people, person),
+        wearable=wearable and id_of(settings.wearables, wearable),
+        routine=routine,
+        first=first,
+        last=last,
     )
     sessions = asyncio.run(_newest(path, limit, wanted)) if path.exists() else []
     if not sessions:
@@ -144,7 +158,7 @@ def week(
         person: whose week; without it that of the last session
         config: as in all commands
     """
-    from tenuto.history.period import WEEK, Period, PeriodAccount, last_person, period_account
+    from tenuto.history.period import WEEK, Period, PeriodAccount, period_account
     from tenuto.report.text import week_lines
     from tenuto.routines.library import Library
 
@@ -156,8 +170,8 @@ def week(
 
     async def read() -> PeriodAccount:
         async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-            whose = person or await last_person(store)
-            return await period_account(store, period, today, whose, known)
+            who = await whose(settings, store, person)
+            return await period_account(store, period, today, who, known)
 
     told = asyncio.run(read())
     for line in week_lines(told, settings.person_title(told.person)):
@@ -192,7 +206,15 @@ def export(
     """
     path = _existing(find_config(config))
     if form == "fit":
-        return _write_fit(_chosen(config, path, numbers), output, is_one=len(numbers) == 1)
+        sessions = _chosen(config, path, numbers)
+        simulated = sum(one.row.is_simulated for one in sessions)
+        if simulated and not numbers:
+            sessions = [one for one in sessions if not one.row.is_simulated]
+            out = words.count(simulated, "simulated session is", "simulated sessions are")
+            print(f"{out} left out; an ID takes one along", file=sys.stderr)
+        elif simulated:
+            print("it was simulated: a portal counts it all the same", file=sys.stderr)
+        return _write_fit(sessions, output, is_one=len(numbers) == 1)
     if form == "jsonl":
         if numbers:
             raise InputError(

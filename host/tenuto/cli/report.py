@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 from tenuto.errors import InputError
 
-from .common import ConfigFile, history_file, parse_date, titled, write_output
+from .common import ConfigFile, history_file, parse_date, titled, whose, write_output
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -105,14 +105,14 @@ async def _make(
 ) -> tuple[Report, str]:
     """Return the report and a name for its file."""
     from tenuto.history import Store
-    from tenuto.history.period import NAMES as PERIODS, last_person
+    from tenuto.history.period import NAMES as PERIODS
 
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
         newest = await store.sessions(1)
         if not newest:
             raise InputError("nothing was played yet; `tenuto run` plays")
         if what in PERIODS:
-            return await _period(config, store, what, day, person or await last_person(store))
+            return await _period(config, store, what, day, await whose(config, store, person))
         if day is not None or person is not None:
             raise InputError("--date and --person go with week or month")
         if what != "last" and not what.isdecimal():
