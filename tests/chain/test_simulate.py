@@ -19,11 +19,13 @@ from bumble.transport import open_transport
 from tenuto.errors import InputError
 from tenuto.simulator.faults import OrderedSilence, parse_silence
 from tests.chain.rig import tenuto
+from tests.conftest import needs_module
 from tests.control.rig import tenuto_process, user
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from bumble.device import Advertisement, Connection
 
@@ -114,6 +116,36 @@ def test_another_host_program_meets_the_simulated_wearables() -> None:
         ) as simulation,
     ):
         asyncio.run(meet(port_of(simulation.until("bumble:tcp-client"))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model, name", [("bangle", "Bangle.js 0001"), ("alert", "alert-1")])
+def test_another_host_program_meets_devices_of_other_models(model: str, name: str) -> None:
+    needs_module("quickjs")
+
+    async def meet(port: int) -> None:
+        async with asyncio.timeout(patience_s(TIMEOUT_S)), plain_host(port) as device:
+            assert list((await names_heard(device, 1)).values()) == [name]
+
+    words = ("simulate", "--model", model, "--listen", "127.0.0.1:0")
+    with user() as folder, tenuto_process(*words, folder=folder) as simulation:
+        asyncio.run(meet(port_of(simulation.until("bumble:tcp-client"))))
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (("--model", "heart"), "can be simulated, only: band"),
+        (("--model", "bungle"), "bangle"),
+        (("--model", "bangle", "--serial"), "a simulated band alone"),
+    ],
+)
+def test_a_model_that_cannot_be_simulated_is_said(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    done = tenuto("simulate", *words, folder=tmp_path)
+    assert done.returncode != 0
+    assert said in done.stderr
 
 
 @pytest.mark.slow

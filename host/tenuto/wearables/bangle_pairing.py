@@ -44,7 +44,8 @@ async def pair_over_air(
     if link.is_programmable:
         show(
             f"{target.address} runs JavaScript of whoever connects to it, and that can go round "
-            "the key: on the watch, set Settings, Bluetooth, Programmable to off, or a Passkey"
+            "the key: on the watch, set Settings, Bluetooth, Passkey, or at least Programmable to "
+            "off"
         )
     return paired
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _OPEN = (
     "Tenuto's app on it asks for a key, but a Bangle.js as it is sold runs JavaScript of whoever "
-    "connects: on the watch, set Settings, Bluetooth, Programmable to off, or a Passkey"
+    "connects, and what is said to it can be overheard: on the watch, set Settings, Bluetooth, "
+    "Passkey, or at least Programmable to off"
 )
 _FEELS = "its heart rate is optical, and its cues differ by number and length, not by strength"
 _PHONE = "while a phone's Gadgetbridge is connected to it, Tenuto cannot reach it"
