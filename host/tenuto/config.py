@@ -23,10 +23,12 @@ from tenuto.links.scan import is_address
 from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.toml import rules, tables
-from tenuto.toml.rules import Choice, Flag, Text, Whole
+from tenuto.toml.rules import Choice, Flag, ListOf, Text, Whole
 from tenuto.toml.tables import Nested, Remark, TableError, Tables, key
 from tenuto.wearables import registry
+from tenuto.wearables.model import Capability
 from tenuto_core.plan import MAX_NAME_BYTES
+from tenuto_core.plans import PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -418,6 +420,12 @@ class Wearable:
     port: str | None = key(_PLAIN, "Its serial port, or auto.", default=None)
     person: str | None = key(_ID, "The id of who wears it.", default=None)
     routine: str | None = key(Text(MAX_NAME_BYTES), "The routine to start on it.", default=None)
+    routines: tuple[str, ...] = key(
+        ListOf(Text(MAX_NAME_BYTES), PLACES),
+        "The routines that are kept on it, to be started there without a host, at most"
+        f" {PLACES}; the first is what a press starts.",
+        default=(),
+    )
     heart: str | None = key(
         _Address(by_name=True),
         "The Bluetooth address of a heart-rate strap worn with it, or the strap's name.",
@@ -447,6 +455,7 @@ class Wearable:
             remarks.append(
                 Remark.of("heart", f'is not for the link "{self.link}", it brings its own heart')
             )
+        remarks += self._wrong_routines(model)
         if self.heart_sensor is not None and self.heart is None:
             remarks.append(Remark.of("heart_sensor", "needs `heart` beside it"))
         try:
@@ -455,6 +464,13 @@ class Wearable:
             remarks += error.remarks
         if remarks:
             raise TableError(remarks)
+
+    def _wrong_routines(self, model: Model) -> Iterator[Remark]:
+        if self.routines and Capability.PLAYS_ALONE not in model.capabilities:
+            text = f'is not for the model "{model.id}", which cannot play without a host'
+            yield Remark.of("routines", text)
+        if len(set(self.routines)) < len(self.routines):
+            yield Remark.of("routines", "has a routine twice; allowed is each once")
 
     @property
     def title(self) -> str:

@@ -21,6 +21,7 @@ from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables import registry
+from tenuto.wearables.kept_routines import KeptRoutines
 
 from .commands import Commands
 from .drivers import Drivers
@@ -166,6 +167,11 @@ class Host:
             self.drivers.slots(wearable),
             is_simulated=LINKS[wearable.link].is_simulated,
         )
+        if wearable.routines:
+            kept = KeptRoutines(
+                supervisor, wearable.routines, lambda name: self.plan(wearable.id, name)
+            )
+            supervisor.add_part("routines", kept.run)
         for name, sensor in self.drivers.sensors(wearable, supervisor.heart.hear).items():
             supervisor.add_sensor(name, sensor)
 

@@ -21,7 +21,7 @@ from tenuto_core.heart import RR_MAX
 from tenuto_core.log import RECORD_BYTES, unpack_record
 from tenuto_core.plan import MAX_BYTES
 
-from .base import Identity, Status
+from .base import Identity, KeptPlan, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -107,16 +107,6 @@ class Stats:
     minute_on_ms: int
     journal_writes: int
     utc_s: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class KeptPlan:
-    """A plan that a band keeps.  place: counted from 0; size: in bytes."""
-
-    place: int
-    plan_id: bytes
-    size: int
-    name: str
 
 
 class BandDriver:
@@ -416,8 +406,8 @@ class BandDriver:
             told["utc_s"] = None
         return Stats(**told)
 
-    async def kept_plans(self) -> list[KeptPlan]:
-        """Ask which plans it keeps.
+    async def kept_plans(self) -> Sequence[KeptPlan]:
+        """Ask which plans it keeps, by places counted from 0.
 
         Raises:
             LinkError: no answer.

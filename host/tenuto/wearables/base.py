@@ -110,6 +110,23 @@ class Sensor(Protocol):
         """Keep it connected, until cancelled."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan that a wearable keeps, and what it knows of it without reading it.
+
+    Attributes:
+        place: Where; people know the plan by that number.
+        plan_id: Its id.
+        size: Its length in bytes.
+        name: The routine's name.
+    """
+
+    place: int
+    plan_id: bytes
+    size: int
+    name: str
+
+
 class Driver(Protocol):
     """One wearable.  Every method but `disconnect` may raise LinkError."""
 
@@ -175,6 +192,10 @@ class Driver(Protocol):
         Raises:
             RefusedError: it plays something else just now, or does not like the plan.
         """
+
+    async def kept_plans(self) -> Sequence[KeptPlan]:
+        """Ask which plans it keeps, to be started without a host; none where it keeps none."""
+        ...
 
     async def read_plan(self, plan_id: bytes) -> bytes | None:
         """Fetch the plan that it has; None if it has another one."""

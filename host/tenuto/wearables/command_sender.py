@@ -17,7 +17,7 @@ from tenuto_core.device_requests import NO_PLAN_ID
 from .plan_finder import STORE_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tenuto.routines.compile import CompiledPlan
     from tenuto.sessions.events import SessionKey
@@ -83,6 +83,8 @@ class CommandSender:
         self._reached = reached
         self._toggled: tuple[int, Verb] | None = None
         self._undelivered: _Undelivered | None = None
+        self._no_room: frozenset[bytes] = frozenset()
+        self._no_room_boot: int | None = None
 
     async def start(self, compiled: CompiledPlan, command_id: int | None = None) -> SessionKey:
         """Upload a plan and begin it.
@@ -113,6 +115,41 @@ class CommandSender:
             raise RefusedError("not_playing", f"{self._name} did not begin")
         await self._describe(compiled)
         return identity.session(status.session)
+
+    async def keep(self, plans: Sequence[CompiledPlan]) -> int:
+        """Put plans onto the wearable that it does not keep yet, and have the first ready there.
+
+        Where one had to be put, the first is what a press starts afterwards.
+
+        Args:
+            plans: At most as many as it has places for.
+
+        Returns:
+            How many were put there.
+
+        Raises:
+            LinkError: It is out of reach.
+            RefusedError: It plays, or does not take one of them.
+        """
+        identity = self._reached()
+        fitting = [
+            one.for_device(identity.plan_version, open_holds=identity.open_holds) for one in plans
+        ]
+        if self._no_room_boot != identity.boot_id:
+            self._no_room_boot, self._no_room = identity.boot_id, frozenset()
+        there = self._no_room.union(one.plan_id for one in await self._driver.kept_plans())
+        missing = [one for one in fitting if one.plan_id not in there]
+        for compiled in reversed(missing):
+            self._log.plans.remember(compiled.plan_id, compiled.plan)
+            await self._driver.upload(compiled.plan_id, compiled.data)
+            await self._describe(compiled)
+        if missing and missing[0] is not fitting[0]:
+            await self._driver.upload(fitting[0].plan_id, fitting[0].data)
+        if missing:
+            # Where its memory has no room for one, it is not sent again and again.
+            kept = {one.plan_id for one in await self._driver.kept_plans()}
+            self._no_room |= {one.plan_id for one in missing} - kept
+        return len(missing)
 
     async def _describe(self, compiled: CompiledPlan) -> None:
         """Keep what the routine says of its exercises; the session does not wait for it."""

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.heart import Measurement
     from tenuto_core.player import Player
 
-    from .base import Identity, Status
+    from .base import Identity, KeptPlan, Status
     from .buzzer import Buzzer, Told
     from .device_motor import Cue
     from .model import BuildContext
@@ -259,6 +259,10 @@ class HostedDriver:
     async def upload(self, plan_id: bytes, data: bytes) -> None:
         """Put a plan into the player."""
         await self._here().driver.upload(plan_id, data)
+
+    async def kept_plans(self) -> Sequence[KeptPlan]:
+        """Return none: the device cannot play one by itself."""
+        return ()
 
     async def read_plan(self, plan_id: bytes) -> bytes | None:
         """Fetch a plan that the player has."""

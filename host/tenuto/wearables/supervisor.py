@@ -27,7 +27,7 @@ from .log_reader import LogReader
 from .surroundings import LinkState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from tenuto.routines.compile import CompiledPlan
     from tenuto.sessions.commands import Verb
@@ -337,6 +337,10 @@ class Supervisor:
     async def start(self, compiled: CompiledPlan, command_id: int | None = None) -> SessionKey:
         """Upload a plan and begin it; see `CommandSender.start`."""
         return await self.commands.start(compiled, command_id)
+
+    async def keep(self, plans: Sequence[CompiledPlan]) -> int:
+        """Put plans onto the wearable that it does not keep yet; see `CommandSender.keep`."""
+        return await self.commands.keep(plans)
 
     async def command(self, verb: Verb, arg: int = 0, command_id: int | None = None) -> None:
         """Have the wearable obey a command; see `CommandSender.command`."""
