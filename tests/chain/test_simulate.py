@@ -137,7 +137,7 @@ def test_another_host_program_meets_devices_of_other_models(model: str, name: st
     [
         (("--model", "heart"), "can be simulated, only: band"),
         (("--model", "bungle"), "bangle"),
-        (("--model", "bangle", "--serial"), "a simulated band alone"),
+        (("--model", "bangle", "--serial"), "not for 'bangle'"),
     ],
 )
 def test_a_model_that_cannot_be_simulated_is_said(

@@ -101,12 +101,10 @@ def simulate(
             for number in range(1, wearables + 1):
                 name = f"{model}-{number}"
                 made = await make(world, name, _person(person, seed + number))
+                if not isinstance(made, SimulatedWearable) and (serial or drift_ppm):
+                    raise InputError(f"--serial and --drift-ppm are for boards, not for {model!r}")
                 print(f"{name} is at {made.address}")
-                if not isinstance(made, SimulatedWearable):
-                    if serial or drift_ppm:
-                        text = f"--serial and --drift-ppm are for boards, not for {model!r}"
-                        raise InputError(text)
-                elif serial:
+                if isinstance(made, SimulatedWearable) and serial:
                     pty = await stack.enter_async_context(made.cable.pty())
                     print(f'{name} has a cable: port = "{pty.path}"')
             return await _serve(world, host, port, silences)
