@@ -298,6 +298,17 @@ def test_repetitions_and_their_phases_are_told_in_a_few_words(
     assert told_cells == ["Cat", *cells]
 
 
+def test_a_routine_is_called_by_its_title(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    one = written(path, 'name = "cat"\ntitle = "The cat, slowly"\n[[exercise]]\nname = "Cat"\n')
+    day = date(2027, 1, 15)
+    week = period_report(told(path, "week", day, day), zone=UTC)
+
+    assert "<h1>The cat, slowly</h1>" in session_report(one, zone=UTC).html
+    assert "08:00, The cat, slowly</h3>" in week.html
+    assert "<td>cat</td>" in week.html
+
+
 def test_a_session_of_which_little_is_known(tmp_path: Path) -> None:
     entries = [entry for entry in whole_session()[4:9] if entry.event.name != "heart"]
     (little,) = accounts(tmp_path / "h.db", entries)

@@ -117,6 +117,13 @@ class Account:
         return tuple(phase for phase in self.phases if phase.is_hold)
 
     @property
+    def title(self) -> str:
+        """What people call the routine: its title, or its name where the plan has none."""
+        title = None if self.plan is None else self.plan.title
+        name = self.row.routine or self.summary.routine
+        return title or name or "a routine whose name is not known"
+
+    @property
     def exercise_names(self) -> tuple[str | None, ...]:
         """The exercises in the order in which they were first held; None for one not known."""
         return tuple(dict.fromkeys(hold.exercise for hold in self.holds))

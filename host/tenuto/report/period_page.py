@@ -32,6 +32,7 @@ class _Session(NamedTuple):
 
     id: int
     began: str
+    title: str
     routine: str
     reason: str
     holds: str
@@ -157,6 +158,7 @@ def _session(told: Account, zone: tzinfo | None) -> _Session:
     return _Session(
         row.id,
         f"{at:%a}\u00a0{at.day}\u00a0{at:%b} {at:%H:%M}",
+        told.title,
         row.routine or "?",
         row.reason or "not yet",
         f"{summary.holds_completed}/{planned}",

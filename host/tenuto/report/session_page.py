@@ -57,14 +57,13 @@ def session_report(
     """
     row, summary = told.row, told.summary
     at = began(row, zone)
-    routine = row.routine or summary.routine or "a routine whose name is not known"
-    title = f"{routine}, {at:%A} {at.day} {at:%B %Y}"
+    title = f"{told.title}, {at:%A} {at.day} {at:%B %Y}"
     wide = score(told, "score-wide")
     muscle = list(muscle_pictures(muscles([told]), None))
     html = render(
         "session.html",
         title=title,
-        heading=routine,
+        heading=told.title,
         subheading=f"{at:%A} {at.day} {at:%B %Y, %H:%M}, on {row.where}"
         + (f", {row.person}" if row.person else "")
         + f". {ended(told)}"
