@@ -22,7 +22,7 @@ from tenuto.report import Report, period_report, session_report
 from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
 from tenuto.report.svg import text_width
-from tenuto.report.text import week_lines
+from tenuto.report.text import text_score, week_lines
 from tenuto.routines import routine
 from tenuto.routines.compile import compile_routine
 from tenuto.routines.library import Library
@@ -296,6 +296,15 @@ def test_repetitions_and_their_phases_are_told_in_a_few_words(
     told_cells = re.findall("<td>(.*?)</td>", row.replace("\u00a0", " "))
 
     assert told_cells == ["Cat", *cells]
+
+
+def test_the_score_of_letters_numbers_an_exercise_once(tmp_path: Path) -> None:
+    text = 'name = "cat"\n[[exercise]]\nname = "Cat"\nreps = 9\nrest_s = 4\nhold_s = 5\n'
+    lines = text_score(written(tmp_path / "h.db", text), 80)
+    numbers = lines[next(n for n, line in enumerate(lines) if line.startswith("  left ")) - 1]
+
+    assert numbers.split() == ["1"]
+    assert lines[-1].split() == ["1", "Cat"]
 
 
 def test_a_routine_is_called_by_its_title(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ PX_PER_S = 2.7
 SMALL, WIDE = 325.0, 960.0
 _PX_PER_S_CLOSE = 2.0
 """With less room there is none for names and for cues that follow each other."""
+_STROKES_APART = 3.0
+"""How far strokes are apart there, so that they can be told apart."""
 
 _LEFT, _RIGHT = 34.0, 8.0
 _HEART_H = 58.0
@@ -314,12 +316,15 @@ def _without_pauses(told: Account, from_ms: int, to_ms: int) -> Iterator[tuple[i
 
 def _draw_cues(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
     y = frame.cues_y
+    last_x = -_STROKES_APART
     for cue in told.cues:
         if frame.from_ms <= cue.t_ms < to_ms or cue.t_ms == to_ms == told.duration_ms:
             close, usual = _SMALL_STROKES.get(cue.cue, ()), _STROKES.get(cue.cue, ((0, 4),))
             for offset, height in close if frame.is_small else usual:
                 x = frame.x(cue.t_ms) + offset
-                picture.line(x, y, x, y + height, class_="ink-tick")
+                if not frame.is_small or x - last_x >= _STROKES_APART:
+                    picture.line(x, y, x, y + height, class_="ink-tick")
+                    last_x = x
 
 
 def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:

@@ -80,6 +80,7 @@ def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[st
     names = told.exercise_names
     numbers = [" "] * columns
     left, right = [letters.rest] * columns, [letters.rest] * columns
+    number = 0
     for hold in told.holds:
         letter = {COMPLETE: letters.held, "skipped": letters.skipped, "back": letters.skipped}.get(
             hold.outcome or "", letters.cut
@@ -90,7 +91,9 @@ def text_score(told: Account, width: int, letters: Letters = UNICODE) -> list[st
             if hold.side != other:
                 for column in range(first, min(last, columns)):
                     lane[column] = letter
-        _write(numbers, first, str(names.index(hold.exercise) + 1))
+        before, number = number, names.index(hold.exercise) + 1
+        if number != before:
+            _write(numbers, first, str(number))
     for pause in told.pauses:
         for column in range(pause.from_ms // step_ms, min(-(-pause.to_ms // step_ms), columns)):
             left[column] = right[column] = letters.pause
