@@ -153,7 +153,6 @@ class BandDriver:
         self._identity: Identity | None = None
         self.is_new = False
         self.features = 0
-        self._plan_bytes = MAX_BYTES
         self._on_lost: Callable[[], None] = _nothing
         self._turn = asyncio.Lock()
         self._tag = 0
@@ -185,7 +184,7 @@ class BandDriver:
                     f"Tenuto needs {wire.MIN_FRAME}",
                 )
             values, tail = await self._ask(wire.HELLO)
-            _, protocol, boot_id, self._plan_bytes, _, _, self.features = values
+            _, protocol, boot_id, plan_bytes_max, _, _, self.features = values
             if not OLDEST_PROTOCOL <= protocol <= wire.VERSION:
                 raise LinkError(
                     LinkReason.PROTOCOL,
@@ -195,7 +194,7 @@ class BandDriver:
             identity = Identity(
                 tail.decode(errors="replace"),
                 boot_id,
-                self._plan_bytes,
+                plan_bytes_max,
                 firmware=self._link.firmware,
                 plan_version=2 if self.features & wire.FEATURE_PLAN_2 else 1,
                 open_holds=bool(self.features & wire.FEATURE_OPEN_HOLDS),
@@ -500,11 +499,12 @@ class BandDriver:
 
     async def upload(self, plan_id: bytes, data: bytes) -> None:
         """Send a plan in chunks and have it committed as a whole; see `base.Driver`."""
-        if len(data) > self._plan_bytes:
+        room = MAX_BYTES if self._identity is None else self._identity.plan_bytes_max
+        if len(data) > room:
             raise RefusedError(
                 "out_of_range",
-                f"the plan has {len(data)} bytes, and {self.name} has memory for "
-                f"{self._plan_bytes}: choose a shorter routine",
+                f"the plan has {len(data)} bytes, and {self.name} has memory for {room}: "
+                "choose a shorter routine",
             )
         async with self._turn:
             values, _ = await self._exchange(wire.UPLOAD_BEGIN, plan_id, len(data), crc32(data))
