@@ -1,5 +1,6 @@
-// Tenuto's screen: the exercise, its side and the time that is left. The player is in tenuto.boot.js.
+// Tenuto's screen: the exercise, its side and the time that is left. The player is in tenuto.player.js.
 (function(){
+if(!global.TENUTO)eval(require("Storage").read("tenuto.player.js"));
 var T=global.TENUTO,SIDES=["","left","right"],STATES=["press to start","starts soon","","press when ready","paused"],
  KINDS=["get ready","hold","switch","rest","done"];
 function draw(){

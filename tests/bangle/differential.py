@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.shipped import shipped
 from tenuto.simulator import espruino
+from tenuto.simulator.bangle import PLAYER_FILE, app_files
 from tenuto.simulator.espruino import Espruino
 from tenuto_core import auth, vocab, wire
 from tenuto_core.band import Band
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
 LEAD_MS = 80
 KEY = bytes(range(16))
-BOOT = (shipped("firmware") / "bangle" / "boot.js").read_text(encoding="utf-8")
+FILES = app_files(shipped("firmware") / "bangle")
+OPEN = "global.TENUTO||eval(require('Storage').read('tenuto.player.js'));TENUTO.show=function(){}"
+"""As the app's own screen does it."""
 LOG_RECORDS = 4096
 MENDED_MS = 2
 """What is lost of a pulse when the timer still has the end of an earlier one, which was cut."""
@@ -122,8 +125,9 @@ class Watch:
 
     def __init__(self, seed: int) -> None:
         key = base64.b64encode(KEY).decode()
-        self.js = Espruino({espruino.BOOT_FILE: BOOT, "tenuto.id": f'{{"keys":["{key}"]}}'}, seed)
-        self.js.evaluate("TENUTO.show=function(){}")
+        files = {name: FILES[name] for name in (espruino.BOOT_FILE, PLAYER_FILE)}
+        self.js = Espruino({**files, "tenuto.id": f'{{"keys":["{key}"]}}'}, seed)
+        self.js.evaluate(OPEN)
         self.heard: dict[int, bytes] = {}
         self.first = 0
         self.js.connect(is_on=True)
@@ -291,7 +295,7 @@ class Session:
         """Another app is opened on the watch, which takes no time here."""
         self.loads += 1
         self.watch.js.load()
-        self.watch.js.evaluate("TENUTO.show=function(){}")
+        self.watch.js.evaluate(OPEN)
 
     def press(self) -> None:
         band = self.reference.band

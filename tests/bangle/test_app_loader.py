@@ -57,8 +57,8 @@ def test_its_files_are_there_once_and_their_names_fit() -> None:
 
 def test_it_names_all_that_it_keeps() -> None:
     """What it does not name stays on the watch when the loader removes it."""
-    boot = (FOLDER / "boot.js").read_text(encoding="utf-8")
-    made = set(BUILT_BY_THE_WATCH.findall(boot)) - {"tenuto.log", "tenuto.app"}
+    text = (FOLDER / "player.js").read_text(encoding="utf-8")
+    made = set(BUILT_BY_THE_WATCH.findall(text)) - {"tenuto.log"}
     assert made | {"tenuto.log0", "tenuto.log1"} == {row["name"] for row in TOLD["data"]}
 
 

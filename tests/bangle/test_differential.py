@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tenuto.simulator import espruino
+from tenuto.simulator.bangle import PLAYER_FILE
 from tests.bangle import differential
 
 GROUPS = 8
@@ -34,8 +35,9 @@ def test_the_watch_plays_as_the_core_does(group: int) -> None:
 
 def test_nothing_is_used_before_it_is_defined(monkeypatch: pytest.MonkeyPatch) -> None:
     """Espruino hoists no functions; QuickJS hoists those that are no expressions."""
-    plain = re.sub(r"^function (\w+)\(", r"var \1=function(", differential.BOOT, flags=re.MULTILINE)
-    assert plain != differential.BOOT
-    monkeypatch.setattr(differential, "BOOT", plain)
+    written = differential.FILES[PLAYER_FILE]
+    plain = re.sub(r"^function (\w+)\(", r"var \1=function(", written, flags=re.MULTILINE)
+    assert plain != written
+    monkeypatch.setitem(differential.FILES, PLAYER_FILE, plain)
     for seed in range(5):
         differential.play(seed)

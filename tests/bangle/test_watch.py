@@ -12,18 +12,21 @@ from binascii import crc32
 import pytest
 
 from tenuto.routines.library import Library
-from tenuto.shipped import shipped
 from tenuto.simulator import espruino
+from tenuto.simulator.bangle import APP_FILE, PLAYER_FILE
+from tenuto.simulator.espruino import BOOT_FILE
 from tenuto_core import auth, vocab, wire
 from tenuto_core.encode import encode
 from tenuto_core.limits import ON_MS_MAX
 from tenuto_core.log import unpack_record
 from tenuto_core.plan import MAX_BYTES, Step
-from tests.bangle.differential import BOOT, KEY, LEAD_MS, Watch, digest
+from tests.bangle.differential import FILES, KEY, LEAD_MS, OPEN, Watch, digest
 
-APP = (shipped("firmware") / "bangle" / "app.js").read_text(encoding="utf-8")
+BOOT, PLAYER, APP = (FILES[name] for name in (BOOT_FILE, PLAYER_FILE, APP_FILE))
 PLAN = Library().plan("lower-back")
-ALL_BYTES_MAX = 23_500
+EACH_APP_BYTES_MAX = 1_000
+"""Runs whenever any app of the watch is opened."""
+ALL_BYTES_MAX = 24_000
 START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
 
 
@@ -148,6 +151,24 @@ def test_a_start_from_a_clock_opens_the_screen_between_two_cues() -> None:
     watch.js.load("")  # its wearer goes on to another app, and is left there
     watch.js.advance(90_000)
     assert watch.js.loads == 3
+
+
+def test_other_apps_load_no_player_while_nobody_uses_it() -> None:
+    watch = playing()
+    watch.ask(wire.encode(wire.COMMAND, 1, vocab.STOP, 2, PLAN.plan_id, 0))
+    session = status(watch)[5]
+    watch.js.connect(is_on=False)
+    watch.js.advance(100_000)  # what the motor did counts for a minute
+    watch.js.load()
+    assert watch.js.evaluate("typeof TENUTO") == "undefined"
+    before_s = watch.js.evaluate("getTime()")
+    watch.js.set_time(before_s - 7_200)
+    watch.js.load()
+    watch.js.advance(110_000)
+    watch.js.connect(is_on=True)
+    watch.prove()
+    assert status(watch)[5] == session
+    assert status(watch)[6] == 110_000, "its clock has gone on all the time"
 
 
 # --- flash
@@ -298,7 +319,7 @@ def test_nobody_is_let_in_when_the_minute_is_over() -> None:
     watch = Watch(1)
     watch.js.connect(is_on=False)
     watch.js.connect(is_on=True)
-    watch.js.evaluate("TENUTO.show=function(){}")
+    watch.js.evaluate(OPEN)
     for down_ms, up_ms in ((1_000, 1_080), (1_200, 1_280), (1_500, 2_600), (62_500, 62_510)):
         watch.js.advance(down_ms)
         if down_ms < 60_000:
@@ -323,7 +344,7 @@ def test_what_is_no_frame_is_answered_and_does_no_harm(data: bytes) -> None:
 
 
 def test_what_the_phone_says_goes_on_to_its_own_app() -> None:
-    files = {"android.boot.js": "global.GB=function(e){global.got=e.t}", espruino.BOOT_FILE: BOOT}
+    files = {"android.boot.js": "global.GB=function(e){global.got=e.t}", BOOT_FILE: BOOT}
     watch = espruino.Espruino(files)
     watch.receive(b'\x10GB({"t":"notify"})\n')
     assert watch.evaluate("got") == "notify"
@@ -459,14 +480,15 @@ def test_a_button_starts_in_the_app_only() -> None:
 
 
 def test_the_files_stay_small() -> None:
-    assert len(BOOT) + len(APP) <= ALL_BYTES_MAX
-    for line in (BOOT + APP).splitlines():
+    assert len(BOOT) <= EACH_APP_BYTES_MAX
+    assert len(BOOT) + len(PLAYER) + len(APP) <= ALL_BYTES_MAX
+    for line in (BOOT + PLAYER + APP).splitlines():
         assert line.isascii()
 
 
 def test_the_syntax_is_what_espruino_understands() -> None:
     """ES5, of which Espruino lacks nothing that is used; hoisting is in test_differential."""
-    bare = re.sub(r'"(?:[^"\\]|\\.)*"|//.*', '""', BOOT + APP)
+    bare = re.sub(r'"(?:[^"\\]|\\.)*"|//.*', '""', BOOT + PLAYER + APP)
     words = "class async await yield import export with of get let const"
     for word in words.split():
         assert not re.search(rf"\b{word}\b(?!\()", bare), word

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING
 
 from bumble import core, gatt
@@ -12,7 +13,7 @@ from tenuto.links.radios.bumble_fast_path import notification
 from tenuto.shipped import shipped
 
 from .clock import BoardClock
-from .espruino import BOOT_FILE, Espruino
+from .espruino import Espruino
 from .hardware import EDGES_KEPT_MAX, Edge
 from .peripheral import SimulatedPeripheral, notified, written
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .person import VirtualPerson
     from .radio import Radio
 
-APP_FILE = "tenuto.app.js"
+APP_FILE, PLAYER_FILE = "tenuto.app.js", "tenuto.player.js"
 UART = "6E400001-B5A3-F393-E0A9-E50E24DCCA9E"
 _TO_WATCH = "6E400002-B5A3-F393-E0A9-E50E24DCCA9E"
 _FROM_WATCH = "6E400003-B5A3-F393-E0A9-E50E24DCCA9E"
@@ -33,12 +34,13 @@ MTU = 131
 _LET_IN_S = 0.4
 _EPSILON_MS = 1e-4
 """Above the rounding of the loop's time, so that what is due is done."""
-_FILES = {BOOT_FILE: "boot.js", APP_FILE: "app.js"}
 
 
 def app_files(folder: Path) -> dict[str, str]:
     """Return what the app puts into a watch's storage, from the folder of its sources."""
-    return {name: (folder / source).read_text(encoding="ascii") for name, source in _FILES.items()}
+    told = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))["storage"]
+    programs = {row["name"]: row["url"] for row in told if not row.get("evaluate")}
+    return {name: (folder / file).read_text(encoding="ascii") for name, file in programs.items()}
 
 
 class _Button:
@@ -176,10 +178,10 @@ class SimulatedBangle(SimulatedPeripheral):
     def _make_gesture(self) -> None:
         """Let a stranger in, in the app's own screen, unless a session goes on."""
         state = self.js.evaluate("global.TENUTO?JSON.stringify(TENUTO.state()):''")
-        is_idle, is_known = '"st":0' in state, '"host":true' in state
+        is_idle, is_known = '"st":0' in state or not state, '"host":true' in state
         if not self.lets_in or self._connection is None or not is_idle or is_known:
             return
-        if self.js.evaluate("typeof TENUTO.show") != "function":
+        if self.js.evaluate("global.TENUTO?typeof TENUTO.show:''") != "function":
             self._do(lambda: self.js.load(APP_FILE))
         for after_ms, held_ms in ((400, 80), (600, 80), (850, 1_000)):
             self.button.press(held_ms, after_ms=after_ms)
