@@ -10,6 +10,7 @@ import pytest
 
 from tenuto.cli.routines import app
 from tenuto.errors import InputError
+from tenuto.routines.sharing import shared, unshared
 from tests.conftest import ROOT
 from tests.sample_routines import CONFIG, SHIPPED
 
@@ -257,3 +258,86 @@ def test_wrong_use_is_exit_code_2(run: Run) -> None:
     assert run("check")[0] == 2
     assert run("show")[0] == 2
     assert run("show", "lower-back", "--colour", "red")[0] == 2
+
+
+# --- shared
+
+
+def home(tmp_path: Path) -> list[str]:
+    (tmp_path / "t.toml").write_text('[routines]\nfolder = "mine"\n', encoding="utf-8")
+    return ["--config", str(tmp_path / "t.toml")]
+
+
+def test_a_shared_routine_is_checked_shown_and_stored_and_not_run(run: Run, tmp_path: Path) -> None:
+    code, word = run("share", "hips")
+    assert (code, word.count("\n")) == (0, 1)
+    renamed = shared(unshared(word).replace(b'name = "hips"', b'name = "their-hips"', 1))
+
+    code, out = run("add", renamed, "--yes", *home(tmp_path))
+
+    assert code == 0
+    assert "their-hips: Hips" in out
+    assert "With a new hip joint, ask first" in out
+    assert "hold_start" in out
+    assert (tmp_path / "mine" / "their-hips.toml").read_bytes() == unshared(renamed)
+    assert "Stored. `tenuto run their-hips` plays it." in out
+    assert run("show", "their-hips", *home(tmp_path))[0] == 0
+    assert "is this routine already" in run("add", renamed, *home(tmp_path))[1]
+
+
+def test_a_shared_routine_is_not_stored_unasked(run: Run, tmp_path: Path) -> None:
+    word = run("share", "hips")[1]
+
+    with pytest.raises(InputError, match="Nobody is here to ask"):
+        app(["add", word, *home(tmp_path)])
+
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_shared_routine_does_not_take_the_place_of_ones_own_unasked(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    own = tmp_path / "mine" / "hips.toml"
+    own.write_text(OWN.format("hips"), encoding="utf-8")
+    word = run("share", "hips")[1]
+
+    with pytest.raises(InputError, match="--replace takes its place"):
+        app(["add", word, "--yes", *home(tmp_path)])
+    assert own.read_text(encoding="utf-8") == OWN.format("hips")
+
+    assert run("add", word, "--yes", "--replace", *home(tmp_path))[0] == 0
+    assert own.read_bytes() == unshared(word)
+
+
+@pytest.mark.parametrize("name", ["../../escape", "a/b", ".hidden", "with blank", "CON:", "-x"])
+def test_a_name_from_outside_does_not_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    word = shared(OWN.format(name).encode())
+
+    with pytest.raises(InputError, match="its name is"):
+        app(["add", word, "--yes", *home(tmp_path)])
+
+    assert [path.name for path in tmp_path.iterdir()] == ["t.toml"]
+
+
+def test_a_shared_routine_with_mistakes_is_told_and_not_stored(tmp_path: Path) -> None:
+    word = shared(OWN.format("bad").encode() + b"hold_s = 0\n")
+
+    with pytest.raises(InputError, match=r"the shared routine:5: .*`hold_s` is 0"):
+        app(["add", word, "--yes", *home(tmp_path)])
+
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_the_code_of_a_shared_routine_is_a_picture_too(
+    run: Run, tmp_path: Path, suffix: str
+) -> None:
+    pytest.importorskip("segno")
+    file = tmp_path / f"code{suffix}"
+
+    code, word = run("share", "breathe-478", "--qr", str(file))
+
+    assert code == 0
+    assert word.startswith("TENUTO1:")
+    assert file.stat().st_size > 500

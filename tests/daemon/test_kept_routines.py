@@ -96,7 +96,10 @@ async def test_what_has_no_room_is_sent_once_and_not_again_and_again(tmp_path: P
         assert sent == []
 
 
-async def test_nothing_is_sent_while_something_plays(tmp_path: Path) -> None:
+async def test_nothing_is_sent_while_something_plays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
     band = InProcessBand(RecordingMotor(), storage=Memory())
     async with daemon_for(tmp_path / "h.db", {"band": InProcessLink(band)}) as (daemon, _):
         await connected(daemon)
@@ -105,6 +108,7 @@ async def test_nothing_is_sent_while_something_plays(tmp_path: Path) -> None:
         task = asyncio.create_task(keeping.run(), name="routines band")
         await asyncio.sleep(60)
         assert names_on(band) == ["lower-back"]
+        assert "not kept" not in caplog.text
 
         assert (await daemon.submit(Command(wearable="band", verb=Verb.STOP))).ok
         await asyncio.sleep(LOOK_S + 10)

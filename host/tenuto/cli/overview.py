@@ -15,7 +15,7 @@ from tenuto import __version__
 COMMANDS = {
     "Stretch": {
         "run": "Play a routine once and show it live.",
-        "routines": "List routines, show what they do, check files.",
+        "routines": "List, show, check, share and add routines.",
     },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",

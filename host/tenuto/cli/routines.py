@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from itertools import zip_longest
-from pathlib import Path  # noqa: TC003 - cyclopts reads it at run time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -14,13 +16,16 @@ from rich.text import Text
 from tenuto.cli import tables
 from tenuto.config import find_config
 from tenuto.errors import InputError
+from tenuto.files import read_input, write_private
 from tenuto.routines import haptics, muscles, routine
 from tenuto.routines.compile import compile_routine, describe
 from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
+from tenuto.routines.sharing import WORD_CHARS_MAX, shared, unshared
 from tenuto.sessions.places import count_words, holds_in
 
-from .common import ConfigFile  # noqa: TC001 - cyclopts reads it at run time
+from .common import ConfigFile, confirmed
+from .qr_code import print_code, save_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +37,11 @@ if TYPE_CHECKING:
     from tenuto.routines.haptics import Vocabulary
     from tenuto.routines.routine import Routine
 
-app = App(name="routines", help="List routines, show what they do, check files.")
+app = App(name="routines", help="List, show, check, share and add routines.")
 
 _MS_PER_CELL = 100
+_FILE_NAME = r"[a-z0-9][a-z0-9_-]{0,47}"
+"""What may become the name of a file here; it comes from outside."""
 
 
 @app.default
@@ -71,7 +78,13 @@ def show(name: str, /, *, config: ConfigFile = None) -> None:
     library = Library.of(find_config(config))
     found = library.open(name)
     vocabulary = library.vocabulary()
-    compiled = compile_routine(found, vocabulary)
+    _show(found, compile_routine(found, vocabulary))
+    tables.write(
+        *(Text(f"{vocabulary.file}: {text}", style="yellow") for text in haptics.lint(vocabulary))
+    )
+
+
+def _show(found: Routine, compiled: CompiledPlan) -> None:
     tables.write(
         _heading(found),
         _score(compiled, _blocks()),
@@ -79,7 +92,6 @@ def show(name: str, /, *, config: ConfigFile = None) -> None:
         Text(f"{_summary(compiled)}; plan {compiled.plan_id_hex}, {len(compiled.data)} bytes"),
         *_held(found),
         *_links(found),
-        *(Text(f"{vocabulary.file}: {text}", style="yellow") for text in haptics.lint(vocabulary)),
     )
 
 
@@ -100,6 +112,78 @@ def check(file: Path, /, *files: Path, config: ConfigFile = None) -> None:
         tables.write(Text(prefix + text, style="green" if is_right else ""))
     if not all(is_right for is_right, _ in lines):
         raise SystemExit(2)
+
+
+@app.command
+def share(name: str, /, *, qr: Path | None = None, config: ConfigFile = None) -> None:
+    """Print a routine as a text that can be sent, and on a terminal as a QR code.
+
+    `tenuto routines add` takes it. Comments are left out.
+
+    Args:
+        name: a routine's name, or a file that ends in .toml
+        qr: a file for the code as a picture, .svg or .png
+        config: as in all commands
+    """
+    library = Library.of(find_config(config))
+    found = library.open(name)
+    compile_routine(found, library.vocabulary())
+    path = Path(name) if name.endswith(".toml") else library.path(found.name)
+    word = shared(read_input(path))
+    # Not by `tables`, which would fold it into the lines of the terminal.
+    print(word)
+    if qr is not None:
+        save_code(word, qr)
+    elif sys.stdout.isatty():
+        print_code(word)
+
+
+@app.command
+def add(
+    text: str | None = None,
+    /,
+    *,
+    yes: bool = False,
+    replace: bool = False,
+    config: ConfigFile = None,
+) -> None:
+    """Check a shared routine, show it, and store it; it is not run.
+
+    Args:
+        text: what `tenuto routines share` printed; without it, it is read from standard input
+        yes: store it without a question
+        replace: take the place of a routine of your own that has the same name
+        config: as in all commands
+    """
+    settings = find_config(config)
+    data = unshared(sys.stdin.read(WORD_CHARS_MAX + 1) if text is None else text)
+    found = routine.parse(data, "the shared routine")
+    if not re.fullmatch(_FILE_NAME, found.name):
+        raise InputError(
+            f"its name is {found.name!r}; allowed are small letters, digits, - and _, at most 48"
+        )
+    library = Library.of(settings)
+    compiled = compile_routine(found, library.vocabulary())
+    target = settings.routines_folder / f"{found.name}.toml"
+    is_same = target.exists() and read_input(target) == data
+    if is_same:
+        tables.write(Text(f"{target} is this routine already"))
+        return
+    _show(found, compiled)
+    if target.exists() and not replace:
+        taken = f"you have another routine of that name, {target}"
+        raise InputError(f"{taken}; --replace takes its place")
+    what = f"Store it as {target}?"
+    if found.name in library.names() and not target.exists():
+        what = f"It would come before the routine {found.name} that Tenuto brings along. {what}"
+    if not confirmed(what, yes=yes):
+        tables.write(Text("It was not stored."))
+        raise SystemExit(1)
+    try:
+        write_private(target, data)
+    except OSError as error:
+        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    tables.write(Text(f"Stored. `tenuto run {found.name}` plays it."))
 
 
 @app.command

@@ -13,6 +13,7 @@ from cyclopts import App
 from tenuto.config import find_config
 
 from .common import ConfigFile, make_setting
+from .qr_code import print_code
 
 if TYPE_CHECKING:
     from tenuto.daemon.build import Setting
@@ -45,9 +46,7 @@ def web(
         return 0
     print(invitation.link)
     if sys.stdout.isatty():
-        import segno
-
-        segno.make(invitation.link, error="l").terminal(compact=True)
+        print_code(invitation.link)
         print(f"Or type the code there: {invitation.code}")
     return 0
 
