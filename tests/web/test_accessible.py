@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 
+from tests.report.played import EVENING_MS, accounts, played
 from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
 
 if TYPE_CHECKING:
@@ -20,17 +22,28 @@ PATHS = (
     "routines",
     "routines/lower-back",
     "routines/lower-back/edit",
+    "history",
+    "history/1",
+    "history/month?date=2026-11-20&person=anna",
     "wearables",
     "settings",
 )
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A history with a session of Anna's."""
+    entries = [replace(entry, person="anna") for entry in played(1, EVENING_MS, trouble=True)]
+    accounts(tmp_path / "history.db", entries)
+    return tmp_path
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
-    tmp_path: Path, chromium: Path, scheme: str
+    folder: Path, chromium: Path, scheme: str
 ) -> None:
     viewport = PHONE if scheme == "light" else DESKTOP
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+    async with served(folder, connected=False) as one, browser(chromium) as opened:
         context = await opened.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
         page = await open_page(context, one.link())
         for path in PATHS:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config, Person, Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.history import Store, StoredSession
+    from tenuto.history import Store
 
 SPEED_MAX = 1000.0
 YEARS = (1971, 2099)
@@ -170,14 +169,6 @@ async def whose(config: Config, store: Store, given: str | None) -> str | None:
         names = ", ".join(sorted(known)) or "nobody yet"
         raise InputError(f"nobody is called {given!r}; --person knows {names}")
     return person
-
-
-def titled(config: Config, session: StoredSession) -> StoredSession:
-    """Return a session with what people call its wearable and its person, instead of their ids."""
-    row = session.row
-    wearable = next((one.title for one in config.wearables if one.id == row.wearable), row.wearable)
-    row = replace(row, wearable=wearable, person=config.person_title(row.person))
-    return replace(session, row=row)
 
 
 def history_file(config: Config) -> Path:

@@ -21,6 +21,7 @@ from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
 from tenuto.history.adherence import day_of
 from tenuto.history.timeline import Account, account
+from tenuto.report.named import titled
 from tenuto.sessions import events
 from tenuto.terminal import words
 
@@ -30,7 +31,6 @@ from .common import (
     history_file,
     id_of,
     parse_date,
-    titled,
     whose,
     write_output,
 )

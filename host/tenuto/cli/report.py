@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 from tenuto.errors import InputError
 
-from .common import ConfigFile, history_file, parse_date, titled, whose, write_output
+from .common import ConfigFile, history_file, parse_date, whose, write_output
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -123,6 +123,7 @@ async def _make(
 async def _session(config: Config, store: Store, number: int) -> tuple[Report, str]:
     from tenuto.history.timeline import account
     from tenuto.report import session_report
+    from tenuto.report.named import titled
     from tenuto.routines.library import Library
 
     session = await store.session(number)

@@ -33,13 +33,20 @@ class Report:
 
     Attributes:
         title: One line.
-        html: One page.
+        template: The template that says it.
+        values: What is in it.
         pictures: As drawn for a picture of its own.
     """
 
     title: str
-    html: str
+    template: str
+    values: Mapping[str, object]
     pictures: tuple[Picture, ...]
+
+    @property
+    def html(self) -> str:
+        """One page that needs nothing else."""
+        return render(self.template, layout="page.html", title=self.title, **self.values)
 
     def svg(self, colours: Colours = DAY) -> str:
         """Return all pictures as one SVG file, by day or by night."""

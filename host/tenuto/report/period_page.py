@@ -11,7 +11,7 @@ from tenuto.routines.exercise import STRETCH
 from tenuto.terminal.words import clock, count, duration, not_done
 
 from . import charts
-from .page import Figure, Report, began, ended, muscle_pictures, render
+from .page import Figure, Report, began, ended, muscle_pictures
 from .score import small_score
 from .session_page import Held, held
 from .text import streak_words
@@ -73,26 +73,26 @@ def period_report(
     ]
     recovery = charts.recovery_trend(known) if known else None
     title = period.title + (f", {person}" if person else "")
-    html = render(
-        "period.html",
-        title=title,
-        heading=period.title,
-        subheading=streak_words(told, person),
-        figures=_figures(told, total),
-        period=period.name,
-        days_a_week=DAYS_A_WEEK,
-        is_over=told.is_over,
-        stretches=bool(total.stretch_days),
-        days=days,
-        muscles=muscles,
-        muscle_rows={kind: _muscle_rows(kind, held) for kind, held in total.muscles.items()},
-        recovery=recovery,
-        sessions=[_session(one, zone) for one in reversed(accounts)],
-        simulated=told.simulated
+    values = {
+        "heading": period.title,
+        "subheading": streak_words(told, person),
+        "figures": _figures(told, total),
+        "period": period.name,
+        "days_a_week": DAYS_A_WEEK,
+        "is_over": told.is_over,
+        "stretches": bool(total.stretch_days),
+        "days": days,
+        "muscles": muscles,
+        "muscle_rows": {kind: _muscle_rows(kind, held) for kind, held in total.muscles.items()},
+        "recovery": recovery,
+        "sessions": [_session(one, zone) for one in reversed(accounts)],
+        "simulated": told.simulated
         and count(told.simulated, "simulated session is", "simulated sessions are"),
-    )
+    }
     drawn = (days, *(picture for _, picture in muscles), recovery)
-    return Report(title, html, tuple(picture for picture in drawn if picture is not None))
+    return Report(
+        title, "period.html", values, tuple(picture for picture in drawn if picture is not None)
+    )
 
 
 def _muscle_rows(kind: str, held_in_all: Mapping[str, Muscle]) -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tenuto.history.adherence import muscles
 from tenuto.terminal.words import clock, count, duration, not_done
 
-from .page import Figure, Report, began, ended, muscle_pictures, render
+from .page import Figure, Report, began, ended, muscle_pictures
 from .score import LEGEND, outcome, score, small_score
 
 if TYPE_CHECKING:
@@ -60,26 +60,24 @@ def session_report(
     title = f"{told.title}, {at:%A} {at.day} {at:%B %Y}"
     wide = score(told, "score-wide")
     muscle = list(muscle_pictures(muscles([told]), None))
-    html = render(
-        "session.html",
-        title=title,
-        heading=told.title,
-        subheading=f"{at:%A} {at.day} {at:%B %Y, %H:%M}, on {row.where}"
+    values = {
+        "heading": told.title,
+        "subheading": f"{at:%A} {at.day} {at:%B %Y, %H:%M}, on {row.where}"
         + (f", {row.person}" if row.person else "")
         + f". {ended(told)}"
         + (" It was simulated and does not count." if row.is_simulated else ""),
-        figures=_figures(told),
-        wide=wide,
-        small=small_score(told, "score-small"),
-        legend=LEGEND,
-        has_intervals=bool(told.intervals),
-        holds=held(told),
-        muscles=muscle,
-        zones=_zone_rows(told, zones),
-        variability=summary.variability,
-        has_recovery=bool(told.samples) and summary.recovery is not None,
-    )
-    return Report(title, html, (*wide, *(picture for _, picture in muscle)))
+        "figures": _figures(told),
+        "wide": wide,
+        "small": small_score(told, "score-small"),
+        "legend": LEGEND,
+        "has_intervals": bool(told.intervals),
+        "holds": held(told),
+        "muscles": muscle,
+        "zones": _zone_rows(told, zones),
+        "variability": summary.variability,
+        "has_recovery": bool(told.samples) and summary.recovery is not None,
+    }
+    return Report(title, "session.html", values, (*wide, *(picture for _, picture in muscle)))
 
 
 def _figures(told: Account) -> list[Figure]:

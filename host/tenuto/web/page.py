@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
@@ -15,12 +15,14 @@ from .live import Live
 from .render import render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tenuto.links.scan import Found
     from tenuto.sessions.events import Entry
 
     from .access import Visitor
+
+T = TypeVar("T")
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -89,3 +91,8 @@ class Silent:
 async def call(request: web.Request, operation: str, asked: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Carry out an operation that tells nothing on the way; see `Backend.call`."""
     return await backend_of(request).call(operation, asked, Silent())
+
+
+async def off_loop(work: Callable[[], T]) -> T:
+    """Do something that reads files, or takes long, beside the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)

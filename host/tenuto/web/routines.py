@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -15,20 +14,18 @@ from tenuto.routines.compile import describe
 from tenuto.routines.exercise import SIDES
 
 from . import routine_text
-from .page import backend_of, page, told
+from .page import backend_of, off_loop, page, told
 from .render import render
 from .strip import draw_strip
 from .wearables import only_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.exercise import Exercise
     from tenuto.routines.library import Library
     from tenuto.routines.routine import Routine
-
-T = TypeVar("T")
 
 _SCALE_PX_PER_S = 4.0
 _BAR_PX_MAX = 480.0
@@ -48,7 +45,7 @@ _NUMBERS = {
 async def _list(request: web.Request) -> web.Response:
     library = backend_of(request).library
     wanted = request.query.get("q", "").strip().lower()[:64]
-    rows = await _off_loop(lambda: _rows(library, wanted))
+    rows = await off_loop(lambda: _rows(library, wanted))
     return page(request, "routines.html", "routines", "Routines", rows=rows, wanted=wanted)
 
 
@@ -84,7 +81,7 @@ def _rows(library: Library, wanted: str) -> list[dict[str, Any]]:
 async def _show(request: web.Request) -> web.Response:
     backend = backend_of(request)
     name = request.match_info["name"]
-    found, compiled = await _off_loop(lambda: _open(backend.library, name))
+    found, compiled = await off_loop(lambda: _open(backend.library, name))
     return page(
         request,
         "routine.html",
@@ -116,13 +113,13 @@ async def _edit(request: web.Request) -> web.Response:
     library, name = backend_of(request).library, request.match_info["name"]
     if name not in library.names():
         raise web.HTTPNotFound(text=f"there is no routine {name[:64]!r}")
-    text = await _off_loop(lambda: files.read_text(library.path(name), files.TEXT_BYTES_MAX))
+    text = await off_loop(lambda: files.read_text(library.path(name), files.TEXT_BYTES_MAX))
     return await _editor(request, name, text)
 
 
 async def _editor(request: web.Request, name: str, text: str, said: str = "") -> web.Response:
     library = backend_of(request).library
-    score = await _off_loop(lambda: _score(library, name, text))
+    score = await off_loop(lambda: _score(library, name, text))
     return page(
         request,
         "routine-edit.html",
@@ -182,10 +179,10 @@ async def _change(request: web.Request) -> web.Response:
     text = str(form.get("text", "")).replace("\r\n", "\n")
     library = backend_of(request).library
     try:
-        text = await _off_loop(lambda: _changed(text, json.loads(str(form.get("change", "{}")))))
+        text = await off_loop(lambda: _changed(text, json.loads(str(form.get("change", "{}")))))
     except (ValueError, TypeError, KeyError):
         return told(request, "the change cannot be read", ok=False)
-    score = await _off_loop(lambda: _score(library, name, text))
+    score = await off_loop(lambda: _score(library, name, text))
     return web.json_response({"ok": True, "text": "", "toml": text, "html": score})
 
 
@@ -226,7 +223,7 @@ async def _save(request: web.Request) -> web.Response:
     try:
         if own_name != name:
             text = routine_text.rename(text, own_name)
-        path = await _off_loop(lambda: library.save(own_name, text))
+        path = await off_loop(lambda: library.save(own_name, text))
     except InputError as error:
         return await _editor(request, name, text, f"Not saved. {_first(error)}")
     said = f"Saved as {path}. It is what starts from now on."
@@ -240,11 +237,6 @@ def _first(error: InputError) -> str:
         return str(error)
     one = error.mistakes[0]
     return f"Line {one.line}: {one.text}" if one.line else one.text
-
-
-async def _off_loop(work: Callable[[], T]) -> T:
-    """Do something that reads files, or takes long, beside the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 ROUTES = (

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""Sessions with the names that people know."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tenuto.config import Config
+    from tenuto.history import StoredSession
+
+
+def titled(config: Config, session: StoredSession) -> StoredSession:
+    """Return a session with what people call its wearable and its person, instead of their ids."""
+    row = session.row
+    wearable = next((one.title for one in config.wearables if one.id == row.wearable), row.wearable)
+    row = replace(row, wearable=wearable, person=config.person_title(row.person))
+    return replace(session, row=row)
