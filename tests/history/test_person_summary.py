@@ -89,6 +89,8 @@ async def test_a_session_that_was_stopped_at_once_is_the_last_but_makes_no_day(
     tmp_path: Path,
 ) -> None:
     async with await store_of(tmp_path / "h.db", 1) as store:
+        summaries = PersonSummaries(store)
+        before = summary_payload(await summaries.of(everybody, WEDNESDAY_MS - 60_000, UTC))
         band = Band(boot_utc_ms=WEDNESDAY_MS, boot_id=77)
         band.do(vocab.START)
         band.pass_ms(8_000)
@@ -99,7 +101,28 @@ async def test_a_session_that_was_stopped_at_once_is_the_last_but_makes_no_day(
         )
 
     assert (told["last_reason"], told["last_holds"]) == ("stopped", 0)
+    assert told["last_held_at"] == before["last_session_at"] == before["last_held_at"]
     assert (told["days_this_week"], told["streak_days"]) == (1, 1)
+
+
+async def test_the_last_hold_is_found_behind_many_sessions_that_were_stopped_at_once(
+    tmp_path: Path,
+) -> None:
+    """Else a reminder is silenced for weeks by presses by mistake."""
+    async with await store_of(tmp_path / "h.db", 200) as store:
+        summaries = PersonSummaries(store)
+        (held,) = await store.sessions()
+        for days in (20, 10, 0):
+            band = Band(boot_utc_ms=WEDNESDAY_MS - days * DAY_MS, boot_id=77 + days)
+            band.do(vocab.START)
+            band.pass_ms(8_000)
+            band.do(vocab.STOP)
+            await store.add(band.entries())
+        found = (await summaries.of(everybody, WEDNESDAY_MS + 60_000, UTC)).last_held
+        assert found is not None
+        assert found.row == held
+        later_ms = WEDNESDAY_MS + 200 * DAY_MS
+        assert (await summaries.of(everybody, later_ms, UTC)).last_held is None, "a year is enough"
 
 
 async def test_each_wearable_and_each_person_has_their_own(tmp_path: Path) -> None:

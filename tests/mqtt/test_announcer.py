@@ -14,7 +14,7 @@ from tenuto.mqtt.announcer import SETTLE_S, Announcer
 from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
 from tenuto.mqtt.home_assistant import BIRTH_DELAY_S, HomeAssistant
 from tenuto.mqtt.topics import Topics
-from tenuto.state.settings import SettingsStore
+from tenuto.state.settings import Announced, SettingsStore
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.known import InMemory
 from tests.mqtt.test_bridge import is_online, make_bridge, running
@@ -127,6 +127,61 @@ async def test_a_device_that_goes_is_taken_back_with_its_topics_even_by_a_later_
     assert set(known.announced) == {ANNA}
 
 
+async def test_home_assistant_knows_a_device_before_it_is_taken_back() -> None:
+    """A broker that lost what was retained is as one that was never told."""
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist(), anna()])
+    await let_it_run(first, Broker())
+
+    broker, second = Broker(), Announcer(known)
+    await let_it_run(second, broker)
+    for topic in (WRIST, ANNA):
+        (told_s, told), (gone_s, gone) = [(at, text) for at, to, text in broker.sent if to == topic]
+        assert (json.loads(told), gone) == (first._wanted[topic].config, b"")
+        assert gone_s - told_s >= SETTLE_S
+
+    # What an older version kept does not say what was announced.
+    known.announced = {ANNA: Announced({"streak": "sensor"}, anna().states)}
+    broker, third = Broker(), Announcer(known)
+    await let_it_run(third, broker)
+    assert broker.configs(ANNA) == []
+    assert broker.cleared() == {ANNA, *anna().states}
+
+
+async def test_a_device_that_comes_back_meanwhile_is_not_taken_back() -> None:
+    known = InMemory()
+    first = Announcer(known)
+    first.want([wrist()])
+    await let_it_run(first, Broker())
+
+    broker, second = Broker(), Announcer(known)
+    task = asyncio.create_task(second.run(broker.publish, lambda _: False))
+    await asyncio.sleep(SETTLE_S / 2)
+    second.want([wrist()])
+    await asyncio.sleep(BOUND_S)
+    task.cancel()
+    await asyncio.wait({task})
+    assert broker.cleared() == set()
+    assert set(known.announced) == {WRIST}
+
+
+@pytest.mark.real_time
+async def test_what_a_wearable_tells_is_announced_once_it_is_told(embedded: BrokerAddress) -> None:
+    known = InMemory()
+    for told in ({"battery_pct": 87, "rssi_dbm": None}, {"battery_pct": None, "rssi_dbm": None}):
+        home = HomeAssistant(known=known, routines=lambda: ["lower-back"], settle_s=0.05)
+        async with dashboard(embedded) as board:
+            await board.client.subscribe("homeassistant/#", qos=1)
+            async with running(make_bridge(embedded, home_assistant=home)) as bridge:
+                await board.until(lambda d: d.json(WRIST))
+                if told["battery_pct"] is not None:
+                    assert "battery" not in board.json(WRIST)["components"]
+                bridge.set_device("wrist", told)
+                await board.until(lambda d: "battery" in d.json(WRIST)["components"])
+                assert "signal" not in board.json(WRIST)["components"]
+
+
 async def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:
     known = InMemory()
     first = Announcer(known)
@@ -166,7 +221,7 @@ async def test_what_was_announced_survives_a_restart(tmp_path: Path) -> None:
     announcer.want([wrist()])
     await let_it_run(announcer, Broker(), for_s=0.2)
 
-    broker, later = Broker(), Announcer(SettingsStore(path))
+    broker, later = Broker(), Announcer(SettingsStore(path), settle_s=0.01)
     await let_it_run(later, broker, for_s=0.2)
     assert broker.cleared() == {WRIST, *wrist().states}
     assert SettingsStore(path).announced == {}

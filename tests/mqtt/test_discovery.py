@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 TOPICS = Topics("tenuto")
 ROUTINES = ["lower-back", "lower-back-60"]
-WRIST = Subject(id="wrist", name="wrist", heart=True)
+WRIST = Subject(id="wrist", name="wrist", heart=True, person=True)
 ANNA = Subject(id="anna", name="Anna")
 
 ENTITY_KEYS = {
@@ -105,15 +105,22 @@ UNITS: dict[str | None, set[str | None]] = {
     "timestamp": {None},
     "enum": {None},
 }
-BINARY_CLASSES = {None, "running", "connectivity", "battery_charging"}
+BINARY_CLASSES = {"running", "connectivity"}
+TOLD = ("battery_pct", "rssi_dbm", "late_p99_ms", "firmware")
 
 
 def wearable(**more: Any) -> Announcement:
-    return announce_wearable(TOPICS, "homeassistant", Subject(**vars_of(WRIST) | more), ROUTINES)
+    subject = Subject(**vars_of(WRIST) | more)
+    return announce_wearable(TOPICS, "homeassistant", subject, ROUTINES, told=TOLD)
 
 
 def vars_of(subject: Subject) -> dict[str, Any]:
-    return {"id": subject.id, "name": subject.name, "heart": subject.heart}
+    return {
+        "id": subject.id,
+        "name": subject.name,
+        "heart": subject.heart,
+        "person": subject.person,
+    }
 
 
 def components(announcement: Announcement) -> dict[str, dict[str, Any]]:
@@ -301,6 +308,56 @@ def test_buttons_say_when_they_were_pressed_and_which_press_it_was() -> None:
             template = item["command_template"].replace("{{ value }}", item["payload_press"])
             text = re.sub(r"\{\{ now\(\)\.timestamp\(\) \}\}", "1800000000.5", template)
             assert set(json.loads(text)) == {"command", "at", "id"}
+
+
+# --- once, and only what there is
+
+
+def test_an_entity_whose_value_nobody_told_is_not_announced() -> None:
+    def keys(told: tuple[str, ...], before: tuple[str, ...] = ()) -> set[str]:
+        announcement = announce_wearable(
+            TOPICS, "homeassistant", WRIST, ROUTINES, told=told, before=before
+        )
+        return set(components(announcement))
+
+    everything = keys(TOLD)
+    assert everything - keys(()) == {"battery", "signal", "lateness", "firmware"}
+    assert everything - keys(("battery_pct",)) == {"signal", "lateness", "firmware"}
+    assert keys((), before=tuple(everything)) == everything, "who is away takes nothing along"
+    assert keys((), before=("worn",)) == keys(()), "what is no longer in the table goes"
+
+
+def test_sums_are_announced_once() -> None:
+    sums = {row.key for row in PERSON}
+    anna = components(announce_person(TOPICS, "homeassistant", ANNA))
+
+    assert set(anna) == sums
+    assert not sums & set(components(wearable(person=True)))
+    assert sums <= set(components(wearable(person=False))), "nobody else has them"
+
+
+def test_two_tenutos_in_one_home_assistant_are_told_apart_by_their_bases() -> None:
+    found = [
+        {
+            value
+            for announcement in (
+                announce_wearable(Topics(base), "homeassistant", WRIST, ROUTINES, told=TOLD),
+                announce_person(Topics(base), "homeassistant", ANNA),
+            )
+            for value in (
+                announcement.topic,
+                announcement.config["device"]["name"],
+                *(item.get("default_entity_id") for item in components(announcement).values()),
+            )
+            if value
+        }
+        for base in ("tenuto", "Tenuto-2", "home/office")
+    ]
+    assert "sensor.tenuto_wrist_session" in found[0], "as the dashboard has it"
+    assert "Tenuto wrist" in found[0]
+    for ours, others in zip(found, found[1:] + found[:1], strict=True):
+        assert len(ours) == len(found[0])
+        assert not ours & others
 
 
 # --- entities that go

@@ -126,6 +126,7 @@ class MqttService:
                 id=wearable.id,
                 name=wearable.title,
                 heart=self._host.config.shares_heart_rate(wearable.person),
+                person=wearable.person is not None,
                 manufacturer=registry.of(wearable).manufacturer,
                 model=registry.of(wearable).title,
             )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .rows import SessionRow, StoredSession
     from .store import Store
 
+HELD_WITHIN = timedelta(days=366)
+"""How far back the last session is looked for in which a hold was held to its end."""
 PAGE_ROWS = 256
 
 
@@ -47,6 +49,8 @@ class PersonSummary:
 
     Attributes:
         last: None before any session.
+        last_held: The last one with a hold that was held to its end, None if there was none within
+            `HELD_WITHIN`.
         streak_days: Days in a row, see `adherence`.
         keep_until: The last day on which a session keeps the streak.
         held_ms: In this week, from Monday, as are `days` and `sessions`.
@@ -58,6 +62,7 @@ class PersonSummary:
     """
 
     last: Counted | None
+    last_held: Counted | None
     streak_days: int
     keep_until: date | None
     held_ms: int
@@ -93,13 +98,15 @@ def person_summary(
     today = day_of(now_utc_ms, zone)
     monday = week_of(today)
     real = [item for item in counted if not item.row.is_simulated]
-    days = {_day(item, zone) for item in real if item.completed}
+    held = [item for item in real if item.completed]
+    days = {_day(item, zone) for item in held}
     week = [item for item in real if _day(item, zone) >= monday]
     run = streak(days, today)
     last = max(counted, key=lambda item: item.row.started_utc_ms, default=None)
     stretches = 0 if last is None else last.stretches
     return PersonSummary(
         last=last,
+        last_held=max(held, key=lambda item: item.row.started_utc_ms, default=None),
         streak_days=run.present,
         keep_until=run.keep_until,
         held_ms=sum(item.held_ms for item in week),
@@ -190,10 +197,13 @@ class _Look:
     def __init__(self, mine: Callable[[SessionRow], bool], monday: date) -> None:
         self.counted: list[Counted] = []
         self._mine = mine
-        self._oldest = monday
+        self._monday = self._oldest = monday
+        self._is_held = False
 
     def is_over(self, day: date) -> bool:
         """Return whether what was before this day counts no more: the streak was broken since."""
+        if self.counted and not self._is_held:
+            return day < self._monday - HELD_WITHIN
         return bool(self.counted) and day < self._oldest - timedelta(days=REST_DAYS_MAX + 1)
 
     def wants(self, row: SessionRow) -> bool:
@@ -206,4 +216,5 @@ class _Look:
             return
         self.counted.append(found)
         if found.completed and not found.row.is_simulated:
+            self._is_held = True
             self._oldest = min(self._oldest, day)

@@ -10,8 +10,7 @@ have done.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tenuto.event_loops import real_s
 from tenuto.state.settings import Announced
@@ -74,25 +73,19 @@ class Announcer:
             publish: Sends a retained message and returns when the broker has it.
             is_used: Whether a topic has something to say, though its device is announced no more.
         """
-        loop = asyncio.get_running_loop()
-        sent: dict[str, bytes] = {}
-        sent_s: dict[str, float] = {}
+        sent = _Sent(publish, self._settle_s)
         self._again = True
         while True:
             self._wake.clear()
             again, self._again = self._again, False
-            await self._take_back(publish, is_used)
+            await self._take_back(sent, is_used)
             changed = False
             for topic, item in list(self._wanted.items()):
                 for config in self._steps(item):
-                    payload = encode(config)
-                    if sent.get(topic) == payload and not again:
+                    if sent.newest(topic) == encode(config) and not again:
                         continue
-                    if sent.get(topic) not in (None, payload):
-                        await asyncio.sleep(sent_s[topic] + self._settle_s - loop.time())
-                    changed |= await self._remember(item, payload)
-                    await publish(topic, payload)
-                    sent[topic], sent_s[topic] = payload, loop.time()
+                    changed |= await self._remember(item, config)
+                    await sent.send(topic, encode(config))
                 await self._settle_on(item)
             if changed:
                 await self._wait(self._settle_s)
@@ -111,25 +104,37 @@ class Announcer:
         known = self._known.announced.get(item.topic)
         return steps({} if known is None else known.components, item)
 
-    async def _take_back(
-        self, publish: Callable[[str, bytes], Awaitable[None]], is_used: Callable[[str], bool]
-    ) -> None:
-        for topic, known in list(self._known.announced.items()):
-            if topic in self._wanted:
+    async def _take_back(self, sent: _Sent, is_used: Callable[[str], bool]) -> None:
+        """Clear what is there no longer.
+
+        A broker that restarts may have lost an announcement, and Home Assistant warns of the end of
+        a device that it does not know and keeps its entities. So it is told of the device first.
+        """
+        gone = {
+            topic: known
+            for topic, known in self._known.announced.items()
+            if topic not in self._wanted
+        }
+        for topic, known in gone.items():
+            if known.config and sent.newest(topic) != encode(known.config):
+                await sent.send(topic, encode(known.config))
+        for topic, known in gone.items():
+            await sent.settle(topic)
+            if topic in self._wanted:  # meanwhile
                 continue
-            for gone in (topic, *known.states):
-                if not is_used(gone):
-                    await publish(gone, b"")
+            await sent.send(topic, b"")
+            for state in known.states:
+                if not is_used(state):
+                    await sent.send(state, b"")
             await self._known.remember(topic, None)
 
-    async def _remember(self, item: Announcement, payload: bytes) -> bool:
+    async def _remember(self, item: Announcement, config: dict[str, Any]) -> bool:
         """Keep, before it is sent, what Home Assistant may know then; tells whether that is new."""
         known = self._known.announced.get(item.topic)
-        digest = hashlib.sha256(payload).hexdigest()[:16]
-        if known is not None and known.digest == digest:
+        if known is not None and known.config == config:
             return False
         components = ({} if known is None else dict(known.components)) | item.components
-        await self._known.remember(item.topic, Announced(components, item.states, digest))
+        await self._known.remember(item.topic, Announced(components, item.states, config))
         return True
 
     async def _settle_on(self, item: Announcement) -> None:
@@ -137,5 +142,31 @@ class Announcer:
         known = self._known.announced.get(item.topic)
         if known is not None and known.components != item.components:
             await self._known.remember(
-                item.topic, Announced(item.components, item.states, known.digest)
+                item.topic, Announced(item.components, item.states, known.config)
             )
+
+
+class _Sent:
+    """What was sent over one connection, with time between different messages on a topic."""
+
+    def __init__(self, publish: Callable[[str, bytes], Awaitable[None]], settle_s: float) -> None:
+        self._publish = publish
+        self._settle_s = settle_s
+        self._sent: dict[str, tuple[bytes, float]] = {}
+
+    def newest(self, topic: str) -> bytes | None:
+        """Return the newest message on a topic."""
+        return self._sent[topic][0] if topic in self._sent else None
+
+    async def send(self, topic: str, payload: bytes) -> None:
+        """Send a message, once Home Assistant has dealt with a different one on this topic."""
+        if self.newest(topic) != payload:
+            await self.settle(topic)
+        await self._publish(topic, payload)
+        self._sent[topic] = payload, asyncio.get_running_loop().time()
+
+    async def settle(self, topic: str) -> None:
+        """Wait until Home Assistant has dealt with the newest message on a topic."""
+        if topic in self._sent:
+            since_s = asyncio.get_running_loop().time() - self._sent[topic][1]
+            await asyncio.sleep(self._settle_s - since_s)

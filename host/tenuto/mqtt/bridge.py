@@ -31,6 +31,7 @@ from .outbox import Outbox
 from .outgoing import Outgoing
 from .rivals import Rivals
 from .topics import (
+    BASE_TOPIC,
     NOT_OF_THE_SESSION,
     OFFLINE,
     ONLINE,
@@ -89,7 +90,7 @@ class Bridge:
         *,
         submit: Callable[[Request], Awaitable[Answer]],
         rng: random.Random,
-        base_topic: str = "tenuto",
+        base_topic: str = BASE_TOPIC,
         utc_ms: Callable[[], float] | None = None,
         table: Table | None = None,
         home_assistant: HomeAssistant | None = None,
@@ -261,6 +262,10 @@ class Bridge:
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set what is known of a wearable as a device; see `topics.device_payload`."""
         self._retain_of(wearable, "device", payload)
+        if self._announcements is not None and wearable in self._views:
+            told = frozenset(name for name, value in payload.items() if value is not None)
+            self._announcements.set_told(wearable, told)
+            self.announce_anew()
 
     def set_settings(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set the settings of a wearable; see `topics.settings_payload`."""

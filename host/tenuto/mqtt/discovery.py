@@ -15,6 +15,7 @@ different messages for one device right after each other are applied in part onl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,10 @@ from tenuto import __version__
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
-from .topics import EVENT_TYPES, MINOR_EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
+from .topics import BASE_TOPIC, EVENT_TYPES, MINOR_EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 HEART_EXPIRES_S = 30
 _IS_KNOWN = "{{ 'offline' if value_json.%s is none else 'online' }}"
@@ -44,11 +45,13 @@ class Subject:
         id: From the configuration.
         name: For people.
         heart: Whether the heart rate is published.
+        person: Of a wearable: whether it is worn by a person, who has the sums then.
     """
 
     id: str
     name: str
     heart: bool = False
+    person: bool = False
     manufacturer: str = "Tenuto"
     """Of a wearable: who makes it."""
     model: str = "Wearable"
@@ -66,7 +69,8 @@ class Entity:
         value: The field of the JSON there; none for a topic that is plain text.
         template: In place of `value` where that is not enough.
         needs_link: Whether it says nothing while the wearable is out of reach.
-        known: The field that must not be null for the entity to be available.
+        known: The field that must not be null for the entity to be available; it is announced
+            once the wearable has told it.
         command: Which topic it sends to.
         heart_only: Whether it exists only where the heart rate is published.
         more: What else Home Assistant is told, by its own names.
@@ -125,7 +129,7 @@ def _button(key: str, name: str, word: str, icon: str, **more: str) -> Entity:
     )
 
 
-_SUMMARY = (
+PERSON: tuple[Entity, ...] = (
     Entity(
         key="last_session",
         platform="sensor",
@@ -269,7 +273,6 @@ WEARABLE: tuple[Entity, ...] = (
             "icon": "mdi:heart-pulse",
         },
     ),
-    *_SUMMARY,
     Entity(
         key="battery",
         platform="sensor",
@@ -340,26 +343,6 @@ WEARABLE: tuple[Entity, ...] = (
             "payload_off": OFFLINE.decode(),
         }
         | _DIAGNOSTIC,
-    ),
-    Entity(
-        key="worn",
-        platform="binary_sensor",
-        name="Worn",
-        topic="device",
-        template="{{ 'ON' if value_json.worn else 'OFF' }}",
-        needs_link=True,
-        known="worn",
-        more={"icon": "mdi:watch-variant"} | _DIAGNOSTIC,
-    ),
-    Entity(
-        key="charging",
-        platform="binary_sensor",
-        name="Charging",
-        topic="device",
-        template="{{ 'ON' if value_json.charging else 'OFF' }}",
-        needs_link=True,
-        known="charging",
-        more={"device_class": "battery_charging"} | _DIAGNOSTIC,
     ),
     _button("start", "Start", "start", "mdi:play"),
     _button("pause", "Pause or resume", "toggle", "mdi:play-pause"),
@@ -476,8 +459,6 @@ TRIGGERS: tuple[Trigger, ...] = (
     ),
 )
 
-PERSON: tuple[Entity, ...] = _SUMMARY
-
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
@@ -504,40 +485,54 @@ RETAINED_OF_PERSON = ("summary",)
 
 
 def announce_wearable(
-    topics: Topics, prefix: str, wearable: Subject, routines: Sequence[str]
+    topics: Topics,
+    prefix: str,
+    wearable: Subject,
+    routines: Sequence[str],
+    *,
+    told: Collection[str] = (),
+    before: Collection[str] = (),
 ) -> Announcement:
     """Make the announcement of a wearable.
 
     Args:
         routines: The names that its `Routine` offers, with the one that is set.
+        told: The fields of its `device` topic that have a value.
+        before: The keys of entities that stay because they were announced before.
     """
-    of = {what: topics.of(wearable.id, what) for what in _topics_of(WEARABLE)}
+    rows = [
+        row
+        for row in (*WEARABLE, *(() if wearable.person else PERSON))
+        if (wearable.heart or not row.heart_only)
+        and (not row.known or row.known in told or row.key in before)
+    ]
+    of = {what: topics.of(wearable.id, what) for what in _topics_of((*WEARABLE, *PERSON))}
     device_id = _device_id(topics, "wearable", wearable.id)
-    components = {
-        row.key: _component(row, device_id, f"tenuto_{wearable.id}", of, topics.bridge)
-        for row in WEARABLE
-        if wearable.heart or not row.heart_only
-    }
+    called = _object_id(topics, wearable.id)
+    components = {row.key: _component(row, device_id, called, of, topics.bridge) for row in rows}
     components["routine"]["options"] = list(routines)
     components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS}
-    config = _device(device_id, wearable, wearable.model, components) | {
+    config = _device(topics, device_id, wearable, wearable.model, components) | {
         "availability": _available(topics.bridge, of["availability"]),
         "availability_mode": "all",
         "qos": 1,
     }
     states = tuple(topics.of(wearable.id, what) for what in RETAINED_OF_WEARABLE)
-    return Announcement(f"{prefix}/device/{device_id}/config", config, states)
+    return Announcement(wearable_topic(topics, prefix, wearable.id), config, states)
+
+
+def wearable_topic(topics: Topics, prefix: str, wearable: str) -> str:
+    """Return where the configuration of a wearable goes."""
+    return f"{prefix}/device/{_device_id(topics, 'wearable', wearable)}/config"
 
 
 def announce_person(topics: Topics, prefix: str, person: Subject) -> Announcement:
     """Make the announcement of a person."""
     of = {what: topics.of_person(person.id, what) for what in _topics_of(PERSON)}
     device_id = _device_id(topics, "person", person.id)
-    components = {
-        row.key: _component(row, device_id, f"tenuto_person_{person.id}", of, topics.bridge)
-        for row in PERSON
-    }
-    config = _device(device_id, person, "Person", components) | {
+    called = _object_id(topics, f"person_{person.id}")
+    components = {row.key: _component(row, device_id, called, of, topics.bridge) for row in PERSON}
+    config = _device(topics, device_id, person, "Person", components) | {
         "availability": _available(topics.bridge),
         "availability_mode": "all",
         "qos": 1,
@@ -572,13 +567,19 @@ def _device_id(topics: Topics, kind: str, own_id: str) -> str:
     return f"{topics.base.replace('/', '-')}_{kind}_{own_id}"
 
 
+def _object_id(topics: Topics, own_id: str) -> str:
+    # So that the entities of two Tenutos in one Home Assistant are not told apart by "_2".
+    return re.sub(r"[^a-z0-9_]", "_", f"{topics.base}_{own_id}".lower())
+
+
 def _device(
-    device_id: str, subject: Subject, model: str, components: dict[str, Any]
+    topics: Topics, device_id: str, subject: Subject, model: str, components: dict[str, Any]
 ) -> dict[str, Any]:
+    where = "" if topics.base == BASE_TOPIC else f" ({topics.base})"
     return {
         "device": {
             "identifiers": [device_id],
-            "name": f"Tenuto {subject.name}",
+            "name": f"Tenuto {subject.name}{where}",
             "manufacturer": subject.manufacturer,
             "model": model,
         },
@@ -597,7 +598,7 @@ def _component(
     found: dict[str, Any] = {
         "platform": row.platform,
         "unique_id": f"{device_id}_{row.key}",
-        "default_entity_id": f"{row.platform}.{called.replace('-', '_')}_{row.key}",
+        "default_entity_id": f"{row.platform}.{called}_{row.key}",
         "name": row.name,
     }
     if row.topic:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .announcer import SETTLE_S, Announcer
-from .discovery import announce_person, announce_wearable
+from .discovery import announce_person, announce_wearable, wearable_topic
 from .outgoing import Message
 from .topics import ONLINE
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import aiomqtt
 
     from .announcer import Known
-    from .discovery import Subject
+    from .discovery import Announcement, Subject
     from .outgoing import Outgoing
     from .topics import Topics
 
@@ -69,6 +69,7 @@ class Announcements:
         self._offered: Sequence[str] | None = None
         self._wearables: Collection[Subject] = ()
         self._people: Collection[Subject] = ()
+        self._told: dict[str, frozenset[str]] = {}
 
     def set_subjects(self, wearables: Collection[Subject], people: Collection[Subject]) -> None:
         """Set the devices that `refresh` announces."""
@@ -79,8 +80,14 @@ class Announcements:
         """Have `refresh_if_changed` compare anew: a setting names another routine."""
         self._offered = None
 
+    def set_told(self, wearable: str, fields: frozenset[str]) -> None:
+        """Set which fields of its `device` topic a wearable has told."""
+        if self._told.get(wearable) != fields:
+            self._told[wearable] = fields
+            self._offered = None
+
     def refresh_if_changed(self) -> None:
-        """Announce again if the list of routines has changed."""
+        """Announce again if the list of routines, or what is known of a wearable, has changed."""
         if self._home.routines() != self._offered:
             self.refresh()
 
@@ -89,12 +96,23 @@ class Announcements:
         wanted = []
         self._offered = self._home.routines()
         if self._home.announce:
-            for wearable in self._wearables:
-                names = self._routine_names(wearable.id, self._offered)
-                wanted.append(announce_wearable(self._topics, self._home.prefix, wearable, names))
-            for person in self._people:
-                wanted.append(announce_person(self._topics, self._home.prefix, person))  # noqa: PERF401
+            wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
+            wanted += [
+                announce_person(self._topics, self._home.prefix, person) for person in self._people
+            ]
         self._announcer.want(wanted)
+
+    def _wearable(self, wearable: Subject, routines: Sequence[str]) -> Announcement:
+        prefix = self._home.prefix
+        known = self._home.known.announced.get(wearable_topic(self._topics, prefix, wearable.id))
+        return announce_wearable(
+            self._topics,
+            prefix,
+            wearable,
+            self._routine_names(wearable.id, routines),
+            told=self._told.get(wearable.id, ()),
+            before=() if known is None else known.components,
+        )
 
     async def run(self, client: aiomqtt.Client) -> None:
         """Send announcements over one connection until cancelled."""

@@ -30,12 +30,13 @@ from tenuto_core import vocab
 from .address import OWN_LEVELS
 
 if TYPE_CHECKING:
-    from tenuto.history.person_summary import PersonSummary
+    from tenuto.history.person_summary import Counted, PersonSummary
     from tenuto.sessions.events import Entry, Event
     from tenuto.sessions.view import Moment, SessionView
     from tenuto.state.preferences import Preferences
     from tenuto.wearables.device_state import DeviceState
 
+BASE_TOPIC = "tenuto"
 ONLINE = b"online"
 OFFLINE = b"offline"
 COMMAND_BYTES_MAX = 1024
@@ -246,7 +247,8 @@ def summary_payload(stands: PersonSummary) -> dict[str, Any]:
     last = stands.last
     row = None if last is None else last.row
     return {
-        "last_session_at": None if row is None else utc(row.ended_utc_ms or row.started_utc_ms),
+        "last_session_at": _ended_at(last),
+        "last_held_at": _ended_at(stands.last_held),
         "last_routine": None if row is None else row.routine,
         "last_reason": None if row is None else row.reason,
         "last_minutes": None if last is None else _minutes(last.held_ms),
@@ -262,6 +264,10 @@ def summary_payload(stands: PersonSummary) -> dict[str, Any]:
         if stands.advised_ms is None
         else _minutes(stands.advised_ms),
     }
+
+
+def _ended_at(counted: Counted | None) -> str | None:
+    return None if counted is None else utc(counted.row.ended_utc_ms or counted.row.started_utc_ms)
 
 
 def _minutes(ms: int) -> float:

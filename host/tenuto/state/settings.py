@@ -31,12 +31,12 @@ class Announced:
     Attributes:
         components: All that it may still know, by key, with the platform of each.
         states: The retained topics behind it.
-        digest: Of the last message.
+        config: The last message.
     """
 
     components: dict[str, str] = field(default_factory=dict)
     states: tuple[str, ...] = ()
-    digest: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
 
 
 class SettingsStore:
@@ -84,7 +84,7 @@ class SettingsStore:
                 str(topic): Announced(
                     {str(key): str(platform) for key, platform in item["components"].items()},
                     tuple(map(str, item["states"])),
-                    str(item["digest"]),
+                    dict(item.get("config", {})),
                 )
                 for topic, item in data.get("announced", {}).items()
             }
@@ -103,7 +103,7 @@ class SettingsStore:
                 topic: {
                     "components": item.components,
                     "states": list(item.states),
-                    "digest": item.digest,
+                    "config": item.config,
                 }
                 for topic, item in self._announced.items()
             },

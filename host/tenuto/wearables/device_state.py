@@ -21,9 +21,7 @@ class DeviceState:
 
     link: str
     battery_pct: int | None = None
-    charging: bool | None = None
     rssi_dbm: int | None = None
     firmware: str | None = None
     latest_firmware: str | None = None
-    worn: bool | None = None
     late_p99_ms: int | None = None
