@@ -48,7 +48,7 @@ async def test_what_is_set_survives_a_restart_and_nobody_else_may_read_it(tmp_pa
 
 async def test_both_halves_are_kept_side_by_side(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    announced = Announced({"battery": "sensor"}, ("tenuto/wrist/session",), "0123")
+    announced = Announced({"battery": "sensor"}, ("tenuto/wrist/session",), {"qos": 1})
     memory = SettingsStore(path)
     await memory.remember("topic", announced)
     await memory.prefer("wrist", Preferences(routine="mine"))
@@ -59,6 +59,14 @@ async def test_both_halves_are_kept_side_by_side(tmp_path: Path) -> None:
     assert again.preferences("wrist").routine == "mine"
     await again.remember("topic", None)
     assert set(SettingsStore(path).announced) == {"other"}
+
+
+def test_what_an_older_version_kept_of_an_announcement_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(
+        '{"announced": {"t": {"components": {"b": "sensor"}, "states": ["s"], "digest": "01"}}}'
+    )
+    assert SettingsStore(path).announced == {"t": Announced({"b": "sensor"}, ("s",))}
 
 
 @pytest.mark.parametrize(
