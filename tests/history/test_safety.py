@@ -16,7 +16,9 @@ from tenuto import cli
 from tenuto.cli import safety
 from tenuto.config import Config, History, Person, Wearable
 from tenuto_core import vocab
+from tenuto_core.plan import Plan
 from tests.chain.rig import environment
+from tests.core import phased
 from tests.history.sessions import READY_MS, UTC_MS, Band, keep, whole_session
 from tests.patience import patience_s
 
@@ -61,6 +63,33 @@ def test_the_safety_note_is_shown_once(config: Config, capsys: pytest.CaptureFix
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_note_of_a_routine_is_shown_once_for_as_long_as_it_says_the_same(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    safety.tell(config, "breathe-box", None)
+    first = capsys.readouterr().err
+    assert "bladder" in first
+    assert "Box breathing:\nWhere holding the breath is uncomfortable, breathe on" in first
+
+    safety.tell(config, "breathe-box", None)
+    assert capsys.readouterr().err == ""
+    safety.tell(config, "planks", None)
+    second = capsys.readouterr().err
+    assert "End it when the form goes" in second
+    assert "bladder" not in second
+
+    file = tmp_path / "own.toml"
+    for note in ("mind the step", "mind the steps"):
+        file.write_text(
+            f'name = "own"\nsafety = "{note}"\n[[exercise]]\nname = "x"\n', encoding="utf-8"
+        )
+        for times in (1, 0):
+            safety.tell(config, str(file), None)
+            assert capsys.readouterr().err.count(f"own:\n{note}\n") == times
+    safety.tell(config, "planks", None)
+    assert capsys.readouterr().err == ""
+
+
 def test_where_nothing_can_be_written_the_note_is_shown_again(
     config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,6 +119,20 @@ def test_the_last_time_is_remembered(config: Config, capsys: pytest.CaptureFixtu
     err = capsys.readouterr().err
     assert "last time you stopped in Glute Bridge, after 17 s of 30" in err
     assert "hold_s = 15 in the routine would be a shorter start" in err
+
+
+@pytest.mark.parametrize("number", [phased.PRESS, phased.OPEN])
+def test_nothing_shorter_is_advised_for_a_phase_or_an_open_hold(
+    config: Config, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    band = Band(plan=Plan(phased.data()))
+    band.do(vocab.START)
+    band.pass_ms(sum(step.duration_ms for step in phased.steps()[:number]) + 3_000)
+    band.player.press(vocab.LONG_PRESS, band.now_ms)
+    keep(config.history_path, band.entries())
+    safety.tell(config, band.plan.name, None)
+
+    assert "last time" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def kept(config: Config) -> list[Kept]:
         Kept("settings of wearables, what Home Assistant was told", config.state_path),
         Kept("pairings with wearables", config.own.data / "bonds.json"),
         Kept("keys of wearables", config.own.data / "keys.json"),
-        Kept("that the safety note was shown", config.own.data / NOTE_SHOWN),
+        Kept("which safety notes were shown", config.own.data / NOTE_SHOWN),
     ]
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import TenutoError
+from tenuto.files import read_text, write_private
 from tenuto.terminal.words import printable
 
 from .privacy import NOTE_SHOWN
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.config import Config
+    from tenuto.config import Config, Wearable
     from tenuto.history import SessionRow
     from tenuto.history.adherence import StoppedAt
 
@@ -48,32 +50,72 @@ def tell(config: Config, routine: str | None, wearable: str | None) -> None:
 
     The note stays until they press Enter, where there is a person to press it.
     """
-    _show_note(config.own.data / NOTE_SHOWN)
+    _show_notes(config.own.data / NOTE_SHOWN, _note_of(config, routine, wearable))
     for line in _last_time(config, routine, wearable):
         print(f"tenuto: {line}", file=sys.stderr)
 
 
-def _show_note(marker: Path) -> None:
-    if marker.exists():
+def _note_of(config: Config, routine: str | None, wearable: str | None) -> str:
+    """Return what a routine says of its own safety, with its title; empty where it says nothing."""
+    from tenuto.routines.library import Library
+
+    name = _meant(config, routine, _worn(config, wearable))
+    with suppress(TenutoError):  # the session itself will tell what is wrong
+        found = Library.of(config).open(name)
+        if found.safety:
+            return f"{found.shown_title}:\n{found.safety}"
+    return ""
+
+
+def _worn(config: Config, wearable: str | None) -> Wearable:
+    return config.wearables[0] if wearable is None else config.wearable(wearable)
+
+
+def _meant(config: Config, routine: str | None, worn: Wearable) -> str:
+    """Return the routine that `tenuto run` plays."""
+    from tenuto.state.settings import SettingsStore
+
+    liked = SettingsStore(config.state_path).preferences(worn.id).routine
+    return routine or liked or config.routine_for(worn)
+
+
+def _show_notes(marker: Path, own: str) -> None:
+    """Show the note for everybody and that of a routine, each once as long as it says the same."""
+    width = max(20, min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MAX, 24)).columns))
+    seen = _seen(marker)
+    digest = hashlib.sha256(own.encode()).hexdigest()[:16]
+    paragraphs = [] if seen is not None else SAFETY_NOTE.split("\n\n")
+    if own and digest not in (seen or ()):
+        paragraphs += own.splitlines()
+    if not paragraphs:
         return
-    width = min(WIDTH_MAX, shutil.get_terminal_size((WIDTH_MAX, 24)).columns)
-    for paragraph in SAFETY_NOTE.split("\n\n"):
-        print(textwrap.fill(paragraph, max(20, width)), file=sys.stderr)
+    for paragraph in paragraphs:
+        print(textwrap.fill(paragraph, width), file=sys.stderr)
     print(file=sys.stderr)
     if sys.stdin.isatty() and sys.stderr.isatty():
         print("Enter begins, Ctrl-C leaves.", end=" ", file=sys.stderr, flush=True)
         sys.stdin.readline()
     with suppress(OSError):  # then it is shown again, which does no harm
-        marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker.touch(mode=0o600)
+        lines = sorted({*(seen or ()), *([digest] if own else [])})
+        write_private(marker, "".join(f"{line}\n" for line in lines))
+
+
+def _seen(marker: Path) -> list[str] | None:
+    """Return the hashes of the notes of routines that were shown, None before the first start."""
+    try:
+        return read_text(marker).split()
+    except OSError:
+        return None
+    except UnicodeDecodeError:
+        return []
 
 
 def _last_time(config: Config, routine: str | None, wearable: str | None) -> list[str]:
     """Say where this routine was stopped last time, if it was stopped in a hold."""
     if not config.history_path.exists():
         return []
-    worn = config.wearables[0] if wearable is None else config.wearable(wearable)
-    name = routine or config.routine_for(worn)
+    worn = _worn(config, wearable)
+    name = _meant(config, routine, worn)
     with suppress(TenutoError, TimeoutError):  # the session itself will tell what is wrong
         found = asyncio.run(
             _stopped(

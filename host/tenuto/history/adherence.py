@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.routines.exercise import STRETCH
 from tenuto.sessions.events import COMPLETE, CUT
+from tenuto.sessions.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,9 +173,15 @@ class StoppedAt:
 
 
 def stopped_at(told: Account) -> StoppedAt | None:
-    """Tell where a session was stopped in a hold; None if it ran to its end, or between holds."""
+    """Tell where a session was stopped in a hold; None if it ran to its end, or between holds.
+
+    Neither is an open hold or a phase meant, which have no hold time.
+    """
     cut = [hold for hold in told.holds if hold.outcome == CUT]
     if not cut:
         return None
     hold = cut[-1]
+    is_open = told.plan is not None and places(told.plan)[hold.number].is_open
+    if is_open or hold.phase:  # it has no time of its own that could be shorter
+        return None
     return StoppedAt(hold, max(5_000, hold.held_ms // 5_000 * 5_000))
