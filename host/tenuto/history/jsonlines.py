@@ -43,6 +43,7 @@ from tenuto_core.plan import PlanError, UnknownPlanError
 
 from . import persons
 from .merge import (
+    FACTS,
     HOST_EVENT_ORDER,
     NUMBER_MAX,
     RECORD_MAX,
@@ -189,72 +190,50 @@ async def read_lines(
 def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     yield {"type": FORMAT, "version": VERSION}
     labels: dict[str, str] = {}
-    for stand_in, boot_id, device in db.execute(
-        "SELECT stand_in, boot_id, device FROM known_boots ORDER BY stand_in, boot_id, device"
+    for row in _rows(db, "SELECT stand_in, boot_id, device FROM known_boots ORDER BY 1, 2, 3"):
+        yield {"type": "boot", **row}
+    for row in _rows(
+        db, "SELECT person_id, label, labelled_utc_ms, same_as FROM persons ORDER BY person_id"
     ):
-        yield {"type": "boot", "stand_in": stand_in, "boot_id": boot_id, "device": device}
-    for person_id, label, labelled_utc_ms, same_as in db.execute(
-        "SELECT person_id, label, labelled_utc_ms, same_as FROM persons ORDER BY person_id"
+        labels[row["person_id"]] = row["label"]
+        yield {"type": "person", **row}
+    for row in _rows(db, "SELECT plan_id, routine, data FROM plans ORDER BY plan_id"):
+        yield {"type": "plan", **row, "data": base64.b64encode(row["data"]).decode()}
+    for row in _rows(
+        db, "SELECT plan_id, name, kind, muscles FROM exercises ORDER BY plan_id, name"
     ):
-        labels[person_id] = label
-        yield {
-            "type": "person",
-            "person_id": person_id,
-            "label": label,
-            "labelled_utc_ms": labelled_utc_ms,
-            "same_as": same_as,
-        }
-    for plan_id, routine, data in db.execute(
-        "SELECT plan_id, routine, data FROM plans ORDER BY plan_id"
+        yield {"type": "exercise", **row, "muscles": json.loads(row["muscles"])}
+    for row in list(
+        _rows(db, f"SELECT id, {FACTS} FROM sessions ORDER BY started_utc_ms, device, boot_id, seq")  # noqa: S608
     ):
-        text = base64.b64encode(data).decode()
-        yield {"type": "plan", "plan_id": plan_id, "routine": routine, "data": text}
-    for plan_id, name, kind, muscles in db.execute(
-        "SELECT plan_id, name, kind, muscles FROM exercises ORDER BY plan_id, name"
-    ):
-        yield {
-            "type": "exercise",
-            "plan_id": plan_id,
-            "name": name,
-            "kind": kind,
-            "muscles": json.loads(muscles),
+        number, simulated = row.pop("id"), bool(row.pop("is_simulated"))
+        person = labels.get(row["person_id"], row["person_id"])
+        yield {"type": "session", **_in_range(row), "person": person, "simulated": simulated}
+        of = {name: row[name] for name in ("device", "wearable", "boot_id")} | {
+            "session": row["seq"]
         }
-    for number, person_id, is_simulated, *values in db.execute(
-        "SELECT id, person_id, is_simulated, device, boot_id, seq, wearable, plan_id, routine,"
-        " started_utc_ms, ended_utc_ms, reason, source FROM sessions"
-        " ORDER BY started_utc_ms, device, boot_id, seq"
-    ).fetchall():
-        yield {
-            "type": "session",
-            **dict(zip(("device", "boot_id", "seq", "wearable"), values[:4], strict=True)),
-            "person": labels.get(person_id, person_id),
-            "person_id": person_id,
-            **_in_range(dict(zip(_TOLD, values[4:], strict=True))),
-            "simulated": bool(is_simulated),
-        }
-        of = {
-            "device": values[0],
-            "wearable": values[3],
-            "boot_id": values[1],
-            "session": values[2],
-        }
-        columns = (*RECORD_MAX, *_TIMES)
-        for record in db.execute(
-            f"SELECT {', '.join(columns)} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
-            (number,),
+        for record in _rows(
+            db,
+            f"SELECT {', '.join((*RECORD_MAX, *_TIMES))} FROM records"  # noqa: S608 - fixed names
+            " WHERE session_id = ? ORDER BY seq",
+            number,
         ):
-            yield {"type": "record", **of, **_in_range(dict(zip(columns, record, strict=True)))}
-        for utc_ms, data in db.execute(
+            yield {"type": "record", **of, **_in_range(record)}
+        for event in _rows(
+            db,
             "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
             f" ORDER BY {HOST_EVENT_ORDER}",
-            (number,),
+            number,
         ):
-            yield {
-                "type": "host_event",
-                **of,
-                "utc_ms": to_range(utc_ms),
-                "event": json.loads(data),
-            }
+            data = json.loads(event.pop("data"))
+            yield {"type": "host_event", **of, **_in_range(event), "event": data}
+
+
+def _rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
+    """Return rows by the names of their columns."""
+    cursor = db.execute(query, values)
+    names = [column[0] for column in cursor.description]
+    return (dict(zip(names, row, strict=True)) for row in cursor)
 
 
 def _in_range(told: dict[str, Any]) -> dict[str, Any]:
