@@ -26,6 +26,7 @@ Bangle.on("swipe",function(lr,ud){
  var st=T.state().st;
  if(lr<0)T.command(3);
  else if(lr>0)T.command(st<2?0:st==4?2:1);
+ else if(st<2){T.next(ud);draw();}
  else if(ud>0)T.command(5);
 });
 T.show=draw;

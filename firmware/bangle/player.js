@@ -1,6 +1,6 @@
 // Tenuto: clock, log, motor, player, keys, protocol. tenuto.boot.js loads it. See README.md
 (function(){
-var S=require("Storage"),PLAN="tenuto.plan",UP="tenuto.up",RUN="tenuto.run",ID="tenuto.id",
+var S=require("Storage"),UP="tenuto.up",RUN="tenuto.run",ID="tenuto.id",
  H=255,LEAD=80,MINUTE=60000,MOST=12000,
  IDLE=0,ARMED=1,RUNNING=2,WAITING=3,PAUSED=4;
 function b1(){return String.fromCharCode.apply(null,arguments);}
@@ -96,10 +96,16 @@ function play(q,t){if(on)halt(t);Q=q;qi=0;left=3000;felt=1;bdue=q.length?t:undef
 function onMs(q,i){for(var s=0;i<q.length;i+=2)s+=q[i];return s;}
 function rest(){return bdue===undefined?0:onMs(Q,qi+on*2);}
 
-// --- the plan: its id, then its bytes, read in place
+// --- the plans: four places; in each file the plan's id, then its bytes, which are read in place
 var P,V;
+function file(i){return "tenuto.plan"+i;}
+function find(x){for(var i=0;i<4;i++)if(S.read(file(i),0,8)===x)return i;return -1;}
+function place(){
+ for(var i=0;i<4;i++)if(S.read(file(i),0,1)===undefined)return i;
+ return id.order[0];
+}
 function open(){
- var a=S.readArrayBuffer(PLAN);
+ var a=S.readArrayBuffer(file(id.cur|0));
  P=V=an=undefined;
  if(!a)return;
  V=new DataView(a,8);
@@ -128,6 +134,12 @@ function name(i){
  var o=P.names;
  while(i--)o+=1+V.getUint8(o);
  return E.toString(new Uint8Array(V.buffer,V.byteOffset+o+1,V.getUint8(o)));
+}
+function nameIn(f){ // of a plan that is not open
+ var v=new DataView(E.toUint8Array(f.substr(0,16)).buffer),k=v.getUint8(5),n=v.getUint8(4);
+ if(v.getUint8(2)<2){n|=k<<8;k=9;}
+ n=16+n*20+5*v.getUint16(6,1)+k+5*v.getUint16(8,1);
+ return f.substr(n+1,f.charCodeAt(n));
 }
 // The status and why the bytes of a plan are not played, "" if they are.
 function wrong(s){
@@ -253,6 +265,10 @@ function follows(n){
 }
 function firstPhase(n){while(n>0&&follows(n)>1)n--;return n;}
 // What a command, a gesture or the time brings about: 0, or why it is refused.
+function choose(i){
+ if(p.st||i<0)return;
+ id.cur=i;keep();era++;open();
+}
 function input(c,arg,src,t){
  var n,q;
  if(p.st<=ARMED){
@@ -417,7 +433,7 @@ function trusted(){return con.key&&id.keys.indexOf(con.key)>=0;}
 function shut(q,t){pairing=undefined;if(p.st==IDLE)feel(q,258,t);}
 
 // --- the protocol: PROTOCOL.md, a frame a line
-var resend,SIZE={1:0,2:0,3:4,6:24,7:32,8:16,9:0,16:14,17:-2,18:8,19:10,32:17,33:-1,48:4,49:4};
+var resend,SIZE={1:0,2:0,3:4,6:24,7:32,8:16,9:0,16:14,17:-2,18:8,19:10,20:1,32:17,33:-1,48:4,49:4};
 function out(f){Bluetooth.println("~"+btoa(f));}
 function pump(t){
  if(resend&&t>=resend){con.sent=con.ack;resend=undefined;}
@@ -433,7 +449,7 @@ function answer(op,f,v,t){
  var a=f.substr(2),x=function(o){return v.getUint32(2+o,1);},i,k,r;
  switch(op){
  case 1:
-  i=0x8b8|(trusted()?0:0x100)|(pairing?0x200:0);
+  i=0x8b9|(trusted()?0:0x100)|(pairing?0x200:0);
   return "\0\x01"+b4(id.boot)+b2(8192)+b1(90)+b2(H)+b2(i)+"Bangle.js";
  case 2:return "\0"+b1(p.st,p.n,E.getBattery())+(P?P.id:"\0\0\0\0\0\0\0\0")+b4(p.sess)+b4(t)+
   b4(Math.max(0,elapsed(t)))+b4(p.st>ARMED?p.ms:0)+b4(first())+b4(next);
@@ -467,7 +483,7 @@ function answer(op,f,v,t){
   return "\0"+b1(k[5],k[4],k[3],k[2],k[1],k[0],0,0)+k.map(function(x){return ("0"+x.toString(16)).substr(-2);}).join("");
  case 16:
   i=v.getUint16(10,1);r=a.substr(0,8);
-  if(P&&r==P.id)return "\0"+b2(i);
+  if(find(r)>=0)return "\0"+b2(i);
   if(p.st)return "\x0a\0\0";
   if(!i||i>8192||r=="\0\0\0\0\0\0\0\0")return "\x08\0\0";
   if(!upl||upl.id!=r||upl.n!=i||upl.crc!=x(10)){
@@ -484,29 +500,38 @@ function answer(op,f,v,t){
   if(k>upl.got){S.write(UP,f.substr(4+upl.got-i),8+upl.got);upl.got=k;}
   return "\0"+b2(upl.got);
  case 18:
-  if(P&&a==P.id)return "\0";
+  i=find(a);
+  if(i>=0&&P&&a==P.id)return "\0";
+  if(i>=0){if(p.st)return "\x0a";choose(i);return "\0";}
   if(!upl||upl.id!=a)return "\x0e";
   if(upl.got!=upl.n)return "\x0f";
   if(p.st)return "\x0a";
   k=S.read(UP,8);r=E.CRC32(k)>>>0!=upl.crc?"\x0dchecksum is wrong":wrong(k);
   upl=undefined;
   if(!r){
-   try{if(!S.write(PLAN,S.read(UP)))r="\x0dthe watch has no room";}catch(e){r="\x0dthe watch has no room";}
-   era++;open();
+   i=place();
+   try{if(!S.write(file(i),S.read(UP)))r="\x0dthe watch has no room";}catch(e){r="\x0dthe watch has no room";}
+   if(!r){id.order=id.order.filter(function(x){return x!=i;}).concat(i);choose(i);}
   }
   S.erase(UP);
   return r||"\0";
  case 19:
-  if(!P||a.substr(0,8)!=P.id)return "\x10\0\0\0\0";
-  i=v.getUint16(10,1);
-  if(i>P.z)return "\x0f"+b2(P.z)+"\0\0";
-  return "\0"+b2(P.z)+b2(i)+E.toString(new Uint8Array(V.buffer,V.byteOffset+i,Math.min(80,P.z-i)));
+  k=find(a.substr(0,8));
+  if(k<0)return "\x10\0\0\0\0";
+  i=v.getUint16(10,1);r=S.read(file(k),8);
+  if(i>r.length)return "\x0f"+b2(r.length)+"\0\0";
+  return "\0"+b2(r.length)+b2(i)+r.substr(i,80);
+ case 20:
+  i=a.charCodeAt(0);r=i<4&&S.read(file(i));
+  if(!r)return (i<4?"\x10":"\x08")+b1(4,i)+"\0\0\0\0\0\0\0\0\0\0";
+  return "\0"+b1(4,i)+r.substr(0,8)+b2(r.length-8)+nameIn(r.substr(8));
  case 32:
   i=x(1);
   done.forEach(function(d){if(d[0]==i)r=d[1];});
   if(r===undefined){
    k=v.getUint32(15,1);
    if(a.charCodeAt(0)==7){k=(k-t)|0;k+=t;}
+   if(a.charCodeAt(0)%7==0&&(!P||a.substr(5,8)!=P.id))choose(find(a.substr(5,8)));
    r=a.charCodeAt(0)>7?12:!P?1:a.substr(5,8)!=P.id?2:command(a.charCodeAt(0),k,2,t);
    if(r!=18){done.push([i,r]);if(done.length>16)done.shift();}
   }
@@ -557,13 +582,19 @@ global.TENUTO={
   }
   return r;
  },
+ next:function(d){
+  for(var i=1;i<5;i++){
+   var k=((id.cur|0)+d*i+16)%4;
+   if(S.read(file(k),0,1)!==undefined){choose(k);return;}
+  }
+ },
  command:function(c){var r=command(c,0,1,now());tick();return r;}
 };
 
 // --- take up what load() or a reset cut
+id.keys=id.keys||[];id.order=id.order||[];
 open();
 var t=now(),j=S.readJSON(RUN,1)||{},last;
-id.keys=id.keys||[];
 function count(){
  next=id.at;
  var f=S.read(half(next));

@@ -31,6 +31,7 @@ from tenuto_core.host_connection import HostConnection
 from tenuto_core.log import Log, unpack_record
 from tenuto_core.plan import PlanError, Step
 from tenuto_core.player import IDLE
+from tenuto_core.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,20 @@ def differs_ms(ours: Sequence[tuple[float, bool]], theirs: Sequence[tuple[float,
     return longest
 
 
+class Memory(Storage):
+    """Keeps what is saved."""
+
+    def __init__(self) -> None:
+        self.saved: dict[str, bytes] = {}
+
+    def load(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        return self.saved.get(name, b"")[start:end]
+
+    def save(self, name: str, data: bytes | bytearray, head: bytes = b"") -> bool:
+        self.saved[name] = head + bytes(data)
+        return True
+
+
 @dataclass
 class Reference:
     """The band of `tenuto_core`, on a cable so that it asks for no key."""
@@ -93,7 +108,7 @@ class Reference:
     motor: Edges = field(default_factory=Edges)
 
     def __post_init__(self) -> None:
-        self.band = Band(self.motor, 1, "reference", 0, log=Log(LOG_RECORDS))
+        self.band = Band(self.motor, 1, "reference", 0, storage=Memory(), log=Log(LOG_RECORDS))
         self.host = HostConnection(self.band, by_cable=True)
 
     def advance(self, to_ms: int) -> None:
@@ -260,7 +275,10 @@ class Session:
         self.is_free = self.rng.random() < 0.9
         self.may_load = self.is_free and self.rng.random() < 0.4
         is_full = self.rng.random() < 0.3
-        self.plan_id, self.data = random_plan(self.rng, is_full=is_full)
+        self.plans = [
+            random_plan(self.rng, is_full=is_full) for _ in range(self.rng.choice((1, 1, 2, 6)))
+        ]
+        self.plan_id, self.data = self.plans[0]
 
     def to(self, ms: int) -> None:
         self.reference.advance(ms)
@@ -378,6 +396,12 @@ class Session:
             )
         )
         plan_id = self.plan_id if rng.random() < 0.97 else bytes(8)
+        if len(self.plans) > 1 and rng.random() < 0.2:
+            plan_id, data = rng.choice(self.plans)
+            self.ask_both(wire.encode(wire.UPLOAD_BEGIN, 3, plan_id, len(data), 1), "upload")
+            self.plan_id = self.reference.band.player.plan_id
+            if rng.random() < 0.3:
+                self.ask_both(wire.encode(wire.UPLOAD_COMMIT, 3, plan_id), "commit again")
         command_id = rng.choice((1, self.inputs, self.inputs))
         self.ask_both(
             wire.encode(wire.COMMAND, 3, verb, command_id, plan_id, arg), f"command {verb} {arg}"
@@ -385,7 +409,11 @@ class Session:
 
     def play(self) -> None:
         self.reference.band.is_followed = False
-        self.upload()
+        for plan in self.plans:
+            self.plan_id, self.data = plan
+            self.upload()
+        for place in range(5):
+            self.ask_both(wire.encode(wire.PLAN_LIST, 1, place), f"plan {place}")
         if not self.is_free:
             self.watch.js.evaluate("__freeBytes=0")
         for _ in range(self.rng.randint(3, 25)):

@@ -12,7 +12,9 @@ import pytest
 from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt, Wearable
 from tenuto.daemon.build import Setting, open_host
+from tenuto.simulator.bangle import SimulatedBangle
 from tenuto_core import vocab
+from tests.bangle.differential import OPEN
 from tests.daemon.rig import Collector
 
 if TYPE_CHECKING:
@@ -88,3 +90,31 @@ def test_the_watch_does_what_the_band_does_with_the_radio_gone_for_a_minute(
         numbers = [one.seq for one in records]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         assert any(one.kind == vocab.HEART for one in records)
+
+
+@pytest.mark.slow
+def test_chosen_routines_are_kept_on_the_watch(tmp_path: Path) -> None:
+    chosen = ("lower-back", "lower-back-short")
+    config = Config(
+        mqtt=Mqtt(url="off"),
+        history=History(path=tmp_path / "h.db"),
+        wearables=(Wearable(id="watch", model="bangle", link="simulated", routines=chosen),),
+    )
+    setting = Setting(config=config, speed=math.inf, mqtt=False, say=lambda _: None, seed=0)
+
+    async def scenario() -> list[str]:
+        async with open_host(setting, config.wearables, []) as host, host.running():
+            supervisor = host.hub.supervisors["watch"]
+            await asyncio.wait_for(supervisor.connected.wait(), 60)
+            await asyncio.sleep(120)
+            assert host.drivers.world is not None
+            device = host.drivers.world.devices["watch"]
+            assert isinstance(device, SimulatedBangle)
+            device.js.evaluate(OPEN)
+            names = []
+            for _ in chosen:
+                device.js.evaluate("TENUTO.next(1)")
+                names.append(str(device.js.evaluate("TENUTO.state().plan")))
+            return names
+
+    assert set(event_loops.run(scenario(), speed=math.inf)) == set(chosen)

@@ -26,7 +26,7 @@ BOOT, PLAYER, APP = (FILES[name] for name in (BOOT_FILE, PLAYER_FILE, APP_FILE))
 PLAN = Library().plan("lower-back")
 EACH_APP_BYTES_MAX = 1_000
 """Runs whenever any app of the watch is opened."""
-ALL_BYTES_MAX = 24_000
+ALL_BYTES_MAX = 25_000
 START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
 
 
@@ -463,6 +463,24 @@ def test_swipes_pause_go_on_skip_and_stop() -> None:
         states.append(status(watch)[1])
     assert states == [4, 2, 2, 0]
     assert "skipped" in kinds(watch)
+
+
+def test_a_swipe_chooses_among_the_routines_that_it_keeps() -> None:
+    watch = with_screen()
+    names = ("lower-back", "lower-back-short", "lower-back-60")
+    for name in names:
+        plan = Library().plan(name)
+        upload(watch, plan.plan_id, plan.data)
+    shown = []
+    for down in (1, 1, 1, -1):
+        swipe(watch, 0, down)
+        shown.append(screen(watch)[0])
+    assert shown == ["lower-back", "lower-back-short", "lower-back-60", "lower-back-short"]
+    swipe(watch, 1, 0)
+    assert status(watch)[4] == Library().plan("lower-back-short").plan_id
+    watch.js.load()
+    watch.js.advance(watch.js.now_ms + 1_000)
+    assert status(watch)[1] == 2, "it is the one that goes on"
 
 
 def test_a_button_starts_in_the_app_only() -> None:
