@@ -213,7 +213,20 @@ def test_bars_lie_on_the_lane_of_their_side_and_at_their_time(session: Report) -
 
     assert len(tops) == 2
     assert starts == sorted(starts)
-    assert float(bars[0].get("width", 0)) == pytest.approx(30 * 2.7, abs=0.2)
+    px_per_s = float(bars[0].get("width", 0)) / 30
+    assert px_per_s == pytest.approx(2.7, abs=0.1)
+    assert starts[0] - 34 == pytest.approx(5 * px_per_s, abs=0.5)  # after what gets one ready
+
+
+def test_a_short_session_fills_the_page(tmp_path: Path) -> None:
+    (short,) = accounts(tmp_path / "h.db", played(1, EVENING_MS, routine="lower-back-short"))
+    report = session_report(short, zone=UTC)
+    bars = [b for b in drawn(report, "hold") if float(b.get("height", 0)) > 10]
+    names = {element.text for element in drawn(report, "label")}
+
+    assert short.duration_ms == 178_000
+    assert float(bars[-1].get("x", 0)) > 800
+    assert {"Tabletop", "Leg Press"} <= names  # in two lines, and whole
 
 
 def test_no_system_is_only_the_rest_of_one(tmp_path: Path) -> None:

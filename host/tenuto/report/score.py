@@ -140,9 +140,12 @@ def _usual_ms(width: float) -> int:
 def _layout(told: Account) -> tuple[int, list[int]]:
     """Return how much time a system has room for, and where each begins.
 
-    Drawn a little closer together where the last system would be no more than a rest of one.
+    A short session is drawn wider, up to twice; a longer one a little closer together where the
+    last system would be no more than a rest of one.
     """
     usual_ms = _usual_ms(WIDE)
+    if told.duration_ms <= usual_ms:
+        return max(told.duration_ms, usual_ms // 2), [0]
     layouts = []
     for tenths in (10, 11, 12, 13):
         room_ms = usual_ms * tenths // 10
