@@ -165,6 +165,16 @@ def test_the_week_of_a_day(history: Callable[..., Typed], database: Path) -> Non
     assert history("week", "--date", "soon")[0] == 2
 
 
+def test_the_list_says_whose_a_session_is_where_there_are_several_people(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    keep(database, whole_session(boot_id=1), whole_session(boot_id=2, person="ben"))
+    head, *rows = history()[1].splitlines()
+
+    assert head.split()[3:6] == ["wearable", "person", "ended"]
+    assert {row.split()[5] for row in rows} == {"ada", "ben"}
+
+
 def test_a_session_that_goes_on_is_listed_while_the_daemon_writes(
     history: Callable[..., Typed], database: Path
 ) -> None:

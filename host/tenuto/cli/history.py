@@ -95,9 +95,14 @@ def list_sessions(
         else:
             print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
         return
+    has_persons = len({session.row.person for session in sessions} - {None}) > 1
+    person_column = ("person",) if has_persons else ()
     _write_table(
-        ("!>id", "!when", "routine", "wearable", "ended", "!>holds", "!>time", "!>bpm"),
-        (_row(titled(settings, session)) for session in sessions),
+        (
+            *("!>id", "!when", "routine", "wearable", *person_column),
+            *("ended", "!>holds", "!>time", "!>bpm"),
+        ),
+        (_row(titled(settings, session), has_person=has_persons) for session in sessions),
     )
 
 
@@ -557,7 +562,7 @@ async def _one(path: Path, number: int) -> StoredSession | None:
         return await store.session(number)
 
 
-def _row(session: StoredSession) -> tuple[str, ...]:
+def _row(session: StoredSession, *, has_person: bool) -> tuple[str, ...]:
     summary = summarize(event for event, _ in replay(session))
     row = session.row
     return (
@@ -565,6 +570,7 @@ def _row(session: StoredSession) -> tuple[str, ...]:
         _when(row),
         row.routine or "?",
         row.where,
+        *([row.person or ""] if has_person else []),
         row.reason or "not yet",
         _holds(summary),
         words.clock(summary.duration_ms),
