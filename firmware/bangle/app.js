@@ -14,9 +14,9 @@ function draw(){
  }
  var lines=g.wrapString(s.name||s.plan,g.getWidth()-8).slice(0,2);
  lines.forEach(function(l,i){g.drawString(l,x,40+i*22);});
- g.drawString(SIDES[s.side]||KINDS[s.kind],x,88);
+ g.drawString(SIDES[s.side]+(s.phase?" "+s.phase:"")||KINDS[s.kind],x,88);
  g.setFont("Vector",48).drawString((m/60|0)+":"+("0"+m%60).substr(-2),x,126);
- g.setFont("Vector",18).drawString(STATES[s.st]||(s.bpm?s.bpm+" bpm":""),x,164);
+ g.setFont("Vector",18).drawString(STATES[s.st]||(s.up?"press to end":s.bpm?s.bpm+" bpm":""),x,164);
 }
 Bangle.loadWidgets();
 g.clear();

@@ -141,6 +141,11 @@ function nameIn(f){ // of a plan that is not open
  n=16+n*20+5*v.getUint16(6,1)+k+5*v.getUint16(8,1);
  return f.substr(n+1,f.charCodeAt(n));
 }
+function title(){
+ for(var i=0,m=0,c=0,o=P.names,e=o+V.getUint16(10,1);i<P.n;)m=Math.max(m,V.getUint8(18+i++*20)>>2);
+ for(;o<e;c++)o+=1+V.getUint8(o);
+ return name(c>(m+=1+V.getUint8(3))?m:0);
+}
 // The status and why the bytes of a plan are not played, "" if they are.
 function wrong(s){
  var v=new DataView(E.toUint8Array(s).buffer),z=s.length,i,o,f,c=0;
@@ -575,9 +580,10 @@ global.TENUTO={
   else if(trusted()&&p.st!=RUNNING){feel([100,100,100,100,100,100,100,100,100,0],256,now());tick();}
  },
  state:function(){
-  var t=now(),o=16+p.n*20,r={st:p.st,plan:P&&name(0),bpm:t-bat<5000?bpm:0,left:0,open:!!pairing,host:!!trusted()};
+  var t=now(),o=16+p.n*20,r={st:p.st,plan:P&&(P.title=P.title||title()),bpm:t-bat<5000?bpm:0,left:0,open:!!pairing,host:!!trusted()},i;
   if(p.st>ARMED){
-   r.kind=s.kind;r.side=V.getUint8(o+2)&3;r.left=p.ms-elapsed(t);
+   r.kind=s.kind;i=V.getUint8(o+2);r.side=i&3;r.up=s.open;r.left=s.open?elapsed(t)-999:p.ms-elapsed(t);
+   if(i>3)r.phase=name(V.getUint8(3)+(i>>2));
    if(V.getUint8(o+1)<255)r.name=name(1+V.getUint8(o+1));
   }
   return r;

@@ -8,6 +8,7 @@ import json
 import re
 import struct
 from binascii import crc32
+from itertools import accumulate
 
 import pytest
 
@@ -21,12 +22,13 @@ from tenuto_core.limits import ON_MS_MAX
 from tenuto_core.log import unpack_record
 from tenuto_core.plan import MAX_BYTES, Step
 from tests.bangle.differential import FILES, KEY, LEAD_MS, OPEN, Watch, digest
+from tests.core import phased
 
 BOOT, PLAYER, APP = (FILES[name] for name in (BOOT_FILE, PLAYER_FILE, APP_FILE))
 PLAN = Library().plan("lower-back")
 EACH_APP_BYTES_MAX = 1_000
 """Runs whenever any app of the watch is opened."""
-ALL_BYTES_MAX = 25_000
+ALL_BYTES_MAX = 25_500
 START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
 
 
@@ -450,6 +452,27 @@ def test_the_screen_shows_exercise_side_and_time() -> None:
     assert shown[0] == exercise
     assert shown[1] in ("left", "right", "hold", "get ready")
     assert re.fullmatch(r"\d:\d\d", shown[2])
+
+
+def test_the_screen_shows_title_phase_and_an_open_hold_that_counts_up() -> None:
+    watch = with_screen()
+    upload(watch, b"8 bytes!", phased.data())
+    assert screen(watch)[0] == "The title"
+    swipe(watch, 1, 0)
+    at_ms = watch.js.now_ms
+    ahead_ms = [0, *accumulate(step.duration_ms for step in phased.steps())]
+    watch.js.advance(at_ms + ahead_ms[phased.PRESS] + 2_000)
+    assert screen(watch)[:2] == ["hamstrings", "left press"]
+    watch.js.advance(at_ms + ahead_ms[phased.OPEN] + 12_500)
+    shown = screen(watch)
+    assert shown[0] == "plank"
+    assert shown[2] in ("0:11", "0:12")
+    assert shown[3] == "press to end"
+    watch.js.button(is_down=True)
+    watch.js.advance(watch.js.now_ms + 80)
+    watch.js.button(is_down=False)
+    watch.js.advance(watch.js.now_ms + 3_000)
+    assert screen(watch)[0] == "breathing"
 
 
 def test_swipes_pause_go_on_skip_and_stop() -> None:
