@@ -26,10 +26,13 @@ from tenuto.routines.library import Library
 from tenuto.routines.routine import parse
 from tenuto.shipped import shipped
 from tenuto.simulator import SimulatedWearable, World
+from tenuto.simulator.intiface import SimulatedIntiface
 from tenuto.simulator.peripheral import SimulatedPeripheral
 from tenuto.state.keys import KeyStore
 from tenuto.wearables import registry
 from tenuto.wearables.band import BandDriver
+from tenuto.wearables.hosted import HostedDriver
+from tenuto.wearables.intiface import IntifaceBuzzer
 from tenuto.wearables.model import BuildContext, Capability, Model
 from tests.conftest import needs_module
 from tests.control.rig import SHORT
@@ -256,8 +259,43 @@ async def by_cable(model: Model) -> AsyncIterator[Rig]:
         await driver.disconnect()
 
 
+@asynccontextmanager
+async def in_one_process(model: Model) -> AsyncIterator[Rig]:
+    """An Intiface device, whose server is in this process."""
+    server = SimulatedIntiface()
+    wearable = Wearable(id="wrist", model=model.id, link="websocket")
+    assert model.feel is not None
+    buzzer = IntifaceBuzzer("server", server.connect, model.feel(wearable))
+    driver = HostedDriver(buzzer, None, utc_ms=utc_ms)
+
+    async def lose() -> None:
+        server.drop()
+        await asyncio.sleep(0.2)
+
+    async def take_away() -> None:
+        server.set_there(is_there=False)
+        await asyncio.sleep(NOTICED_S)
+
+    async def bring_back() -> None:
+        server.set_there(is_there=True)
+
+    yield Rig(
+        model,
+        wearable,
+        driver,
+        edges=lambda: [(edge.loop_s, edge.strength_pct) for edge in server.motor.edges],
+        lose=lose,
+        take_away=take_away,
+        bring_back=bring_back,
+        press=server.button.press,
+        beat=server.heart.beat,
+    )
+    await driver.close()
+
+
 RIGS: dict[str, dict[str, Callable[[Model], AbstractAsyncContextManager[Rig]]]] = {
     "band": {"in process": in_process, "by cable": by_cable},
+    "intiface": {"in process": in_one_process},
 }
 """By the ids of models, by a word for each."""
 

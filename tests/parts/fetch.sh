@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Gets the Debian programs that some tests need: Mosquitto, MicroPython and the D-Bus daemon.
+# Gets the Debian programs that some tests need: Mosquitto, MicroPython and the D-Bus daemon; and,
+# where Node.js is installed, the server and the client of Buttplug by npm.
 #
 # A program that is already installed is used as it is. Otherwise the package and the libraries it
 # needs, down to the C library, are fetched with apt from the mirror that this system already uses,
@@ -194,6 +195,35 @@ provide() {
     say "no $name: $reason; its tests will be skipped"
 }
 
+# The server and the client of Buttplug, and what they speak by; they run on Node.js.
+provide_buttplug() {
+    folder=$parts/buttplug
+    if [ -x "$folder/bin/node_modules_of_buttplug" ]; then
+        rm -f "$folder.reason"
+        return
+    fi
+    if ! installed node || ! installed npm; then
+        reason="Node.js and npm are not installed"
+    else
+        say "fetching buttplug into .parts/ (some 15 MB, once)"
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        if npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" \
+            buttplug@5.0.2 buttplug-wasm@2.0.1 ws@8 >"$folder.log" 2>&1; then
+            mkdir "$folder/bin"
+            printf '#!/bin/sh\n# Marks the folder that has node_modules.\n' \
+                >"$folder/bin/node_modules_of_buttplug"
+            chmod +x "$folder/bin/node_modules_of_buttplug"
+            rm -f "$folder.reason" "$folder.log"
+            return
+        fi
+        rm -rf "$folder"
+        reason="npm could not fetch it (see .parts/buttplug.log)"
+    fi
+    echo "$reason" >"$folder.reason"
+    say "no buttplug: $reason; its tests will be skipped"
+}
+
 ID='' VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME=''
 # shellcheck source=/dev/null
 [ -r /etc/os-release ] && . /etc/os-release
@@ -207,4 +237,5 @@ provide mosquitto "$codename" -h &
 provide micropython "$with_micropython" -c 'print("micropython")' &
 provide micropython32 "$with_micropython" -c 'print("micropython")' &
 provide dbus-daemon "$codename" --help &
+provide_buttplug &
 wait

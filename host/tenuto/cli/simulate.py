@@ -80,6 +80,7 @@ def simulate(
     from tenuto.simulator.hardware import EDGES_KEPT_MAX
     from tenuto.simulator.server import parse_endpoint
     from tenuto.simulator.world import SimulatedWearable, World
+    from tenuto.wearables import registry
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
@@ -87,6 +88,9 @@ def simulate(
     if math.isinf(pace):
         raise InputError("--speed max leaves other programs no time to follow; give a number")
     silences = list(map(parse_silence, silence))
+    kind = registry.find(model).served_as
+    if kind is not None:
+        return event_loops.run(_offer(kind, host, port), speed=pace)
     make = _simulator(model)
 
     async def main() -> int:
@@ -110,6 +114,26 @@ def simulate(
             return await _serve(world, host, port, silences)
 
     return event_loops.run(main(), speed=pace)
+
+
+async def _offer(kind: str, host: str, port: int) -> int:
+    """Offer a simulated server of another program until Ctrl-C or SIGTERM."""
+    import asyncio
+
+    from tenuto.simulator.devices import SERVERS
+
+    ended = asyncio.Event()
+    try:
+        listening, url = await SERVERS[kind](host, port)
+    except OSError as error:
+        raise InputError(f"cannot listen at {host}:{port}: {one_line(error)}") from None
+    try:
+        print(f'a simulated server is at options.url = "{url}"; Ctrl-C ends')
+        with signals(ended.set):
+            await ended.wait()
+    finally:
+        listening.close()
+    return 0
 
 
 async def _serve(world: World, host: str, port: int, silences: Sequence[OrderedSilence]) -> int:

@@ -76,6 +76,8 @@ class LinkRow:
         is_by_air: Whether it takes one of the few links of an adapter of this computer.
         is_cable: Whether whoever uses it holds the wearable in hand, so that keys go by it.
         is_simulated: Whether what it leads to lives in this process and leaves nothing behind.
+        carries_packets: Whether packets of Tenuto's protocol go by it; if not, it has no
+            `open_link`, and only models that speak the protocol of another program use it.
         is_configurable: Whether a configuration may name it; else only a program opens it.
     """
 
@@ -86,6 +88,7 @@ class LinkRow:
     is_by_air: bool = False
     is_cable: bool = False
     is_simulated: bool = False
+    carries_packets: bool = True
     is_configurable: bool = True
 
     async def open(self, place: Place, context: LinkContext) -> Link:
@@ -94,6 +97,8 @@ class LinkRow:
         Raises:
             TenutoError: It cannot be made.
         """
+        if not self.carries_packets:
+            raise InputError(f"wearable {place.id!r}: Tenuto's protocol does not go by {self.id!r}")
         link: Link = await import_module(self.module).open_link(place, context)
         return link
 
@@ -131,6 +136,11 @@ LINKS: dict[str, LinkRow] = {
             module="tenuto.links.serial",
             needs=("port",),
             is_cable=True,
+        ),
+        LinkRow(
+            id="websocket",
+            module="tenuto.links.websocket",
+            carries_packets=False,
         ),
         LinkRow(
             id="simulated",

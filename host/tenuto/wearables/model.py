@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tenuto.links.registry import LINKS
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable, Sequence
@@ -133,6 +135,8 @@ class Model:
             name and its kind; None if the wearable has no such.
         check_sensor: Reaches the sensor of a wearable for `tenuto doctor`.
         simulate: Puts one into a simulated room, by its id and who wears it.
+        served_as: For a device behind a server of another program, the kind of simulated server,
+            one of `simulator.devices.SERVERS`.
         pair: Pairs over the air where that takes more than a bond: with the device that is meant,
             by an adapter, with the keys of this host; its last argument tells the person something.
         pair_by_cable: Pairs by cable where there is such a way.
@@ -164,6 +168,7 @@ class Model:
         | None
     ) = None
     simulate: Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]] | None = None
+    served_as: str | None = None
     pair: (
         Callable[[Target, BleAdapter, KeyStore, Callable[[str], None]], Awaitable[Paired]] | None
     ) = None
@@ -207,11 +212,12 @@ class Model:
         if self.worn_as is not None:
             return f'{self.worn_as} = "{address}"'
         # The first link is the one by Bluetooth for what a scan has heard.
-        lines = (
+        lines = [
             "[[wearable]]",
             f'id = "{self.id}"',
             f'model = "{self.id}"',
             f'link = "{self.links[0]}"',
-            f'address = "{address}"',
-        )
+        ]
+        if "address" in LINKS[self.links[0]].needs:
+            lines.append(f'address = "{address}"')
         return "\n".join(lines)
