@@ -396,7 +396,7 @@ class Session:
             )
         )
         plan_id = self.plan_id if rng.random() < 0.97 else bytes(8)
-        if len(self.plans) > 1 and rng.random() < 0.2:
+        if len(self.plans) > 1 and self.is_free and rng.random() < 0.2:
             plan_id, data = rng.choice(self.plans)
             self.ask_both(wire.encode(wire.UPLOAD_BEGIN, 3, plan_id, len(data), 1), "upload")
             self.plan_id = self.reference.band.player.plan_id
