@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import shutil
 import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto.config import Config, Folders, Wearable
+from tenuto.daemon.drivers import Drivers
 from tenuto.errors import LinkError, RefusedError
 from tenuto.history.summary import summarize
 from tenuto.links.ble import BleAdapter
@@ -32,6 +36,8 @@ from tenuto.sessions.events import (
 from tenuto.simulator import World
 from tenuto.state.keys import KeyStore
 from tenuto.terminal import words
+from tenuto.wearables import registry
+from tenuto.wearables.model import Capability
 from tenuto.wearables.pairing import Target, pair_over_air
 from tenuto_core.limits import ON_MS_MAX
 from tests.hosted.rig import NAME, HostedRoom, hosted_room, unfelt_in
@@ -71,8 +77,11 @@ async def test_a_session_is_felt_and_kept_as_on_a_band(tmp_path: Path) -> None:
     assert max(cue.late_ms for cue in cues) <= 1
 
 
-async def test_a_device_that_is_gone_pauses_and_only_a_person_goes_on(tmp_path: Path) -> None:
-    async with hosted_room(tmp_path / "h.db") as room:
+@pytest.mark.parametrize("model", ["alert", "infinitime"])
+async def test_a_device_that_is_gone_pauses_and_only_a_person_goes_on(
+    tmp_path: Path, model: str
+) -> None:
+    async with hosted_room(tmp_path / "h.db", model) as room:
         await playing(room)
         room.world.radio.silence(room.device.address, AWAY_S)
         lost = await room.seen.until(lambda entry: isinstance(entry.event, LinkLost))
@@ -163,12 +172,13 @@ async def test_a_device_that_never_comes_back_leaves_no_session_open(tmp_path: P
     assert over.event.t_ms >= 3_600_000, "a pause lasts an hour at most"
 
 
-async def test_a_session_outlives_a_daemon_that_is_killed(tmp_path: Path) -> None:
-    async with hosted_room(tmp_path / "a" / "h.db", keeps=True) as room:
+@pytest.mark.parametrize("model", ["alert", "infinitime"])
+async def test_a_session_outlives_a_daemon_that_is_killed(tmp_path: Path, model: str) -> None:
+    async with hosted_room(tmp_path / "a" / "h.db", model, keeps=True) as room:
         await playing(room, 15)
         shutil.copytree(tmp_path / "a", tmp_path / "b")  # as a kill leaves it
         step = (await room.driver.status()).step
-    async with hosted_room(tmp_path / "b" / "h.db", keeps=True) as room:
+    async with hosted_room(tmp_path / "b" / "h.db", model, keeps=True) as room:
         await back(room)
         assert await room.state() == "paused"
         status = await room.driver.status()
@@ -320,3 +330,17 @@ async def test_pairing_lets_it_be_felt_and_leaves_it_still() -> None:
 
     assert (paired.name, paired.address, paired.is_tenuto) == (NAME, tag.address, False)
     assert shown == [f"{NAME} has buzzed once just now"]
+
+
+def test_it_keeps_its_link_and_takes_no_slot_of_those_that_play_alone(tmp_path: Path) -> None:
+    config = Config(own=Folders(tmp_path, tmp_path))
+    rng = random.Random(1)
+    drivers = Drivers(
+        config, stack=AsyncExitStack(), keys=KeyStore(None), utc_ms=lambda: 0.0, rng=rng
+    )
+    address = "C1:00:00:00:00:01"
+    for model in registry.models().values():
+        if model.buzzes and "ble" in model.links:
+            wearable = Wearable(id="one", model=model.id, link="ble", address=address)
+            plays_alone = Capability.PLAYS_ALONE in model.capabilities
+            assert (drivers.slots(wearable) is not None) is plays_alone

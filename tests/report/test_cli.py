@@ -274,6 +274,8 @@ def test_erase_takes_all_that_tenuto_made_and_nothing_else(
     data = tmp_path / "data" / "tenuto"
     data.mkdir(parents=True)
     (data / "bonds.json").write_text("{}")
+    (data / "hosted" / "tag").mkdir(parents=True)
+    (data / "hosted" / "tag" / "journal").write_text("x")
     (database.parent / "history.db.damaged").write_text("x")
     (database.parent / "diary.txt").write_text("mine")
     assert tenuto("privacy", "erase")[0] == 2  # nobody to ask
@@ -283,7 +285,7 @@ def test_erase_takes_all_that_tenuto_made_and_nothing_else(
     assert code == 0
     assert str(database) in out
     assert [file.name for file in database.parent.iterdir()] == ["diary.txt"]
-    assert list(data.iterdir()) == []
+    assert [path for path in data.rglob("*") if path.is_file()] == []
     assert (tmp_path / "tenuto.toml").exists()
     assert "nothing to erase" in tenuto("privacy", "erase")[1]
 

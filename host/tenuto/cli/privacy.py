@@ -13,6 +13,7 @@ from cyclopts import App
 
 from tenuto.config import find_config
 from tenuto.errors import InputError
+from tenuto.state import player_store
 from tenuto.terminal.words import printable
 
 from .common import ConfigFile, confirmed
@@ -62,6 +63,10 @@ def kept(config: Config) -> list[Kept]:
         Kept("settings of wearables, what Home Assistant was told", config.state_path),
         Kept("pairings with wearables", config.own.data / "bonds.json"),
         Kept("keys of wearables", config.own.data / "keys.json"),
+        *(
+            Kept("what was played last on a device for which this computer plays", path)
+            for path in sorted((config.own.data / player_store.FOLDER).glob("*/*"))
+        ),
         Kept("which safety notes were shown", config.own.data / NOTE_SHOWN),
     ]
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+FOLDER = "hosted"
+"""In the user's data folder: a folder for each wearable, by its id."""
 BYTES_MAX = 1 << 20
 """A larger file is not one of these."""
 

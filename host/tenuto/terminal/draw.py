@@ -367,11 +367,9 @@ def _felt_line(felt: Felt, frame: Frame, width: int, *, newest: bool) -> Text:
 def draw_felt(
     pattern: tuple[tuple[int, int, int], ...] | None, ms_per_cell: int, *, plain: bool
 ) -> str:
-    """Draw how a cue feels; empty where that is not known, and `silent` where there is nothing."""
+    """Draw how a cue feels; empty where that is not known."""
     if pattern is None:
         return ""
-    if not pattern:
-        return "silent"
     blocks = haptics.ASCII_BLOCKS if plain else haptics.BLOCKS
     return haptics.draw(pattern, ms_per_cell, blocks)
 

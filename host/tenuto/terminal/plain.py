@@ -83,7 +83,10 @@ class LinesSink:
             case events.StepStarted():
                 return _step(screen.view, screen.held, event)
             case events.CueFired() if event.cue != _TICK:
-                felt = draw_felt(screen.cues[0].pattern, 100, plain=self._plain)
+                pattern = events.pattern_of(screen.view.plan, event.cue)
+                if pattern == ():
+                    return None
+                felt = draw_felt(pattern, 100, plain=self._plain)
                 return f"felt: {words.cue(event.cue):18} {felt}".rstrip()
             case events.Unfelt():
                 return f"not felt: {words.cue(event.cue)}"

@@ -145,10 +145,12 @@ class ScreenState:
         return summarize(self._events)
 
     def _feel(self, event: events.CueFired) -> None:
+        pattern = events.pattern_of(self.view.plan, event.cue)
+        if pattern == ():
+            return
         times = 1
         if self.cues and self.cues[0].cue == event.cue and self.cues[0].is_felt:
             times += self.cues.popleft().times
-        pattern = events.pattern_of(self.view.plan, event.cue)
         self.cues.appendleft(Felt(event.t_ms, event.cue, pattern, times))
 
     def _take_back(self, event: events.Unfelt) -> None:

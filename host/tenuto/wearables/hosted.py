@@ -24,7 +24,7 @@ from tenuto.links.registry import LINKS
 from tenuto.retry import describe_failure
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import Record
-from tenuto.state.player_store import PlayerStore
+from tenuto.state.player_store import FOLDER, PlayerStore
 from tenuto_core import vocab
 from tenuto_core.log import Log, unpack_record
 from tenuto_core.player import (
@@ -479,6 +479,6 @@ def _identity_of(identity: Identity, told: Told) -> Identity:
 
 def hosted(buzzer: Buzzer, wearable: Wearable, context: BuildContext) -> HostedDriver:
     """Return the driver of a configured wearable that can only buzz."""
-    folder = context.folder / "hosted" / wearable.id
+    folder = context.folder / FOLDER / wearable.id
     store = None if LINKS[wearable.link].is_simulated else PlayerStore(folder)
     return HostedDriver(buzzer, store, utc_ms=context.utc_ms)
