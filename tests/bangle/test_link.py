@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tenuto.config import Wearable
 from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import BleAdapter
 from tenuto.links.espruino import LINE_BYTES_MAX, PACKET_BYTES, EspruinoLink, as_line
 from tenuto.links.radios.adapters import radio_of
 from tenuto.simulator import World
+from tenuto.wearables import registry
 from tenuto_core import wire
 from tests.bangle.room import simulated_watch
 
@@ -29,8 +32,9 @@ XOFF_ABOVE_BYTES = 768
 class Ends:
     """A watch and a link to it."""
 
-    def __init__(self, watch: SimulatedBangle, link: EspruinoLink) -> None:
+    def __init__(self, watch: SimulatedBangle, link: EspruinoLink, adapter: BleAdapter) -> None:
         self.watch = watch
+        self.adapter = adapter
         self.link = link
         self.packets: list[bytes] = []
 
@@ -52,7 +56,7 @@ async def ends(**given: Any) -> AsyncIterator[Ends]:
         watch = await simulated_watch(world, lets_in=False, **given)
         adapter = BleAdapter(radio_of(await world.adapter()), name="simulated")
         link = EspruinoLink(adapter, watch.address)
-        yield Ends(watch, link)
+        yield Ends(watch, link, adapter)
         await link.disconnect()
         await adapter.close()
 
@@ -158,3 +162,26 @@ async def test_it_can_be_found_by_its_buzz() -> None:
         await found.link.alert()
         await asyncio.sleep(2)
         assert found.watch.motor.edges == [], "not by a host that has proven nothing"
+
+
+@pytest.mark.parametrize(
+    "programmable, passkey, is_shut",
+    [(True, None, False), (True, "123456", True), (False, None, True)],
+)
+async def test_a_watch_is_trusted_where_nobody_can_go_round_the_key(
+    programmable: bool, passkey: str | None, is_shut: bool
+) -> None:
+    async with ends() as found:
+        settings = json.dumps({"passkey": passkey} if passkey else {})
+        found.watch.js.evaluate(f"__files['setting.json']={json.dumps(settings)}")
+        found.watch.js.is_programmable = programmable
+        found.watch.js.load()
+        await found.connect()
+        assert found.link.is_shut is is_shut
+        wearable = Wearable(
+            id="watch", model="bangle", link="espruino", address=found.watch.address
+        )
+        await found.link.disconnect()
+        check = registry.find("bangle").check
+        assert check is not None
+        assert (await check(wearable, lambda _: found.adapter)).is_trusted is is_shut

@@ -124,12 +124,12 @@ def _report(paired: Paired, known: Wearable | None) -> Iterator[str]:
     elif paired.model is not None:
         yield from _lines(paired)
     if paired.model is not None:
-        yield from _cautions(registry.find(paired.model))
+        yield from _cautions(registry.find(paired.model), is_trusted=paired.is_trusted)
 
 
-def _cautions(model: Model) -> Iterator[str]:
+def _cautions(model: Model, *, is_trusted: bool | None) -> Iterator[str]:
     """Say what its user has to know of a model."""
-    if model.distrust is not None:
+    if model.distrust is not None and not is_trusted:
         yield model.distrust[0].upper() + model.distrust[1:] + "."
     yield from model.notes
 

@@ -25,6 +25,7 @@ from tenuto.mqtt.broker_check import probe
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import AGE_MAX_S
 from tenuto.wearables import registry
+from tenuto.wearables.model import Reached
 
 from .context import Finding, Level
 
@@ -385,14 +386,15 @@ async def _reach(wearable: Wearable, radios: Mapping[str | None, BleAdapter]) ->
     try:
         async with asyncio.timeout(REACH_TIMEOUT_S):
             if model.check is None:
-                version = await _ask_firmware(wearable, radios[wearable.adapter])
+                firmware = await _ask_firmware(wearable, radios[wearable.adapter])
+                reached = Reached(firmware)
             else:
-                version = await model.check(wearable, radios.__getitem__)
+                reached = await model.check(wearable, radios.__getitem__)
     except LinkError as error:
         return _unreached(name, error.reason, str(error))
     except TimeoutError:
         return _unreached(name, LinkReason.TIMEOUT, "is it on, charged and near?")
-    return _firmware(name, model, version, "")
+    return _firmware(name, model, reached, "")
 
 
 def _unreached(name: str, reason: object, advice: str) -> _Found:
@@ -431,18 +433,22 @@ def _told(told: Mapping[str, Any], config: Config) -> _Found:
     battery = told.get("battery_pct")
     version = told.get("firmware")
     charge = "" if battery is None else f", battery {battery} %"
-    return _firmware(name, model, None if version is None else str(version), charge)
+    return _firmware(name, model, Reached(None if version is None else str(version)), charge)
 
 
-def _firmware(name: str, model: Model, version: str | None, more: str) -> _Found:
-    newest = model.newest_firmware()
+def _firmware(name: str, model: Model, reached: Reached, more: str) -> _Found:
+    version, newest = reached.firmware, model.newest_firmware()
     if version is not None and newest is not None and _numbers(version) < _numbers(newest):
         return _warning(
             f"{name}: firmware {version}, this program brings {newest}{more}",
             "copy the new one to it: `tenuto firmware install`",
         )
     found = _ok(f"{name}: in reach, firmware {version or 'unknown'}{more}")
-    if model.distrust is not None:
+    if reached.is_trusted is False:
+        found += _warning(f"{name}: somebody near could have it obey them", str(model.distrust))
+    elif reached.is_trusted:
+        found += _ok(f"{name}: it obeys only computers that have a key of it")
+    elif model.distrust is not None:
         found += _ok(f"{name}: {model.distrust}")
     for note in model.notes:
         found += _ok(f"{name}: {note}")

@@ -13,6 +13,7 @@ import base64
 import binascii
 import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
@@ -55,6 +56,11 @@ WRITE_TIMEOUT_S = 5.0
 GREETINGS = 4
 GREET_EVERY_S = 1.5
 _INTERRUPT, _WHO = b"\x03", b"\x05"
+_PASSKEY = b"=passkey "
+_PASSKEY_ASKED = (
+    b'\x10Bluetooth.println("=passkey "+'
+    b'((require("Storage").readJSON("setting.json",1)||{}).passkey?1:0))\n'
+)
 _XON, _XOFF = 0x11, 0x13
 _ESCAPES = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x09\x0b\x0c\x0e-\x1a\x1c-\x1f]")
 _VERSION = re.compile(rb"Espruino (\d+)v(\d+)(\S*) (\w+)")
@@ -80,12 +86,14 @@ class EspruinoConsole:
     Attributes:
         version: Such as `2v29.74`; None where the watch does not tell it.
         is_programmable: Whether it runs JavaScript of whoever is connected, known once connected.
+        has_passkey: Whether only who knows a number is connected, known where it is programmable.
     """
 
     def __init__(self, adapter: BleAdapter, address: str, *, by_hand: bool = False) -> None:
         self.address = address
         self.version: str | None = None
         self.is_programmable = False
+        self.has_passkey = False
         self.may_bond = True
         self.rssi_dbm: int | None = None
         self._adapter = adapter
@@ -97,6 +105,11 @@ class EspruinoConsole:
         self._turn = asyncio.Lock()
         self._on_line: Callable[[bytes], None] = lambda _line: None
         self._told = asyncio.Event()
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody can go round the key that the app asks for."""
+        return self.has_passkey or not self.is_programmable
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +165,7 @@ class EspruinoConsole:
         self._held.clear()
         self._may_send.set()
         self._told.clear()
-        self.version, self.is_programmable = None, False
+        self.version, self.is_programmable, self.has_passkey = None, False, False
         self._on_line = on_line
         try:
             await subscribe(client, outlet, self._take, "subscribing")
@@ -173,6 +186,11 @@ class EspruinoConsole:
         except TimeoutError:
             return  # its console takes nothing but what is for apps
         self._check_version()
+        self._told.clear()
+        await self.write(_PASSKEY_ASKED)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GREET_EVERY_S):
+                await self._told.wait()
 
     def _check_version(self) -> None:
         version = self.version or ""
@@ -233,6 +251,9 @@ class EspruinoConsole:
                 self.version = f"{int(major)}v{int(minor)}{more.decode('ascii', 'replace')}"
                 self.is_programmable = True
                 self._told.set()
+            elif bare.startswith(_PASSKEY):
+                self.has_passkey = bare != _PASSKEY + b"0"
+                self._told.set()
             elif bare:
                 self._on_line(bare)
 
@@ -272,6 +293,11 @@ class EspruinoLink:
     def is_programmable(self) -> bool:
         """Whether the watch runs JavaScript of whoever is connected."""
         return self._console.is_programmable
+
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody can go round the key that the app asks for."""
+        return self._console.is_shut
 
     @property
     def rssi_dbm(self) -> int | None:

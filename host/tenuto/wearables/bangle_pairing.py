@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
 from tenuto.links.espruino import EspruinoConsole, EspruinoLink
 
 from .band_pairing import pair_by
+from .model import Reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +34,7 @@ async def pair_over_air(
     """Hand a key to Tenuto's app on a watch.
 
     Args:
-        show: Tells the person what to do, and what the watch lets others do.
+        show: Tells the person what to do.
 
     Raises:
         LinkError: it did not work; NOT_PAIRED if the gesture was not made.
@@ -41,26 +43,18 @@ async def pair_over_air(
         raise InputError("it has no address")
     link = EspruinoLink(adapter, target.address, by_hand=True)
     paired = await pair_by(link, target, adapter, store, show, model=MODEL_ID, gesture=GESTURE)
-    if link.is_programmable:
-        show(
-            f"{target.address} runs JavaScript of whoever connects to it, and that can go round "
-            "the key: on the watch, set Settings, Bluetooth, Passkey, or at least Programmable to "
-            "off"
-        )
-    return paired
+    return replace(paired, is_trusted=link.is_shut)
 
 
-async def ask_version(
-    wearable: Wearable, adapter: Callable[[str | None], BleAdapter]
-) -> str | None:
-    """Connect and ask for the version of Espruino; None where the watch does not tell it.
+async def reach(wearable: Wearable, adapter: Callable[[str | None], BleAdapter]) -> Reached:
+    """Connect, and ask for the version of Espruino and who else gets in.
 
     Raises:
         LinkError: It is not in reach, or too old.
     """
     if wearable.address is None:
-        return None
+        raise InputError(f"wearable {wearable.id!r} has no address")
     console = EspruinoConsole(adapter(wearable.adapter), wearable.address)
     await console.open(lambda _line: None, lambda: None)
     await console.close()
-    return console.version
+    return Reached(console.version, console.is_shut)

@@ -97,6 +97,20 @@ class SimulatedDevice(Protocol):
         """Switch it off; nothing if it is off."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A wearable that was reached for `tenuto doctor`.
+
+    Attributes:
+        firmware: Its version, None where it does not tell.
+        is_trusted: Whether it obeys only hosts that have proven a key to it, None where its model
+            says so of all.
+    """
+
+    firmware: str | None
+    is_trusted: bool | None = None
+
+
 class PairByCable(Protocol):
     """How a model is paired with by cable."""
 
@@ -140,8 +154,8 @@ class Model:
         pair: Pairs over the air where that takes more than a bond: with the device that is meant,
             by an adapter, with the keys of this host; its last argument tells the person something.
         pair_by_cable: Pairs by cable where there is such a way.
-        check: Reaches a wearable for `tenuto doctor` and returns the version of its firmware, None
-            if it does not tell; where None, it is reached as any device by Bluetooth.
+        check: Reaches a wearable for `tenuto doctor`; where None, it is reached as any device by
+            Bluetooth.
         newest_firmware: Returns the version of its firmware that came with this program, None
             where its firmware is not ours.
         app: The folder in `firmware` of our app that goes onto it, None where there is none.
@@ -173,9 +187,9 @@ class Model:
         Callable[[Target, BleAdapter, KeyStore, Callable[[str], None]], Awaitable[Paired]] | None
     ) = None
     pair_by_cable: PairByCable | None = None
-    check: (
-        Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[str | None]] | None
-    ) = None
+    check: Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[Reached]] | None = (
+        None
+    )
     check_sensor: (
         Callable[[Wearable, Callable[[str | None], BleAdapter]], Awaitable[SensorStatus]] | None
     ) = None

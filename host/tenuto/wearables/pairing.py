@@ -35,6 +35,8 @@ class Paired:
         is_tenuto: Whether it speaks Tenuto's protocol.
         is_new: Whether it got a key just now; over the air it keeps one that is good.
         is_only: Whether it has forgotten the keys of all other computers.
+        is_trusted: Whether it obeys only computers that have proven a key to it, None where its
+            model says so of all.
     """
 
     address: str | None
@@ -45,6 +47,7 @@ class Paired:
     is_tenuto: bool = True
     is_new: bool = False
     is_only: bool = False
+    is_trusted: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
     from tenuto.wearables.band import BandDriver
-    from tenuto.wearables.model import BuildContext
+    from tenuto.wearables.model import BuildContext, Reached
     from tenuto.wearables.pairing import Paired, Target
 
 _OPEN = (
@@ -61,10 +61,10 @@ async def _pair(
     return await pair_over_air(target, adapter, keys, show)
 
 
-async def _check(wearable: Wearable, adapter: Callable[[str | None], BleAdapter]) -> str | None:
-    from tenuto.wearables.bangle_pairing import ask_version  # noqa: PLC0415 - rows load little
+async def _check(wearable: Wearable, adapter: Callable[[str | None], BleAdapter]) -> Reached:
+    from tenuto.wearables.bangle_pairing import reach  # noqa: PLC0415 - rows load little
 
-    return await ask_version(wearable, adapter)
+    return await reach(wearable, adapter)
 
 
 MODEL = Model(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tenuto.routines.feel import Feel
 from tenuto.toml.rules import Text, Whole
 from tenuto.toml.tables import key
-from tenuto.wearables.model import Capability, Model
+from tenuto.wearables.model import Capability, Model, Reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,13 +86,13 @@ async def _build(wearable: Wearable, context: BuildContext) -> HostedDriver:
     return hosted(_buzzer(wearable), wearable, context)
 
 
-async def _check(wearable: Wearable, _adapter: Callable[[str | None], BleAdapter]) -> str | None:
+async def _check(wearable: Wearable, _adapter: Callable[[str | None], BleAdapter]) -> Reached:
     buzzer = _buzzer(wearable)
     try:
         await buzzer.connect(lambda: None, lambda _: None, lambda _: None)
     finally:
         await buzzer.disconnect()
-    return None
+    return Reached(firmware=None)
 
 
 MODEL = Model(
