@@ -183,6 +183,51 @@ def test_the_readme_names_the_two_commands() -> None:
     assert "make test" in readme
 
 
+# What reads only what comes along with Tenuto, or what it has just written to a board.
+READS_ITS_OWN = {
+    "cli/firmware.py",
+    "flashing/drive.py",
+    "flashing/libraries.py",
+    "flashing/watch_app.py",
+    "history/schema.py",
+    "shipped.py",
+    "simulator/bangle.py",
+    "simulator/espruino.py",
+    "web/server.py",
+}
+OPENS = {"open", "read_bytes", "read_text"}
+
+
+def test_files_from_outside_are_read_in_one_place() -> None:
+    """`tenuto.files` waits for no pipe and reads nothing without end; see there."""
+    found = set()
+    for path in python_files(ROOT / "host" / "tenuto"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(node, ast.Call):
+                continue
+            what = node.func
+            by_name = isinstance(what, ast.Name) and what.id == "open"
+            of_path = (
+                isinstance(what, ast.Attribute)
+                and what.attr in OPENS
+                and not (isinstance(what.value, ast.Name) and what.value.id in ("files", "os"))
+                # Others open too: links, screens, sinks. A file is opened with a mode or encoding.
+                and (what.attr != "open" or _is_of_file(node))
+            )
+            if by_name or of_path:
+                found.add(path.relative_to(ROOT / "host" / "tenuto").as_posix())
+
+    assert found - {"files.py"} == READS_ITS_OWN
+
+
+def _is_of_file(call: ast.Call) -> bool:
+    modes = [one.value for one in call.args if isinstance(one, ast.Constant)]
+    named = {one.arg for one in call.keywords}
+    return bool(named & {"encoding", "mode"}) or any(
+        mode in ("r", "rb", "w", "wb") for mode in modes
+    )
+
+
 def test_the_map_shows_the_rooms_as_the_import_contract_has_them() -> None:
     configuration = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     layers = configuration["tool"]["importlinter"]["contracts"][0]["layers"]

@@ -8,13 +8,12 @@ import logging
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError, TenutoError
-from tenuto.event_loops import HostTime, aside, real_s
+from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.links.registry import LINKS
-from tenuto.routines.library import Library
 from tenuto.sessions.device import device_of
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
@@ -31,6 +30,7 @@ from .mqtt_service import MqttService
 from .page_service import PageService
 from .reload import changes
 from .sinks import SINKS, SinkContext, queue_for
+from .user_files import UserFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tenuto.config import Config, Wearable
     from tenuto.routines.adjust import Adjustment
     from tenuto.routines.compile import CompiledPlan
+    from tenuto.routines.library import Library
     from tenuto.routines.routine import Routine
     from tenuto.wearables.supervisor import Supervisor
     from tenuto.wearables.surroundings import LinkState
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-FILES_TIMEOUT_S = 5.0
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +79,7 @@ class Host:
         self.setting = setting
         self.config = setting.config
         self.time = HostTime(setting.speed)
-        self.library = Library.of(setting.config)
-        self._routine_labels: dict[str, str] | None = None
+        self.files = UserFiles(setting.config)
         self.hub: Hub
         self.commands: Commands
         self.store: Store
@@ -105,11 +102,9 @@ class Host:
         return self.hub.supervisors if hasattr(self, "hub") else {}
 
     @property
-    def routine_labels(self) -> Mapping[str, str]:
-        """What people are shown for each routine; read when it is first asked for."""
-        if self._routine_labels is None:
-            self._routine_labels = self.library.labels()
-        return self._routine_labels
+    def library(self) -> Library:
+        """The routines and the vocabulary of the present configuration."""
+        return self.files.library
 
     # --- building
 
@@ -210,12 +205,7 @@ class Host:
         default = self.config.routine_for(self.config.wearable(wearable_id))
         name = routine or liked.routine or default
 
-        def read() -> CompiledPlan:
-            if self._routine_labels is not None:
-                self._routine_labels = self.library.labels()  # a file may be new
-            return self.compile(wearable_id, self.library.routine(name))
-
-        return await _from_files(read)
+        return await self.files.read(lambda: self.compile(wearable_id, self.library.routine(name)))
 
     # --- for operations
 
@@ -258,12 +248,11 @@ class Host:
             try:
                 if self.setting.reread is None:
                     return ["this configuration cannot be read again"]
-                reread = self.setting.reread
-                new, library, labels = await _from_files(lambda: _with_library(reread()))
+                new = await self.files.reread(self.setting.reread)
             except InputError as error:
                 return [*str(error).splitlines(), "so the configuration stays as it was"]
             found = changes(self.config, new)
-            self.config, self.library, self._routine_labels = new, library, labels
+            self.config = new
             again = {wearable.id for wearable in found.changed}
             for name in (*found.removed, *again):
                 await self.hub.remove(name)
@@ -310,28 +299,6 @@ class Host:
             if was_running and ended and not task.cancelled() and task.exception() is not None:
                 # On Python 3.11 an error that comes with a cancellation takes its place.
                 _log.error("a fault of Tenuto's own, on leaving", exc_info=task.exception())
-
-
-def _with_library(config: Config) -> tuple[Config, Library, dict[str, str]]:
-    """Return a configuration with its library, whose vocabulary is right, and all routines."""
-    library = Library.of(config)
-    library.vocabulary()
-    return config, library, library.labels()
-
-
-async def _from_files(read: Callable[[], _T]) -> _T:
-    """Read files of the user's without standing still where their disk does.
-
-    Raises:
-        InputError: They are wrong, or do not come.
-    """
-    try:
-        return await aside(read, name="tenuto-files", timeout_s=FILES_TIMEOUT_S)
-    except TimeoutError:
-        raise InputError(
-            f"the files of the configuration or of the routines were not read within "
-            f"{FILES_TIMEOUT_S:.0f} s; is their folder on a network that is away?"
-        ) from None
 
 
 def resolved(config: Config) -> str | None:

@@ -53,6 +53,7 @@ class MqttService:
         setting, config = self._host.setting, self._host.config
         if config.mqtt.is_off or (math.isinf(setting.speed) and not setting.mqtt):
             return
+        await self._host.files.look()  # they are announced
         if config.mqtt.is_embedded:
             from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
 
@@ -80,7 +81,7 @@ class MqttService:
         is_whole = {one.id for one in wearables} == {one.id for one in host.config.wearables}
         home_assistant = HomeAssistant(
             known=host.settings,
-            routines=lambda: list(host.routine_labels.values()),
+            routines=lambda: list(host.files.labels.values()),
             prefix=mqtt.discovery_prefix,
             announce=mqtt.discovery,
         )
@@ -137,7 +138,7 @@ class MqttService:
         self.bridge.announce_anew()
 
     def _routine_label(self, wearable: str, name: str | None) -> str:
-        config, labels = self._host.config, self._host.routine_labels
+        config, labels = self._host.config, self._host.files.labels
         name = name or config.routine_for(config.wearable(wearable))
         return labels.get(name, name)
 

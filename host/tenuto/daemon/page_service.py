@@ -98,6 +98,7 @@ class PageService:
             loop, name = asyncio.get_running_loop(), "tenuto.web.server"
             # In a thread: it takes some hundred ms, and the cues of simulated wearables wait here.
             module = await loop.run_in_executor(None, importlib.import_module, name)
+            await self._host.files.look()
             async with module.PageServer(_Behind(self._host), listening, access) as server:
                 await self._follow(server.live)
         except Exception as error:  # noqa: BLE001 - the page must not end the daemon
@@ -169,6 +170,13 @@ class _Behind:
     @property
     def library(self) -> Library:
         return self._host.library
+
+    @property
+    def routine_labels(self) -> Mapping[str, str]:
+        return self._host.files.labels
+
+    async def look(self) -> None:
+        await self._host.files.look()
 
     @property
     def speed(self) -> float:

@@ -49,8 +49,16 @@ class Backend(Protocol):
 
     @property
     def library(self) -> Library:
-        """The routines; a reload brings another one."""
+        """The routines; a reload brings another one. To be read off the event loop."""
         ...
+
+    @property
+    def routine_labels(self) -> Mapping[str, str]:
+        """What people are shown for each routine, by its name, as of the last `look`."""
+        ...
+
+    async def look(self) -> None:
+        """Look which routines there are."""
 
     @property
     def speed(self) -> float:

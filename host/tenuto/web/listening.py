@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.control.server import bind_private
 from tenuto.errors import InputError
-from tenuto.files import write_private
+from tenuto.files import read, write_private
 
 from .access import SECRET_BYTES, Access
 
@@ -105,7 +105,7 @@ def make_access(data: Path, draw: Callable[[int], int] = secrets.randbelow) -> A
     """
     path = data / SECRET
     try:
-        secret = path.read_bytes()
+        secret = read(path)
     except OSError:
         secret = b""
     if len(secret) != SECRET_BYTES:

@@ -58,7 +58,7 @@ def card(backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor
     shown = known.get(wearable_id) or Shown()
     view, state = shown.view, backend.wearable(wearable_id)
     person = config.person(wearable.person)
-    names = backend.library.labels()
+    names = backend.routine_labels
     return render(
         "wearable.html",
         id=wearable_id,
@@ -147,6 +147,7 @@ def _utc(moment: Moment | None) -> int | str:
 async def _now(request: web.Request) -> web.Response:
     backend, live = backend_of(request), request.app[LIVE]
     visitor = visitor_of(request)
+    await backend.look()
     cards = [
         (one.id, card(backend, live.shown, one.id, visitor)) for one in backend.config.wearables
     ]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
+from tenuto.errors import InputError
+from tenuto.event_loops import aside
+
 from .backend import Backend
 from .guard import VISITOR, message, root_of
 from .jobs import Jobs
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from .access import Visitor
 
 T = TypeVar("T")
+
+WORK_TIMEOUT_S = 30.0
 
 BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
@@ -94,5 +99,15 @@ async def call(request: web.Request, operation: str, asked: Mapping[str, Any]) -
 
 
 async def off_loop(work: Callable[[], T]) -> T:
-    """Do something that reads files, or takes long, beside the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+    """Do something that reads files, or takes long, beside the event loop.
+
+    Raises:
+        InputError: It took too long, as files do on a network that is away.
+    """
+    try:
+        return await aside(work, name="tenuto-page", timeout_s=WORK_TIMEOUT_S)
+    except TimeoutError:
+        raise InputError(
+            f"this took longer than {WORK_TIMEOUT_S:.0f} s; are your files on a network that is"
+            " away?"
+        ) from None

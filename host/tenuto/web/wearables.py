@@ -16,7 +16,7 @@ from tenuto.wearables import registry
 from tenuto.wearables.pairing import Forgotten, Paired
 
 from .config_text import add_table, remove_table
-from .page import JOBS, LIVE, backend_of, call, page, told, visitor_of
+from .page import JOBS, LIVE, backend_of, call, off_loop, page, told, visitor_of
 from .render import render
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def only_owner(request: web.Request) -> None:
 
 async def _list(request: web.Request) -> web.Response:
     backend = backend_of(request)
+    await backend.look()
     rows = []
     for wearable in backend.config.wearables:
         model = registry.of(wearable)
@@ -75,7 +76,7 @@ async def _list(request: web.Request) -> web.Response:
         "wearables",
         "Wearables",
         rows=rows,
-        routines=backend.library.names(),
+        routines=list(backend.routine_labels),
         strength_range=STRENGTH_PCT,
         hold_range=HOLD_PCT,
         is_owner=visitor_of(request).person is None,
@@ -204,12 +205,21 @@ def _path(config: Config) -> Path:
     return (config.file or config.own.config / "tenuto.toml").absolute()
 
 
-def _text(config: Config) -> str:
-    """Return the text of the configuration; empty where the built-in one holds."""
+async def _text(config: Config) -> str:
+    """Return the text of the configuration; empty where the built-in one holds.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    path = _path(config)
     try:
-        return files.read_text(_path(config), files.TEXT_BYTES_MAX)
+        return await off_loop(lambda: files.read_text(path, files.TEXT_BYTES_MAX))
     except FileNotFoundError:
         return ""
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
 async def _save(request: web.Request, text: str) -> list[str]:
@@ -228,7 +238,7 @@ async def _save(request: web.Request, text: str) -> list[str]:
 
     def write() -> None:
         with contextlib.suppress(FileNotFoundError):
-            files.write_private(path.with_name(f"{path.name}.bak"), path.read_bytes())
+            files.write_private(path.with_name(f"{path.name}.bak"), files.read(path))
         files.write_private(path, text)
 
     try:
@@ -261,7 +271,7 @@ class _Lines:
 
 async def _settings(request: web.Request) -> web.Response:
     only_owner(request)
-    return _settings_page(request, _text(backend_of(request).config), ())
+    return _settings_page(request, await _text(backend_of(request).config), ())
 
 
 def _settings_page(
@@ -322,7 +332,7 @@ async def _add(request: web.Request) -> web.Response:
         "link": next(iter(model.links), "ble"),
         "address": address,
     }
-    text = add_table(_text(backend.config), "wearable", values)
+    text = add_table(await _text(backend.config), "wearable", values)
     said = await _save(request, text)
     return told(request, "; ".join(said), to="wearables")
 
@@ -330,7 +340,9 @@ async def _add(request: web.Request) -> web.Response:
 async def _remove(request: web.Request) -> web.Response:
     only_owner(request)
     form = await request.post()
-    text = remove_table(_text(backend_of(request).config), "wearable", str(form.get("wearable")))
+    text = remove_table(
+        await _text(backend_of(request).config), "wearable", str(form.get("wearable"))
+    )
     return told(request, "; ".join(await _save(request, text)), to="wearables")
 
 
