@@ -49,6 +49,7 @@ class Device:
     Attributes:
         paired: whether BlueZ has a bond; knows_host: whether the band has it.
         accepts_bonds: whether it lets itself be paired.
+        bonds_in_vain: whether BlueZ says that a pairing worked, and no bond was made.
         in_reach: whether it is heard and can be connected to.
         is_steady: whether its signal is always the same, so that BlueZ tells of it once in a scan.
         is_cut_early: whether a band that has forgotten its bond is met as by a real kernel, which
@@ -66,6 +67,7 @@ class Device:
         self.paired = True
         self.knows_host = True
         self.accepts_bonds = True
+        self.bonds_in_vain = False
         self.in_reach = True
         self.is_steady = False
         self.is_cut_early = False
@@ -301,7 +303,7 @@ class FakeClient(BaseBleakClient):
     async def pair(self, *_args: Any, **_: Any) -> None:
         await asyncio.sleep(10 * LATENCY_S)
         self.air.meet("pair")
-        if self.device.paired:
+        if self.device.paired or self.device.bonds_in_vain:
             return
         if not self.device.accepts_bonds:
             raise dbus("org.bluez.Error.AuthenticationFailed", "Authentication Failed")

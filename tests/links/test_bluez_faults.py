@@ -379,6 +379,17 @@ async def test_a_bond_is_made_anew_once_and_not_again_and_again() -> None:
     assert air.count("unpair") == 1
 
 
+async def test_a_pairing_that_made_no_bond_is_not_told_as_a_bond_that_was_lost() -> None:
+    air = Air()
+    device = air.add()
+    device.paired, device.knows_host, device.bonds_in_vain = False, False, True
+    link = BleLink(BleAdapter(air.radio()), device.address)
+    with pytest.raises(LinkError, match="no bond") as caught:
+        await link.connect(lambda _packet: None, lambda: None)
+    assert caught.value.reason is LinkReason.REFUSED
+    assert air.count("unpair") == 0
+
+
 def forgets(_air: Air, device: Device) -> None:
     """A band that has forgotten this computer, met by a real kernel."""
     device.knows_host = False

@@ -36,7 +36,8 @@ def run(
 ) -> int:
     """Play a routine once and show it live.
 
-    Ctrl-C stops it. A wearable that already plays something is joined, not disturbed.
+    Ctrl-C stops it. A wearable that already plays something is joined, not disturbed. One that is
+    not reached within a minute ends it with 1, and what stands in the way is shown meanwhile.
 
     Args:
         routine: a routine's name, or a file that ends in .toml; without it the default one

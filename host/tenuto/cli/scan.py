@@ -89,11 +89,20 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
         return 0
     if live is None and rows:
         tables.write(_table(rows, setting.config))
-    for line in _remarks(known, rows, everything=everything):
-        print(line)
-    for line in await _unheard(known, setting.config):
+    unheard = await _unheard(known, setting.config)
+    for line in (*_remarks(known, rows, everything=everything), *(unheard or _hints(rows))):
         print(line)
     return 0
+
+
+def _hints(rows: Sequence[object]) -> list[str]:
+    """Say what may help where nothing was heard, and nothing is configured that could be named."""
+    if rows:
+        return []
+    return [
+        "Is it on, charged and near?",
+        "What is connected to a phone or to another computer is not heard.",
+    ]
 
 
 async def _unheard(known: Mapping[str, Found], config: Config) -> list[str]:
@@ -177,8 +186,7 @@ def _remarks(
 ) -> list[str]:
     remarks = []
     if not rows:
-        remarks.append("Nothing that Tenuto can use was heard. Is it on, charged and near?")
-        remarks.append("A device that is connected to a phone or to a computer is not heard.")
+        remarks.append("Nothing that Tenuto can use was heard.")
     others = len(known) - len(rows)
     if others and not everything:
         remarks.append(f"{others} other devices were heard; --all lists them.")

@@ -707,6 +707,13 @@ async def secure(
                 await _pair(client, limit_s)
                 await _read_info(client, GATT_TIMEOUT_S)
                 return
+            if error.reason is LinkReason.NOT_PAIRED and bonded is False:
+                # Seen where the system cannot encrypt: it calls the device paired at once.
+                raise LinkError(
+                    LinkReason.REFUSED,
+                    f"pairing with {client.address} made no bond that it accepts: make it ready "
+                    "for pairing and try again; if it stays so, restart Bluetooth on this computer",
+                ) from error
             if error.reason is LinkReason.NOT_PAIRED:
                 raise LinkError(
                     LinkReason.BOND_LOST,
