@@ -190,3 +190,19 @@ async def test_objects_that_are_gone_under_a_link_are_a_link_that_is_lost(
     assert caught.value.reason is LinkReason.LOST
     assert len(str(caught.value).splitlines()) == 1
     await link.disconnect()
+
+
+async def test_two_adapters_hear_of_the_same_end(
+    bluez: FakeBlueZ, radio: BleAdapter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    second = open_adapter("hci0", tmp_path / "bonds.json")
+    for one in (radio, second):
+        await one.find(is_band(), "the band")
+    await bluez.die()
+    for one in (radio, second):
+        with pytest.raises(LinkError) as caught:
+            await one.find(is_band(), "the band")
+        assert caught.value.reason is LinkReason.NO_SERVICE
+    await second.close()
+    assert "Traceback" not in caplog.text
+    assert not [one for one in caplog.records if one.name.startswith("dbus_fast")]

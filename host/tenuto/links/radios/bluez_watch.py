@@ -87,7 +87,8 @@ class BlueZWatch:
 
     async def close(self) -> None:
         """Watch no more."""
-        self._bus.disconnect()
+        if self._bus.connected:
+            self._bus.disconnect()
         # What broke the connection is raised here, and has been noticed.
         with suppress(Exception):
             async with asyncio.timeout(CALL_TIMEOUT_S):
@@ -108,5 +109,5 @@ class BlueZWatch:
         That ends its clients, and whoever waits for services.  It has no words for this.
         """
         bus = self._manager._bus  # noqa: SLF001
-        if bus is not None:
+        if bus is not None and bus.connected:  # the watch of another adapter may have been first
             bus.disconnect()
