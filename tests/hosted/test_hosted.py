@@ -17,8 +17,11 @@ from tenuto.config import Config, Folders, Wearable
 from tenuto.daemon.drivers import Drivers
 from tenuto.errors import LinkError, RefusedError
 from tenuto.history.summary import summarize
+from tenuto.history.timeline import account
 from tenuto.links.ble import BleAdapter
 from tenuto.links.radios.adapters import radio_of
+from tenuto.mqtt.topics import session_payload
+from tenuto.report.session_page import session_report
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import (
     CueFired,
@@ -33,6 +36,7 @@ from tenuto.sessions.events import (
     Unfelt,
     WearableRestarted,
 )
+from tenuto.sessions.view import SessionView
 from tenuto.simulator import World
 from tenuto.state.keys import KeyStore
 from tenuto.terminal import words
@@ -110,7 +114,6 @@ async def test_what_was_not_taken_is_never_told_as_felt(tmp_path: Path) -> None:
     """The link is dead for seconds before anybody knows."""
     async with hosted_room(tmp_path / "h.db") as room:
         await room.start()
-        plan = room.plan.plan
         await asyncio.sleep(2.5)
         before = sum(edge.on for edge in room.device.motor.edges)
         room.world.radio.silence(room.device.address, AWAY_S)
@@ -120,6 +123,8 @@ async def test_what_was_not_taken_is_never_told_as_felt(tmp_path: Path) -> None:
         await room.ask(Verb.RESUME)
         await room.seen.ended()
         told = await room.told()
+        (row,) = await room.store.sessions()
+        stored = await room.store.session(row.id)
 
     summary = summarize(told)
     # The cues of the holds that began while the device was away, and the attention of the pause.
@@ -127,7 +132,14 @@ async def test_what_was_not_taken_is_never_told_as_felt(tmp_path: Path) -> None:
     assert summary.cues > summary.unfelt
     text = "\n".join(words.summary(summary))
     assert f"{summary.unfelt} of {summary.cues} not felt" in text
-    assert plan.steps
+    view = SessionView()
+    for event in told:
+        view.apply(event, event.t_ms)
+    payload = session_payload(view)
+    assert (payload["cues_not_felt"], payload["cues"]) == (summary.unfelt, summary.cues)
+    assert stored is not None
+    page = session_report(account(stored)).html
+    assert f"of {summary.cues} cues: the device did not take them" in page
 
 
 async def test_a_cue_on_its_way_when_the_link_breaks_is_not_felt(tmp_path: Path) -> None:
