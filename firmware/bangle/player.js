@@ -196,6 +196,7 @@ function look(){
 function elapsed(t){return p.st==PAUSED?p.stop:p.st>=RUNNING?t-p.anc:0;}
 // Whether step n, begun at `at`, and what follows keep the motor within its budget in each minute.
 function room(n,at,t,sum,i,ms){
+ if(!sum&&!minute(t))return 1; // no minute of a plan by itself is too full: the host sees to that
  if(sum+minute(t)>MOST)return 0;
  for(var x,a,q,k;n<P.n&&at<t+MINUTE;n++,i=0,ms=-1){
   x=step(n);
