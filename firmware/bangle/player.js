@@ -96,6 +96,12 @@ function play(q,t){if(on)halt(t);Q=q;qi=0;left=3000;felt=1;bdue=q.length?t:undef
 function onMs(q,i){for(var s=0;i<q.length;i+=2)s+=q[i];return s;}
 function rest(){return bdue===undefined?0:onMs(Q,qi+on*2);}
 
+// What was replaced stays in the flash until it is compacted, which takes seconds: not in a session.
+function tidy(){
+ var f=S.getStats();
+ if(!p.st&&f.freeBytes<4e4&&f.trashBytes>4e4)S.compact();
+}
+
 // --- the plans: four places; in each file the plan's id, then its bytes, which are read in place
 var P,V;
 function file(i){return "tenuto.plan"+i;}
@@ -519,7 +525,7 @@ function answer(op,f,v,t){
    try{if(!S.write(file(i),S.read(UP)))r="\x0dthe watch has no room";}catch(e){r="\x0dthe watch has no room";}
    if(!r){id.order=id.order.filter(function(x){return x!=i;}).concat(i);choose(i);}
   }
-  S.erase(UP);
+  S.erase(UP);tidy();
   return r||"\0";
  case 19:
   k=find(a.substr(0,8));
@@ -641,5 +647,7 @@ if(id.boot===undefined||!count()){
   }
  }
 }
+j=undefined; // it has as much as all the rest
+tidy();
 tick();
 })();

@@ -28,7 +28,7 @@ BOOT, PLAYER, APP = (FILES[name] for name in (BOOT_FILE, PLAYER_FILE, APP_FILE))
 PLAN = Library().plan("lower-back")
 EACH_APP_BYTES_MAX = 1_000
 """Runs whenever any app of the watch is opened."""
-ALL_BYTES_MAX = 25_500
+ALL_BYTES_MAX = 26_000
 START = wire.encode(wire.COMMAND, 1, vocab.START, 1, PLAN.plan_id, 0)
 
 
@@ -210,6 +210,20 @@ def test_a_full_store_costs_no_cue_and_no_record(when: str) -> None:
     assert records[-1][1] == vocab.HEART or vocab.SESSION_ENDED in {r[1] for r in records}
     cues = [record for record in records if record[1] == vocab.CUE]
     assert len(cues) == sum(len(PLAN.plan.step(n).cues) for n in range(PLAN.plan.steps))
+
+
+@pytest.mark.parametrize("when", ["idle", "in a session"])
+def test_the_storage_is_tidied_between_sessions_only(when: str) -> None:
+    """It takes seconds on a watch, in which no cue would come."""
+    watch = Watch(1)
+    upload(watch)
+    if when == "in a session":
+        watch.ask(START)
+        watch.js.advance(10_000)
+    watch.js.evaluate("__freeBytes=30000;__trashBytes=50000")
+    watch.js.load()
+    watch.js.evaluate(OPEN)
+    assert watch.js.evaluate("__compactions") == (1 if when == "idle" else 0)
 
 
 def test_a_torn_upload_leaves_the_plan_that_was_there() -> None:

@@ -7,7 +7,7 @@ var __wall = 0; // what the wall clock is ahead of that, in ms
 var __timers = [], __timerId = 0, __pinWrites = [], __motor = 0;
 var __console = "", __edges = [], __load, __line = "", __isProgrammable = true;
 var __handlers = {}, __watch, __connected = false, __address = "c0:00:00:00:00:01";
-var __files = {}, __freeBytes = 4e6, __hrm = {}, __lock = false;
+var __files = {}, __freeBytes = 4e6, __trashBytes = 0, __compactions = 0, __hrm = {}, __lock = false;
 
 // --- time and timers
 function getTime() { return (__t + __wall) / 1000; }
@@ -123,7 +123,12 @@ var __storage = {
     try { return JSON.parse(__files[name]); } catch (e) { return undefined; }
   },
   writeJSON: function (name, x) { return __storage.write(name, JSON.stringify(x)); },
-  erase: function (name) { delete __files[name]; },
+  erase: function (name) {
+    if (__files[name] !== undefined) __trashBytes += __files[name].length + 32;
+    delete __files[name];
+  },
+  getStats: function () { return { freeBytes: __freeBytes, trashBytes: __trashBytes }; },
+  compact: function () { __freeBytes += __trashBytes; __trashBytes = 0; __compactions++; },
   list: function () { return Object.keys(__files); },
   getFree: function () { return __freeBytes; },
   write: function (name, data, offset, size) {
@@ -132,7 +137,9 @@ var __storage = {
     var old = __files[name], at = offset || 0, i;
     if (!at && (old === undefined || old.length != size)) {
       size = size || data.length;
-      if (size > __freeBytes) return false;
+      if (size + 32 > __freeBytes) __storage.compact();
+      if (size + 32 > __freeBytes) return false;
+      __storage.erase(name);
       __freeBytes -= size + 32;
       old = __files[name] = "\xff".repeat(size);
     }

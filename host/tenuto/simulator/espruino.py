@@ -51,6 +51,7 @@ class Espruino:
         free_bytes: Room in its flash for new files.
 
     Attributes:
+        trash_bytes: What in its flash was replaced or erased, and is free after a compaction.
         edges: What the motor did: (ms since the power came, on or off).
         console: What it has printed and nobody has taken yet.
         now_ms: How long it has power.
@@ -66,6 +67,7 @@ class Espruino:
     free_bytes: int = FREE_BYTES
     edges: list[tuple[float, bool]] = field(default_factory=list, init=False)
     console: str = field(default="", init=False)
+    trash_bytes: int = field(default=0, init=False)
     due_ms: float = field(default=0.0, init=False)
     is_connected: bool = field(default=False, init=False)
     loads: int = field(default=0, init=False)
@@ -91,6 +93,7 @@ class Espruino:
             "__connected": self.is_connected,
             "__isProgrammable": self.is_programmable,
             "__freeBytes": self.free_bytes,
+            "__trashBytes": self.trash_bytes,
         }
         js.eval(f"Object.assign(globalThis,{json.dumps(given)})")
         self.loads += 1
@@ -133,7 +136,9 @@ class Espruino:
 
     def _keep(self) -> None:
         self.files = json.loads(self._js.eval("JSON.stringify(__files)"))
-        self.free_bytes = self._js.eval("__freeBytes")
+        self.free_bytes, self.trash_bytes = (
+            self._js.eval(f"__{what}Bytes") for what in ("free", "trash")
+        )
 
     # --- the world
 
