@@ -39,6 +39,8 @@ def describe(plan: Plan) -> dict:
                 "phase": plan.phase_name(step.phase),
             }
         )
+        if step.is_open:  # a key that the plans of before do not have
+            steps[number]["open"] = True
     return {
         "name": plan.name,
         "exercises": [plan.exercise_name(number) for number in range(plan.exercises)],

@@ -11,6 +11,7 @@ from base64 import b64encode
 from hashlib import sha256
 
 from tenuto.links.scan import TENUTO
+from tenuto.routines.sharing import shared
 from tenuto.sessions.heart import Measurement
 from tenuto.shipped import shipped
 from tenuto_core import cobs, vocab, wire
@@ -159,6 +160,7 @@ def seeds(name: str) -> list[bytes]:
         ],
         "stream": [joined([cobs.pack(frame) for frame in logs[:3]])],
         "routine": [_ROUTINE, *_shipped("routines/*.toml")],
+        "word": [shared(data).encode() for data in _shipped("routines/*.toml")],
         "haptics": _shipped("haptics.toml"),
         "config": [_CONFIG, *_shipped("tenuto.toml")],
         "imports": [_exported()],

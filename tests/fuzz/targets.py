@@ -36,6 +36,7 @@ from tenuto.mqtt.topics import BadCommandError, Topics, parse_command, parse_set
 from tenuto.routines import haptics as vocabulary, routine as routines
 from tenuto.routines.compile import compile_routine
 from tenuto.routines.library import Library
+from tenuto.routines.sharing import shared, unshared
 from tenuto.sessions.commands import Answer, Command, Preference, Verb
 from tenuto.sessions.events import Record, SessionKey
 from tenuto.sessions.heart import Measurement
@@ -512,6 +513,16 @@ def routine(data: bytes) -> None:
     assert len(compiled.data) <= MAX_BYTES
 
 
+def word(data: bytes) -> None:
+    """A shared routine as it is pasted."""
+    try:
+        found = unshared(data.decode(errors="replace"))
+    except InputError as error:
+        said(error)
+        return
+    assert unshared(shared(found))
+
+
 def haptics(data: bytes) -> None:
     """A vocabulary."""
     try:
@@ -652,6 +663,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         advertisements,
         stream,
         routine,
+        word,
         haptics,
         config,
         imports,
