@@ -83,6 +83,7 @@ async def second_run(
     async with recorded(address, said) as (bridge, board):
         for number, entry in enumerate(entries):
             if number == link_up_before:
+                bridge.wearable_plays("wrist", entries[-1].session)
                 bridge.wearable_online("wrist", online=True)
             await bridge.handle([entry])
             await bridge._outgoing.wait_until_sent()
@@ -155,6 +156,37 @@ async def test_a_restarted_daemon_declares_nothing_current_that_a_killed_one_lef
             await board.until(is_online)
             assert board.now[LINK] == "offline"
             assert board.json(SESSION)["state"] is None
+
+
+async def test_a_session_that_began_out_of_reach_is_not_taken_for_the_one_before(
+    address: BrokerAddress,
+) -> None:
+    """The link is told at once, and what was logged meanwhile comes after that."""
+    said: list[Message] = []
+    band = Band()
+    async with recorded(address, said) as (bridge, board):
+        bridge.wearable_idle("wrist")
+        bridge.wearable_online("wrist", online=True)
+        for command, ms in ((vocab.START, READY_MS), (vocab.STOP, 60_000), (vocab.START, READY_MS)):
+            band.do(command)
+            band.pass_ms(ms)
+        entries = band.entries()
+        began = next(n for n, entry in enumerate(entries) if entry.event.name == "session_ended")
+        await bridge.handle(entries[:began])
+        await board.until(
+            lambda d: d.now[LINK] == "online" and d.json(SESSION)["state"] == "playing"
+        )
+        bridge.wearable_online("wrist", online=False)
+        await board.until(lambda d: d.now[LINK] == "offline")
+        bridge.wearable_plays("wrist", entries[-1].session)
+        bridge.wearable_online("wrist", online=True)
+        for entry in entries[began:]:
+            await bridge.handle([entry])
+            await bridge._outgoing.wait_until_sent()
+        await board.until(lambda d: d.json(SESSION)["state"] == "playing")
+    states = list(HomeAssistant().states(said))
+    after = states[states.index("on") :]
+    assert set(after) == {"on", "unavailable", "unknown"}, states
 
 
 async def test_a_session_that_goes_on_is_never_taken_for_over(address: BrokerAddress) -> None:

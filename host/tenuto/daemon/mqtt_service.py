@@ -151,8 +151,11 @@ class MqttService:
         """Say that the link of a wearable came or went."""
         supervisor = self._host.supervisors.get(wearable)
         if self.bridge is not None:
-            if state is LinkState.UP and supervisor is not None and supervisor.is_idle:
-                self.bridge.wearable_idle(wearable)
+            if state is LinkState.UP and supervisor is not None:
+                if supervisor.present is not None:
+                    self.bridge.wearable_plays(wearable, supervisor.present)
+                elif supervisor.is_idle:
+                    self.bridge.wearable_idle(wearable)
             self.bridge.wearable_online(wearable, state is LinkState.UP)
         if self.state_topics is not None and supervisor is not None:
             self.state_topics.say_device(wearable)

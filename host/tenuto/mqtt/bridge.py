@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DRAIN_S = 1.0
-_LAST_WORDS = (events.WearableRestarted, events.SessionEnded)
 _SUBSCRIPTION_FAILED = 128
 
 
@@ -120,6 +119,7 @@ class Bridge:
         self._views: dict[str, SessionView] = {}
         self._shown: dict[str, SessionKey] = {}
         self._idle: set[str] = set()
+        self._awaited: dict[str, SessionKey] = {}
         self._helpers: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -229,6 +229,7 @@ class Bridge:
             del self._views[gone]
             self._shown.pop(gone, None)
             self._idle.discard(gone)
+            self._awaited.pop(gone, None)
             self._outgoing.clear(self._topics.of(gone, what) for what in RETAINED_OF_WEARABLE)
         for gone in self._people.keys() - {person.id for person in people}:
             self._outgoing.clear(self._topics.of_person(gone, what) for what in RETAINED_OF_PERSON)
@@ -256,7 +257,16 @@ class Bridge:
     def wearable_idle(self, wearable: str) -> None:
         """Note that a wearable plays nothing, if what it plays is not known yet."""
         if wearable in self._views and wearable not in self._shown:
+            self._awaited.pop(wearable, None)
             self._idle.add(wearable)
+            self._retain_session(wearable)
+
+    def wearable_plays(self, wearable: str, session: SessionKey) -> None:
+        """Note which session goes on; until an entry of it comes, what it does is not known."""
+        if wearable in self._views and self._shown.get(wearable) != session:
+            self._awaited[wearable] = session
+            self._shown.pop(wearable, None)
+            self._idle.discard(wearable)
             self._retain_session(wearable)
 
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
@@ -306,20 +316,23 @@ class Bridge:
         return None
 
     def _apply(self, entry: Entry) -> None:
-        """Have the state follow an entry.
+        """Have the state follow an entry, unless a later session is known to go on.
 
-        A session of which only the end is told, because the run that followed it was killed, was
-        never shown, and another one may be going on.
+        Else the end of the one before would be taken for that of the present one.
         """
-        shown = self._shown.get(entry.wearable)
-        if isinstance(entry.event, _LAST_WORDS) and entry.session != shown:
-            return
+        awaited = self._awaited.get(entry.wearable)
+        if awaited is not None:
+            at = entry.session
+            if at.boot_id != awaited.boot_id or at.seq < awaited.seq:
+                return
+            del self._awaited[entry.wearable]
         self._shown[entry.wearable] = entry.session
         self._views[entry.wearable].apply(entry.event, entry.utc_ms)
 
     def _retain_session(self, wearable: str) -> None:
         is_known = wearable in self._shown or wearable in self._idle
-        payload = session_payload(self._views[wearable], is_known=is_known)
+        view = self._views[wearable] if is_known else SessionView()
+        payload = session_payload(view, is_known=is_known)
         self._retain_of(wearable, "session", payload)
 
     def _retain_of(self, wearable: str, what: str, payload: Mapping[str, Any]) -> None:

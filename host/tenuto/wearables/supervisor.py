@@ -80,6 +80,7 @@ class Supervisor:
         connected: set while it is in reach and its log is followed.
         problem: why it was not reached last time, None when all is well.
         battery_pct: when last asked, or None.
+        present: the session that goes on, by the wearable's own word when last asked.
         log: reads the wearable's log.
         commands: sends what is asked of the wearable.
         sensors: those worn with it, by the ids of their models.
@@ -102,7 +103,7 @@ class Supervisor:
         self.connected = asyncio.Event()
         self.problem: LinkError | None = None
         self.battery_pct: int | None = None
-        self._plays: bool | None = None
+        self.present: SessionKey | None = None
         self.log = LogReader(name, person, driver, surroundings, is_simulated=is_simulated)
         self.commands = CommandSender(name, driver, self.log, surroundings.store, self._reached)
         self.heart = HeartRelay(driver, self.log, is_connected=self.connected.is_set)
@@ -134,7 +135,7 @@ class Supervisor:
     @property
     def is_idle(self) -> bool:
         """Whether it has said that it plays nothing, and the log tells of no session either."""
-        return self._plays is False and not self.log.playing
+        return self._identity is not None and self.present is None and not self.log.playing
 
     @property
     def device(self) -> str | None:
@@ -290,7 +291,9 @@ class Supervisor:
         await self.commands.deliver()
 
     def _take(self, status: Status) -> None:
-        self.battery_pct, self._plays = status.battery_pct, status.playing
+        self.battery_pct, self.present = status.battery_pct, None
+        if self._identity is not None and status.playing and status.session is not None:
+            self.present = self._identity.session(status.session)
 
     async def _detach(self) -> None:
         was_connected = self.connected.is_set()
