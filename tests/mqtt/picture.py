@@ -8,7 +8,7 @@ publishes, by way of the table of entities. The cards are those of `dashboard.ya
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ FOLDER = Path(mqtt.__file__).parent
 BEGAN_MS = int(datetime(2026, 11, 24, 18, 0, tzinfo=UTC).timestamp() * 1000)
 PLAYED_MS = 136_000
 DAY_MS = 86_400_000
+WIDTH, GAP, TOP = 300, 12, 58
+HALF = (WIDTH - GAP) / 2
 BPM = (96, 95, 93, 90, 92, 88, 85, 83, 84, 80, 78, 77, 79, 76, 74)
 
 
@@ -169,57 +171,81 @@ class Sheet(Picture):
         self.rect(x, y, width * share, 22, class_="b1", rx=8)
 
     def button(self, x: float, y: float, width: float, name: str) -> None:
-        self.card(x, y, width, 44)
-        self.write(x + width / 2, y + 27, name, 13, "t", "middle")
+        self.card(x, y, width, 72)
+        self.write(x + width / 2, y + 41, name, 14, "t", "middle")
 
 
 def _ms(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _in(shown: Shown, text: str) -> str:
-    left_s = round((_ms(text) - shown.now_ms) / 1000)
-    return f"in {left_s // 60} min {left_s % 60} s" if left_s >= 60 else f"in {left_s} s"
+def _side(exercise: str, side: str | None) -> str:
+    return ", ".join(filter(None, (exercise, side)))
 
 
-def draw(shown: Shown) -> dict[str, str]:  # noqa: PLR0915 - a card a line
+def draw(shown: Shown) -> dict[str, str]:
     """Draw the dashboard, by day and by night."""
-    sheet = Sheet("dashboard", 988, 500, "A drawing of Tenuto on a Home Assistant dashboard")
-    width, gap = 300, 12
-    half = (width - gap) / 2
-    session, settings = shown.payloads["session"], shown.payloads["settings"]
-    one, two, three = (20 + number * (width + 24) for number in range(3))
-    top = 58
+    sheet = Sheet("dashboard", 988, 440, "A drawing of Tenuto on a Home Assistant dashboard")
+    session = shown.payloads["session"]
+    one, two, three = (20 + number * (WIDTH + 24) for number in range(3))
+    following = _side(session["next_exercise"], session["next_side"])
+    share = _draw_now(sheet, one, shown, following)
+    _draw_week(sheet, two, shown)
+    _draw_band(sheet, three, shown)
+    sheet.desc = (
+        f"{_side(session['exercise'], session['side'])}: {share:.0%} of the "
+        f"{session['kind']} is done. Next: {following}. "
+        f"Hold {session['hold']} of {session['holds']} of {session['routine']}."
+    )
+    return {name: sheet.file(style(colours)) for name, colours in COLOURS.items()}
 
-    sheet.write(one, 38, "Now", 16, "h")
-    sheet.tile(one, top, width, "Exercise", session["exercise"], "p")
+
+def _draw_now(sheet: Sheet, x: float, shown: Shown, following: str) -> float:
+    session = shown.payloads["session"]
+    sheet.write(x, 38, "Now", 16, "h")
+    sheet.card(x, TOP, WIDTH, 116)
+    sheet.write(x + 16, TOP + 34, _side(session["exercise"], session["side"]), 18, "h")
+    until = datetime.fromisoformat(session["step_ends_at"]).strftime("%H:%M:%S")
+    present = f"{session['kind']} until {until} · {session['hold']}/{session['holds']}"
+    sheet.write(x + 16, TOP + 66, present)
+    sheet.write(x + 16, TOP + 96, f"Next: {following}")
     began, ends = _ms(session["step_started_at"]), _ms(session["step_ends_at"])
     share = (shown.now_ms - began) / (ends - began)
-    sheet.card(one, top + 68, width, 92)
-    sheet.write(one + 16, top + 94, "This step")
-    sheet.write(one + 16, top + 112, f"{share:.0%}", 12, "s")
-    sheet.bar(one + 16, top + 124, width - 32, share)
-    sheet.tile(one, top + 172, half, "Side", session["side"] or "both")
-    sheet.tile(one + half + gap, top + 172, half, "Step", session["kind"])
-    sheet.tile(one, top + 240, half, "Until", _in(shown, session["step_ends_at"]))
-    sheet.tile(
-        one + half + gap, top + 240, half, "All done", _in(shown, session["session_ends_at"])
-    )
-    following = ", ".join(filter(None, (session["next_exercise"], session["next_side"])))
-    sheet.tile(one, top + 308, width, "Next", following)
-    sheet.card(one, top + 376, width, 44)
-    place = f"Hold {session['hold']} of {session['holds']} of {session['routine']}"
-    sheet.write(one + 16, top + 403, place, 13)
+    sheet.tile(x, TOP + 128, WIDTH, "This step", f"{share:.0%}")
+    sheet.bar(x + HALF, TOP + 145, WIDTH - HALF - 16, share)
+    for number, name in enumerate(("Pause or resume", "Stop", "Back", "Skip")):
+        sheet.button(x + number % 2 * (HALF + GAP), TOP + 196 + number // 2 * 84, HALF, name)
+    return share
 
-    sheet.write(two, 38, "Play", 16, "h")
-    sheet.tile(two, top, width, "Session", session["state"], "g")
-    sheet.tile(two, top + 68, width, "Routine", settings["routine"])
-    third = (width - 2 * gap) / 3
-    for number, name in enumerate(("Start", "Pause", "Stop", "Back", "Skip", "Find")):
-        x, y = two + number % 3 * (third + gap), top + 136 + number // 3 * 56
-        sheet.button(x, y, third, name)
-    sheet.card(two, top + 248, width, 172)
-    sheet.write(two + 16, top + 276, "How it feels", 15, "h")
+
+def _draw_week(sheet: Sheet, x: float, shown: Shown) -> None:
+    summary = shown.payloads["summary"]
+    sheet.write(x, 38, "How it goes", 16, "h")
+    right = x + HALF + GAP
+    sheet.tile(x, TOP, HALF, "Streak", f"{shown.value('streak', PERSON)} d", "p")
+    sheet.tile(right, TOP, HALF, "Days this week", f"{summary['days_this_week']} d")
+    sheet.tile(x, TOP + 68, HALF, "Held this week", f"{summary['minutes_this_week']:g} min")
+    last = datetime.fromisoformat(summary["last_session_at"]).strftime("%d %b %H:%M")
+    sheet.tile(right, TOP + 68, HALF, "Last session", last)
+    sheet.card(x, TOP + 136, WIDTH, 216)
+    sheet.write(x + 16, TOP + 164, "The week", 15, "h")
+    today = datetime.fromtimestamp(shown.now_ms / 1000, UTC).date()
+    held = {
+        datetime.fromtimestamp(one.row.started_utc_ms / 1000, UTC).date(): one.held_ms
+        for one in _before()
+    }
+    days = [today - timedelta(days=ago) for ago in range(6, -1, -1)]
+    most, wide = max(held.values()), (WIDTH - 32) / len(days)
+    for number, day in enumerate(days):
+        left, tall = x + 16 + number * wide, 130 * held.get(day, 0) / most
+        sheet.rect(left + 4, TOP + 322 - tall, wide - 8, tall, class_="b1", rx=3)
+        sheet.write(left + wide / 2, TOP + 342, day.strftime("%a"), 12, "s", "middle")
+
+
+def _draw_band(sheet: Sheet, x: float, shown: Shown) -> None:
+    settings, right = shown.payloads["settings"], x + HALF + GAP
+    sheet.write(x, 38, "The band", 16, "h")
+    sheet.card(x, TOP, WIDTH, 136)
     for number, (name, value) in enumerate(
         (
             ("Strength", f"{settings['strength']} %"),
@@ -228,46 +254,23 @@ def draw(shown: Shown) -> dict[str, str]:  # noqa: PLR0915 - a card a line
             ("Countdown", "on" if settings["countdown"] else "off"),
         )
     ):
-        sheet.write(two + 16, top + 306 + number * 30, name)
-        sheet.write(two + width - 16, top + 306 + number * 30, value, 14, "s", "end")
-
-    sheet.write(three, 38, "How it goes", 16, "h")
-    summary = shown.payloads["summary"]
-    sheet.tile(three, top, half, "Streak", f"{shown.value('streak', PERSON)} d", "p")
-    days = f"{summary['days_this_week']} d of {summary['advised_days_a_week']} advised"
-    sheet.tile(three + half + gap, top, half, "Days this week", days)
-    held = f"{summary['minutes_this_week']:g} min"
-    sheet.tile(three, top + 68, half, "Held this week", held)
-    last = datetime.fromisoformat(summary["last_session_at"]).strftime("%d %b %H:%M")
-    sheet.tile(three + half + gap, top + 68, half, "Last session", last)
-    sheet.card(three, top + 136, width, 140)
-    sheet.write(three + 16, top + 162, f"Heart rate: {shown.value('heart_rate')} bpm", 15, "h")
+        sheet.write(x + 16, TOP + 30 + number * 30, name)
+        sheet.write(x + WIDTH - 16, TOP + 30 + number * 30, value, 14, "s", "end")
+    sheet.tile(x, TOP + 148, HALF, "Link", "Connected", "g")
+    sheet.tile(right, TOP + 148, HALF, "Find it", "")
+    sheet.tile(x, TOP + 216, HALF, "Battery", f"{shown.value('battery')}%", "g")
+    sheet.tile(right, TOP + 216, HALF, "Firmware", "Up-to-date")
+    sheet.card(x, TOP + 284, WIDTH, 68)
+    sheet.write(x + 16, TOP + 310, f"Heart rate: {shown.value('heart_rate')} bpm", 15, "h")
     low, high = min(BPM), max(BPM)
     points = [
         (
-            three + 16 + number * (width - 32) / (len(BPM) - 1),
-            top + 260 - (bpm - low) / (high - low) * 80,
+            x + 16 + number * (WIDTH - 32) / (len(BPM) - 1),
+            TOP + 344 - (bpm - low) / (high - low) * 24,
         )
         for number, bpm in enumerate(BPM)
     ]
     sheet.path(points, class_="l")
-    sheet.card(three, top + 288, width, 132)
-    sheet.write(three + 16, top + 316, "The band", 15, "h")
-    firmware = shown.payloads["device"]["firmware"]
-    for number, (name, value) in enumerate(
-        (
-            ("Connected", "yes"),
-            ("Battery", f"{shown.value('battery')} %"),
-            ("Firmware", f"{firmware}, up to date"),
-        )
-    ):
-        sheet.write(three + 16, top + 346 + number * 28, name)
-        sheet.write(three + width - 16, top + 346 + number * 28, value, 14, "s", "end")
-    sheet.desc = (
-        f"{session['exercise']}, {session['side'] or 'both sides'}: {share:.0%} of the "
-        f"{session['kind']} is done. Next: {following}. {place}."
-    )
-    return {name: sheet.file(style(colours)) for name, colours in COLOURS.items()}
 
 
 if __name__ == "__main__":
