@@ -78,13 +78,16 @@ def test_a_folder_is_called_one(tmp_path: Path) -> None:
         routine.load(tmp_path)
 
 
-def test_what_tenuto_keeps_for_itself_begins_anew_behind_a_pipe(tmp_path: Path) -> None:
+def test_what_tenuto_keeps_for_itself_begins_anew_behind_a_pipe(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "state.json"
     os.mkfifo(path)
 
     assert SettingsStore(path).preferences("wrist").routine is None
     assert ClockStore(path).get("wrist") is None
     assert DeviceIds(path).of("wrist").startswith(LOCAL)
+    assert caplog.text.count("begins anew: it is a named pipe, allowed is a regular file") == 3
     with pytest.raises(LinkError, match="it is a named pipe"):
         KeyStore(pipe_in(tmp_path, "keys.json")).of("wrist").held(
             Identity("band", 1, 1000, serial="1")

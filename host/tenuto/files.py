@@ -9,6 +9,7 @@ regular file on a network share may still hang: the daemon reads by `event_loops
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import tempfile
@@ -97,6 +98,20 @@ def read_input(path: Path) -> bytes:
         return read(path, TEXT_BYTES_MAX)
     except OSError as error:
         raise InputError([Mistake(str(path), 0, f"cannot be read: {error.strerror}")]) from None
+
+
+def why_unread(error: Exception, otherwise: str = "it has another form") -> str:
+    """Say why a JSON file could not be read, and nothing of what is in it.
+
+    Args:
+        error: From `read_text`, or from whatever took its text apart.
+        otherwise: What to say where it is JSON, and not what was looked for.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} is no JSON"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else otherwise
 
 
 def lines_of(file: BinaryIO, name: str, bytes_max: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from tenuto.files import read_text, write_private
+from tenuto.files import read_text, why_unread, write_private
 from tenuto.sessions.device_clock import SKEW_PPM_MAX, SKEW_UNKNOWN_PPM, Skew
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _read(path: Path) -> dict[str, Skew]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        _log.warning("%s cannot be read and begins anew: %s", path, type(error).__name__)
+        _log.warning("%s cannot be read and begins anew: %s", path, why_unread(error))
         return {}
     return {
         name: skew

@@ -13,7 +13,7 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from tenuto.files import read_text, write_private
+from tenuto.files import read_text, why_unread, write_private
 from tenuto.sessions.device import LOCAL
 
 if TYPE_CHECKING:
@@ -53,6 +53,6 @@ def _read(path: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        _log.warning("%s cannot be read and begins anew: %s", path, type(error).__name__)
+        _log.warning("%s cannot be read and begins anew: %s", path, why_unread(error))
         return {}
     return {name: value for name, value in known.items() if re.fullmatch("[0-9a-f]{16}", value)}

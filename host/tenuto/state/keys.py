@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.files import read_text, write_private
+from tenuto.files import read_text, why_unread, write_private
 from tenuto_core.auth import KEY_BYTES
 
 if TYPE_CHECKING:
@@ -136,10 +136,10 @@ class KeyStore:
             except FileNotFoundError:
                 self._bands = []
             except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+                why = why_unread(error, "it is no file of keys")
                 raise LinkError(
                     LinkReason.NOT_PAIRED,
-                    f"{self._path} cannot be read: {_why(error)}; mend it, or take it away and "
-                    "pair anew",
+                    f"{self._path} cannot be read: {why}; mend it, or take it away and pair anew",
                 ) from None
         return list(self._bands)
 
@@ -257,12 +257,3 @@ def _key(text: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
     return key
-
-
-def _why(error: Exception) -> str:
-    """Say what is wrong with the file, and nothing of what is in it."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno} is no JSON"
-    return "it is no file of keys"

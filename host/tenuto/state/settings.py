@@ -13,7 +13,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tenuto.files import read_text, write_private
+from tenuto.files import read_text, why_unread, write_private
 
 from .preferences import Preferences
 
@@ -91,7 +91,7 @@ class SettingsStore:
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            _log.warning("%s cannot be read and begins anew: %s", self._path, type(error).__name__)
+            _log.warning("%s cannot be read and begins anew: %s", self._path, why_unread(error))
             self._preferences, self._announced = {}, {}
 
     def _data(self) -> dict[str, Any]:
