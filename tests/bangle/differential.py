@@ -400,7 +400,7 @@ class Session:
             plan_id, data = rng.choice(self.plans)
             self.ask_both(wire.encode(wire.UPLOAD_BEGIN, 3, plan_id, len(data), 1), "upload")
             self.plan_id = self.reference.band.player.plan_id
-            if rng.random() < 0.3:
+            if rng.random() < 0.3 and not self.loads:  # with the app what was on its way is gone
                 self.ask_both(wire.encode(wire.UPLOAD_COMMIT, 3, plan_id), "commit again")
         command_id = rng.choice((1, self.inputs, self.inputs))
         self.ask_both(
