@@ -19,7 +19,7 @@ import pytest
 
 from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import StoreError
-from tenuto.history import HistorySink, Store, StoredSession, replay
+from tenuto.history import ExerciseNote, HistorySink, Store, StoredSession, replay
 from tenuto.history.schema import APPLICATION_ID, SCHEMA_VERSION
 from tenuto.sessions.events import Entry, LinkLost, RecordsLost, SessionEnded
 from tenuto_core import vocab
@@ -393,3 +393,15 @@ async def test_how_sure_a_time_is_is_kept_with_it(tmp_path: Path) -> None:
     assert session is not None
     sure = [item.uncertainty_ms for item in session.records]
     assert sure == [7, 7, 7, *[None] * (len(sure) - 3)]
+
+
+async def test_muscles_that_were_kept_by_another_word_meet_those_of_today(tmp_path: Path) -> None:
+    entries = whole_session()
+    async with Store(tmp_path / "h.db") as store:
+        await store.add(entries)
+        plan_id = entries[0].event.plan_id  # type: ignore[attr-defined]
+        note = ExerciseNote("Glute Bridge", "strength", ("core", "Abs", "left ear"))
+        await store.describe(plan_id, (note,))
+        (session,) = await store.between(0, 1 << 60)
+
+    assert session.exercises[0].muscles == ("abdominals", "left ear")

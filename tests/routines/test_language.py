@@ -281,6 +281,7 @@ WRONG = [
     ("reps = 2\nhold_s = [30, 20, 10]", 5, "`hold_s` has 3 times for 2 repetitions"),
     ("hold_s = []", 4, "`hold_s` is an empty list"),
     ('hold_s = "opened"', 4, 'a list of them, or "open"'),
+    ('sides = "left"\nright_hold_s = 9', 5, "needs its side, but `sides` is 'left'"),
     ("rest_s = 0", 4, "0 goes only with `phases`"),
     ('hold_s = "open"\nhalfway = true', 5, "take `mark_every_s`"),
     ('hold_s = "open"\ncountdown = "end"', 5, 'allowed is "start" or "off"'),
@@ -311,6 +312,13 @@ def test_a_mistake_is_told_on_its_line_with_what_is_allowed(
 
     assert mistake.startswith(f"r.toml:{line}: ")
     assert text in mistake
+
+
+def test_a_default_for_the_other_side_is_no_mistake_where_one_side_is_held() -> None:
+    top = '[defaults]\nsides = "each"\nleft_hold_s = 20\nright_hold_s = 10\n'
+    rows = score(exercise('sides = "right"', top=top))
+
+    assert [row.duration_ms for row in rows if row.kind == "hold"] == [10_000]
 
 
 def test_a_circuit_must_be_used_and_not_interrupted() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import random
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from hypothesis import given
 
 from tenuto.routines.schema import routine_schema
 from tests.conftest import ROOT
+from tests.routines.told import some_routine
 from tests.sample_routines import ROUTINES, SHIPPED, write
 
 if TYPE_CHECKING:
@@ -35,6 +37,18 @@ def test_it_takes_the_shipped_routines(file: Path) -> None:
 @given(ROUTINES)
 def test_it_takes_every_routine_that_the_parser_takes(written: dict[str, Any]) -> None:
     assert paths(write(written)) == []
+
+
+def test_it_takes_all_that_a_routine_can_say() -> None:
+    for seed in range(100):
+        assert paths(write(some_routine(random.Random(seed)))) == []
+
+
+@pytest.mark.parametrize(
+    "line", ['hold_s = "opened"', "hold_s = []", "reps = [0]", "phases = []", "rest_s = 0.5"]
+)
+def test_it_refuses_what_the_parser_refuses(line: str) -> None:
+    assert paths(f'name = "a"\n[[exercise]]\nname = "b"\n{line}\n')
 
 
 def test_it_refuses_bad_routines_where_they_are_bad() -> None:

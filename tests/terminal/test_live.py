@@ -20,6 +20,8 @@ from tenuto.terminal import LiveSink
 from tenuto.terminal.draw import Frame, draw_screen
 from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
+from tenuto_core.plan import Plan
+from tests.core import phased
 from tests.history.sessions import Band
 from tests.patience import patience_s
 from tests.terminal.stage import HOW, ROUTINE, Stage, StuckScreen, plan
@@ -520,3 +522,34 @@ def test_the_whole_display(snapshot: SnapshotAssertion) -> None:
     assert "\n".join(line.plain.rstrip() for line in lines) + "\n" == snapshot(
         extension_class=_Text
     )
+
+
+def phased_at(number: int, after_ms: int) -> str:
+    """Return the screen so many ms into a step of a plan with phases and an open hold."""
+    band = Band(plan=Plan(phased.data()))
+    band.do(vocab.START)
+    band.pass_ms(sum(step.duration_ms for step in phased.steps()[:number]) + after_ms)
+    entries = band.entries()
+    screen = ScreenState(entries[0].session)
+    for entry in entries:
+        screen.apply(entry)
+    now_ms = band.boot_utc_ms + band.now_ms
+    lines = draw_screen(screen, now_ms, Frame(80, 24, HOW, plain=True))
+    return "\n".join(line.plain for line in lines)
+
+
+def test_a_phase_has_its_name_and_is_part_of_one_hold() -> None:
+    text = phased_at(phased.AGAIN + 1, 2_000)
+
+    assert re.match(r"The title +hold 2 of 5\n", text)
+    assert "Press hamstrings, left, 2 of 2" in text
+    assert left_s(text) == 4
+
+
+def test_an_open_hold_counts_up_and_says_how_it_ends() -> None:
+    text = phased_at(phased.OPEN, 43_500)
+
+    assert "Hold plank" in text
+    assert "0:43 of 1:00 at most" in text
+    assert "as long as you can: press when you let go" in text
+    assert "left of" not in text

@@ -19,6 +19,8 @@ def as_grown(config: Config, wearable: str, routine: Routine) -> tuple[Routine, 
     if not grows(routine):
         return routine, []
     person = config.wearable(wearable).person
-    times = times_held(config.history_path, routine.shown_name, person)
+    held = times_held(config.history_path, routine.shown_name, person)
+    shown = zip(routine.exercises, routine.shown_exercises, strict=True)
+    times = {own.name: held.get(played.name, 0) for own, played in shown}
     present = grown(routine, times)
     return present, list(growths(routine, present, times))

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto.errors import StoreError, one_line
 from tenuto.event_loops import SideThread
-from tenuto.routines import plan_bytes
+from tenuto.routines import muscles, plan_bytes
 from tenuto.sessions import events
 
 from . import persons
@@ -518,7 +518,10 @@ class Store:
                 HostEvent(events.from_json(json.loads(data)), to_range(at_ms))
                 for at_ms, data in noticed
             ),
-            tuple(ExerciseNote(name, kind, tuple(json.loads(text))) for name, kind, text in notes),
+            tuple(
+                ExerciseNote(name, kind, muscles.by_one_word(json.loads(text)))
+                for name, kind, text in notes
+            ),
         )
 
 

@@ -397,8 +397,9 @@ class Exercise(Settings):
         sided = {"left_hold_s": self.left_hold_ms, "right_hold_s": self.right_hold_ms}
         given = [name for name, ms in sided.items() if ms is not None]
         for name in given:
-            if self.sides == "together":
-                yield name, "needs sides, but `sides` is 'together'; allowed with any other"
+            if name.split("_")[0] not in self.side_order:
+                wrong = f"needs its side, but `sides` is {self.sides!r}"
+                yield name, f"{wrong}; allowed with any that has it"
             elif self.is_open:
                 yield name, f'does not go with `hold_s = "{OPEN}"`; allowed with a number'
         if not self.rest_ms and not self.phases:

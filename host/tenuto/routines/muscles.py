@@ -51,6 +51,11 @@ def canonical(word: str) -> str:
     return _KNOWN.get(" ".join(word.casefold().split()), word)
 
 
+def by_one_word(words: Iterable[str]) -> tuple[str, ...]:
+    """Return muscles by the words of the vocabulary, each once."""
+    return tuple(dict.fromkeys(map(canonical, words)))
+
+
 def unknown(words: Iterable[str]) -> list[str]:
     """Return a remark on each muscle that the vocabulary does not have."""
     told = []
@@ -70,7 +75,7 @@ class Muscles:
 
     def read(self, value: object) -> tuple[str, ...]:
         """Return the muscles."""
-        return tuple(dict.fromkeys(canonical(word) for word in self.words.read(value)))
+        return by_one_word(self.words.read(value))
 
     def schema(self) -> dict[str, Any]:
         """Return the schema of an array of strings."""

@@ -276,8 +276,12 @@ def _merge(raw: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in usable.items() if name not in own}
         if "phases" in own:
             given = {name: given[name] for name in given if name not in _NOT_FOR_PHASES}
-        if "hold_s" in own or (usable | own).get("sides", "together") == "together":
+        sides = (usable | own).get("sides", "together")
+        if "hold_s" in own or sides == "together":
             given = {name: given[name] for name in given if name not in _SIDED}
+        elif sides in ("left", "right"):
+            other = "right" if sides == "left" else "left"
+            given.pop(f"{other}_hold_s", None)
         merged["exercise"].append(given | own)
     return merged
 
