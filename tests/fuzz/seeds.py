@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
@@ -158,6 +159,12 @@ def seeds(name: str) -> list[bytes]:
             _structure(0x03, struct.pack("<H", 0x180D)) + _structure(0xFF, b"\x59\x00abc"),
             _structure(0x21, bytes(16) + b"x") + _structure(0x0A, b"\x04"),
         ],
+        "console": [
+            joined([b"~" + base64.b64encode(frame) + b"\r\n>" for frame in logs[:3]]),
+            joined([b"Uncaught ReferenceError", b': "GB" is not', b" defined\r\n\x13\x11\x1b[J"]),
+            joined([b"Espruino 2v29.74 BANGLEJS2\r\n", b"=passkey 1\r\n"]),
+        ],
+        "watch": some[:6],
         "stream": [joined([cobs.pack(frame) for frame in logs[:3]])],
         "routine": [_ROUTINE, *_shipped("routines/*.toml")],
         "word": [shared(data).encode() for data in _shipped("routines/*.toml")],

@@ -4,13 +4,12 @@
 A target raises nothing, whatever the bytes; it may say no by the errors that its contract names,
 and those are caught here.  What is more, nothing that is refused may have changed anything, which
 is looked at before and after, and no input may take long or much memory: see `tests.fuzz.limits`.
-
-There is no driver for Bangle.js yet, so nothing reads what Espruino sends, and nothing is fuzzed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,8 @@ from tenuto.errors import ControlError, InputError, LinkError, LinkReason, Tenut
 from tenuto.event_loops import VirtualEventLoop
 from tenuto.history import Store, jsonlines
 from tenuto.history.timeline import account
+from tenuto.links.ble import BleAdapter
+from tenuto.links.espruino import LINE_BYTES_MAX, EspruinoLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.bumble import BumbleScanner
 from tenuto.links.scan import Found
@@ -54,6 +55,7 @@ from tenuto_core.plan import MAX_BYTES, Plan, PlanError
 from tenuto_core.plans import Kept
 from tenuto_core.player import IDLE
 from tenuto_core.storage import Storage
+from tests.bangle.differential import Watch
 from tests.core.rig import Memory, Wrist, crc_of, plan_id_of, score_bytes
 
 if TYPE_CHECKING:
@@ -500,6 +502,41 @@ def stream(data: bytes) -> None:
     assert unpacker.feed(b"\x00" + cobs.pack(packet))[-1] == packet
 
 
+def console(data: bytes) -> None:
+    """What a watch's console prints, in pieces of any size; a frame that comes after is whole."""
+    told: list[bytes] = []
+    link = EspruinoLink(BleAdapter(), "watch")
+    link._on_packet = told.append
+    link._console._on_line = link._on_line
+    for piece in pieces(data):
+        link._console._take(piece)
+        assert len(link._console._held) <= LINE_BYTES_MAX
+    for packet in told:
+        assert packet[0] == len(packet) - 1 >= 2
+    frame = wire.encode(wire.HELLO, 7)
+    link._console._take(b"\n~" + base64.b64encode(frame) + b"\r\n")
+    assert told[-1] == bytes((len(frame),)) + frame
+
+
+_WATCH = None
+
+
+def watch(data: bytes) -> None:
+    """Frames to the app of a watch, of a host that has its key; it goes on to answer."""
+    global _WATCH  # noqa: PLW0603 - made once, as it takes a while
+    if _WATCH is None:
+        _WATCH = Watch(1)
+    made = _WATCH
+    for packet in pieces(data):
+        made.ask(packet)
+        made.js.advance(made.js.now_ms + 1_000)
+    answer = wire.decode(made.ask(wire.encode(wire.HELLO, 7)))
+    assert answer[0] == wire.HELLO | wire.ANSWER
+    assert made.js.loads == 1
+    made.js.edges.clear()
+    made.heard.clear()
+
+
 VOCABULARY = Library().vocabulary()
 
 
@@ -662,6 +699,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         heart,
         advertisements,
         stream,
+        console,
+        watch,
         routine,
         word,
         haptics,
