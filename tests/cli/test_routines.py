@@ -244,7 +244,7 @@ def test_an_own_vocabulary_decides_and_is_warned_of(run: Run, tmp_path: Path) ->
 
     _, out = run("show", "lower-back", "--config", str(tmp_path / "t.toml"))
 
-    assert "v.toml: hold_start and hold_end feel the same" in out
+    assert "v.toml: hold_start and hold_end: will be confused" in out
 
 
 def test_the_schema_is_printed_as_json(run: Run) -> None:

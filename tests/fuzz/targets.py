@@ -21,6 +21,7 @@ from bumble.core import AdvertisingData
 
 from tenuto import config as configuration
 from tenuto.control.protocol import decode as decode_line
+from tenuto.cues.lint import lint
 from tenuto.daemon.commands import MQTT, Requests
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import VirtualEventLoop
@@ -563,7 +564,7 @@ def word(data: bytes) -> None:
 def haptics(data: bytes) -> None:
     """A vocabulary."""
     try:
-        vocabulary.lint(vocabulary.parse(data, "haptics.toml", VOCABULARY))
+        lint(vocabulary.parse(data, "haptics.toml", VOCABULARY))
     except InputError as error:
         said(error)
 

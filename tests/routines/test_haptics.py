@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from tenuto.errors import InputError
 from tenuto.routines import haptics
-from tenuto.routines.haptics import Pattern, Vocabulary, draw, lint
+from tenuto.routines.haptics import Vocabulary, draw
 from tenuto_core import vocab
 from tenuto_core.plan import pattern_ms
 from tests.sample_routines import CONFIG, vocabulary
@@ -19,20 +18,10 @@ ONE = ((100, 500, 0),)
 PULSES = st.tuples(st.integers(1, 100), st.integers(20, 1_000), st.integers(0, 500))
 
 
-def with_pattern(cue: int, pattern: Pattern) -> Vocabulary:
-    patterns = list(vocabulary().patterns)
-    patterns[cue] = pattern
-    return replace(vocabulary(), patterns=tuple(patterns))
-
-
 def mistakes(text: str) -> list[str]:
     with pytest.raises(InputError) as caught:
         haptics.parse(text, "h.toml", vocabulary())
     return [str(mistake) for mistake in caught.value.mistakes]
-
-
-def test_the_shipped_cues_are_felt_and_told_apart() -> None:
-    assert lint(vocabulary()) == []
 
 
 def test_the_shipped_cues_have_the_counts_and_lengths_that_their_names_promise() -> None:
@@ -122,28 +111,6 @@ def test_without_others_to_fall_back_on_all_cues_must_be_there() -> None:
 def test_a_vocabulary_out_of_the_limits_of_a_plan_is_not_made(patterns: Any) -> None:
     with pytest.raises(InputError):
         Vocabulary(patterns=patterns)
-
-
-@pytest.mark.parametrize(
-    "pattern,warning",
-    [
-        (((100, 99, 0),), "hold_end: buzz 1 of 99 ms may not be felt"),
-        (((100, 150, 79), (100, 700, 0)), "the pause of 79 ms after buzz 1 is not felt"),
-        (((100, 1000, 100), (100, 901, 0)), "hold_end: 2001 ms is long for one cue"),
-        (((100, 140, 140), (100, 160, 0)), "hold_end and switch_sides feel the same"),
-        (((100, 200, 50), (100, 250, 0)), "hold_start and hold_end feel the same"),
-        (((80, 120, 0),), "halfway and hold_end feel the same"),
-    ],
-)
-def test_lint_warns_of_what_is_hard_to_feel(pattern: Pattern, warning: str) -> None:
-    found = lint(with_pattern(vocab.HOLD_END, pattern))
-
-    assert any(warning in text for text in found)
-
-
-@pytest.mark.parametrize("pattern", [(), ((100, 100, 80), (100, 1000, 80), (100, 740, 0))])
-def test_lint_is_content_at_the_bounds(pattern: Pattern) -> None:
-    assert lint(with_pattern(vocab.HOLD_END, pattern)) == []
 
 
 def test_a_drawing_is_to_scale() -> None:

@@ -27,6 +27,7 @@ PATHS = (
     "history/month?date=2026-11-20&person=anna",
     "wearables",
     "settings",
+    "learn",
 )
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "Stretch": {
         "run": "Play a routine once and show it live.",
         "routines": "List, show, check, share and add routines.",
+        "cues": "List, check and play the cues, to tell them apart.",
     },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",

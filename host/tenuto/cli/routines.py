@@ -15,6 +15,7 @@ from rich.text import Text
 
 from tenuto.cli import tables
 from tenuto.config import find_config
+from tenuto.cues.lint import Level, lint
 from tenuto.errors import InputError
 from tenuto.files import read_input, write_private
 from tenuto.routines import haptics, muscles, routine
@@ -23,6 +24,7 @@ from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
 from tenuto.routines.sharing import WORD_CHARS_MAX, shared, unshared
 from tenuto.sessions.places import count_words, holds_in
+from tenuto_core.vocab import CUES
 
 from .common import ConfigFile, confirmed
 from .qr_code import print_code, save_code
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan, ScoreRow
     from tenuto.routines.haptics import Vocabulary
     from tenuto.routines.routine import Routine
+    from tenuto_core.plan import Plan
 
 app = App(name="routines", help="List, show, check, share and add routines.")
 
@@ -79,15 +82,13 @@ def show(name: str, /, *, config: ConfigFile = None) -> None:
     found = library.open(name)
     vocabulary = library.vocabulary()
     _show(found, compile_routine(found, vocabulary))
-    tables.write(
-        *(Text(f"{vocabulary.file}: {text}", style="yellow") for text in haptics.lint(vocabulary))
-    )
+    tables.write(*(Text(text, style="yellow") for text in _findings(vocabulary)))
 
 
 def _show(found: Routine, compiled: CompiledPlan) -> None:
     tables.write(
         _heading(found),
-        _score(compiled, _blocks()),
+        _score(compiled, blocks()),
         Text(),
         Text(f"{_summary(compiled)}; plan {compiled.plan_id_hex}, {len(compiled.data)} bytes"),
         *_held(found),
@@ -195,11 +196,27 @@ def schema() -> None:
 def _check(path: Path, vocabulary: Vocabulary) -> tuple[bool, str]:
     try:
         found = as_file_is_called(routine.load(path), path.stem)
-        told = [f"OK: {_summary(compile_routine(found, vocabulary))}"]
+        compiled = compile_routine(found, vocabulary)
+        told = [f"OK: {_summary(compiled)}", *_findings(vocabulary, compiled.plan)]
     except InputError as error:
         return False, str(error)
     words = [muscle for exercise in found.exercises for muscle in exercise.muscles]
     return True, "\n".join([*told, *(f"{path}: {text}" for text in muscles.unknown(words))])
+
+
+def _findings(vocabulary: Vocabulary, plan: Plan | None = None) -> list[str]:
+    """Return what is wrong with the cues of a plan, of all cues for None.
+
+    What only the place of a cue tells is for `tenuto cues lint`.
+    """
+    used = None if plan is None else {cue for _, _, cue in plan.cues_from(0, 0)}
+    names = [name for number, name in enumerate(CUES) if used is None or number in used]
+    found = lint(vocabulary, only=names)
+    return [
+        f"{vocabulary.file}: {one}"
+        for one in found
+        if one.level is Level.ERROR or (one.level is Level.WARNING and len(one.cues) == 1)
+    ]
 
 
 def duration(ms: int) -> str:
@@ -288,7 +305,8 @@ def _links(found: Routine) -> list[RenderableType]:
     return [Text(f"{exercise.name}: {exercise.link}") for exercise in linked]
 
 
-def _blocks() -> str:
+def blocks() -> str:
+    """Return the characters for `haptics.draw` that the terminal can show."""
     try:
         haptics.BLOCKS.encode(tables.console().encoding)
     except UnicodeEncodeError:

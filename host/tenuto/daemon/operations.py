@@ -32,6 +32,7 @@ from tenuto.toml.tables import TableError, key, read_table
 from tenuto.wearables import pairing
 from tenuto.wearables.pairing import Forgotten, Paired
 
+from .cues import PlayCue, play_cue
 from .play import Ended, Run, run
 
 if TYPE_CHECKING:
@@ -376,6 +377,7 @@ STATUS = Operation("status", Nothing, HostStatus, _status)
 FLUSH = Operation("flush", Nothing, Nothing, _flush)
 RELOAD = Operation("reload", Nothing, Nothing, _reload)
 RUN = Operation("run", Run, Ended, run)
+PLAY_CUE = Operation("play_cue", PlayCue, Ended, play_cue)
 PREFER = Operation("prefer", Prefer, Answer, _prefer)
 SCAN = Operation("scan", Scan, Nothing, _scan)
 PAIR = Operation("pair", Address, Paired, _pair)
@@ -388,7 +390,7 @@ INVITE = Operation("invite", Invite, Invitation, _invite)
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
 
 _ROWS: tuple[Operation[Any, Any], ...] = (
-    *(STATUS, FLUSH, RELOAD, RUN, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET, INVITE),
+    *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET, INVITE),
     *(INSTALL_APP, REMOVE_APP),
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
 )

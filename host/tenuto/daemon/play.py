@@ -167,7 +167,7 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
         LinkError: The wearable is out of reach.
         RefusedError: It does not take the plan.
     """
-    supervisor = _supervisor(host, asked.wearable)
+    supervisor = supervisor_of(host, asked.wearable)
     compiled = asked.plan or await host.plan(supervisor.name, asked.routine)
     sink = OneSession(PersonSink(person))
     dropped = host.history.dropped
@@ -218,7 +218,12 @@ async def _why_not_kept(
     return f"{why}; the wearable still has it, and the history is completed when there is room"
 
 
-def _supervisor(host: Host, name: str | None) -> Supervisor:
+def supervisor_of(host: Host, name: str | None) -> Supervisor:
+    """Return the supervisor of a wearable, of the first one for None.
+
+    Raises:
+        InputError: No such wearable is kept here.
+    """
     supervisors = host.hub.supervisors
     if name is None and supervisors:
         return next(iter(supervisors.values()))

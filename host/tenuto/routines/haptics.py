@@ -7,7 +7,6 @@ pulse has no pause.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -256,44 +255,16 @@ def load(path: Path, base: Vocabulary | None = None) -> Vocabulary:
     return parse(read_input(path), str(path), base)
 
 
-def lint(vocabulary: Vocabulary) -> list[str]:
-    """Say which cues will be hard to feel or to tell apart; empty if none."""
-    warnings = []
-    for cue, pattern in zip(CUES, vocabulary.patterns, strict=True):
-        warnings += [f"{cue}: {text}" for text in _lint_pattern(pattern)]
-    numbered = list(zip(CUES, vocabulary.patterns, strict=True))
-    for (first, one), (second, other) in itertools.combinations(numbered, 2):
-        if one and alike(one, other):
-            warnings.append(
-                f"{first} and {second} feel the same: give them another count of buzzes,"
-                " or make short ones three times as long"
-            )
-    return warnings
-
-
-def _lint_pattern(pattern: Pattern) -> Iterator[str]:
-    for number, (_, on_ms, off_ms) in enumerate(pattern, 1):
-        if on_ms < PULSE_MS_MIN:
-            yield f"buzz {number} of {on_ms} ms may not be felt, {PULSE_MS_MIN} ms or more is"
-        if number < len(pattern) and off_ms < GAP_MS_MIN:
-            yield (
-                f"the pause of {off_ms} ms after buzz {number} is not felt,"
-                f" {GAP_MS_MIN} ms or more is"
-            )
-    if pattern_ms(pattern) > CUE_MS_MAX:
-        yield f"{pattern_ms(pattern)} ms is long for one cue, {CUE_MS_MAX} ms is enough"
-
-
-def _felt(pattern: Pattern) -> Pattern:
+def felt(pattern: Pattern) -> Pattern:
     """Return the pattern with pulses joined that are too close to be felt apart."""
-    felt: list[tuple[int, int, int]] = []
+    joined: list[tuple[int, int, int]] = []
     for pulse in pattern:
-        if felt and felt[-1][2] < GAP_MS_MIN:
-            strength, on_ms, off_ms = felt.pop()
-            felt.append((max(strength, pulse[0]), on_ms + off_ms + pulse[1], pulse[2]))
+        if joined and joined[-1][2] < GAP_MS_MIN:
+            strength, on_ms, off_ms = joined.pop()
+            joined.append((max(strength, pulse[0]), on_ms + off_ms + pulse[1], pulse[2]))
         else:
-            felt.append(pulse)
-    return tuple(felt)
+            joined.append(pulse)
+    return tuple(joined)
 
 
 def _near(one: int, other: int, ratio: float) -> bool:
@@ -302,7 +273,7 @@ def _near(one: int, other: int, ratio: float) -> bool:
 
 def alike(one: Pattern, other: Pattern) -> bool:
     """Return whether two patterns feel the same."""
-    one, other = _felt(one), _felt(other)
+    one, other = felt(one), felt(other)
     return len(one) == len(other) and all(
         _near(a[0], b[0], STRENGTH_RATIO_MIN) and _near(a[1], b[1], LENGTH_RATIO_MIN)
         for a, b in zip(one, other, strict=True)
