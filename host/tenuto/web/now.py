@@ -108,8 +108,14 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
     left_ms = view.left_ms(now_utc_ms)
     strip = draw_strip(view.plan) if view.plan is not None and is_going(view) else None
     waits = _WAITS.get(view.waits_for or "", "") if view.state is State.WAITING else ""
+    if view.is_open:
+        waits = "press when you let go"
     if view.state is State.PAUSED:
         waits = "Paused"
+    left, since_utc_ms = "" if left_ms is None else clock(left_ms + 999), ""
+    if view.is_open and elapsed_ms is not None:
+        left = clock(elapsed_ms)
+        since_utc_ms = str(now_utc_ms - elapsed_ms) if view.state is State.PLAYING else ""
     begun_ms, whole_ms = (None, None) if strip is None else _of_plan(view, now_utc_ms)
     return {
         "exercise": headline,
@@ -119,7 +125,8 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
         "elapsed_pct": None
         if elapsed_ms is None or not view.step_duration_ms
         else round(100 * elapsed_ms / view.step_duration_ms),
-        "left": "" if left_ms is None else clock(left_ms + 999),
+        "since_utc_ms": since_utc_ms,
+        "left": left,
         "next": f"Next: {following}" if following else "",
         "strip": strip,
         "strip_from_utc_ms": begun_ms or "",

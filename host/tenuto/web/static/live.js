@@ -64,8 +64,10 @@ function draw() {
     bar.setAttribute("aria-valuenow", Math.round(share * 100));
   }
   for (const left of document.querySelectorAll(".seconds[data-to]")) {
-    if (!left.dataset.to) continue;
-    const seconds = Math.max(0, Math.ceil((left.dataset.to - now) / 1000));
+    const { to, since } = left.dataset;
+    if (!to && !since) continue;
+    // A hold that a press ends counts up.
+    const seconds = Math.max(0, to ? Math.ceil((to - now) / 1000) : Math.floor((now - since) / 1000));
     const text = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     if (left.textContent !== text) left.textContent = text;
   }
