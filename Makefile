@@ -16,7 +16,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra fit --extra intiface --extra report --extra share --extra simulator \
 	--extra web --group build
 
-.PHONY: help setup setup-test run test mutants storm watch fuzz crash bench lint format parts pictures lock clean
+.PHONY: help setup setup-test run test mutants storm watch fuzz crash kernel bench lint format parts pictures lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -46,6 +46,9 @@ fuzz: .venv/.fuzz ## spoiled bytes for all that reads bytes, a minute each: ARGS
 
 crash: setup-test ## kill the daemon again and again, and cut the power of its history: ARGS="--kills 300"
 	@$(BIN)/python -m tests.crash $(ARGS)
+
+kernel: setup-test ## the chain on a real kernel and a real BlueZ, in a virtual machine: ARGS="--root FOLDER"
+	@$(BIN)/python -m tests.kernel $(ARGS)
 
 bench: setup-test ## measure, against doing it live and against the bare libraries, into tests/bench/RESULTS.md
 	@$(BIN)/python -m tests.bench.run_all $(ARGS)
