@@ -147,7 +147,7 @@ async def test_a_whole_pattern_is_one_message() -> None:
         assert all(not isinstance(what, str) for _, what in device.told), "it ends by itself"
 
 
-@pytest.mark.parametrize("after_s", [0.05, 0.3, 0.42])
+@pytest.mark.parametrize("after_s", [0.05, 0.2, 0.42])
 async def test_a_whole_pattern_is_stopped_in_a_pulse_and_between_two(after_s: float) -> None:
     device = Device(WHOLE)
     async with playing(device, 0) as played:
