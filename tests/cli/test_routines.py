@@ -113,6 +113,22 @@ def test_an_own_routine_is_shown_as_it_is_written(run: Run, own: list[str]) -> N
     assert "Sit [/] still" in out
 
 
+def test_the_cues_are_shown_as_they_feel_on_a_wearable(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "tenuto.toml"
+    config.write_text(
+        '[[wearable]]\nid = "watch"\nmodel = "infinitime"\nlink = "ble"\n'
+        'address = "C1:00:00:00:00:01"\n'
+        '[[wearable]]\nid = "own"\nlink = "simulated"\n'
+    )
+    _, usual = run("show", "lower-back")
+    code, out = run("show", "lower-back", "--wearable", "watch", "--config", str(config))
+    assert code == 0
+    assert out != usual
+    assert "Silent on a PineTime: get_ready, countdown, halfway, next_exercise" in out
+    code, out = run("show", "lower-back", "--wearable", "own", "--config", str(config))
+    assert (code, out) == (0, usual)
+
+
 def test_a_file_is_shown_without_being_installed(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "draft.toml"
     gate = "heart_gate = { below_bpm = 95 }\nself_paced = true\nreps = 2\n"

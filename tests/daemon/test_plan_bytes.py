@@ -114,7 +114,7 @@ async def test_an_open_hold_is_played_or_refused_by_an_old_band_with_what_to_do(
         await connected(daemon)
         start = daemon.supervisors["band"].start(CompiledPlan(data, Plan(data)))
         if is_old:
-            with pytest.raises(RefusedError, match="a hold that a press ends; update it"):
+            with pytest.raises(RefusedError, match="a hold that a press ends: its firmware"):
                 await start
             assert band.band.player.plan is None
         else:

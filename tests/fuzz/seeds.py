@@ -177,10 +177,37 @@ def seeds(name: str) -> list[bytes]:
             joined(topic + b"\x00" + word for topic, word in _SETTINGS),
         ],
         "control": [b'{"op": "status"}\n'],
+        "buttplug": _BUTTPLUG,
     }[name]
     return found + read(WORTHY, name) + read(FAILED, name)
 
 
+_MOTOR = {"StepCount": 20, "ActuatorType": "Vibrate", "FeatureDescriptor": ""}
+_OUTPUT = {"FeatureIndex": 0, "Output": {"Vibrate": {"Value": [0, 20]}}}
+_BUTTPLUG = [
+    json.dumps([{name: fields}]).encode()
+    for name, fields in (
+        (
+            "DeviceList",
+            {
+                "Id": 1,
+                "Devices": [
+                    {"DeviceName": "a", "DeviceIndex": 0, "DeviceMessages": {"ScalarCmd": [_MOTOR]}}
+                ],
+            },
+        ),
+        (
+            "DeviceList",
+            {
+                "Id": 0,
+                "Devices": {
+                    "3": {"DeviceName": "a", "DeviceIndex": 3, "DeviceFeatures": {"0": _OUTPUT}}
+                },
+            },
+        ),
+        ("Error", {"Id": 2, "ErrorMessage": "no", "ErrorCode": 4}),
+    )
+]
 _HELLO = b"\x00\x01\x01\x00\x00\x00\x00\x20\xf3\x00\x04\x1f\x01band"
 _MESSAGES = [
     b"start",

@@ -47,6 +47,7 @@ from tenuto.state.keys import KeyStore
 from tenuto.wearables import registry
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
+from tenuto.wearables.buttplug import VERSIONS, pack, unpack
 from tenuto_core import buzzer, cobs, vocab, wire
 from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
@@ -686,6 +687,22 @@ def control(data: bytes) -> None:
         said(error, CHARS_MAX)
 
 
+def buttplug(data: bytes) -> None:
+    """What a Buttplug server may say."""
+    try:
+        messages = unpack(data.decode(errors="replace"))
+    except ValueError as error:
+        said(error)
+        return
+    for message in messages:
+        assert 0 <= message.id <= 0xFFFFFFFF
+        for version in VERSIONS:
+            for device in version.devices(message) or ():
+                assert device.name.isprintable()
+                for sent in (*version.vibrate(device, 0.5), version.stop(device)):
+                    assert unpack(pack([sent])) == [sent]
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -710,5 +727,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         mqtt,
         inbox,
         control,
+        buttplug,
     )
 }

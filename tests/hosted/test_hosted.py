@@ -341,7 +341,7 @@ async def test_pairing_lets_it_be_felt_and_leaves_it_still() -> None:
         assert [edge.on for edge in edges] == [True, False]
 
     assert (paired.name, paired.address, paired.is_tenuto) == (NAME, tag.address, False)
-    assert shown == [f"{NAME} has buzzed once just now"]
+    assert shown == [f"'{NAME}' has buzzed once just now"]
 
 
 def test_it_keeps_its_link_and_takes_no_slot_of_those_that_play_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import random
 import re
+import shutil
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto.config import Wearable, parse
-from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto.errors import InputError, LinkError, LinkReason, RefusedError
 from tenuto.links.websocket import open_socket
 from tenuto.routines.library import Library
+from tenuto.routines.routine import parse as routine_of
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import LinkLost, Paused
 from tenuto.simulator.intiface import STEPS, SimulatedIntiface, serve
+from tenuto.state.player_store import PlayerStore
 from tenuto.wearables import registry
 from tenuto.wearables.buttplug import (
     VERSIONS,
@@ -35,6 +38,7 @@ from tenuto.wearables.buzzer import Said
 from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.intiface import IntifaceBuzzer
 from tests.conftest import part
+from tests.control.rig import SHORT
 from tests.daemon.rig import Collector, connected, daemon_for, utc_ms
 from tests.hosted.rig import ROUTINE, unfelt_in
 from tests.patience import patience_s
@@ -105,6 +109,35 @@ async def test_a_device_that_leaves_its_server_pauses_the_session(tmp_path: Path
         answer = await daemon.submit(Command(wearable=NAME, verb=Verb.RESUME))
         assert answer.ok
         assert (await seen.ended()).reason == "finished"
+
+
+async def test_a_session_outlives_a_daemon_that_is_killed(tmp_path: Path) -> None:
+    server, feel = SimulatedIntiface(), registry.feel(WEARABLE)
+    plan = Library().compile(ROUTINE, feel=feel)
+    driver = HostedDriver(buzzer_for(server), PlayerStore(tmp_path / "a"), utc_ms=utc_ms)
+    async with daemon_for(tmp_path / "a.db", {NAME: driver}, Collector()) as (daemon, _):
+        await connected(daemon, NAME)
+        await daemon.supervisors[NAME].start(plan)
+        await asyncio.sleep(15)
+        shutil.copytree(tmp_path / "a", tmp_path / "b")  # as a kill leaves it
+    seen = Collector()
+    driver = HostedDriver(buzzer_for(server), PlayerStore(tmp_path / "b"), utc_ms=utc_ms)
+    async with daemon_for(tmp_path / "b.db", {NAME: driver}, seen) as (daemon, _):
+        await connected(daemon, NAME)
+        assert (await driver.status()).state == "paused"
+        assert (await daemon.submit(Command(wearable=NAME, verb=Verb.RESUME))).ok
+        assert (await seen.ended()).reason == "finished"
+
+
+async def test_a_hold_that_a_press_ends_is_refused_where_nobody_can_press(tmp_path: Path) -> None:
+    """Else the hold would last to its longest."""
+    driver = HostedDriver(buzzer_for(SimulatedIntiface()), None, utc_ms=utc_ms)
+    routine = routine_of(SHORT.replace("hold_s = 10", 'hold_s = "open"'), "short.toml")
+    plan = Library().compile(routine, feel=registry.feel(WEARABLE))
+    async with daemon_for(tmp_path / "h.db", {NAME: driver}, Collector()) as (daemon, _):
+        await connected(daemon, NAME)
+        with pytest.raises(RefusedError, match="it has no button"):
+            await daemon.supervisors[NAME].start(plan)
 
 
 async def test_a_server_that_is_gone_has_stopped_the_device() -> None:

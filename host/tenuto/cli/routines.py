@@ -20,10 +20,12 @@ from tenuto.errors import InputError
 from tenuto.files import read_input, write_private
 from tenuto.routines import haptics, muscles, routine
 from tenuto.routines.compile import compile_routine, describe
+from tenuto.routines.feel import fit, silenced
 from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
 from tenuto.routines.sharing import WORD_CHARS_MAX, shared, unshared
 from tenuto.sessions.places import count_words, holds_in
+from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
 
 from .common import ConfigFile, confirmed
@@ -71,17 +73,22 @@ def list_routines(*, config: ConfigFile = None) -> None:
 
 
 @app.command
-def show(name: str, /, *, config: ConfigFile = None) -> None:
+def show(name: str, /, *, wearable: str | None = None, config: ConfigFile = None) -> None:
     """Print the score of a routine: each step with its time, its length and its cues.
 
     Args:
         name: a routine's name, or a file that ends in .toml
+        wearable: draw the cues as they feel on this one
         config: as in all commands
     """
-    library = Library.of(find_config(config))
+    settings = find_config(config)
+    library = Library.of(settings)
     found = library.open(name)
     vocabulary = library.vocabulary()
-    _show(found, compile_routine(found, vocabulary))
+    feel = None if wearable is None else registry.feel(settings.wearable(wearable))
+    _show(found, library.compile(found, feel=feel))
+    if feel is not None and (silent := silenced(vocabulary, fit(vocabulary, feel))):
+        tables.write(Text(f"Silent on a {feel.title}: {', '.join(silent)}"))
     tables.write(*(Text(text, style="yellow") for text in _findings(vocabulary)))
 
 

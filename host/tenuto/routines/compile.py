@@ -117,8 +117,8 @@ class CompiledPlan:
         if not open_holds and self.has_open_hold:
             raise RefusedError(
                 vocab.STATUSES[vocab.UNKNOWN_PLAN],
-                "the firmware of the wearable is too old for this routine, which has a hold that a"
-                " press ends; update it",
+                "the wearable cannot play this routine, which has a hold that a press ends: its"
+                " firmware is too old, then update it, or it has no button",
             )
         if self.plan.version <= newest:
             return self

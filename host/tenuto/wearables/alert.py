@@ -106,14 +106,15 @@ class AlertBuzzer:
             self.rssi_dbm = sighting.found.rssi_dbm
             # A process that was killed may have left it on.
             await self.stop()
+            button = characteristic(client, BUTTON_UUID)
             told = Told(
                 name=sighting.found.name or self.name,
                 address=self._address,
                 firmware=await read_firmware(client),
                 battery_pct=await read_battery_pct(client),
+                answers=button is not None,
                 confirms=self._proof is not None or not self._is_command,
             )
-            button = characteristic(client, BUTTON_UUID)
             if button is not None and "notify" in button.properties:
                 await subscribe(client, button, lambda _: on_answer(Answer.TAP), "subscribing")
             heart = characteristic(client, MEASUREMENT_UUID)

@@ -29,7 +29,7 @@ class Identity:
         device: What it is known by in the history, see `tenuto.sessions.device`; empty until the
             supervisor has filled it in.
         plan_version: The newest version of plans that it plays; it plays those before it, too.
-        open_holds: Whether it plays holds that a press ends.
+        open_holds: Whether it plays holds that a press ends, and can be pressed.
     """
 
     name: str

@@ -20,6 +20,7 @@ ID_MAX = 0xFFFFFFFF
 MOTORS_MAX = 32
 DEVICES_MAX = 256
 STEPS_MAX = 100_000
+NAME_MAX = 200
 VIBRATE = "Vibrate"
 
 
@@ -228,10 +229,11 @@ def _device(item: Mapping[str, Any], motors: Sequence[VibratingMotor]) -> Vibrat
     if index is None or not motors:
         return None
     names = (item.get("DeviceDisplayName"), item.get("DeviceName"))
-    name = next((name for name in names if isinstance(name, str) and name), f"device {index}")
+    told = next((name for name in names if isinstance(name, str) and name), "")
+    name = "".join(letter for letter in told[:NAME_MAX] if letter.isprintable())
     return VibratingDevice(
         index=index,
-        name=name[:200],
+        name=name or f"device {index}",
         motors=tuple(motors[:MOTORS_MAX]),
         gap_ms=_whole(item.get("DeviceMessageTimingGap"), 10_000) or 0,
     )

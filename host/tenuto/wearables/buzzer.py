@@ -42,6 +42,7 @@ class Told:
 
     Attributes:
         address: Of its radio.
+        answers: Whether its wearer can answer on it.
         confirms: Whether `buzz` returns True only for what the device has; else what was sent
             shortly before the link was found to be dead counts as not taken.
     """
@@ -51,6 +52,7 @@ class Told:
     serial: str | None = None
     firmware: str | None = None
     battery_pct: int | None = None
+    answers: bool = False
     confirms: bool = True
 
 

@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
+from tenuto.toml.rules import quoted
 
 from .buzzer import Said
 from .pairing import Paired
@@ -38,7 +39,7 @@ async def try_out(buzzer: Buzzer, model_id: str, show: Callable[[str], None]) ->
         await asyncio.sleep(pattern[0][1] / 1000)
         if not buzzer.feel.ends_by_itself:
             await buzzer.stop()
-        show(f"{told.name} has buzzed once just now")
+        show(f"{quoted(told.name)} has buzzed once just now")
     finally:
         await buzzer.disconnect()
     return Paired(

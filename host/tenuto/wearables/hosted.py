@@ -474,6 +474,7 @@ def _identity_of(identity: Identity, told: Told) -> Identity:
         firmware=told.firmware,
         serial=told.serial,
         address=told.address,
+        open_holds=identity.open_holds and told.answers,  # nobody could end one
     )
 
 

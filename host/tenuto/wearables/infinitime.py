@@ -123,6 +123,7 @@ class InfinitimeBuzzer:
                 address=self._address,
                 firmware=await read_firmware(client),
                 battery_pct=await read_battery_pct(client),
+                answers=self._has(MUSIC_EVENT_UUID),
             )
             await self._subscribe(client, MUSIC_EVENT_UUID, _answers(_MUSIC_ANSWERS, on_answer))
             await self._subscribe(client, CALL_ANSWER_UUID, _answers(_CALL_ANSWERS, on_answer))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
 from tenuto.retry import describe_failure
+from tenuto.toml.rules import quoted
 
 from .buttplug import ID_MAX, VERSIONS, Message, VibratingDevice, pack, unpack
 from .buzzer import Told
@@ -190,7 +191,7 @@ class _Server:
         """
         info = await self.ask(self.version.hello())
         if info.name != "ServerInfo":
-            text = f"{self.name} answers with {info.name!r}, not with who it is"
+            text = f"{self.name} answers with {quoted(info.name)}, not with who it is"
             raise LinkError(LinkReason.PROTOCOL, text)
         ping_ms = info.fields.get("MaxPingTime")
         if isinstance(ping_ms, int) and ping_ms > 0:
@@ -217,7 +218,7 @@ class _Server:
         finally:
             self._waiting.pop(number, None)
         if found.name == "Error":
-            told = str(found.fields.get("ErrorMessage"))[:200]
+            told = quoted(str(found.fields.get("ErrorMessage")))
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} cannot do {message.name}: {told}")
         return found
 
