@@ -132,6 +132,32 @@ def test_another_host_program_meets_devices_of_other_models(model: str, name: st
         asyncio.run(meet(port_of(simulation.until("bumble:tcp-client"))))
 
 
+@pytest.mark.slow
+def test_a_user_puts_the_app_on_a_watch_and_takes_it_off() -> None:
+    needs_module("quickjs")
+    words = ("simulate", "--model", "bangle", "--listen", "127.0.0.1:0")
+    with user() as folder, tenuto_process(*words, folder=folder) as simulation:
+        port = port_of(simulation.until("bumble:tcp-client"))
+        toml = f"""
+            mqtt.url = "off"
+            bluetooth.adapter = "bumble:tcp-client:127.0.0.1:{port}"
+            [[wearable]]
+            id = "watch"
+            model = "bangle"
+            link = "espruino"
+            address = "C1:00:00:00:00:01"
+            """
+        removed, installed, refused = (
+            tenuto("wearable", *asked, folder=folder, toml=toml)
+            for asked in (("remove", "watch"), ("install", "bangle"), ("install", "band"))
+        )
+    assert (removed.returncode, installed.returncode, refused.returncode) == (0, 0, 2)
+    assert removed.stdout.startswith("Removed ")
+    assert "wrote 5 of 5 files, and it answers." in installed.stdout
+    assert "writing tenuto.player.js" in installed.stderr
+    assert "no app of Tenuto's goes onto a Tenuto band" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
