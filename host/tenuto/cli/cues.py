@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto cues`: list the cues, check that they can be told apart, and play one."""
+"""`tenuto cues`: list the cues, check and play them, learn them, and be asked about them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 from rich.text import Text
@@ -15,6 +16,7 @@ from tenuto.errors import InputError
 from tenuto.routines import haptics
 from tenuto.routines.feel import fit
 from tenuto.routines.library import Library
+from tenuto.terminal.words import cue as cue_words
 from tenuto.toml.rules import hint, quoted
 from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
@@ -23,10 +25,19 @@ from .common import ConfigFile, Speed, make_setting, parse_speed
 from .routines import blocks
 
 if TYPE_CHECKING:
-    from tenuto.config import Config
-    from tenuto.routines.feel import Feel
+    from collections.abc import Awaitable, Callable, Sequence
 
-app = App(name="cues", help="List, check and play the cues, to tell them apart.")
+    from tenuto.config import Config, Wearable
+    from tenuto.daemon.build import Setting
+    from tenuto.routines.compile import CompiledPlan
+    from tenuto.routines.feel import Feel
+    from tenuto.routines.haptics import Vocabulary
+    from tenuto.sessions.events import Entry
+
+app = App(
+    name="cues",
+    help="List, check, play and learn the cues, and measure how well you tell them apart.",
+)
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}
 _PAIRS = 5
@@ -120,8 +131,7 @@ def play(
 
     from .prompt import Terminal
 
-    if cue not in CUES:
-        raise InputError(f"there is no cue {quoted(cue)}{hint(cue, CUES, quote='')}")
+    _known(cue)
     settings = find_config(config)
     worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
     setting = make_setting(settings, parse_speed(speed), mqtt=False)
@@ -137,3 +147,172 @@ def play(
         return 1
     print(f"{worn.title} played {cue}.")
     return 0
+
+
+@app.command
+def lesson(
+    *,
+    wearable: str | None = None,
+    cues: str | None = None,
+    speed: Speed = "1",
+    config: ConfigFile = None,
+) -> int:
+    """Learn the cues: each comes three times with its name, then the most alike in turn.
+
+    Args:
+        wearable: the id of a wearable in the configuration; without it the first one
+        cues: their names, with commas between them; without it the five that every session needs
+        speed: how fast time passes, for simulated wearables
+        config: as in all commands
+    """
+    from tenuto.cues.quiz import lesson_order
+    from tenuto.cues.trials import LESSON_EVERY_MS, lesson_plan
+    from tenuto.sessions.events import CueFired
+
+    setting, worn, vocabulary, chosen = _begin(config, speed, wearable, cues)
+    feel = registry.feel(worn)
+    order = lesson_order(chosen, [(a, b) for _, a, b in nearest_pairs(vocabulary, feel)])
+    texts = dict(zip(CUES, vocabulary.feels_like, strict=True))
+
+    async def told(entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if isinstance(entry.event, CueFired):
+                cue = entry.event.cue
+                print(f"{cue_words(cue)}: {texts.get(cue, '')}", flush=True)
+
+    print(f"{len(order)} cues, one every {LESSON_EVERY_MS // 1000} s. Ctrl-C ends it.")
+    return _play(
+        setting, worn, lesson_plan(_felt(setting, worn, vocabulary), order, LESSON_EVERY_MS), told
+    )
+
+
+@app.command(name="quiz")
+def ask(
+    *,
+    wearable: str | None = None,
+    cues: str | None = None,
+    trials: int | None = None,
+    condition: Literal["resting", "moving", "counting"] = "resting",
+    simulated_person: int | None = None,
+    seed: int | None = None,
+    speed: Speed = "1",
+    config: ConfigFile = None,
+) -> int:
+    """Measure how well you tell the cues apart: feel a cue, press the key of its name.
+
+    The wearable plays the cues by its own clock, at times that cannot be foreseen, and its clock
+    takes the time of each answer. Ctrl-C ends it, and what was answered is shown.
+
+    Args:
+        wearable: the id of a wearable in the configuration; without it the first one
+        cues: their names, with commas between them; without it the five that every session needs
+        trials: how many cues come; without it ten for each. Five for each are a practice, twenty
+            a study
+        condition: what you do meanwhile; results of different ones are not compared
+        simulated_person: have a simulated person answer, whom this number makes
+        seed: make the order repeatable
+        speed: how fast time passes, for simulated wearables
+        config: as in all commands
+    """
+    from tenuto.cues.quiz import ANSWER_MS_MAX, GAP_MS, Quiz, order
+    from tenuto.cues.trials import TRIALS_MAX, quiz_plan
+
+    from .keys import require_keys
+    from .quiz import KEYS, Asking, Simulated, show_score
+
+    if simulated_person is None:
+        require_keys()
+    setting, worn, vocabulary, chosen = _begin(config, speed, wearable, cues)
+    count = 10 * len(chosen) if trials is None else trials
+    if not len(chosen) <= count <= TRIALS_MAX:
+        raise InputError(f"--trials is {count}, allowed is {len(chosen)} to {TRIALS_MAX}")
+    if len(chosen) > len(KEYS):
+        raise InputError(f"--cues has {len(chosen)} names, allowed are {len(KEYS)}")
+    rng = random.Random(seed)  # noqa: S311 - nobody has to be kept from guessing it
+    sequence = list(order(chosen, count, rng))
+    felt = _felt(setting, worn, vocabulary)
+    plan = quiz_plan(felt, sequence, [rng.randint(*GAP_MS) for _ in sequence])
+    quiz = Quiz(chosen)
+    person = None if simulated_person is None else Simulated(chosen, felt, simulated_person)
+    asking = Asking(quiz, person)
+    lasts_s = plan.plan.duration_ms // 1000
+    print(f"{count} cues, {lasts_s // 60} min {lasts_s % 60} s, {condition}.")
+    print(f"After each, press its key within {ANSWER_MS_MAX // 1000} s:")
+    for key, cue in zip(KEYS, chosen, strict=False):
+        print(f"  {key}  {cue_words(cue)}")
+    code = _play(setting, worn, plan, asking.tell, None if person is not None else asking.press)
+    print()
+    show_score(quiz.score(), condition)
+    if person is not None:
+        print(person.truth())
+    return code
+
+
+def _known(cue: str) -> str:
+    if cue not in CUES:
+        raise InputError(f"there is no cue {quoted(cue)}{hint(cue, CUES, quote='')}")
+    return cue
+
+
+def _begin(
+    config_file: ConfigFile, speed: str, wearable: str | None, cues: str | None
+) -> tuple[Setting, Wearable, Vocabulary, tuple[str, ...]]:
+    """Return what a lesson and a quiz need."""
+    from tenuto.cues.quiz import CORE
+
+    settings = find_config(config_file)
+    worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
+    setting = make_setting(settings, parse_speed(speed))
+    names = CORE if cues is None else [one.strip() for one in cues.split(",")]
+    chosen = tuple(dict.fromkeys(_known(name) for name in names))
+    if len(chosen) < 2:
+        raise InputError("--cues has one name, allowed are two or more")
+    return setting, worn, Library.of(settings).vocabulary(), chosen
+
+
+def _felt(setting: Setting, worn: Wearable, vocabulary: Vocabulary) -> Vocabulary:
+    """Return the vocabulary as it is felt on a wearable, in the strength that is set."""
+    from tenuto.routines.adjust import adjust_vocabulary
+    from tenuto.state.settings import SettingsStore
+
+    liked = SettingsStore(setting.config.state_path).preferences(worn.id)
+    adjusted = adjust_vocabulary(vocabulary, liked.adjustment)
+    feel = registry.feel(worn)
+    return adjusted if feel is None else fit(adjusted, feel)
+
+
+def _play(
+    setting: Setting,
+    worn: Wearable,
+    plan: CompiledPlan,
+    told: Callable[[Sequence[Entry]], Awaitable[None]],
+    on_key: Callable[[str, int], None] | None = None,
+) -> int:
+    """Play a plan to its end and return the exit code."""
+    import asyncio
+    from contextlib import nullcontext
+
+    from tenuto import event_loops
+    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.operations import RUN
+    from tenuto.daemon.play import Run
+    from tenuto.event_loops import HostTime
+
+    from .common import signals
+    from .keys import keys
+    from .prompt import Terminal
+
+    async def played() -> str:
+        gone, clock = asyncio.Event(), HostTime(setting.speed)
+
+        def pressed(key: str) -> None:
+            if on_key is not None:
+                on_key(key, round(clock.utc_ms()))
+
+        async with open_door(setting, worn) as door:
+            with signals(gone.set), nullcontext() if on_key is None else keys(pressed):
+                asked = Run(wearable=worn.id, plan=plan)
+                return (await door.call(RUN, asked, Terminal(told, gone))).reason
+
+    reason = event_loops.run(played(), speed=setting.speed)
+    return {"finished": 0, "stopped": 3}.get(reason, 1)

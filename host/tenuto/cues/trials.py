@@ -11,6 +11,8 @@ from tenuto_core.encode import encode
 from tenuto_core.plan import Plan, PlanError, Step
 from tenuto_core.vocab import CUES, DONE, READY
 
+from .quiz import ANSWER_MS_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 AFTER_MS = 500
 """Between the end of a cue and the end of its session."""
+
+LESSON_EVERY_MS = 4_000
+TRIALS_MAX = 250
+"""So many steps a plan has room for."""
 
 
 def cue_plan(vocabulary: Vocabulary, cue: str) -> CompiledPlan:
@@ -33,6 +39,38 @@ def cue_plan(vocabulary: Vocabulary, cue: str) -> CompiledPlan:
         raise InputError(f"{cue} is silent on this wearable: there is nothing to play")
     lasts_ms = vocabulary.length_ms(number) + AFTER_MS
     return _plan(f"cue {cue}", vocabulary, [(lasts_ms, [(0, number)])])
+
+
+def quiz_plan(vocabulary: Vocabulary, order: Sequence[str], gaps_ms: Sequence[int]) -> CompiledPlan:
+    """Return a plan that plays the cues of a quiz, each with time for an answer and a gap.
+
+    The wearable's own clock plays it, so the time of an answer does not contain the link's.
+
+    Args:
+        vocabulary: As the motor plays it.
+        order: The names of the cues.
+        gaps_ms: Before each of them.
+
+    Raises:
+        InputError: A cue is silent, or there are more than a plan has room for.
+    """
+    steps = []
+    for cue, gap_ms in zip(order, gaps_ms, strict=True):
+        number = CUES.index(cue)
+        if not vocabulary.patterns[number]:
+            raise InputError(f"{cue} is silent on this wearable: leave it out of the quiz")
+        steps.append((gap_ms + ANSWER_MS_MAX, [(gap_ms, number)]))
+    return _plan("cue quiz", vocabulary, steps)
+
+
+def lesson_plan(vocabulary: Vocabulary, order: Sequence[str], every_ms: int) -> CompiledPlan:
+    """Return a plan that plays cues one after the other, so many ms apart.
+
+    Raises:
+        InputError: There are more than a plan has room for.
+    """
+    steps = [(every_ms, [(every_ms // 2, CUES.index(cue))]) for cue in order]
+    return _plan("cue lesson", vocabulary, steps)
 
 
 def _plan(

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""`tenuto cues` as a user types it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tenuto.cli import main
+from tests.patience import patience_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> list[str]:
+    text = 'mqtt.url = "off"\nhistory.path = "h.db"\n[[wearable]]\nid = "w"\nlink = "simulated"\n'
+    (tmp_path / "t.toml").write_text(text, encoding="utf-8")
+    return ["--config", str(tmp_path / "t.toml")]
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(["cues", *words])
+    told = capsys.readouterr()
+    return int(caught.value.code or 0), told.out, told.err
+
+
+def test_the_list_draws_each_cue(capsys: pytest.CaptureFixture[str], config: list[str]) -> None:
+    code, out, _ = run(capsys, "list", *config)
+
+    assert code == 0
+    assert re.search(r"hold_end +▇▇  ▇▇  ▇▇ +3 +750 +three short", out)
+
+
+def test_lint_fails_for_what_is_confused(
+    capsys: pytest.CaptureFixture[str], config: list[str], tmp_path: Path
+) -> None:
+    assert run(capsys, "lint", *config)[0] == 0
+    (tmp_path / "v.toml").write_text("[hold_end]\non_off_ms = [500]\n", encoding="utf-8")
+    with (tmp_path / "t.toml").open("a", encoding="utf-8") as file:
+        file.write('[haptics]\nfile = "v.toml"\n')
+
+    code, out, _ = run(capsys, "lint", *config)
+
+    assert code == 2
+    assert "error: hold_start and hold_end: will be confused; better for hold_end:" in out
+
+
+def test_a_cue_that_does_not_exist(capsys: pytest.CaptureFixture[str], config: list[str]) -> None:
+    code, _, err = run(capsys, "play", "hold_edn", *config)
+
+    assert code == 2
+    assert "did you mean hold_end?" in err
+
+
+@pytest.mark.slow
+def test_a_simulated_person_is_asked_over_the_virtual_radio(
+    capsys: pytest.CaptureFixture[str], config: list[str]
+) -> None:
+    words = ("quiz", "--simulated-person", "1", "--seed", "1", "--speed", "max", *config)
+
+    code, out, _ = run(capsys, *words)
+
+    assert code == 0
+    shown = re.search(r"Right, resting: \d+ of 50: \d+ % \[(\d+), (\d+)\]", out)
+    truth = re.search(r"is right in ([\d.]+) %", out)
+    assert shown is not None
+    assert truth is not None
+    assert int(shown[1]) <= float(truth[1]) <= int(shown[2])
+
+
+def test_without_a_terminal_nothing_is_begun(
+    capsys: pytest.CaptureFixture[str], config: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    code, _, err = run(capsys, "quiz", *config)
+
+    assert code == 2
+    assert "run this in a terminal" in err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals on Windows")
+def test_keys_of_a_terminal_are_the_answers(config: list[str]) -> None:
+    master, slave = os.openpty()
+    words = ["cues", "quiz", "--trials", "5", "--speed", "20", *config]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tenuto", *words], stdin=slave, stdout=subprocess.PIPE, text=True
+    ) as process:
+        until_s = time.monotonic() + patience_s(30)
+        while process.poll() is None and time.monotonic() < until_s:
+            os.write(master, b"x2")
+            time.sleep(0.1)
+        process.kill()
+        out = process.stdout.read() if process.stdout is not None else ""
+    os.close(master)
+    os.close(slave)
+
+    assert process.returncode == 0
+    # The second key is "let go"; it is right once and answers the others as well.
+    assert "Right, resting: 1 of 5: 20 % [4, 62]" in out
+    assert "Missed: 0 of 5" in out
