@@ -12,6 +12,7 @@ import pytest
 from tenuto import event_loops
 from tenuto.config import Config, History, Mqtt, Wearable
 from tenuto.daemon.build import Setting, open_host
+from tenuto.routines.library import Library
 from tenuto.simulator.bangle import SimulatedBangle
 from tenuto_core import vocab
 from tests.bangle.differential import OPEN
@@ -90,6 +91,51 @@ def test_the_watch_does_what_the_band_does_with_the_radio_gone_for_a_minute(
         numbers = [one.seq for one in records]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
         assert any(one.kind == vocab.HEART for one in records)
+
+
+@pytest.mark.slow
+def test_the_host_sees_one_session_through_other_apps_and_a_pause_on_the_watch(
+    tmp_path: Path,
+) -> None:
+    config = Config(
+        mqtt=Mqtt(url="off"),
+        history=History(path=tmp_path / "h.db"),
+        wearables=(Wearable(id="watch", model="bangle", link="simulated"),),
+    )
+    setting = Setting(config=config, speed=math.inf, mqtt=False, say=lambda _: None, seed=0)
+    seen = Collector()
+
+    async def scenario() -> list[Record]:
+        async with open_host(setting, config.wearables, [seen]) as host, host.running():
+            supervisor = host.hub.supervisors["watch"]
+            await asyncio.wait_for(supervisor.connected.wait(), 60)
+            await asyncio.sleep(10)
+            assert host.drivers.world is not None
+            device = host.drivers.world.devices["watch"]
+            assert isinstance(device, SimulatedBangle)
+            await supervisor.start(host.compile("watch", host.library.routine("lower-back")))
+            await asyncio.sleep(60)
+            device._do(lambda: device.js.load("another.app.js"))
+            await asyncio.sleep(60)
+            device.button.press()
+            await asyncio.sleep(20)
+            device.button.press()
+            await seen.ended()
+            await host.flush()
+            (row,) = await host.store.sessions()
+            kept = await host.store.find(row.key)
+            assert kept is not None
+            return [one.record for one in kept.records]
+
+    records = event_loops.run(scenario(), speed=math.inf)
+    numbers = [one.seq for one in records]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    found = [one.kind for one in records]
+    assert [found.count(kind) for kind in (vocab.PAUSED, vocab.RESUMED)] == [1, 1]
+    assert vocab.INTERRUPTED not in found
+    plan = Library().plan("lower-back").plan
+    cues = sum(len(plan.step(number).cues) for number in range(plan.steps))
+    assert found.count(vocab.CUE) == cues + 2, "and those of the pause and of its end"
 
 
 @pytest.mark.slow
