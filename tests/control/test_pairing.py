@@ -138,6 +138,7 @@ def test_by_cable_and_then_over_the_air_without_a_gesture(room: Room) -> None:
         "is_tenuto": True,
         "is_new": True,
         "is_only": False,
+        "is_trusted": None,
         "wearable": "anna",
     }
     assert len(room.keys()) == 1
