@@ -179,7 +179,7 @@ var p={st:IDLE,n:255,anc:0,ms:0,cue:0,early:0,stop:0,pau:0,res:0,sess:-1,t0:0,po
 function note(k){
  // Nothing to go on with: the next app need not load the player.
  if(k&&!p.st&&!con.key&&!minute(now()))S.erase(RUN);
- else if(p.st||k)S.writeJSON(RUN,{p:p.st?p:undefined,m:minute(now()),l:k&&[lf,lc,lfe,le,lt].concat([].slice.call(L)),c:con,d:done,b:[bpm,bat,told,hostBeat]});
+ else if(p.st||k)S.writeJSON(RUN,{p:p.st?p:undefined,m:minute(now()),l:k&&[lf,lc,lfe,le,lt].concat([].slice.call(L)),c:con,a:NRF.getSecurityStatus().connected_addr,d:done,b:[bpm,bat,told,hostBeat]});
 }
 function byTime(){return !(s.pace||s.gate||s.lim)&&an==p.n+1;}
 function arm(){
@@ -607,7 +607,7 @@ global.TENUTO={
 // --- take up what load() or a reset cut
 id.keys=id.keys||[];id.order=id.order||[];
 open();
-var t=now(),j=S.readJSON(RUN,1)||{},last;
+var t=now(),j=S.readJSON(RUN,1)||{},last,i;
 function count(){
  next=id.at;
  var f=S.read(half(next));
@@ -631,7 +631,8 @@ if(id.boot===undefined||!count()){
  if(j.b){bpm=j.b[0];bat=j.b[1];told=j.b[2];hostBeat=j.b[3];}
  if(j.l){lf=j.l[0];lc=j.l[1];lfe=j.l[2];le=j.l[3];lt=j.l[4];L.set(j.l.slice(5));}
  else if(j.m)book(j.m,t-j.m);
- if(j.c&&NRF.getSecurityStatus().connected){con=j.c;con.sent=con.ack;}
+ i=NRF.getSecurityStatus();
+ if(j.c&&i.connected&&i.connected_addr==j.a){con=j.c;con.sent=con.ack;}
  if(j.p&&P){
   p=j.p;
   if(p.st==ARMED){if(p.due<t-5000)p.st=IDLE;}

@@ -297,6 +297,15 @@ def test_without_a_key_nothing_is_obeyed_and_nothing_told() -> None:
     assert watch.take() == []
 
 
+def test_who_connects_while_another_app_is_opened_is_a_stranger() -> None:
+    watch = playing()
+    watch.js.evaluate('__emit("kill")')
+    watch.js.peer = "f0:00:00:00:00:99 random"
+    watch.js._load("")
+    watch.take()
+    assert wire.decode(watch.ask(wire.encode(wire.STATE, 1)))[2][0] == vocab.NOT_PROVEN
+
+
 def test_a_wrong_proof_lets_nobody_in_and_a_third_one_ends_it() -> None:
     watch = Watch(1)
     watch.js.connect(is_on=False)

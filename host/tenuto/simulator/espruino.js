@@ -6,7 +6,7 @@ var __t = 0; // ms since the power came
 var __wall = 0; // what the wall clock is ahead of that, in ms
 var __timers = [], __timerId = 0, __pinWrites = [], __motor = 0;
 var __console = "", __edges = [], __load, __line = "", __isProgrammable = true;
-var __handlers = {}, __watch, __connected = false, __address = "c0:00:00:00:00:01";
+var __handlers = {}, __watch, __connected = false, __peer = "", __address = "c0:00:00:00:00:01";
 var __files = {}, __freeBytes = 4e6, __trashBytes = 0, __compactions = 0, __hrm = {}, __lock = false;
 
 // --- time and timers
@@ -167,7 +167,9 @@ function __emit(name, x) { (__handlers[name] || []).forEach(function (f) { __cal
 var NRF = {
   on: __on,
   getAddress: function () { return __address + " random"; },
-  getSecurityStatus: function () { return { connected: __connected }; },
+  getSecurityStatus: function () {
+    return __connected ? { connected: true, connected_addr: __peer } : { connected: false };
+  },
 };
 var Bluetooth = {
   println: function (s) { if (__connected) __console += s + "\r\n"; },

@@ -57,6 +57,7 @@ class Espruino:
         now_ms: How long it has power.
         due_ms: When it has something to do next; infinite where nothing.
         is_connected: Whether a host is connected by Bluetooth.
+        peer: The address of the host that is connected.
         loads: How many times it ran its boot files.
     """
 
@@ -70,6 +71,7 @@ class Espruino:
     trash_bytes: int = field(default=0, init=False)
     due_ms: float = field(default=0.0, init=False)
     is_connected: bool = field(default=False, init=False)
+    peer: str = field(default="f0:00:00:00:00:01 random", init=False)
     loads: int = field(default=0, init=False)
     now_ms: float = field(default=0.0, init=False)
     _wall_ms: float = field(default=1_700_000_000_000.0, init=False)
@@ -91,6 +93,7 @@ class Espruino:
             "__wall": self._wall_ms,
             "__address": self.address.lower(),
             "__connected": self.is_connected,
+            "__peer": self.peer,
             "__isProgrammable": self.is_programmable,
             "__freeBytes": self.free_bytes,
             "__trashBytes": self.trash_bytes,
@@ -169,6 +172,7 @@ class Espruino:
     def connect(self, *, is_on: bool, tell: bool = True) -> None:
         """Have a host connected, or not."""
         self.is_connected = is_on
+        self._js.eval(f"__peer={json.dumps(self.peer)}")
         self._js.eval(f"__connect({int(is_on)})" if tell else f"__connected={int(is_on)}")
         self._look()
 
