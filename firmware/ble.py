@@ -7,8 +7,8 @@ at most one full packet is handed over for each connection event.
 
 Who may do what is in PROTOCOL.md.  In short: nothing of Tenuto, Heart Rate or Immediate Alert works
 without a bond, but the stack bonds with anybody at any time, and no program can ask whether a bond
-is new.  So a peer counts only when it is *admitted*: it proves one of the band's keys, or it is
-bonded while the wearer's pairing window is open.  Any other peer is disconnected.
+is new.  So a peer counts only when it is *admitted*: it proves one of the band's keys, or it has
+connected in the wearer's pairing window and is bonded.  Any other peer is disconnected.
 """
 
 import os
@@ -16,6 +16,7 @@ import struct
 
 from radio import PACKET_BYTES
 from tenuto_core import sleep, wire
+from tenuto_core.band import END_ALL, END_NONE
 from tenuto_core.host_connection import HostConnection
 
 # Connection intervals that are requested, and how often a packet is sent at each: a little less
@@ -27,10 +28,16 @@ SLOW_MS, SLOW_PACKET_MS = 100, 110
 SETTLE_MS = 1_000
 BUSY_MS = 5_000
 """How long the link stays fast after a request that needs a fast link."""
-ENCRYPT_WITHIN_MS = 8_000
-"""A host with a bond takes about 2 s on Linux for connecting, discovering and encrypting."""
-ADMIT_WITHIN_MS = 20_000
-"""Time for a host that needs the wearer to open the pairing window."""
+# Where half of all packets are lost, a host with a bond encrypts within 0.6 s and proves its key
+# within 3.4 s.  After a link on which nothing was proven the next one has half of the time, unless
+# `PAUSE_MS` lie in between, in which others have their turn.
+ENCRYPT_WITHIN_MS = 4_000
+PROVE_WITHIN_MS = 8_000
+PAUSE_MS = 3_000
+OTHERS_MS = 2_000
+"""For so long a host that is sent away stays connected and unheeded, while others may come."""
+PAIR_WITHIN_MS = 10_000
+"""In the pairing window, for a host that has to discover everything before it bonds."""
 
 # The SoftDevice's store of bonds is a log of 32 KiB that is erased as a whole when it is full.  Its
 # blocks cannot be looked at; these sizes are estimates on the safe side.
@@ -87,7 +94,8 @@ class Ble:
         trust_bonds: See `App`.
 
     Attributes:
-        peer: The host that is connected, or None.
+        peer: The host that is connected, or None; also None while it is sent away.
+        stranger_ms: When the last link ended on which nothing was proven, or None.
         due_ms: When `send` must be called next, or None.
     """
 
@@ -101,8 +109,10 @@ class Ble:
         band.bonds_pct = self._bonds.full_pct
         self._connection = None
         self._connected_ms = 0
-        self._was_paired = False
-        self._was_subscribed = False
+        self.stranger_ms = None
+        self._haste = 0
+        self._end_ms = None
+        self._was_admitted = self._was_paired = self._was_subscribed = False
         self._wished_ms = None
         self._tuned_ms = 0
         self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
@@ -143,22 +153,54 @@ class Ble:
     def _watch_connection(self, now_ms, active_ms):
         connections = self._radio.connections
         connection = connections[0] if connections else None
-        for another in connections[1:]:
-            another.disconnect()
         if connection is not self._connection:
-            self._connection = connection
-            self._connected_ms = now_ms
-            self._was_paired = self._was_subscribed = False
-            self._wished_ms = None
-            self._tuned_ms = now_ms
-            self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
-            self.peer = HostConnection(self._band) if connection else None
+            self._on_connection(connection, now_ms)
+        ending, self._band.ending = self._band.ending, END_NONE
         if connection is None:
             self._advertise(now_ms - max(active_ms, self._connected_ms))
-            return
-        if connection.paired:
-            self._on_paired(now_ms)
-        self._disconnect_strangers(now_ms)
+        elif self.peer is None:
+            self._send_away(now_ms, len(connections) > 1)
+        else:
+            for another in connections[1:]:
+                another.disconnect()
+            if connection.paired:
+                self._on_paired(now_ms)
+            if ending == END_ALL and self._is_admitted():
+                self.drop()
+            elif (ending and not self.peer.is_proven) or self._is_overdue(now_ms):
+                self.peer = None
+                self._end_ms = now_ms + OTHERS_MS
+
+    def _on_connection(self, connection, now_ms):
+        """Begin anew with another host, or with none."""
+        if self._connection and not self._was_admitted:
+            self.stranger_ms = now_ms
+        before_ms = self.stranger_ms
+        self._haste = int(before_ms is not None and now_ms - before_ms < PAUSE_MS)
+        self._connection = connection
+        self._connected_ms = now_ms
+        self._end_ms = None
+        self._was_admitted = self._was_paired = self._was_subscribed = False
+        self._wished_ms = None
+        self._tuned_ms = now_ms
+        self._packet_ms = self._wished_packet_ms = FAST_PACKET_MS
+        self.peer = HostConnection(self._band) if connection else None
+        # What an earlier host has sent must not count as this one's.
+        for buffer in (self._radio.inbox, self._radio.alert):
+            while buffer.readinto(self._buffer):
+                pass
+
+    def _send_away(self, now_ms, has_come):
+        """End a connection when another host has come, or none for a while.
+
+        As long as a stranger is connected it cannot connect again, so that others are first.
+        """
+        if self._end_ms is None:
+            return  # it has been told
+        if has_come or now_ms >= self._end_ms:
+            self.drop()
+        else:
+            self._advertise(0)
 
     def _advertise(self, idle_ms):
         interval_ms = sleep.interval_ms(idle_ms)
@@ -194,18 +236,21 @@ class Ble:
             return False
 
     def _is_admitted(self):
-        if self._connection is None or not self._connection.paired:
+        if self.peer is None or not self._connection.paired:
             return False
         return self.peer.is_trusted or self._trust_bonds
 
-    def _disconnect_strangers(self, now_ms):
-        if self._band.is_pairing(now_ms) or self._is_admitted():
-            return
-        here_ms = now_ms - self._connected_ms
-        if here_ms >= ADMIT_WITHIN_MS or (
-            here_ms >= ENCRYPT_WITHIN_MS and not self._connection.paired
-        ):
-            self.drop()
+    def _is_overdue(self, now_ms):
+        """Whether a host has had its time, and is still not admitted."""
+        if self._is_admitted():
+            self._was_admitted = True
+            return False
+        if self._band.is_pairing(now_ms):
+            within_ms = PAIR_WITHIN_MS
+        else:
+            within_ms = PROVE_WITHIN_MS if self._connection.paired else ENCRYPT_WITHIN_MS
+            within_ms >>= self._haste
+        return now_ms - self._connected_ms >= within_ms
 
     # --- sending
 
@@ -267,6 +312,7 @@ class Ble:
             self._radio.measurement.value = heart_rate_measurement(bpm, contact, rr)
 
     def drop(self):
-        """End the connection."""
+        """End the connection, and heed nothing that still comes over it."""
+        self.peer = self._end_ms = None
         if self._connection is not None:
             self._connection.disconnect()

@@ -44,6 +44,8 @@ ALONE_BEAT_MS = 5_000
 PAIRING_ON = ((100, 400, 200), (100, 150, 200), (100, 400, 0))
 PAIRING_DONE = ((100, 150, 150), (100, 150, 0))
 PAIRING_OVER = menu.GOODBYE
+# Which links over the air a gesture ends.
+END_NONE, END_UNPROVEN, END_ALL = range(3)
 # After these hardly any time was lost; after other causes it is not known how much.
 _GOES_ON = (CAUSE_SOFTWARE, CAUSE_WATCHDOG, CAUSE_PIN)
 
@@ -79,6 +81,8 @@ class Band(DeviceRequests):
         is_followed: Whether a host fetches the log.
         bonds_pct: How full the store of bonds may be, 255 where that is not known.
         plan_bytes: The size of the largest plan that fits in memory.
+        windows: How many pairing windows there were.
+        ending: Which links over the air the application must end now; it sets this to `END_NONE`.
         serial, address: What distinguishes this band from all others on every link, see
             `wire.IDENTITY` and PROTOCOL.md; with an empty serial it reveals neither.
     """
@@ -114,6 +118,8 @@ class Band(DeviceRequests):
         self.button = Button()
         self.shelf = Shelf(Storage() if storage is None else storage)
         self.pairing_until_ms: int | None = None
+        self.windows = 0
+        self.ending = END_NONE
         self.withheld = 0
         self.answers_dropped = 0
         self._journal = Journal(Storage() if storage is None else storage)
@@ -248,7 +254,7 @@ class Band(DeviceRequests):
     def _is_alerting(self) -> bool:
         return self._alert.due_ms is not None and self.player.state != RUNNING
 
-    def _gesture(self, gesture: int, now_ms: int) -> None:
+    def _gesture(self, gesture: int, now_ms: int) -> None:  # noqa: C901 - one case a meaning
         if not gesture:
             return
         if self._is_alerting and (self._made_in_alert or gesture == LONG_PRESS):
@@ -270,6 +276,9 @@ class Band(DeviceRequests):
             self._feel(self._menu.pattern(), WITHHELD_MENU, now_ms)
         elif gesture == PRESS:
             self.player.press(gesture, now_ms, self._made)
+        elif not self._made_in_alert:
+            self.ending = END_ALL
+            self._feel(menu.GOODBYE, WITHHELD_PAIRING, now_ms)
 
     def _choose(self, what: int, now_ms: int) -> None:
         """Do what a gesture in the menu asked for."""
@@ -295,7 +304,9 @@ class Band(DeviceRequests):
         return self.pairing_until_ms is not None and now_ms < self.pairing_until_ms
 
     def open_pairing(self, now_ms: int) -> None:
-        """Open the pairing window for a minute."""
+        """Open the pairing window for a minute, for links that are made from now on."""
+        self.windows += 1
+        self.ending = max(self.ending, END_UNPROVEN)
         self.pairing_until_ms = now_ms + PAIRING_MS
         self._feel(PAIRING_ON, WITHHELD_PAIRING, now_ms)
 

@@ -36,6 +36,7 @@ class HostConnection:
     def __init__(self, band: Band, by_cable: bool = False) -> None:
         self._band = band
         self.by_cable = by_cable
+        self._window = band.windows
         self.asked_ms: int | None = None
         self._challenge: Challenge | None = None
         self._key: bytes | None = None
@@ -139,20 +140,26 @@ class HostConnection:
     # --- trust
 
     @property
-    def is_trusted(self) -> bool:
-        """Whether the host is obeyed: as long as the key it has proved is one of the band's."""
+    def is_proven(self) -> bool:
+        """Whether the key that the host has proved, or brought, is one of the band's."""
         keyring = self._band.keyring
-        if self.by_cable or keyring is None:
-            return True
-        if self._key is not None and keyring.id_of(self._key) is not None:
+        return keyring is None or (self._key is not None and keyring.id_of(self._key) is not None)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the host is obeyed."""
+        keyring = self._band.keyring
+        if self.by_cable or keyring is None or self.is_proven:
             return True
         return self._is_let_in and not keyring.only_by_cable
 
     def _takes_keys(self, now_ms: int) -> bool:
-        keyring = self._band.keyring
-        if keyring is None:
-            return False
-        return self.by_cable or (self._band.is_pairing(now_ms) and not keyring.only_by_cable)
+        band = self._band
+        if band.keyring is None or self.by_cable:
+            return self.by_cable and band.keyring is not None
+        # Whoever sat on the link before the gesture waited for it, and is not meant by it.
+        is_meant = self._window == band.windows and band.is_pairing(now_ms)
+        return is_meant and not band.keyring.only_by_cable
 
     def _features(self, now_ms: int) -> int:
         features = 0 if self.is_trusted else wire.FEATURE_LOCKED

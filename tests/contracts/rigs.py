@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.config import Wearable
+from tenuto.errors import LinkError
 from tenuto.links.ble import BleAdapter, pair
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
@@ -164,6 +165,8 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
             await asyncio.sleep(AWAY_S)
 
         driver = await registry.build_driver(wearable, context(adapter))
+        if isinstance(driver, BandDriver):
+            await _be_let_in(driver)
         yield Rig(
             model,
             wearable,
@@ -178,6 +181,20 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
         )
         await driver.disconnect()
         await adapter.close()
+
+
+async def _be_let_in(driver: Driver) -> None:
+    """Come until the wearer lets this host in, which ends the link that was there before."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await driver.connect(lambda: None)
+            except LinkError:
+                await asyncio.sleep(1)
+            else:
+                await driver.disconnect()
+                await asyncio.sleep(3)  # until that was felt
+                return
 
 
 @asynccontextmanager

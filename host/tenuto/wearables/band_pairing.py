@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 MODEL_ID = "band"
 GESTURE_TIMEOUT_S = 90.0
 """For a person who reads what to do, finds the button and does it, perhaps twice."""
+KNOCK_EVERY_S = 2.0
+"""Long enough that another host gets its turn."""
+LOST_MAX = 3
+"""How often a link may break before the band has answered at all."""
+_PASSING = frozenset({LinkReason.LOST, LinkReason.TIMEOUT, LinkReason.NOT_FOUND})
 _ADDRESS_CHARACTERS = 17
 
 
@@ -106,16 +111,23 @@ async def pair_by(
 
 
 async def _reach(driver: BandDriver, asked: asyncio.Event) -> Identity:
-    """Connect again and again, since the band sends away who waits for long."""
+    """Connect again and again: the gesture ends the link, and lets in the one that comes next."""
     loop = asyncio.get_running_loop()
     give_up_s = loop.time() + GESTURE_TIMEOUT_S
+    refusal: LinkError | None = None
+    lost = 0
     while True:
         try:
             return await driver.connect(lambda: None)
         except LinkError as error:
-            is_waiting = error.reason is LinkReason.NOT_PAIRED and asked.is_set()
-            if not is_waiting or loop.time() >= give_up_s:
+            if error.reason is LinkReason.NOT_PAIRED and asked.is_set():
+                refusal, lost = error, 0
+            elif error.reason not in _PASSING or (refusal is None and lost == LOST_MAX):
                 raise
+            lost += 1
+            if loop.time() >= give_up_s:
+                raise refusal or error from None
+        await asyncio.sleep(KNOCK_EVERY_S)
 
 
 async def pair_by_cable(
