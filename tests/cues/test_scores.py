@@ -35,8 +35,8 @@ def test_the_interval_is_where_the_score_test_says_no(drawn: tuple[int, int]) ->
     count, total = drawn
     low, high = wilson(count, total)
 
-    assert 0 <= low <= count / total + 1e-12
-    assert count / total - 1e-12 <= high <= 1
+    assert 0 <= low <= count / total <= high <= 1
+    assert (low == 0, high == 1) == (count == 0, count == total)
     for bound in (low, high):
         if 0 < bound < 1:
             score = (count / total - bound) / math.sqrt(bound * (1 - bound) / total)

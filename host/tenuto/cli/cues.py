@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="cues",
-    help="List, check, play and learn the cues, and measure how well you tell them apart.",
+    help="List, check, play and learn the cues, and be asked about them.",
 )
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}

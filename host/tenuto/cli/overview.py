@@ -16,7 +16,7 @@ COMMANDS = {
     "Stretch": {
         "run": "Play a routine once and show it live.",
         "routines": "List, show, check, share and add routines.",
-        "cues": "List, check and play the cues, to tell them apart.",
+        "cues": "List, check, play and learn the cues, and be asked about them.",
     },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",

@@ -73,7 +73,9 @@ def wilson(count: int, total: int, z: float = Z_95) -> tuple[float, float]:
     middle = share + z * z / (2 * total)
     spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     below = 1 + z * z / total
-    return max(0.0, (middle - spread) / below), min(1.0, (middle + spread) / below)
+    # At the ends the bounds are exact, which the arithmetic misses by its last digit.
+    low = (middle - spread) / below if count else 0.0
+    return low, (middle + spread) / below if count < total else 1.0
 
 
 def bits(share_right: float, choices: int) -> float:
