@@ -32,7 +32,7 @@ BOUND_S = 60
 
 def wrist(*, heart: bool = True, routines: tuple[str, ...] = ("lower-back",)) -> Announcement:
     subject = Subject(id="wrist", name="wrist", heart=heart)
-    return announce_wearable(TOPICS, "homeassistant", subject, routines)
+    return announce_wearable(TOPICS, "homeassistant", subject, routines, told=["bpm"])
 
 
 def anna() -> Announcement:

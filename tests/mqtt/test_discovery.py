@@ -106,7 +106,7 @@ UNITS: dict[str | None, set[str | None]] = {
     "enum": {None},
 }
 BINARY_CLASSES = {"running", "connectivity"}
-TOLD = ("battery_pct", "rssi_dbm", "late_p99_ms", "firmware")
+TOLD = ("battery_pct", "rssi_dbm", "late_p99_ms", "firmware", "bpm")
 
 
 def wearable(**more: Any) -> Announcement:
@@ -120,6 +120,8 @@ def vars_of(subject: Subject) -> dict[str, Any]:
         "name": subject.name,
         "heart": subject.heart,
         "person": subject.person,
+        "strength": subject.strength,
+        "button": subject.button,
     }
 
 
@@ -321,10 +323,18 @@ def test_an_entity_whose_value_nobody_told_is_not_announced() -> None:
         return set(components(announcement))
 
     everything = keys(TOLD)
-    assert everything - keys(()) == {"battery", "signal", "lateness", "firmware"}
-    assert everything - keys(("battery_pct",)) == {"signal", "lateness", "firmware"}
+    assert everything - keys(()) == {"battery", "signal", "lateness", "firmware", "heart_rate"}
+    assert everything - keys(TOLD[1:]) == {"battery"}
     assert keys((), before=tuple(everything)) == everything, "who is away takes nothing along"
     assert keys((), before=("worn",)) == keys(()), "what is no longer in the table goes"
+
+
+def test_what_a_wearable_cannot_do_is_not_announced() -> None:
+    everything = set(components(wearable()))
+
+    assert everything - set(components(wearable(strength=False))) == {"strength"}
+    assert everything - set(components(wearable(button=False))) == {"on_wearer_stop"}
+    assert everything - set(components(wearable(heart=False))) == {"heart_rate"}
 
 
 def test_sums_are_announced_once() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tenuto.mqtt.discovery import Subject
 from tenuto.wearables import registry
 from tenuto.wearables.device_state import DeviceState
+from tenuto.wearables.model import Capability
 from tenuto.wearables.surroundings import LinkState
 
 from .commands import MQTT
@@ -128,6 +129,8 @@ class MqttService:
                 name=wearable.title,
                 heart=self._host.config.shares_heart_rate(wearable.person),
                 person=wearable.person is not None,
+                strength=Capability.STRENGTH in registry.of(wearable).capabilities,
+                button=Capability.BUTTON in registry.of(wearable).capabilities,
                 manufacturer=registry.of(wearable).manufacturer,
                 model=registry.of(wearable).title,
             )

@@ -272,10 +272,7 @@ class Bridge:
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set what is known of a wearable as a device; see `topics.device_payload`."""
         self._retain_of(wearable, "device", payload)
-        if self._announcements is not None and wearable in self._views:
-            told = frozenset(name for name, value in payload.items() if value is not None)
-            self._announcements.set_told(wearable, told)
-            self.announce_anew()
+        self._announce_told(wearable, *(name for name, it in payload.items() if it is not None))
 
     def set_settings(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set the settings of a wearable; see `topics.settings_payload`."""
@@ -313,7 +310,16 @@ class Bridge:
         if isinstance(event, events.HeartBeat) and is_fresh:
             payload = encode(heart_payload(event, entry.utc_ms))
             self._outgoing.queue(self._topics.of(wearable, "heart"), payload, qos=0)
+            self._announce_told(wearable, "bpm")
         return None
+
+    def _announce_told(self, wearable: str, *fields: str) -> None:
+        """Announce the entities whose value was told for the first time."""
+        announcements = self._announcements
+        if announcements is None or wearable not in self._views:
+            return
+        if announcements.add_told(wearable, fields):
+            self.announce_anew()
 
     def _apply(self, entry: Entry) -> None:
         """Have the state follow an entry, unless a later session is known to go on.

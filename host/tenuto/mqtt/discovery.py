@@ -46,12 +46,16 @@ class Subject:
         name: For people.
         heart: Whether the heart rate is published.
         person: Of a wearable: whether it is worn by a person, who has the sums then.
+        strength: Of a wearable: whether its cues differ in strength.
+        button: Of a wearable: whether its wearer can answer on it.
     """
 
     id: str
     name: str
     heart: bool = False
     person: bool = False
+    strength: bool = True
+    button: bool = True
     manufacturer: str = "Tenuto"
     """Of a wearable: who makes it."""
     model: str = "Wearable"
@@ -72,7 +76,7 @@ class Entity:
         known: The field that must not be null for the entity to be available; it is announced
             once the wearable has told it.
         command: Which topic it sends to.
-        heart_only: Whether it exists only where the heart rate is published.
+        needs: What of the `Subject` must be true for it to exist.
         more: What else Home Assistant is told, by its own names.
     """
 
@@ -85,7 +89,7 @@ class Entity:
     needs_link: bool = False
     known: str = ""
     command: str = ""
-    heart_only: bool = False
+    needs: str = ""
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -96,6 +100,7 @@ class Trigger:
     Attributes:
         happens: The event type.
         by: Only if this source did it.
+        needs: See `Entity`.
     """
 
     key: str
@@ -103,6 +108,7 @@ class Trigger:
     type: str
     happens: str
     by: str = ""
+    needs: str = ""
 
 
 ANSWER_TYPES = ("accepted", "refused")
@@ -265,7 +271,8 @@ WEARABLE: tuple[Entity, ...] = (
         topic="heart",
         value="bpm",
         needs_link=True,
-        heart_only=True,
+        known="bpm",
+        needs="heart",
         more={
             "unit_of_measurement": "bpm",
             "state_class": "measurement",
@@ -366,6 +373,7 @@ WEARABLE: tuple[Entity, ...] = (
         topic="settings",
         value="strength",
         command="strength/set",
+        needs="strength",
         more={"icon": "mdi:vibrate"} | _number("strength"),
     ),
     Entity(
@@ -456,6 +464,7 @@ TRIGGERS: tuple[Trigger, ...] = (
         type="stopped by wearer",
         happens="session_stopped",
         by="wearer",
+        needs="button",
     ),
 )
 
@@ -497,21 +506,20 @@ def announce_wearable(
 
     Args:
         routines: The names that its `Routine` offers, with the one that is set.
-        told: The fields of its `device` topic that have a value.
+        told: The fields of its `device` and `heart` topics that have had a value.
         before: The keys of entities that stay because they were announced before.
     """
     rows = [
         row
         for row in (*WEARABLE, *(() if wearable.person else PERSON))
-        if (wearable.heart or not row.heart_only)
-        and (not row.known or row.known in told or row.key in before)
+        if _has(wearable, row) and (not row.known or row.known in told or row.key in before)
     ]
     of = {what: topics.of(wearable.id, what) for what in _topics_of((*WEARABLE, *PERSON))}
     device_id = _device_id(topics, "wearable", wearable.id)
     called = _object_id(topics, wearable.id)
     components = {row.key: _component(row, device_id, called, of, topics.bridge) for row in rows}
     components["routine"]["options"] = list(routines)
-    components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS}
+    components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS if _has(wearable, row)}
     config = _device(topics, device_id, wearable, wearable.model, components) | {
         "availability": _available(topics.bridge, of["availability"]),
         "availability_mode": "all",
@@ -555,6 +563,10 @@ def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str
     kept = {key: item for key, item in announcement.config["components"].items() if key not in gone}
     removal = {key: {"platform": platform} for key, platform in gone.items()}
     return [announcement.config | {"components": kept | removal}, announcement.config]
+
+
+def _has(wearable: Subject, row: Entity | Trigger) -> bool:
+    return not row.needs or bool(getattr(wearable, row.needs))
 
 
 def _topics_of(rows: Sequence[Entity]) -> set[str]:
@@ -609,7 +621,7 @@ def _component(
     if row.command:
         found["command_topic"] = of[row.command]
     needed = [bridge, of["availability"]] if row.needs_link else [bridge]
-    if row.known:
+    if row.known and row.topic in RETAINED_OF_WEARABLE:
         known = {"topic": of[row.topic], "value_template": _IS_KNOWN % row.known}
         found["availability"] = _available(*needed, more=[known])
     elif not row.needs_link:

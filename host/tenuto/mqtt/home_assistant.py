@@ -15,7 +15,7 @@ from .topics import ONLINE
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import aiomqtt
 
@@ -69,7 +69,7 @@ class Announcements:
         self._offered: Sequence[str] | None = None
         self._wearables: Collection[Subject] = ()
         self._people: Collection[Subject] = ()
-        self._told: dict[str, frozenset[str]] = {}
+        self._told: dict[str, set[str]] = {}
 
     def set_subjects(self, wearables: Collection[Subject], people: Collection[Subject]) -> None:
         """Set the devices that `refresh` announces."""
@@ -80,11 +80,18 @@ class Announcements:
         """Have `refresh_if_changed` compare anew: a setting names another routine."""
         self._offered = None
 
-    def set_told(self, wearable: str, fields: frozenset[str]) -> None:
-        """Set which fields of its `device` topic a wearable has told."""
-        if self._told.get(wearable) != fields:
-            self._told[wearable] = fields
-            self._offered = None
+    def add_told(self, wearable: str, fields: Iterable[str]) -> bool:
+        """Note which fields of its `device` and `heart` topics a wearable has told.
+
+        Returns:
+            Whether that is new.
+        """
+        told = self._told.setdefault(wearable, set())
+        if told.issuperset(fields):
+            return False
+        told.update(fields)
+        self._offered = None
+        return True
 
     def refresh_if_changed(self) -> None:
         """Announce again if the list of routines, or what is known of a wearable, has changed."""
