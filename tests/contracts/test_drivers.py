@@ -301,6 +301,7 @@ async def test_confirms(rig: Rig) -> None:
     await until(lambda: bool(rig.pulses))
     await rig.take_away()
     await asyncio.sleep(LASTS_S)
+    while_away = len(rig.pulses)  # a watch may say by a buzz that it lets a host in again
     await rig.bring_back()
     await back(rig)
     await log.follow(rig)
@@ -311,7 +312,7 @@ async def test_confirms(rig: Rig) -> None:
     said = sum(len(rig.compiled.plan.patterns[record.a]) for record in felt)
     assert (said <= len(rig.pulses)) is rig.can(Capability.CONFIRMS)
     if rig.can(Capability.PLAYS_ALONE):
-        assert said == len(rig.pulses)
+        assert said == while_away
     if rig.driver.hosts_player:
         assert len(unfelt) >= rig.can(Capability.CONFIRMS)
 
