@@ -102,3 +102,37 @@ async def test_a_dashboard_learns_when_tenuto_dies(
             await board.until(online)
             process.kill()
             await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "offline")
+
+
+@pytest.mark.slow
+async def test_titles_are_offered_and_a_private_name_is_all_that_the_broker_gets(
+    tmp_path: Path, mosquitto_broker: Callable[..., Broker]
+) -> None:
+    broker = mosquitto_broker()
+    address = BrokerAddress.parse(f"mqtt://127.0.0.1:{broker.port}")
+    announced = "homeassistant/device/tenuto_wearable_simulated/config"
+    with daemon(tmp_path, str(address)):
+        async with dashboard(address) as board:
+            await board.client.subscribe("homeassistant/#", qos=1)
+            await board.until(lambda b: online(b) and state(b) == "idle" and announced in b.now)
+            options = board.json(announced)["components"]["routine"]["options"]
+            assert {"Hips", "Ten and ten", "lower-back"} <= set(options)
+            assert board.json("tenuto/simulated/settings")["routine"] == "lower-back"
+
+            await board.client.publish("tenuto/simulated/routine/set", "pelvic-floor", qos=1)
+            await board.until(
+                lambda b: b.json("tenuto/simulated/settings")["routine"] == "Ten and ten"
+            )
+            assert (await board.ask("start", "simulated"))["ok"]
+            await board.until(
+                lambda b: (b.json("tenuto/simulated/session") or {}).get("kind") == "hold"
+            )
+            session = board.json("tenuto/simulated/session")
+            assert (session["routine"], session["title"]) == ("Ten and ten", "Ten and ten")
+            assert (session["exercise"], session["reps"]) == ("exercise 1", 10)
+            assert (await board.ask("stop", "simulated"))["ok"]
+            await board.until(lambda b: state(b) == "ended")
+            ours = [text for topic, text in board.now.items() if not topic.endswith("/set")]
+            told = "\n".join(ours).lower()
+            assert "pelvic" not in told
+            assert "slow holds" not in told
