@@ -221,6 +221,16 @@ async def test_the_first_thing_said_to_a_device_is_to_be_still(tmp_path: Path) -
         assert room.device.levels == [0]
 
 
+async def test_a_tag_that_is_let_go_of_in_a_pulse_is_told_to_be_still(tmp_path: Path) -> None:
+    async with hosted_room(tmp_path / "h.db") as room:
+        await room.start()
+        while room.device.levels[-1] == 0:  # noqa: ASYNC110 - of what has no event
+            await asyncio.sleep(0.01)
+        await room.driver.disconnect()
+        assert room.device.levels[-1] == 0
+        assert len(room.device.levels) == 3
+
+
 async def test_a_session_of_yesterday_is_over(tmp_path: Path) -> None:
     async with hosted_room(tmp_path / "a" / "h.db", keeps=True) as room:
         await playing(room)

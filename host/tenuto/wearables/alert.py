@@ -9,6 +9,7 @@ value that can be read confirms a pulse.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
@@ -43,6 +44,8 @@ BUTTON_UUID = "ffe1"
 """Of iTag and its like: it notifies of each press."""
 LEVELS = {"mild": 1, "high": 2}
 _NO_ALERT = 0
+STOP_TIMEOUT_S = 0.5
+"""When it is let go of, perhaps because it takes nothing any more."""
 
 
 class AlertBuzzer:
@@ -150,10 +153,15 @@ class AlertBuzzer:
         """Do nothing: it has no screen."""
 
     async def disconnect(self) -> None:
-        """Let go; see `buzzer.Buzzer`."""
-        client, self._client = self._client, None
-        if client is not None:
-            await self._adapter.let_go(client)
+        """Write level 0 and let go; see `buzzer.Buzzer`."""
+        client = self._client
+        if client is None:
+            return
+        with suppress(LinkError, TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.stop()
+        self._client = None
+        await self._adapter.let_go(client)
 
     async def _write(self, level: int) -> BleakClient:
         client, alert = self._client, self._alert

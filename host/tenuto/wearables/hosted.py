@@ -39,7 +39,7 @@ from tenuto_core.player import (
 
 from .band import BandDriver
 from .buzzer import Answer, Said, Shown
-from .device_motor import STOPPED_WITHIN_S, DeviceBuzzer, DeviceMotor
+from .device_motor import DeviceBuzzer, DeviceMotor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,14 +156,7 @@ class HostedDriver:
         """Let go of the device; what plays is paused."""
         if self._telling is not None:
             self._telling.cancel()
-        was_here = self._is_here
         self._gone()  # first, so that no pulse is sent after the stop
-        if was_here:
-            try:
-                async with asyncio.timeout(STOPPED_WITHIN_S):
-                    await self._buzzer.stop()
-            except (LinkError, TimeoutError) as error:
-                _log.info("wearable=%s %s", self.name, str(error) or "it took too long")
         await self._buzzer.disconnect()
 
     async def close(self) -> None:
