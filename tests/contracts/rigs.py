@@ -51,6 +51,7 @@ ROUTINE = parse(SHORT, "short.toml")
 AWAY_S = 25.0
 NOTICED_S = 6.0
 """Longer than a link lasts on which nothing is heard."""
+LET_IN_S = 60.0
 PAIRED_S = 3.0
 """A band that lets a host in says so by its motor."""
 
@@ -98,10 +99,20 @@ class Rig:
         return capability in self.model.capabilities
 
     async def connect(self) -> None:
-        await self.driver.connect(self._on_lost)
-        if self._before is None:
-            await asyncio.sleep(PAIRED_S)
-            self._before = len(self.edges())
+        if self._before is not None:
+            await self.driver.connect(self._on_lost)
+            return
+        # A wearer's gesture is for the connection that comes next.
+        async with asyncio.timeout(LET_IN_S):
+            while True:
+                try:
+                    await self.driver.connect(self._on_lost)
+                except LinkError:
+                    await asyncio.sleep(1)
+                else:
+                    break
+        await asyncio.sleep(PAIRED_S)
+        self._before = len(self.edges())
 
     def _on_lost(self) -> None:
         self.lost += 1
@@ -165,8 +176,6 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
             await asyncio.sleep(AWAY_S)
 
         driver = await registry.build_driver(wearable, context(adapter))
-        if isinstance(driver, BandDriver):
-            await _be_let_in(driver)
         yield Rig(
             model,
             wearable,
@@ -181,20 +190,6 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
         )
         await driver.disconnect()
         await adapter.close()
-
-
-async def _be_let_in(driver: Driver) -> None:
-    """Come until the wearer lets this host in, which ends the link that was there before."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await driver.connect(lambda: None)
-            except LinkError:
-                await asyncio.sleep(1)
-            else:
-                await driver.disconnect()
-                await asyncio.sleep(3)  # until that was felt
-                return
 
 
 @asynccontextmanager

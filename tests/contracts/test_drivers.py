@@ -126,6 +126,8 @@ def test_every_model_that_buzzes_has_a_rig() -> None:
 
 
 async def test_it_says_who_it_is_and_is_the_same_again(rig: Rig) -> None:
+    await rig.connect()
+    await rig.driver.disconnect()
     first = await rig.driver.connect(lambda: None)
     await rig.driver.disconnect()
     again = await rig.driver.connect(lambda: None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from typing import TYPE_CHECKING
 
 from bumble import core, gatt
@@ -32,6 +33,8 @@ _TO_WATCH = "6E400002-B5A3-F393-E0A9-E50E24DCCA9E"
 _FROM_WATCH = "6E400003-B5A3-F393-E0A9-E50E24DCCA9E"
 MTU = 131
 _LET_IN_S = 0.4
+_GESTURE_S = 5.0
+"""One gesture is enough for a computer that goes and comes back for it."""
 _EPSILON_MS = 1e-4
 """Above the rounding of the loop's time, so that what is due is done."""
 
@@ -92,6 +95,7 @@ class SimulatedBangle(SimulatedPeripheral):
         self._clock = BoardClock()
         self._timer: asyncio.TimerHandle | None = None
         self._let_in: asyncio.TimerHandle | None = None
+        self._gesture_s = -math.inf
         self._connection: Connection | None = None
 
     # --- what it says of itself
@@ -179,8 +183,11 @@ class SimulatedBangle(SimulatedPeripheral):
         """Let a stranger in, in the app's own screen, unless a session goes on."""
         state = self.js.evaluate("global.TENUTO?JSON.stringify(TENUTO.state()):''")
         is_idle, is_known = '"st":0' in state or not state, '"host":true' in state
-        if not self.lets_in or self._connection is None or not is_idle or is_known:
+        now_s = asyncio.get_running_loop().time()
+        is_made = '"open":true' in state or now_s - self._gesture_s < _GESTURE_S
+        if not self.lets_in or is_made or self._connection is None or not is_idle or is_known:
             return
+        self._gesture_s = now_s
         if self.js.evaluate("global.TENUTO?typeof TENUTO.show:''") != "function":
             self._do(lambda: self.js.load(APP_FILE))
         for after_ms, held_ms in ((400, 80), (600, 80), (850, 1_000)):
