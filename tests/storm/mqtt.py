@@ -29,7 +29,7 @@ from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.client import make_client
 from tenuto.mqtt.connection import Timing
-from tenuto.mqtt.discovery import Subject, announce_wearable
+from tenuto.mqtt.discovery import Subject, announce_wearable, wearable_topic
 from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
@@ -131,6 +131,7 @@ class _StandInPost:
 
     def __init__(self, mqtt: StandIn, host: Host) -> None:
         self._mqtt = mqtt
+        self._host = host
         self.sinks: Sequence[Sink] = [self]
         self.settings: OwnSettings = (None, lambda _: None)
         self.bridge = Bridge(
@@ -155,7 +156,7 @@ class _StandInPost:
         pass
 
     def on_link(self, wearable: str, state: LinkState) -> None:
-        pass
+        tell_link(self._host, self.bridge, wearable, state)
 
     def busy(self) -> list[asyncio.Task[None]]:
         return list(self.bridge._inbox.tasks)
@@ -231,6 +232,17 @@ class StandIn:
         check_session(
             host, json.loads(host.post.bridge._outgoing.retained[f"{BASE}/{BAND}/session"])
         )
+
+
+def tell_link(host: Host, bridge: Bridge, wearable: str, state: LinkState) -> None:
+    """Say what a daemon says of a link; see `tenuto.daemon.mqtt_service`."""
+    supervisor = host.maybe_supervisor
+    if state is LinkState.UP and supervisor is not None:
+        if supervisor.present is not None:
+            bridge.wearable_plays(wearable, supervisor.present)
+        elif supervisor.is_idle:
+            bridge.wearable_idle(wearable)
+    bridge.wearable_online(wearable, state is LinkState.UP)
 
 
 def check_session(host: Host, said: dict[str, Any]) -> None:
@@ -360,7 +372,7 @@ class _RealPost:
         )
 
     def on_link(self, wearable: str, state: LinkState) -> None:
-        self.bridge.wearable_online(wearable, state is LinkState.UP)
+        tell_link(self._host, self.bridge, wearable, state)
         self.feed.say_device(wearable)
 
     def busy(self) -> list[asyncio.Task[None]]:
@@ -585,7 +597,16 @@ class RealMqtt:
         assert json.loads(known[f"{BAND}/summary"] or b"{}") == summary
         names = [settings["routine"], *host.routines()]
         subject = Subject(id=BAND, name=BAND)
-        told = announce_wearable(Topics(BASE), "homeassistant", subject, sorted({*names}))
+        topic = wearable_topic(Topics(BASE), "homeassistant", BAND)
+        announced = post.memory.announced.get(topic)
+        told = announce_wearable(
+            Topics(BASE),
+            "homeassistant",
+            subject,
+            sorted({*names}),
+            told={name for name, value in device.items() if value is not None},
+            before=() if announced is None else announced.components,
+        )
         assert there.pop(told.topic, None) == encode(told.config), "not announced"
         # A rival that was killed may have left its own.
         left = [topic for topic in there if RIVAL not in topic]
