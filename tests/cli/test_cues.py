@@ -9,19 +9,20 @@ import re
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tenuto.cli import main
+from tenuto.config import find_config
+from tenuto.state.settings import SettingsStore
 from tests.patience import patience_s
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> list[str]:
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    for name in ("HOME", "USERPROFILE", "APPDATA", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     text = 'mqtt.url = "off"\nhistory.path = "h.db"\n[[wearable]]\nid = "w"\nlink = "simulated"\n'
     (tmp_path / "t.toml").write_text(text, encoding="utf-8")
     return ["--config", str(tmp_path / "t.toml")]
@@ -32,6 +33,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
         main(["cues", *words])
     told = capsys.readouterr()
     return int(caught.value.code or 0), told.out, told.err
+
+
+def strength_pct(config: list[str]) -> int:
+    settings = SettingsStore(find_config(Path(config[1])).state_path)
+    return settings.preferences("w").adjustment.strength_pct
 
 
 def test_the_list_draws_each_cue(capsys: pytest.CaptureFixture[str], config: list[str]) -> None:
@@ -76,6 +82,25 @@ def test_a_simulated_person_is_asked_over_the_virtual_radio(
     assert shown is not None
     assert truth is not None
     assert int(shown[1]) <= float(truth[1]) <= int(shown[2])
+
+
+@pytest.mark.slow
+def test_the_strength_is_measured_and_set_on_wish_alone(
+    capsys: pytest.CaptureFixture[str], config: list[str]
+) -> None:
+    words = ("strength", "--simulated-person", "3", "--seed", "1", "--speed", "max", *config)
+
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert re.search(r"Threshold: \d+ % of the motor's strength \[\d+, \d+\]", out)
+    assert strength_pct(config) == 100
+    advised = re.search(r"sets it: (\d+) %", out)
+    assert advised is not None
+
+    _, out, _ = run(capsys, *words, "--apply")
+
+    assert f"strength is {advised[1]} from the next start on" in out
+    assert strength_pct(config) == int(advised[1])
 
 
 def test_without_a_terminal_nothing_is_begun(

@@ -248,6 +248,48 @@ def ask(
     return code
 
 
+@app.command
+def strength(
+    *,
+    wearable: str | None = None,
+    apply: bool = False,
+    simulated_person: int | None = None,
+    seed: int | None = None,
+    speed: Speed = "1",
+    config: ConfigFile = None,
+) -> int:
+    """Measure from which strength on you feel a buzz: press a key whenever you feel one.
+
+    There are thirty trials, and in one of five nothing buzzes. Nothing is set without --apply.
+
+    Args:
+        wearable: the id of a wearable in the configuration; without it the first one
+        apply: set the strength that is advised for moving, in which all cues are felt
+        simulated_person: have a simulated person answer, whom this number makes
+        seed: make chance repeatable
+        speed: how fast time passes, for simulated wearables
+        config: as in all commands
+    """
+    from .keys import require_keys
+    from .strength import Measuring, show_estimate
+
+    if simulated_person is None:
+        require_keys()
+    settings = find_config(config)
+    worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
+    feel = registry.feel(worn)
+    if feel is not None and feel.strengths == 1:
+        raise InputError(f"a {feel.title} has one strength: there is nothing to measure")
+    measuring = Measuring(worn, simulated_person, seed)
+    setting = make_setting(settings, parse_speed(speed))
+    if not measuring.run(setting):
+        return 3
+    advised = show_estimate(measuring.threshold)
+    if advised is not None and apply:
+        print(measuring.set_strength(setting, advised))
+    return 0 if advised is not None else 1
+
+
 def _known(cue: str) -> str:
     if cue not in CUES:
         raise InputError(f"there is no cue {quoted(cue)}{hint(cue, CUES, quote='')}")

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
 from tenuto.routines.compile import CompiledPlan
+from tenuto.routines.haptics import Vocabulary
 from tenuto_core.encode import encode
 from tenuto_core.plan import Plan, PlanError, Step
-from tenuto_core.vocab import CUES, DONE, READY
+from tenuto_core.vocab import ATTENTION, CUES, DONE, READY
 
 from .quiz import ANSWER_MS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenuto.routines.haptics import Vocabulary
-
 AFTER_MS = 500
 """Between the end of a cue and the end of its session."""
 
+STRENGTH_BUZZ_MS = 300
+FELT_MS_MAX = 2_000
+"""From a buzz to the press of somebody who felt it."""
 LESSON_EVERY_MS = 4_000
 TRIALS_MAX = 250
 """So many steps a plan has room for."""
@@ -71,6 +73,19 @@ def lesson_plan(vocabulary: Vocabulary, order: Sequence[str], every_ms: int) -> 
     """
     steps = [(every_ms, [(every_ms // 2, CUES.index(cue))]) for cue in order]
     return _plan("cue lesson", vocabulary, steps)
+
+
+def strength_plan(strength_pct: int, wait_ms: int) -> CompiledPlan:
+    """Return a plan of one trial of strength: a wait, then one buzz or none, and time to answer.
+
+    Args:
+        strength_pct: 0 for an empty trial.
+        wait_ms: Before the buzz.
+    """
+    pattern = ((strength_pct, STRENGTH_BUZZ_MS, 0),) if strength_pct else ()
+    vocabulary = Vocabulary(patterns=(pattern,) * len(CUES))
+    cues = [(wait_ms, ATTENTION)] if strength_pct else []
+    return _plan("cue strength", vocabulary, [(wait_ms + FELT_MS_MAX, cues)])
 
 
 def _plan(
