@@ -12,8 +12,8 @@ from typing import Protocol
 import pytest
 
 from tenuto import __version__, cli
-from tenuto.cli import WRONG_USE, main
-from tenuto.cli.overview import COMMANDS
+from tenuto.cli import WRONG_USE, control, main
+from tenuto.cli.overview import COMMANDS, CONTROL
 from tests.patience import patience_s
 
 SUMMARIES = {name: text for group in COMMANDS.values() for name, text in group.items()}
@@ -123,7 +123,8 @@ def test_every_command_that_there_is_is_on_the_front_page() -> None:
         if re.search(r"^app = ", path.read_text(), re.MULTILINE)
     }
 
-    assert modules - {"program"} == set(SUMMARIES)
+    assert modules - {"program"} == set(SUMMARIES) - set(COMMANDS[CONTROL])
+    assert all(getattr(control, name).name == (name,) for name in COMMANDS[CONTROL])
 
 
 def test_help_before_a_command_is_that_command_s(run: Run) -> None:
@@ -152,7 +153,7 @@ def test_wrong_words_are_told_of_and_end_with_2(
 
 
 def test_an_unknown_command_is_answered_with_all_there_are(run: Run) -> None:
-    code, out, err = run("stretch")
+    code, out, err = run("xyzzy")
 
     assert (code, out) == (WRONG_USE, "")
     assert all(name in err for name in SUMMARIES)

@@ -182,7 +182,9 @@ def test_a_session_outlives_the_daemon_and_the_one_who_watched(folder: Path) -> 
         assert (folder / "tenuto" / "control.sock").exists()
         with tenuto_process("run", "--json", folder=folder) as run:
             run.until("session_started")
-            run.end(signal.SIGINT)
+            code, _, err = command(folder, "stop")
+            assert code == 0, err
+            run.rest()
             assert run.process.returncode == 3
     with sqlite3.connect(folder / "history.db") as database:
         rows = database.execute("SELECT reason FROM sessions").fetchall()

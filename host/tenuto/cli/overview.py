@@ -18,6 +18,17 @@ COMMANDS = {
         "routines": "List, show, check, share and add routines.",
         "cues": "List, check, play and learn the cues, and be asked about them.",
     },
+    "While it plays": {
+        "start": "Start a routine on a wearable, and do not wait for its end.",
+        "pause": "Pause what plays.",
+        "resume": "Go on after a pause.",
+        "skip": "Skip this step.",
+        "back": "Do this hold again, or go back to the one before.",
+        "extend": "Make this hold longer.",
+        "stop": "Stop what plays.",
+        "find": "Let a wearable be felt, so that it is found.",
+        "status": "Say how each wearable is, and what it plays.",
+    },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",
         "report": "Show a session, a week or a month as a page or a picture.",
@@ -39,8 +50,11 @@ COMMANDS = {
 }
 """Group to name to summary, in the order in which people meet them.
 
-The command `run` is the object `app` of the module `tenuto.cli.run`, and so on.
+The command `run` is the object `app` of the module `tenuto.cli.run`, and so on; those of `CONTROL`
+are in one module, each by its name.
 """
+
+CONTROL = "While it plays"
 
 NAMES = tuple(name for group in COMMANDS.values() for name in group)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from cyclopts import App, Parameter
 
-from .overview import ABOUT, COMMANDS, HELP_WORDS, VERSION, VERSION_WORDS
+from .overview import ABOUT, COMMANDS, CONTROL, HELP_WORDS, VERSION, VERSION_WORDS
 
 app = App(
     name="tenuto",
@@ -21,4 +21,5 @@ app = App(
 for _group, _commands in COMMANDS.items():
     for _name in _commands:
         # By its path, so that the rest is imported only by who needs it.
-        app.command(f"tenuto.cli.{_name}:app", name=_name, group=_group)
+        _place = f"control:{_name}" if _group == CONTROL else f"{_name}:app"
+        app.command(f"tenuto.cli.{_place}", name=_name, group=_group)

@@ -217,6 +217,7 @@ class Host:
             "broker": self.mqtt.text,
             "asked_ago_s": self.mqtt.asked_ago_s,
             "adapter": self.setting.config.bluetooth.adapter,
+            "is_daemon": self.setting.reread is not None,
         }
 
     @asynccontextmanager

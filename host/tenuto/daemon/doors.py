@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
-from tenuto.control import find_daemon
+from tenuto.control import ControlServer, DaemonLock, find_daemon
 from tenuto.control.entries import entry_from_json, entry_to_json
-from tenuto.errors import ControlError, LinkError, LinkReason, TenutoError
+from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
 from tenuto.sessions.events import Entry, SessionEnded
 from tenuto.toml.rules import Seconds
 from tenuto.toml.tables import keys
@@ -58,7 +58,7 @@ async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Doo
     Args:
         wearables: Those that are kept in the meantime, where that is done here.
     """
-    client = await daemon_of(setting)
+    client = await daemon_of(setting, *wearables)
     if client is not None:
         yield Beside(client)
         return
@@ -70,15 +70,29 @@ async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Doo
         await host.build(wearables, [])
         if host.mqtt.text:
             setting.say(host.mqtt.text)
-        async with host.running(), host.page.serving():
+        async with host.running(), host.page.serving(), _answering(host):
             if setting.page and host.page.address:
                 setting.say(f"watch it in a browser: {host.page.make_link(None)}")
             yield Here(host)
             await host.flush()
 
 
-async def daemon_of(setting: Setting) -> Client | None:
+@asynccontextmanager
+async def _answering(host: Host) -> AsyncIterator[None]:
+    """Let the commands of other terminals ask this session while inside, as they ask a daemon."""
+    data = host.config.own.data
+    async with AsyncExitStack() as stack:
+        if host.setting.speed == 1.0:
+            with suppress(InputError, OSError):  # somebody else is asked
+                stack.enter_context(DaemonLock(data))
+                await stack.enter_async_context(ControlServer(os.environ, data, handlers(host)))
+        yield
+
+
+async def daemon_of(setting: Setting, *wearables: Wearable) -> Client | None:
     """Find the daemon to ask instead of doing the work here; None if there is none.
+
+    A session of `tenuto run` is asked too, where it keeps the wearables.
 
     One that runs with another configuration is not asked, and neither is any by a command that
     wants another speed than the real one.
@@ -89,7 +103,11 @@ async def daemon_of(setting: Setting) -> Client | None:
     client = await find_daemon(os.environ, config.own.data)
     if client is None:
         return None
-    told = (await client.ask("status")).get("config")
+    status = await client.ask("status")
+    kept = {one["id"] for one in status["wearables"]}
+    if not status.get("is_daemon", True) and not kept.issuperset(one.id for one in wearables):
+        return None
+    told = status.get("config")
     if told == resolved(config):
         return client
     setting.say(

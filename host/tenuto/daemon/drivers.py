@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter
     from tenuto.sessions.heart import Measurement
+    from tenuto.simulator.person import CanBePressed
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
     from tenuto.wearables.base import Driver, Sensor
@@ -135,6 +136,10 @@ class Drivers:
             device = await model.simulate(self.world, wearable_id, person)
             self._simulated[wearable_id] = device
         return self._adapters[_VIRTUAL], self._simulated[wearable_id].address
+
+    def simulated_button(self, wearable_id: str) -> CanBePressed | None:
+        """Return the button of a simulated wearable; None where there is none."""
+        return getattr(self._simulated.get(wearable_id), "button", None)
 
     def _keep_adapter(self, name: str, adapter: BleAdapter) -> None:
         self._stack.push_async_callback(adapter.close)

@@ -18,6 +18,7 @@ from tenuto import __version__
 from tenuto.errors import ControlError, InputError
 from tenuto.flashing.watch_app import OnWatch, WatchApp, read_app
 from tenuto.links.registry import LINKS
+from tenuto.mqtt.topics import session_payload
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions.commands import (
     EXTEND_MS_DEFAULT,
@@ -27,13 +28,14 @@ from tenuto.sessions.commands import (
     Preference,
     Verb,
 )
-from tenuto.toml.rules import Flag, Seconds, Text, Whole
+from tenuto.sessions.view import SessionView
+from tenuto.toml.rules import Choice, Flag, Seconds, Text, Whole
 from tenuto.toml.tables import TableError, key, read_table
 from tenuto.wearables import pairing
 from tenuto.wearables.pairing import Forgotten, Paired
 
 from .cues import PlayCue, play_cue
-from .play import Ended, Run, run
+from .play import Ended, Run, entries_so_far, run
 
 if TYPE_CHECKING:
     import asyncio
@@ -124,7 +126,11 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostStatus:
-    """Which host this is and how its wearables are; see `Host.facts`."""
+    """Which host this is and how its wearables are; see `Host.facts`.
+
+    Attributes:
+        is_daemon: Whether it stays; False for a session of `tenuto run`.
+    """
 
     version: str
     pid: int
@@ -134,6 +140,7 @@ class HostStatus:
     broker: str
     adapter: str
     asked_ago_s: float | None = None
+    is_daemon: bool = True
 
 
 def status_of(host: Host) -> HostStatus:
@@ -171,7 +178,21 @@ def _sensor(status: SensorStatus) -> dict[str, Any]:
 
 
 async def _status(host: Host, _asked: Nothing, _person: Person) -> HostStatus:
-    return status_of(host)
+    status = status_of(host)
+    for told in status.wearables:
+        told["session"] = await _session(host, host.hub.supervisors.get(told["id"]))
+    return status
+
+
+async def _session(host: Host, supervisor: Supervisor | None) -> dict[str, Any] | None:
+    """Return what plays on a wearable; None for nothing."""
+    if supervisor is None or not supervisor.playing:
+        return None
+    await host.history.flush()
+    view = SessionView()
+    for entry in await entries_so_far(host.store, supervisor):
+        view.apply(entry.event, entry.utc_ms)
+    return session_payload(view)
 
 
 async def _flush(host: Host, _asked: Nothing, _person: Person) -> Nothing:
@@ -246,6 +267,27 @@ async def _prefer(host: Host, asked: Prefer, _person: Person) -> Answer:
     ((name, value),) = given.items()
     wanted = Preference(wearable=asked.wearable, name=name, value=value)
     return await host.commands.submit(wanted, SOCKET)
+
+
+GESTURES = {"press": ((0, 80),), "double": ((0, 80), (200, 80)), "long": ((0, 1_000),)}
+"""Each press as its begin and its length in ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """What to do with the button of a simulated wearable."""
+
+    wearable: str = key(WEARABLE, "a wearable's id")
+    gesture: str = key(Choice(tuple(GESTURES)), "what to do with its button", default="press")
+
+
+async def _press(host: Host, asked: Press, _person: Person) -> Nothing:
+    button = host.drivers.simulated_button(asked.wearable)
+    if button is None:
+        raise InputError(f"{asked.wearable} has no simulated button; press the real one")
+    for after_ms, held_ms in GESTURES[asked.gesture]:
+        button.press(held_ms, after_ms=after_ms)
+    return Nothing()
 
 
 # --- on the radio and on the cable
@@ -379,6 +421,7 @@ RELOAD = Operation("reload", Nothing, Nothing, _reload)
 RUN = Operation("run", Run, Ended, run)
 PLAY_CUE = Operation("play_cue", PlayCue, Ended, play_cue)
 PREFER = Operation("prefer", Prefer, Answer, _prefer)
+PRESS = Operation("press", Press, Nothing, _press)
 SCAN = Operation("scan", Scan, Nothing, _scan)
 PAIR = Operation("pair", Address, Paired, _pair)
 PAIR_BY_CABLE = Operation("pair_by_cable", Cable, Paired, _pair_by_cable)
@@ -390,8 +433,8 @@ INVITE = Operation("invite", Invite, Invitation, _invite)
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
 
 _ROWS: tuple[Operation[Any, Any], ...] = (
-    *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, SCAN, PAIR, PAIR_BY_CABLE, FORGET, INVITE),
-    *(INSTALL_APP, REMOVE_APP),
+    *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, PRESS, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
+    *(INVITE, INSTALL_APP, REMOVE_APP),
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
 )
 OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}

@@ -7,11 +7,14 @@ import asyncio
 from base64 import b64decode, b64encode
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError, LinkError, LinkReason, StoreError
 from tenuto.event_loops import real_s
 from tenuto.history import replay
+from tenuto.history.adherence import day_of, streak
+from tenuto.history.completed_holds import held_utc_ms
 from tenuto.links.registry import LINKS
 from tenuto.routines.compile import CompiledPlan
 from tenuto.sessions.commands import Command, Verb
@@ -26,7 +29,7 @@ from .sinks import queue_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenuto.history import Store
+    from tenuto.history import SessionRow, Store
     from tenuto.sessions.events import SessionKey
     from tenuto.wearables.supervisor import Supervisor
 
@@ -83,12 +86,20 @@ class Ended:
     """How a session ended.
 
     Attributes:
-        reason: One of `tenuto_core.vocab.END_REASONS`.
+        reason: One of `tenuto_core.vocab.END_REASONS`, or `LEFT`.
         not_kept: Why the history does not have all of it, None where it has.
+        number: Of the session in the history, None where it is not known.
+        streak_days: The days in a row of whoever wore it, with this one; 0 where it does not count.
     """
 
     reason: str
     not_kept: str | None = None
+    number: int | None = None
+    streak_days: int = 0
+
+
+LEFT = "left"
+"""The reason of `Ended` where somebody has looked on, and the session goes on without them."""
 
 
 class OneSession:
@@ -179,24 +190,29 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
                 person.show(f"looking for the wearable {title}")
             if not await _reach(supervisor, person):
                 return Ended(vocab.END_REASONS[vocab.ENDED_STOPPED])
-            session, lasts_ms, joined = await _begin(supervisor, compiled)
+            session, lasts_ms, joined = await _begin(supervisor, compiled, asked)
             before: list[Entry] = []
             if joined:
-                person.show(f"{supervisor.name} already plays: joining it")
+                person.show(
+                    f"{supervisor.name} already plays: joining it; leaving does not stop it"
+                )
                 await host.flush()
                 before = await entries_so_far(host.store, supervisor, session)
             await sink.choose(session, before)
-            ended = await _follow(host, supervisor, sink, lasts_ms, person)
+            ended = await _follow(host, supervisor, sink, lasts_ms, person, stops=not joined)
         finally:
             host.hub.detach(queue)
+    if ended is None:
+        person.show(f"{supervisor.name} plays on; `tenuto stop` stops it")
+        return Ended(LEFT)
     is_sure = host.history.dropped == dropped
-    return Ended(ended.reason, await _why_not_kept(host, supervisor, session, is_sure=is_sure))
+    return await _kept(host, supervisor, session, ended.reason, is_sure=is_sure)
 
 
-async def _why_not_kept(
-    host: Host, supervisor: Supervisor, session: SessionKey, *, is_sure: bool
-) -> str | None:
-    """Return why the history does not have all of a session that has ended, None if it has.
+async def _kept(
+    host: Host, supervisor: Supervisor, session: SessionKey, reason: str, *, is_sure: bool
+) -> Ended:
+    """Return how a session ended, and what the history has of it.
 
     Args:
         is_sure: Whether nothing was dropped meanwhile; of several wearables it may be another's.
@@ -210,12 +226,24 @@ async def _why_not_kept(
         if is_all and stored is not None and stored.row.reason is not None:
             seqs = [one.record.seq for one in stored.records]
             if is_sure or seqs == list(range(session.seq, session.seq + len(seqs))):
-                return None
+                return Ended(
+                    reason,
+                    number=stored.row.id,
+                    streak_days=await _streak_days(host, stored.row),
+                )
         why = host.history.failure or "it was not written in time"
     wearable = host.config.wearable(supervisor.name)
-    if LINKS[wearable.link].is_simulated:
-        return why
-    return f"{why}; the wearable still has it, and the history is completed when there is room"
+    if not LINKS[wearable.link].is_simulated:
+        why += "; the wearable still has it, and the history is completed when there is room"
+    return Ended(reason, why)
+
+
+async def _streak_days(host: Host, row: SessionRow) -> int:
+    if row.is_simulated:
+        return 0
+    today = datetime.now(UTC).astimezone().date()
+    held = [day_of(utc_ms) for utc_ms in await held_utc_ms(host.store, row.person)]
+    return streak(held, today).present
 
 
 def supervisor_of(host: Host, name: str | None) -> Supervisor:
@@ -268,23 +296,47 @@ async def _reach(supervisor: Supervisor, person: Person) -> bool:
     return True
 
 
-async def _begin(supervisor: Supervisor, compiled: CompiledPlan) -> tuple[SessionKey, int, bool]:
+async def _begin(
+    supervisor: Supervisor, compiled: CompiledPlan, asked: Run
+) -> tuple[SessionKey, int, bool]:
     """Start the plan, or join what plays.
 
     Returns:
         The session, how long it may still last in ms, and whether it was joined.
+
+    Raises:
+        InputError: Something else plays than what was asked for by its name.
     """
     playing = await supervisor.present_session()
     if playing is None:
         return await supervisor.start(compiled), compiled.plan.duration_ms, False
     plan = supervisor.tracker.plan if supervisor.tracker is not None else None
+    wants = asked.routine is not None or asked.plan is not None
+    if wants and plan is not None and plan.name != compiled.plan.name:
+        raise InputError(
+            f"{supervisor.name} plays {plan.name}: `tenuto stop` stops it, and `tenuto run` "
+            "without a name shows it"
+        )
     return playing, compiled.plan.duration_ms if plan is None else plan.duration_ms, True
 
 
 async def _follow(
-    host: Host, supervisor: Supervisor, sink: OneSession, lasts_ms: int, person: Person
-) -> SessionEnded:
-    """Wait for the session's end; whoever asked for it may wish it to come at once."""
+    host: Host,
+    supervisor: Supervisor,
+    sink: OneSession,
+    lasts_ms: int,
+    person: Person,
+    *,
+    stops: bool,
+) -> SessionEnded | None:
+    """Wait for the session's end; whoever asked for it may wish it to come at once.
+
+    Args:
+        stops: Whether the session stops when the person goes.
+
+    Returns:
+        How it ended; None if the person has gone and it goes on.
+    """
     wanted = asyncio.create_task(person.gone.wait(), name="wait for a reason to stop")
     try:
         await asyncio.wait(
@@ -294,6 +346,8 @@ async def _follow(
         )
     finally:
         wanted.cancel()
+    if person.gone.is_set() and not sink.ended.done() and not stops:
+        return None
     if person.gone.is_set() and not sink.ended.done():
         person.show(f"stopping {supervisor.name}")
         stop = Command(wearable=supervisor.name, verb=Verb.STOP)

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto.sessions.places import count_words
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tenuto.history.summary import Summary
     from tenuto.sessions.view import SessionView
@@ -104,6 +104,19 @@ def lead(kind: str, *, same: bool) -> str:
             return "rest, then again" if same else "change to"
         case _:
             return "step towards"
+
+
+def status_line(told: Mapping[str, Any]) -> str:
+    """Return how a wearable is, as the operation `status` tells it."""
+    reach = "in reach" if told["connected"] else told["problem"] or "not in reach"
+    battery = "" if told["battery_pct"] is None else f", battery {told['battery_pct']} %"
+    session = told.get("session")
+    if session is None:
+        return f"{told['id']}: {reach}{battery}"
+    at = [session["state"], session["routine"], session["exercise"], session["side"]]
+    if session["hold"]:
+        at.append(f"hold {session['hold']} of {session['holds']}")
+    return f"{told['id']}: {', '.join(one for one in at if one)}; {reach}{battery}"
 
 
 def hold_number(view: SessionView) -> str | None:
