@@ -135,3 +135,19 @@ def test_keys_of_a_terminal_are_the_answers(config: list[str]) -> None:
     # The second key is "let go"; it is right once and answers the others as well.
     assert "Right, resting: 1 of 5: 20 % [4, 62]" in out
     assert "Missed: 0 of 5" in out
+
+
+def test_a_cue_goes_out_and_comes_back(
+    capsys: pytest.CaptureFixture[str], config: list[str], tmp_path: Path
+) -> None:
+    _, out, err = run(capsys, "export", "halfway", "ahap", *config)
+    (tmp_path / "halfway.ahap").write_text(out, encoding="utf-8")
+
+    code, out, told = run(capsys, "import", "mark", "ahap", str(tmp_path / "halfway.ahap"))
+
+    assert (code, out) == (0, "[mark]\non_off_ms = [120]\nstrength_pct = [60]\n")
+    assert err == ""
+    assert told == "tenuto: lost: sharpness\n"
+    code, out, err = run(capsys, "export", "halfway", "bangle", *config)
+    assert (code, out) == (0, ".\n")
+    assert "120 ms at 60 %" in err

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
@@ -41,6 +43,7 @@ app = App(
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}
 _PAIRS = 5
+_Kind = Literal["ahap", "android", "vibrate", "bangle"]
 
 
 @app.default
@@ -288,6 +291,57 @@ def strength(
     if advised is not None and apply:
         print(measuring.set_strength(setting, advised))
     return 0 if advised is not None else 1
+
+
+@app.command(name="export")
+def export_cue(cue: str, kind: _Kind, /, *, config: ConfigFile = None) -> None:
+    """Print a cue as other platforms write patterns; what is lost goes to standard error.
+
+    Args:
+        cue: its name, see `tenuto cues list`
+        kind: ahap (Apple), android (timings and amplitudes), vibrate (browsers), bangle (the
+            string of the Bangle.js)
+        config: as in all commands
+    """
+    from tenuto.cues.formats import write
+
+    vocabulary = Library.of(find_config(config)).vocabulary()
+    text, lost = write(kind, vocabulary.patterns[CUES.index(_known(cue))])
+    print(text)
+    _tell_lost(lost)
+
+
+@app.command(name="import")
+def import_cue(cue: str, kind: _Kind, file: Path, /) -> None:
+    """Read a pattern of another platform, and print it as a cue for your vocabulary file.
+
+    Nothing is written: what is lost goes to standard error, and the rest is yours to look at.
+
+    Args:
+        cue: which cue it is to be
+        kind: ahap, android, vibrate or bangle; see `tenuto cues export --help`
+        file: the file
+    """
+    from tenuto.cues.formats import read, vibrate_ms
+    from tenuto.files import read_input
+
+    _known(cue)
+    try:
+        text = read_input(file).decode()
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not UTF-8") from None
+    pattern, lost = read(kind, text)
+    on_off_ms = vibrate_ms(pattern)
+    strengths = [strength_pct for strength_pct, _, _ in pattern]
+    print(f"[{cue}]\non_off_ms = {on_off_ms}")
+    if set(strengths) != {100}:
+        print(f"strength_pct = {strengths}")
+    _tell_lost(lost)
+
+
+def _tell_lost(lost: Sequence[str]) -> None:
+    for text in lost:
+        print(f"tenuto: lost: {text}", file=sys.stderr)
 
 
 def _known(cue: str) -> str:

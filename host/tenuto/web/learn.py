@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tenuto.cues.formats import vibrate_ms
 from tenuto.errors import InputError
 from tenuto.routines.feel import fit
 from tenuto.wearables import registry
@@ -50,7 +51,7 @@ def _rows(library: Library, config: Config, chosen: str) -> list[dict[str, Any]]
             "feels_like": vocabulary.feels_like[number],
             "bars": _bars(fitted.patterns[number]),
             "width_ms": max(1, fitted.length_ms(number)),
-            "vibrate": ",".join(map(str, _on_off(vocabulary.patterns[number]))),
+            "vibrate": ",".join(map(str, vibrate_ms(vocabulary.patterns[number]))),
         }
         for number, cue in enumerate(CUES)
     ]
@@ -63,11 +64,6 @@ def _bars(pattern: Pattern) -> list[tuple[int, int, int]]:
         bars.append((now_ms, on_ms, strength_pct))
         now_ms += on_ms + off_ms
     return bars
-
-
-def _on_off(pattern: Pattern) -> list[int]:
-    """Return a pattern as the browser's Vibration API takes it, which has one strength."""
-    return [ms for _, on_ms, off_ms in pattern for ms in (on_ms, off_ms)][:-1]
 
 
 async def _play(request: web.Request) -> web.Response:
