@@ -67,7 +67,7 @@ parts:
 	@sh tests/parts/fetch.sh
 
 pictures: setup-test ## draw the pictures and compute the tables of the READMEs anew
-	@for what in firmware.wiring firmware.battery_life mqtt.picture report.picture terminal.picture; do \
+	@for what in firmware.wiring firmware.battery_life mqtt.picture report.picture terminal.picture web.picture; do \
 		$(BIN)/python -m tests.$$what || exit 1; \
 	done
 

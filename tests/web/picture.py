@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Takes the README's pictures of the page, from a real browser.
+
+`python -m tests.web.picture`
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from pathlib import Path
+
+from tenuto.sessions.commands import Command, Verb
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+
+FOLDER = Path(__file__).with_name("pictures")
+ONE_PERSON = """
+mqtt.url = "off"
+[[person]]
+id = "anna"
+name = "Anna"
+[[wearable]]
+id = "wrist"
+name = "Anna's band"
+link = "simulated"
+person = "anna"
+"""
+
+
+async def take(folder: Path, chromium: Path) -> None:
+    """Take them, in the eleventh second of a session."""
+    async with served(folder, ONE_PERSON) as one, browser(chromium) as opened:
+        phone = await opened.new_context(viewport=PHONE, device_scale_factor=1.5)
+        page = await open_page(phone, one.link())
+        await one.host.commands.submit(Command(wearable="wrist", verb=Verb.START))
+        await page.locator(".bar").wait_for()
+        await asyncio.sleep(11)
+        await page.screenshot(path=FOLDER / "now.png", full_page=True)
+        state = await phone.storage_state()
+        desk = await opened.new_context(viewport=DESKTOP, storage_state=state, color_scheme="dark")
+        page = await open_page(desk, f"{one.address}routines/lower-back-short/edit")
+        await page.screenshot(path=FOLDER / "editor.png")
+
+
+if __name__ == "__main__":
+    found = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+    assert found is not None
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        asyncio.run(take(Path(name), Path(found)))
