@@ -371,8 +371,8 @@ function tick(){
  if(p.st==RUNNING&&d>2500&&!p.app&&!global.TENUTO.show&&S.read("tenuto.app.js",0,1)){p.app=1;load("tenuto.app.js");return;}
  if(d<1e9)tm=setTimeout(tick,Math.max(0,d));
 }
-function command(c,arg,src,t){
- run(t);
+function command(c,arg,src,t){run(t);return obey(c,arg,src,t);}
+function obey(c,arg,src,t){
  var r=input(c,arg,src,t);
  if(!r)arm();
  run(t);
@@ -416,7 +416,7 @@ function gesture(g){
   r=g==3||m[0]==made[0]&&(g==2?m[1]==made[1]:made[2]==1?m[2]==1||m[2]>7:m[2]==made[2]&&m[1]==made[1]);
   if(r){
    if(g==1)c=made[2];
-   if(c==9)inPosition(t);else if(c==8)letGo(t);else command(c,0,1,t);
+   if(c==9)inPosition(t);else if(c==8)letGo(t);else obey(c,0,1,t);
   }
  }
  tick();
