@@ -20,7 +20,7 @@ import pytest
 
 from tenuto.mqtt.discovery import Subject, announce_wearable
 from tenuto.mqtt.topics import Topics
-from tenuto.sessions.events import SessionEnded, WearableRestarted
+from tenuto.sessions.events import LinkLost, LinkRestored, SessionEnded, WearableRestarted
 from tenuto_core import vocab
 from tests.history.sessions import READY_MS, Band
 from tests.mqtt.dashboard import Dashboard, dashboard
@@ -176,14 +176,17 @@ async def test_a_session_that_began_out_of_reach_is_not_taken_for_the_one_before
         await board.until(
             lambda d: d.now[LINK] == "online" and d.json(SESSION)["state"] == "playing"
         )
+        await bridge.handle([replace(entries[0], event=LinkLost(t_ms=5_000))])
         bridge.wearable_online("wrist", online=False)
         await board.until(lambda d: d.now[LINK] == "offline")
         bridge.wearable_plays("wrist", entries[-1].session)
         bridge.wearable_online("wrist", online=True)
+        await bridge.handle([replace(entries[0], event=LinkRestored(t_ms=90_000))])
         for entry in entries[began:]:
             await bridge.handle([entry])
             await bridge._outgoing.wait_until_sent()
         await board.until(lambda d: d.json(SESSION)["state"] == "playing")
+        assert board.json(SESSION)["link"] == "ok", "it came back before the session that goes on"
     states = list(HomeAssistant().states(said))
     after = states[states.index("on") :]
     assert set(after) == {"on", "unavailable", "unknown"}, states

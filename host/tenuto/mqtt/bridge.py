@@ -330,6 +330,9 @@ class Bridge:
         if awaited is not None:
             at = entry.session
             if at.boot_id != awaited.boot_id or at.seq < awaited.seq:
+                if isinstance(entry.event, events.LinkLost | events.LinkRestored):
+                    # The link is no session's own: the next one begins with it as it is.
+                    self._views[entry.wearable].apply(entry.event, entry.utc_ms)
                 return
             del self._awaited[entry.wearable]
         self._shown[entry.wearable] = entry.session
