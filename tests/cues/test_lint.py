@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tenuto.cues.distance import distance
-from tenuto.cues.lint import Level, lint, nearest_pairs, propose
+from tenuto.cues.lint import Level, lint, nearest_pairs, propose, propose_set
 from tenuto.routines.feel import Feel
 from tenuto_core import vocab
 from tests.sample_routines import vocabulary
@@ -123,3 +123,20 @@ def test_pairs_are_in_the_order_of_their_distance() -> None:
     assert len(pairs) == len(list(combinations(vocab.CUES, 2)))
     assert pairs == sorted(pairs)
     assert pairs[0][1:] == ("countdown", "halfway")
+
+
+def test_a_proposed_set_has_no_pair_that_is_confused() -> None:
+    counted = propose_set(9, PINETIME)
+    # It can only count, and five buzzes of 200 ms with 400 ms between them are too long for a cue.
+    assert sorted(len(one) // 2 + 1 for one in counted) == [1, 2, 3, 4]
+
+    for count in range(2, 10):
+        found = propose_set(count)
+        assert len(set(found)) == count
+        for on_off_ms in found:
+            others = [_pattern(one) for one in found if one != on_off_ms]
+            assert min(distance(_pattern(on_off_ms), other) for other in others) >= 2
+
+
+def _pattern(on_off_ms: tuple[int, ...]) -> Pattern:
+    return tuple((100, on_ms, 150) for on_ms in on_off_ms[::2])

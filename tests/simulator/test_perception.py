@@ -6,14 +6,21 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from statistics import mean
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto.cues.lint import propose_set
 from tenuto.cues.quiz import CORE, Quiz, order
 from tenuto.cues.scores import bits
+from tenuto.routines.feel import Feel, fit
+from tenuto.routines.haptics import PatternRule
 from tenuto.simulator.perception import Perceiver
 from tenuto_core.vocab import CUES
 from tests.sample_routines import vocabulary
+
+if TYPE_CHECKING:
+    from tenuto.routines.haptics import Pattern
 
 PEOPLE = 1_000
 PATTERNS = {cue: vocabulary().patterns[CUES.index(cue)] for cue in CORE}
@@ -69,3 +76,22 @@ def test_a_cue_too_weak_for_somebody_is_missed_not_confused() -> None:
     numb = replace(Perceiver(), threshold_pct=1_000.0, false_alarm=0.0)
 
     assert sum(numb.takes_for("hold_end", PATTERNS).values()) < 0.01
+
+
+def test_proposed_cues_beat_the_shipped_ones_on_a_weak_motor() -> None:
+    # For people who confuse by the distance that the proposal goes by; others, the quiz measures.
+    tag = Feel(title="tag", strengths=1, pulse_ms_min=100, gap_ms=200)
+    shipped = fit(vocabulary(), tag)
+    present = {cue: shipped.patterns[CUES.index(cue)] for cue in CORE}
+    proposed = {
+        str(number): tag.pattern(PatternRule().read(list(on_off_ms)))
+        for number, on_off_ms in enumerate(propose_set(len(CORE), tag))
+    }
+
+    def information(person: Perceiver, patterns: dict[str, Pattern]) -> float:
+        share = mean(person.takes_for(cue, patterns)[cue] for cue in patterns)
+        return bits(share, len(patterns))
+
+    gains = [information(one, proposed) - information(one, present) for one in people(200)]
+    assert mean(gains) >= 0.2
+    assert min(gains) >= 0

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tenuto.cli import tables
 from tenuto.config import find_config
-from tenuto.cues.lint import Level, lint, nearest_pairs
+from tenuto.cues.lint import Level, lint, nearest_pairs, propose_set
 from tenuto.errors import InputError
 from tenuto.routines import haptics
 from tenuto.routines.feel import fit
@@ -108,6 +108,26 @@ def _motors(config: Config) -> list[tuple[str, Feel | None]]:
         title = "As written" if feel is None else f"On a {feel.title}"
         found.setdefault(feel, title)
     return [(title, feel) for feel, title in found.items()]
+
+
+@app.command
+def propose(count: int = 5, /, *, wearable: str | None = None, config: ConfigFile = None) -> None:
+    """Print patterns that are as far from each other as a motor allows, for your vocabulary.
+
+    Whether you tell them apart better than the present ones, `tenuto cues quiz` measures.
+
+    Args:
+        count: how many, 2 to 9
+        wearable: the id of a wearable in the configuration; without it the first one
+        config: as in all commands
+    """
+    if not 2 <= count <= 9:
+        raise InputError(f"{count} patterns: allowed are 2 to 9")
+    settings = find_config(config)
+    worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
+    for on_off_ms in propose_set(count, registry.feel(worn)):
+        pattern = haptics.PatternRule().read(list(on_off_ms))
+        print(f"on_off_ms = {list(on_off_ms)}  # {haptics.draw(pattern, 100, blocks())}")
 
 
 @app.command

@@ -185,6 +185,29 @@ def propose(others: Iterable[Pattern], feel: Feel | None = None) -> tuple[int, .
     return () if best is None else best[1]
 
 
+def propose_set(count: int, feel: Feel | None = None) -> list[tuple[int, ...]]:
+    """Return `on_off_ms` of so many patterns that are as far from each other as can be found.
+
+    From each candidate on, the one is taken that is farthest from those that are taken already; the
+    best of these sets is returned, the shortest pattern first.  A motor may offer fewer.
+    """
+    pool = {pattern: on_off_ms for on_off_ms, pattern in reversed(_candidates(feel))}
+    apart = {(one, other): distance(one, other) for one in pool for other in pool}
+    sets = []
+    for first in pool:
+        chosen = [first]
+        left = {one: apart[one, first] for one in pool if one != first}
+        while left and len(chosen) < count:
+            farthest = max(left, key=left.__getitem__)
+            del left[farthest]
+            chosen.append(farthest)
+            left = {one: min(far, apart[one, farthest]) for one, far in left.items()}
+        pairs = itertools.combinations(chosen, 2)
+        sets.append((min((apart[pair] for pair in pairs), default=0.0), chosen))
+    _, best = max(sets, key=lambda one: one[0])
+    return sorted((pool[pattern] for pattern in best), key=lambda one: (sum(one), one))
+
+
 @lru_cache(maxsize=16)
 def _candidates(feel: Feel | None) -> tuple[tuple[tuple[int, ...], Pattern], ...]:
     found = []
