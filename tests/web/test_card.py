@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from tenuto.sessions.events import CueFired, Unfelt
 from tenuto.sessions.view import SessionView
 from tenuto.web.now import _step
 from tenuto_core import vocab
 from tenuto_core.plan import Plan
 from tests.core import phased
-from tests.history.sessions import Band
+from tests.history.sessions import Band, whole_session
+from tests.patience import patience_s
+from tests.web.rig import served
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def shown(number: int, after_ms: int, *, paused: bool = False) -> tuple[dict[str, Any], int]:
@@ -44,3 +54,27 @@ def test_an_open_hold_counts_up_until_it_is_paused() -> None:
     paused, _ = shown(phased.OPEN, 43_000, paused=True)
     assert (paused["left"], paused["since_utc_ms"]) == ("0:43", "")
     assert paused["place"].endswith("Paused")
+
+
+@pytest.mark.real_time
+@pytest.mark.slow
+async def test_a_cue_that_the_device_did_not_take_is_marked(tmp_path: Path) -> None:
+    entries = whole_session(person="anna")
+    fired = next(one for one in entries if isinstance(one.event, CueFired))
+    assert isinstance(fired.event, CueFired)
+    unfelt = Unfelt(t_ms=fired.event.t_ms, seq=fired.event.seq, cue=fired.event.cue)
+    after = [*entries[: entries.index(fired) + 1], fired, replace(fired, event=unfelt)]
+    async with (
+        served(tmp_path, connected=False) as one,
+        one.visitor() as client,
+        client.get("/events") as stream,
+        asyncio.timeout(patience_s(10)),
+    ):
+        await stream.content.readuntil(b"event: wearable")
+        for entry in after:
+            one.host.hub._put(entry)
+        await stream.content.readuntil(b"not felt")
+        async with client.get("/") as answer:
+            html = await answer.text()
+    assert html.count("<li>get ready</li>") == 1, "the one before it was felt"
+    assert html.count('<li class="unfelt">get ready, not felt</li>') == 1

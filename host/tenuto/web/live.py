@@ -43,6 +43,14 @@ class Shown:
     person: str | None = None
     cues: list[tuple[str, int, bool]] = field(default_factory=list)
 
+    def take_back(self, name: str) -> None:
+        """Mark the newest cue of this name as not felt."""
+        for at in reversed(range(len(self.cues))):
+            cue_name, utc_ms, is_felt = self.cues[at]
+            if cue_name == name and is_felt:
+                self.cues[at] = cue_name, utc_ms, False
+                return
+
 
 class Stream:
     """What waits for one browser.
@@ -146,6 +154,8 @@ class Live:
                 case events.CueFired():
                     self._tell_cue(entry, shown)
                     continue
+                case events.Unfelt(cue=name):
+                    shown.take_back(name)
                 case events.SessionStarted():
                     shown.cues.clear()
             changed[entry.wearable] = None
@@ -203,8 +213,7 @@ class Live:
         shown.cues = [*shown.cues, (entry.event.cue, entry.utc_ms, True)][-CUES_MAX:]
         if self._utc_ms() - entry.utc_ms <= FRESH_MS:
             for stream in self._streams:
-                text = cue(entry.event.cue)
-                stream.put("cue", {"id": entry.wearable, "text": text, "felt": True})
+                stream.put("cue", {"id": entry.wearable, "text": cue(entry.event.cue)})
 
 
 def is_going(view: SessionView) -> bool:

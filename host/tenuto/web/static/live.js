@@ -43,12 +43,12 @@ take("heart", ({ id, bpm }) => {
   if (shown) shown.textContent = bpm ?? "";
 });
 
-take("cue", ({ id, text, felt }) => {
+// One that turns out not to be felt comes with its whole card.
+take("cue", ({ id, text }) => {
   const list = card(id)?.querySelector(".cues");
   if (!list) return;
   const item = document.createElement("li");
-  item.textContent = felt ? text : `${text}, not felt`;
-  item.classList.toggle("unfelt", !felt);
+  item.textContent = text;
   list.append(item);
   while (list.children.length > CUES_MAX) list.firstChild.remove();
 });
