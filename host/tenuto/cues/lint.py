@@ -175,7 +175,9 @@ def propose(others: Iterable[Pattern], feel: Feel | None = None) -> tuple[int, .
     """
     taken = tuple(others)
     best: tuple[tuple[float, float], tuple[int, ...]] | None = None
-    for on_off_ms, pattern in _candidates(feel):
+    for on_off_ms, pattern in sorted(_candidates(feel), key=lambda one: pattern_ms(one[1])):
+        if best is not None and pattern_ms(pattern) > best[0][0]:
+            break
         if any(_is_confused(pattern, other) for other in taken):
             continue
         nearest = min((distance(pattern, other) for other in taken), default=0.0)
