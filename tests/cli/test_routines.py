@@ -330,7 +330,7 @@ def test_a_shared_routine_does_not_take_the_place_of_ones_own_unasked(
 def test_a_name_from_outside_does_not_lead_out_of_the_folder(tmp_path: Path, name: str) -> None:
     word = shared(OWN.format(name).encode())
 
-    with pytest.raises(InputError, match="its name is"):
+    with pytest.raises(InputError, match="is no name for a routine's file"):
         app(["add", word, "--yes", *home(tmp_path)])
 
     assert [path.name for path in tmp_path.iterdir()] == ["t.toml"]

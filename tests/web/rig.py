@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -102,6 +103,14 @@ async def served(
                 await supervisor.connected.wait()
         async with host.page.serving():
             yield Served(host)
+
+
+async def key_of(client: aiohttp.ClientSession) -> str:
+    """The key that the forms of a visitor carry."""
+    async with client.get("/") as answer:
+        found = re.search(r'data-key="(\w+)"', await answer.text())
+        assert found is not None
+        return found[1]
 
 
 @asynccontextmanager

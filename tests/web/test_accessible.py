@@ -22,6 +22,7 @@ PATHS = (
     "routines",
     "routines/lower-back",
     "routines/lower-back/edit",
+    "routines/hips/share",
     "history",
     "history/1",
     "history/month?date=2026-11-20&person=anna",

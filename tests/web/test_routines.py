@@ -11,8 +11,9 @@ import pytest
 from playwright.async_api import expect
 
 from tenuto.routines.library import Library
+from tenuto.routines.sharing import shared, unshared
 from tenuto.shipped import shipped
-from tests.web.rig import DESKTOP, browser, open_page, served
+from tests.web.rig import DESKTOP, PHONE, browser, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -106,14 +107,79 @@ async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, chrom
         assert not (tmp_path / "routines").exists()
 
 
+async def test_a_routine_is_shared_and_added_after_it_was_looked_at(
+    tmp_path: Path, chromium: Path
+) -> None:
+    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        await page.goto(f"{one.address}routines/hips")
+        await page.get_by_role("link", name="Share it").click()
+        word = await page.get_by_label("The text").input_value()
+        code = page.get_by_role("img", name="QR code of this text")
+        box = await code.locator("svg").bounding_box()
+        assert box is not None
+        assert box["width"] == pytest.approx(box["height"])
+        assert box["width"] > 300
+
+        theirs = unshared(word).replace(b'name = "hips"', b'name = "their-hips"', 1)
+        await page.goto(f"{one.address}routines")
+        await page.get_by_label("Its text").fill(shared(theirs))
+        await page.get_by_role("button", name="Look at it").click()
+        await expect(page.get_by_text("With a new hip joint, ask first")).to_be_visible()
+        assert not (tmp_path / "routines").exists(), "it was only looked at"
+        await page.get_by_role("button", name="Store it").click()
+        await page.wait_for_url("**/routines/their-hips")
+        assert (tmp_path / "routines" / "their-hips.toml").read_bytes() == theirs
+        assert not any(one.host.hub.supervisors[name].playing for name in ("wrist", "ankle"))
+
+        # One's own of the same name stays, until the place is given to theirs by name.
+        other = shared(theirs.replace(b"Hips", b"Hops", 1))
+        await page.goto(f"{one.address}routines")
+        await page.get_by_label("Its text").fill(other)
+        await page.get_by_role("button", name="Look at it").click()
+        await expect(page.get_by_text("You have another routine of that name")).to_be_visible()
+        await page.get_by_role("button", name="Store it in place of yours").click()
+        await page.wait_for_url("**/routines/their-hips")
+        assert (tmp_path / "routines" / "their-hips.toml").read_bytes() == unshared(other)
+        assert page.errors == []  # type: ignore[attr-defined]
+
+
+async def test_a_shared_routine_that_is_wrong_is_told_and_not_stored(tmp_path: Path) -> None:
+    hips = LOWER_BACK.with_name("hips.toml").read_bytes()
+    words = {
+        "TENUTO1:AAAA": "damaged",
+        "hello": "this is no shared routine",
+        shared(hips.replace(b'name = "hips"', b'name = "../hips"', 1)): "is no name for",
+        shared(hips.replace(b"hold_s = ", b"hold_s = -", 1)): "the shared routine:",
+    }
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        headers = {"X-Tenuto-Key": await key_of(client), "Accept": "application/json"}
+        for word, told in words.items():
+            form = {"word": word, "operation": "store"}
+            async with client.post("/routines", data=form, headers=headers) as answer:
+                assert answer.status == 422
+                assert told in (await answer.json())["text"]
+        own = tmp_path / "routines" / "hips.toml"
+        own.parent.mkdir()
+        own.write_bytes(hips.replace(b"Hips", b"Mine", 1))
+        form = {"word": shared(hips), "operation": "store"}
+        async with client.post("/routines", data=form, headers=headers) as answer:
+            assert "you have another routine" in (await answer.json())["text"]
+        assert b"Mine" in own.read_bytes()
+        own.unlink()
+    async with served(tmp_path, connected=False) as one, one.visitor("ben") as client:
+        headers = {"X-Tenuto-Key": await key_of(client)}
+        form = {"word": shared(hips), "operation": "store"}
+        async with client.post("/routines", data=form, headers=headers) as answer:
+            assert answer.status == 403
+    assert list(tmp_path.rglob("*.toml")) == []  # noqa: ASYNC240 - nothing else runs
+
+
 @pytest.mark.parametrize("name", ["../evil", "Evil", "a b", "", "x" * 33])
 async def test_a_routine_is_written_nowhere_else(tmp_path: Path, name: str) -> None:
     async with served(tmp_path, connected=False) as one, one.visitor() as client:
-        async with client.get("/") as answer:
-            found = re.search(r'data-key="(\w+)"', await answer.text())
-            assert found is not None
         form = {"text": LOWER_BACK.read_text("utf-8"), "own-name": name}
-        headers = {"X-Tenuto-Key": found[1]}
+        headers = {"X-Tenuto-Key": await key_of(client)}
         async with client.post(
             "/routines/..%2f..%2fx/edit" if not name else "/routines/lower-back/edit",
             data=form,

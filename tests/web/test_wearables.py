@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.mqtt.test_bridge import until
-from tests.web.rig import TWO_PEOPLE, browser, open_page, served
+from tests.web.rig import TWO_PEOPLE, browser, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +74,7 @@ async def test_somebody_who_was_let_in_as_one_person_changes_no_configuration(
     tmp_path: Path,
 ) -> None:
     async with served(tmp_path, connected=False) as one, one.visitor("ben") as client:
-        async with client.get("/") as answer:
-            found = re.search(r'data-key="(\w+)"', await answer.text())
-            assert found is not None
-        headers = {"X-Tenuto-Key": found[1]}
+        headers = {"X-Tenuto-Key": await key_of(client)}
         for path in ("/settings", "/jobs", "/wearables/remove", "/wearables/add", "/jobs/1"):
             async with client.post(path, headers=headers, data={"text": ""}) as answer:
                 assert answer.status == 403

@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""QR codes on a terminal and as pictures; needs the extra `share`."""
+"""QR codes on a terminal and as files."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
+from tenuto.report.qr_code import make_code
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _BORDER = 2
-_MISSING = "a QR code needs the extra `share`: pip install 'tenuto[share]'"
-_TOO_LONG = "the text is too long for a QR code; send it as it is"
 
 
 def print_code(text: str) -> None:
     """Print a QR code, or say on standard error why not."""
     try:
-        code = _code(text)
+        code = make_code(text)
     except InputError as error:
         print(f"tenuto: {error}", file=sys.stderr)
         return
@@ -44,19 +43,8 @@ def save_code(text: str, path: Path) -> None:
     """
     if path.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"--qr is {str(path)!r}, allowed is a name that ends in .svg or .png")
-    code = _code(text)
+    code = make_code(text)
     try:
         code.save(str(path), scale=4)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _code(text: str) -> Any:  # noqa: ANN401 - segno has no types
-    try:
-        import segno
-    except ImportError:
-        raise InputError(_MISSING) from None
-    try:
-        return segno.make(text, error="l", micro=False)
-    except segno.DataOverflowError:
-        raise InputError(_TOO_LONG) from None

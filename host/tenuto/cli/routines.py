@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from itertools import zip_longest
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -17,13 +16,12 @@ from tenuto.cli import tables
 from tenuto.config import find_config
 from tenuto.cues.lint import Level, lint
 from tenuto.errors import InputError
-from tenuto.files import read_input, write_private
 from tenuto.routines import haptics, muscles, routine
 from tenuto.routines.compile import compile_routine, describe
 from tenuto.routines.feel import fit, silenced
 from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
-from tenuto.routines.sharing import WORD_CHARS_MAX, shared, unshared
+from tenuto.routines.sharing import WORD_CHARS_MAX
 from tenuto.sessions.places import count_words, holds_in
 from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
 app = App(name="routines", help="List, show, check, share and add routines.")
 
 _MS_PER_CELL = 100
-_FILE_NAME = r"[a-z0-9][a-z0-9_-]{0,47}"
-"""What may become the name of a file here; it comes from outside."""
 
 
 @app.default
@@ -133,11 +129,7 @@ def share(name: str, /, *, qr: Path | None = None, config: ConfigFile = None) ->
         qr: a file for the code as a picture, .svg or .png
         config: as in all commands
     """
-    library = Library.of(find_config(config))
-    found = library.open(name)
-    compile_routine(found, library.vocabulary())
-    path = Path(name) if name.endswith(".toml") else library.path(found.name)
-    word = shared(read_input(path))
+    word = Library.of(find_config(config)).share(name)
     # Not by `tables`, which would fold it into the lines of the terminal.
     print(word)
     if qr is not None:
@@ -163,34 +155,24 @@ def add(
         replace: take the place of a routine of your own that has the same name
         config: as in all commands
     """
-    settings = find_config(config)
-    data = unshared(sys.stdin.read(WORD_CHARS_MAX + 1) if text is None else text)
-    found = routine.parse(data, "the shared routine")
-    if not re.fullmatch(_FILE_NAME, found.name):
-        raise InputError(
-            f"its name is {found.name!r}; allowed are small letters, digits, - and _, at most 48"
-        )
-    library = Library.of(settings)
-    compiled = compile_routine(found, library.vocabulary())
-    target = settings.routines_folder / f"{found.name}.toml"
-    is_same = target.exists() and read_input(target) == data
-    if is_same:
+    library = Library.of(find_config(config))
+    word = sys.stdin.read(WORD_CHARS_MAX + 1) if text is None else text
+    received = library.receive(word)
+    found, target = received.routine, received.path
+    if received.is_there:
         tables.write(Text(f"{target} is this routine already"))
         return
-    _show(found, compiled)
-    if target.exists() and not replace:
+    _show(found, received.compiled)
+    if received.is_taken and not replace:
         taken = f"you have another routine of that name, {target}"
         raise InputError(f"{taken}; --replace takes its place")
     what = f"Store it as {target}?"
-    if found.name in library.names() and not target.exists():
+    if received.hides_shipped:
         what = f"It would come before the routine {found.name} that Tenuto brings along. {what}"
     if not confirmed(what, yes=yes):
         tables.write(Text("It was not stored."))
         raise SystemExit(1)
-    try:
-        write_private(target, data)
-    except OSError as error:
-        raise InputError(f"{target} cannot be written: {error.strerror}") from error
+    library.store(received, replace=replace)
     tables.write(Text(f"Stored. `tenuto run {found.name}` plays it."))
 
 

@@ -19,6 +19,7 @@ from tenuto.toml import rules
 from .adjust import AS_WRITTEN, adjust, adjust_patterns, adjust_vocabulary
 from .compile import compile_routine
 from .feel import fit
+from .sharing import shared, unshared
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -35,8 +36,31 @@ if TYPE_CHECKING:
 # so that an edited file counts at once; mistakes are found anew each time.
 _parse_routine = lru_cache(maxsize=128)(routine.parse)
 _parse_vocabulary = lru_cache(maxsize=8)(haptics.parse)
-_FILE_NAME = re.compile("[a-z0-9_-]{1,32}")
+_FILE_NAME = re.compile("[a-z0-9_][a-z0-9_-]{0,31}")
 _compile = lru_cache(maxsize=32)(compile_routine)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A routine that came as a word, checked and not yet stored.
+
+    Attributes:
+        routine: The routine.
+        compiled: What it would play.
+        data: The file's bytes.
+        path: The file that it would become.
+        is_there: That file is this routine already.
+        is_taken: That file is another routine.
+        hides_shipped: It would come before a routine that Tenuto brings along.
+    """
+
+    routine: Routine
+    compiled: CompiledPlan
+    data: bytes
+    path: Path
+    is_there: bool
+    is_taken: bool
+    hides_shipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +199,66 @@ class Library:
             InputError: It is wrong, is called otherwise, or cannot be written; then what was there
                 before still is.
         """
+        path = self._own_path(name)
+        self.compile(self.parse(name, text, str(path)))
+        return _written(path, text)
+
+    def share(self, name_or_file: str) -> str:
+        """Return the word for a routine; see `sharing.shared`.
+
+        Raises:
+            InputError: If it is not there, or if it is wrong.
+        """
+        found = self.open(name_or_file)
+        self.compile(found)
+        path = Path(name_or_file) if name_or_file.endswith(".toml") else self.path(found.name)
+        return shared(read_input(path))
+
+    def receive(self, word: str) -> Received:
+        """Check a routine that somebody shared; nothing is stored.
+
+        Raises:
+            InputError: It is no such word, or not a routine that can be played.
+        """
+        data = unshared(word)
+        found = routine.parse(data, "the shared routine")
+        path = self._own_path(found.name)
+        compiled = self.compile(found)
+        is_mine = path.exists()
+        is_there = is_mine and read_input(path) == data
+        return Received(
+            found,
+            compiled,
+            data,
+            path,
+            is_there=is_there,
+            is_taken=is_mine and not is_there,
+            hides_shipped=not is_mine and found.name in self.names(),
+        )
+
+    def store(self, received: Received, *, replace: bool = False) -> Path:
+        """Write a routine that was received into the user's own folder.
+
+        Args:
+            received: What `receive` returned.
+            replace: Take the place of another routine of the same name.
+
+        Raises:
+            InputError: There is another one, or it cannot be written.
+        """
+        if received.is_taken and not replace:
+            raise InputError(f"you have another routine of that name, {received.path}")
+        return _written(received.path, received.data)
+
+    def _own_path(self, name: str) -> Path:
         if self.routines_folder is None:
             raise InputError("there is no folder for routines of your own")
         if not _FILE_NAME.fullmatch(name):
             raise InputError(
                 f"{rules.quoted(name)} is no name for a routine's file: allowed are 1 to 32 of "
-                "a-z, 0-9, _ and -"
+                "a-z, 0-9, _ and -, the first one not -"
             )
-        path = self.routines_folder / f"{name}.toml"
-        self.compile(self.parse(name, text, str(path)))
-        try:
-            write_private(path, text)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}") from None
-        return path
+        return self.routines_folder / f"{name}.toml"
 
     def vocabulary(self) -> Vocabulary:
         """Read the vocabulary.
@@ -229,6 +299,14 @@ class Library:
             vocabulary = fit(vocabulary, feel)
             found = found.with_patterns(feel.pattern)
         return _compile(found, vocabulary)
+
+
+def _written(path: Path, content: str | bytes) -> Path:
+    try:
+        write_private(path, content)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
+    return path
 
 
 def as_file_is_called(found: Routine, name: str) -> Routine:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The page Routines: what there is, the score of each, and an editor that is the score."""
+"""The page Routines: what there is, the score of each, sharing, and an editor that is the score."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from aiohttp import web
 
 from tenuto import files
 from tenuto.errors import InputError, Mistake
+from tenuto.report.qr_code import code_svg
 from tenuto.routines.compile import describe
 from tenuto.routines.exercise import SIDES
 
 from . import routine_text
-from .page import backend_of, off_loop, page, told
+from .page import backend_of, off_loop, page, told, visitor_of
 from .render import render
 from .strip import draw_strip
 from .wearables import only_owner
@@ -46,7 +47,16 @@ async def _list(request: web.Request) -> web.Response:
     library = backend_of(request).library
     wanted = request.query.get("q", "").strip().lower()[:64]
     rows = await off_loop(lambda: _rows(library, wanted))
-    return page(request, "routines.html", "routines", "Routines", rows=rows, wanted=wanted)
+    is_owner = visitor_of(request).person is None
+    return page(
+        request,
+        "routines.html",
+        "routines",
+        "Routines",
+        rows=rows,
+        wanted=wanted,
+        is_owner=is_owner,
+    )
 
 
 def _rows(library: Library, wanted: str) -> list[dict[str, Any]]:
@@ -87,12 +97,19 @@ async def _show(request: web.Request) -> web.Response:
         "routine.html",
         "routines",
         found.title or found.name,
-        routine=found,
-        compiled=compiled,
-        rows=[row for row in describe(compiled) if row.kind != "done"],
-        strip=draw_strip(compiled.plan),
         wearables=backend.config.wearables,
+        **_shown(found, compiled),
     )
+
+
+def _shown(found: Routine, compiled: CompiledPlan) -> dict[str, Any]:
+    """Return what the pages show of a routine."""
+    return {
+        "routine": found,
+        "compiled": compiled,
+        "rows": [row for row in describe(compiled) if row.kind != "done"],
+        "strip": draw_strip(compiled.plan),
+    }
 
 
 def _open(library: Library, name: str) -> tuple[Routine, CompiledPlan]:
@@ -103,6 +120,49 @@ def _open(library: Library, name: str) -> tuple[Routine, CompiledPlan]:
             raise web.HTTPNotFound(text=str(error)) from None
         raise
     return found, library.compile(found)
+
+
+# --- sharing
+
+
+async def _share(request: web.Request) -> web.Response:
+    library, name = backend_of(request).library, request.match_info["name"]
+    found, _ = await off_loop(lambda: _open(library, name))
+    word = await off_loop(lambda: library.share(found.name))
+    try:
+        code, problem = await off_loop(lambda: code_svg(word)), ""
+    except InputError as error:
+        code, problem = "", str(error)
+    return page(
+        request,
+        "routine-share.html",
+        "routines",
+        f"Share {found.title or found.name}",
+        name=found.name,
+        word=word,
+        code=code,
+        problem=problem,
+    )
+
+
+async def _receive(request: web.Request) -> web.Response:
+    """Show a routine that somebody shared; store it where that was asked after it was shown."""
+    only_owner(request)
+    form = await request.post()
+    library, word = backend_of(request).library, str(form.get("word", ""))
+    received = await off_loop(lambda: library.receive(word))
+    if form.get("operation") == "store":
+        await off_loop(lambda: library.store(received, replace=form.get("replace") == "yes"))
+        raise web.HTTPSeeOther(f"routines/{received.routine.name}")
+    return page(
+        request,
+        "routine-received.html",
+        "routines",
+        f"Add {received.routine.title or received.routine.name}?",
+        received=received,
+        word=word,
+        **_shown(received.routine, received.compiled),
+    )
 
 
 # --- the editor
@@ -241,7 +301,9 @@ def _first(error: InputError) -> str:
 
 ROUTES = (
     web.get("/routines", _list),
+    web.post("/routines", _receive),
     web.get("/routines/{name}", _show),
+    web.get("/routines/{name}/share", _share),
     web.get("/routines/{name}/edit", _edit),
     web.post("/routines/{name}/change", _change),
     web.post("/routines/{name}/edit", _save),
