@@ -31,7 +31,9 @@ from tenuto_core.plan import MAX_BYTES
 # fast this board's clock runs.
 POLL_MS = 21
 BATTERY_EVERY_MS = 60_000
-COLLECT_EVERY_MS = 1_000
+# Garbage is collected so often, but for no more than one part in so many of the time: with PSRAM
+# once takes 70 to 290 ms (CircuitPython issue 10456).
+COLLECT_EVERY_MS, COLLECT_SHARE = 1_000, 20
 # Nothing but the motor and the button while something is due so soon: a step takes up to 15 ms.
 NEAR_MS = 16
 # From an input to the first cue that it leads to, so that this one is on time as well.
@@ -131,7 +133,9 @@ class App:
         self._led = led
         self._sleep = sleep
         self._complaint = None
-        self._collected_ms = now_ms
+        self._collect_ms = 0
+        self._collect()
+        now_ms = self._clock.now()
         self._active_ms = now_ms
         self._edge_ms = None
         self._unsent = None
@@ -250,9 +254,9 @@ class App:
         if due_ms is not None and due_ms - now_ms < READY_MS:
             band.make_ready()
         band.settle(now_ms)
-        if now_ms - self._collected_ms >= COLLECT_EVERY_MS and band.is_quiet(now_ms):
-            self._collected_ms = now_ms
-            self._clock.collect()
+        every_ms = max(COLLECT_EVERY_MS, COLLECT_SHARE * self._collect_ms)
+        if now_ms - self._collected_ms >= every_ms and band.is_quiet(now_ms, self._collect_ms):
+            self._collect()
         if self._led is not None:
             self._led.show(self._light(now_ms), now_ms)
             self._led.advance(now_ms, band.is_playing)
@@ -272,6 +276,13 @@ class App:
                     part.sleep()
             self._sleep()
             self._active_ms = now_ms  # the sleep had to wait for the watchdog, see `power`
+
+    def _collect(self):
+        """Collect garbage, and note the longest time that it took: no cue must fall in it."""
+        began_ms = self._clock.now()
+        self._clock.collect()
+        self._collected_ms = self._clock.now()
+        self._collect_ms = max(self._collect_ms, self._collected_ms - began_ms)
 
     def _light(self, now_ms):
         if self.band.is_pairing(now_ms):

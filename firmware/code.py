@@ -74,6 +74,8 @@ def compose(called, log, radio, i2c, motor):
         print("motor calibrated" if motor.calibrate() else "motor not calibrated")
     watchdog = LoopWatchdog(motor)
     heart = parts.make_heart(pins, i2c)
+    parts.darken(pins)
+    power_chip = parts.make_power_chip(pins, i2c)
 
     def alive():
         watchdog.alive()
@@ -87,8 +89,8 @@ def compose(called, log, radio, i2c, motor):
     app = App(
         motor=motor,
         heart=heart,
-        button=parts.make_button(pins),
-        battery=parts.make_battery(pins, i2c),
+        button=parts.make_button(pins, power_chip),
+        battery=parts.make_battery(pins, i2c, power_chip),
         name=called,
         radio=radio,
         alive=alive,

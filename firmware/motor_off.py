@@ -39,7 +39,8 @@ def motor_off(pins):
 
 
 def _standby(pins):
-    with busio.I2C(pins.SCL, pins.SDA) as i2c:
+    bus = pins.BUS() if hasattr(pins, "BUS") else busio.I2C(pins.SCL, pins.SDA)
+    with bus as i2c:
         if not i2c.try_lock():
             raise OSError("I2C is locked")
         try:

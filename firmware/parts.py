@@ -14,6 +14,14 @@ from drivers.button import KeypadButton
 from drivers.led import NoLight, PinLight, PixelLight, StatusLed
 
 
+class NoButton:
+    """A button that cannot be read."""
+
+    def read(self):
+        """Return no edges."""
+        return ()
+
+
 class NoHeart:
     """A band without a heart-rate sensor."""
 
@@ -69,10 +77,33 @@ def make_heart(pins, i2c):
         return NoHeart()
 
 
-def make_battery(pins, i2c):
+def make_power_chip(pins, i2c):
+    """Return the power chip, on a board whose button it has; otherwise None."""
+    if not hasattr(pins, "BUTTON_CHIP"):
+        return None
+    try:
+        from drivers.axp2101 import Axp2101  # noqa: PLC0415
+
+        return Axp2101(i2c, pins.BUTTON, pins.SUPPLIES_OFF)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        print("no power chip:", error)
+        return None
+
+
+def darken(pins):
+    """Switch the display off, where the board has one; it stays so until the program ends."""
+    display = getattr(pins, "DISPLAY", None)
+    if display is not None:
+        display.auto_refresh = False
+        display.brightness = 0
+
+
+def make_battery(pins, i2c, power_chip=None):
     """Return the battery's gauge or divider; or a stand-in."""
     kind = pins.BATTERY and pins.BATTERY["kind"]
     try:
+        if kind == "axp2101" and power_chip is not None:
+            return power_chip
         if kind == "max17048":
             return GaugeBattery(i2c)
         if kind == "divider":
@@ -86,8 +117,10 @@ def make_battery(pins, i2c):
     return NoBattery()
 
 
-def make_button(pins):
-    """Return the button."""
+def make_button(pins, power_chip=None):
+    """Return the button: the power chip's, where there is one."""
+    if hasattr(pins, "BUTTON_CHIP"):
+        return power_chip or NoButton()
     return KeypadButton(pins.BUTTON, pressed_high=pins.BUTTON_PRESSED)
 
 

@@ -56,7 +56,9 @@ def ledger_memory():
 
 
 def is_held(pins):
-    """Return whether the button is down now."""
+    """Return whether the button is down now; False where it is a power chip's: that tells edges."""
+    if hasattr(pins, "BUTTON_CHIP"):
+        return False
     with DigitalInOut(pins.BUTTON) as button:
         button.switch_to_input(pull=Pull.DOWN if pins.BUTTON_PRESSED else Pull.UP)
         return button.value == pins.BUTTON_PRESSED

@@ -12,6 +12,7 @@ FILES = {
     "feather_bluefruit_sense": "feather_nrf52840_sense",
     "Seeed_XIAO_nRF52840_Sense": "xiao_nrf52840_sense",
     "adafruit_qtpy_esp32s3_nopsram": "qtpy_esp32s3",
+    "lilygo_twatch_s3": "lilygo_twatch_s3",
 }
 
 

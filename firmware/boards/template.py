@@ -31,6 +31,7 @@ HEART = True
 # --- the button, and the level that its pin has while it is pressed
 BUTTON = board.D1
 BUTTON_PRESSED = False
+# A watch whose button, gauge and supplies are a power chip's: see lilygo_twatch_s3.py.
 
 # --- the light: None, an LED on a pin, or a NeoPixel
 LED = None

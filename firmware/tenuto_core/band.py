@@ -199,12 +199,17 @@ class Band(DeviceRequests):
         """Whether a hold goes on now."""
         return self.player.state == RUNNING and self.player.in_hold
 
-    def is_quiet(self, now_ms: int) -> bool:
-        """Return whether nothing is felt or due for `QUIET_MS`, so that slow work can be done."""
+    def is_quiet(self, now_ms: int, more_ms: int = 0) -> bool:
+        """Return whether nothing is felt or due for a while, so that slow work can be done.
+
+        Args:
+            now_ms: The time.
+            more_ms: How much longer than `QUIET_MS` the while is.
+        """
         if self.buzzer.due_ms is not None:
             return False
         due_ms = self.due_ms
-        return due_ms is None or due_ms - now_ms > QUIET_MS
+        return due_ms is None or due_ms - now_ms > QUIET_MS + more_ms
 
     def make_ready(self) -> None:
         """Set the motor's driver up for the next pattern, while none is played."""

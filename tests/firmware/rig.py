@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.simulator import SimulatedBoard
 from tenuto.simulator.bleio import FLAVOURS
-from tenuto.simulator.chips import Drv2605, Max17048, Max30102, Skin
+from tenuto.simulator.chips import Axp2101, Drv2605, Max17048, Max30102, Skin
 from tenuto.simulator.pins import Bench
 from tenuto.simulator.radio import Radio
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+T_WATCH = "lilygo_twatch_s3"
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 
 
 def flavour_of(board_id: str) -> str:
     """The kind of `_bleio` that the board has, as far as it is simulated."""
-    family = "esp32" if "esp32" in board_id else "nrf"
+    family = "esp32" if "esp32" in board_id or board_id == T_WATCH else "nrf"
     return next((name for name in FLAVOURS if name.startswith(family)), "nrf52840")
 
 
@@ -49,15 +50,26 @@ class Table:
         self.motor = Drv2605(self.now_ms, calibrates=calibrates)
         self.heart = Max30102(self.now_ms, skin)
         self.gauge = Max17048()
+        self.power_chip = Axp2101()
+        chips: tuple[Any, ...] = (self.motor, self.heart, self.gauge)
+        if bench.board_id == T_WATCH:
+            chips = (self.motor, self.power_chip)
+            bench.levels[bench.button] = lambda: self.power_chip.interrupt
+            bench.on_button = self._press
         self.board = SimulatedBoard(
             Radio(),
             "band",
             "C0:00:00:00:00:01",
             firmware_dir=firmware,
             flavour=flavour_of(bench.board_id),
-            i2c={chip.ADDRESS: chip for chip in (self.motor, self.heart, self.gauge)},
+            i2c={chip.ADDRESS: chip for chip in chips},
             modules=bench.modules,
         )
+
+    def _press(self, held: bool) -> None:
+        self.power_chip.press(held)
+        if self.board.is_running:
+            self.board.wake()
 
     def now_ms(self) -> float:
         """The world's time, which a blocking sleep of the board moves on too."""

@@ -48,9 +48,10 @@ def pins_used(path: Path) -> set[str]:
 @pytest.mark.parametrize("board_id", BOARDS)
 def test_every_pin_is_on_the_board(board_id: str) -> None:
     used = pins_used(FIRMWARE / "boards" / f"{BOARDS[board_id]}.py")
-    there = set(re.findall(r"^(\w+): microcontroller\.Pin", stub_of(board_id), re.MULTILINE))
+    kinds = r"^(\w+): (?:microcontroller\.Pin|displayio\.Display)|^def (\w+)\(\)"
+    there = {a or b for a, b in re.findall(kinds, stub_of(board_id), re.MULTILINE)}
 
-    assert {"SCL", "SDA"} <= {re.sub(r"1$", "", name) for name in used}
+    assert {"SCL", "SDA"} <= {re.sub(r"^I2C_|1$", "", name) for name in used}
     assert used <= there
 
 

@@ -18,7 +18,7 @@ from tenuto.errors import InputError
 from tenuto.flashing import Bundle, InstallError, compare, install, make_bundle, read_board
 from tenuto.flashing.bundle import NOT_FOR_BOARDS, imported
 from tenuto.flashing.libraries import LOCKS, load_libraries, wanted
-from tests.firmware.rig import FIRMWARE, table
+from tests.firmware.rig import FIRMWARE, T_WATCH, table
 from tests.patience import patience_s
 
 BOOT_OUT = (
@@ -113,7 +113,7 @@ def test_what_nobody_imports_stays_at_home(bundle: Bundle) -> None:
     assert list(bundle.files)[-1] == "code.py"
 
 
-@pytest.mark.parametrize("board_id", [FEATHER, "adafruit_qtpy_esp32s3_nopsram"])
+@pytest.mark.parametrize("board_id", [FEATHER, "adafruit_qtpy_esp32s3_nopsram", T_WATCH])
 def test_a_board_gets_its_own_pins_and_no_others(
     libraries: dict[str, bytes], board_id: str
 ) -> None:

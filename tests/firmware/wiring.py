@@ -84,6 +84,11 @@ class Pins:
         return cls(path.stem, values)
 
     @property
+    def is_ready_made(self) -> bool:
+        """Whether all its parts are on it, as on a watch: it has a bus of its own."""
+        return "BUS" in self.values
+
+    @property
     def is_plugged(self) -> bool:
         """Whether the bus is a STEMMA QT socket."""
         return str(self.values["SCL"]).endswith("1")
@@ -177,11 +182,12 @@ def _own_pins(pins: Pins) -> list[tuple[str, str, bool]]:
 
 
 def pictures() -> dict[str, str]:
-    """Draw all boards: file name -> SVG."""
+    """Draw all boards that somebody has to wire: file name -> SVG."""
     folder = shipped("firmware") / "boards"
     skipped = ("__init__", "template")
-    found = (path for path in sorted(folder.glob("*.py")) if path.stem not in skipped)
-    return {f"{path.stem}.svg": draw(Pins.read(path)) for path in found}
+    paths = (path for path in sorted(folder.glob("*.py")) if path.stem not in skipped)
+    found = (Pins.read(path) for path in paths)
+    return {f"{pins.name}.svg": draw(pins) for pins in found if not pins.is_ready_made}
 
 
 if __name__ == "__main__":

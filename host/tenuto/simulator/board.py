@@ -127,6 +127,7 @@ class SimulatedBoard:
         reset_reason: what the next boot gives for its reason, a name of CircuitPython's.
         stdout: the newest lines that the program printed.
         on_reset: called when the program asks for a reset; its owner has to `stop` and `boot`.
+        collection_ms: how long collecting garbage takes.
         task_errors: what ended tasks that nobody waited for; the newest.
     """
 
@@ -152,6 +153,7 @@ class SimulatedBoard:
         self.nvm = bytearray(b"\xff" * NVM_BYTES)
         self.flash = BoardFlash()
         self.reset_reason = "POWER_ON"
+        self.collection_ms = 0.0
         self.stdout: deque[str] = deque(maxlen=STDOUT_LINES_MAX)
         self.task_errors: deque[BaseException] = deque(maxlen=STDOUT_LINES_MAX)
         self._radio = radio
@@ -388,6 +390,7 @@ class SimulatedBoard:
                 tick=self.tick,
                 takes_time=self._costs is not None,
                 work=clock.work_ms,
+                collect=lambda: clock.block_ms(self.collection_ms),
             ),
             _module(
                 "time",

@@ -3,9 +3,9 @@
 """The chips of a wearable as seen from their bus: they parse what the firmware really sends.
 
 Register numbers and what they do are those of the makers' data sheets: TI SLOS854 (DRV2605L),
-Maxim 19-7740 (MAX30102) and 19-6171 (MAX17048). Where a data sheet is silent, the docstring says
-what is assumed here. A chip lives in the world's time, which it is given as a function, and
-outlives a reset of the board, as it does on a cable.
+Maxim 19-7740 (MAX30102) and 19-6171 (MAX17048), X-Powers AXP2101 revision 0.1. Where a data sheet
+is silent, the docstring says what is assumed here. A chip lives in the world's time, which
+it is given as a function, and outlives a reset of the board, as it does on a cable.
 """
 
 from __future__ import annotations
@@ -462,3 +462,71 @@ class Max17048:
         }
         word = words.get(address & ~1, 0)
         return word & 0xFF if address & 1 else word >> 8
+
+
+# --- AXP2101
+
+_AXP_ENABLES, _AXP_PENDING = range(0x40, 0x43), range(0x48, 0x4B)
+_AXP_RELEASED, _AXP_PRESSED, _AXP_VBUS_INSERTED = 0x01, 0x02, 0x80
+_AXP_POWER_UP = {0x00: 0x18, 0x03: 0x4A, 0x40: 0xFF, 0x41: 0xFC, 0x42: 0x5F, 0x90: 0xAF, 0xA4: 87}
+"""Register 0x90 as CircuitPython's start leaves it on a T-Watch S3; 0x03 as real chips have it."""
+
+
+class Axp2101:
+    """X-Powers' power chip with a button on PWRON and a battery.
+
+    Modelled: the edges of the button, the interrupts, the gauge's percentage, and the outputs'
+    switches. Assumed, for the data sheet does not say: a status bit is set whether or not its
+    interrupt is enabled, and the interrupt is low while one that is both is there.
+
+    Attributes:
+        registers: as they are now.
+        refuses: whether the chip does not answer.
+    """
+
+    ADDRESS = 0x34
+
+    def __init__(self) -> None:
+        # It was switched on by a cable, which is still to be read.
+        self.registers = _AXP_POWER_UP | {0x48: 0, 0x49: _AXP_VBUS_INSERTED, 0x4A: 0}
+        self.refuses = False
+        self._pointer = 0
+
+    @property
+    def interrupt(self) -> bool:
+        """The level of the pin IRQ, low when there is something to tell."""
+        return not any(
+            self.registers[enable] & self.registers[pending]
+            for enable, pending in zip(_AXP_ENABLES, _AXP_PENDING, strict=True)
+        )
+
+    def press(self, held: bool) -> None:  # noqa: FBT001  a button has two positions
+        """Press the button or let it go."""
+        self.registers[0x49] |= _AXP_PRESSED if held else _AXP_RELEASED
+
+    def write(self, data: bytes) -> None:
+        self._answer()
+        if not data:
+            return
+        self._pointer = data[0]
+        for value in data[1:]:
+            self._set(self._pointer, value)
+            self._pointer += 1
+
+    def read(self, count: int) -> bytes:
+        self._answer()
+        data = bytes(self.registers.get(self._pointer + i, 0) for i in range(count))
+        self._pointer += count
+        return data
+
+    def _answer(self) -> None:
+        if self.refuses:
+            raise OSError(NACK, "refused by the test")
+
+    def _set(self, register: int, value: int) -> None:
+        if register in _AXP_PENDING:
+            self.registers[register] &= ~value
+        elif register in _AXP_ENABLES or register == 0x90:
+            self.registers[register] = value
+        else:
+            raise AssertionError(f"register {register:#04x} of the AXP2101 is not modelled")

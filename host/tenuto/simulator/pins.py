@@ -56,6 +56,8 @@ class Bench:
         pressed_level: the level of that pin while it is pressed.
         has_endless_watchdog: whether it cannot be stopped, as on the nRF52840.
         in_endpoints_max: how many its USB has towards the host, that for control included.
+        own_bus: the pins SCL and SDA of the bus that CircuitPython makes before any program, for a
+            board that needs it then; None for most.
 
     Attributes:
         volts: of analogue pins, by name.
@@ -69,6 +71,9 @@ class Bench:
         is_held: whether the button is down.
         usb: what it offers over USB: "console", "data", "hid", "midi"; its drive always.
         on_bite: called when the watchdog resets the board.
+        levels: what drives an input from outside: returns its level, by name of the pin.
+        display: `board.DISPLAY`.
+        on_button: called with whether it is down when the button moves.
         on_output: called with name and level whenever a digital output changes; None: floats.
     """
 
@@ -80,6 +85,7 @@ class Bench:
         pressed_level: bool = False,
         has_endless_watchdog: bool = True,
         in_endpoints_max: int = USB_IN_ENDPOINTS,
+        own_bus: tuple[str, str] | None = None,
     ) -> None:
         self.board_id = board_id
         self.button = button
@@ -97,6 +103,10 @@ class Bench:
         self.in_endpoints_max = in_endpoints_max
         self.usb: set[str] = set()
         self._claimed: set[str] = set()
+        self.levels: dict[str, Callable[[], bool]] = {}
+        self.display = types.SimpleNamespace(auto_refresh=True, brightness=1.0)
+        self._own_bus = own_bus
+        self.on_button: Callable[[bool], None] = lambda _held: None
         self.on_bite: Callable[[], None] = lambda: None
         self.on_output: Callable[[str, bool | None], None] = lambda _name, _level: None
         self._keys: list[Any] = []
@@ -122,6 +132,7 @@ class Bench:
         self.is_held = held
         for keys in self._keys:
             keys.on_change(held)
+        self.on_button(held)
 
     def drive(self, name: str, level: bool | None) -> None:  # noqa: FBT001  a pin has two levels
         """Put a level on a pin, or let it float with None."""
@@ -170,7 +181,8 @@ class Bench:
         if self._dog is None or self._dog.has_bitten or not self.has_endless_watchdog:
             self.stop_watchdog()
             self._dog = Watchdog(self)
-        bus = board.load("busio").I2C
+        make_bus = _bus_class(self, board.load("busio").I2C())
+        self.display = types.SimpleNamespace(auto_refresh=True, brightness=1.0)
         board.load("microcontroller").watchdog = self._dog  # type: ignore[attr-defined]
         board.load("supervisor").SafeModeReason = types.SimpleNamespace(  # type: ignore[attr-defined]
             WATCHDOG="watchdog", HARD_FAULT="hard fault", BROWNOUT="brownout", USER="user"
@@ -184,10 +196,10 @@ class Bench:
         usb_cdc.enable = functools.partial(self._enable_usb, usb_cdc)  # type: ignore[attr-defined]
         return (
             usb_cdc,
-            _BoardModule(self.board_id),
+            _BoardModule(self.board_id, DISPLAY=self.display, I2C=self._make_own_bus(make_bus)),
             _module("usb_hid", disable=lambda: self.usb.discard("hid")),
             _module("usb_midi", disable=lambda: self.usb.discard("midi")),
-            _module("busio", I2C=_bus_class(self, bus())),
+            _module("busio", I2C=make_bus),
             _module("digitalio", DigitalInOut=_bound(DigitalInOut, self), Pull=_Pull),
             _module("analogio", AnalogIn=_bound(AnalogIn, self)),
             _module("pwmio", PWMOut=_bound(PwmOut, self, board)),
@@ -202,6 +214,20 @@ class Bench:
                 exit_and_deep_sleep_until_alarms=self._deep_sleep,
             ),
         )
+
+    def _make_own_bus(self, make_bus: Callable[..., Any]) -> Callable[[], Any]:
+        """Return `board.I2C`: its bus is there already, and is made anew once it was given back."""
+        if self._own_bus is None:
+            return lambda: make_bus(Pin("SCL"), Pin("SDA"))
+        pins = [Pin(name) for name in self._own_bus]
+        made = [make_bus(*pins)]
+
+        def own_bus() -> Any:  # noqa: ANN401
+            if made[0].is_given_back:
+                made[0] = make_bus(*pins)
+            return made[0]
+
+        return own_bus
 
     def stop_watchdog(self) -> None:
         """Take it away, as a loss of power does."""
@@ -248,9 +274,10 @@ class Bench:
 class _BoardModule(types.ModuleType):
     """`board` with any pin that is asked for; that the real one has it is for a test to say."""
 
-    def __init__(self, board_id: str) -> None:
+    def __init__(self, board_id: str, **more: object) -> None:
         super().__init__("board")
         self.board_id = board_id
+        self.__dict__.update(more)
 
     def __getattr__(self, name: str) -> Pin:
         if name.startswith("_"):
@@ -285,6 +312,7 @@ class _Bus:
         self._bench = bench
         self._bus = bus
         self._pins = pins
+        self.is_given_back = False
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._bus, name)
@@ -297,6 +325,7 @@ class _Bus:
 
     def deinit(self) -> None:
         self._bus.unlock()
+        self.is_given_back = True
         for pin in self._pins:
             self._bench.release(pin)
 
@@ -343,6 +372,8 @@ class DigitalInOut:
     def value(self) -> bool:
         if self._is_output:
             return self._bench.outputs[self.pin.name]
+        if self.pin.name in self._bench.levels:
+            return self._bench.levels[self.pin.name]()
         if self.pin.name == self._bench.button and self._bench.is_held:
             return self._bench.pressed_level
         return bool(self._pull == _Pull.UP)
