@@ -21,6 +21,11 @@ while :; do sleep 0.05; done
 """
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does for a command in its background: have Ctrl-C passed over."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 @pytest.mark.parametrize("code,complaint", [(3, ""), (1, "Error 1")])
@@ -37,6 +42,7 @@ def test_ctrl_c_ends_in_silence_and_a_failure_does_not(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # as a terminal, which sends Ctrl-C to all of them
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - no other thread holds a lock of it
     ) as running:
         try:
             assert running.stdout is not None

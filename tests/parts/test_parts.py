@@ -50,7 +50,7 @@ def test_micropython_imports_the_core(run_micropython: RunMicroPython, tmp_path:
     script = tmp_path / "script.py"
     script.write_text("import tenuto_core.plan\nprint('ok')\n")
 
-    assert run_micropython(script).stdout == "ok\n"
+    assert run_micropython(script, heap="128k").stdout == "ok\n"
 
 
 async def test_mosquitto_carries_a_message_and_survives_a_restart(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,8 @@ def test_each_key_of_the_shipped_files_is_on_the_line_that_is_named(file: Any) -
 
     for path, _ in leaves(tomllib.loads(text)):
         name = next(part for part in reversed(path) if isinstance(part, str))
-        assert text.splitlines()[lines.line(path) - 1].startswith(name)
+        line = text.splitlines()[lines.line(path) - 1]
+        assert re.search(rf"(^|[{{,]\s*){re.escape(name)}\s*=", line), line
 
 
 KEYS = st.text("ab.\"'\\ \té=#[]", min_size=0, max_size=4)

@@ -269,7 +269,7 @@ async def _prefer(host: Host, asked: Prefer, _person: Person) -> Answer:
     return await host.commands.submit(wanted, SOCKET)
 
 
-GESTURES = {"press": ((0, 80),), "double": ((0, 80), (200, 80)), "long": ((0, 1_000),)}
+GESTURES = {"press": ((0, 80),), "double": ((0, 80), (200, 80)), "long": ((0, 1_500),)}
 """Each press as its begin and its length in ms."""
 
 
