@@ -28,6 +28,7 @@ PATHS = (
     "history/month?date=2026-11-20&person=anna",
     "wearables",
     "settings",
+    "start",
     "learn",
 )
 

@@ -19,6 +19,7 @@ from .live import Live, Shown, is_going
 from .page import JOBS, LIVE, backend_of, call, page, told, visitor_of
 from .render import render
 from .strip import draw_strip
+from .wearables import is_first_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +159,7 @@ async def _now(request: web.Request) -> web.Response:
     cards = [
         (one.id, card(backend, live.shown, one.id, visitor)) for one in backend.config.wearables
     ]
-    return page(request, "now.html", "", "Now", cards=cards)
+    return page(request, "now.html", "", "Now", cards=cards, is_first_run=is_first_run(request))
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tenuto import config as configuration, files
 from tenuto.errors import InputError
+from tenuto.links.registry import LINKS
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.wearables import registry
 from tenuto.wearables.pairing import Forgotten, Paired
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from tenuto.config import Config
+    from tenuto.config import Config, Wearable
     from tenuto.errors import Mistake
 
     from .backend import Backend
@@ -47,6 +48,17 @@ def only_owner(request: web.Request) -> None:
     """
     if visitor_of(request).person is not None:
         raise web.HTTPForbidden(text="this is for those who opened the page with `tenuto web`")
+
+
+def is_own(wearable: Wearable) -> bool:
+    """Whether a wearable is a real one."""
+    return not LINKS[wearable.link].is_simulated
+
+
+def is_first_run(request: web.Request) -> bool:
+    """Whether the visitor may set up a wearable, and there is no real one yet."""
+    wearables = backend_of(request).config.wearables
+    return visitor_of(request).person is None and not any(map(is_own, wearables))
 
 
 # --- what there is
@@ -80,6 +92,7 @@ async def _list(request: web.Request) -> web.Response:
         strength_range=STRENGTH_PCT,
         hold_range=HOLD_PCT,
         is_owner=visitor_of(request).person is None,
+        is_first_run=is_first_run(request),
         config_path=str(_path(backend.config)),
         broker=backend.config.mqtt.url_address or backend.config.mqtt.url,
     )
@@ -127,7 +140,8 @@ async def _begin(request: web.Request) -> web.Response:
     if what not in works:
         return told(request, f"there is nothing called {what[:32]!r}", ok=False)
     job = request.app[JOBS].begin(*works[what])
-    return told(request, "", to=f"jobs/{job.number}")
+    back = "?back=start" if form.get("back") == "start" else ""
+    return told(request, "", to=f"jobs/{job.number}{back}")
 
 
 async def _examine(backend: Backend, job: Job) -> None:
@@ -177,7 +191,8 @@ async def _job(request: web.Request) -> web.Response:
     only_owner(request)
     job = _job_of(request)
     html = render_job(job, backend_of(request).config)
-    return page(request, "job.html", "wearables", job.title, job=job, html=html)
+    is_start = request.query.get("back") == "start"
+    return page(request, "job.html", "wearables", job.title, job=job, html=html, is_start=is_start)
 
 
 def _job_of(request: web.Request) -> Job:
@@ -332,9 +347,10 @@ async def _add(request: web.Request) -> web.Response:
         "link": next(iter(model.links), "ble"),
         "address": address,
     }
+    to = "start" if is_first_run(request) else "wearables"
     text = add_table(await _text(backend.config), "wearable", values)
     said = await _save(request, text)
-    return told(request, "; ".join(said), to="wearables")
+    return told(request, "; ".join(said), to=to)
 
 
 async def _remove(request: web.Request) -> web.Response:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The page Start in a real browser: from nothing to the first cue, by keys alone, on a phone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import expect
+
+from tenuto_core import vocab
+from tests.web.rig import PHONE, TWO_PEOPLE, browser, open_page, served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.async_api import Locator, Page
+
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+
+TABS_MAX = 30
+
+
+async def press(page: Page, target: Locator) -> None:
+    """Reach something by the tabulator key, and press Enter on it."""
+    for _ in range(TABS_MAX):
+        await page.keyboard.press("Tab")
+        if await target.evaluate("one => one === document.activeElement"):
+            await page.keyboard.press("Enter")
+            return
+    pytest.fail(f"{target} is not reached by the keyboard")
+
+
+async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, chromium: Path) -> None:
+    async with served(tmp_path, 'mqtt.url = "off"') as one, browser(chromium) as opened:
+        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        await press(page, page.get_by_role("link", name="Start:"))
+        await page.wait_for_url("**/start")
+        await expect(page.get_by_text("Choose a wearable first.")).to_have_count(2)
+        await press(page, page.get_by_role("button", name="Play it on simulated"))
+        await expect(page.get_by_role("status")).to_have_text("Played to its end on simulated.")
+        tracker = one.host.hub.supervisors["simulated"].tracker
+        assert tracker is not None
+        assert tracker.plan is not None
+        assert [cue for _, _, cue in tracker.plan.cues_from(0, 0)] == [vocab.HOLD_START]
+
+        await press(page, page.get_by_role("button", name="Listen for wearables"))
+        await page.wait_for_url("**/jobs/*?back=start")
+        await press(page, page.get_by_role("link", name="Go on with the start"))
+        await page.wait_for_url("**/start")
+        # What a scan would have led to.
+        await page.goto(f"{one.address}wearables/new?address=C0:00:00:00:00:09&model=band&name=Red")
+        await press(page, page.get_by_role("button", name="Add it"))
+        await page.wait_for_url("**/start")
+        await expect(page.get_by_text("Chosen: Red")).to_be_visible()
+        await expect(page.get_by_role("button", name="Pair with Red")).to_be_visible()
+        await expect(page.get_by_text("Red is not in reach yet")).to_be_visible()
+        await page.goto(one.address)
+        await expect(page.get_by_role("link", name="Start:")).to_have_count(0)
+        assert page.errors == []  # type: ignore[attr-defined]
+
+
+async def test_somebody_who_was_let_in_as_one_person_is_not_led_there(tmp_path: Path) -> None:
+    async with served(tmp_path, TWO_PEOPLE, connected=False) as one, one.visitor("ben") as client:
+        for path in ("/", "/wearables"):
+            async with client.get(path) as answer:
+                assert 'href="start"' not in await answer.text()
+        async with client.get("/start") as answer:
+            assert answer.status == 403
