@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tenuto.history.adherence import stopped_at
 
@@ -64,9 +64,11 @@ class Figure(NamedTuple):
 
 
 @cache
-def _templates() -> Environment:
+def templates(*packages: str) -> Environment:
+    """Return the templates of packages, those of reports last; they escape what they are given."""
+    loaders = [PackageLoader(name) for name in (*packages, "tenuto.report")]
     found = Environment(
-        loader=PackageLoader("tenuto.report"),
+        loader=ChoiceLoader(loaders),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -78,7 +80,7 @@ def _templates() -> Environment:
 
 def render(template: str, **values: object) -> str:
     """Return a template of `templates/` with values in it."""
-    return _templates().get_template(template).render(values)
+    return templates().get_template(template).render(values)
 
 
 def began(row: SessionRow, zone: tzinfo | None) -> datetime:

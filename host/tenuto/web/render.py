@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from tenuto.report.style import DAY, FONT, NIGHT
+from tenuto.report.page import templates
 from tenuto.terminal.words import clock, cue, span
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 SECTIONS = (
     ("", "Now"),
@@ -22,14 +24,8 @@ SECTIONS = (
 
 @cache
 def _templates() -> Environment:
-    found = Environment(
-        loader=ChoiceLoader([PackageLoader("tenuto.web"), PackageLoader("tenuto.report")]),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    found.globals.update(day=DAY, night=NIGHT, font=FONT, sections=SECTIONS)
+    found = templates("tenuto.web")
+    found.globals.update(sections=SECTIONS)
     found.filters.update(clock=clock, span=span, cue_words=cue)
     return found
 
