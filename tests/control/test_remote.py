@@ -68,6 +68,9 @@ def test_scan_pair_and_forget_without_a_daemon(folder: Path) -> None:
         assert "Tenuto band" in out
         assert "'anna' in the configuration" in out
         assert "was not heard" not in out
+        assert f"tenuto pair {address(2)}" in out
+        assert f'model = "band"\nlink = "ble"\naddress = "{address(2)}"' in out
+        assert f'address = "{address(1)}"' not in out, "what is configured is not told again"
 
         away = wearable("zoe", address(9), f'heart = "{address(10)}"')
         configure(folder, toml(adapter, "anna") + away)

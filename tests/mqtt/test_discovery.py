@@ -256,7 +256,7 @@ def payload_of(topic: str) -> dict[str, Any]:
         "heart": heart_payload(events.HeartBeat(t_ms=0, bpm=70), UTC_MS),
         "summary": summary_payload(person_summary([], UTC_MS)),
         "result": answer_payload("start", Answer(ok=False, reason="too_soon", text="")),
-        "device": device_payload(DeviceState(link="ble")),
+        "device": device_payload(DeviceState(link="ble", capabilities=("plays_alone", "heart"))),
         "settings": settings_payload(Preferences(), "lower-back"),
     }[topic]
 
@@ -335,6 +335,15 @@ def test_what_a_wearable_cannot_do_is_not_announced() -> None:
     assert everything - set(components(wearable(strength=False))) == {"strength"}
     assert everything - set(components(wearable(button=False))) == {"on_wearer_stop"}
     assert everything - set(components(wearable(heart=False))) == {"heart_rate"}
+    assert everything - set(components(wearable(own_firmware=False))) == {"firmware"}
+
+
+def test_what_a_wearable_can_do_is_shown_in_words() -> None:
+    row = next(row for row in WEARABLE if row.key == "capabilities")
+    shown = jinja2.Template(row.template).render(value_json=payload_of("device"))
+    of_older = jinja2.Template(row.template).render(value_json={"link": "ble"})
+
+    assert (shown, of_older) == ("plays alone, heart", "")
 
 
 def test_sums_are_announced_once() -> None:

@@ -21,7 +21,7 @@ from .common import ConfigFile, make_setting
 from .prompt import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rich.table import Table
@@ -92,7 +92,30 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
     unheard = await _unheard(known, setting.config)
     for line in (*_remarks(known, rows, everything=everything), *(unheard or _hints(rows))):
         print(line)
+    for line in _new(rows, setting.config):
+        print(line)
     return 0
+
+
+def _new(rows: Sequence[tuple[Found, Model | None]], config: Config) -> Iterator[str]:
+    """Say of each device that is not configured what it can do, and how to configure it."""
+    named = _configured(config, sensors=True)
+    for one, model in rows:
+        if model is None or {one.address.upper(), (one.name or "").upper()} & named.keys():
+            continue
+        can = ", ".join(word.replace("_", " ") for word in model.capabilities.words)
+        yield f"\n{words.printable(one.name or one.address)} ({model.title}): {can}."
+        first = "Pair with"
+        if model.app is not None:
+            yield f"Put the app on it: `tenuto wearable install {model.id}`."
+            first = "Then pair with"
+        if model.pair is not None:
+            yield f"{first} it: `tenuto pair {one.address}`, and put this into tenuto.toml:"
+        elif model.worn_as is not None:
+            yield "Put this line into the [[wearable]] that it is worn with:"
+        else:
+            yield "Put this into tenuto.toml:"
+        yield model.configuration(one.address)
 
 
 def _hints(rows: Sequence[object]) -> list[str]:

@@ -20,13 +20,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AsyncExitStack
 
-    from tenuto.config import Wearable
+    from tenuto.config import Config, Wearable
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.mqtt.bridge import Bridge
     from tenuto.mqtt.state_topics import StateTopics
 
     from .build import Host
     from .sinks import Sink, SinkQueue
+
+
+def subject_of(wearable: Wearable, config: Config) -> Subject:
+    """Return a wearable as it is announced."""
+    model = registry.of(wearable)
+    return Subject(
+        id=wearable.id,
+        name=wearable.title,
+        heart=config.shares_heart_rate(wearable.person),
+        person=wearable.person is not None,
+        strength=Capability.STRENGTH in model.capabilities,
+        button=Capability.BUTTON in model.capabilities,
+        own_firmware=model.newest_firmware() is not None,
+        manufacturer=model.manufacturer,
+        model=model.title,
+    )
 
 
 class MqttService:
@@ -123,19 +139,7 @@ class MqttService:
             for person in self._host.config.people
             if person.id in worn_by
         ]
-        subjects = [
-            Subject(
-                id=wearable.id,
-                name=wearable.title,
-                heart=self._host.config.shares_heart_rate(wearable.person),
-                person=wearable.person is not None,
-                strength=Capability.STRENGTH in registry.of(wearable).capabilities,
-                button=Capability.BUTTON in registry.of(wearable).capabilities,
-                manufacturer=registry.of(wearable).manufacturer,
-                model=registry.of(wearable).title,
-            )
-            for wearable in wearables
-        ]
+        subjects = [subject_of(wearable, self._host.config) for wearable in wearables]
         self.bridge.set_subjects(subjects, people)
         self.state_topics.set_subjects([w.id for w in wearables], [one.id for one in people])
         self.bridge.announce_anew()
@@ -177,4 +181,5 @@ class MqttService:
             rssi_dbm=self._host.drivers.rssi_dbm(name),
             firmware=None if supervisor is None else supervisor.firmware,
             latest_firmware=registry.of(wearable).newest_firmware(),
+            capabilities=registry.of(wearable).capabilities.words,
         )

@@ -48,6 +48,7 @@ class Subject:
         person: Of a wearable: whether it is worn by a person, who has the sums then.
         strength: Of a wearable: whether its cues differ in strength.
         button: Of a wearable: whether its wearer can answer on it.
+        own_firmware: Of a wearable: whether its firmware is Tenuto's, which brings newer ones.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Subject:
     person: bool = False
     strength: bool = True
     button: bool = True
+    own_firmware: bool = True
     manufacturer: str = "Tenuto"
     """Of a wearable: who makes it."""
     model: str = "Wearable"
@@ -443,7 +445,18 @@ WEARABLE: tuple[Entity, ...] = (
         ),
         needs_link=True,
         known="firmware",
+        needs="own_firmware",
         more={"device_class": "firmware"} | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="capabilities",
+        platform="sensor",
+        name="Capabilities",
+        topic="device",
+        template=(
+            "{{ value_json.capabilities | default([]) | map('replace', '_', ' ') | join(', ') }}"
+        ),
+        more={"icon": "mdi:watch-vibrate"} | _DIAGNOSTIC,
     ),
 )
 

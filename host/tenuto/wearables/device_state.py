@@ -16,6 +16,7 @@ class DeviceState:
         rssi_dbm: How strongly it was heard.
         firmware: Its version.
         latest_firmware: The version that came with this host.
+        capabilities: What its model can do, in the words of `Capability`.
         late_p99_ms: How late 99 of 100 cues of the last session were at most, on its own clock.
     """
 
@@ -24,4 +25,5 @@ class DeviceState:
     rssi_dbm: int | None = None
     firmware: str | None = None
     latest_firmware: str | None = None
+    capabilities: tuple[str, ...] = ()
     late_p99_ms: int | None = None
