@@ -650,8 +650,8 @@ def test_the_pictures_of_a_session_are_those_that_are_drawn() -> None:
 def test_a_readme_shows_each_picture_by_day_and_by_night() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     dark = re.findall(r'<source media="\(prefers-color-scheme: dark\)" srcset="(.+)">', text)
-    light = re.findall(r'<img alt=".+" src="(.+)">', text)
+    light = re.findall(r'<img alt=".+" src="([^"]+)"', text)
 
-    assert [name.replace("-dark.svg", ".svg") for name in dark] == light
-    assert light == ["host/tenuto/mqtt/dashboard.svg", "host/tenuto/report/session.svg"]
+    assert [name.replace("-dark.", ".") for name in dark] == light
+    assert {"host/tenuto/mqtt/dashboard.svg", "host/tenuto/report/session.svg"} <= set(light)
     assert all((ROOT / name).exists() for name in (*dark, *light))

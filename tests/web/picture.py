@@ -10,10 +10,12 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from tenuto.sessions.commands import Command, Verb
 from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
 
+SCHEMES: tuple[tuple[Literal["light", "dark"], str], ...] = (("light", ""), ("dark", "-dark"))
 FOLDER = Path(__file__).with_name("pictures")
 ONE_PERSON = """
 mqtt.url = "off"
@@ -29,18 +31,26 @@ person = "anna"
 
 
 async def take(folder: Path, chromium: Path) -> None:
-    """Take them, in the eleventh second of a session."""
+    """Take them by day and by night, in the eleventh second of a session."""
     async with served(folder, ONE_PERSON) as one, browser(chromium) as opened:
-        phone = await opened.new_context(viewport=PHONE, device_scale_factor=1.5)
-        page = await open_page(phone, one.link())
+        first = await opened.new_context()
+        await open_page(first, one.link())
+        state = await first.storage_state()
         await one.host.commands.submit(Command(wearable="wrist", verb=Verb.START))
-        await page.locator(".bar").wait_for()
         await asyncio.sleep(11)
-        await page.screenshot(path=FOLDER / "now.png", full_page=True)
-        state = await phone.storage_state()
-        desk = await opened.new_context(viewport=DESKTOP, storage_state=state, color_scheme="dark")
-        page = await open_page(desk, f"{one.address}routines/lower-back-short/edit")
-        await page.screenshot(path=FOLDER / "editor.png")
+        for scheme, mark in SCHEMES:
+            phone = await opened.new_context(
+                viewport=PHONE, storage_state=state, color_scheme=scheme
+            )
+            page = await open_page(phone, one.address)
+            await page.locator(".bar").wait_for()
+            await asyncio.sleep(1)
+            await page.screenshot(path=FOLDER / f"now{mark}.png", full_page=True)
+            desk = await opened.new_context(
+                viewport=DESKTOP, storage_state=state, color_scheme=scheme
+            )
+            page = await open_page(desk, f"{one.address}routines/lower-back-short/edit")
+            await page.screenshot(path=FOLDER / f"editor{mark}.png")
 
 
 if __name__ == "__main__":
