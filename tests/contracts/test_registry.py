@@ -21,6 +21,8 @@ from tenuto.links.radios.registry import RADIOS, radio_named
 from tenuto.links.registry import LINKS
 from tenuto.links.scan import HEART_RATE, TENUTO, Found
 from tenuto.wearables import registry
+from tenuto.wearables.model import Capability
+from tenuto.wearables.models import BUILT_IN
 from tests.conftest import ROOT
 from tests.contracts import throwaway_model
 from tests.contracts.test_links import LINKS as LINK_STAGES
@@ -197,6 +199,22 @@ def test_a_link_that_the_model_does_not_go_by_is_told() -> None:
     with pytest.raises(InputError) as wrong:
         parse(text, "tenuto.toml")
     assert '`link` is "serial", and the model "doorbell" goes by "ble"' in str(wrong.value)
+
+
+def test_the_readmes_table_has_each_model_and_says_what_its_row_says() -> None:
+    lines = (ROOT / "README.md").read_text("utf-8").partition("## Which wearable?")[2].splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[4:] if line]
+    table = rows[: next(number for number, row in enumerate(rows) if not row)]
+    told = {row[1].strip("`"): (row[3], row[4]) for row in table}
+
+    assert told == {
+        model.id: tuple(
+            "yes" if one in model.capabilities else "no"
+            for one in (Capability.PLAYS_ALONE, Capability.STRENGTH)
+        )
+        for model in BUILT_IN
+        if model.buzzes
+    }
 
 
 def test_a_scan_promises_only_what_a_row_delivers() -> None:
