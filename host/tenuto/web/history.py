@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tenuto.history import Store
 from tenuto.history.csv_table import write_table
 from tenuto.history.fit import fit_file
-from tenuto.history.period import NAMES as PERIODS, Period, period_account
+from tenuto.history.period import NAMES as PERIODS, Period, PeriodAccount, period_account
 from tenuto.history.timeline import account
 from tenuto.report import period_report, session_report
 from tenuto.report.named import titled
@@ -107,10 +109,19 @@ async def _period(request: web.Request) -> web.Response:
         day = date.fromisoformat(request.query.get("date") or _today().isoformat())
     except ValueError:
         raise web.HTTPBadRequest(text="a date is written as 2026-11-20") from None
-    known = await off_loop(backend.library.exercises)
     period = Period.of(name, day)
-    said = await period_account(backend.store, period, _today(), person, known)
-    made = await off_loop(lambda: period_report(said, person=backend.config.person_title(person)))
+    path = backend.store.path
+
+    async def tell() -> PeriodAccount:
+        async with Store(path, read_only=True) as store:
+            known = backend.library.exercises()
+            return await period_account(store, period, _today(), person, known)
+
+    def make() -> Report:
+        # Sessions are told one by one, which would hold up what plays on the daemon's loop.
+        return period_report(asyncio.run(tell()), person=backend.config.person_title(person))
+
+    made = await off_loop(make)
     following = period.last + timedelta(days=1)
     return _report(
         request,
