@@ -18,7 +18,7 @@ from tenuto.daemon.build import Setting, open_host
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
@@ -139,3 +139,10 @@ async def open_page(context: BrowserContext, address: str) -> Page:
     page.errors = errors  # type: ignore[attr-defined]
     await page.goto(address)
     return page
+
+
+async def until(happened: Callable[[], object]) -> None:
+    """Wait for what the wearables do in their own time."""
+    async with asyncio.timeout(patience_s(30)):
+        while not happened():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.02)

@@ -13,9 +13,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import expect
 
-from tests.mqtt.test_bridge import until
 from tests.report.played import DAY_MS, EVENING_MS, accounts, played
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

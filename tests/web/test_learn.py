@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,9 @@ import pytest
 from playwright.async_api import expect
 
 from tenuto_core import vocab
-from tests.mqtt.test_bridge import until
+from tests.patience import patience_s
 from tests.sample_routines import vocabulary
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,8 @@ async def test_what_is_no_cue_and_what_is_out_of_reach_is_told(tmp_path: Path) -
             async with client.post("/learn/play", headers=headers, data=form) as answer:
                 assert answer.status == 422
                 assert words in (await answer.json())["text"]
-        await until(lambda: bool(one.host.hub.supervisors["wrist"].connected.is_set()))
+        async with asyncio.timeout(patience_s(30)):
+            await one.host.hub.supervisors["wrist"].connected.wait()
         form = {"wearable": "wrist", "cue": "<b>"}
         async with client.post("/learn/play", headers=headers, data=form) as answer:
             assert answer.status == 422

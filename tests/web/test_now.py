@@ -10,8 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
-from tests.mqtt.test_bridge import until
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served
+from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tests.mqtt.test_bridge import until
-from tests.web.rig import TWO_PEOPLE, browser, key_of, open_page, served
+from tests.web.rig import TWO_PEOPLE, browser, key_of, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
