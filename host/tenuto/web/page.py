@@ -77,13 +77,20 @@ def told(request: web.Request, text: str, *, ok: bool = True, to: str = "") -> w
 
 
 class Silent:
-    """Somebody who asks by a form, and hears only how it ended."""
+    """Somebody who asks by a form: they answer nothing, and are told at the end.
+
+    Attributes:
+        gone: Never set.
+        lines: What was shown to them.
+    """
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
+        self.lines: list[str] = []
 
-    def show(self, _text: str) -> None:
-        """Do nothing."""
+    def show(self, text: str) -> None:
+        """Keep a line."""
+        self.lines.append(text)
 
     async def ask(self, _text: str) -> str:
         """Answer nothing."""

@@ -17,7 +17,7 @@ from tenuto.wearables import registry
 from tenuto.wearables.pairing import Forgotten, Paired
 
 from .config_text import add_table, remove_table
-from .page import JOBS, LIVE, backend_of, call, off_loop, page, told, visitor_of
+from .page import JOBS, LIVE, Silent, backend_of, call, off_loop, page, told, visitor_of
 from .render import render
 
 if TYPE_CHECKING:
@@ -260,28 +260,11 @@ async def _save(request: web.Request, text: str) -> list[str]:
         await loop.run_in_executor(None, write)
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from None
-    said = _Lines()
+    said = Silent()
     await backend.call("reload", {}, said)
     for wearable in backend.config.wearables:
         request.app[LIVE].tell(wearable.id)
     return said.lines
-
-
-class _Lines:
-    """Somebody who keeps what they are shown."""
-
-    def __init__(self) -> None:
-        self.gone = asyncio.Event()
-        self.lines: list[str] = []
-
-    def show(self, text: str) -> None:
-        self.lines.append(text)
-
-    async def ask(self, _text: str) -> str:
-        return ""
-
-    async def tell(self, _items: object) -> None:
-        pass
 
 
 async def _settings(request: web.Request) -> web.Response:
