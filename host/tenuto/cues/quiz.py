@@ -18,7 +18,29 @@ ANSWER_MS_MAX = 6_000
 GAP_MS = (2_000, 4_000)
 """From the end of an answer's time to the next cue, so that nobody can wait for the beat."""
 
+SCAN_FIRST_MS, SCAN_MS, SCAN_LAST_MS = 2_500, 1_500, 500
+"""Where the wearable's button answers, the names are shown in turn and a press chooses the one that
+is shown: the first for so long, each other one for so long, and time for a late press."""
+REACTION_MS = 250
+"""Between what is shown and a press that is meant for it."""
+
 LESSON_PAIRS = 3
+
+
+def scan_ms(choices: int) -> int:
+    """Return how long the names of so many cues are shown in turn."""
+    return SCAN_FIRST_MS + (choices - 1) * SCAN_MS + SCAN_LAST_MS
+
+
+def shown_at(choices: int, elapsed_ms: int) -> int:
+    """Return which name, counted from 0, is shown so long after the beginning of a cue."""
+    return min(choices - 1, max(0, elapsed_ms - SCAN_FIRST_MS + SCAN_MS) // SCAN_MS)
+
+
+def scan_window_ms(number: int) -> tuple[int, int]:
+    """Return from when to when after the beginning of a cue a press chooses a name."""
+    ends_ms = SCAN_FIRST_MS + number * SCAN_MS
+    return (0 if number == 0 else ends_ms - SCAN_MS), ends_ms
 
 
 def order(cues: Sequence[str], count: int, rng: random.Random) -> Iterator[str]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tenuto.cues.trials import cue_plan
-from tenuto.errors import RefusedError
 from tenuto.routines.adjust import adjust_vocabulary
 from tenuto.routines.feel import fit
 from tenuto.toml.rules import Choice, Text
@@ -41,10 +40,6 @@ async def play_cue(host: Host, asked: PlayCue, person: Person) -> Ended:
         RefusedError: It plays a session, which goes on.
     """
     supervisor = supervisor_of(host, asked.wearable)
-    if supervisor.playing:
-        raise RefusedError(
-            "already_playing", f"{supervisor.name} plays a session; end it first, then try cues"
-        )
 
     def compiled() -> CompiledPlan:
         liked = host.settings.preferences(supervisor.name).adjustment

@@ -154,12 +154,12 @@ class Hub:
         )
 
     def _put(self, entry: Entry) -> None:
-        """Put an entry into every queue, a heart rate only where it may be seen."""
+        """Put an entry into the queues that may have it: hearts and trials are not for all."""
         sees = {HeartRate.NONE, HeartRate.SHARED, HeartRate.ALL}
         if type(entry.event) in EVENTS_OF_THE_HEART:
             sees.remove(HeartRate.NONE)
             if not self._shares_heart(entry.person):
                 sees.remove(HeartRate.SHARED)
         for queue in self._queues:
-            if queue.heart in sees:
+            if queue.heart in sees and (queue.trials or not entry.is_trial):
                 queue.put(entry)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import InputError, LinkError, LinkReason, StoreError
+from tenuto.cues.trials import is_trial
+from tenuto.errors import InputError, LinkError, LinkReason, RefusedError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.history import replay
 from tenuto.history.adherence import day_of, streak
@@ -190,7 +191,7 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
                 person.show(f"looking for the wearable {title}")
             if not await _reach(supervisor, person):
                 return Ended(vocab.END_REASONS[vocab.ENDED_STOPPED])
-            session, lasts_ms, joined = await _begin(supervisor, compiled, asked)
+            session, plan, joined = await _begin(supervisor, compiled, asked)
             before: list[Entry] = []
             if joined:
                 person.show(
@@ -199,12 +200,16 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
                 await host.flush()
                 before = await entries_so_far(host.store, supervisor, session)
             await sink.choose(session, before)
-            ended = await _follow(host, supervisor, sink, lasts_ms, person, stops=not joined)
+            ended = await _follow(
+                host, supervisor, sink, plan.duration_ms, person, stops=not joined
+            )
         finally:
             host.hub.detach(queue)
     if ended is None:
         person.show(f"{supervisor.name} plays on; `tenuto stop` stops it")
         return Ended(LEFT)
+    if is_trial(plan):
+        return Ended(ended.reason)
     is_sure = host.history.dropped == dropped
     return await _kept(host, supervisor, session, ended.reason, is_sure=is_sure)
 
@@ -298,18 +303,23 @@ async def _reach(supervisor: Supervisor, person: Person) -> bool:
 
 async def _begin(
     supervisor: Supervisor, compiled: CompiledPlan, asked: Run
-) -> tuple[SessionKey, int, bool]:
+) -> tuple[SessionKey, Plan, bool]:
     """Start the plan, or join what plays.
 
     Returns:
-        The session, how long it may still last in ms, and whether it was joined.
+        The session, its plan as far as it is known, and whether it was joined.
 
     Raises:
         InputError: Something else plays than what was asked for by its name.
+        RefusedError: Something plays, and what was asked for tries cues.
     """
     playing = await supervisor.present_session()
     if playing is None:
-        return await supervisor.start(compiled), compiled.plan.duration_ms, False
+        return await supervisor.start(compiled), compiled.plan, False
+    if is_trial(compiled.plan):
+        raise RefusedError(
+            "already_playing", f"{supervisor.name} plays a session; end it first, then try cues"
+        )
     plan = supervisor.tracker.plan if supervisor.tracker is not None else None
     wants = asked.routine is not None or asked.plan is not None
     if wants and plan is not None and plan.name != compiled.plan.name:
@@ -317,7 +327,7 @@ async def _begin(
             f"{supervisor.name} plays {plan.name}: `tenuto stop` stops it, and `tenuto run` "
             "without a name shows it"
         )
-    return playing, compiled.plan.duration_ms if plan is None else plan.duration_ms, True
+    return playing, compiled.plan if plan is None else plan, True
 
 
 async def _follow(

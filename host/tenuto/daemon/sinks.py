@@ -96,6 +96,7 @@ class SinkRow:
         name: `Sink.name`.
         bound, batch, linger_s: See `SinkQueue`.
         heart: Whose heart rate it gets; it is health data, so none unless the row says so.
+        trials: Whether it gets the trials of cues too, which are no sessions.
         build: Returns the sink of a daemon, or None where the configuration does not want one.
             None for a sink that a command or a door builds when it is asked for.
     """
@@ -105,13 +106,21 @@ class SinkRow:
     batch: int = 64
     linger_s: float = 0.0
     heart: HeartRate = HeartRate.NONE
+    trials: bool = False
     build: Callable[[SinkContext], Sink | None] | None = None
 
 
 SINKS: dict[str, SinkRow] = {
     row.name: row
     for row in (
-        SinkRow(name="history", bound=4096, batch=256, linger_s=LINGER_S, heart=HeartRate.ALL),
+        SinkRow(
+            name="history",
+            bound=4096,
+            batch=256,
+            linger_s=LINGER_S,
+            heart=HeartRate.ALL,
+            trials=True,  # it keeps of them how far the log was read, and nothing else
+        ),
         SinkRow(name="mqtt", heart=HeartRate.SHARED),
         SinkRow(name="mqtt facts"),
         # What a person looks at who has asked for it.
@@ -119,7 +128,7 @@ SINKS: dict[str, SinkRow] = {
         SinkRow(name="lines", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="json", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="web", bound=4096, heart=HeartRate.ALL),
-        SinkRow(name="control", bound=4096, heart=HeartRate.ALL),
+        SinkRow(name="control", bound=4096, heart=HeartRate.ALL, trials=True),
     )
 }
 """All sinks by their names."""
@@ -128,7 +137,14 @@ SINKS: dict[str, SinkRow] = {
 def queue_for(sink: Sink, rows: Mapping[str, SinkRow] | None = None) -> SinkQueue:
     """Return the queue of a sink as its row says; without a row, the defaults hold."""
     row = (SINKS if rows is None else rows).get(sink.name) or SinkRow(name=sink.name)
-    return SinkQueue(sink, bound=row.bound, batch=row.batch, linger_s=row.linger_s, heart=row.heart)
+    return SinkQueue(
+        sink,
+        bound=row.bound,
+        batch=row.batch,
+        linger_s=row.linger_s,
+        heart=row.heart,
+        trials=row.trials,
+    )
 
 
 class SinkQueue:
@@ -144,6 +160,7 @@ class SinkQueue:
         failing: whether the last attempt of the sink failed.
         failure: why it did, for people; of the last one that failed.
         heart: whose heart rate the daemon puts in.
+        trials: whether the daemon puts trials of cues in.
 
     What a sink waits for is no faster under a clock that is, so the time limits are of real time.
 
@@ -157,6 +174,7 @@ class SinkQueue:
         close_timeout_s: on exit, longest time for what still waits, and again for `close`.
         on_dropped: called with the number of entries just lost; must not raise.
         heart: whose heart rate the sink is to get.
+        trials: whether it is to get the trials of cues.
     """
 
     def __init__(
@@ -170,6 +188,7 @@ class SinkQueue:
         close_timeout_s: float = 2.0,
         on_dropped: Callable[[int], None] | None = None,
         heart: HeartRate = HeartRate.NONE,
+        trials: bool = False,
     ) -> None:
         if bound < 1 or batch < 1:
             msg = f"bound and batch must be 1 or more, not {bound} and {batch}"
@@ -179,6 +198,7 @@ class SinkQueue:
         self.failing = False
         self.failure = ""
         self.heart = heart
+        self.trials = trials
         self._sink = sink
         self._bound = bound
         self._batch_max = batch

@@ -341,6 +341,9 @@ class Store:
         if (why := _unfit(entry)) is not None:
             _log.error("wearable=%s not kept: %s", entry.wearable, why)
             return
+        if entry.is_trial:
+            self._pass_over(key, key.seq if record is None else record.seq)
+            return
         if is_deleted(self._db, key.device, key.boot_id, key.seq):
             return
         utc_ms = to_range(entry.utc_ms)
@@ -360,6 +363,14 @@ class Store:
             put_host_event(self._db, session_id, event, utc_ms)
         if isinstance(event, (events.SessionStarted, events.SessionEnded)):
             settle(self._db, session_id)
+
+    def _pass_over(self, key: SessionKey, last_seq: int) -> None:
+        """Note that the log was read so far, of a session that is not kept."""
+        self._db.execute(
+            "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET last_seq = max(last_seq, excluded.last_seq)",
+            (key.device, key.boot_id, key.seq, last_seq),
+        )
 
     def _session_id(self, entry: Entry, utc_ms: int) -> int:
         key = entry.session

@@ -311,6 +311,7 @@ class Entry:
         replayed: It comes from the history, so that whoever starts in mid-session knows its
             beginning.
         is_simulated: Whether the device is a simulated one, whose sessions count for nobody.
+        is_trial: Whether cues are tried, learned or asked about: no session to keep or to tell of.
     """
 
     session: SessionKey
@@ -322,6 +323,7 @@ class Entry:
     replayed: bool = False
     uncertainty_ms: int | None = None
     is_simulated: bool = False
+    is_trial: bool = False
 
 
 _HIDDEN = frozenset({"plan", "seq"})

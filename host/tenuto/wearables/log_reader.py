@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tenuto.cues.trials import is_trial
 from tenuto.errors import LinkError, RefusedError
 from tenuto.event_loops import real_s
 from tenuto.sessions.device import named
@@ -159,7 +160,7 @@ class LogReader:
             return
         event = make(max(0, tracker.t_ms(self.clock.device_now_ms())))
         utc_ms = round(self._around.utc_ms())
-        self._noticed = self._entry(tracker.key, event, utc_ms, uncertainty_ms=0)
+        self._noticed = self._entry(tracker, event, utc_ms, uncertainty_ms=0)
         self._around.put(self._noticed)
 
     def _on_clock_step(self, by_ms: int) -> None:
@@ -190,7 +191,7 @@ class LogReader:
                 noticed = self._noticed
                 if noticed is not None and noticed.session == before.key:
                     t_ms, utc_ms = max(t_ms, noticed.event.t_ms), max(utc_ms, noticed.utc_ms)
-                self._close(before.key, t_ms, utc_ms)
+                self._close(before, t_ms, utc_ms)
         for stored in unfinished:
             is_present = self._is_present(stored.row.key) and stored is unfinished[-1]
             await self._take_up_one(stored, status, is_present=is_present)
@@ -210,12 +211,13 @@ class LogReader:
         plan_id = bytes.fromhex(stored.row.plan_id or "") or status.plan_id or bytes(8)
         tracker = Tracker(key, await self.plans.find(plan_id), plan_id)
         entries = [
-            self._entry(key, event, item.utc_ms, item.record, replayed=True)
+            self._entry(tracker, event, item.utc_ms, item.record, replayed=True)
             for item in stored.records
             for event in tracker.feed(item.record)
         ]
         noticed = [
-            self._entry(key, item.event, item.utc_ms, replayed=True) for item in stored.host_events
+            self._entry(tracker, item.event, item.utc_ms, replayed=True)
+            for item in stored.host_events
         ]
         if is_present:
             self.tracker = tracker
@@ -227,14 +229,14 @@ class LogReader:
         t_ms = max([tracker.last_t_ms, *(item.event.t_ms for item in stored.host_events)])
         utc_ms = stored.records[-1].utc_ms if stored.records else stored.row.started_utc_ms
         utc_ms = max([utc_ms, *(item.utc_ms for item in stored.host_events)])
-        self._close(key, t_ms, utc_ms)
+        self._close(tracker, t_ms, utc_ms)
 
-    def _close(self, key: SessionKey, t_ms: int, utc_ms: int) -> None:
+    def _close(self, tracker: Tracker, t_ms: int, utc_ms: int) -> None:
         """End a session of which the wearable will never tell how it went on."""
-        if not self._is_present(key):
-            self._around.put(self._entry(key, WearableRestarted(t_ms=t_ms), utc_ms))
+        if not self._is_present(tracker.key):
+            self._around.put(self._entry(tracker, WearableRestarted(t_ms=t_ms), utc_ms))
         ended = SessionEnded(t_ms=t_ms, reason="failed", source="host")
-        self._around.put(self._entry(key, ended, utc_ms))
+        self._around.put(self._entry(tracker, ended, utc_ms))
 
     def _is_present(self, key: SessionKey) -> bool:
         """Return whether a session is of the boot that was reached."""
@@ -242,7 +244,7 @@ class LogReader:
 
     def _entry(
         self,
-        key: SessionKey,
+        tracker: Tracker,
         event: Event,
         utc_ms: int,
         record: Record | None = None,
@@ -251,7 +253,7 @@ class LogReader:
         replayed: bool = False,
     ) -> Entry:
         return Entry(
-            key,
+            tracker.key,
             self._name,
             self._person,
             event,
@@ -260,6 +262,7 @@ class LogReader:
             replayed=replayed,
             uncertainty_ms=uncertainty_ms,
             is_simulated=self._is_simulated,
+            is_trial=is_trial(tracker.plan),
         )
 
     # --- the log
@@ -316,7 +319,7 @@ class LogReader:
         for event in tracker.feed(record):
             behind = record if event.seq is not None else None
             self._around.put(
-                self._entry(tracker.key, event, utc_ms, behind, uncertainty_ms=uncertainty_ms)
+                self._entry(tracker, event, utc_ms, behind, uncertainty_ms=uncertainty_ms)
             )
 
     async def _begin(self, record: Record, identity: Identity) -> None:
