@@ -15,7 +15,7 @@ from tenuto.routines.feel import Feel
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
 from tenuto.wearables.buzzer import Said, Shown, Told
-from tenuto.wearables.device_motor import DEAD_WITHIN_S
+from tenuto.wearables.device_motor import DEAD_WITHIN_S, TAKEN_WITHIN_S
 from tenuto.wearables.hosted import HostedDriver
 from tenuto_core import vocab
 from tests.daemon.rig import utc_ms
@@ -48,6 +48,7 @@ class Device:
         self.confirms = confirms
         self.told: list[tuple[float, str | Pattern]] = []
         self.connections = 0
+        self.said = ""
         self.lose: Callable[[], None] = lambda: None
         self.takes: Callable[[], object] = lambda: True
 
@@ -68,7 +69,8 @@ class Device:
         self.lose = on_lost
         return Told(name=self.name, confirms=self.confirms)
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002
+    async def buzz(self, pattern: Pattern, said: Said) -> bool:
+        self.said = said.title
         self._note(pattern)
         taken = self.takes()
         if isinstance(taken, float):
@@ -196,6 +198,37 @@ async def test_a_device_that_never_answers_is_dead_and_the_session_is_paused() -
         assert (await played.driver.status()).state == "paused"
         felt = {record.seq for record in played.of(vocab.CUE)} - played.unfelt
         assert felt == set()
+
+
+@pytest.mark.parametrize("answer_s", [0.8, 100.0])
+@pytest.mark.parametrize("how", ["stopped", "finished", "let go of", "started again"])
+async def test_a_cue_whose_answer_is_open_at_the_end_is_told_before_it(
+    how: str, answer_s: float
+) -> None:
+    device = Device()
+    async with playing(device, 1.5) as played:
+        plan = played.plan.plan
+        of_all = sum(len(plan.step(number).cues) for number in range(plan.steps))
+        is_whole = how == "finished"
+        last = of_all if is_whole else len(played.of(vocab.CUE)) + 1
+        last_said = "Finished" if is_whole else device.said
+        device.takes = lambda: True if is_whole and device.said != last_said else answer_s
+        while len(played.of(vocab.CUE)) < last:  # noqa: ASYNC110 - of what has no event
+            await asyncio.sleep(0.1)
+        if how == "let go of":
+            await played.driver.disconnect()
+        if how != "finished":
+            await played.driver.command(Verb.STOP, played.plan.plan_id)
+        if how == "started again":
+            await played.driver.command(Verb.START, played.plan.plan_id)
+        await asyncio.sleep(4)  # with all its pulses
+        is_felt = answer_s < TAKEN_WITHIN_S and how in ("stopped", "finished")
+        assert (played.of(vocab.CUE)[last - 1].seq in played.unfelt) is not is_felt
+        (ended,) = played.of(vocab.SESSION_ENDED)
+        of_it = [record.seq for record in played.of(vocab.UNFELT) if record.b < ended.seq]
+        assert all(seq < ended.seq for seq in of_it)
+        times_ms = [record.at_ms for record in played.records]
+        assert times_ms == sorted(times_ms)
 
 
 async def test_whatever_a_model_raises_is_a_cue_that_was_not_felt() -> None:

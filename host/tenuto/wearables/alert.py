@@ -13,19 +13,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import ALERT_UUID, at_address, read_firmware
+from tenuto.links.ble import ALERT_UUID
 from tenuto.links.gatt import (
     BATTERY_UUID,
     GATT_TIMEOUT_S,
     characteristic,
     limited,
-    read_battery_pct,
-    subscribe,
 )
 from tenuto.links.radios.errors import link_errors
 from tenuto.links.scan import IMMEDIATE_ALERT
 
-from .buzzer import MEASUREMENT_UUID, Answer, Told, measurements
+from .ble_buzzer import BleBuzzer
+from .buzzer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement
 
-    from .buzzer import Said, Shown
+    from .buzzer import Said, Shown, Told
 
 BUTTON_UUID = "ffe1"
 """Of iTag and its like: it notifies of each press."""
@@ -48,7 +47,7 @@ STOP_TIMEOUT_S = 0.5
 """When it is let go of, perhaps because it takes nothing any more."""
 
 
-class AlertBuzzer:
+class AlertBuzzer(BleBuzzer):
     """One such device; see `buzzer.Buzzer`.
 
     Args:
@@ -68,14 +67,9 @@ class AlertBuzzer:
         level: int = LEVELS["high"],
         is_bonded: bool = False,
     ) -> None:
-        self.name = address
-        self.feel = feel
-        self.rssi_dbm: int | None = None
-        self._adapter = adapter
-        self._address = address
+        super().__init__(adapter, address, feel)
         self._level = level
         self._is_bonded = is_bonded
-        self._client: BleakClient | None = None
         self._alert: BleakGATTCharacteristic | None = None
         self._proof: BleakGATTCharacteristic | None = None
         self._asking = asyncio.Lock()
@@ -88,16 +82,7 @@ class AlertBuzzer:
         on_heart: Callable[[Measurement], None],
     ) -> Told:
         """Connect, look what it offers, and switch its motor off."""
-
-        def lost(client: BleakClient) -> None:
-            if client is self._client:
-                self._client = None
-                on_lost()
-
-        client, sighting = await self._adapter.connect(
-            at_address(self._address), self.name, lost, service=IMMEDIATE_ALERT
-        )
-        try:
+        async with self._reaching(IMMEDIATE_ALERT, on_lost) as (client, sighting):
             self._alert = characteristic(client, ALERT_UUID)
             if self._alert is None:
                 raise LinkError(LinkReason.PROTOCOL, f"{self.name} has no Immediate Alert service")
@@ -105,30 +90,16 @@ class AlertBuzzer:
                 async with link_errors(f"pairing with {self.name}", is_linked=True):
                     await limited(client.pair(), GATT_TIMEOUT_S)
             self._proof = _readable(client)
-            self._client = client
-            self.rssi_dbm = sighting.found.rssi_dbm
             # A process that was killed may have left it on.
             await self.stop()
-            button = characteristic(client, BUTTON_UUID)
-            told = Told(
-                name=sighting.found.name or self.name,
-                address=self._address,
-                firmware=await read_firmware(client),
-                battery_pct=await read_battery_pct(client),
-                answers=button is not None,
+            told = await self._told(
+                client,
+                sighting,
+                answers=characteristic(client, BUTTON_UUID) is not None,
                 confirms=self._proof is not None or not self._is_command,
             )
-            if button is not None and "notify" in button.properties:
-                await subscribe(client, button, lambda _: on_answer(Answer.TAP), "subscribing")
-            heart = characteristic(client, MEASUREMENT_UUID)
-            if heart is not None:
-                await subscribe(client, heart, measurements(self.name, on_heart), "subscribing")
-            if not client.is_connected:
-                raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
-        except BaseException:
-            self._client = None
-            await self._adapter.let_go(client)
-            raise
+            await self._take(client, BUTTON_UUID, lambda _: on_answer(Answer.TAP))
+            await self._take_heart(client, on_heart)
         return told
 
     @property

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from tenuto.errors import LinkError
 from tenuto.retry import describe_failure
 from tenuto_core.buzzer import MAX_PULSE_MS, Buzzer, Motor
+from tenuto_core.log import Log
+from tenuto_core.vocab import SESSION_ENDED, UNFELT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from tenuto.routines.haptics import Pattern
-    from tenuto_core.log import Log
 
     from . import buzzer
 
@@ -63,6 +64,7 @@ class DeviceMotor(Motor):
         say: Returns what the pattern says whose record has this number.
         on_unfelt: Called with a pattern that was not taken, once for each; not from within `on`.
         on_dead: Called when the device takes nothing any more.
+        on_settled: Called when the device has answered, or not in time, to all that was sent.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class DeviceMotor(Motor):
         say: Callable[[int], buzzer.Said],
         on_unfelt: Callable[[Cue], None],
         on_dead: Callable[[], None],
+        on_settled: Callable[[], None] = lambda: None,
     ) -> None:
         self.lead_ms = device.feel.lead_ms
         self._device = device
@@ -79,6 +82,7 @@ class DeviceMotor(Motor):
         self._say = say
         self._on_unfelt = on_unfelt
         self._on_dead = on_dead
+        self._on_settled = on_settled
         self._loop = asyncio.get_running_loop()
         self._is_attached = False
         self._confirms = True
@@ -105,12 +109,23 @@ class DeviceMotor(Motor):
         self._pulse_ends_s = None
         now_s = self._loop.time()
         lost = [cue for at_s, cue in self._unproven if now_s - at_s <= DEAD_WITHIN_S]
-        lost += [cue for cue in self._sending.values() if cue is not None]
         self._unproven.clear()
         for task in list(self._sending):
             task.cancel()
         for cue in lost:
             self._not_taken(cue)
+        self.give_up()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the device has answered to all that was sent."""
+        return all(cue is None or cue.is_told for cue in self._sending.values())
+
+    def give_up(self) -> None:
+        """Tell as not taken what the device has not answered to."""
+        for cue in list(self._sending.values()):
+            if cue is not None:
+                self._not_taken(cue)
 
     # --- what the buzzer asks
 
@@ -156,8 +171,13 @@ class DeviceMotor(Motor):
     def _send(self, work: Coroutine[Any, Any, bool], cue: Cue | None) -> asyncio.Task[bool]:
         task = asyncio.create_task(work, name=f"buzz {self._device.name}")
         self._sending[task] = cue
-        task.add_done_callback(lambda done: self._sending.pop(done, None))
+        task.add_done_callback(self._sent)
         return task
+
+    def _sent(self, task: asyncio.Task[bool]) -> None:
+        self._sending.pop(task, None)
+        if self.is_settled:
+            self._on_settled()
 
     async def _buzz(self, pattern: Pattern, cue: Cue) -> bool:
         taken = False
@@ -203,6 +223,45 @@ class DeviceMotor(Motor):
         if not cue.is_told:
             cue.is_told = True
             self._on_unfelt(cue)
+
+
+class DeviceLog(Log):
+    """A log in which a session ends once it is known which of its last cues were taken.
+
+    Nobody listens to what is told of a session after its end.
+
+    Attributes:
+        motor: Knows what the device has not answered to.
+    """
+
+    motor: DeviceMotor
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self._end: tuple[int, int, int, int, int, int] | None = None
+
+    @property
+    def ends_ms(self) -> int | None:
+        """When the session ended whose end waits to be written; None where none waits."""
+        return None if self._end is None else self._end[0]
+
+    def append(  # noqa: PLR0917 - as in the core
+        self, at_ms: int, kind: int, step: int, a: int = 0, b: int = 0, c: int = 0
+    ) -> int:
+        """See `tenuto_core.log.Log`."""
+        if kind == SESSION_ENDED and not self.motor.is_settled:
+            self._end = at_ms, kind, step, a, b, c
+            return self.next
+        if kind != UNFELT:
+            self.finish()
+        return super().append(at_ms, kind, step, a, b, c)
+
+    def finish(self) -> None:
+        """Write the end that waits; what the device has not answered to was not taken."""
+        if self._end is not None:
+            self.motor.give_up()
+            end, self._end = self._end, None
+            super().append(*end)
 
 
 class DeviceBuzzer(Buzzer):

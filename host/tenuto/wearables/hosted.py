@@ -26,7 +26,7 @@ from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import Record
 from tenuto.state.player_store import FOLDER, PlayerStore
 from tenuto_core import vocab
-from tenuto_core.log import Log, unpack_record
+from tenuto_core.log import unpack_record
 from tenuto_core.player import (
     ARMED,
     IDLE,
@@ -39,7 +39,7 @@ from tenuto_core.player import (
 
 from .band import BandDriver
 from .buzzer import Answer, Said, Shown
-from .device_motor import DeviceBuzzer, DeviceMotor
+from .device_motor import DeviceBuzzer, DeviceLog, DeviceMotor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -294,8 +294,14 @@ class _Player:
         self._shown: tuple[int, ...] = ()
         self._showing: asyncio.Task[None] | None = None
         self._identity: Identity | None = None
-        self._log = Log(LOG_RECORDS)
-        self.motor = DeviceMotor(buzzer, say=self._said, on_unfelt=self._unfelt, on_dead=on_dead)
+        self._log = DeviceLog(LOG_RECORDS)
+        self.motor = self._log.motor = DeviceMotor(
+            buzzer,
+            say=self._said,
+            on_unfelt=self._unfelt,
+            on_dead=on_dead,
+            on_settled=self._settled,
+        )
         self.motor.attach(confirms=is_confirmed)
         age_s = None if store is None else store.age_s()
         # A session that was cut longer ago than a pause may last is over.
@@ -330,6 +336,7 @@ class _Player:
         self._identity = None
         await self.driver.disconnect()
         self._band.buzzer.stop(self._host.now_ms)
+        self._log.finish()
         self._band.settle(self._host.now_ms)
         self._host.sleep()
 
@@ -404,12 +411,18 @@ class _Player:
     def _unfelt(self, cue: Cue) -> None:
         """Log that the device did not take a cue; what is no cue is in no plan, and not logged."""
         record = self._record(cue.seq)
-        if record is None or record.kind != vocab.CUE or self._player.state == IDLE:
+        ends_ms, session = self._log.ends_ms, self._player.session
+        if record is None or record.kind != vocab.CUE or session is None or record.seq < session:
             return
-        session = self._player.session
-        if session is not None and record.seq > session:
-            now_ms = self._host.now_ms
-            self._log.append(now_ms, vocab.UNFELT, record.step, record.a, record.seq)
+        if self._player.state != IDLE or ends_ms is not None:
+            at_ms = self._host.now_ms if ends_ms is None else ends_ms
+            self._log.append(at_ms, vocab.UNFELT, record.step, record.a, record.seq)
+            self._host.poke()
+
+    def _settled(self) -> None:
+        """Write the end of a session that waits for the answers to its last cues."""
+        if self._log.ends_ms is not None:
+            self._log.finish()
             self._host.poke()
 
     # --- words

@@ -14,23 +14,20 @@ import struct
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import at_address, read_firmware
 from tenuto.links.gatt import (
     GATT_TIMEOUT_S,
     characteristic,
     limited,
-    read_battery_pct,
-    subscribe,
 )
 from tenuto.links.radios.errors import link_errors
 from tenuto.links.scan import HEART_RATE
 
-from .buzzer import MEASUREMENT_UUID, Answer, Told, measurements
+from .ble_buzzer import BleBuzzer
+from .buzzer import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bleak import BleakClient
     from bleak.backends.characteristic import BleakGATTCharacteristic
 
     from tenuto.links.ble import BleAdapter
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement
 
-    from .buzzer import Said, Shown
+    from .buzzer import Said, Shown, Told
 
 _UUID = "{:08x}-78fc-48fe-8e23-433b3a1942d0"
 NOTIFICATION_UUID = "2a46"
@@ -70,7 +67,7 @@ def notification(category: int, title: str, text: str) -> bytes:
     return bytes([category, 1, 0]) + title_bytes[:MESSAGE_BYTES_MAX] + b"\0" + text_bytes
 
 
-class InfinitimeBuzzer:
+class InfinitimeBuzzer(BleBuzzer):
     """One such watch; see `buzzer.Buzzer`.
 
     Args:
@@ -83,13 +80,8 @@ class InfinitimeBuzzer:
     def __init__(
         self, adapter: BleAdapter, address: str, feel: Feel, *, rings: bool = False
     ) -> None:
-        self.name = address
-        self.feel = feel
-        self.rssi_dbm: int | None = None
-        self._adapter = adapter
-        self._address = address
+        super().__init__(adapter, address, feel)
         self._rings = rings
-        self._client: BleakClient | None = None
         self._turn = asyncio.Lock()
         self._written: dict[str, bytes] = {}
 
@@ -100,48 +92,19 @@ class InfinitimeBuzzer:
         on_heart: Callable[[Measurement], None],
     ) -> Told:
         """Connect, and subscribe to what the watch tells."""
-
-        def lost(client: BleakClient) -> None:
-            if client is self._client:
-                self._client = None
-                on_lost()
-
-        client, sighting = await self._adapter.connect(
-            at_address(self._address), self.name, lost, service=HEART_RATE
-        )
-        try:
+        async with self._reaching(HEART_RATE, on_lost) as (client, sighting):
             if characteristic(client, NOTIFICATION_UUID) is None:
                 raise LinkError(
                     LinkReason.PROTOCOL,
                     f"{self.name} takes no notifications (Alert Notification Service): is it a"
                     " PineTime with InfiniTime?",
                 )
-            self._client, self._written = client, {}
-            self.rssi_dbm = sighting.found.rssi_dbm
-            told = Told(
-                name=sighting.found.name or self.name,
-                address=self._address,
-                firmware=await read_firmware(client),
-                battery_pct=await read_battery_pct(client),
-                answers=self._has(MUSIC_EVENT_UUID),
-            )
-            await self._subscribe(client, MUSIC_EVENT_UUID, _answers(_MUSIC_ANSWERS, on_answer))
-            await self._subscribe(client, CALL_ANSWER_UUID, _answers(_CALL_ANSWERS, on_answer))
-            await self._subscribe(client, MEASUREMENT_UUID, measurements(self.name, on_heart))
-            if not client.is_connected:
-                raise LinkError(LinkReason.LOST, f"the link to {self.name} broke at once")
-        except BaseException:
-            self._client = None
-            await self._adapter.let_go(client)
-            raise
+            self._written = {}
+            told = await self._told(client, sighting, answers=self._has(MUSIC_EVENT_UUID))
+            await self._take(client, MUSIC_EVENT_UUID, _answers(_MUSIC_ANSWERS, on_answer))
+            await self._take(client, CALL_ANSWER_UUID, _answers(_CALL_ANSWERS, on_answer))
+            await self._take_heart(client, on_heart)
         return told
-
-    @staticmethod
-    async def _subscribe(client: BleakClient, uuid: str, take: Callable[[bytes], None]) -> None:
-        """Subscribe to what a version of InfiniTime may not offer."""
-        found = characteristic(client, uuid)
-        if found is not None:
-            await subscribe(client, found, take, "subscribing")
 
     async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002 - all pulses are alike
         """Send a notification, and wait for the watch to have it."""
