@@ -21,6 +21,7 @@ from tenuto.links.radios.registry import name_pattern, names_allowed
 from tenuto.links.registry import LINKS, PLACE_KEYS
 from tenuto.links.scan import is_address
 from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress
+from tenuto.mqtt.words import ENGLISH, LANGUAGES
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.toml import rules, tables
 from tenuto.toml.rules import Choice, Flag, ListOf, Text, Whole
@@ -243,6 +244,13 @@ class Mqtt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HomeAssistant:
+    """How Tenuto shows itself there, and what it may do."""
+
+    language: str = key(Choice(LANGUAGES), "The language of the names and states.", default=ENGLISH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bluetooth:
     """The radio."""
 
@@ -374,6 +382,17 @@ class Web:
         """How browsers speak with it."""
         return "https" if self.is_encrypted else "http"
 
+    @property
+    def address_for_others(self) -> str:
+        """Where other computers find it, empty where they do not reach it or it is not known."""
+        if self.is_off or not self.hosts:
+            return ""
+        if self.behind_proxy:
+            return f"https://{self.hosts[0]}/"
+        if self.socket or self.is_loopback:
+            return ""
+        return f"{self.scheme}://{self.hosts[0]}:{self.port}/"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
@@ -419,6 +438,7 @@ class Wearable:
     )
     port: str | None = key(_PLAIN, "Its serial port, or auto.", default=None)
     person: str | None = key(_ID, "The id of who wears it.", default=None)
+    area: str | None = key(_PLAIN, "The room that Home Assistant proposes for it.", default=None)
     routine: str | None = key(Text(MAX_NAME_BYTES), "The routine to start on it.", default=None)
     routines: tuple[str, ...] = key(
         ListOf(Text(MAX_NAME_BYTES), PLACES),
@@ -531,6 +551,7 @@ def own_folders(dirs: type[PlatformDirsABC] = PlatformDirs) -> Folders:
 
 SIMULATED = Wearable(id="simulated", link="simulated")
 _MQTT, _BLUETOOTH, _HISTORY = Mqtt(), Bluetooth(), History()
+_HOME_ASSISTANT = HomeAssistant()
 _ROUTINES, _HAPTICS, _WEB = Routines(), Haptics(), Web()
 
 
@@ -545,6 +566,9 @@ class Config:
     """
 
     mqtt: Mqtt = key(Nested(Mqtt), "The broker.", default=_MQTT)
+    home_assistant: HomeAssistant = key(
+        Nested(HomeAssistant), "Home Assistant.", default=_HOME_ASSISTANT
+    )
     bluetooth: Bluetooth = key(Nested(Bluetooth), "The radio.", default=_BLUETOOTH)
     history: History = key(Nested(History), "The history.", default=_HISTORY)
     routines: Routines = key(Nested(Routines), "The routines.", default=_ROUTINES)

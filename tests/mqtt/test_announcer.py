@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto.mqtt.announcer import SETTLE_S, Announcer
-from tenuto.mqtt.discovery import Announcement, Subject, announce_person, announce_wearable
+from tenuto.mqtt.discovery import Announcement, Place, Subject, announce_person, announce_wearable
 from tenuto.mqtt.home_assistant import BIRTH_DELAY_S, HomeAssistant
 from tenuto.mqtt.topics import Topics
 from tenuto.state.settings import Announced, SettingsStore
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tenuto.mqtt.address import BrokerAddress
 
 TOPICS = Topics("tenuto")
+PLACE = Place(topics=TOPICS)
 WRIST = "homeassistant/device/tenuto_wearable_wrist/config"
 ANNA = "homeassistant/device/tenuto_person_anna/config"
 BOUND_S = 60
@@ -32,11 +33,11 @@ BOUND_S = 60
 
 def wrist(*, heart: bool = True, routines: tuple[str, ...] = ("lower-back",)) -> Announcement:
     subject = Subject(id="wrist", name="wrist", heart=heart)
-    return announce_wearable(TOPICS, "homeassistant", subject, routines, told=["bpm"])
+    return announce_wearable(PLACE, subject, routines, told=["bpm"])
 
 
 def anna() -> Announcement:
-    return announce_person(TOPICS, "homeassistant", Subject(id="anna", name="Anna"))
+    return announce_person(PLACE, Subject(id="anna", name="Anna"))
 
 
 class Broker:
@@ -169,7 +170,10 @@ async def test_a_device_that_comes_back_meanwhile_is_not_taken_back() -> None:
 @pytest.mark.real_time
 async def test_what_a_wearable_tells_is_announced_once_it_is_told(embedded: BrokerAddress) -> None:
     known = InMemory()
-    for told in ({"battery_pct": 87, "rssi_dbm": None}, {"battery_pct": None, "rssi_dbm": None}):
+    for told in (
+        {"battery_pct": 87, "rssi_dbm": None, "firmware": "0.4.0"},
+        {"battery_pct": None, "rssi_dbm": None, "firmware": None},
+    ):
         home = HomeAssistant(known=known, routines=lambda: ["lower-back"], settle_s=0.05)
         async with dashboard(embedded) as board:
             await board.client.subscribe("homeassistant/#", qos=1)
@@ -180,6 +184,8 @@ async def test_what_a_wearable_tells_is_announced_once_it_is_told(embedded: Brok
                 bridge.set_device("wrist", told)
                 await board.until(lambda d: "battery" in d.json(WRIST)["components"])
                 assert "signal" not in board.json(WRIST)["components"]
+                await board.until(lambda d: (WRIST, d.now[WRIST], False) in d.seen)
+                await board.until(lambda d: d.json(WRIST)["device"].get("sw_version") == "0.4.0")
 
 
 async def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:

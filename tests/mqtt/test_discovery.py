@@ -23,6 +23,7 @@ from tenuto.mqtt.discovery import (
     WEARABLE,
     Announcement,
     Entity,
+    Place,
     Subject,
     announce_person,
     announce_wearable,
@@ -40,6 +41,7 @@ from tenuto.mqtt.topics import (
     settings_payload,
     summary_payload,
 )
+from tenuto.mqtt.words import NAMES, STATES
 from tenuto.routines.adjust import Adjustment
 from tenuto.sessions import events
 from tenuto.sessions.commands import Answer
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 TOPICS = Topics("tenuto")
+PLACE = Place(topics=TOPICS, page="https://tenuto.home.arpa/")
 ROUTINES = ["lower-back", "lower-back-60"]
 WRIST = Subject(id="wrist", name="wrist", heart=True, person=True)
 ANNA = Subject(id="anna", name="Anna")
@@ -111,7 +114,12 @@ TOLD = ("battery_pct", "rssi_dbm", "late_p99_ms", "firmware", "bpm")
 
 def wearable(**more: Any) -> Announcement:
     subject = Subject(**vars_of(WRIST) | more)
-    return announce_wearable(TOPICS, "homeassistant", subject, ROUTINES, told=TOLD)
+    return announce_wearable(PLACE, subject, ROUTINES, told=TOLD, firmware="0.4.0")
+
+
+def alone() -> Subject:
+    """Return a wearable that nobody in particular wears, as `wearable(person=False)` has it."""
+    return dataclasses.replace(WRIST, person=False)
 
 
 def vars_of(subject: Subject) -> dict[str, Any]:
@@ -131,7 +139,7 @@ def components(announcement: Announcement) -> dict[str, dict[str, Any]]:
 
 
 def announcements() -> list[Announcement]:
-    return [wearable(), announce_person(TOPICS, "homeassistant", ANNA)]
+    return [wearable(), announce_person(PLACE, ANNA)]
 
 
 ALL = [
@@ -152,7 +160,7 @@ def test_the_announcement_of_a_wearable(as_json: SnapshotAssertion) -> None:
 
 
 def test_the_announcement_of_a_person(as_json: SnapshotAssertion) -> None:
-    person = announce_person(TOPICS, "homeassistant", ANNA)
+    person = announce_person(PLACE, ANNA)
 
     assert {"topic": person.topic} | person.config == as_json
 
@@ -171,8 +179,70 @@ def test_the_root_has_what_is_required_and_nothing_else(announcement: Announceme
     assert announcement.config["device"]["identifiers"]
     assert set(announcement.config["origin"]) == {"name", "sw_version"}
     assert announcement.config["availability_mode"] == "all"
-    # The version is learnt later, and a second configuration right after the first is lost in part.
-    assert "sw_version" not in announcement.config["device"]
+
+
+def test_a_device_says_what_and_where_it_is() -> None:
+    told = wearable(address="C0:FF:EE:00:00:01", area="Living room").config["device"]
+    bare = announce_wearable(Place(topics=TOPICS), WRIST, ROUTINES).config["device"]
+
+    assert told["connections"] == [["bluetooth", "C0:FF:EE:00:00:01"]]
+    assert told["suggested_area"] == "Living room"
+    assert told["sw_version"] == "0.4.0"
+    assert told["configuration_url"] == "https://tenuto.home.arpa/"
+    assert told["model"] == "Wearable"
+    assert set(bare) == {"identifiers", "name", "manufacturer", "model"}, "nothing that is not so"
+
+
+def test_names_and_states_are_german_where_that_is_wanted() -> None:
+    german = Place(topics=TOPICS, language="de")
+    for english, translated in (
+        (wearable(person=False), announce_wearable(german, alone(), ROUTINES, told=TOLD)),
+        (announce_person(PLACE, ANNA), announce_person(german, ANNA)),
+    ):
+        here, there = components(english), components(translated)
+        assert here.keys() == there.keys()
+        for key, item in here.items():
+            other = there[key]
+            same = {name for name in item if item[name] == other[name]}
+            changed = item.keys() - same
+            assert changed <= {"name", "options", "value_template"}, "ids and triggers stay"
+            if item["platform"] != "device_automation":
+                assert key in NAMES["de"], "a name is missing"
+        names = [item["name"] for item in there.values() if "name" in item]
+        assert len(names) == len(set(names))
+
+
+def test_a_state_in_german_is_one_of_its_options() -> None:
+    jinja = _home_assistant()
+    english, german = (
+        components(wearable(person=False)),
+        components(announce_wearable(Place(topics=TOPICS, language="de"), alone(), ROUTINES)),
+    )
+    fields = {"session": "state", "step": "kind", "side": "side", "last_result": "last_reason"}
+    for key, field in fields.items():
+        found = []
+        for word in english[key]["options"]:
+            told = {field: None if word == "both" else word, "exercise": "lunge"}
+            template = jinja.from_string(german[key]["value_template"])
+            found.append(template.render(value_json=told))
+        assert found == german[key]["options"]
+        assert found == [STATES["de"][word] for word in english[key]["options"]]
+        nothing = jinja.from_string(german[key]["value_template"])
+        assert nothing.render(value_json={field: None, "exercise": None}) == "None"
+
+
+def test_what_grows_is_counted_and_what_stands_is_measured() -> None:
+    items = components(announce_person(PLACE, ANNA))
+
+    classes = {key: item.get("state_class") for key, item in items.items()}
+    assert classes == {
+        "last_session": None,
+        "last_result": None,
+        "streak": "measurement",
+        "minutes_this_week": "total_increasing",
+        "days_this_week": "total_increasing",
+        "last_holds": "measurement",
+    }
 
 
 @pytest.mark.parametrize("key,item", ALL)
@@ -317,9 +387,7 @@ def test_buttons_say_when_they_were_pressed_and_which_press_it_was() -> None:
 
 def test_an_entity_whose_value_nobody_told_is_not_announced() -> None:
     def keys(told: tuple[str, ...], before: tuple[str, ...] = ()) -> set[str]:
-        announcement = announce_wearable(
-            TOPICS, "homeassistant", WRIST, ROUTINES, told=told, before=before
-        )
+        announcement = announce_wearable(PLACE, WRIST, ROUTINES, told=told, before=before)
         return set(components(announcement))
 
     everything = keys(TOLD)
@@ -336,6 +404,7 @@ def test_what_a_wearable_cannot_do_is_not_announced() -> None:
     assert everything - set(components(wearable(button=False))) == {"on_wearer_stop"}
     assert everything - set(components(wearable(heart=False))) == {"heart_rate"}
     assert everything - set(components(wearable(own_firmware=False))) == {"firmware"}
+    assert set(components(wearable(hosted=True))) - everything == {"on_unfelt"}
 
 
 def test_what_a_wearable_can_do_is_shown_in_words() -> None:
@@ -348,7 +417,7 @@ def test_what_a_wearable_can_do_is_shown_in_words() -> None:
 
 def test_sums_are_announced_once() -> None:
     sums = {row.key for row in PERSON}
-    anna = components(announce_person(TOPICS, "homeassistant", ANNA))
+    anna = components(announce_person(PLACE, ANNA))
 
     assert set(anna) == sums
     assert not sums & set(components(wearable(person=True)))
@@ -360,8 +429,8 @@ def test_two_tenutos_in_one_home_assistant_are_told_apart_by_their_bases() -> No
         {
             value
             for announcement in (
-                announce_wearable(Topics(base), "homeassistant", WRIST, ROUTINES, told=TOLD),
-                announce_person(Topics(base), "homeassistant", ANNA),
+                announce_wearable(Place(topics=Topics(base)), WRIST, ROUTINES, told=TOLD),
+                announce_person(Place(topics=Topics(base)), ANNA),
             )
             for value in (
                 announcement.topic,
@@ -475,7 +544,7 @@ def test_a_refusal_is_an_event_that_says_why() -> None:
 def test_a_trigger_fires_for_its_event_and_for_no_other() -> None:
     jinja = _home_assistant()
     fired: dict[str, set[str]] = {row.key: set() for row in TRIGGERS}
-    items = components(wearable())
+    items = components(wearable(hosted=True))
     for payload in _every_event():
         for source in ("wearer", "host"):
             told = payload | ({"source": source} if "source" in payload else {})

@@ -15,6 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from tenuto.mqtt.discovery import (
     TRIGGERS,
     WEARABLE,
+    Place,
     Subject,
     announce_person,
     announce_wearable,
@@ -76,15 +77,14 @@ def walk(item: Any) -> list[Any]:
 
 
 def entity_ids() -> set[str]:
-    topics = Topics("tenuto")
+    place = Place(topics=Topics("tenuto"))
     wrist = announce_wearable(
-        topics,
-        "homeassistant",
+        place,
         Subject(id="wrist", name="wrist", heart=True),
         ["lower-back"],
         told=[row.known for row in WEARABLE],
     )
-    anna = announce_person(topics, "homeassistant", Subject(id="anna", name="Anna"))
+    anna = announce_person(place, Subject(id="anna", name="Anna"))
     return {
         item["default_entity_id"]
         for announcement in (wrist, anna)
@@ -217,7 +217,7 @@ def test_nothing_that_may_be_missing_is_shown_as_not_found() -> None:
     always = {
         item["default_entity_id"]
         for item in announce_wearable(
-            topics, "homeassistant", Subject(id="wrist", name="wrist", person=True), []
+            Place(topics=topics), Subject(id="wrist", name="wrist", person=True), []
         )
         .config["components"]
         .values()
@@ -354,7 +354,7 @@ def test_the_package_makes_the_bar_from_the_absolute_times() -> None:
 def test_words_in_other_languages_are_there_for_every_state() -> None:
     text = (FOLDER / "custom_templates" / "tenuto.jinja").read_text(encoding="utf-8")
     topics = Topics("tenuto")
-    config = announce_wearable(topics, "homeassistant", Subject(id="w", name="w"), []).config
+    config = announce_wearable(Place(topics=topics), Subject(id="w", name="w"), []).config
     words = {
         option
         for key in ("session", "step", "side", "last_result")

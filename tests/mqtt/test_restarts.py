@@ -18,7 +18,7 @@ import aiomqtt
 import jinja2
 import pytest
 
-from tenuto.mqtt.discovery import Subject, announce_wearable
+from tenuto.mqtt.discovery import Place, Subject, announce_wearable
 from tenuto.mqtt.topics import Topics
 from tenuto.sessions.events import LinkLost, LinkRestored, SessionEnded, WearableRestarted
 from tenuto_core import vocab
@@ -97,7 +97,7 @@ class HomeAssistant:
 
     def __init__(self) -> None:
         subject = Subject(id="wrist", name="wrist")
-        config = announce_wearable(Topics("tenuto"), "homeassistant", subject, []).config
+        config = announce_wearable(Place(topics=Topics("tenuto")), subject, []).config
         item = config["components"]["running"]
         topics = item.get("availability") or config["availability"]
         self._needed = [one["topic"] for one in topics]

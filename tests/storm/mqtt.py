@@ -29,7 +29,7 @@ from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.client import make_client
 from tenuto.mqtt.connection import Timing
-from tenuto.mqtt.discovery import Subject, announce_wearable, wearable_topic
+from tenuto.mqtt.discovery import Place, Subject, announce_wearable, wearable_topic
 from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
@@ -600,12 +600,12 @@ class RealMqtt:
         topic = wearable_topic(Topics(BASE), "homeassistant", BAND)
         announced = post.memory.announced.get(topic)
         told = announce_wearable(
-            Topics(BASE),
-            "homeassistant",
+            Place(topics=Topics(BASE)),
             subject,
             sorted({*names}),
             told={name for name, value in device.items() if value is not None},
             before=() if announced is None else announced.components,
+            firmware=device["firmware"],
         )
         assert there.pop(told.topic, None) == encode(told.config), "not announced"
         # A rival that was killed may have left its own.

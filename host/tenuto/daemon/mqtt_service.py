@@ -40,6 +40,10 @@ def subject_of(wearable: Wearable, config: Config) -> Subject:
         strength=Capability.STRENGTH in model.capabilities,
         button=Capability.BUTTON in model.capabilities,
         own_firmware=model.newest_firmware() is not None,
+        hosted=Capability.PLAYS_ALONE not in model.capabilities,
+        # On macOS it is no address but a number that only that computer knows.
+        address=(wearable.address or "").upper() if ":" in (wearable.address or "") else "",
+        area=wearable.area or "",
         manufacturer=model.manufacturer,
         model=model.title,
     )
@@ -100,6 +104,8 @@ class MqttService:
             known=host.settings,
             routines=lambda: list(host.files.labels.values()),
             prefix=mqtt.discovery_prefix,
+            language=host.config.home_assistant.language,
+            page=host.config.web.address_for_others if host.setting.page else "",
             announce=mqtt.discovery,
         )
         self.bridge = Bridge(

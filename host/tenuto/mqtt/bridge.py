@@ -272,7 +272,8 @@ class Bridge:
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set what is known of a wearable as a device; see `topics.device_payload`."""
         self._retain_of(wearable, "device", payload)
-        self._announce_told(wearable, *(name for name, it in payload.items() if it is not None))
+        told = [name for name, value in payload.items() if value is not None]
+        self._announce_told(wearable, *told, firmware=payload.get("firmware"))
 
     def set_settings(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set the settings of a wearable; see `topics.settings_payload`."""
@@ -313,12 +314,15 @@ class Bridge:
             self._announce_told(wearable, "bpm")
         return None
 
-    def _announce_told(self, wearable: str, *fields: str) -> None:
-        """Announce the entities whose value was told for the first time."""
+    def _announce_told(self, wearable: str, *fields: str, firmware: str | None = None) -> None:
+        """Announce the entities whose value was told for the first time, and another firmware."""
         announcements = self._announcements
         if announcements is None or wearable not in self._views:
             return
-        if announcements.add_told(wearable, fields):
+        is_new = announcements.add_told(wearable, fields)
+        if firmware is not None:
+            is_new |= announcements.set_firmware(wearable, firmware)
+        if is_new:
             self.announce_anew()
 
     def _apply(self, entry: Entry) -> None:

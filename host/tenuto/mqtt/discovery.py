@@ -8,9 +8,9 @@ What must never change once it was released: an entity's `key`, which its `uniqu
 Home Assistant keeps a person's names, rooms and history by that.  A row whose platform changes, or
 that goes, is first removed by its key: `steps` sees to it.
 
-There is no firmware version in `device`: it is learnt only when the wearable is reached, and two
-different messages for one device right after each other are applied in part only (Home Assistant
-2026.11).  The update entity has the version.
+The firmware's version is learnt only when the wearable is reached. A message with it is another one
+than that before, and two different ones for one device right after each other are applied in part
+only (Home Assistant 2026.11): the announcer leaves time between them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tenuto.sessions.view import State
 from tenuto_core import vocab
 
 from .topics import BASE_TOPIC, EVENT_TYPES, MINOR_EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
+from .words import ENGLISH, name_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -49,6 +50,9 @@ class Subject:
         strength: Of a wearable: whether its cues differ in strength.
         button: Of a wearable: whether its wearer can answer on it.
         own_firmware: Of a wearable: whether its firmware is Tenuto's, which brings newer ones.
+        hosted: Of a wearable: whether the host plays for it, so that a cue may not be felt.
+        address: Of a wearable: its Bluetooth address, empty where it has none.
+        area: Of a wearable: the room that Home Assistant proposes for it, empty for none.
     """
 
     id: str
@@ -58,6 +62,9 @@ class Subject:
     strength: bool = True
     button: bool = True
     own_firmware: bool = True
+    hosted: bool = False
+    address: str = ""
+    area: str = ""
     manufacturer: str = "Tenuto"
     """Of a wearable: who makes it."""
     model: str = "Wearable"
@@ -164,7 +171,12 @@ PERSON: tuple[Entity, ...] = (
         name="Streak",
         topic="summary",
         value="streak_days",
-        more={"device_class": "duration", "unit_of_measurement": "d", "icon": "mdi:fire"},
+        more={
+            "device_class": "duration",
+            "unit_of_measurement": "d",
+            "state_class": "measurement",
+            "icon": "mdi:fire",
+        },
     ),
     Entity(
         key="minutes_this_week",
@@ -185,7 +197,20 @@ PERSON: tuple[Entity, ...] = (
         name="Days this week",
         topic="summary",
         value="days_this_week",
-        more={"unit_of_measurement": "d", "device_class": "duration", "icon": "mdi:calendar-week"},
+        more={
+            "device_class": "duration",
+            "unit_of_measurement": "d",
+            "state_class": "total_increasing",
+            "icon": "mdi:calendar-week",
+        },
+    ),
+    Entity(
+        key="last_holds",
+        platform="sensor",
+        name="Last holds",
+        topic="summary",
+        value="last_holds",
+        more={"state_class": "measurement", "icon": "mdi:counter"},
     ),
 )
 
@@ -355,6 +380,7 @@ WEARABLE: tuple[Entity, ...] = (
     ),
     _button("start", "Start", "start", "mdi:play"),
     _button("pause", "Pause or resume", "toggle", "mdi:play-pause"),
+    _button("extend", "Hold longer", "extend", "mdi:timer-plus-outline"),
     _button("skip", "Skip", "skip", "mdi:skip-next"),
     _button("back", "Back", "back", "mdi:skip-previous"),
     _button("stop", "Stop", "stop", "mdi:stop"),
@@ -471,6 +497,7 @@ TRIGGERS: tuple[Trigger, ...] = (
     Trigger(key="on_pause", subtype="Session", type="paused", happens="paused"),
     Trigger(key="on_resume", subtype="Session", type="resumed", happens="resumed"),
     Trigger(key="on_link_lost", subtype="Link", type="lost", happens="link_lost"),
+    Trigger(key="on_unfelt", subtype="Cue", type="not felt", happens="unfelt", needs="hosted"),
     Trigger(
         key="on_wearer_stop",
         subtype="Session",
@@ -506,22 +533,43 @@ RETAINED_OF_WEARABLE = ("availability", "session", "settings", "device", "summar
 RETAINED_OF_PERSON = ("summary",)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where all announcements go, and how they speak.
+
+    Attributes:
+        topics: Those of the bridge.
+        prefix: Where Home Assistant listens.
+        language: One of `words.LANGUAGES`.
+        page: Where a browser finds the page of Tenuto, empty where others do not reach it.
+    """
+
+    topics: Topics
+    prefix: str = "homeassistant"
+    language: str = ENGLISH
+    page: str = ""
+
+
 def announce_wearable(
-    topics: Topics,
-    prefix: str,
+    place: Place,
     wearable: Subject,
     routines: Sequence[str],
     *,
     told: Collection[str] = (),
     before: Collection[str] = (),
+    firmware: str | None = None,
 ) -> Announcement:
     """Make the announcement of a wearable.
 
     Args:
+        place: Where it goes.
+        wearable: What is announced.
         routines: The names that its `Routine` offers, with the one that is set.
         told: The fields of its `device` and `heart` topics that have had a value.
         before: The keys of entities that stay because they were announced before.
+        firmware: The version that it told last, None where it never did.
     """
+    topics = place.topics
     rows = [
         row
         for row in (*WEARABLE, *(() if wearable.person else PERSON))
@@ -529,17 +577,24 @@ def announce_wearable(
     ]
     of = {what: topics.of(wearable.id, what) for what in _topics_of((*WEARABLE, *PERSON))}
     device_id = _device_id(topics, "wearable", wearable.id)
-    called = _object_id(topics, wearable.id)
-    components = {row.key: _component(row, device_id, called, of, topics.bridge) for row in rows}
+    called = object_id(topics, wearable.id)
+    components = {row.key: _component(place, row, device_id, called, of) for row in rows}
     components["routine"]["options"] = list(routines)
     components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS if _has(wearable, row)}
-    config = _device(topics, device_id, wearable, wearable.model, components) | {
+    more: dict[str, Any] = {}
+    if firmware:
+        more["sw_version"] = firmware
+    if wearable.area:
+        more["suggested_area"] = wearable.area
+    if wearable.address:
+        more["connections"] = [["bluetooth", wearable.address]]
+    config = _device(place, device_id, wearable, wearable.model, components, **more) | {
         "availability": _available(topics.bridge, of["availability"]),
         "availability_mode": "all",
         "qos": 1,
     }
     states = tuple(topics.of(wearable.id, what) for what in RETAINED_OF_WEARABLE)
-    return Announcement(wearable_topic(topics, prefix, wearable.id), config, states)
+    return Announcement(wearable_topic(topics, place.prefix, wearable.id), config, states)
 
 
 def wearable_topic(topics: Topics, prefix: str, wearable: str) -> str:
@@ -547,19 +602,20 @@ def wearable_topic(topics: Topics, prefix: str, wearable: str) -> str:
     return f"{prefix}/device/{_device_id(topics, 'wearable', wearable)}/config"
 
 
-def announce_person(topics: Topics, prefix: str, person: Subject) -> Announcement:
+def announce_person(place: Place, person: Subject) -> Announcement:
     """Make the announcement of a person."""
+    topics = place.topics
     of = {what: topics.of_person(person.id, what) for what in _topics_of(PERSON)}
     device_id = _device_id(topics, "person", person.id)
-    called = _object_id(topics, f"person_{person.id}")
-    components = {row.key: _component(row, device_id, called, of, topics.bridge) for row in PERSON}
-    config = _device(topics, device_id, person, "Person", components) | {
+    called = object_id(topics, f"person_{person.id}")
+    components = {row.key: _component(place, row, device_id, called, of) for row in PERSON}
+    config = _device(place, device_id, person, "Person", components) | {
         "availability": _available(topics.bridge),
         "availability_mode": "all",
         "qos": 1,
     }
     states = tuple(topics.of_person(person.id, what) for what in RETAINED_OF_PERSON)
-    return Announcement(f"{prefix}/device/{device_id}/config", config, states)
+    return Announcement(f"{place.prefix}/device/{device_id}/config", config, states)
 
 
 def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:
@@ -592,21 +648,31 @@ def _device_id(topics: Topics, kind: str, own_id: str) -> str:
     return f"{topics.base.replace('/', '-')}_{kind}_{own_id}"
 
 
-def _object_id(topics: Topics, own_id: str) -> str:
+def object_id(topics: Topics, own_id: str) -> str:
+    """Return what the ids of a subject's entities begin with."""
     # So that the entities of two Tenutos in one Home Assistant are not told apart by "_2".
     return re.sub(r"[^a-z0-9_]", "_", f"{topics.base}_{own_id}".lower())
 
 
 def _device(
-    topics: Topics, device_id: str, subject: Subject, model: str, components: dict[str, Any]
+    place: Place,
+    device_id: str,
+    subject: Subject,
+    model: str,
+    components: dict[str, Any],
+    **more: Any,  # noqa: ANN401 - by Home Assistant's own names
 ) -> dict[str, Any]:
-    where = "" if topics.base == BASE_TOPIC else f" ({topics.base})"
+    base = place.topics.base
+    where = "" if base == BASE_TOPIC else f" ({base})"
+    url = {"configuration_url": place.page} if place.page else {}
     return {
         "device": {
             "identifiers": [device_id],
             "name": f"Tenuto {subject.name}{where}",
             "manufacturer": subject.manufacturer,
             "model": model,
+            **url,
+            **more,
         },
         "origin": {"name": "Tenuto", "sw_version": __version__},
         "components": components,
@@ -618,13 +684,14 @@ def _available(*topics: str, more: Sequence[dict[str, str]] = ()) -> list[dict[s
 
 
 def _component(
-    row: Entity, device_id: str, called: str, of: Mapping[str, str], bridge: str
+    place: Place, row: Entity, device_id: str, called: str, of: Mapping[str, str]
 ) -> dict[str, Any]:
+    bridge, language = place.topics.bridge, place.language
     found: dict[str, Any] = {
         "platform": row.platform,
         "unique_id": f"{device_id}_{row.key}",
         "default_entity_id": f"{row.platform}.{called}_{row.key}",
-        "name": row.name,
+        "name": name_of(language, row.key, row.name),
     }
     if row.topic:
         found["state_topic"] = of[row.topic]
@@ -642,9 +709,19 @@ def _component(
     for name, value in row.more.items():
         if name == "attributes":
             found["json_attributes_topic"] = of[value]
+        elif name == "options" and language != ENGLISH:
+            found[name] = [state_of(language, word) for word in value]
+            found["value_template"] = _translated(found["value_template"], value, language)
         else:
             found[name] = value
     return found
+
+
+def _translated(template: str, states: Sequence[str], language: str) -> str:
+    """Return a template whose outcome, one of some states or nothing, is in another language."""
+    inner = template.removeprefix("{{ ").removesuffix(" }}")
+    words = {word: state_of(language, word) for word in states}
+    return f"{{{{ {words}.get({inner}) }}}}"
 
 
 def _trigger(row: Trigger, topic: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .announcer import SETTLE_S, Announcer
-from .discovery import announce_person, announce_wearable, wearable_topic
+from .discovery import Place, announce_person, announce_wearable, wearable_topic
 from .outgoing import Message
 from .topics import ONLINE
+from .words import ENGLISH
 
 if TYPE_CHECKING:
     import random
@@ -36,6 +37,8 @@ class HomeAssistant:
         known: What was announced before.
         routines: Returns the names of all routines.
         prefix: Where Home Assistant listens.
+        language: Of names and states, one of `words.LANGUAGES`.
+        page: Where a browser finds the page of Tenuto, empty where others do not reach it.
         announce: False only takes back what an earlier run announced.
         settle_s: See `Announcer`.
     """
@@ -43,6 +46,8 @@ class HomeAssistant:
     known: Known
     routines: Callable[[], Sequence[str]]
     prefix: str = "homeassistant"
+    language: str = ENGLISH
+    page: str = ""
     announce: bool = True
     settle_s: float = SETTLE_S
 
@@ -63,6 +68,9 @@ class Announcements:
         self.status_topic = f"{home.prefix}/status"
         self._home = home
         self._topics = topics
+        self._place = Place(
+            topics=topics, prefix=home.prefix, language=home.language, page=home.page
+        )
         self._outgoing = outgoing
         self._rng = rng
         self._announcer = Announcer(home.known, home.settle_s)
@@ -70,6 +78,7 @@ class Announcements:
         self._wearables: Collection[Subject] = ()
         self._people: Collection[Subject] = ()
         self._told: dict[str, set[str]] = {}
+        self._firmware: dict[str, str] = {}
 
     def set_subjects(self, wearables: Collection[Subject], people: Collection[Subject]) -> None:
         """Set the devices that `refresh` announces."""
@@ -93,6 +102,18 @@ class Announcements:
         self._offered = None
         return True
 
+    def set_firmware(self, wearable: str, version: str) -> bool:
+        """Note the version that a wearable told.
+
+        Returns:
+            Whether that is new.
+        """
+        if self._firmware.get(wearable) == version:
+            return False
+        self._firmware[wearable] = version
+        self._offered = None
+        return True
+
     def refresh_if_changed(self) -> None:
         """Announce again if the list of routines, or what is known of a wearable, has changed."""
         if self._home.routines() != self._offered:
@@ -104,21 +125,20 @@ class Announcements:
         self._offered = self._home.routines()
         if self._home.announce:
             wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
-            wanted += [
-                announce_person(self._topics, self._home.prefix, person) for person in self._people
-            ]
+            wanted += [announce_person(self._place, person) for person in self._people]
         self._announcer.want(wanted)
 
     def _wearable(self, wearable: Subject, routines: Sequence[str]) -> Announcement:
-        prefix = self._home.prefix
-        known = self._home.known.announced.get(wearable_topic(self._topics, prefix, wearable.id))
+        topic = wearable_topic(self._topics, self._home.prefix, wearable.id)
+        known = self._home.known.announced.get(topic)
+        told_before = {} if known is None else known.config.get("device", {})
         return announce_wearable(
-            self._topics,
-            prefix,
+            self._place,
             wearable,
             self._routine_names(wearable.id, routines),
             told=self._told.get(wearable.id, ()),
             before=() if known is None else known.components,
+            firmware=self._firmware.get(wearable.id, told_before.get("sw_version")),
         )
 
     async def run(self, client: aiomqtt.Client) -> None:
