@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.simulator import FirmwareError, SimulatedBoard
+from tenuto.simulator import FirmwareError, SimulatedBoard, World
 from tenuto.simulator.board import STDOUT_LINES_MAX
 from tenuto.simulator.hardware import I2cChip, RegisterChip
 from tenuto.simulator.radio import Radio
+from tests.simulator.rig import FIRMWARE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -281,3 +282,15 @@ async def test_an_impossible_drift_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="drift_ppm"):
         async with board_with(tmp_path, "", drift_ppm=math.nan):
             pass
+
+
+async def test_a_board_that_has_just_begun_to_advertise_stops_at_once() -> None:
+    clock = asyncio.get_running_loop().time
+    for rounds in range(12):
+        async with World() as room:
+            band = await room.add_wearable("band", firmware_dir=FIRMWARE)
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            began_s = clock()
+            await band.stop()
+            assert clock() - began_s < 1, f"after {rounds} rounds of the loop"

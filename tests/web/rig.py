@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
+import pytest
 from playwright.async_api import async_playwright, expect
 
 from tenuto import config
 from tenuto.daemon.build import Setting, open_host
+from tests.hurry import hurried, wall_clock
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 
     from tenuto.daemon.build import Host
+
+IN_A_BROWSER = [
+    pytest.mark.real_time,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="session"),
+]
+"""The marks of tests that share the browser of `opened`."""
 
 expect.set_options(timeout=patience_s(20) * 1000)
 
@@ -95,10 +104,11 @@ async def served(
         say=lambda _: None,
         seed=1,
         page=True,
+        wall_s=wall_clock(),
         reread=lambda: config.find_config(found.file),
     )
     async with open_host(setting, found.wearables, []) as host, host.running():
-        async with asyncio.timeout(patience_s(30)):
+        with hurried():
             for supervisor in host.hub.supervisors.values() if connected else ():
                 await supervisor.connected.wait()
         async with host.page.serving():

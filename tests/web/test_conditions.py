@@ -14,13 +14,15 @@ from aiohttp import web
 from playwright.async_api import expect
 
 from tests.report.played import DAY_MS, EVENING_MS, accounts, played
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+    from playwright.async_api import Browser
+
+pytestmark = IN_A_BROWSER
 
 SESSIONS = 10_000
 SESSIONS_A_DAY = 4
@@ -73,9 +75,9 @@ def short_history(tmp_path: Path) -> Path:
 
 
 async def test_ten_thousand_sessions_are_listed_filtered_and_summed_up(
-    long_history: Path, chromium: Path
+    long_history: Path, opened: Browser
 ) -> None:
-    async with served(long_history, connected=False) as one, browser(chromium) as opened:
+    async with served(long_history, connected=False) as one:
         assert len(await one.host.store.sessions()) == SESSIONS
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
         await page.get_by_role("link", name="History").click()
@@ -93,9 +95,9 @@ async def test_ten_thousand_sessions_are_listed_filtered_and_summed_up(
 
 
 async def test_on_a_slow_network_a_press_is_shown_as_taken_and_done_once(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+    async with served(tmp_path) as one:
         context = await opened.new_context(viewport=PHONE)
         page = await open_page(context, one.link())
         network = await context.new_cdp_session(page)
@@ -113,8 +115,10 @@ async def test_on_a_slow_network_a_press_is_shown_as_taken_and_done_once(
         assert page.errors == []  # type: ignore[attr-defined]
 
 
-async def test_a_reload_in_mid_session_shows_it_where_it_is(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+async def test_a_reload_in_mid_session_shows_it_where_it_is(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path) as one:
         page = await open_page(await opened.new_context(), one.link())
         card = page.locator("#wearable-wrist")
         await card.get_by_role("button", name="Start").click()
@@ -172,13 +176,12 @@ async def behind_prefix(address: str, astray: list[str]) -> AsyncIterator[str]:
 
 
 async def test_behind_a_prefix_every_link_form_and_stream_stays_there(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
     astray: list[str] = []
     async with (
         served(tmp_path) as one,
         behind_prefix(one.address, astray) as address,
-        browser(chromium) as opened,
     ):
         page = await open_page(await opened.new_context(), one.link().replace(one.address, address))
         card = page.locator("#wearable-wrist")
@@ -201,8 +204,8 @@ async def test_behind_a_prefix_every_link_form_and_stream_stays_there(
         assert page.errors == []  # type: ignore[attr-defined]
 
 
-async def test_a_report_on_paper_is_the_report_alone(short_history: Path, chromium: Path) -> None:
-    async with served(short_history, connected=False) as one, browser(chromium) as opened:
+async def test_a_report_on_paper_is_the_report_alone(short_history: Path, opened: Browser) -> None:
+    async with served(short_history, connected=False) as one:
         context = await opened.new_context(viewport=DESKTOP, color_scheme="dark")
         page = await open_page(context, one.link())
         await page.goto(f"{one.address}history/1")

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.report.played import DAY_MS, EVENING_MS, accounts, played
-from tests.web.rig import PHONE, browser, open_page, served
+from tests.web.rig import IN_A_BROWSER, PHONE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.async_api import Browser
+
     from tenuto.sessions.events import Entry
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+pytestmark = IN_A_BROWSER
 
 
 def worn(entries: list[Entry], person: str) -> list[Entry]:
@@ -36,8 +38,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_sessions_are_found_told_and_deleted(folder: Path, chromium: Path) -> None:
-    async with served(folder, connected=False) as one, browser(chromium) as opened:
+async def test_sessions_are_found_told_and_deleted(folder: Path, opened: Browser) -> None:
+    async with served(folder, connected=False) as one:
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
         await page.get_by_role("link", name="History").click()
         rows = page.locator("tbody tr")

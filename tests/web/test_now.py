@@ -6,22 +6,23 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+    from playwright.async_api import Browser
+
+pytestmark = IN_A_BROWSER
 
 
 async def test_a_session_is_started_followed_paused_and_stopped(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+    async with served(tmp_path) as one:
         phone = await opened.new_context(viewport=PHONE)
         page = await open_page(phone, one.link())
         card = page.locator("#wearable-wrist")
@@ -53,8 +54,8 @@ async def test_a_session_is_started_followed_paused_and_stopped(
         assert page.errors + second.errors == []  # type: ignore[attr-defined]
 
 
-async def test_a_refusal_is_told(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+async def test_a_refusal_is_told(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path) as one:
         page = await open_page(await opened.new_context(), one.link())
         # Started from elsewhere in the moment of the press.
         await page.route(
@@ -67,8 +68,8 @@ async def test_a_refusal_is_told(tmp_path: Path, chromium: Path) -> None:
         await expect(page.get_by_role("status")).to_contain_text("none-such")
 
 
-async def test_it_works_without_scripts(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+async def test_it_works_without_scripts(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path) as one:
         page = await open_page(await opened.new_context(java_script_enabled=False), one.link())
         await page.locator("#wearable-wrist").get_by_role("button", name="Start").click()
         await until(lambda: one.host.hub.supervisors["wrist"].playing)
@@ -78,16 +79,15 @@ async def test_it_works_without_scripts(tmp_path: Path, chromium: Path) -> None:
 
 
 async def test_after_a_restart_of_the_daemon_it_goes_on_by_itself(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with browser(chromium) as opened:
-        async with served(tmp_path) as one:
-            port = one.address.rpartition(":")[2].strip("/")
-            page = await open_page(await opened.new_context(), one.link())
-            await expect(page.locator("#wearable-wrist")).to_contain_text("in reach")
-        await expect(page.locator("#connection")).to_be_visible()
-        async with served(tmp_path, listen=f"127.0.0.1:{port}") as one:
-            await expect(page.locator("#connection")).to_be_hidden()
-            answer = await one.host.commands.submit(Command(wearable="wrist", verb=Verb.START))
-            assert answer.ok
-            await expect(page.locator("#wearable-wrist .bar")).to_be_visible()
+    async with served(tmp_path) as one:
+        port = one.address.rpartition(":")[2].strip("/")
+        page = await open_page(await opened.new_context(), one.link())
+        await expect(page.locator("#wearable-wrist")).to_contain_text("in reach")
+    await expect(page.locator("#connection")).to_be_visible()
+    async with served(tmp_path, listen=f"127.0.0.1:{port}") as one:
+        await expect(page.locator("#connection")).to_be_hidden()
+        answer = await one.host.commands.submit(Command(wearable="wrist", verb=Verb.START))
+        assert answer.ok
+        await expect(page.locator("#wearable-wrist .bar")).to_be_visible()

@@ -13,12 +13,14 @@ from playwright.async_api import expect
 from tenuto.routines.library import Library
 from tenuto.routines.sharing import shared, unshared
 from tenuto.shipped import shipped
-from tests.web.rig import DESKTOP, PHONE, browser, key_of, open_page, served
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+    from playwright.async_api import Browser
+
+pytestmark = IN_A_BROWSER
 
 LOWER_BACK = shipped("config") / "routines" / "lower-back.toml"
 
@@ -30,9 +32,9 @@ def changed_lines(before: str, after: str) -> list[str]:
 
 
 async def test_the_edge_of_a_hold_is_dragged_and_one_line_changes(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(viewport=DESKTOP), one.link())
         await page.goto(f"{one.address}routines/lower-back/edit")
         second = page.locator("[data-exercise='1'] .handle")
@@ -67,8 +69,8 @@ async def test_the_edge_of_a_hold_is_dragged_and_one_line_changes(
         assert page.errors == []  # type: ignore[attr-defined]
 
 
-async def test_exercises_are_moved_added_and_removed(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+async def test_exercises_are_moved_added_and_removed(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.goto(f"{one.address}routines/lower-back-short/edit")
         names = page.locator("[data-path='name']")
@@ -92,8 +94,8 @@ async def test_exercises_are_moved_added_and_removed(tmp_path: Path, chromium: P
         assert (found.exercises[0].sides, found.exercises[0].sets) == ("each", 2)
 
 
-async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.goto(f"{one.address}routines/lower-back/edit")
         text = page.get_by_label("The text")
@@ -108,9 +110,9 @@ async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, chrom
 
 
 async def test_a_routine_is_shared_and_added_after_it_was_looked_at(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
         await page.goto(f"{one.address}routines/hips")
         await page.get_by_role("link", name="Share it").click()

@@ -9,14 +9,14 @@ import pytest
 from playwright.async_api import expect
 
 from tenuto_core import vocab
-from tests.web.rig import PHONE, TWO_PEOPLE, browser, open_page, served
+from tests.web.rig import IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Browser, Locator, Page
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+pytestmark = IN_A_BROWSER
 
 TABS_MAX = 30
 
@@ -31,8 +31,8 @@ async def press(page: Page, target: Locator) -> None:
     pytest.fail(f"{target} is not reached by the keyboard")
 
 
-async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path, 'mqtt.url = "off"') as one, browser(chromium) as opened:
+async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path, 'mqtt.url = "off"') as one:
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
         await press(page, page.get_by_role("link", name="Start:"))
         await page.wait_for_url("**/start")

@@ -6,19 +6,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.async_api import expect
 
-from tests.web.rig import TWO_PEOPLE, browser, key_of, open_page, served, until
+from tests.web.rig import IN_A_BROWSER, TWO_PEOPLE, key_of, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+    from playwright.async_api import Browser
+
+pytestmark = IN_A_BROWSER
 
 
-async def test_strength_and_switches_are_set(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+async def test_strength_and_switches_are_set(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.get_by_role("link", name="Wearables").click()
         card = page.get_by_role("region", name="Anna's band")
@@ -31,8 +32,8 @@ async def test_strength_and_switches_are_set(tmp_path: Path, chromium: Path) -> 
         assert one.host.settings.preferences("ankle").adjustment.strength_pct == 100
 
 
-async def test_the_computer_is_examined_line_by_line(tmp_path: Path, chromium: Path) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+async def test_the_computer_is_examined_line_by_line(tmp_path: Path, opened: Browser) -> None:
+    async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.get_by_role("link", name="Wearables").click()
         await page.get_by_role("button", name="Examine this computer").click()
@@ -41,9 +42,9 @@ async def test_the_computer_is_examined_line_by_line(tmp_path: Path, chromium: P
 
 
 async def test_the_configuration_is_changed_with_its_comments(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path, connected=False) as one, browser(chromium) as opened:
+    async with served(tmp_path, connected=False) as one:
         path = tmp_path / "t.toml"
         path.write_text("# mine\n" + TWO_PEOPLE)
         path.chmod(0o600)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,7 @@ class Setting:
         say: Prints a line for a person, not on standard output.
         page: Whether the page is served.
         reread: Reads the configuration again, for the daemon.
+        wall_s: The wall clock, in s since 1970.
     """
 
     config: Config
@@ -70,6 +72,7 @@ class Setting:
     json: bool = False
     seed: int | None = None
     reread: Callable[[], Config] | None = None
+    wall_s: Callable[[], float] = time.time
 
 
 class Host:
@@ -78,7 +81,7 @@ class Host:
     def __init__(self, setting: Setting, stack: AsyncExitStack) -> None:
         self.setting = setting
         self.config = setting.config
-        self.time = HostTime(setting.speed)
+        self.time = HostTime(setting.speed, setting.wall_s)
         self.files = UserFiles(setting.config)
         self.hub: Hub
         self.commands: Commands

@@ -236,10 +236,10 @@ class SimulatedBoard:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        adapter = self.bleio.adapter
+        # Before the controller goes, which what is under way may still wait for.
+        await self.bleio.adapter._stop()  # noqa: SLF001  no part of CircuitPython's interface
         if self._controller is not None:
             self._controller.power_off()
-        await adapter._stop()  # noqa: SLF001  no part of CircuitPython's interface
         if self._device is not None:
             await self._device.power_off()
         self._clock = self._device = self._controller = None
