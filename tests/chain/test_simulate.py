@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import subprocess
+import sys
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -18,7 +21,7 @@ from bumble.transport import open_transport
 
 from tenuto.errors import InputError
 from tenuto.simulator.faults import OrderedSilence, parse_silence
-from tests.chain.rig import tenuto
+from tests.chain.rig import environment, tenuto
 from tests.conftest import needs_module
 from tests.control.rig import tenuto_process, user
 from tests.patience import patience_s
@@ -177,6 +180,31 @@ def test_a_model_that_cannot_be_simulated_is_said(
     done = tenuto("simulate", *words, folder=tmp_path)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+@pytest.mark.slow
+def test_orders_come_in_and_motor_edges_go_out_as_json_lines(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tenuto", "simulate", "--json", "--listen", "127.0.0.1:0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(tmp_path),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write("pres\nlong-press\n")
+            process.stdin.close()
+            told = []
+            for line in process.stdout:
+                told.append(json.loads(line))
+                if told[-1].get("strength_pct") == 0:
+                    break
+        finally:
+            process.kill()
+    events = [message.get("event", message.get("ok")) for message in told]
+    assert events == ["address", "ready", False, True, "motor", "motor"]
 
 
 @pytest.mark.slow

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import logging
 import math
-from contextlib import AsyncExitStack
+import signal
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter, validators
 
@@ -16,12 +18,14 @@ from tenuto.errors import InputError, one_line
 from .common import log_to_stderr, parse_speed, signals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from tenuto.simulator.faults import OrderedSilence
+    from tenuto.simulator.controls import Controls
     from tenuto.simulator.person import VirtualPerson
     from tenuto.simulator.world import World
-    from tenuto.wearables.model import SimulatedDevice
+    from tenuto.wearables.model import Model, SimulatedDevice
+
+_T = TypeVar("_T")
 
 app = App(name="simulate")
 
@@ -50,6 +54,8 @@ def simulate(
     silence: tuple[str, ...] = (),
     drift_ppm: Annotated[float, Parameter(validator=validators.Number(gte=-1000, lte=1000))] = 0.0,
     speed: str = "1",
+    orders: str | None = None,
+    json: bool = False,
     verbose: bool = False,
 ) -> int:
     """Be a simulated wearable, in a process of its own.
@@ -61,6 +67,9 @@ def simulate(
     let in by the wearer's gesture, which ends the first connection and is meant for the next.
     At each start they have forgotten all that they knew, as after a reset of everything: a Tenuto
     that was paired with one before forgets it first, by `tenuto forget`.
+
+    Lines on standard input say what happens meanwhile, such as `press`, `heart 150`, `silence 20s`
+    or, where there are several, `band-2 walk away`; `help` tells all. Motor edges are printed.
 
     Args:
         listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port
@@ -74,25 +83,31 @@ def simulate(
         silence: 20s@60s lets nobody hear anything for 20 s, 60 s after the start; may be repeated
         drift_ppm: how much faster than right the clocks of the wearables run, in parts per million
         speed: how fast time passes here; the host must keep the same pace
+        orders: where to take such lines by TCP as well, answered by JSON lines: host:port
+        json: print JSON lines only: addresses, motor edges, answers
         verbose: log who comes and goes
     """
     from tenuto import event_loops
+    from tenuto.simulator.controls import RadioControls
     from tenuto.simulator.faults import parse_silence
     from tenuto.simulator.hardware import EDGES_KEPT_MAX
-    from tenuto.simulator.server import parse_endpoint
+    from tenuto.simulator.server import listen as listen_for_hosts, parse_endpoint
     from tenuto.simulator.world import SimulatedWearable, World
     from tenuto.wearables import registry
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
+    orders_at = None if orders is None else parse_endpoint(orders)
+    show = _show_json if json else _show
     pace = parse_speed(speed)
     if math.isinf(pace):
         raise InputError("--speed max leaves other programs no time to follow; give a number")
     silences = list(map(parse_silence, silence))
-    kind = registry.find(model).served_as
-    if kind is not None:
-        return event_loops.run(_offer(kind, host, port), speed=pace)
-    make = _simulator(model)
+    found = registry.find(model)
+    if found.served_as is not None:
+        serving = _offer(found.served_as, (host, port), orders_at, show)
+        return event_loops.run(serving, speed=pace)
+    make = _maker(found)
 
     async def main() -> int:
         world = World(
@@ -103,78 +118,154 @@ def simulate(
             edges_max=EDGES_KEPT_MAX,
         )
         async with world, AsyncExitStack() as stack:
+            devices: dict[str, Controls] = {}
             for number in range(1, wearables + 1):
                 name = f"{model}-{number}"
                 made = await make(world, name, _person(person, seed + number))
                 if not isinstance(made, SimulatedWearable) and (serial or drift_ppm):
                     raise InputError(f"--serial and --drift-ppm are for boards, not for {model!r}")
-                print(f"{name} is at {made.address}")
+                devices[name] = RadioControls(name, made, world.radio, found.capabilities)
+                show({"wearable": name, "event": "address", "address": made.address})
                 if isinstance(made, SimulatedWearable) and serial:
                     pty = await stack.enter_async_context(made.cable.pty())
-                    print(f'{name} has a cable: port = "{pty.path}"')
-            return await _serve(world, host, port, silences)
+                    show({"wearable": name, "event": "cable", "port": pty.path})
+            for one in silences:
+                world.radio.silence(None, one.duration_s, after_s=one.after_s)
+            server = await _at(host, port, lambda *where: listen_for_hosts(world.radio, *where))
+            stack.callback(server.close)
+            found_port = server.sockets[0].getsockname()[1]
+            adapter = f"bumble:tcp-client:{host}:{found_port}"
+            async with _taking_orders(devices, orders_at, show):
+                show({"event": "ready", "adapter": adapter})
+                await _ended()
+        return 0
 
     return event_loops.run(main(), speed=pace)
 
 
-async def _offer(kind: str, host: str, port: int) -> int:
+async def _offer(
+    kind: str,
+    where: tuple[str, int],
+    orders_at: tuple[str, int] | None,
+    show: Callable[[dict[str, Any]], None],
+) -> int:
     """Offer a simulated server of another program until Ctrl-C or SIGTERM."""
-    import asyncio
-
+    from tenuto.simulator.controls import ServerControls
     from tenuto.simulator.devices import SERVERS
 
-    ended = asyncio.Event()
+    listening, url, server = await _at(*where, SERVERS[kind])
     try:
-        listening, url = await SERVERS[kind](host, port)
-    except OSError as error:
-        raise InputError(f"cannot listen at {host}:{port}: {one_line(error)}") from None
-    try:
-        print(f'a simulated server is at options.url = "{url}"; Ctrl-C ends')
-        with signals(ended.set):
-            await ended.wait()
+        async with _taking_orders({kind: ServerControls(kind, server)}, orders_at, show):
+            show({"event": "ready", "url": url})
+            await _ended()
     finally:
         listening.close()
     return 0
 
 
-async def _serve(world: World, host: str, port: int, silences: Sequence[OrderedSilence]) -> int:
-    """Offer controllers in reach of a world until Ctrl-C or SIGTERM."""
+@asynccontextmanager
+async def _taking_orders(
+    devices: Mapping[str, Controls],
+    where: tuple[str, int] | None,
+    show: Callable[[dict[str, Any]], None],
+) -> AsyncIterator[None]:
+    """Take orders on standard input, and at an address where one is given."""
     import asyncio
 
-    from tenuto.simulator.server import listen
+    from tenuto.simulator import console
 
-    ended = asyncio.Event()
+    if hasattr(signal, "SIGTTIN"):
+        # Else a shell would stop a process in the background that reads from its terminal.
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    room = console.Console(devices)
+    room.add_listener(show)
+    server = None
+    if where is not None:
+        server = await _at(*where, lambda *at: console.listen(room, *at))
+        host, port = server.sockets[0].getsockname()[:2]
+        show({"event": "orders", "at": f"{host}:{port}"})
+    reading = asyncio.create_task(
+        console.read(sys.stdin.fileno(), room, show), name="orders on standard input"
+    )
     try:
-        server = await listen(world.radio, host, port)
+        yield
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        if server is not None:
+            server.close()
+
+
+async def _at(host: str, port: int, listen: Callable[[str, int], Awaitable[_T]]) -> _T:
+    try:
+        return await listen(host, port)
     except OSError as error:
         raise InputError(f"cannot listen at {host}:{port}: {one_line(error)}") from None
-    try:
-        port = server.sockets[0].getsockname()[1]
-        for silence in silences:
-            world.radio.silence(None, silence.duration_s, after_s=silence.after_s)
-        print(f'in reach of adapter = "bumble:tcp-client:{host}:{port}"; Ctrl-C ends')
-        with signals(ended.set):
-            await ended.wait()
-    finally:
-        server.close()
-    return 0
 
 
-def _simulator(
-    model_id: str,
+async def _ended() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    import asyncio
+
+    ended = asyncio.Event()
+    with signals(ended.set):
+        await ended.wait()
+
+
+_SHOWN = {
+    "address": "{wearable} is at {address}",
+    "cable": '{wearable} has a cable: port = "{port}"',
+    "orders": "orders are taken at {at}",
+}
+"""What a person reads of an event."""
+
+
+def _show(message: dict[str, Any]) -> None:
+    """Print a message for a person."""
+    event = message.get("event")
+    if event == "motor":
+        strength_pct = message["strength_pct"]
+        what = f"motor {strength_pct} %" if strength_pct else "motor off"
+        print(f"{message['t_s']:9.3f} s  {message['wearable']}: {what}", flush=True)
+    elif event == "ready" and "url" in message:
+        print(f'a simulated server is at options.url = "{message["url"]}"; Ctrl-C ends')
+    elif event == "ready":
+        print(f'in reach of adapter = "{message["adapter"]}"; Ctrl-C ends')
+    elif event is not None:
+        print(_SHOWN[event].format_map(message))
+    elif "error" in message:
+        print(f"tenuto: {message['error']}", file=sys.stderr, flush=True)
+    elif "orders" in message:
+        width = max(map(len, message["orders"]))
+        print("\n".join(f"{form:{width}}  {does}" for form, does in message["orders"].items()))
+    elif "where" in message:
+        address = message["address"] or "its server"
+        print(f"{message['wearable']} at {address} is {message['where']}", flush=True)
+    else:
+        print(f"{message['wearable']}: {message['order']}", flush=True)
+
+
+def _show_json(message: dict[str, Any]) -> None:
+    """Print a message for a program."""
+    import json
+
+    print(json.dumps(message), flush=True)
+
+
+def _maker(
+    model: Model,
 ) -> Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]]:
     """Return what puts a device of a model into a room.
 
     Raises:
-        InputError: There is no such model, or it cannot be simulated.
+        InputError: It cannot be simulated.
     """
     from tenuto.wearables import registry
 
-    found = registry.find(model_id)
-    if found.simulate is None:
+    if model.simulate is None:
         able = ", ".join(one.id for one in registry.models().values() if one.simulate is not None)
-        raise InputError(f"no {found.title} can be simulated, only: {able}")
-    return found.simulate
+        raise InputError(f"no {model.title} can be simulated, only: {able}")
+    return model.simulate
 
 
 def _person(kind: Person, seed: int) -> VirtualPerson | None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter
     from tenuto.sessions.heart import Measurement
-    from tenuto.simulator.person import CanBePressed
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
     from tenuto.wearables.base import Driver, Sensor
+    from tenuto.wearables.gestures import CanBePressed
     from tenuto.wearables.model import SimulatedDevice
 
 _VIRTUAL = "simulated"

@@ -32,6 +32,7 @@ from tenuto.sessions.view import SessionView
 from tenuto.toml.rules import Choice, Flag, Seconds, Text, Whole
 from tenuto.toml.tables import TableError, key, read_table
 from tenuto.wearables import pairing
+from tenuto.wearables.gestures import GESTURES, make_gesture
 from tenuto.wearables.pairing import Forgotten, Paired
 
 from .cues import PlayCue, play_cue
@@ -269,10 +270,6 @@ async def _prefer(host: Host, asked: Prefer, _person: Person) -> Answer:
     return await host.commands.submit(wanted, SOCKET)
 
 
-GESTURES = {"press": ((0, 80),), "double": ((0, 80), (200, 80)), "long": ((0, 1_500),)}
-"""Each press as its begin and its length in ms."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
     """What to do with the button of a simulated wearable."""
@@ -285,8 +282,7 @@ async def _press(host: Host, asked: Press, _person: Person) -> Nothing:
     button = host.drivers.simulated_button(asked.wearable)
     if button is None:
         raise InputError(f"{asked.wearable} has no simulated button; press the real one")
-    for after_ms, held_ms in GESTURES[asked.gesture]:
-        button.press(held_ms, after_ms=after_ms)
+    make_gesture(button, asked.gesture)
     return Nothing()
 
 

@@ -12,10 +12,11 @@ from bumble import core, gatt
 
 from tenuto.links.radios.bumble_fast_path import notification
 from tenuto.shipped import shipped
+from tenuto.wearables.gestures import make_gesture
 
 from .clock import BoardClock
 from .espruino import Espruino
-from .hardware import EDGES_KEPT_MAX, Edge
+from .hardware import Edge
 from .peripheral import SimulatedPeripheral, notified, written
 
 if TYPE_CHECKING:
@@ -160,10 +161,8 @@ class SimulatedBangle(SimulatedPeripheral):
         if self.js.now_ms <= self.now_ms + 2 * _EPSILON_MS:
             self.js.advance(self.now_ms + _EPSILON_MS)
         for at_ms, is_on in self.js.edges:
-            edge = Edge(at_ms, is_on, 100 if is_on else 0, self._clock.loop_time(at_ms))
-            if len(self.motor.edges) >= EDGES_KEPT_MAX:
-                del self.motor.edges[0]
-            self.motor.edges.append(edge)
+            at_s = self._clock.loop_time(at_ms)
+            self.motor.note(Edge(at_ms, is_on, 100 if is_on else 0, at_s))
         self.js.edges.clear()
         self._send(self.js.take_console())
         if self._device is not None:
@@ -190,8 +189,7 @@ class SimulatedBangle(SimulatedPeripheral):
         self._gesture_s = now_s
         if self.js.evaluate("global.TENUTO?typeof TENUTO.show:''") != "function":
             self._do(lambda: self.js.load(APP_FILE))
-        for after_ms, held_ms in ((400, 80), (600, 80), (850, 1_000)):
-            self.button.press(held_ms, after_ms=after_ms)
+        make_gesture(self.button, "pair", after_ms=400)
 
     # --- the air
 

@@ -13,7 +13,7 @@ from .tag import SimulatedTag
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .intiface import Closable
+    from .intiface import Closable, SimulatedIntiface
     from .peripheral import SimulatedPeripheral
 
 KINDS: dict[str, type[SimulatedPeripheral]] = {
@@ -23,7 +23,7 @@ KINDS: dict[str, type[SimulatedPeripheral]] = {
 }
 """By the word for each."""
 
-SERVERS: dict[str, Callable[[str, int], Awaitable[tuple[Closable, str]]]] = {
+SERVERS: dict[str, Callable[[str, int], Awaitable[tuple[Closable, str, SimulatedIntiface]]]] = {
     "buttplug": intiface.offer,
 }
-"""By the word for each, what offers one: it returns what ends it, and its address."""
+"""By the word for each, what offers one: it returns what ends it, its address, and itself."""

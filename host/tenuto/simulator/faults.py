@@ -32,3 +32,15 @@ def parse_silence(text: str) -> OrderedSilence:
         raise InputError(f"{text!r} is no silence, such as 20s@60s: 20 s long, 60 s from the start")
     duration, unit, after, after_unit = found.groups()
     return OrderedSilence(float(duration) * _SECONDS[unit], float(after) * _SECONDS[after_unit])
+
+
+def parse_time(text: str) -> float:
+    """Read `20s`, also with `ms`, `m` and `h`, as seconds.
+
+    Raises:
+        InputError: it is something else.
+    """
+    found = re.fullmatch(_TIME, text)
+    if found is None:
+        raise InputError(f"{text!r} is no time, such as 20s, 500ms or 2m")
+    return float(found[1]) * _SECONDS[found[2]]

@@ -9,13 +9,14 @@ new, as a real loop would find it at its next poll.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from .clock import BoardClock
 
@@ -42,21 +43,63 @@ class Edge:
     loop_s: float = field(default=0.0, compare=False)
 
 
-class Motor:
-    """A vibration motor that cannot stay on: each `on` has its length.
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """The motor ran at one strength.
+
+    Attributes:
+        t_ms: When it began, as `Edge.t_ms`.
+        strength_pct: 1 to 100.
+        length_ms: How long it ran.
+    """
+
+    t_ms: float
+    strength_pct: int
+    length_ms: float
+
+
+def pulses(edges: Sequence[Edge]) -> list[Pulse]:
+    """Return what was felt; what has not ended yet is left out."""
+    return [
+        Pulse(begin.t_ms, begin.strength_pct, end.t_ms - begin.t_ms)
+        for begin, end in itertools.pairwise(edges)
+        if begin.on
+    ]
+
+
+class EdgeLog:
+    """The edges of a motor.
 
     Attributes:
         edges: what it did, oldest first; the newest, at most `edges_max`.
         edges_lost: how many there were before them.
+        on_edge: called with each as it comes, if not None.
     """
 
-    def __init__(self, clock: BoardClock, edges_max: int = EDGES_MAX) -> None:
-        self._clock = clock
+    def __init__(self, edges_max: int = EDGES_KEPT_MAX) -> None:
         self._edges_max = edges_max
-        self._timer: asyncio.TimerHandle | None = None
-        self._strength_pct = 0
         self.edges: list[Edge] = []
         self.edges_lost = 0
+        self.on_edge: Callable[[Edge], None] | None = None
+
+    def note(self, edge: Edge) -> None:
+        """Add an edge."""
+        if len(self.edges) >= self._edges_max:
+            self.edges_lost += 1
+            del self.edges[0]
+        self.edges.append(edge)
+        if self.on_edge is not None:
+            self.on_edge(edge)
+
+
+class Motor(EdgeLog):
+    """A vibration motor that cannot stay on: each `on` has its length; see `EdgeLog`."""
+
+    def __init__(self, clock: BoardClock, edges_max: int = EDGES_MAX) -> None:
+        super().__init__(edges_max)
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._strength_pct = 0
 
     @property
     def is_on(self) -> bool:
@@ -102,11 +145,8 @@ class Motor:
 
     def _record(self, strength_pct: int) -> None:
         self._strength_pct = strength_pct
-        if len(self.edges) >= self._edges_max:
-            self.edges_lost += 1
-            del self.edges[0]
         now_s = asyncio.get_running_loop().time()
-        self.edges.append(Edge(self._clock.elapsed_ms(), strength_pct > 0, strength_pct, now_s))
+        self.note(Edge(self._clock.elapsed_ms(), strength_pct > 0, strength_pct, now_s))
 
 
 class HeartSensor:

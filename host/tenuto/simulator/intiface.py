@@ -359,7 +359,8 @@ async def serve(server: SimulatedIntiface, host: str, port: int) -> tuple[Closab
     return listening, next(iter(listening.sockets)).getsockname()[1]
 
 
-async def offer(host: str, port: int) -> tuple[Closable, str]:
-    """Offer a new server; return what ends it, and its address."""
-    listening, port = await serve(SimulatedIntiface(), host, port)
-    return listening, f"ws://{host}:{port}"
+async def offer(host: str, port: int) -> tuple[Closable, str, SimulatedIntiface]:
+    """Offer a new server; return what ends it, its address, and the server."""
+    server = SimulatedIntiface()
+    listening, port = await serve(server, host, port)
+    return listening, f"ws://{host}:{port}", server

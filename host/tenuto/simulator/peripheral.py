@@ -10,15 +10,17 @@ from bumble import core, gatt
 from bumble.core import AdvertisingData
 
 from .controller import power_on_device
-from .hardware import EDGES_KEPT_MAX, Edge
+from .hardware import Edge, EdgeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bumble.device import Connection, Device
 
+    from tenuto.wearables.gestures import CanBePressed
+
     from .controller import VirtualController
-    from .person import CanBePressed, VirtualPerson
+    from .person import VirtualPerson
     from .radio import Radio
 
 _P = gatt.Characteristic.Properties
@@ -26,15 +28,11 @@ _READABLE = gatt.Characteristic.Permissions.READABLE
 _WRITEABLE = gatt.Characteristic.Permissions.WRITEABLE
 
 
-class DeviceMotor:
-    """The motor of a device, which does what it is told.
-
-    Attributes:
-        edges: What it did, oldest first; the newest `EDGES_KEPT_MAX`.
-    """
+class DeviceMotor(EdgeLog):
+    """The motor of a device, which does what it is told; see `EdgeLog`."""
 
     def __init__(self) -> None:
-        self.edges: list[Edge] = []
+        super().__init__()
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, strength_pct: int, for_ms: int | None = None) -> None:
@@ -46,9 +44,7 @@ class DeviceMotor:
         loop = asyncio.get_running_loop()
         if strength_pct != before or for_ms is not None:
             now_s = loop.time()
-            if len(self.edges) >= EDGES_KEPT_MAX:
-                del self.edges[0]
-            self.edges.append(Edge(now_s * 1000, strength_pct > 0, strength_pct, now_s))
+            self.note(Edge(now_s * 1000, strength_pct > 0, strength_pct, now_s))
         if for_ms is not None:
             self._timer = loop.call_later(for_ms / 1000, self.set, 0)
 

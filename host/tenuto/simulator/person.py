@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tenuto.wearables.gestures import CanBePressed
+
 _BREATH_S = 4.5
 _BPM_MIN, _BPM_MAX = 30.0, 220.0
 
@@ -34,13 +36,6 @@ class FeelsBeats(Protocol):
 
     def beat(self, bpm: int, *, contact: bool = True, rr: tuple[int, ...] = ()) -> None:
         """Take in a measurement; see `hardware.HeartSensor`."""
-
-
-class CanBePressed(Protocol):
-    """A button of whatever device."""
-
-    def press(self, duration_ms: float = 80.0, *, after_ms: float = 0.0) -> None:
-        """Press it; see `hardware.Button`."""
 
 
 class VirtualPerson:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import TenutoError
 from tenuto.links.radios.bumble import BumbleAdapter
+from tenuto.wearables.gestures import make_gesture
 
 from .board import BoardReset, FirmwareError, SimulatedBoard
 from .controller import power_on_device
@@ -154,8 +155,7 @@ class SimulatedWearable:
         waits = has_left if ble.peer is None else not ble.peer.is_trusted
         if not waits or band.is_pairing(now_ms):
             return
-        for after_ms, held_ms in ((0, 80), (200, 80), (450, 1_000)):
-            self.button.press(held_ms, after_ms=after_ms)
+        make_gesture(self.button, "pair")
 
     async def stop(self) -> None:
         """Cut the power; nothing if it is off."""

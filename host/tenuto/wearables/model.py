@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from tenuto.links.scan import Found
     from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
-    from tenuto.simulator.person import VirtualPerson
+    from tenuto.simulator.hardware import EdgeLog
+    from tenuto.simulator.person import FeelsBeats, VirtualPerson
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
 
     from .base import Driver, Sensor, SensorStatus
+    from .gestures import CanBePressed
     from .pairing import Paired, Target
 
 
@@ -83,11 +85,32 @@ class Configured(Protocol):
 
 
 class SimulatedDevice(Protocol):
-    """A simulated device of a model; see `Model.simulate`."""
+    """A simulated device of a model; see `Model.simulate`.
+
+    Attributes:
+        person: Who wears it, or None.
+    """
+
+    person: VirtualPerson | None
 
     @property
     def address(self) -> str:
         """Its Bluetooth address."""
+        ...
+
+    @property
+    def motor(self) -> EdgeLog:
+        """Its motor."""
+        ...
+
+    @property
+    def button(self) -> CanBePressed:
+        """Its button, one that does nothing where it has none."""
+        ...
+
+    @property
+    def heart(self) -> FeelsBeats:
+        """Its sensor, one that feels nothing where it has none."""
         ...
 
     async def boot(self) -> None:
