@@ -21,7 +21,7 @@ from tenuto.daemon.sinks import SinkQueue
 from tenuto.errors import InputError, TenutoError
 from tenuto.history import Store
 from tenuto.mqtt.bridge import Bridge
-from tenuto.mqtt.broker import EmbeddedBroker
+from tenuto.mqtt.broker import EmbeddedBroker, make_amqtt
 from tenuto.mqtt.discovery import Subject
 from tenuto.sessions.commands import Answer
 from tests.history.sessions import session_without_heart, whole_session
@@ -69,6 +69,18 @@ async def test_without_its_package_it_says_what_to_do(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "amqtt", None)
     with pytest.raises(InputError, match=r"tenuto\[broker\]"):
         await EmbeddedBroker().__aenter__()
+
+
+async def test_somebody_may_subscribe_while_it_goes_through_the_subscriptions() -> None:
+    """It awaits in the middle of that, when it greets one who comes back to a kept session."""
+    subscriptions = make_amqtt(anonymous=True).subscriptions
+    subscriptions["a"] = []
+    for topic in subscriptions:
+        subscriptions[f"{topic}/meanwhile"] = []
+    for topic, sessions in subscriptions.items():
+        assert not sessions
+        del subscriptions[topic]
+    assert not subscriptions
 
 
 async def test_it_ends_with_its_thread_though_clients_are_still_there(unused_tcp_port: int) -> None:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amqtt.adapters import StreamReaderAdapter, WriterAdapter  # type: ignore[import-untyped]
-from amqtt.broker import Broker as Amqtt  # type: ignore[import-untyped]
 
 from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.broker import LISTENER, make_amqtt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 PACKETS_WAITING_MAX = 4096
 READ_BYTES = 65536
-LISTENER = "default"
 PUBLISH = 3
 
 for noisy in ("amqtt", "transitions"):
@@ -88,9 +87,7 @@ class Broker:
 
     async def start(self) -> None:
         """Start it, with what it kept."""
-        # With names, for amqtt keeps nothing for who has none.
-        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": False}}
-        self._amqtt = Amqtt({"listeners": {LISTENER: {"type": "external"}}, "plugins": plugins})
+        self._amqtt = make_amqtt(anonymous=False)
         await self._amqtt.start()
         for topic, payload, qos in self._kept:
             await self._amqtt.retain_message(None, topic, payload, qos)

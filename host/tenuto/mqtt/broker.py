@@ -12,14 +12,14 @@ import contextlib
 import logging
 from concurrent.futures import Future
 from threading import Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tenuto.errors import InputError, TenutoError
 
 from .address import BrokerAddress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ HOST = "127.0.0.1"
 PORT = 1883
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 3.0
+LISTENER = "default"
 
 
 class EmbeddedBroker:
@@ -110,7 +111,8 @@ class EmbeddedBroker:
                 StreamReaderAdapter,
                 StreamWriterAdapter,
             )
-            from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415
+
+            broker = make_amqtt(anonymous=True)
         except ImportError:
             raise InputError(
                 "the embedded broker needs the package amqtt: install tenuto[broker], "
@@ -118,13 +120,12 @@ class EmbeddedBroker:
             ) from None
         for noisy in ("amqtt", "transitions"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
-        broker = Broker({"listeners": {_LISTENER: {"type": "external"}}, "plugins": _PLUGINS})
         served: set[asyncio.Task[None]] = set()
 
         def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             # Not a coroutine: one that is cancelled before it begins would leave its socket open.
             work = broker.external_connected(
-                StreamReaderAdapter(reader), StreamWriterAdapter(writer), _LISTENER
+                StreamReaderAdapter(reader), StreamWriterAdapter(writer), LISTENER
             )
             task = asyncio.create_task(work, name="tenuto-broker client")
             served.add(task)
@@ -172,5 +173,36 @@ async def _settle() -> None:
         await asyncio.sleep(0)
 
 
-_LISTENER = "default"
-_PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+class _Subscriptions(dict[str, Any]):
+    """Who subscribed to what, for going through while others subscribe.
+
+    amqtt 0.12 awaits in the middle of going through its own: somebody who subscribes or leaves in
+    that moment ends the connection of whoever comes back to a session that was kept.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+    def items(self) -> Any:  # noqa: ANN401 - a list where a dict has a view
+        return list(super().items())
+
+
+def make_amqtt(*, anonymous: bool) -> Any:  # noqa: ANN401 - it has no types
+    """Make a broker of amqtt's with the one listener `LISTENER`, which is served from outside.
+
+    Args:
+        anonymous: Whether clients without a name may come; it keeps no session for these.
+
+    Raises:
+        ImportError: amqtt is not installed.
+    """
+    from amqtt.broker import Broker  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+
+    plugin = "amqtt.plugins.authentication.AnonymousAuthPlugin"
+    config = {
+        "listeners": {LISTENER: {"type": "external"}},
+        "plugins": {plugin: {"allow_anonymous": anonymous}},
+    }
+    broker = Broker(config)
+    broker._subscriptions = _Subscriptions()  # noqa: SLF001 - see there
+    return broker
