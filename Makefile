@@ -76,7 +76,6 @@ lock: .venv/.uv ## choose the newest versions anew and write them to requirement
 	@$(LOCK) --upgrade pyproject.toml $(RUN_EXTRAS) --output-file requirements/run.lock
 	@$(LOCK) --upgrade --group test --constraints requirements/run.lock --output-file requirements/test.lock
 	@$(LOCK) --upgrade --group firmware --no-deps --output-file requirements/firmware.lock
-	@$(LOCK) --upgrade --group board --no-deps --output-file requirements/board.lock
 	@$(LOCK) --upgrade --group fuzz --no-deps --output-file requirements/fuzz.lock
 	@$(LOCK) --upgrade --group lock --no-deps --output-file requirements/uv.lock
 
@@ -91,13 +90,13 @@ endif
 	@sh requirements/make-venv.sh .venv
 	@printf '%s\n' '$(CURDIR)' > $@
 
-.venv/.packages: .venv/.made requirements/run.lock requirements/firmware.lock requirements/board.lock
+.venv/.packages: .venv/.made requirements/run.lock
 	$(SAY) 'installing the packages that Tenuto runs on (half a minute the first time)'
-	@$(PIP_LOCKED) -r requirements/run.lock -r requirements/firmware.lock
-	@$(PIP_LOCKED) --upgrade --target .venv/board -r requirements/board.lock
+	@$(PIP_LOCKED) -r requirements/run.lock
 	@touch $@
 
-.venv/.tenuto: .venv/.packages pyproject.toml
+# The build hook unpacks the libraries of the board into .parts/; see requirements/circuitpython.py.
+.venv/.tenuto: .venv/.packages pyproject.toml requirements/firmware.lock
 	$(SAY) 'installing Tenuto itself'
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The files that come with Tenuto: configuration, routines, firmware, locks."""
+"""The files that come with Tenuto: configuration, routines, firmware, libraries of the board."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """Return the folder `config`, `firmware` or `requirements` that came with Tenuto.
+    """Return the folder `config`, `firmware` or `circuitpython` that came with Tenuto.
 
     Raises:
         InputError: The installation is not complete.
     """
-    # In a wheel they are beside the modules, in a checkout at the root of the repository.
-    for folder in (_PACKAGE / "_data" / name, _PACKAGE.parents[1] / name):
+    # In a wheel they are beside the modules, in a checkout at the root of the repository, or where
+    # `make setup` puts what is not written here.
+    root = _PACKAGE.parents[1]
+    for folder in (_PACKAGE / "_data" / name, root / name, root / ".parts" / name):
         if folder.is_dir():
             return folder
     raise InputError(f"the folder {name!r} of Tenuto itself is missing; install Tenuto again")

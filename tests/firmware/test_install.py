@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,9 +18,14 @@ from tenuto import flashing
 from tenuto.errors import InputError
 from tenuto.flashing import Bundle, InstallError, compare, install, make_bundle, read_board
 from tenuto.flashing.bundle import NOT_FOR_BOARDS, imported
-from tenuto.flashing.libraries import LOCKS, load_libraries, wanted
+from tenuto.flashing.libraries import load_libraries
+from tenuto.shipped import shipped
+from tests.conftest import ROOT
 from tests.firmware.rig import FIRMWARE, T_WATCH, table
 from tests.patience import patience_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BOOT_OUT = (
     "Adafruit CircuitPython {version} on 2026-09-20; Adafruit Feather Bluefruit Sense with "
@@ -160,12 +166,21 @@ def test_imports_are_found_in_all_their_forms() -> None:
     }
 
 
-def test_the_libraries_are_those_of_the_locks() -> None:
-    versions = wanted(Path(__file__).resolve().parents[2] / "requirements")
+def test_the_libraries_are_those_of_the_lock() -> None:
+    lock = (ROOT / "requirements/firmware.lock").read_text(encoding="utf-8")
+    there = importlib.metadata.distributions(path=[str(shipped("circuitpython"))])
+    releases = {f"{one.metadata['Name'].lower()}=={one.version}" for one in there}
 
-    assert len(LOCKS) == 2
-    assert "adafruit-circuitpython-asyncio" in versions
-    assert "adafruit-circuitpython-drv2605" in versions
+    assert releases == set(re.findall(r"^\S+==\S+", lock, re.MULTILINE))
+
+
+def test_a_library_that_was_changed_goes_to_no_board(tmp_path: Path) -> None:
+    copy = shutil.copytree(shipped("circuitpython"), tmp_path / "circuitpython")
+    with (copy / "adafruit_drv2605.py").open("a", encoding="utf-8") as file:
+        file.write("\n")
+
+    with pytest.raises(InputError, match=r"adafruit_drv2605\.py is not as its makers"):
+        load_libraries(copy)
 
 
 # --- onto the drive

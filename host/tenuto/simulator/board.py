@@ -31,10 +31,10 @@ import time
 import traceback
 import types
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import TenutoError
+from tenuto.shipped import shipped
 
 from .bleio import make_bleio
 from .clock import BoardClock
@@ -43,6 +43,7 @@ from .hardware import I2cBus, I2cChip
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from bumble.device import Device
 
@@ -165,7 +166,7 @@ class SimulatedBoard:
         self._costs = costs
         self._random = random.Random(f"{seed}/{address}")  # noqa: S311  repeatable, not secret
         self._own_names = _top_level_names(firmware_dir)
-        self._search_path = [str(firmware_dir), *_site_packages()]
+        self._search_path = [str(firmware_dir), str(shipped("circuitpython")), *_site_packages()]
         self._clock: BoardClock | None = None
         self._device: Device | None = None
         self._controller: VirtualController | None = None
@@ -546,11 +547,7 @@ def _top_level_names(firmware_dir: Path) -> frozenset[str]:
     return frozenset(name for name in names if name.isidentifier())
 
 
-def _site_packages() -> list[str]:
+def _site_packages() -> tuple[str, str]:
+    """Return where a firmware of one's own finds libraries that do not come with Tenuto."""
     paths = sysconfig.get_paths()
-    folders = [paths["purelib"], paths["platlib"]]
-    # In an unusual place, such as a folder of a bundle, the libraries' own place leads there.
-    spec = importlib.util.find_spec("adafruit_ble")
-    locations = spec.submodule_search_locations if spec is not None else None
-    folders += [str(Path(location).parent) for location in locations or ()]
-    return list(dict.fromkeys(folders))
+    return paths["purelib"], paths["platlib"]
