@@ -250,8 +250,26 @@ async def test_the_broker_that_is_brought_along(
 ) -> None:
     config = replace(configured(tmp_path), mqtt=Config().mqtt)
     assert (await only(context(config), "broker")).level is Level.OK
-    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
-    assert "tenuto[broker]" in str((await only(context(config), "broker")).advice)
+    monkeypatch.setattr("tenuto.extras.find_spec", lambda _name: None)
+    found = await only(context(config), "broker")
+    assert found.level is Level.PROBLEM
+    assert '`pip install "tenuto[broker]"`' in str(found.advice)
+    nobody_wrote_it = await only(context(replace(config, file=None)), "broker")
+    assert nobody_wrote_it.level is Level.OK
+
+
+async def test_what_the_configuration_needs_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = '[[wearable]]\nid = "toy"\nmodel = "intiface"\nlink = "websocket"\n'
+    config = parse(toy.encode(), str(tmp_path / "tenuto.toml"))
+    assert (await only(context(config), "extras")).level is Level.OK
+    monkeypatch.setattr("tenuto.extras.find_spec", lambda name: None if name == "websockets" else 1)
+    needed, rest = await findings(context(config), "extras")
+    assert needed.level is Level.PROBLEM
+    assert needed.text.startswith("wearable 'toy' needs the extra `intiface`")
+    assert needed.advice == '`pip install "tenuto[intiface]"`'
+    assert (rest.level, rest.advice) == (Level.OK, None)
 
 
 async def test_the_history(tmp_path: Path) -> None:

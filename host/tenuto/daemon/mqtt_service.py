@@ -8,6 +8,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+from tenuto.extras import EXTRAS
 from tenuto.mqtt.discovery import Subject
 from tenuto.wearables import registry
 from tenuto.wearables.device_state import DeviceState
@@ -70,12 +71,17 @@ class MqttService:
         return None if self.bridge is None else self.bridge.newest_age_s
 
     async def find_broker(self, stack: AsyncExitStack) -> None:
-        """Find the broker of the configuration, or start the embedded one, which `stack` ends."""
+        """Find the broker of the configuration, or start the embedded one, which `stack` ends.
+
+        Without a configuration there is an embedded one where its extra is installed.
+        """
         setting, config = self._host.setting, self._host.config
         if config.mqtt.is_off or (math.isinf(setting.speed) and not setting.mqtt):
             return
         await self._host.files.look()  # they are announced
         if config.mqtt.is_embedded:
+            if config.file is None and not EXTRAS["broker"].is_installed:
+                return
             from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
 
             broker = await stack.enter_async_context(EmbeddedBroker())

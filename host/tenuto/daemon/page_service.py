@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import logging
 import math
 import time
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
 from tenuto.event_loops import real_s
+from tenuto.extras import EXTRAS, how_to_get
 from tenuto.retry import describe_failure
 
 from .play import entries_so_far
@@ -64,7 +64,7 @@ class PageService:
         setting, web = self._host.setting, self._host.config.web
         if not setting.page or web.is_off or math.isinf(setting.speed):
             return False
-        return importlib.util.find_spec("aiohttp") is not None
+        return EXTRAS["web"].is_installed
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -128,8 +128,9 @@ class PageService:
         """
         if self._access is None:
             raise InputError(
-                "no page is served: see [web] in the configuration; `pip install tenuto[web]` "
-                "brings what it needs"
+                "no page is served: see [web] in the configuration"
+                if EXTRAS["web"].is_installed
+                else how_to_get("web", "the page")
             )
         return f"{self.address}login?code={self._access.make_code(time.time(), person)}"
 

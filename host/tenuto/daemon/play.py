@@ -282,7 +282,9 @@ async def _reach(supervisor: Supervisor, person: Person) -> bool:
         if person.gone.is_set():
             return False
         problem = supervisor.problem
-        if problem is not None and problem.reason not in shown:
+        # A simulated wearer makes the gesture unasked.
+        expected = {LinkReason.NOT_PAIRED} if supervisor.is_simulated else set()
+        if problem is not None and problem.reason not in shown | expected:
             left_s = round(give_up_s - loop.time())
             person.show(f"{supervisor.name} is not reached yet: {problem}")
             if not shown:

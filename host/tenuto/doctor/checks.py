@@ -7,7 +7,6 @@ Each gets the context and gives what it found; none changes anything.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import shutil
 import stat
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.errors import UNTRUSTED, LinkError, LinkReason, TenutoError
+from tenuto.extras import EXTRAS, install_command
 from tenuto.history import Store
 from tenuto.history.repair import check as look_through
+from tenuto.links.radios.registry import radio_named
 from tenuto.links.registry import LINKS
 from tenuto.links.serial import AUTO
 from tenuto.mqtt.broker_check import probe
@@ -122,6 +123,28 @@ async def routines(context: Context) -> _Found:
                 "`tenuto routines` lists those there are",
             )
     return found or _ok(f"{len(library.names())} routines, all can be played")
+
+
+async def extras(context: Context) -> _Found:
+    """What the configuration uses is installed."""
+    config = context.config
+    wearables = () if config is None else config.wearables
+    users = [(LINKS[one.link].extra, f"wearable {one.id!r}") for one in wearables]
+    usual = "default" if config is None else config.bluetooth.adapter
+    names = [name or usual for name in context.adapters] if context.uses_bluetooth else []
+    users += [(radio_named(name).extra, f"the adapter {name!r}") for name in names]
+    found: _Found = []
+    for name, user in users:
+        if name is not None and not EXTRAS[name].is_installed:
+            found += _problem(
+                f"{user} needs the extra `{name}`, which is not installed",
+                f"`{install_command(name)}`",
+            )
+    missing = [name for name, extra in EXTRAS.items() if not extra.is_installed]
+    if not missing:
+        return found + _ok("all are installed")
+    brought = ", ".join(f"{name} ({EXTRAS[name].brings})" for name in missing)
+    return found + _ok(f"not installed: {brought}; get them by `{install_command(*missing)}`")
 
 
 async def daemon(context: Context) -> _Found:
@@ -256,12 +279,7 @@ async def broker(context: Context) -> _Found:
     if config is None:
         return []
     if config.mqtt.is_embedded:
-        if importlib.util.find_spec("amqtt") is None:
-            return _problem(
-                "the broker that Tenuto can bring along is not installed",
-                "`pip install 'tenuto[broker]'`, or write url = \"off\" under [mqtt]",
-            )
-        return _ok("Tenuto brings its own, for this computer alone")
+        return _embedded_broker(is_asked_for=config.file is not None)
     address = config.broker(context.environ)
     if address is None:
         return _ok("MQTT is off")
@@ -270,6 +288,17 @@ async def broker(context: Context) -> _Found:
         advice = "is it on, and are the settings under [mqtt] right?"
         return _problem(f"{address}: {trouble}", advice)
     return _ok(f"{address} answers")
+
+
+def _embedded_broker(*, is_asked_for: bool) -> _Found:
+    if EXTRAS["broker"].is_installed:
+        return _ok("Tenuto brings its own, for this computer alone")
+    if not is_asked_for:
+        return _ok("MQTT is off, since the extra `broker` is not installed")
+    return _problem(
+        "the broker that Tenuto can bring along is not installed",
+        f'`{install_command("broker")}`, or write url = "off" under [mqtt]',
+    )
 
 
 async def history(context: Context) -> _Found:
@@ -540,6 +569,7 @@ def _is_open_to_others(path: Path) -> bool:
 CHECKS: tuple[tuple[str, Callable[[Context], Awaitable[_Found]]], ...] = (
     ("configuration", configuration),
     ("routines", routines),
+    ("extras", extras),
     ("daemon", daemon),
     ("system bus", system_bus),
     ("adapter", adapter),

@@ -14,6 +14,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
+from tenuto import extras
 from tenuto.errors import InputError
 
 from .timeline import Span
@@ -50,12 +51,8 @@ def fit_file(told: Account, zone: tzinfo | None = None) -> bytes:
             f"session {told.row.id} began on {began} by the clock of then, and FIT knows no day "
             f"before {first}: take it along as jsonl or csv"
         )
-    try:
+    with extras.needed("fit", "FIT"):
         from . import fit_messages  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InputError(
-            "FIT needs the extra `fit`: install tenuto[fit], or fit-tool beside Tenuto"
-        ) from None
     return fit_messages.build(told, laps(told), zone)
 
 

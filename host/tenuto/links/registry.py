@@ -79,6 +79,7 @@ class LinkRow:
         carries_packets: Whether packets of Tenuto's protocol go by it; if not, it has no
             `open_link`, and only models that speak the protocol of another program use it.
         is_configurable: Whether a configuration may name it; else only a program opens it.
+        extra: The extra that it needs; see `tenuto.extras`.
     """
 
     id: str
@@ -90,6 +91,7 @@ class LinkRow:
     is_simulated: bool = False
     carries_packets: bool = True
     is_configurable: bool = True
+    extra: str | None = None
 
     async def open(self, place: Place, context: LinkContext) -> Link:
         """Return the link to a wearable; it connects later.
@@ -141,6 +143,7 @@ LINKS: dict[str, LinkRow] = {
             id="websocket",
             module="tenuto.links.websocket",
             carries_packets=False,
+            extra="intiface",
         ),
         LinkRow(
             id="simulated",

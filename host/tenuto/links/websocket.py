@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from tenuto.errors import InputError, LinkError, LinkReason, one_line
+from tenuto import extras
+from tenuto.errors import LinkError, LinkReason, one_line
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -81,14 +82,10 @@ async def open_socket(url: str) -> TextChannel:
         LinkError: It is not there, or does not speak WebSocket.
         InputError: The library is not installed.
     """
-    try:
-        # Here and not at the top: it is an extra, and few have a use for it.
+    with extras.needed("intiface", "a device by WebSocket"):
+        # Here and not at the top: few have a use for it.
         from websockets.asyncio.client import connect  # noqa: PLC0415
         from websockets.exceptions import WebSocketException  # noqa: PLC0415
-    except ImportError:
-        raise InputError(
-            "a device by WebSocket needs the extra `intiface`: pip install 'tenuto[intiface]'"
-        ) from None
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_S):
             connection = await connect(

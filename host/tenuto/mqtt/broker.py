@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
-from tenuto.errors import InputError, TenutoError
+from tenuto import extras
+from tenuto.errors import TenutoError
 
 from .address import BrokerAddress
 
@@ -55,7 +56,7 @@ class EmbeddedBroker:
         """Start it and wait until it listens.
 
         Raises:
-            InputError: amqtt is not installed.
+            InputError: The extra `broker` is not installed.
             TenutoError: it does not start.
         """
         # By way of an executor, so that a virtual clock stands still meanwhile.
@@ -105,19 +106,14 @@ class EmbeddedBroker:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        try:
-            # An optional part, and without types.
+        with extras.needed("broker", "a broker of Tenuto's own"):
+            # Without types.
             from amqtt.adapters import (  # type: ignore[import-untyped]  # noqa: PLC0415
                 StreamReaderAdapter,
                 StreamWriterAdapter,
             )
 
             broker = make_amqtt(anonymous=True)
-        except ImportError:
-            raise InputError(
-                "the embedded broker needs the package amqtt: install tenuto[broker], "
-                "or give [mqtt] url the address of your broker"
-            ) from None
         for noisy in ("amqtt", "transitions"):
             logging.getLogger(noisy).setLevel(logging.ERROR)
         served: set[asyncio.Task[None]] = set()

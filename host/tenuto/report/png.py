@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tenuto.errors import InputError
+from tenuto import extras
 
 ZOOM = 2
 """For screens with small dots."""
@@ -15,10 +15,6 @@ def png(svg: str) -> bytes:
     Raises:
         InputError: the extra `report` is not installed.
     """
-    try:
+    with extras.needed("report", "PNG"):
         import resvg_py  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise InputError(
-            "PNG needs the extra `report`: install tenuto[report], or resvg-py beside Tenuto"
-        ) from None
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, zoom=ZOOM))

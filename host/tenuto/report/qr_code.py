@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenuto import extras
 from tenuto.errors import InputError
 
-_MISSING = "a QR code needs the extra `share`: pip install 'tenuto[share]'"
 _TOO_LONG = "the text is too long for a QR code; send it as it is"
 _SVG_BORDER = 4
 """The quiet zone of ISO/IEC 18004, in modules."""
@@ -19,10 +19,8 @@ def make_code(text: str) -> Any:  # noqa: ANN401 - segno has no types
     Raises:
         InputError: The library is missing, or the text is too long.
     """
-    try:
+    with extras.needed("share", "a QR code"):
         import segno  # noqa: PLC0415 - few need it
-    except ImportError:
-        raise InputError(_MISSING) from None
     try:
         return segno.make(text, error="l", micro=False)
     except segno.DataOverflowError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import TenutoError
+from tenuto import extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,12 +30,8 @@ _PRELUDE = resources("tenuto.simulator").joinpath("espruino.js").read_text(encod
 
 
 def _quickjs() -> Any:  # noqa: ANN401 - the module, which has no types
-    try:
-        import quickjs  # noqa: PLC0415 - part of an extra
-    except ImportError as error:
-        raise TenutoError(
-            "a simulated Bangle.js needs QuickJS: pip install 'tenuto[simulator]'"
-        ) from error
+    with extras.needed("simulator", "a simulated Bangle.js"):
+        import quickjs  # noqa: PLC0415 - an extra
     return quickjs
 
 

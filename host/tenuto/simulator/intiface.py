@@ -11,7 +11,8 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tenuto.errors import InputError, LinkError, LinkReason
+from tenuto import extras
+from tenuto.errors import LinkError, LinkReason
 
 from .peripheral import BeatSensor, DeviceMotor, PressButton
 
@@ -326,16 +327,12 @@ async def serve(server: SimulatedIntiface, host: str, port: int) -> tuple[Closab
         InputError: The library is not installed.
         OSError: It cannot listen there.
     """
-    try:
+    with extras.needed("intiface", "a simulated server"):
         from websockets.asyncio.server import (  # noqa: PLC0415 - an extra
             ServerConnection,
             serve as listen,
         )
         from websockets.exceptions import ConnectionClosed  # noqa: PLC0415
-    except ImportError:
-        raise InputError(
-            "a simulated server needs the extra `intiface`: pip install 'tenuto[intiface]'"
-        ) from None
 
     async def meet(connection: ServerConnection) -> None:
         client = await server.connect()

@@ -77,6 +77,7 @@ class Supervisor:
 
     Attributes:
         state: what it does at the moment.
+        is_simulated: whether it is a simulated one.
         connected: set while it is in reach and its log is followed.
         problem: why it was not reached last time, None when all is well.
         battery_pct: when last asked, or None.
@@ -99,6 +100,7 @@ class Supervisor:
     ) -> None:
         self.name = name
         self.person = person
+        self.is_simulated = is_simulated
         self.state = SupervisorState.IDLE
         self.connected = asyncio.Event()
         self.problem: LinkError | None = None

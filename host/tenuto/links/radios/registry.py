@@ -31,6 +31,7 @@ class RadioRow:
         allowed: What `pattern` means, for people.
         module: The module that has `open_adapter`.
         is_system: Whether the operating system owns it, and with it the bonds.
+        extra: The extra that it needs; see `tenuto.extras`.
     """
 
     id: str
@@ -38,6 +39,7 @@ class RadioRow:
     allowed: str
     module: str
     is_system: bool = False
+    extra: str | None = None
 
 
 RADIOS: dict[str, RadioRow] = {

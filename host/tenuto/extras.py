@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""The optional parts of Tenuto: what each brings, and how to get it where it is missing."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One extra of `pyproject.toml`.
+
+    Attributes:
+        brings: What works with it, as a part of a sentence.
+        modules: What it is recognised by: those that Tenuto itself imports.
+    """
+
+    brings: str
+    modules: tuple[str, ...]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether all its modules are there; none is imported."""
+        return all(find_spec(module) is not None for module in self.modules)
+
+
+EXTRAS = {
+    "broker": Extra("a broker of Tenuto's own", ("amqtt",)),
+    "fit": Extra("sessions as FIT files", ("fit_tool",)),
+    "fleet": Extra("a history in PostgreSQL", ("psycopg",)),
+    "intiface": Extra("devices by a Buttplug server", ("websockets",)),
+    "report": Extra("reports as PNG", ("resvg_py",)),
+    "share": Extra("QR codes", ("segno",)),
+    "simulator": Extra("a simulated Bangle.js", ("quickjs",)),
+    "web": Extra("the page in the browser", ("aiohttp", "segno", "tomlkit")),
+}
+
+
+@contextmanager
+def needed(name: str, what: str) -> Iterator[None]:
+    """Import what an extra brings inside of this; where it is missing, say how to get it.
+
+    Args:
+        name: Of the extra.
+        what: Needs it, as the beginning of a sentence.
+
+    Raises:
+        InputError: Something of it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "tenuto":
+            raise
+        raise InputError(how_to_get(name, what)) from None
+
+
+def how_to_get(name: str, what: str) -> str:
+    """Return a sentence: what needs an extra, and the command that installs it."""
+    return f"{what} needs the extra `{name}`: {install_command(name)}"
+
+
+def install_command(*names: str, prefix: Path | None = None) -> str:
+    """Return the command that adds extras to this installation and keeps those that it has.
+
+    Args:
+        names: Of the extras.
+        prefix: The environment, that of this process where none is given.
+    """
+    folder = Path(sys.prefix) if prefix is None else prefix
+    with_present = sorted({*names, *(one for one, extra in EXTRAS.items() if extra.is_installed)})
+    # Both make the environment anew from what they are told.
+    if (folder / "pipx_metadata.json").is_file():
+        return f'pipx install --force "tenuto[{",".join(with_present)}]"'
+    if (folder / "uv-receipt.toml").is_file():
+        return f'uv tool install "tenuto[{",".join(with_present)}]"'
+    return f'pip install "tenuto[{",".join(sorted(names))}]"'
