@@ -47,7 +47,8 @@ async def test_each_event_has_its_time_and_how_sure_that_is(tmp_path: Path) -> N
         assert entry.record is not None
         assert entry.uncertainty_ms is not None
         off_ms = abs(entry.utc_ms - (began_ms + entry.record.at_ms))
-        assert off_ms <= entry.uncertainty_ms <= 60, "an exchange takes 60 ms here"
+        # An exchange takes 60 ms here; the rest is granted for whole ms and the clock's wander.
+        assert off_ms <= entry.uncertainty_ms <= 66
     times = [entry.utc_ms for entry in seen.entries]
     assert times == sorted(times)
 

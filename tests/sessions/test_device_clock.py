@@ -107,6 +107,33 @@ def test_the_truth_is_within_the_uncertainty_and_the_skew_within_5_ppm(loss: flo
     assert sum(uncertainty_ms) / 100 < 20
 
 
+def test_a_time_stamp_is_dated_far_better_than_an_interval_allows() -> None:
+    late_ms = []
+    for seed in range(40):
+        air, _ = radio(seed, 0.1)
+        air.session()
+        stamp, true_ms = air.record(SESSION_MS + 3000)
+        late_ms.append(air.clock.host(stamp).ms - true_ms)
+    middle_ms = sorted(late_ms)[20]
+    assert sum(abs(late - middle_ms) <= 5 for late in late_ms) >= 38, late_ms
+
+
+def test_a_longer_interval_is_not_taken_for_a_slow_clock() -> None:
+    """A wearable at rest asks for a longer interval, and each answer takes one."""
+    sure = 0
+    for seed in range(40):
+        air, ppm = radio(seed)
+        air.interval_ms = 15
+        air.probe(1000, 8)
+        air.interval_ms = 100
+        for minute in range(1, 30):
+            # The event after an answer is an interval away, and so is the next question's.
+            air.probe(60_000 * minute + air.rng.uniform(0, 100), 1)
+        skew = air.clock.skew
+        sure += abs(skew.ppm - ppm) <= 2 * skew.sigma_ppm <= 30
+    assert sure >= 36
+
+
 def test_the_skew_is_kept_for_the_next_boot() -> None:
     better = 0
     for seed in range(20):

@@ -14,10 +14,15 @@ clipped by one more line with each message.  The truth is inside, so what the co
 `theta` at some moment are bounds that hold, and half of their distance is the uncertainty.  A slow
 message touches nothing: that is the minimum-delay filter.
 
-The best guess for the skew `s` comes from the edge of the polygon along the quickest messages
-(the line below all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999),
-weighted with what was known before.  It needs many messages, and the log records that come anyway
-are messages.
+The best guess for the line comes from the edges of the polygon along the quickest messages (the
+line beyond all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999).  Two kinds
+of messages leave at a moment that has nothing to do with the radio, so that the quickest of them
+take next to no time: questions, and log records, which come anyway.  Each kind gives an edge, one
+from below and one from above.  An answer does not: it is written in a connection event and leaves
+with the next one, a whole interval later, and the interval changes while a wearable rests.  So
+answers bound the line, and the guess does not follow them.  What both edges say of the skew is
+weighted with what was known before; of the moment their middle is taken, where the constant delays
+of the host's own Bluetooth cancel out.
 
 No crystal keeps to a line for ever: after `WINDOW_MS` the polygon makes room for a new one that
 starts with what the old one has learned.  An answer that contradicts the polygon by much means that
@@ -27,7 +32,7 @@ one of the clocks has jumped (the host was suspended); then only the skew is kep
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 _MODULUS = 1 << 32
@@ -39,6 +44,8 @@ SKEW_UNKNOWN_PPM = 100.0
 """How far off a clock of which nothing is known is likely to be."""
 SKEW_WANDER_PPM = 5.0
 """How much a crystal changes from one meeting to the next, mostly with its temperature."""
+SKEW_WANDER_WINDOW_PPM = 0.3
+"""And from one window to the next, while it is worn."""
 SLACK_MS = 0.5
 """Granted to each bound, for the wander of a clock within a window."""
 LATE_MS = 200.0
@@ -46,6 +53,12 @@ LATE_MS = 200.0
 WINDOW_MS = 1_800_000.0
 RESEED_MS = 2.0
 """By how much more the bounds are widened when a window ends."""
+SIDES = (1, -1)
+"""Bounds from above and from below."""
+EDGE_COUNT_MIN = 3
+"""So few messages say nothing of how quick the quickest can be."""
+EDGE_CHANCE = 16.0
+"""How far a skew may be off by chance, in mean delays over their number and their span."""
 STEP_MS = 250.0
 """A change of the wall clock against the monotonic one that counts as a step."""
 
@@ -81,16 +94,47 @@ class Moment:
 
 @dataclass(slots=True)
 class _Side:
-    """What is kept of all bounds of one side: their number and mean."""
+    """What is kept of all bounds of one side: their number and mean, the first and the last."""
 
     count: int = 0
     at_ms: float = 0.0
     bound_ms: float = 0.0
+    first_ms: float = math.inf
+    last_ms: float = -math.inf
 
     def add(self, at_ms: float, bound_ms: float) -> None:
         self.count += 1
+        self.first_ms, self.last_ms = min(self.first_ms, at_ms), max(self.last_ms, at_ms)
         self.at_ms += (at_ms - self.at_ms) / self.count
         self.bound_ms += (bound_ms - self.bound_ms) / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """Theta at a time since the window's origin, both in ms, and its standard deviation."""
+
+    at_ms: float
+    ms: float
+    sigma_ms: float
+
+    def moved_to(self, at_ms: float, skew: Skew) -> _Guess:
+        """Return the guess for another time."""
+        away_ms = at_ms - self.at_ms
+        sigma_ms = math.hypot(self.sigma_ms, away_ms * skew.sigma_ppm * 1e-6)
+        return _Guess(at_ms, self.ms + _slope(skew.ppm) * away_ms, sigma_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """What the quickest messages of one side say of the line.
+
+    Attributes:
+        theta: In the middle of their time, where it is known best.
+        skew: None where they came at one time.
+    """
+
+    theta: _Guess
+    skew: Skew | None
 
 
 @dataclass(slots=True)
@@ -99,13 +143,13 @@ class _Window:
 
     Attributes:
         corners: Corners of the polygon, as (c, s).
-        sides: What bounds theta from above and from below.
+        seed: What the window before it has left, None for the first one.
+        sides: The records, which bound theta from above, and the questions, from below.
     """
 
     origin_ms: float
     corners: list[tuple[float, float]]
-    first_ms: float = math.inf
-    last_ms: float = -math.inf
+    seed: _Guess | None = None
     sides: tuple[_Side, _Side] = field(default_factory=lambda: (_Side(), _Side()))
 
     def bounds(self, at_ms: float) -> tuple[float, float]:
@@ -131,17 +175,25 @@ class _Window:
         self.corners = kept
         return True
 
-    def closest(self, side: _Side, sign: int) -> list[tuple[float, float]]:
-        """Return the corners of those lines that come close to the mean of a side's bounds.
+    def edge(self, side: _Side, sign: int) -> _Edge:
+        """Return what those lines have in common that come close to the mean of a side's bounds.
 
         How close: the milliseconds blur the edge, and so does chance, by the quickest of all
         messages being a little slow.
         """
         best = max(sign * (c + s * side.at_ms) for c, s in self.corners)
         delay_ms = max(0.0, sign * side.bound_ms - best)
+        near_ms = max(0.5, 5 * delay_ms / side.count)
         part = _Window(self.origin_ms, self.corners)
-        part.clip(side.at_ms, sign * (best - max(0.5, 5 * delay_ms / side.count)), -sign)
-        return part.corners
+        part.clip(side.at_ms, sign * (best - near_ms), -sign)
+        c, s = _centroid(part.corners)
+        skew = None
+        if side.last_ms > side.first_ms:
+            slopes = [slope for _, slope in part.corners]
+            span_ms = side.last_ms - side.first_ms
+            chance_ppm = 1e6 * EDGE_CHANCE * delay_ms / (side.count * span_ms)
+            skew = Skew(_ppm(s), max(0.1, chance_ppm, 1e6 * (max(slopes) - min(slopes)) / 3))
+        return _Edge(_Guess(side.at_ms, c + s * side.at_ms, near_ms / 3), skew)
 
 
 class DeviceClock:
@@ -156,6 +208,7 @@ class DeviceClock:
         self.steps = 0
         self._prior = skew or Skew()
         self._window: _Window | None = None
+        self._edges_known: list[_Edge] | None = None
         self._last_ms = 0
 
     @property
@@ -186,7 +239,10 @@ class DeviceClock:
         self, at_ms: float, lower: float, upper: float, extra_ms: float = SLACK_MS
     ) -> _Window:
         """Begin with a box: theta here between two bounds, and the skew that was known."""
-        skew = self.skew if self._window is not None else self._prior
+        skew = self._prior
+        if self._window is not None:
+            told = self.skew
+            skew = Skew(told.ppm, math.hypot(told.sigma_ppm, SKEW_WANDER_WINDOW_PPM))
         self._prior = skew
         reach = max(5 * skew.sigma_ppm, 4 * SKEW_WANDER_PPM)
         least = _slope(min(skew.ppm + reach, SKEW_PPM_MAX))
@@ -198,9 +254,13 @@ class DeviceClock:
         window = self._window
         if window is None:
             return
+        self._edges_known = None
         if at_ms - window.origin_ms > WINDOW_MS:
             low, high = window.bounds(at_ms - window.origin_ms)
+            guess = self._guess(at_ms - window.origin_ms)
             window = self._window = self._start(at_ms, low, high, RESEED_MS)
+            window.seed = _Guess(0.0, guess.ms, guess.sigma_ms)
+            self._edges_known = None
         relative_ms = at_ms - window.origin_ms
         if not window.clip(relative_ms, theta + sign * SLACK_MS, sign):
             if probe is None:
@@ -212,13 +272,14 @@ class DeviceClock:
             # By little it does not jump: then the skew was believed too much.
             self._prior, self._window = self.skew if is_jump else Skew(), None
             self._window = self._start(at_ms, lower, upper)
+            self._edges_known = None
             return
         low, high = window.bounds(relative_ms)
-        if sign * theta - max(sign * low, sign * high) > LATE_MS:
+        is_answer = sign > 0 and probe is not None
+        if is_answer or sign * theta - max(sign * low, sign * high) > LATE_MS:
             return
-        window.first_ms = min(window.first_ms, relative_ms)
-        window.last_ms = max(window.last_ms, relative_ms)
         window.sides[0 if sign > 0 else 1].add(relative_ms, theta)
+        self._edges_known = None
 
     def _unwrap(self, device_ms: int) -> int:
         """Return a time stamp without its wrap, by the one before it."""
@@ -229,20 +290,62 @@ class DeviceClock:
     @property
     def skew(self) -> Skew:
         """How much faster than the host's clock the wearable's runs, as well as is known."""
-        prior, window = self._prior, self._window
+        return self._skew(self._edges())
+
+    def _edges(self) -> list[_Edge]:
+        """Return what each side of the window says of the line, where it says anything."""
+        window = self._window
         if window is None:
-            return prior
-        # Log records are many and need no answer; without them both sides are about as good.
-        above, below = window.sides
-        side, sign = (above, 1) if above.count >= below.count else (below, -1)
-        if side.count < 3 or window.last_ms <= window.first_ms:
-            return prior
-        closest = window.closest(side, sign)
-        slopes = [s for _, s in closest]
-        sigma_ppm = max(0.1, 1e6 * (max(slopes) - min(slopes)) / 3)
-        weight, before = sigma_ppm**-2, prior.sigma_ppm**-2
-        ppm = (weight * _ppm(_middle(closest)) + before * prior.ppm) / (weight + before)
-        return Skew(ppm, (weight + before) ** -0.5)
+            return []
+        if self._edges_known is None:
+            self._edges_known = [
+                window.edge(side, sign)
+                for side, sign in zip(window.sides, SIDES, strict=True)
+                if side.count >= EDGE_COUNT_MIN
+            ]
+        return self._edges_known
+
+    def _skew(self, edges: list[_Edge]) -> Skew:
+        weight = self._prior.sigma_ppm**-2
+        ppm = weight * self._prior.ppm
+        for edge in edges:
+            if edge.skew is not None:
+                ppm += edge.skew.sigma_ppm**-2 * edge.skew.ppm
+                weight += edge.skew.sigma_ppm**-2
+        return Skew(ppm / weight, weight**-0.5)
+
+    def _guess(self, relative_ms: float) -> _Guess:
+        """Return the best guess for theta, by ms since the window's origin."""
+        window = self._known()
+        low, high = window.bounds(relative_ms)
+        edges = self._edges()
+        skew = self._skew(edges)
+        told = [edge.theta for edge in edges]
+        if window.seed is not None:
+            told.append(window.seed)
+        if not told:
+            return _Guess(relative_ms, (low + high) / 2, (high - low) / 4)
+        # They meet at the time of the newest: what the skew adds from there is common to all.
+        at_ms = max(one.at_ms for one in told)
+        there = [one.moved_to(at_ms, skew) for one in told]
+        # What two edges differ by beyond chance is a delay that every message has, and which of
+        # the two has more of it is not known.
+        apart_ms = 0.0
+        if len(edges) == len(SIDES):
+            chance_ms = 2 * (there[0].sigma_ms + there[1].sigma_ms)
+            apart_ms = max(0.0, abs(there[0].ms - there[1].ms) - chance_ms) / 2
+        weights = [1 / (one.sigma_ms**2 + apart_ms**2) for one in there]
+        total = sum(weights)
+        theta_ms = sum(w * one.ms for w, one in zip(weights, there, strict=True)) / total
+        found = _Guess(at_ms, theta_ms, total**-0.5).moved_to(relative_ms, skew)
+        return replace(found, ms=min(max(found.ms, low), high))
+
+    def _theta(self, at_ms: float) -> tuple[float, float]:
+        """Return the best guess for theta at a time of the wearable, and how far off it may be."""
+        window = self._known()
+        low, high = window.bounds(at_ms - window.origin_ms)
+        guess = self._guess(at_ms - window.origin_ms).ms
+        return guess, max(high - guess, guess - low)
 
     def remember(self) -> Skew:
         """Return the skew as it should be known at the next boot, or the next day."""
@@ -257,9 +360,9 @@ class DeviceClock:
             ValueError: there was no probe yet.
         """
         at_ms = self._unwrap(device_ms)
-        low, high = self._known().bounds(at_ms - self._known().origin_ms)
+        theta_ms, uncertainty_ms = self._theta(at_ms)
         # The stamp is the wearable's time without its fraction.
-        return Moment(at_ms + 0.5 + (low + high) / 2, (high - low) / 2 + 0.5)
+        return Moment(at_ms + 0.5 + theta_ms, uncertainty_ms + 0.5)
 
     def device_ms(self, host_ms: float) -> int:
         """Return the wearable's time, modulo 2**32, at a moment of the host.
@@ -267,9 +370,8 @@ class DeviceClock:
         Raises:
             ValueError: there was no probe yet.
         """
-        window = self._known()
-        at_ms = host_ms - sum(window.bounds(self._last_ms - window.origin_ms)) / 2
-        at_ms = host_ms - sum(window.bounds(at_ms - window.origin_ms)) / 2
+        at_ms = host_ms - self._theta(self._last_ms)[0]
+        at_ms = host_ms - self._theta(at_ms)[0]
         return math.floor(at_ms) % _MODULUS
 
     def _known(self) -> _Window:
@@ -283,15 +385,16 @@ def _slope(ppm: float) -> float:
     return 1 / (1 + ppm * 1e-6) - 1
 
 
-def _middle(corners: list[tuple[float, float]]) -> float:
-    """Return the slope of the centroid of a polygon."""
+def _centroid(corners: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return the centroid of a polygon."""
     c0, s0 = corners[0]
-    area = total = 0.0
+    area = c_sum = s_sum = 0.0
     for (c1, s1), (c2, s2) in pairwise(corners[1:]):
         part = (c1 - c0) * (s2 - s0) - (c2 - c0) * (s1 - s0)
         area += part
-        total += part * (s0 + s1 + s2) / 3
-    return total / area if area else s0
+        c_sum += part * (c1 - c0 + c2 - c0) / 3
+        s_sum += part * (s1 - s0 + s2 - s0) / 3
+    return (c0 + c_sum / area, s0 + s_sum / area) if area else (c0, s0)
 
 
 def _ppm(slope: float) -> float:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 PROBES_LOST_MAX = 2
-PROBE_JITTER_S = 0.06
-"""More than the slowest usual connection interval: questions must not keep step with it."""
+PROBE_JITTER_S = 0.12
+"""More than the slowest connection interval that a band asks for: a question that kept step with it
+would always wait for as long, and no question would ever be quick."""
 
 
 class ClockSync:
