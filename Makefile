@@ -4,6 +4,8 @@
 SPEED ?= 20
 ARGS ?=
 SEEDS ?= 100
+# Two for each core: many tests wait for programs, radios and browsers in real time.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
 BIN := .venv/bin
 SAY := @printf 'tenuto: %s\n'
@@ -30,7 +32,7 @@ run: setup ## play the lower-back routine on the simulated wearable: make run SP
 	@trap : INT; $(BIN)/tenuto run lower-back --speed $(SPEED) $(ARGS) || [ $$? -eq 3 ]
 
 test: setup-test lint ## check everything
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 mutants: setup-test ## put faults into the code, one by one, and see that the tests notice each
 	@$(BIN)/python tests/mutants/run.py $(ARGS)
