@@ -92,8 +92,9 @@ def cue_name(cue: int) -> str:
 
 def cue_number(name: str) -> int | None:
     """The number of a cue by its name, None for one that is not known."""
-    own = {cue_name(cue): cue for cue in OWN_CUES}
-    return CUES.index(name) if name in CUES else own.get(name)
+    if name in CUES:
+        return CUES.index(name)
+    return {cue_name(cue): cue for cue in OWN_CUES}.get(name)
 
 
 class PlanNames:

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -13,14 +13,20 @@ import pytest
 from aiohttp import web
 from playwright.async_api import expect
 
-from tests.report.played import DAY_MS, EVENING_MS, accounts, played
+from tenuto.web.history import ROWS_A_PAGE
+from tests.history.sessions import whole_session
+from tests.report.played import EVENING_MS, accounts, played
+from tests.web.copies import keep_copies
 from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from playwright.async_api import Browser
+
+    from tenuto.history import Store
 
 pytestmark = IN_A_BROWSER
 
@@ -30,67 +36,68 @@ PREFIX = "/ingress/xyz/"
 A4_PX = 794
 """The width of the paper at 96 dpi."""
 
-# Each copy is of another boot, and so many ms earlier. Records only where a report of the last
-# months reads them: they would be a million.
-COPY = """
-BEGIN;
-CREATE TEMP TABLE copies AS
-    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {sessions})
-    SELECT i, i * {apart_ms} AS ms FROM n;
-INSERT INTO sessions (device, boot_id, seq, wearable, person_id, plan_id, routine, started_utc_ms,
-        ended_utc_ms, reason, source)
-    SELECT device, 1000000 + i, seq, wearable, person_id, plan_id, routine, started_utc_ms - ms,
-        ended_utc_ms - ms, reason, source FROM copies, sessions WHERE id = 1;
-INSERT INTO records
-    SELECT old.device, 1000000 + i, old.seq, i + 1, at_ms, kind, step, a, b, c, utc_ms - ms,
-        uncertainty_ms FROM copies, records old WHERE old.session_id = 1 AND i <= 400;
-UPDATE records SET session_id = (SELECT id FROM sessions
-    WHERE sessions.device = records.device AND sessions.boot_id = records.boot_id);
-COMMIT;
-"""
-
-
-def seed(path: Path, sessions: int = SESSIONS) -> None:
-    """Keep one session of Anna's, and copies of it."""
-    accounts(path, [replace(entry, person="anna") for entry in played(1, EVENING_MS)])
-    if sessions == 1:
-        return
-    with closing(sqlite3.connect(path)) as database:
-        apart_ms = DAY_MS // SESSIONS_A_DAY
-        database.executescript(COPY.format(sessions=sessions, apart_ms=apart_ms))
-
 
 @pytest.fixture
 def long_history(tmp_path: Path) -> Path:
-    """A history of ten thousand sessions."""
-    seed(tmp_path / "history.db")
+    """A history of ten thousand sessions of Anna's."""
+    session = whole_session(person="anna")
+    keep_copies(tmp_path / "history.db", session, SESSIONS, SESSIONS_A_DAY)
     return tmp_path
 
 
 @pytest.fixture
 def short_history(tmp_path: Path) -> Path:
-    """A history of one session."""
-    seed(tmp_path / "history.db", 1)
+    """A history of one session of Anna's."""
+    session = [replace(entry, person="anna") for entry in played(1, EVENING_MS)]
+    accounts(tmp_path / "history.db", session)
     return tmp_path
+
+
+@asynccontextmanager
+async def work_of(store: Store) -> AsyncIterator[list[int]]:
+    """Yield a list that in the end has the steps of SQLite's machine, in thousands."""
+    thousands = [0]
+
+    def count(database: sqlite3.Connection) -> None:
+        def note() -> int:
+            thousands[0] += 1
+            return 0
+
+        database.set_progress_handler(note, 1_000)
+
+    await store.work(count)
+    try:
+        yield thousands
+    finally:
+        await store.work(lambda database: database.set_progress_handler(None, 0))
 
 
 async def test_ten_thousand_sessions_are_listed_filtered_and_summed_up(
     long_history: Path, opened: Browser
 ) -> None:
     async with served(long_history, connected=False) as one:
-        assert len(await one.host.store.sessions()) == SESSIONS
+        newest = (await one.host.store.sessions())[0]
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
-        await page.get_by_role("link", name="History").click()
+        async with work_of(one.host.store) as list_thousands:
+            await page.get_by_role("link", name="History").click()
         rows = page.locator("tbody tr")
         first = await rows.first.inner_text()
-        assert 0 < await rows.count() < 200, "one page of them"
+        assert await rows.count() == ROWS_A_PAGE
         await page.get_by_role("link", name="Earlier").click()
         assert await rows.first.inner_text() != first
         # None has it, so all are looked at.
-        await page.goto(f"{one.address}history?routine=none-such")
+        async with work_of(one.host.store) as filter_thousands:
+            await page.goto(f"{one.address}history?routine=none-such")
         await expect(rows).to_have_count(0)
-        await page.goto(f"{one.address}history/month?date=2026-10-15&person=anna")
-        await expect(page.locator("main")).to_contain_text(f"{31 * SESSIONS_A_DAY}")
+        # By what is only looked up, and by all the rows of sessions; never by their records.
+        assert list_thousands[0] < 10
+        assert filter_thousands[0] < 10 * SESSIONS / 1_000 + 100
+        last = datetime.fromtimestamp(newest.started_utc_ms / 1_000, UTC).date()
+        month = (last.replace(day=1) - timedelta(days=1)).replace(day=1)
+        await page.goto(f"{one.address}history/month?date={month}&person=anna")
+        days = (last.replace(day=1) - month).days
+        await expect(page.locator("main")).to_contain_text(f"{days * SESSIONS_A_DAY}")
+        await expect(page.locator("article svg.picture")).to_have_count(days * SESSIONS_A_DAY)
         assert page.errors == []  # type: ignore[attr-defined]
 
 

@@ -43,18 +43,16 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
             return []
         plans = db.execute("SELECT plan_id, data FROM plans").fetchall()
         holds = {plan_id: set(_holds(plan_id, data)) for plan_id, data in plans}
+        # The first such hold comes early in a session; what the heart did afterwards is not read.
+        db.create_function("is_hold", 2, lambda plan_id, step: step in holds.get(plan_id, ()))
         rows = db.execute(
-            "SELECT s.id, s.started_utc_ms, s.plan_id, r.step FROM sessions AS s"
-            " JOIN records AS r ON r.session_id = s.id"
-            " WHERE r.kind = ? AND r.a = ? AND s.person_id IS ? AND NOT s.is_simulated",
-            (vocab.STEP_ENDED, vocab.STEP_COMPLETE, person_id),
+            "SELECT s.started_utc_ms FROM sessions AS s"
+            " WHERE s.person_id IS ? AND NOT s.is_simulated AND EXISTS ("
+            "SELECT 1 FROM records AS r WHERE r.session_id = s.id AND r.kind = ? AND r.a = ?"
+            " AND is_hold(s.plan_id, r.step))",
+            (person_id, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
         )
-        began = {
-            number: to_range(started_utc_ms)
-            for number, started_utc_ms, plan_id, step in rows
-            if step in holds.get(plan_id, ())
-        }
-        return sorted(began.values())
+        return sorted(to_range(started_utc_ms) for (started_utc_ms,) in rows)
 
     return await store.work(job)
 

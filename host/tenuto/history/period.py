@@ -12,11 +12,11 @@ from .completed_holds import held_utc_ms
 from .timeline import account
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tenuto.routines.exercise import Exercise
 
-    from .rows import SessionRow
+    from .rows import StoredSession
     from .store import Store
     from .timeline import Account
 
@@ -134,25 +134,29 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         known: Exercises by their names, for what the history itself does not know.
         zone: Of time; None for that of this computer.
     """
-    found = await store.between(
-        _midnight_utc_ms(period.before.first, zone),
-        _midnight_utc_ms(period.last + timedelta(days=1), zone),
+    first_ms = _midnight_utc_ms(period.first, zone)
+    found = await store.between(first_ms, _midnight_utc_ms(period.last + timedelta(days=1), zone))
+    # What it came to says nothing of the heart.
+    found_before = await store.between(
+        _midnight_utc_ms(period.before.first, zone), first_ms, with_heart=False
     )
-    mine = [one for one in found if one.row.person == person]
-    real = [account(one, known) for one in mine if not one.row.is_simulated]
 
-    def is_now(row: SessionRow) -> bool:
-        return day_of(row.started_utc_ms, zone) >= period.first
+    def real(sessions: Sequence[StoredSession]) -> list[Account]:
+        return [
+            account(one, known)
+            for one in sessions
+            if one.row.person == person and not one.row.is_simulated
+        ]
 
     held = [day_of(utc_ms, zone) for utc_ms in await held_utc_ms(store, person)]
     return PeriodAccount(
         period=period,
         today=today,
         person=person,
-        accounts=tuple(told for told in real if is_now(told.row)),
-        before=tally([told for told in real if not is_now(told.row)], zone),
+        accounts=tuple(real(found)),
+        before=tally(real(found_before), zone),
         streak=streak(held, min(today, period.last)),
-        simulated=sum(one.row.is_simulated and is_now(one.row) for one in mine),
+        simulated=sum(one.row.is_simulated for one in found if one.row.person == person),
     )
 
 

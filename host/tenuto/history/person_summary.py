@@ -160,7 +160,8 @@ class PersonSummaries:
         monday = week_of(day_of(now_utc_ms, zone))
         looks = [_Look(mine, monday) for mine in subjects]
         used: dict[tuple[int, int | None], Counted] = {}
-        going, last = looks, None
+        going: list[_Look] = looks
+        last: int | None = None
         while going:
             page = await self._store.sessions(PAGE_ROWS, before=last)
             for row in page:
@@ -173,7 +174,7 @@ class PersonSummaries:
                         look.take(await self._count(row, used), day)
             if len(page) < PAGE_ROWS:
                 break
-            last = page[-1]
+            last = page[-1].id
         self._cache = used
         return [person_summary(look.counted, now_utc_ms, zone) for look in looks]
 

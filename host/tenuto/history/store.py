@@ -28,6 +28,7 @@ from tenuto.errors import StoreError, one_line
 from tenuto.event_loops import SideThread
 from tenuto.routines import muscles, plan_bytes
 from tenuto.sessions import events
+from tenuto_core import vocab
 
 from . import persons
 from .merge import (
@@ -178,21 +179,37 @@ class Store:
         return await self._run(lambda: self._load(where, devices))
 
     async def sessions(
-        self, limit: int | None = None, *, before: SessionRow | None = None
+        self,
+        limit: int | None = None,
+        *,
+        before: int | None = None,
+        person: str | None = None,
+        routine: str = "",
     ) -> list[SessionRow]:
         """Return the rows of the sessions that began last, newest first.
 
         Args:
             limit: How many at most, None for all.
-            before: Only those that come after this one in the list.
+            before: Only those that come after the one of this number in the list.
+            person: Only theirs, None for everybody's.
+            routine: Only those of a routine whose name has this in it, in any case of letters.
         """
-        rows = "ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
-        values: tuple[int, ...] = (-1 if limit is None else limit,)
-        if before is not None:
-            place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
-            rows = f"WHERE (started_utc_ms, id) < ({place}) {rows}"
-            values = (before.id, *values)
-        return await self._run(lambda: self._rows(rows, values))
+
+        def job() -> list[SessionRow]:
+            wanted: list[tuple[str, Any]] = []
+            if before is not None:
+                place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
+                wanted.append((f"(started_utc_ms, id) < ({place})", before))
+            if person is not None:
+                wanted.append(("person_id = ?", persons.called(self._db, person) or person))
+            if routine:
+                wanted.append(("instr(lower(routine), ?)", routine.lower()))
+            where = " AND ".join(text for text, _ in wanted)
+            rows = f"WHERE {where or 1} ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
+            values = (*(value for _, value in wanted), -1 if limit is None else limit)
+            return self._rows(rows, values)
+
+        return await self._run(job)
 
     async def session(self, number: int) -> StoredSession | None:
         """Return a session with all that is kept of it, None if there is no such number."""
@@ -206,10 +223,20 @@ class Store:
         found = await self._run(lambda: self._load(where, values))
         return found[0] if found else None
 
-    async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
-        """Return the sessions that began between two moments, the second excluded, in order."""
+    async def between(
+        self, from_utc_ms: int, to_utc_ms: int, *, with_heart: bool = True
+    ) -> list[StoredSession]:
+        """Return the sessions that began between two moments, the second excluded, in order.
+
+        Args:
+            from_utc_ms: The first moment.
+            to_utc_ms: The second one.
+            with_heart: Whether the heart beats are read too, with a strap most of all records;
+                without them the numbers of the records have gaps.
+        """
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
-        return await self._run(lambda: self._load(where, (from_utc_ms, to_utc_ms)))
+        values = (from_utc_ms, to_utc_ms)
+        return await self._run(lambda: self._load(where, values, with_heart=with_heart))
 
     async def rename_person(self, old: str, new: str, utc_ms: int) -> bool:
         """Call a person otherwise; see `persons.rename`."""
@@ -500,17 +527,20 @@ class Store:
             for plan_id, routine, began_ms, ended_ms, reason, source in (of,)
         ]
 
-    def _load(self, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
+    def _load(
+        self, rest: str, values: tuple[Any, ...], *, with_heart: bool = True
+    ) -> list[StoredSession]:
         # One transaction, so that a row and its records are of the same moment.
         self._db.execute("BEGIN")
         try:
-            return [self._load_one(row) for row in self._rows(rest, values)]
+            return [self._load_one(row, with_heart=with_heart) for row in self._rows(rest, values)]
         finally:
             self._db.execute("COMMIT")
 
-    def _load_one(self, row: SessionRow) -> StoredSession:
+    def _load_one(self, row: SessionRow, *, with_heart: bool) -> StoredSession:
+        kinds = "" if with_heart else f" AND kind != {vocab.HEART}"
         records = self._db.execute(
-            f"SELECT {STORED} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
+            f"SELECT {STORED} FROM records WHERE session_id = ?{kinds} ORDER BY seq",  # noqa: S608
             (row.id,),
         )
         noticed = self._db.execute(

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from heapq import merge
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events, heart
@@ -110,9 +110,12 @@ def replay(session: StoredSession) -> list[tuple[Event, int]]:
 def summarize(happened: Iterable[Event]) -> Summary:
     """Sum up the events of one session, all or those so far, in order."""
     all_events = list(happened)
+    by_kind: dict[type[Event], list[Any]] = {}
+    for event in all_events:
+        by_kind.setdefault(type(event), []).append(event)
 
     def of(kind: type[_E]) -> list[_E]:
-        return [event for event in all_events if isinstance(event, kind)]
+        return by_kind.get(kind, [])
 
     started = next(iter(of(events.SessionStarted)), None)
     ended = next(reversed(of(events.SessionEnded)), None)

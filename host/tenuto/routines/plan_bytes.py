@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from tenuto_core.plan import Plan, PlanError
+
+_PLANS_MAX = 64
+"""A month of sessions has a handful of them; to check one takes as long as to tell a session."""
 
 
 class DamagedPlanError(PlanError):
@@ -32,6 +36,11 @@ def read(plan_id: str, data: bytes) -> Plan:
         UnknownPlanError: They are a plan that a newer Tenuto made.
         PlanError: They are no plan that may be played.
     """
+    return _read(plan_id, bytes(data))
+
+
+@lru_cache(maxsize=_PLANS_MAX)
+def _read(plan_id: str, data: bytes) -> Plan:
     if id_of(data).hex() != plan_id:
         raise DamagedPlanError(f"the plan is damaged: its bytes are not those of plan {plan_id}")
     return Plan(data)

@@ -16,7 +16,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median, stdev
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tenuto_core.player import BEAT_FRESH_MS
 
@@ -142,8 +142,7 @@ class Measurement:
 # --- the rate
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """A heart rate in beats per minute and when it was told, ms since the session began."""
 
     t_ms: int

@@ -150,8 +150,16 @@ class Tracker:
         place = UNKNOWN
         if self.plan is not None and number < self.plan.steps:
             place = places(self.plan)[number]
-        names = ("kind", "exercise", "side", "rep", "reps", "set_no", "sets", "phase")
-        return {name: getattr(place, name) for name in names}
+        return {
+            "kind": place.kind,
+            "exercise": place.exercise,
+            "side": place.side,
+            "rep": place.rep,
+            "reps": place.reps,
+            "set_no": place.set_no,
+            "sets": place.sets,
+            "phase": place.phase,
+        }
 
     def _cue(self, record: Record, t_ms: int) -> Event:
         cue = vocab.cue_name(record.a)
