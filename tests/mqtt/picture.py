@@ -2,7 +2,7 @@
 """Draws what the dashboard shows in the middle of a session: `python -m tests.mqtt.picture`.
 
 The session is played by the real player, and every text is read from the payloads that the bridge
-publishes, by way of the table of entities. The cards are those of `dashboard.yaml`, in its order.
+publishes, by way of the table of entities. The cards are those of the dashboard, in its order.
 """
 
 from __future__ import annotations

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jinja2
 import pytest
 import yaml  # type: ignore[import-untyped]
+from jinja2 import sandbox
 
+from tenuto.errors import InputError
 from tenuto.mqtt.discovery import (
     TRIGGERS,
     WEARABLE,
@@ -20,15 +24,22 @@ from tenuto.mqtt.discovery import (
     announce_person,
     announce_wearable,
 )
-from tenuto.mqtt.topics import EVENT_TYPES, Topics, session_payload
+from tenuto.mqtt.homeassistant_files import PLACES, import_links, shown, write
+from tenuto.mqtt.topics import EVENT_TYPES, Topics, parse_command, session_payload
+from tenuto.mqtt.words import LABELS, LANGUAGES, PHRASES, STATES
+from tenuto.sessions.commands import Verb
 from tenuto.sessions.view import SessionView
 from tests.history.sessions import HOLD_MS, READY_MS, whole_session
 from tests.mqtt import picture
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "homeassistant"
 BLUEPRINTS = sorted((FOLDER / "blueprints").rglob("*.yaml"))
-PACKAGE = FOLDER / "packages" / "tenuto.yaml"
-DASHBOARD = FOLDER / "dashboard.yaml"
+TOPICS = Topics("tenuto")
+WRIST = Subject(id="wrist", name="Left wrist", heart=True, person=True)
+ANNA = Subject(id="anna", name="Anna")
+TAG = Subject(id="tag", name="tag", strength=False, own_firmware=False)
+SHOWN = [shown(TOPICS, WRIST, "anna"), shown(TOPICS, TAG, None)]
+GENERATED = ("dashboard", "package")
 PLAIN_CARDS = {
     "button",
     "entities",
@@ -41,6 +52,7 @@ PLAIN_CARDS = {
     "tile",
 }
 PLAIN_FEATURES = {"bar-gauge", "select-options"}
+NOW = datetime(2026, 11, 30, 18, tzinfo=UTC)
 ENTITY_ID = re.compile(
     r"\b((?:sensor|binary_sensor|button|select|number|switch|event|update)\.tenuto_[a-z0-9_]+)"
 )
@@ -64,8 +76,12 @@ def _input(loader: Loader, node: yaml.Node) -> Input:
 Loader.add_constructor("!input", _input)
 
 
+def read(text: str) -> Any:
+    return yaml.load(text, Loader)  # noqa: S506 - it is a safe one
+
+
 def load(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 - it is a safe one
+    return read(path.read_text(encoding="utf-8"))
 
 
 def walk(item: Any) -> list[Any]:
@@ -76,21 +92,19 @@ def walk(item: Any) -> list[Any]:
     return [item, *(found for child in children for found in walk(child))]
 
 
-def entity_ids() -> set[str]:
-    place = Place(topics=Topics("tenuto"))
-    wrist = announce_wearable(
-        place,
-        Subject(id="wrist", name="wrist", heart=True),
-        ["lower-back"],
-        told=[row.known for row in WEARABLE],
-    )
-    anna = announce_person(place, Subject(id="anna", name="Anna"))
+def entity_ids(told: list[str] | None = None) -> set[str]:
+    place = Place(topics=TOPICS)
+    told = [row.known for row in WEARABLE] if told is None else told
     return {
         item["default_entity_id"]
-        for announcement in (wrist, anna)
+        for announcement in (
+            announce_wearable(place, WRIST, ["lower-back"], told=told),
+            announce_wearable(place, TAG, ["lower-back"], told=told),
+            announce_person(place, ANNA),
+        )
         for item in announcement.config["components"].values()
         if "default_entity_id" in item
-    }
+    } | {f"sensor.{one.called}_progress" for one in SHOWN}  # the package makes them
 
 
 @pytest.mark.parametrize("path", BLUEPRINTS, ids=lambda path: path.stem)
@@ -125,17 +139,30 @@ def test_a_blueprint_is_an_automation(path: Path) -> None:
     assert data["actions"]
     assert data["mode"] in ("single", "restart", "queued")
     for trigger in data["triggers"]:
-        assert trigger["trigger"] in ("state", "time", "device")
+        assert trigger["trigger"] in ("state", "time", "device", "conversation")
+    for item in walk(data):
+        if isinstance(item, dict):
+            # To YAML 1.1, which Home Assistant reads, `yes`, `on` and `no` are no text.
+            assert all(isinstance(name, str) for name in item), item
 
 
-def test_there_is_a_blueprint_for_each_of_the_five_wishes() -> None:
+def test_there_is_a_blueprint_for_each_of_the_seven_wishes() -> None:
     assert {path.stem for path in BLUEPRINTS} == {
         "after_run",
+        "ask",
         "calm_room",
         "music_ends",
         "remind",
         "speak_next",
+        "voice",
     }
+
+
+def test_a_blueprint_for_a_wearable_takes_every_model() -> None:
+    for path in BLUEPRINTS:
+        for item in walk(load(path)):
+            if isinstance(item, dict) and "integration" in item:
+                assert set(item) == {"integration"}, "makers and models differ"
 
 
 def test_a_restart_of_home_assistant_triggers_nothing() -> None:
@@ -156,20 +183,23 @@ def test_device_triggers_and_event_types_are_those_that_are_announced() -> None:
     assert set(re.findall(r"'(\w+)'", listed)) <= set(EVENT_TYPES)
 
 
-@pytest.mark.parametrize("path", [DASHBOARD, PACKAGE], ids=lambda path: path.stem)
-def test_every_entity_that_is_named_is_announced(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    own = {"sensor.tenuto_wrist_progress"}  # made by the package
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("what", GENERATED)
+def test_every_entity_that_is_named_is_announced(what: str, language: str) -> None:
+    found = set(ENTITY_ID.findall(write(what, SHOWN, language)))
 
-    found = set(ENTITY_ID.findall(text))
+    assert {one for one in found if "wrist" in one}
+    assert {one for one in found if "tag" in one}
+    assert found <= entity_ids()
 
-    assert found
-    assert found - own <= entity_ids()
+
+def views(language: str = "en") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = read(write("dashboard", SHOWN, language))["views"]
+    return found
 
 
 def sections() -> list[dict[str, Any]]:
-    (view,) = load(DASHBOARD)["views"]
-    found: list[dict[str, Any]] = view["sections"]
+    found: list[dict[str, Any]] = views()[0]["sections"]
     return found
 
 
@@ -190,14 +220,59 @@ def shown_while(card: dict[str, Any], entity: str, state: str) -> bool:
 
 
 def test_the_dashboard_has_plain_cards_only_and_shows_what_matters() -> None:
-    data = load(DASHBOARD)
+    data = read(write("dashboard", SHOWN))
     kinds = {item["type"] for item in walk(data) if isinstance(item, dict) and "type" in item}
 
     assert kinds <= PLAIN_CARDS | PLAIN_FEATURES
-    shown = set(ENTITY_ID.findall(DASHBOARD.read_text(encoding="utf-8")))
+    told = set(ENTITY_ID.findall(str(views()[0])))
     for key in ("session", "progress", "heart_rate", "start", "stop", "pause", "routine"):
-        assert any(one.endswith(f"wrist_{key}") for one in shown)
-    assert "sensor.tenuto_person_anna_minutes_this_week" in shown
+        assert any(one.endswith(f"wrist_{key}") for one in told)
+    assert "sensor.tenuto_person_anna_minutes_this_week" in told
+
+
+def test_each_wearable_has_a_view_with_what_it_can_do_and_the_sums_of_who_wears_it() -> None:
+    wrist, tag = views()
+
+    assert (wrist["title"], tag["title"]) == ("Left wrist", "tag")
+    assert wrist["path"] != tag["path"]
+    assert "tenuto_tag" not in str(wrist)
+    assert "tenuto_wrist" not in str(tag)
+    assert "sensor.tenuto_tag_streak" in str(tag), "nobody wears it, so it has the sums itself"
+    for absent in ("heart_rate", "strength", "firmware"):
+        assert absent in str(wrist)
+        assert absent not in str(tag)
+
+
+def test_with_a_base_topic_of_its_own_everything_begins_with_that() -> None:
+    office = [shown(Topics("home/office"), WRIST, None)]
+    for what in GENERATED:
+        text = write(what, office)
+        assert set(re.findall(r"\w+\.(?:home_office|tenuto)_wrist\w*", text)) != set()
+        assert "tenuto_wrist" not in text
+    assert "home/office/wrist/command" in write("package", office)
+
+
+def test_a_title_with_marks_of_yaml_and_of_templates_stays_text() -> None:
+    odd = Subject(id="odd", name='A "b": {{ c }} # <d>')
+    one = shown(TOPICS, odd, None)
+
+    assert read(write("dashboard", [one]))["views"][0]["title"] == odd.name
+
+
+def test_the_german_dashboard_has_no_english_word() -> None:
+    templates = FOLDER / "templates"
+    labels = {
+        label
+        for path in templates.iterdir()
+        for label in re.findall(r'label\("(.*?)"\)', path.read_text(encoding="utf-8"))
+    }
+    for language in LANGUAGES[1:]:
+        assert labels == set(LABELS[language])
+        names = [
+            one["name"] for one in walk(views(language)) if isinstance(one, dict) and "name" in one
+        ]
+        assert set(names) <= set(LABELS[language].values())
+        assert all(len(name) <= 16 for name in names), "more does not fit on half a phone"
 
 
 def test_a_stop_is_on_the_first_screen_unless_it_is_sure_that_nothing_plays() -> None:
@@ -213,16 +288,7 @@ def test_a_stop_is_on_the_first_screen_unless_it_is_sure_that_nothing_plays() ->
 
 def test_nothing_that_may_be_missing_is_shown_as_not_found() -> None:
     """Home Assistant takes the state of what is not there for "unknown"."""
-    topics = Topics("tenuto")
-    always = {
-        item["default_entity_id"]
-        for item in announce_wearable(
-            Place(topics=topics), Subject(id="wrist", name="wrist", person=True), []
-        )
-        .config["components"]
-        .values()
-        if "default_entity_id" in item
-    } | {"sensor.tenuto_wrist_progress"}
+    always = entity_ids(told=[])
     for section in sections():
         for card in section["cards"]:
             named = set(ENTITY_ID.findall(str(card)))
@@ -239,7 +305,7 @@ def test_nothing_that_may_be_missing_is_shown_as_not_found() -> None:
 
 
 def test_no_name_is_cut_and_no_switch_is_for_several_at_once() -> None:
-    cards = [item for item in walk(load(DASHBOARD)) if isinstance(item, dict)]
+    cards = [item for item in walk(views()) if isinstance(item, dict)]
     for card in cards:
         if card.get("type") == "entities":
             assert card["show_header_toggle"] is False
@@ -255,7 +321,7 @@ def home_assistant(
     states: dict[str, tuple[str, dict[str, Any]]], now: datetime | None = None
 ) -> jinja2.Environment:
     """Return an environment with the states and attributes of entities."""
-    loader = jinja2.FileSystemLoader(FOLDER / "custom_templates")
+    loader = jinja2.DictLoader({PLACES["words"].name: write("words", SHOWN)})
     jinja = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined)  # noqa: S701
     jinja.globals |= {
         "states": lambda entity: states[entity][0] if entity in states else "unknown",
@@ -267,6 +333,9 @@ def home_assistant(
         "as_local": lambda moment: moment,
         "now": lambda: now,
     }
+    jinja.globals["range"] = sandbox.safe_range
+    jinja.filters["to_json"] = json.dumps
+    jinja.filters["regex_replace"] = lambda text, find, put="": re.sub(find, put, text)
     jinja.filters["timestamp_custom"] = lambda s, form: datetime.fromtimestamp(s, UTC).strftime(
         form
     )
@@ -279,9 +348,9 @@ def shown_now(language: str, *, paused: bool = False) -> str:
     for entry in entries:
         if entry.event.t_ms < READY_MS + HOLD_MS + 1_000:  # on the way to the left side
             view.apply(entry.event, entry.utc_ms)
-    told = session_payload(view)
-    state = "paused" if paused else told["state"]
-    jinja = home_assistant({"sensor.s": (state, told)})
+    told = session_payload(view) | ({"state": "paused"} if paused else {})
+    shown_state = STATES.get(language, {}).get(told["state"], told["state"])
+    jinja = home_assistant({"sensor.s": (shown_state, told)})
     macro = jinja.get_template("tenuto.jinja").module.tenuto_now  # type: ignore[attr-defined]
     return str(macro("sensor.s", language))
 
@@ -298,9 +367,6 @@ def test_the_dashboard_says_what_is_held_what_follows_and_on_which_side() -> Non
     assert "ruhen" in german
     assert not {"left", "right", "rest", "until"} & set(re.findall(r"\w+", german))
     assert "**Pause**" in shown_now("de", paused=True)
-
-
-NOW = datetime(2026, 11, 30, 18, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -336,33 +402,119 @@ def test_a_light_comes_back_at_once_or_when_what_a_restart_brings_has_settled() 
 
 
 def test_the_bar_is_unavailable_where_nothing_is_known() -> None:
-    (sensor,) = load(PACKAGE)["template"][0]["sensor"]
+    (sensor,) = read(write("package", SHOWN))["template"][0]["sensor"]
     for state, wanted in (("on", "True"), ("unavailable", "False"), ("unknown", "False")):
         jinja = home_assistant({"binary_sensor.tenuto_wrist_running": (state, {})})
         assert jinja.from_string(sensor["availability"]).render() == wanted
 
 
-def test_the_package_makes_the_bar_from_the_absolute_times() -> None:
-    (block,) = load(PACKAGE)["template"]
-    (sensor,) = block["sensor"]
+def test_the_package_makes_a_bar_for_each_wearable_from_the_absolute_times() -> None:
+    package = read(write("package", SHOWN))
+    bars = [block["sensor"][0] for block in package["template"]]
 
-    assert sensor["name"] == "Tenuto wrist progress"
-    assert {"step_started_at", "step_ends_at"} <= set(re.findall(r"'(step_\w+)'", sensor["state"]))
-    assert load(PACKAGE)["recorder"]["exclude"]["entities"] == ["sensor.tenuto_wrist_progress"]
+    assert [bar["default_entity_id"] for bar in bars] == [
+        f"sensor.{one.called}_progress" for one in SHOWN
+    ]
+    for bar in bars:
+        assert {"step_started_at", "step_ends_at"} <= set(re.findall(r"'(step_\w+)'", bar["state"]))
+    excluded = package["recorder"]["exclude"]["entities"]
+    assert excluded == [bar["default_entity_id"] for bar in bars]
+
+
+def test_nothing_in_the_package_is_empty() -> None:
+    """Home Assistant's merging of packages leaves out what is empty."""
+    for item in walk(read(write("package", SHOWN))):
+        assert item not in ({}, [], None)
+
+
+OPTIONS = ["Breathing 4-7-8", "Hips", "lower-back-60", "lower-back", "Planks, as long as you can"]
+
+
+@pytest.mark.parametrize(
+    "asked, title",
+    [
+        ("hips", "Hips"),
+        ("lower back", "lower-back"),
+        ("Lower back 60", "lower-back-60"),
+        ("breathing 478", "Breathing 4-7-8"),
+        ("planks", "Planks, as long as you can"),
+        ("yoga", "yoga"),
+        ("", ""),
+        ("  ", ""),
+    ],
+)
+def test_what_was_said_finds_the_title_that_was_meant(asked: str, title: str) -> None:
+    variables = read(write("package", SHOWN))["script"]["tenuto_wrist_start"]["variables"]
+    jinja = home_assistant({"select.tenuto_wrist_routine": ("Hips", {"options": OPTIONS})}, NOW)
+    said = jinja.from_string(variables["asked"]).render(routine=asked)
+
+    assert jinja.from_string(variables["title"]).render(asked=said).strip() == title
+
+
+def test_the_script_asks_once_and_waits_for_its_own_answer() -> None:
+    script = read(write("package", SHOWN))["script"]["tenuto_wrist_start"]
+    jinja = home_assistant({}, NOW)
+    request = jinja.from_string(script["variables"]["request"]).render()
+    publish = next(one for one in script["sequence"] if one.get("action") == "mqtt.publish")
+    asked = {
+        title: jinja.from_string(publish["data"]["payload"]).render(request=request, title=title)
+        for title in ("Hips", "")
+    }
+    now_ms = NOW.timestamp() * 1000
+
+    assert publish["data"]["topic"] == "tenuto/wrist/command"
+    for title, payload in asked.items():
+        command = parse_command("wrist", payload.encode(), now_ms)
+        assert (command.verb, command.routine or "") == (Verb.START, title)
+        assert (command.id, command.age_s) == (request, 0)
+    (wait,) = (one["wait_template"] for one in script["sequence"] if "wait_template" in one)
+    for known, is_mine in (("another", "False"), (request, "True")):
+        states = {"event.tenuto_wrist_answer": ("now", {"id": known})}
+        assert home_assistant(states).from_string(wait).render(request=request) == is_mine
+
+
+@pytest.mark.parametrize("language", PHRASES)
+def test_a_refusal_is_spoken_in_words(language: str) -> None:
+    module = home_assistant({}).get_template("tenuto.jinja").module
+    said = {
+        reason: str(module.tenuto_spoken(answer, language))  # type: ignore[attr-defined]
+        for reason in ("ok", "unreachable", "unknown_routine", "no_answer", "busy", "wrong_plan")
+        for answer in ({"ok": reason == "ok", "reason": reason, "title": "Hips", "text": ""},)
+    }
+    assert len(set(said.values())) == len(said), "each is told apart"
+    for reason, text in said.items():
+        assert text.endswith(".")
+        assert "_" not in text
+        assert "{}" not in text
+        assert ("Hips" in text) == (reason in ("ok", "unknown_routine"))
 
 
 def test_words_in_other_languages_are_there_for_every_state() -> None:
-    text = (FOLDER / "custom_templates" / "tenuto.jinja").read_text(encoding="utf-8")
-    topics = Topics("tenuto")
-    config = announce_wearable(Place(topics=topics), Subject(id="w", name="w"), []).config
-    words = {
+    config = announce_wearable(Place(topics=TOPICS), Subject(id="w", name="w"), []).config
+    states = {
         option
         for key in ("session", "step", "side", "last_result")
         for option in config["components"][key]["options"]
-    } - {"unknown"} | {"next", "until", "press", "heart", "away"}
-    for language in ("de", "fr", "es"):
-        block = text.split(f"'{language}': {{")[1].split("}")[0]
-        assert set(re.findall(r"'(\w+)':", block)) == words
+    }
+    english = PHRASES["en"].keys() - states
+    for language, words in STATES.items():
+        assert set(words) == states
+        assert set(PHRASES[language]) == english
+    told = home_assistant({}).get_template("tenuto.jinja").module
+    assert str(told.tenuto_word("hold", "de")) == "halten"  # type: ignore[attr-defined]
+
+
+def test_a_link_imports_a_blueprint_from_where_it_lies() -> None:
+    links = dict(import_links("https://host.example/me/tenuto/blob/main/"))
+
+    assert set(links) == {path.name for path in BLUEPRINTS}
+    (imported,) = parse_qs(urlsplit(links["ask.yaml"]).query)["blueprint_url"]
+    root, path = imported.split("/config/")
+    assert root == "https://host.example/me/tenuto/blob/main"
+    assert (FOLDER.parent / path).is_file()
+    for wrong in ("host.example/me", "ftp://host.example/me", "https://", "https://h.example/?a=b"):
+        with pytest.raises(InputError, match="is no address of a folder"):
+            list(import_links(wrong))
 
 
 def test_the_pictures_of_the_dashboard_show_what_the_payloads_say() -> None:

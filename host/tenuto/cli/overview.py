@@ -34,7 +34,7 @@ COMMANDS = {
         "report": "Show a session, a week or a month as a page or a picture.",
     },
     "Wearable": {
-        "scan": "List the devices in reach by Bluetooth, and their use for Tenuto.",
+        "scan": "List the devices in reach by Bluetooth, and their use.",
         "pair": "Pair with a wearable, so that it trusts this computer.",
         "forget": "Forget the pairing with a wearable.",
         "wearable": "Put Tenuto's app on a watch, or take it off.",
@@ -44,7 +44,8 @@ COMMANDS = {
     "This computer": {
         "web": "Open the page of the daemon in a browser.",
         "daemon": "Stay, keep the wearables, start sessions on command by MQTT.",
-        "doctor": "Check that everything Tenuto needs is there, and say what to do.",
+        "homeassistant": "Write the dashboard and more for Home Assistant.",
+        "doctor": "Check that all that is needed is there, and say what to do.",
         "privacy": "Say what is stored where and what is published, and erase it.",
     },
 }

@@ -42,7 +42,7 @@ def scan(
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
-    """List the devices in reach by Bluetooth, and their use for Tenuto.
+    """List the devices in reach by Bluetooth, and their use.
 
     Each has its name, its address, how strong its signal is and what it can do.
 

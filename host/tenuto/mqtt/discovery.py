@@ -453,7 +453,7 @@ WEARABLE: tuple[Entity, ...] = (
         name="Last answer",
         topic="result",
         template=(
-            "{{ {'event_type': 'accepted' if value_json.ok else 'refused',"
+            "{{ {'event_type': 'accepted' if value_json.ok else 'refused', 'id': value_json.id,"
             " 'command': value_json.command, 'reason': value_json.reason,"
             " 'text': value_json.text} | tojson }}"
         ),

@@ -135,7 +135,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "no_such_routine": "There is no routine {}.",
         "already_playing": "A session is going on already.",
         "unreachable": "The band is out of reach.",
-        "unknown_routine": "There is no such routine.",
         "too_old": "That came too late. Do the clocks agree?",
         "too_many": "That was asked too often.",
         "busy": "The band is busy.",
@@ -155,7 +154,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "no_such_routine": "Es gibt kein Programm {}.",
         "already_playing": "Es läuft schon eine Einheit.",
         "unreachable": "Das Band ist nicht erreichbar.",
-        "unknown_routine": "Dieses Programm gibt es nicht.",
         "too_old": "Das kam zu spät. Stimmen die Uhren?",
         "too_many": "Das war zu oft.",
         "busy": "Das Band ist beschäftigt.",
@@ -172,7 +170,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "no_such_routine": "Il n'y a pas de programme {}.",
         "already_playing": "Une séance est déjà en cours.",
         "unreachable": "Le bracelet est hors de portée.",
-        "unknown_routine": "Ce programme n'existe pas.",
         "too_old": "C'est arrivé trop tard. Les horloges sont-elles d'accord ?",
         "too_many": "C'était trop souvent.",
         "busy": "Le bracelet est occupé.",
@@ -192,7 +189,6 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "no_such_routine": "No hay ninguna rutina {}.",
         "already_playing": "Ya hay una sesión en curso.",
         "unreachable": "La pulsera está fuera de alcance.",
-        "unknown_routine": "Esa rutina no existe.",
         "too_old": "Ha llegado demasiado tarde. ¿Coinciden los relojes?",
         "too_many": "Se ha pedido demasiadas veces.",
         "busy": "La pulsera está ocupada.",
@@ -201,10 +197,50 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
 }
 """What the dashboard and the blueprints say besides; the last ones by the reason of a refusal."""
 
+LABELS: Mapping[str, Mapping[str, str]] = {
+    "de": {
+        "Back": "Zurück",
+        "Battery": "Batterie",
+        "Countdown": "Zählen",
+        "Days this week": "Tage der Woche",
+        "Find it": "Finden",
+        "Firmware": "Firmware",
+        "Halfway cue": "Zur Hälfte",
+        "Heart rate": "Puls",
+        "Held": "Gehalten",
+        "Held this week": "Gehalten",
+        "Hold time": "Haltezeit",
+        "How it goes": "Wie es läuft",
+        "Its title; without one, the routine that is set.": (
+            "Sein Titel; ohne ihn das Programm, das eingestellt ist."
+        ),
+        "Last session": "Letzte Einheit",
+        "Link": "Verbindung",
+        "Now": "Jetzt",
+        "Pause or resume": "Pause, weiter",
+        "Play": "Los",
+        "Routine": "Programm",
+        "Skip": "Überspringen",
+        "Start": "Start",
+        "Stop": "Stopp",
+        "Streak": "Serie",
+        "Strength": "Stärke",
+        "The band": "Das Band",
+        "The week": "Die Woche",
+        "This step": "Dieser Schritt",
+    },
+}
+"""The texts of the dashboard and the package, by the English ones."""
+
 
 def name_of(language: str, key: str, english: str) -> str:
     """Return the name of an entity."""
     return NAMES.get(language, {}).get(key, english)
+
+
+def label_of(language: str, english: str) -> str:
+    """Return a text of the dashboard or the package."""
+    return LABELS.get(language, {}).get(english, english)
 
 
 def state_of(language: str, word: str) -> str:
