@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tenuto.cues.quiz import ANSWER_MS_MAX, CORE, Quiz, lesson_order, order
-from tenuto.cues.scores import Score, Share, Trial, bits, wilson
+from tenuto.cues.scores import Score, Share, Trial, bits, difference, wilson
 from tenuto.cues.trials import quiz_plan
 from tenuto.errors import InputError
 from tenuto_core import vocab
@@ -140,3 +140,11 @@ def test_a_lesson_leads_from_each_cue_to_the_most_alike() -> None:
     found = lesson_order(("a", "b", "c"), [("a", "x"), ("b", "c"), ("a", "b")])
 
     assert found == [*"aaabbbccc", *"bcbc", *"abab"]
+
+
+def test_a_change_has_the_interval_that_is_published() -> None:
+    # Newcombe 1998, table II, method 10: 56 of 70 less 48 of 80.
+    change, low, high = difference(Share(48, 80), Share(56, 70))
+
+    assert (change, low, high) == pytest.approx((0.2, 0.0524, 0.3339), abs=0.0001)
+    assert difference(Share(0, 0), Share(1, 1)) == (0, -1, 1)

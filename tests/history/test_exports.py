@@ -149,7 +149,7 @@ def swapped(lines: list[str], old: str, new: str) -> list[str]:
     "change,text",
     [
         (lambda lines: lines[1:], "1: is not what `tenuto history export` wrote"),
-        (lambda lines: [lines[0].replace("2", "9"), *lines[1:]], "1: has version 9"),
+        (lambda lines: [lines[0].replace("3", "9"), *lines[1:]], "1: has version 9"),
         (lambda lines: [*lines[:5], "{", *lines[5:]], "6: is no JSON"),
         (lambda lines: [*lines[:5], "[]"], "6: `type` is None"),
         (lambda lines: [*lines, '{"type": "record"}'], "lacks 'session'"),

@@ -100,7 +100,8 @@ async def test_an_older_history_is_brought_up_and_says_the_same(
         assert (await check(store)).is_sound
 
         shown = [await shown_of(store, row) for row in reversed(await store.sessions())]
-        before = json.loads(SHOWN.read_text(encoding="utf-8"))[old.stem]
+        told = json.loads(SHOWN.read_text(encoding="utf-8"))
+        before = told.get(old.stem, told["v4"])  # later ones were made of that one
         assert as_far_as(before, shown) == before
 
     async with Store(tmp_path / "new.db"):

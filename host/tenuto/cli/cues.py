@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from pathlib import Path  # noqa: TC003 - cyclopts reads the annotations
 from typing import TYPE_CHECKING, Literal
@@ -27,14 +26,11 @@ from .common import ConfigFile, Speed, make_setting, parse_speed
 from .routines import blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from tenuto.config import Config, Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.feel import Feel
-    from tenuto.routines.haptics import Vocabulary
-    from tenuto.sessions.events import Entry
 
 app = App(
     name="cues",
@@ -188,25 +184,22 @@ def lesson(
         speed: how fast time passes, for simulated wearables
         config: as in all commands
     """
-    from tenuto.cues.quiz import lesson_order
-    from tenuto.cues.trials import LESSON_EVERY_MS, lesson_plan
-    from tenuto.sessions.events import CueFired
+    from tenuto.cues.trials import LESSON_EVERY_MS
+    from tenuto.daemon.cues import Learn
+    from tenuto.daemon.operations import LEARN_CUES
 
-    setting, worn, vocabulary, chosen = _begin(config, speed, wearable, cues)
-    feel = registry.feel(worn)
-    order = lesson_order(chosen, [(a, b) for _, a, b in nearest_pairs(vocabulary, feel)])
-    texts = dict(zip(CUES, vocabulary.feels_like, strict=True))
+    from .measuring import Measurement
 
-    async def told(entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            if isinstance(entry.event, CueFired):
-                cue = entry.event.cue
-                print(f"{cue_words(cue)}: {texts.get(cue, '')}", flush=True)
-
-    print(f"{len(order)} cues, one every {LESSON_EVERY_MS // 1000} s. Ctrl-C ends it.")
-    return _play(
-        setting, worn, lesson_plan(_felt(setting, worn, vocabulary), order, LESSON_EVERY_MS), told
+    setting, worn = _begin(config, speed, wearable)
+    chosen = _chosen(cues)
+    texts = dict(zip(CUES, Library.of(setting.config).vocabulary().feels_like, strict=True))
+    print(f"One cue every {LESSON_EVERY_MS // 1000} s. Ctrl-C ends it.")
+    measurement = Measurement(
+        setting,
+        worn,
+        on_cue=lambda cue: print(f"{cue_words(cue)}: {texts.get(cue, '')}", flush=True),
     )
+    return measurement.run(LEARN_CUES, Learn(wearable=worn.id, cues=chosen))[0]
 
 
 @app.command(name="quiz")
@@ -216,6 +209,7 @@ def ask(
     cues: str | None = None,
     trials: int | None = None,
     condition: Literal["resting", "moving", "counting"] = "resting",
+    button: bool = False,
     simulated_person: int | None = None,
     seed: int | None = None,
     speed: Speed = "1",
@@ -223,8 +217,8 @@ def ask(
 ) -> int:
     """Measure how well you tell the cues apart: feel a cue, press the key of its name.
 
-    The wearable plays the cues by its own clock, at times that cannot be foreseen, and its clock
-    takes the time of each answer. Ctrl-C ends it, and what was answered is shown.
+    The wearable plays the cues by its own clock, at times that cannot be foreseen. Ctrl-C ends it,
+    and what was answered is shown. The result is kept, see `tenuto cues results`.
 
     Args:
         wearable: the id of a wearable in the configuration; without it the first one
@@ -232,42 +226,54 @@ def ask(
         trials: how many cues come; without it ten for each. Five for each are a practice, twenty
             a study
         condition: what you do meanwhile; results of different ones are not compared
+        button: answer by the wearable's own button: after each cue the names are shown in turn,
+            and a press chooses the one that is shown. Its times are not compared
         simulated_person: have a simulated person answer, whom this number makes
         seed: make the order repeatable
         speed: how fast time passes, for simulated wearables
         config: as in all commands
     """
-    from tenuto.cues.quiz import ANSWER_MS_MAX, GAP_MS, Quiz, order
-    from tenuto.cues.trials import TRIALS_MAX, quiz_plan
+    from tenuto.cues.quiz import ANSWER_MS_MAX
+    from tenuto.cues.results import QuizResult
+    from tenuto.daemon.cues import Measure
+    from tenuto.daemon.operations import MEASURE_CUES
 
     from .keys import require_keys
-    from .quiz import KEYS, Asking, Simulated, show_score
+    from .measuring import KEYS, Measurement
+    from .quiz import show_quiz
 
-    if simulated_person is None:
+    has_keys = simulated_person is None and not button
+    if has_keys:
         require_keys()
-    setting, worn, vocabulary, chosen = _begin(config, speed, wearable, cues)
+    setting, worn = _begin(config, speed, wearable)
+    chosen = _chosen(cues)
     count = 10 * len(chosen) if trials is None else trials
-    if not len(chosen) <= count <= TRIALS_MAX:
-        raise InputError(f"--trials is {count}, allowed is {len(chosen)} to {TRIALS_MAX}")
-    if len(chosen) > len(KEYS):
-        raise InputError(f"--cues has {len(chosen)} names, allowed are {len(KEYS)}")
-    rng = random.Random(seed)  # noqa: S311 - nobody has to be kept from guessing it
-    sequence = list(order(chosen, count, rng))
-    felt = _felt(setting, worn, vocabulary)
-    plan = quiz_plan(felt, sequence, [rng.randint(*GAP_MS) for _ in sequence])
-    quiz = Quiz(chosen)
-    person = None if simulated_person is None else Simulated(chosen, felt, simulated_person)
-    asking = Asking(quiz, person)
-    lasts_s = plan.plan.duration_ms // 1000
-    print(f"{count} cues, {lasts_s // 60} min {lasts_s % 60} s, {condition}.")
-    print(f"After each, press its key within {ANSWER_MS_MAX // 1000} s:")
+    print(f"{count} cues, {condition}.")
+    if button:
+        print("After each, press the wearable's button when its name is shown:")
+    else:
+        print(f"After each, press its key within {ANSWER_MS_MAX // 1000} s:")
     for key, cue in zip(KEYS, chosen, strict=False):
-        print(f"  {key}  {cue_words(cue)}")
-    code = _play(setting, worn, plan, asking.tell, None if person is not None else asking.press)
+        print(f"  {' ' if button else key}  {cue_words(cue)}")
+    asked = Measure(
+        wearable=worn.id,
+        cues=chosen,
+        trials=trials,
+        condition=condition,
+        answered_by="button" if button else "keys",
+        simulated_person=simulated_person,
+        seed=seed,
+    )
+    shown = button and simulated_person is None
+    measurement = Measurement(
+        setting, worn, choices=chosen, has_keys=has_keys, is_shown_in_turn=shown
+    )
+    code, result = measurement.run(MEASURE_CUES, asked)
     print()
-    show_score(quiz.score(), condition)
-    if person is not None:
-        print(person.truth())
+    if isinstance(result, QuizResult):
+        show_quiz(result)
+    else:
+        print("No cue was felt, so nothing was measured.")
     return code
 
 
@@ -276,6 +282,8 @@ def strength(
     *,
     wearable: str | None = None,
     apply: bool = False,
+    last: bool = False,
+    button: bool = False,
     simulated_person: int | None = None,
     seed: int | None = None,
     speed: Speed = "1",
@@ -283,34 +291,84 @@ def strength(
 ) -> int:
     """Measure from which strength on you feel a buzz: press a key whenever you feel one.
 
-    There are thirty trials, and in one of five nothing buzzes. Nothing is set without --apply.
+    There are thirty trials, and in one of five nothing buzzes. Nothing is set without --apply. The
+    result is kept for the person and the wearable.
 
     Args:
         wearable: the id of a wearable in the configuration; without it the first one
         apply: set the strength that is advised for moving, in which all cues are felt
+        last: measure nothing, and show the last result of who wears it on this wearable
+        button: press the wearable's own button instead of a key
         simulated_person: have a simulated person answer, whom this number makes
         seed: make chance repeatable
         speed: how fast time passes, for simulated wearables
         config: as in all commands
     """
-    from .keys import require_keys
-    from .strength import Measuring, show_estimate
+    from tenuto.cues.results import StrengthResult
+    from tenuto.cues.threshold import TRIALS
+    from tenuto.daemon.cues import MeasureStrength as Asked
+    from tenuto.daemon.operations import MEASURE_STRENGTH
 
-    if simulated_person is None:
+    from .cue_results import last_strength
+    from .keys import require_keys
+    from .measuring import Measurement
+    from .strength import set_strength, show_strength
+
+    has_keys = simulated_person is None and not button
+    if has_keys and not last:
         require_keys()
-    settings = find_config(config)
-    worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
-    feel = registry.feel(worn)
-    if feel is not None and feel.strengths == 1:
-        raise InputError(f"a {feel.title} has one strength: there is nothing to measure")
-    measuring = Measuring(worn, simulated_person, seed)
-    setting = make_setting(settings, parse_speed(speed))
-    if not measuring.run(setting):
-        return 3
-    advised = show_estimate(measuring.threshold)
+    setting, worn = _begin(config, speed, wearable)
+    if last:
+        result: object = last_strength(setting.config, worn)
+    else:
+        what = "the wearable's button" if button else "a key"
+        print(f"{TRIALS} trials. Press {what} whenever you feel a buzz. Ctrl-C ends it.")
+        asked = Asked(
+            wearable=worn.id,
+            answered_by="button" if button else "keys",
+            simulated_person=simulated_person,
+            seed=seed,
+        )
+        code, result = Measurement(setting, worn, has_keys=has_keys).run(MEASURE_STRENGTH, asked)
+        print()
+        if code:
+            return code
+    if not isinstance(result, StrengthResult):
+        print("Nothing was measured.")
+        return 1
+    advised = show_strength(result)
     if advised is not None and apply:
-        print(measuring.set_strength(setting, advised))
+        print(set_strength(setting, worn, advised))
     return 0 if advised is not None else 1
+
+
+@app.command(name="results")
+def list_results(*, person: str | None = None, config: ConfigFile = None) -> None:
+    """Show what lessons, quizzes and measurements of strength came to, and what changed over days.
+
+    Args:
+        person: only those of one person
+        config: as in all commands
+    """
+    from .cue_results import show_results
+
+    show_results(find_config(config), person)
+
+
+@app.command(name="forget")
+def forget_results(
+    results: tuple[str, ...] = (), /, *, yes: bool = False, config: ConfigFile = None
+) -> int:
+    """Delete results for good; `tenuto history delete --person` deletes all of somebody.
+
+    Args:
+        results: their ids, from `tenuto cues results`
+        yes: do not ask
+        config: as in all commands
+    """
+    from .cue_results import delete_results
+
+    return delete_results(find_config(config), results, yes=yes)
 
 
 @app.command(name="export")
@@ -370,65 +428,19 @@ def _known(cue: str) -> str:
     return cue
 
 
-def _begin(
-    config_file: ConfigFile, speed: str, wearable: str | None, cues: str | None
-) -> tuple[Setting, Wearable, Vocabulary, tuple[str, ...]]:
-    """Return what a lesson and a quiz need."""
-    from tenuto.cues.quiz import CORE
-
+def _begin(config_file: ConfigFile, speed: str, wearable: str | None) -> tuple[Setting, Wearable]:
+    """Return what is measured with."""
     settings = find_config(config_file)
     worn = settings.wearables[0] if wearable is None else settings.wearable(wearable)
-    setting = make_setting(settings, parse_speed(speed))
+    return make_setting(settings, parse_speed(speed)), worn
+
+
+def _chosen(cues: str | None) -> tuple[str, ...]:
+    """Return the cues that were asked for by their names."""
+    from tenuto.cues.quiz import CORE
+
     names = CORE if cues is None else [one.strip() for one in cues.split(",")]
     chosen = tuple(dict.fromkeys(_known(name) for name in names))
     if len(chosen) < 2:
         raise InputError("--cues has one name, allowed are two or more")
-    return setting, worn, Library.of(settings).vocabulary(), chosen
-
-
-def _felt(setting: Setting, worn: Wearable, vocabulary: Vocabulary) -> Vocabulary:
-    """Return the vocabulary as it is felt on a wearable, in the strength that is set."""
-    from tenuto.routines.adjust import adjust_vocabulary
-    from tenuto.state.settings import SettingsStore
-
-    liked = SettingsStore(setting.config.state_path).preferences(worn.id)
-    adjusted = adjust_vocabulary(vocabulary, liked.adjustment)
-    feel = registry.feel(worn)
-    return adjusted if feel is None else fit(adjusted, feel)
-
-
-def _play(
-    setting: Setting,
-    worn: Wearable,
-    plan: CompiledPlan,
-    told: Callable[[Sequence[Entry]], Awaitable[None]],
-    on_key: Callable[[str, int], None] | None = None,
-) -> int:
-    """Play a plan to its end and return the exit code."""
-    import asyncio
-    from contextlib import nullcontext
-
-    from tenuto import event_loops
-    from tenuto.daemon.doors import open_door
-    from tenuto.daemon.operations import RUN
-    from tenuto.daemon.play import Run
-    from tenuto.event_loops import HostTime
-
-    from .common import signals
-    from .keys import keys
-    from .prompt import Terminal
-
-    async def played() -> str:
-        gone, clock = asyncio.Event(), HostTime(setting.speed)
-
-        def pressed(key: str) -> None:
-            if on_key is not None:
-                on_key(key, round(clock.utc_ms()))
-
-        async with open_door(setting, worn) as door:
-            with signals(gone.set), nullcontext() if on_key is None else keys(pressed):
-                asked = Run(wearable=worn.id, plan=plan)
-                return (await door.call(RUN, asked, Terminal(told, gone))).reason
-
-    reason = event_loops.run(played(), speed=setting.speed)
-    return {"finished": 0, "stopped": 3}.get(reason, 1)
+    return chosen

@@ -375,6 +375,7 @@ def delete(
     /,
     *,
     simulated: bool = False,
+    person: str | None = None,
     yes: bool = False,
     config: ConfigFile = None,
 ) -> int:
@@ -383,10 +384,15 @@ def delete(
     Args:
         numbers: one or more sessions, from `tenuto history`
         simulated: all that were played on a simulated wearable
+        person: all that is kept of one person, what they know of the cues too
         yes: do not ask
         config: as in all commands
     """
     path = _existing(find_config(config))
+    if person is not None:
+        if numbers or simulated:
+            raise InputError("--person stands alone")
+        return _delete_person(find_config(config), path, person, yes=yes)
     rows = [_session(find_config(config), number).row for number in dict.fromkeys(numbers)]
     if simulated:
         named = {row.id for row in rows}
@@ -408,6 +414,26 @@ def delete(
 
     asyncio.run(remove())
     print("Deleted. Files that you exported before, and backups, still have it.")
+    return 0
+
+
+def _delete_person(config: Config, path: Path, given: str, *, yes: bool) -> int:
+    async def who() -> str | None:
+        async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+            return await whose(config, store, given)
+
+    async def remove(person: str) -> tuple[int, int]:
+        async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
+            return await store.delete_person(person)
+
+    person = asyncio.run(who()) or given
+    if not confirmed(f"Delete all that is kept of {person}, for good?", yes=yes):
+        print("Nothing is deleted.")
+        return 3
+    sessions, results = asyncio.run(remove(person))
+    told = words.count(sessions, "session", "sessions")
+    print(f"Deleted: {told} and {words.count(results, 'result', 'results')} about cues.")
+    print("Files that you exported before, and backups, still have it.")
     return 0
 
 

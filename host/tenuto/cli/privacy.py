@@ -47,7 +47,7 @@ def kept(config: Config) -> list[Kept]:
     """Return the files that Tenuto writes and `erase` removes; files that the person wrote stay."""
     history = config.history_path
     files = [
-        Kept("history: sessions, holds, heart rate", history),
+        Kept("history: sessions, holds, heart rate, how cues are felt", history),
         Kept("history: what is not in its file yet", history.with_name(f"{history.name}-wal")),
         Kept("history: an index of that", history.with_name(f"{history.name}-shm")),
     ]

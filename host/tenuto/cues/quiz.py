@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tenuto_core.button import DOUBLE_GAP_MS
+
 from .scores import Score, Trial
 
 if TYPE_CHECKING:
@@ -18,27 +20,35 @@ ANSWER_MS_MAX = 6_000
 GAP_MS = (2_000, 4_000)
 """From the end of an answer's time to the next cue, so that nobody can wait for the beat."""
 
-SCAN_FIRST_MS, SCAN_MS, SCAN_LAST_MS = 2_500, 1_500, 500
+SCAN_FIRST_MS, SCAN_MS = 2_500, 1_500
 """Where the wearable's button answers, the names are shown in turn and a press chooses the one that
-is shown: the first for so long, each other one for so long, and time for a late press."""
-REACTION_MS = 250
-"""Between what is shown and a press that is meant for it."""
+is shown: the first for so long, each other one for so long."""
+PRESS_MS = 80 + DOUBLE_GAP_MS
+"""So long after its beginning a press is known not to be a double one, and ends the hold."""
+SCAN_LAG_MS = PRESS_MS + 250
+"""A name is still meant so long after it is shown: a press is late, and known later."""
 
 LESSON_PAIRS = 3
 
 
 def scan_ms(choices: int) -> int:
     """Return how long the names of so many cues are shown in turn."""
-    return SCAN_FIRST_MS + (choices - 1) * SCAN_MS + SCAN_LAST_MS
+    return SCAN_FIRST_MS + (choices - 1) * SCAN_MS + SCAN_LAG_MS + 250
 
 
 def shown_at(choices: int, elapsed_ms: int) -> int:
-    """Return which name, counted from 0, is shown so long after the beginning of a cue."""
-    return min(choices - 1, max(0, elapsed_ms - SCAN_FIRST_MS + SCAN_MS) // SCAN_MS)
+    """Return which name, counted from 0, is chosen by a press that ends the hold of a cue.
+
+    Args:
+        choices: How many there are.
+        elapsed_ms: How long the hold lasted.
+    """
+    since_ms = elapsed_ms - SCAN_LAG_MS - SCAN_FIRST_MS + SCAN_MS
+    return min(choices - 1, max(0, since_ms) // SCAN_MS)
 
 
 def scan_window_ms(number: int) -> tuple[int, int]:
-    """Return from when to when after the beginning of a cue a press chooses a name."""
+    """Return from when to when after the beginning of a cue a name is shown."""
     ends_ms = SCAN_FIRST_MS + number * SCAN_MS
     return (0 if number == 0 else ends_ms - SCAN_MS), ends_ms
 
@@ -80,13 +90,15 @@ class Quiz:
 
     Args:
         cues: Those that it is about.
+        longest_ms: From the beginning of a cue to its answer; `ANSWER_MS_MAX` for None.
 
     Attributes:
-        cues: The same.
+        cues: Those that it is about.
     """
 
-    def __init__(self, cues: Sequence[str]) -> None:
+    def __init__(self, cues: Sequence[str], longest_ms: int | None = None) -> None:
         self.cues = tuple(cues)
+        self._longest_ms = ANSWER_MS_MAX if longest_ms is None else longest_ms
         self._felt: list[tuple[str, int]] = []
         self._answers: dict[int, tuple[str, int]] = {}
 
@@ -112,10 +124,15 @@ class Quiz:
         Returns:
             Whether it counts: it is the first one, and in time.
         """
-        if not self.waits or not 0 <= at_ms - self._felt[-1][1] <= ANSWER_MS_MAX:
+        if not self.waits or not 0 <= at_ms - self._felt[-1][1] <= self._longest_ms:
             return False
         self._answers[len(self._felt) - 1] = (cue, at_ms)
         return True
+
+    def end(self, at_ms: int) -> None:
+        """Take back the last cue if the time for its answer is not over yet."""
+        if self.waits and at_ms - self._felt[-1][1] < self._longest_ms:
+            self._felt.pop()
 
     def score(self) -> Score:
         """Return the result so far."""

@@ -78,6 +78,21 @@ def wilson(count: int, total: int, z: float = Z_95) -> tuple[float, float]:
     return low, (middle + spread) / below if count < total else 1.0
 
 
+def difference(one: Share, other: Share) -> tuple[float, float, float]:
+    """Return how much greater another share is, and the interval of that (Newcombe 1998).
+
+    The two intervals of Wilson make it, so it is right for few trials and near 100 % too.
+    """
+    if not one.total or not other.total:
+        return 0.0, -1.0, 1.0
+    first, second = one.count / one.total, other.count / other.total
+    (one_low, one_high), (low, high) = one.interval, other.interval
+    change = second - first
+    down = math.hypot(second - low, one_high - first)
+    up = math.hypot(high - second, first - one_low)
+    return change, change - down, change + up
+
+
 def bits(share_right: float, choices: int) -> float:
     """Return the information in an answer, in bits, if all errors are equally frequent.
 

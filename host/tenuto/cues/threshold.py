@@ -90,6 +90,14 @@ class Threshold:
         """Whether few enough empty trials were felt."""
         return self.false_alarms <= FALSE_ALARMS_MAX * self.empty
 
+    def advice(self) -> list[tuple[str, float, int | None]]:
+        """Return what to set: for what, how many times the threshold, and that in %."""
+        found = self.estimate()
+        wanted = (("resting", RESTING), ("moving", MOVING))
+        if found is None:
+            return []
+        return [(what, times, found.advised_pct(times)) for what, times in wanted]
+
     def estimate(self) -> Estimate | None:
         """Return the threshold; None where too many empty trials were felt, or none was tried."""
         if not self._answers or not self.is_reliable:

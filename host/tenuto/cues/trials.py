@@ -13,7 +13,7 @@ from tenuto_core.encode import encode
 from tenuto_core.plan import Plan, PlanError, Step
 from tenuto_core.vocab import ATTENTION, CUES, DONE, HOLD, READY
 
-from .quiz import ANSWER_MS_MAX, scan_ms
+from .quiz import ANSWER_MS_MAX, PRESS_MS, scan_ms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def strength_plan(strength_pct: int, wait_ms: int, *, by_button: bool = False) -
     pattern = ((strength_pct, STRENGTH_BUZZ_MS, 0),) if strength_pct else ()
     vocabulary = Vocabulary(patterns=(pattern,) * len(CUES))
     if by_button:
-        steps = [Step(READY, wait_ms), _pressed(FELT_MS_MAX, [(0, ATTENTION)])]
+        steps = [Step(READY, wait_ms), _pressed(FELT_MS_MAX + PRESS_MS, [(0, ATTENTION)])]
     else:
         steps = [_ready(wait_ms + FELT_MS_MAX, [(wait_ms, ATTENTION)])]
     return _plan("cue strength", vocabulary, steps)

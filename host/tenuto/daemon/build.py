@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from tenuto.config import Config, Wearable
+    from tenuto.cues.measuring import Measuring
     from tenuto.routines.adjust import Adjustment
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.library import Library
@@ -95,6 +96,7 @@ class Host:
         self.drivers = Drivers(
             setting.config, stack=stack, keys=self.keys, utc_ms=self.time.utc_ms, rng=self._rng
         )
+        self.measurings: dict[str, Measuring] = {}
         self.settings = SettingsStore(setting.config.state_path)
         self.mqtt = MqttService(self)
         self.page = PageService(self)

@@ -35,7 +35,20 @@ from tenuto.wearables import pairing
 from tenuto.wearables.gestures import GESTURES, make_gesture
 from tenuto.wearables.pairing import Forgotten, Paired
 
-from .cues import PlayCue, play_cue
+from .cues import (
+    AnswerCue,
+    Answered,
+    Learn,
+    Measure,
+    Measured,
+    MeasureStrength,
+    PlayCue,
+    answer_cue,
+    learn_cues,
+    measure_cues,
+    measure_strength,
+    play_cue,
+)
 from .play import Ended, Run, entries_so_far, run
 
 if TYPE_CHECKING:
@@ -416,6 +429,10 @@ FLUSH = Operation("flush", Nothing, Nothing, _flush)
 RELOAD = Operation("reload", Nothing, Nothing, _reload)
 RUN = Operation("run", Run, Ended, run)
 PLAY_CUE = Operation("play_cue", PlayCue, Ended, play_cue)
+LEARN_CUES = Operation("learn_cues", Learn, Measured, learn_cues)
+MEASURE_CUES = Operation("measure_cues", Measure, Measured, measure_cues)
+MEASURE_STRENGTH = Operation("measure_strength", MeasureStrength, Measured, measure_strength)
+ANSWER_CUE = Operation("answer_cue", AnswerCue, Answered, answer_cue)
 PREFER = Operation("prefer", Prefer, Answer, _prefer)
 PRESS = Operation("press", Press, Nothing, _press)
 SCAN = Operation("scan", Scan, Nothing, _scan)
@@ -431,6 +448,7 @@ _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: 
 _ROWS: tuple[Operation[Any, Any], ...] = (
     *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, PRESS, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
     *(INVITE, INSTALL_APP, REMOVE_APP),
+    *(LEARN_CUES, MEASURE_CUES, MEASURE_STRENGTH, ANSWER_CUE),
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
 )
 OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}

@@ -3,7 +3,7 @@
 
 The first line names the format, each other line is one object with a `type`::
 
-    {"type": "tenuto_history", "version": 2}
+    {"type": "tenuto_history", "version": 3}
     {"type": "boot", "stand_in", "boot_id", "device"}
     {"type": "person", "person_id", "label", "labelled_utc_ms", "same_as"}
     {"type": "plan", "plan_id", "routine", "data"}              data: base64
@@ -13,11 +13,14 @@ The first line names the format, each other line is one object with a `type`::
     {"type": "record", "device", "wearable", "boot_id", "session", "seq", "at_ms", "kind", "step",
      "a", "b", "c", "utc_ms", "uncertainty_ms"}                 session: the `seq` of its session
     {"type": "host_event", "device", "wearable", "boot_id", "session", "utc_ms", "event"}
+    {"type": "cue_result", "result_id", "person", "person_id", "device", "wearable", "simulated",
+     "utc_ms", "kind", "data"}                                  data: see `tenuto.cues.results`
 
 Times are ms since 1970 in UTC, but `at_ms` is the wearable's clock. A session comes before its
 records. The meaning of a record's numbers is in `tenuto_core.vocab`, where none ever changes.
 What waits for the broker is not part of it, nor what was deleted.
 
+Version 2 had no results of cues.
 Version 1 had neither devices nor persons, only what the configuration called them; how that is
 taken in is told in `tenuto.sessions.device` and `persons`.
 
@@ -35,6 +38,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tenuto.cues import results
 from tenuto.errors import InputError, Mistake
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
@@ -42,6 +46,7 @@ from tenuto.sessions.device import SIMULATED_NAME, named
 from tenuto_core.plan import PlanError, UnknownPlanError
 
 from . import persons
+from .cue_results import COLUMNS, put
 from .merge import (
     FACTS,
     HOST_EVENT_ORDER,
@@ -68,7 +73,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 FORMAT = "tenuto_history"
-VERSION = 2
+VERSION = 3
 LINE_LETTERS_MAX = 100_000
 
 _Allowed: TypeAlias = "dict[str, str | int]"
@@ -113,6 +118,16 @@ _VALUES: dict[str, _Allowed] = {  # by the type of the line
     "session": _SESSION,
     "record": {**_OF, **RECORD_MAX, **_TIMES},
     "host_event": {**_OF, "utc_ms": UTC_MS_MAX},
+    "cue_result": {
+        "result_id": _ID,
+        "person": _SHORT,
+        "person_id": _SHORT,
+        "device": _SHORT,
+        "wearable": _SHORT,
+        "simulated": _TRUTH,
+        "utc_ms": UTC_MS_MAX,
+        "kind": _SHORT,
+    },
 }
 _MAY_BE_NULL = frozenset(
     {
@@ -227,6 +242,11 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         ):
             data = json.loads(event.pop("data"))
             yield {"type": "host_event", **of, **_in_range(event), "event": data}
+    for row in _rows(db, f"SELECT {COLUMNS} FROM cue_results ORDER BY utc_ms, result_id"):  # noqa: S608
+        simulated, data = bool(row.pop("is_simulated")), json.loads(row.pop("data"))
+        person = labels.get(row["person_id"], row["person_id"])
+        told = {**_in_range(row), "person": person, "simulated": simulated}
+        yield {"type": "cue_result", **told, "data": data}
 
 
 def _rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
@@ -265,6 +285,7 @@ class _Import:
             "session": self._take_session,
             "record": self._take_record,
             "host_event": self._take_host_event,
+            "cue_result": self._take_cue_result,
         }
 
     def take(self, lines: Iterable[str]) -> Taken:
@@ -378,14 +399,7 @@ class _Import:
     def _take_session(self, item: dict[str, Any]) -> None:
         db = self._db
         device, boot_id, seq = self._key(item, item["seq"])
-        person_id = item["person_id"]
-        if person_id is not None:
-            if not db.execute("SELECT 1 FROM persons WHERE person_id = ?", (person_id,)).fetchone():
-                label = item["person"] or person_id.removeprefix(persons.OLD)
-                self._take_person(
-                    {"person_id": person_id, "label": label, "labelled_utc_ms": 0, "same_as": None}
-                )
-            person_id = persons.who(db, person_id)
+        person_id = self._person_of(item)
         if is_deleted(db, device, boot_id, seq):
             return
         facts = SessionFacts(
@@ -397,6 +411,26 @@ class _Import:
             *(*(item[name] for name in _TOLD), item["simulated"]),
         )
         self._touched.add(put_session(db, facts))
+
+    def _take_cue_result(self, item: dict[str, Any]) -> None:
+        result = results.read(item["kind"], item["data"])
+        about = (item["device"], item["wearable"], int(item["simulated"]), item["utc_ms"])
+        told = (item["kind"], json.dumps(result.to_json()))
+        put(self._db, (item["result_id"], self._person_of(item), *about, *told))
+
+    def _person_of(self, item: dict[str, Any]) -> str | None:
+        """Return the id of whom a line is about; keep them if they are new here."""
+        person_id = item["person_id"]
+        if person_id is None:
+            return None
+        if not self._db.execute(
+            "SELECT 1 FROM persons WHERE person_id = ?", (person_id,)
+        ).fetchone():
+            label = item["person"] or person_id.removeprefix(persons.OLD)
+            self._take_person(
+                {"person_id": person_id, "label": label, "labelled_utc_ms": 0, "same_as": None}
+            )
+        return persons.who(self._db, person_id)
 
     def _take_record(self, item: dict[str, Any]) -> None:
         device, boot_id, seq = self._key(item, item["session"])

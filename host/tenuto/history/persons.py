@@ -111,7 +111,8 @@ def join(db: sqlite3.Connection, one: str, other: str) -> None:
         (kept, gone),
     )
     db.execute("UPDATE persons SET is_here = 0 WHERE person_id = ?", (gone,))
-    db.execute("UPDATE sessions SET person_id = ? WHERE person_id = ?", (kept, gone))
+    for table in ("sessions", "cue_results"):
+        db.execute(f"UPDATE {table} SET person_id = ? WHERE person_id = ?", (kept, gone))  # noqa: S608
 
 
 def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
@@ -142,9 +143,14 @@ def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
 
 
 def forget_unused(db: sqlite3.Connection) -> None:
-    """Delete the persons of whom no session is kept."""
+    """Delete the persons of whom nothing is kept."""
     persons = _persons(db)
-    kept = {row[0] for row in db.execute("SELECT DISTINCT person_id FROM sessions")}
+    kept = {
+        row[0]
+        for row in db.execute(
+            "SELECT person_id FROM sessions UNION SELECT person_id FROM cue_results"
+        )
+    }
     unused = [(one,) for one in persons if _root(persons, one) not in kept]
     db.executemany("DELETE FROM persons WHERE person_id = ?", unused)
 

@@ -51,7 +51,9 @@ _TABLES = (
     "sessions",
     "records",
     "host_events",
+    "cue_results",
     "deleted",
+    "deleted_results",
     "outbox",
 )
 """In the order in which they may be filled."""
@@ -233,7 +235,8 @@ def _unknown_persons(db: sqlite3.Connection) -> list[str]:
     return [
         row[0]
         for row in db.execute(
-            "SELECT DISTINCT person_id FROM sessions WHERE person_id IS NOT NULL"
+            "SELECT person_id FROM (SELECT person_id FROM sessions"
+            " UNION SELECT person_id FROM cue_results) WHERE person_id IS NOT NULL"
             " AND person_id NOT IN (SELECT person_id FROM persons) ORDER BY person_id"
         )
     ]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The schema of the history's database, and how older ones are brought up to it.
 
-`schema_v5.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
+`schema_v6.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 

@@ -30,7 +30,7 @@ from tenuto.routines import muscles, plan_bytes
 from tenuto.sessions import events
 from tenuto_core import vocab
 
-from . import persons
+from . import cue_results, persons
 from .merge import (
     HOST_EVENT_ORDER,
     NUMBER_MAX,
@@ -84,6 +84,7 @@ class Store:
     Attributes:
         path: the file.
         outbox: what waits for the broker.
+        cue_results: what is known of how people feel the cues.
 
     All methods raise StoreError, with what to do, when the file cannot be used.
     """
@@ -91,6 +92,7 @@ class Store:
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
         self.outbox = OutboxTable(self)
+        self.cue_results = cue_results.CueResultsTable(self)
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._executor: SideThread | None = None
@@ -260,7 +262,30 @@ class Store:
             StoreError: another program holds the database. Where that is said of what was left,
                 the session is gone, but traces of it stay in the file until the next call.
         """
-        return await self._run(lambda: self._delete(numbers))
+        return await self.work_and_scrub(lambda _: self._delete(numbers))
+
+    async def delete_person(self, name: str) -> tuple[int, int]:
+        """Delete all that is kept of somebody, for good, as `delete` does.
+
+        Args:
+            name: What the history calls them.
+
+        Returns:
+            How many sessions and how many results of cues.
+        """
+        return await self.work_and_scrub(lambda _: self._delete_person(name))
+
+    async def work_and_scrub(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Have a job done in a transaction that deletes, and leave nothing of it in the file."""
+
+        def deleted() -> _T:
+            self._db.execute("PRAGMA secure_delete = ON")
+            with transaction(self._db):
+                done = job(self._db)
+            self._scrub()  # also of what an earlier call had to leave
+            return done
+
+        return await self._run(deleted)
 
     async def work(self, job: Callable[[sqlite3.Connection], _T]) -> _T:
         """Have a job done in the store's thread; for the other modules of this package."""
@@ -443,21 +468,26 @@ class Store:
             )
 
     def _delete(self, numbers: Sequence[int]) -> int:
-        db = self._db
-        db.execute("PRAGMA secure_delete = ON")
         deleted = 0
-        with transaction(db):
-            for number in numbers:
-                row = db.execute(
-                    "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions"
-                    " WHERE id = ?",
-                    (number,),
-                ).fetchone()
-                if row is not None:
-                    self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
-                    deleted += 1
-        self._scrub()  # also of what an earlier call had to leave
+        for number in numbers:
+            row = self._db.execute(
+                "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions WHERE id = ?",
+                (number,),
+            ).fetchone()
+            if row is not None:
+                self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
+                deleted += 1
         return deleted
+
+    def _delete_person(self, name: str) -> tuple[int, int]:
+        db = self._db
+        values = (persons.called(db, name),)
+        sessions = db.execute("SELECT id FROM sessions WHERE person_id = ?", values).fetchall()
+        results = db.execute(
+            "SELECT result_id FROM cue_results WHERE person_id = ?", values
+        ).fetchall()
+        deleted = self._delete([number for (number,) in sessions])
+        return deleted, cue_results.delete(db, [result_id for (result_id,) in results])
 
     def _delete_row(self, number: int, key: SessionKey, started_utc_ms: int, wearable: str) -> None:
         db = self._db

@@ -8,13 +8,13 @@ after 60 trials; one in 50 is missed without a reason.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+import random
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from tenuto.cues.distance import distance
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Mapping
 
     from tenuto.routines.haptics import Pattern
@@ -66,6 +66,10 @@ class Perceiver:
             answer_ms=1.3 * self.answer_ms,
         )
 
+    def parameters(self) -> dict[str, float]:
+        """Return what makes this person, by the names above."""
+        return asdict(self)
+
     def feels(self, strength_pct: float) -> float:
         """Return how probable it is that a buzz is felt; for strength 0, that nothing is."""
         detected = 1 - math.exp(-((strength_pct / self.threshold_pct) ** self.slope))
@@ -91,6 +95,10 @@ class Perceiver:
         felt = self.feels(strongest) / sum(weights.values())
         return {name: weight * felt for name, weight in weights.items()}
 
+    def right(self, patterns: Mapping[str, Pattern], trials: int = 0) -> float:
+        """Return the share of cues that are taken for what they are, each as often as others."""
+        return sum(self.takes_for(cue, patterns, trials)[cue] for cue in patterns) / len(patterns)
+
     def answer(
         self, cue: str, patterns: Mapping[str, Pattern], rng: random.Random, trials: int = 0
     ) -> tuple[str | None, int]:
@@ -98,3 +106,45 @@ class Perceiver:
         chance = self.takes_for(cue, patterns, trials)
         named = rng.choices((*chance, None), (*chance.values(), max(0.0, 1 - sum(chance.values()))))
         return named[0], round(self.answer_ms * math.exp(rng.gauss(0.0, 0.25)))
+
+
+class Volunteer:
+    """A simulated person who takes part in a quiz or a measurement of strength.
+
+    Args:
+        seed: Makes the person and their chance.
+        condition: What they do meanwhile; whoever does not rest feels less.
+
+    Attributes:
+        person: How they feel.
+    """
+
+    def __init__(self, seed: int, condition: str = "resting") -> None:
+        self._rng = random.Random(seed)  # noqa: S311 - repeatable chance is wanted
+        some = Perceiver.some(self._rng)
+        self.person = some if condition == "resting" else some.moving()
+
+    def answer(self, cue: str, patterns: Mapping[str, Pattern]) -> tuple[str | None, int]:
+        """Return what they take a cue for, None for a miss, and after how many ms.
+
+        Args:
+            cue: What is played.
+            patterns: Of all cues that may be the answer.
+        """
+        return self.person.answer(cue, patterns, self._rng)
+
+    def presses(self, strength_pct: float) -> bool:
+        """Return whether they feel a buzz of a strength, and say so."""
+        return self._rng.random() < self.person.feels(strength_pct)
+
+
+def truth_of(parameters: Mapping[str, float]) -> Perceiver | None:
+    """Return the person whom parameters make, None if they are of another kind of person."""
+    try:
+        person = Perceiver(**parameters)
+    except TypeError:
+        return None
+    scales = (person.threshold_pct, person.slope, person.confuses_at)
+    shares = (person.lapse, person.false_alarm)
+    is_one = all(0.01 <= one <= 1_000 for one in scales) and all(0 <= one <= 0.5 for one in shares)
+    return person if is_one else None

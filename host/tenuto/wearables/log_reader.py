@@ -71,6 +71,7 @@ class LogReader:
         tracker: the present session, or the last one; None before the first.
         clock: relates the wearable's time stamps to UTC.
         plans: the plans of its sessions.
+        is_simulated: whether it is a simulated one.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class LogReader:
         self._person = person
         self._driver = driver
         self._around = surroundings
-        self._is_simulated = is_simulated
+        self.is_simulated = is_simulated
         self._identity: Identity | None = None
         self._next_seq: int | None = None
         self._records: asyncio.Queue[Record | _Gap] = asyncio.Queue(RECORDS_WAITING_MAX)
@@ -261,7 +262,7 @@ class LogReader:
             record,
             replayed=replayed,
             uncertainty_ms=uncertainty_ms,
-            is_simulated=self._is_simulated,
+            is_simulated=self.is_simulated,
             is_trial=is_trial(tracker.plan),
         )
 

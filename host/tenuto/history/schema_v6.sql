@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The whole schema, version 5. Times are ms since 1970 in UTC unless said otherwise.
+-- The whole schema, version 6. Times are ms since 1970 in UTC unless said otherwise.
 
 CREATE TABLE plans (
     plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
@@ -83,13 +83,31 @@ CREATE TABLE host_events (
     UNIQUE (session_id, t_ms, data)
 ) STRICT;
 
--- Sessions that were deleted: their records may still be on the wearable and must not come back.
+-- Sessions that were deleted, or are none, as trials of cues: their records may still be on the
+-- wearable and must not come back.
 CREATE TABLE deleted (
     device   TEXT NOT NULL,
     boot_id  INTEGER NOT NULL,
     seq      INTEGER NOT NULL,           -- as in sessions
     last_seq INTEGER NOT NULL,           -- the highest number of its records
     PRIMARY KEY (device, boot_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- What quizzes about cues, measurements of strength and lessons came to.
+CREATE TABLE cue_results (
+    result_id    TEXT PRIMARY KEY CHECK (length(result_id) = 16), -- random, hexadecimal
+    person_id    TEXT,                   -- NULL where not known, and for simulated people
+    device       TEXT NOT NULL,          -- as in sessions
+    wearable     TEXT NOT NULL,
+    is_simulated INTEGER NOT NULL,       -- 1: the person or the device was
+    utc_ms       INTEGER NOT NULL,       -- when it ended
+    kind         TEXT NOT NULL,          -- quiz, strength or lesson
+    data         TEXT NOT NULL           -- the JSON form of tenuto.cues.results
+) STRICT, WITHOUT ROWID;
+
+-- Results that were deleted, and must not come back by an import.
+CREATE TABLE deleted_results (
+    result_id TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 
 -- What the broker has not acknowledged yet, in the order in which it happened. The ids are given by
