@@ -137,6 +137,13 @@ def log_levels_as_they_were() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def npm_modules() -> Path:
+    """The folder with `node_modules`, whose packages `tests/parts/npm` names."""
+    part("node")
+    return part("node_modules_of_npm", of="npm").resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Path:
     """The Chromium browser's program."""
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LEAD_MS = 80
 KEY = bytes(range(16))
 FILES = app_files(shipped("firmware") / "bangle")
-OPEN = "global.TENUTO||eval(require('Storage').read('tenuto.player.js'));TENUTO.show=function(){}"
+OPEN = "require('tenuto');TENUTO.show=function(){}"
 """As the app's own screen does it."""
 LOG_RECORDS = 4096
 MENDED_MS = 2

@@ -77,7 +77,7 @@ async def test_a_second_time_nothing_is_written() -> None:
 
 async def test_keys_and_log_outlive_a_newer_app() -> None:
     async with room(has_app=True) as found:
-        found.device.js.evaluate("eval(__files['tenuto.player.js'])")
+        found.device.js.evaluate("require('tenuto')")
         before = found.files["tenuto.id"]
         found.device.js.evaluate("__files['tenuto.boot.js']='// older'")
         await found.install()

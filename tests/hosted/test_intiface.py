@@ -288,19 +288,12 @@ async def test_over_a_real_socket() -> None:
         assert refused.value.reason is LinkReason.NOT_FOUND
 
 
-@pytest.fixture
-def modules() -> Path:
-    """The folder with what npm has installed."""
-    part("node")
-    return part("node_modules_of_buttplug", of="buttplug").resolve().parent.parent
-
-
 @asynccontextmanager
 async def node(
-    script: str, modules: Path, *arguments: str
+    script: str, npm_modules: Path, *arguments: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     running = await asyncio.create_subprocess_exec(
-        part("node"), HERE / script, modules, *arguments, stdout=asyncio.subprocess.PIPE
+        part("node"), HERE / script, npm_modules, *arguments, stdout=asyncio.subprocess.PIPE
     )
     try:
         yield running
@@ -321,10 +314,10 @@ async def said(running: asyncio.subprocess.Process, pattern: str) -> re.Match[st
 
 @pytest.mark.real_time
 @pytest.mark.slow
-async def test_against_the_real_server_of_version_3(modules: Path) -> None:
+async def test_against_the_real_server_of_version_3(npm_modules: Path) -> None:
     feel = registry.feel(WEARABLE)
     assert feel is not None
-    async with node("buttplug_server.mjs", modules) as server:
+    async with node("buttplug_server.mjs", npm_modules) as server:
         port = (await said(server, r"listening (\d+)"))[1]
         buzzer = IntifaceBuzzer("server", lambda: open_socket(f"ws://127.0.0.1:{port}"), feel)
         async with asyncio.timeout(patience_s(30)):
@@ -339,10 +332,12 @@ async def test_against_the_real_server_of_version_3(modules: Path) -> None:
 
 @pytest.mark.real_time
 @pytest.mark.slow
-async def test_the_simulated_server_satisfies_the_real_client_of_version_4(modules: Path) -> None:
+async def test_the_simulated_server_satisfies_the_real_client_of_version_4(
+    npm_modules: Path,
+) -> None:
     simulated = SimulatedIntiface()
     listening, port = await serve(simulated, "127.0.0.1", 0)
-    async with node("buttplug_client.mjs", modules, f"ws://127.0.0.1:{port}") as client:
+    async with node("buttplug_client.mjs", npm_modules, f"ws://127.0.0.1:{port}") as client:
         assert (await said(client, "device (.*)"))[1].strip() == simulated.name
         await said(client, "done")
     listening.close()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Gets the Debian programs that some tests need: Mosquitto, MicroPython and the D-Bus daemon; and,
-# where Node.js is installed, the server and the client of Buttplug by npm.
+# where Node.js is installed, what npm/package-lock.json says: Buttplug's server and client, and acorn.
 #
 # A program that is already installed is used as it is. Otherwise the package and the libraries it
 # needs, down to the C library, are fetched with apt from the mirror that this system already uses,
@@ -195,33 +195,34 @@ provide() {
     say "no $name: $reason; its tests will be skipped"
 }
 
-# The server and the client of Buttplug, and what they speak by; they run on Node.js.
-provide_buttplug() {
-    folder=$parts/buttplug
-    if [ -x "$folder/bin/node_modules_of_buttplug" ]; then
+# The packages of npm/package-lock.json, each by its version and the hash of its content.
+provide_npm() {
+    folder=$parts/npm
+    if [ -x "$folder/bin/node_modules_of_npm" ] &&
+        cmp -s "$here/tests/parts/npm/package-lock.json" "$folder/package-lock.json"; then
         rm -f "$folder.reason"
         return
     fi
     if ! installed node || ! installed npm; then
         reason="Node.js and npm are not installed"
     else
-        say "fetching buttplug into .parts/ (some 15 MB, once)"
+        say "fetching packages of npm into .parts/ (some 15 MB, once)"
         rm -rf "$folder"
         mkdir -p "$folder"
-        if npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" \
-            buttplug@5.0.2 buttplug-wasm@2.0.1 ws@8 >"$folder.log" 2>&1; then
+        cp "$here/tests/parts/npm/package.json" "$here/tests/parts/npm/package-lock.json" "$folder"
+        if (cd "$folder" && npm ci --no-audit --no-fund --ignore-scripts) >"$folder.log" 2>&1; then
             mkdir "$folder/bin"
             printf '#!/bin/sh\n# Marks the folder that has node_modules.\n' \
-                >"$folder/bin/node_modules_of_buttplug"
-            chmod +x "$folder/bin/node_modules_of_buttplug"
+                >"$folder/bin/node_modules_of_npm"
+            chmod +x "$folder/bin/node_modules_of_npm"
             rm -f "$folder.reason" "$folder.log"
             return
         fi
         rm -rf "$folder"
-        reason="npm could not fetch it (see .parts/buttplug.log)"
+        reason="npm could not fetch them (see .parts/npm.log)"
     fi
     echo "$reason" >"$folder.reason"
-    say "no buttplug: $reason; its tests will be skipped"
+    say "no packages of npm: $reason; their tests will be skipped"
 }
 
 ID='' VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME=''
@@ -237,5 +238,5 @@ provide mosquitto "$codename" -h &
 provide micropython "$with_micropython" -c 'print("micropython")' &
 provide micropython32 "$with_micropython" -c 'print("micropython")' &
 provide dbus-daemon "$codename" --help &
-provide_buttplug &
+provide_npm &
 wait

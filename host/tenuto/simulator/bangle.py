@@ -8,7 +8,7 @@ import json
 import math
 from typing import TYPE_CHECKING
 
-from bumble import core, gatt
+from bumble import core, gatt, hci
 
 from tenuto.links.radios.bumble_fast_path import notification
 from tenuto.shipped import shipped
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .person import VirtualPerson
     from .radio import Radio
 
-APP_FILE, PLAYER_FILE = "tenuto.app.js", "tenuto.player.js"
+APP_FILE, PLAYER_FILE = "tenuto.app.js", "tenuto"
 UART = "6E400001-B5A3-F393-E0A9-E50E24DCCA9E"
 _TO_WATCH = "6E400002-B5A3-F393-E0A9-E50E24DCCA9E"
 _FROM_WATCH = "6E400003-B5A3-F393-E0A9-E50E24DCCA9E"
@@ -165,6 +165,10 @@ class SimulatedBangle(SimulatedPeripheral):
             self.motor.note(Edge(at_ms, is_on, 100 if is_on else 0, at_s))
         self.js.edges.clear()
         self._send(self.js.take_console())
+        if self.js.drops_link:
+            self._radio.drop(
+                self.address, hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
+            )
         if self._device is not None:
             due_ms = max(self.js.due_ms, self.js.now_ms)
             if due_ms != float("inf"):

@@ -6,8 +6,8 @@ var __t = 0; // ms since the power came
 var __wall = 0; // what the wall clock is ahead of that, in ms
 var __timers = [], __timerId = 0, __pinWrites = [], __motor = 0;
 var __console = "", __edges = [], __load, __line = "", __isProgrammable = true;
-var __handlers = {}, __watch, __connected = false, __peer = "", __address = "c0:00:00:00:00:01";
-var __files = {}, __freeBytes = 4e6, __trashBytes = 0, __compactions = 0, __hrm = {}, __lock = false;
+var __handlers = {}, __watch, __drops = false, __connected = false, __peer = "", __address = "c0:00:00:00:00:01";
+var __files = {}, __freeBytes = 4e6, __trashBytes = 0, __compactions = 0, __hrm = {}, __modules = {}, __lock = false;
 
 // --- time and timers
 function getTime() { return (__t + __wall) / 1000; }
@@ -158,6 +158,12 @@ function require(name) {
       return E.toUint8Array(atob(__sha256(btoa(s)))).buffer;
     },
   };
+  if (__modules[name]) return __modules[name];
+  if (__files[name] !== undefined) {
+    var exports = __modules[name] = {};
+    new Function("exports", "module", __files[name])(exports, {});
+    return exports;
+  }
   throw "Module " + name + " not found";
 }
 
@@ -166,6 +172,7 @@ function __on(name, f) { (__handlers[name] = __handlers[name] || []).push(f); }
 function __emit(name, x) { (__handlers[name] || []).forEach(function (f) { __call(f, x); }); }
 var NRF = {
   on: __on,
+  disconnect: function () { if (__connected) __drops = true; },
   getAddress: function () { return __address + " random"; },
   getSecurityStatus: function () {
     return __connected ? { connected: true, connected_addr: __peer } : { connected: false };
@@ -228,11 +235,12 @@ function __evaluate(line) {
 function __connect(on) {
   if (on == __connected) return;
   __connected = !!on;
+  __drops = false;
   __line = "";
   __emit(on ? "connect" : "disconnect");
 }
 function __drain() {
-  var r = JSON.stringify({ console: __console, edges: __edges, load: __load, due: __due(), t: __t, wall: __wall });
+  var r = JSON.stringify({ console: __console, edges: __edges, load: __load, drops: __drops, due: __due(), t: __t, wall: __wall });
   __console = "";
   __edges = [];
   return r;

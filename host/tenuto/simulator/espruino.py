@@ -54,6 +54,7 @@ class Espruino:
         due_ms: When it has something to do next; infinite where nothing.
         is_connected: Whether a host is connected by Bluetooth.
         peer: The address of the host that is connected.
+        drops_link: Whether its program wants the host to be disconnected.
         loads: How many times it ran its boot files.
     """
 
@@ -67,6 +68,7 @@ class Espruino:
     trash_bytes: int = field(default=0, init=False)
     due_ms: float = field(default=0.0, init=False)
     is_connected: bool = field(default=False, init=False)
+    drops_link: bool = field(default=False, init=False)
     peer: str = field(default="f0:00:00:00:00:01 random", init=False)
     loads: int = field(default=0, init=False)
     now_ms: float = field(default=0.0, init=False)
@@ -193,6 +195,7 @@ class Espruino:
         told = json.loads(self._js.eval("__drain()"))
         self.edges += [(at_ms, bool(on)) for at_ms, on in told["edges"]]
         self.console += told["console"]
+        self.drops_link = told["drops"]
         self.now_ms, self._wall_ms = told["t"], told["wall"]
         self.due_ms = float("inf") if told["due"] is None else told["due"]
         if not ends and told.get("load") is not None:
