@@ -16,7 +16,7 @@ from tenuto.shipped import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BATTERIES_MAH = (100, 150, 400)
+BATTERIES_MAH = (100, 150, 400, 470)
 USABLE = 0.85
 """Of the capacity on the label: age, cold, and the last per cents below 3.4 V."""
 
@@ -63,6 +63,17 @@ ESP_DEEP = Current(
     "Adafruit's guideline for ESP32-S3 boards, hoped for: by issue 9626 some of those with 8 MB of "
     "flash, as this one, stay awake at 40 mA after Bluetooth",
 )
+TWATCH = Current(
+    "T-Watch S3 awake, its display dark",
+    56.0,
+    "reported of one in light sleep, which lost 12 % of its battery in an hour: "
+    "Xinyuan-LilyGO/TTGO_TWatch_Library issue 235",
+)
+TWATCH_DEEP = Current(
+    "T-Watch S3 in deep sleep, its button wakes it",
+    0.53,
+    "the maker's page on the watch in LilyGoLib, with power for its clock",
+)
 MOTOR = Current("coin motor at 3 V", 60.0, "Adafruit, product 1201")
 DRIVER_REST = Current("DRV2605L in standby", 0.007, "maximum, TI E2E thread 1600930")
 SENSOR = Current(
@@ -79,11 +90,16 @@ DIVIDER = Current(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way to use one board: what flows in a session, and between sessions."""
+    """One way to use one board: what flows in a session, and between sessions.
+
+    Attributes:
+        own_mah: The battery that is built in, None where one chooses.
+    """
 
     name: str
     session: tuple[Current, ...]
     between: tuple[Current, ...]
+    own_mah: int | None = None
 
     @property
     def mah_per_day(self) -> float:
@@ -122,6 +138,12 @@ CASES = (
         (ESP_BLE, SENSOR, GAUGE),
         (ESP_BLE, DRIVER_REST, SENSOR_REST, GAUGE),
     ),
+    Case(
+        "LilyGO T-Watch S3 with its own battery, deep sleep between sessions",
+        (TWATCH,),
+        (TWATCH_DEEP,),
+        own_mah=470,
+    ),
 )
 
 
@@ -134,7 +156,11 @@ def table() -> Iterator[str]:
     )
     yield "|---|---" + "|---" * len(BATTERIES_MAH) + "|"
     for case in CASES:
-        days = " | ".join(_days(case.days(mah)) for mah in BATTERIES_MAH)
+        fits = (case.own_mah in (None, mah) for mah in BATTERIES_MAH)
+        days = " | ".join(
+            _days(case.days(mah)) if is_fit else ""
+            for mah, is_fit in zip(BATTERIES_MAH, fits, strict=True)
+        )
         yield f"| {case.name} | {case.mah_per_day:.1f} | {days} |"
 
 
@@ -147,7 +173,7 @@ def sources() -> Iterator[str]:
     yield "| current | mA | from |"
     yield "|---|---|---|"
     known = (
-        *(NRF_IDLE, NRF_DEEP, NRF_SESSION, ESP_BLE, ESP_DEEP),
+        *(NRF_IDLE, NRF_DEEP, NRF_SESSION, ESP_BLE, ESP_DEEP, TWATCH, TWATCH_DEEP),
         *(MOTOR, DRIVER_REST, SENSOR, SENSOR_REST, GAUGE, DIVIDER),
     )
     for current in known:
