@@ -15,8 +15,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq install
 PIP_LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all:
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-emit-index-url --no-emit-find-links
-RUN_EXTRAS := --extra broker --extra fit --extra fleet --extra intiface --extra report --extra share --extra simulator \
-	--extra web --group build
+# pyric has no wheel, and is never loaded here: it unblocks adapters of this computer for habluetooth.
+RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra intiface --extra report --extra share \
+	--extra simulator --extra web --group build --no-emit-package pyric
 
 .PHONY: help setup setup-test run test mutants storm watch fuzz crash kernel bench lint format parts pictures lock clean
 .DELETE_ON_ERROR:

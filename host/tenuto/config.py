@@ -17,7 +17,7 @@ from platformdirs.macos import MacOS
 
 from tenuto.errors import InputError, Mistake
 from tenuto.files import open_regular, read_input
-from tenuto.links.radios.registry import name_pattern, names_allowed
+from tenuto.links.radios.registry import RadioFiles, name_pattern, names_allowed
 from tenuto.links.registry import LINKS, PLACE_KEYS
 from tenuto.links.scan import is_address
 from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress
@@ -48,7 +48,7 @@ MAX_PEOPLE = 64
 _ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
 _PLAIN = Text(200)
 _SCAN = "`tenuto scan` shows it"
-_ADAPTER = Text(200, pattern=name_pattern(), allowed=names_allowed())
+_ADAPTER = Text(2_000, pattern=name_pattern(), allowed=names_allowed())
 _LINKS = tuple(row.id for row in LINKS.values() if row.is_configurable)
 
 
@@ -263,6 +263,9 @@ class Bluetooth:
         Whole(1, 100),
         "How many links each adapter carries at once; beyond that the wearables share them.",
         default=None,
+    )
+    proxy_keys: Path | None = key(
+        _File(), "A file with the encryption keys of ESPHome proxies.", default=None
     )
 
 
@@ -651,6 +654,12 @@ class Config:
             certificate=files["certificate"],
             certificate_key=files["certificate_key"],
         )
+
+    @property
+    def radio_files(self) -> RadioFiles:
+        """The files that radios have in this user's folders."""
+        keys = self._from_file(self.bluetooth.proxy_keys)
+        return RadioFiles(bonds=self.own.data / "bonds.json", proxy_keys=keys)
 
     def _from_file(self, path: Path | None) -> Path | None:
         return self.file.parent / path if path is not None and self.file is not None else path

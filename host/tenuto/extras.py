@@ -36,6 +36,9 @@ class Extra:
 
 EXTRAS = {
     "broker": Extra("a broker of Tenuto's own", ("amqtt",)),
+    "esphome": Extra(
+        "ESPHome Bluetooth proxies", ("aioesphomeapi", "bleak_esphome", "bluetooth_data_tools")
+    ),
     "fit": Extra("sessions as FIT files", ("fit_tool",)),
     "fleet": Extra("a history in PostgreSQL", ("psycopg",)),
     "intiface": Extra("devices by a Buttplug server", ("websockets",)),

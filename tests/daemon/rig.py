@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,14 @@ from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from tenuto.links.base import Link
     from tenuto.links.in_process import InProcessBand
     from tenuto.routines.compile import CompiledPlan
     from tenuto.state.clocks import ClockStore
-    from tenuto.wearables.link_slots import LinkSlots
+    from tenuto.wearables.link_slots import Slots
     from tenuto.wearables.surroundings import LinkState
 
 UTC_MS = 1_800_000_000_000
@@ -102,7 +103,7 @@ async def daemon_for(
     *sinks: Any,
     seed: int = 1,
     skews: ClockStore | None = None,
-    slots: LinkSlots | None = None,
+    slots: Slots | Mapping[str, Slots] | None = None,
     on_link: Callable[[str, LinkState], None] = lambda _name, _state: None,
 ) -> AsyncIterator[tuple[Commands, Store]]:
     """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
@@ -120,7 +121,7 @@ async def daemon_for(
         )
         for name, band in bands.items():
             driver = band if isinstance(band, (BandDriver, HostedDriver)) else BandDriver(band)
-            hub.add(name, None, driver, slots)
+            hub.add(name, None, driver, slots[name] if isinstance(slots, Mapping) else slots)
         task = asyncio.create_task(hub.run(), name="daemon")
 
         async def plan(_wearable: str, name: str | None) -> CompiledPlan:

@@ -24,6 +24,7 @@ from dbus_fast import Message, MessageType, Variant
 from tenuto.links.ble import BleAdapter, BleLink, pair
 from tenuto.links.radios.adapters import open_adapter
 from tenuto.links.radios.bluez_agent import PATH, read_passkey, registered
+from tenuto.links.radios.registry import RadioFiles
 from tenuto.links.scan import HEART_RATE, TENUTO
 from tenuto.wearables.strap import Strap
 
@@ -53,7 +54,7 @@ class Person:
 
 
 def adapter(tmp_path: Path, person: Person | None = None) -> BleAdapter:
-    return open_adapter("default", tmp_path / "bonds.json", person)
+    return open_adapter("default", RadioFiles(bonds=tmp_path / "bonds.json"), person)
 
 
 async def test_a_band_is_paired_without_asking_anybody(bluez: FakeBlueZ, tmp_path: Path) -> None:

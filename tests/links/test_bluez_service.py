@@ -25,6 +25,7 @@ from dbus_fast import Message
 from tenuto.links import ble
 from tenuto.links.ble import BleAdapter, BleLink, at_address, pair
 from tenuto.links.radios.adapters import open_adapter
+from tenuto.links.radios.registry import RadioFiles
 from tenuto.links.scan import HEART_RATE
 from tenuto.wearables.strap import Strap
 
@@ -43,7 +44,7 @@ pytestmark = [
 
 @pytest.fixture
 async def radio(tmp_path: Path) -> AsyncIterator[BleAdapter]:
-    made = open_adapter("default", tmp_path / "bonds.json")
+    made = open_adapter("default", RadioFiles(bonds=tmp_path / "bonds.json"))
     yield made
     await made.close()
 
@@ -195,7 +196,7 @@ async def test_objects_that_are_gone_under_a_link_are_a_link_that_is_lost(
 async def test_two_adapters_hear_of_the_same_end(
     bluez: FakeBlueZ, radio: BleAdapter, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    second = open_adapter("hci0", tmp_path / "bonds.json")
+    second = open_adapter("hci0", RadioFiles(bonds=tmp_path / "bonds.json"))
     for one in (radio, second):
         await one.find(is_band(), "the band")
     await bluez.die()

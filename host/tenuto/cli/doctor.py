@@ -84,10 +84,10 @@ async def _patient(path: Path | None) -> Context:
             daemon = await client.ask("status")
     except TenutoError as error:
         print(f"tenuto: {error}", file=sys.stderr)
-    usual = (config or Config()).bluetooth.adapter
+    used = config or Config()
     return Context(
         config=config,
         mistake=mistake,
         daemon=daemon,
-        adapter=lambda name: open_adapter(name or usual, own.data / "bonds.json"),
+        adapter=lambda name: open_adapter(name or used.bluetooth.adapter, used.radio_files),
     )

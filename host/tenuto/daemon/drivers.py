@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
+from tenuto.links.radios.registry import radio_named
 from tenuto.links.registry import LINKS
 from tenuto.wearables import registry
-from tenuto.wearables.link_slots import LinkSlots
+from tenuto.wearables.link_slots import LaneSlot, LinkSlots
 from tenuto.wearables.model import BuildContext
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tenuto.state.keys import KeyStore
     from tenuto.wearables.base import Driver, Sensor
     from tenuto.wearables.gestures import CanBePressed
+    from tenuto.wearables.link_slots import Slots
     from tenuto.wearables.model import SimulatedDevice
 
 _VIRTUAL = "simulated"
@@ -96,12 +98,14 @@ class Drivers:
         """Return the sensors worn with a wearable; see `registry.build_sensors`."""
         return registry.build_sensors(wearable, self._context, hear)
 
-    def slots(self, wearable: Wearable) -> LinkSlots | None:
+    def slots(self, wearable: Wearable) -> Slots | None:
         """Return the link slots that a wearable shares with others, None where it shares none."""
         if not LINKS[wearable.link].is_by_air or not registry.shares_link(wearable):
             return None
         bluetooth = self._config.bluetooth
         name = wearable.adapter or bluetooth.adapter
+        if radio_named(name).has_lanes and wearable.address is not None:
+            return LaneSlot(self.adapter(name), wearable.address)
         if name not in self._slots:
             self._slots[name] = LinkSlots(name, bluetooth.links_max)
         return self._slots[name]
@@ -112,7 +116,7 @@ class Drivers:
 
         name = name or self._config.bluetooth.adapter
         if name not in self._adapters:
-            self._keep_adapter(name, open_adapter(name, self._config.own.data / "bonds.json"))
+            self._keep_adapter(name, open_adapter(name, self._config.radio_files))
         return self._adapters[name]
 
     async def simulated(self, wearable_id: str) -> tuple[BleAdapter, str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Entry
     from tenuto.state.clocks import ClockStore
     from tenuto.wearables.base import Driver
-    from tenuto.wearables.link_slots import LinkSlots
+    from tenuto.wearables.link_slots import Slots
 
     from .sinks import SinkQueue
 
@@ -100,7 +100,7 @@ class Hub:
         name: str,
         person: str | None,
         driver: Driver,
-        slots: LinkSlots | None = None,
+        slots: Slots | None = None,
         *,
         is_simulated: bool = False,
     ) -> Supervisor:

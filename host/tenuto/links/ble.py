@@ -4,7 +4,8 @@
 Real stacks are not as good as their interfaces say; the habits of this file are the answer:
 
 - One scanner for a whole process, and only one connection is being made at a time.  While one is
-  made nobody scans.
+  made nobody scans.  A radio that has several lanes makes one connection on each, and hears
+  meanwhile; see `lanes`.
 - A device is looked for anew before each connection.  BlueZ deletes the objects of devices, and a
   `BLEDevice` kept from before then leads nowhere.
 - Whoever joins a scan that runs is told what it has heard so far: BlueZ tells of a steady signal
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 
+    from .lanes import Lanes
     from .registry import LinkContext, Place
 
 _log = logging.getLogger(__name__)
@@ -110,6 +112,8 @@ class Radio:
     Attributes:
         scanner, client, adapter: Backends for bleak, None for the platform's own.
         options: Further keyword arguments for them, such as `{"bluez": {"adapter": "hci1"}}`.
+        trouble: Returns what keeps it from hearing at present, None while it hears.
+        lanes: By which ways it reaches devices, None where it is a single one.
         lost: Returns what has happened to it if it is gone for good, so that it has to be opened
             anew; None while it is well.
         is_encrypted: Returns whether the link to a device at an address is encrypted; None where
@@ -121,6 +125,8 @@ class Radio:
     client: type[BaseBleakClient] | None = None
     adapter: type[BaseBleakAdapter] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    trouble: Callable[[], LinkError | None] = lambda: None
+    lanes: Lanes | None = None
     lost: Callable[[], LinkError | None] = lambda: None
     is_encrypted: Callable[[str], bool | None] = lambda _address: None
     close: Callable[[], Awaitable[None]] = _nothing
@@ -401,9 +407,9 @@ class BleAdapter:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(max(0.0, left_s), LOST_LOOK_S)):
                         await self._stir.wait()
-                lost = radio.lost()
-                if lost is not None:
-                    raise lost
+                error = radio.lost() or radio.trouble()
+                if error is not None:
+                    raise error
                 self._end_overdue()
         finally:
             self._scanned_s, self._scan_began_s = self._scanned(), None
@@ -515,7 +521,12 @@ class BleAdapter:
     # --- connecting
 
     @asynccontextmanager
-    async def _turn_to_connect(self) -> AsyncIterator[None]:
+    async def _turn_to_connect(self, address: str) -> AsyncIterator[None]:
+        radio = await self.radio()
+        if radio.lanes is not None:
+            async with radio.lanes.turn(address):
+                yield
+            return
         self._connecting += 1
         self._quiet.clear()
         self._stir.set()
@@ -553,7 +564,7 @@ class BleAdapter:
         loop = asyncio.get_running_loop()
         while True:
             sighting = await self.find(fits, what, service=service)
-            async with self._turn_to_connect():
+            async with self._turn_to_connect(sighting.device.address):
                 if loop.time() - sighting.at_s > FRESH_S:
                     continue  # others had their turn for so long that it may be gone
                 try:
@@ -638,7 +649,9 @@ class BleAdapter:
             LinkError: it did not work; NOT_FOUND if nothing was known of it.
         """
         radio = await self.radio()
-        async with self._turn_to_connect(), link_errors("forgetting"):
+        # No connection is made where there are lanes: what they keep is no use to anybody else.
+        turn = nullcontext() if radio.lanes is not None else self._turn_to_connect(str(target))
+        async with turn, link_errors("forgetting"):
             client = BleakClient(target, timeout=CONNECT_TIMEOUT_S, **radio.kwargs(radio.client))
             self._ended_early.pop(client.address, None)
             await limited(client.unpair(), LEAVE_TIMEOUT_S)
@@ -882,10 +895,12 @@ class BleLink:
     ) -> None:
         if not has_tenuto(client):
             raise LinkError(LinkReason.PROTOCOL, f"{self.name} does not offer Tenuto's service")
-        if self.may_bond:
+        radio = await self._adapter.radio()
+        # Each lane has a bond of its own, or none yet; who the device is, its key says.
+        if self.may_bond or radio.lanes is not None:
             await secure(client, sighting, self._adapter, by_hand=self._by_hand)
         else:
-            await check_bond(client, sighting, await self._adapter.radio())
+            await check_bond(client, sighting, radio)
         self.firmware = await read_firmware(client)
         self.rssi_dbm = sighting.found.rssi_dbm
         outbox, inbox = characteristic(client, OUTBOX_UUID), characteristic(client, INBOX_UUID)

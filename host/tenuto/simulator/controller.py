@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from bumble.device import Connection as DeviceConnection, Device
 
-RSSI_DBM = -60
 ADVERTISING_JITTER_S = 0.010  # advDelay, Core Specification 6.0, Vol 6 Part B 4.4.2.2.1
 ACL_BUFFERS = 8
 # Core Specification 6.0, Vol 4 Part E 7.8.1: the events of Bluetooth 4.0.
@@ -364,7 +363,9 @@ class VirtualController(bumble_controller.Controller):
                         secondary_phy=0,
                         advertising_sid=0xFF,
                         tx_power=0x7F,
-                        rssi=RSSI_DBM,
+                        rssi=round(
+                            self.radio.signal_dbm(self.random_address, pdu.advertiser_address)
+                        ),
                         periodic_advertising_interval=0,
                         direct_address_type=0,
                         direct_address=hci.Address.ANY,

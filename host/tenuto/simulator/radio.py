@@ -8,6 +8,7 @@ for the next one, in order. A transmission that fails is repeated in the next ev
 Bluetooth LE the link layer loses nothing: loss is delay, and beyond the supervision timeout it is
 the end of the link (reason 0x08 on both sides). During a silence nobody hears anything: links die
 after their supervision timeout, advertisements and connection requests are not heard.
+So it is between two devices that are too far apart; where their signal is only weak, more is lost.
 
 Nothing is scheduled while nothing is to be sent, so that an idle link costs nothing; the empty
 packets that keep a real link alive are taken for granted unless there is silence.
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from .controller import VirtualController
 
 INTERVAL_MS_MIN, INTERVAL_MS_MAX = 7.5, 4000.0
+SIGNAL_DBM = -60.0
+"""Between devices of which nothing else was said."""
+WEAK_DBM, DEAF_DBM = -84.0, -95.0
+"""From the one on packets are lost, and at the other nothing is heard any more."""
+WEAK_LOSS_MAX = 0.7
 LL_PAYLOAD_BYTES_MAX = 251
 _LL_OVERHEAD_BYTES = 14  # preamble 1, access address 4, header 2, MIC 4, CRC 3
 _BYTE_S = 8e-6  # LE 1M PHY
@@ -148,7 +154,9 @@ class _Link:
 
     @property
     def is_silent(self) -> bool:
-        return any(self.radio.is_silent(address) for address in self.addresses)
+        return any(self.radio.is_silent(address) for address in self.addresses) or (
+            self.radio.signal_dbm(*self.addresses) <= DEAF_DBM
+        )
 
     def send(self, direction: int, pdu: _Pdu) -> None:
         """Queue a packet; direction 0 is from the central."""
@@ -246,6 +254,7 @@ class _Link:
         """
         budget_s = self.interval_s - _GAP_S
         offset_s = 0.0
+        loss = max(self.radio.loss, weak_loss(self.radio.signal_dbm(*self.addresses)))
         first: tuple[int, _Pdu] | None = None
         for direction, queue in enumerate(self._queues):
             while queue:
@@ -253,7 +262,7 @@ class _Link:
                 air_s = pdu.air_s
                 if offset_s and offset_s + air_s > budget_s:
                     break
-                if self.radio.loss and self.radio.random.random() < self.radio.loss:
+                if loss and self.radio.random.random() < loss:
                     # Neither side can tell what the other has heard: the event is over.
                     self.statistics.retransmissions += 1
                     self._report(Happening.REPEATED, direction, pdu)
@@ -322,6 +331,18 @@ class Silence:
             self.radio.count_silence(self.address, -1)
 
 
+def weak_loss(dbm: float) -> float:
+    """Return the share of transmissions that fail for want of signal, 1 where nothing is heard."""
+    if dbm <= DEAF_DBM:
+        return 1.0
+    return WEAK_LOSS_MAX * min(1.0, max(0.0, (WEAK_DBM - dbm) / (WEAK_DBM - DEAF_DBM)))
+
+
+def _plain(address: hci.Address | str) -> str:
+    name = address if isinstance(address, str) else address.to_string(with_type_qualifier=False)
+    return name.upper()
+
+
 class Radio(LocalLink):
     """The shared medium of all simulated controllers.
 
@@ -364,6 +385,7 @@ class Radio(LocalLink):
         self._links: dict[_Route, tuple[_Link, int]] = {}
         self._statistics: dict[tuple[str, str], LinkStatistics] = {}
         self._silences: Counter[str | None] = Counter()
+        self._signals: dict[tuple[str, str], float] = {}
 
     # -- for tests and for people
 
@@ -401,8 +423,21 @@ class Radio(LocalLink):
         """Return whether a device is off the air at the moment."""
         if not self._silences:
             return False
-        name = address if isinstance(address, str) else address.to_string(with_type_qualifier=False)
-        return bool(self._silences[None] or self._silences[name.upper()])
+        return bool(self._silences[None] or self._silences[_plain(address)])
+
+    def set_signal(self, one: str, other: str, dbm: float) -> None:
+        """Say how well two devices hear each other, by their addresses; see `WEAK_DBM`."""
+        one, other = _plain(one), _plain(other)
+        self._signals[one, other] = self._signals[other, one] = dbm
+        for link in self._links_of(one):
+            if other in map(_plain, link.addresses):
+                link.on_silence_changed()
+
+    def signal_dbm(self, one: hci.Address | str, other: hci.Address | str) -> float:
+        """Return how well two devices hear each other."""
+        if not self._signals:
+            return SIGNAL_DBM
+        return self._signals.get((_plain(one), _plain(other)), SIGNAL_DBM)
 
     def link_statistics(self, central: str, peripheral: str) -> LinkStatistics:
         """Return the counters of a pair of devices, which live as long as the radio."""
@@ -477,7 +512,11 @@ class Radio(LocalLink):
                 continue
             if self.is_silent(listener.random_address):
                 continue
-            if self.advertising_loss and self.random.random() < self.advertising_loss:
+            loss = self.advertising_loss
+            if self._signals:
+                weak = weak_loss(self.signal_dbm(listener.random_address, advertiser))
+                loss = max(loss, weak)
+            if loss and self.random.random() < loss:
                 continue
             if self.on_event is not None:
                 self.report(Happening.ADVERTISED, str(advertiser), listener.name, 0)
@@ -551,7 +590,7 @@ class Radio(LocalLink):
         addresses = (request.initiator_address, request.advertiser_address)
         interval_s, supervision_s = request.interval * 1.25e-3, request.timeout * 10e-3
         peripheral = next((c for c in self._in_order if c.can_be_connected_at(addresses[1])), None)
-        if peripheral is None:
+        if peripheral is None or self.signal_dbm(*addresses) <= DEAF_DBM:
             asyncio.get_running_loop().call_later(
                 _ESTABLISH_EVENTS * interval_s,
                 central.on_link_lost,

@@ -16,6 +16,7 @@ from .controller import power_on_device
 from .devices import KINDS
 from .hardware import EDGES_MAX, Battery, Button, HeartSensor, Motor
 from .radio import Radio
+from .rooms import House
 from .usb import UsbCable
 
 if TYPE_CHECKING:
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from .hardware import I2cChip
     from .peripheral import SimulatedPeripheral
     from .person import VirtualPerson
+    from .proxy import SimulatedProxy
 
 WEARABLES_MAX = 0xFFFF
 DEVICES_MAX = 0xFF
+PROXIES_MAX = 0xFF
 _LET_IN_FIRST_S = 0.4
 _LET_IN_ANOTHER_S = 4.0
 """Between a host's connecting and the wearer's hand at the button: a host that was let in before is
@@ -215,6 +218,10 @@ class World:
         edges_max: how much the motors remember, see `Motor`; `EDGES_KEPT_MAX` where a world stays
             for days.
 
+    Attributes:
+        wearables, devices, proxies: What is in it, by name.
+        house: Where everything is; what was put nowhere is heard by everybody.
+
     Raises:
         FirmwareError: on leaving without another error, if a wearable's firmware crashed.
     """
@@ -245,6 +252,8 @@ class World:
         self._supervision_ms = supervision_ms
         self._edges_max = edges_max
         self._adapters: list[BumbleAdapter] = []
+        self.proxies: dict[str, SimulatedProxy] = {}
+        self.house = House(self.radio)
 
     async def __aenter__(self) -> Self:
         return self
@@ -265,6 +274,8 @@ class World:
         for adapter in self._adapters:
             await adapter.close()
         self._adapters.clear()
+        for proxy in self.proxies.values():
+            await proxy.unplug()
         for wearable in self.wearables.values():
             if wearable.person is not None:
                 wearable.person.take_off()
@@ -344,6 +355,38 @@ class World:
         await device.boot()
         self.devices[id] = device
         return device
+
+    async def add_proxy(
+        self,
+        name: str,
+        place: float = 0.0,
+        *,
+        slots: int = 3,
+        key: str | None = None,
+        weak_db: float = 0.0,
+    ) -> SimulatedProxy:
+        """Hang up an ESPHome Bluetooth proxy and give it power.
+
+        Args:
+            name: Of it, unique in this world.
+            place: Where, see `House`.
+            slots: How many connections it carries.
+            key: Its encryption key in base64, None for none.
+            weak_db: How much its antenna swallows.
+
+        Raises:
+            TenutoError: the name is taken or the house is full.
+        """
+        from .proxy import SimulatedProxy  # noqa: PLC0415 - needs the packages of `esphome`
+
+        if name in self.proxies or len(self.proxies) >= PROXIES_MAX:
+            raise TenutoError(f"there is a proxy {name!r} already, or one too many")
+        address = f"F0:00:00:00:02:{len(self.proxies) + 1:02X}"
+        proxy = SimulatedProxy(self.radio, name, address, slots=slots, key=key)
+        self.house.fix(address, place, weak_db=weak_db)
+        await proxy.boot()
+        self.proxies[name] = proxy
+        return proxy
 
     def _check_free(self, id: str) -> None:  # noqa: A002  see `add_wearable`
         if id in self.wearables or id in self.devices:

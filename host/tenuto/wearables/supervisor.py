@@ -22,7 +22,6 @@ from tenuto_core.device_requests import NO_PLAN_ID
 
 from .command_sender import CommandSender
 from .heart_relay import HeartRelay
-from .link_slots import IDLE_HOLD_S, PLAYING_HOLD_S
 from .log_reader import LogReader
 from .surroundings import LinkState
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.tracker import Tracker
 
     from .base import Driver, Identity, Sensor, Status
-    from .link_slots import LinkSlots
+    from .link_slots import Slots
     from .surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ class Supervisor:
         person: str | None,
         driver: Driver,
         surroundings: Surroundings,
-        slots: LinkSlots | None = None,
+        slots: Slots | None = None,
         *,
         is_simulated: bool = False,
     ) -> None:
@@ -236,18 +235,21 @@ class Supervisor:
             self._slots.release()
 
     def _waits_for_slot(self) -> LinkError:
-        limit = None if self._slots is None else self._slots.limit
-        return LinkError(
-            LinkReason.FULL,
-            f"{self.name} waits for a link: the adapter carries {limit} at once",
-        )
+        place = "" if self._slots is None else f": {self._slots.place}"
+        return LinkError(LinkReason.FULL, f"{self.name} waits for a link{place}")
 
     def _is_slot_due(self) -> bool:
         """Return whether others wait, and this one has had its time and told what it had to."""
         if self._slots is None or not self._slots.waiting or self.log.waiting:
             return False
-        hold_s = PLAYING_HOLD_S if self.playing else IDLE_HOLD_S
+        hold_s = self._slots.hold_s(playing=self.playing)
         return asyncio.get_running_loop().time() - self._up_s >= hold_s
+
+    def _look_s(self) -> float:
+        """Return after how long it looks anew whether the slot is due."""
+        if self._slots is None:
+            return math.inf
+        return min(SLOTS_LOOK_S, self._slots.hold_s(playing=self.playing))
 
     async def _stay(self, lost: asyncio.Event) -> None:
         """Wait until the link is lost or others need it.
@@ -256,7 +258,6 @@ class Supervisor:
             LinkError: the link only seems to be there.
         """
         loop = asyncio.get_running_loop()
-        look_s = math.inf if self._slots is None else SLOTS_LOOK_S
         probe_s = loop.time() + PROBE_EVERY_S
         while not lost.is_set() and not self._is_slot_due():
             if loop.time() >= probe_s:
@@ -267,7 +268,7 @@ class Supervisor:
                 self._take(await self._driver.status())
                 silent_s = 0.0
             with suppress(TimeoutError):
-                wait_s = min(probe_s - loop.time(), SILENCE_S - silent_s, look_s)
+                wait_s = min(probe_s - loop.time(), SILENCE_S - silent_s, self._look_s())
                 async with asyncio.timeout(wait_s):
                     await lost.wait()
 

@@ -13,10 +13,10 @@ from . import registry
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from .bluez_agent import Prompter
     from .bumble import BumbleAdapter
+    from .registry import RadioFiles
 
 
 def radio_of(adapter: BumbleAdapter) -> Radio:
@@ -36,15 +36,15 @@ def radio_of(adapter: BumbleAdapter) -> Radio:
     )
 
 
-def open_adapter(name: str, bonds: Path, prompter: Prompter | None = None) -> BleAdapter:
+def open_adapter(name: str, files: RadioFiles, prompter: Prompter | None = None) -> BleAdapter:
     """Return the adapter that `[bluetooth] adapter` names; it is opened when it is first used.
 
     Args:
         name: The adapter's.
-        bonds: The file for bonds that the system does not keep.
+        files: Of this user.
         prompter: See `with_prompter`.
     """
-    adapter = registry.open_adapter(name, bonds)
+    adapter = registry.open_adapter(name, files)
     with_prompter(adapter, prompter)
     return adapter
 

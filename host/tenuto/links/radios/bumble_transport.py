@@ -11,14 +11,14 @@ from tenuto.links.lazy_imports import load_when_used
 from .adapters import radio_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tenuto.links.ble import Radio
+
+    from .registry import RadioFiles
 
 _PREFIX = "bumble:"
 
 
-def open_adapter(name: str, bonds: Path) -> BleAdapter:
+def open_adapter(name: str, files: RadioFiles) -> BleAdapter:
     """Return the adapter `bumble:` and a transport; see `registry`."""
 
     async def open_radio() -> Radio:
@@ -26,6 +26,6 @@ def open_adapter(name: str, bonds: Path) -> BleAdapter:
         load_when_used("bumble.crypto")
         from .bumble import BumbleAdapter  # noqa: PLC0415 - takes half a second
 
-        return radio_of(await BumbleAdapter.open_transport(name.removeprefix(_PREFIX), bonds))
+        return radio_of(await BumbleAdapter.open_transport(name.removeprefix(_PREFIX), files.bonds))
 
     return BleAdapter(open_radio, name=name)

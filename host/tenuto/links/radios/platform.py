@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from tenuto.links.ble import BleAdapter, Radio
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from .registry import RadioFiles
 
 
-def open_adapter(name: str, _bonds: Path) -> BleAdapter:
+def open_adapter(name: str, _files: RadioFiles) -> BleAdapter:
     """Return the adapter `default`, or one such as `hci1`; see `registry`."""
     options = {} if name == "default" else {"bluez": {"adapter": name}}
 

@@ -3,7 +3,7 @@
 
 A new radio is one file and one row in `RADIOS`; its file has a function
 
-    def open_adapter(name: str, bonds: Path) -> BleAdapter
+    def open_adapter(name: str, files: RadioFiles) -> BleAdapter
 
 which opens nothing yet, and is imported when the first such adapter is asked for.
 """
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RadioFiles:
+    """The files that radios have in this user's folders.
+
+    Attributes:
+        bonds: Of bonds that the system does not keep.
+        proxy_keys: With the encryption keys of ESPHome proxies, None if none is configured.
+    """
+
+    bonds: Path
+    proxy_keys: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RadioRow:
     """One row of the registry.
 
@@ -32,6 +45,8 @@ class RadioRow:
         module: The module that has `open_adapter`.
         is_system: Whether the operating system owns it, and with it the bonds.
         extra: The extra that it needs; see `tenuto.extras`.
+        has_lanes: Whether it reaches devices by several ways, which have their own slots for links;
+            see `links.lanes`.
     """
 
     id: str
@@ -40,7 +55,10 @@ class RadioRow:
     module: str
     is_system: bool = False
     extra: str | None = None
+    has_lanes: bool = False
 
+
+_PROXY = r"(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(?::[1-9]\d{0,4})?"
 
 RADIOS: dict[str, RadioRow] = {
     row.id: row
@@ -57,6 +75,14 @@ RADIOS: dict[str, RadioRow] = {
             pattern=r"bumble:\S+",
             allowed='"bumble:" and a transport of bumble',
             module="tenuto.links.radios.bumble_transport",
+        ),
+        RadioRow(
+            id="esphome",
+            pattern=rf"esphome:{_PROXY}(?:,{_PROXY}){{0,31}}",
+            allowed='"esphome:" and up to 32 addresses of Bluetooth proxies, separated by commas',
+            module="tenuto.links.radios.esphome",
+            extra="esphome",
+            has_lanes=True,
         ),
     )
 }
@@ -86,12 +112,12 @@ def radio_named(name: str) -> RadioRow:
     raise ValueError(f"is {name!r}, allowed is {names_allowed()}")
 
 
-def open_adapter(name: str, bonds: Path) -> BleAdapter:
+def open_adapter(name: str, files: RadioFiles) -> BleAdapter:
     """Return the adapter that `[bluetooth] adapter` names; it is opened when it is first used.
 
     Args:
         name: The adapter's.
-        bonds: The file for bonds that the system does not keep.
+        files: Of this user.
     """
-    adapter: BleAdapter = import_module(radio_named(name).module).open_adapter(name, bonds)
+    adapter: BleAdapter = import_module(radio_named(name).module).open_adapter(name, files)
     return adapter
