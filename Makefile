@@ -19,11 +19,11 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra intiface --extra report --extra share \
 	--extra simulator --extra web --group build --no-emit-package pyric
 
-.PHONY: help setup setup-test run test mutants storm watch fuzz crash kernel bench lint format parts pictures lock clean
+.PHONY: help setup setup-test run test mutants storm watch fuzz crash kernel bench lint format parts pictures dist licences lock clean
 .DELETE_ON_ERROR:
 
 help:
-	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ': .*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.tenuto ## prepare .venv with Tenuto and all that it runs on
 
@@ -69,10 +69,16 @@ format: .venv/.test ## lay out the code and mend what can be mended
 parts:
 	@sh tests/parts/fetch.sh
 
+licences: setup-test ## list the licences of all packages in requirements/LICENSES.md
+	@$(BIN)/python requirements/licences.py
+
 pictures: setup-test ## draw the pictures and compute the tables of the READMEs anew
 	@for what in firmware.wiring firmware.battery_life mqtt.picture report.picture terminal.picture web.picture; do \
 		$(BIN)/python -m tests.$$what || exit 1; \
 	done
+
+dist: .venv/.tenuto ## build the wheel and the source distribution into dist/
+	@$(BIN)/python -m hatchling build -d dist
 
 lock: .venv/.uv ## choose the newest versions anew and write them to requirements/
 	$(SAY) 'choosing versions'

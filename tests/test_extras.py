@@ -34,6 +34,15 @@ def test_every_extra_is_known_and_all_names_them() -> None:
     assert DECLARED["all"] == [f"tenuto[{','.join(sorted(EXTRAS))}]"]
 
 
+def test_the_readme_offers_only_extras_that_are_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("| extra | brings |")[2].partition("\n\n")[0]
+    offered = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+
+    assert offered
+    assert offered <= EXTRAS.keys()
+
+
 @pytest.mark.parametrize("name", EXTRAS)
 def test_an_extra_brings_what_it_is_recognised_by(name: str) -> None:
     declared = {distribution(requirement) for requirement in DECLARED[name]}

@@ -7,15 +7,21 @@ import asyncio
 import logging
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from .common import ConfigFile, Speed, log_to_stderr, make_setting, parse_speed, signals
 
 if TYPE_CHECKING:
     from tenuto.daemon.build import Host, Setting
     from tenuto.daemon.systemd import ServiceManager
+
+_FILES = {
+    "config": "tenuto.toml",
+    "systemd": "systemd/tenuto.service",
+    "launchd": "launchd/tenuto.plist",
+}
 
 app = App(name="daemon")
 
@@ -26,6 +32,9 @@ def daemon(
     speed: Speed = "1",
     seed: int | None = None,
     verbose: bool = False,
+    to_print: Annotated[
+        Literal["config", "systemd", "launchd"] | None, Parameter("--print")
+    ] = None,
     config: ConfigFile = None,
 ) -> int:
     """Stay, keep the wearables, start sessions on command by MQTT.
@@ -38,8 +47,15 @@ def daemon(
         speed: how fast time passes, for simulated wearables
         seed: make chance in the simulation repeatable
         verbose: log every command and every link
+        to_print: print a file to begin with and end: a configuration in which every key is
+            explained, or what systemd or a Mac's launchd starts the daemon by
         config: as in all commands
     """
+    if to_print is not None:
+        from tenuto.shipped import shipped
+
+        print((shipped("config") / _FILES[to_print]).read_text(encoding="utf-8"), end="")
+        return 0
     from tenuto import event_loops
     from tenuto.config import find_config
 
