@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra intiface --extra report --extra share \
 	--extra simulator --extra web --group build --no-emit-package pyric
 
-.PHONY: help setup setup-test run test mutants storm watch fuzz crash kernel bench lint format parts pictures dist licences lock clean
+.PHONY: help setup setup-test run test mutants storm watch wearables fuzz crash kernel bench lint format parts pictures dist licences lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -43,6 +43,9 @@ storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=10
 
 watch: setup-test ## sessions on the Bangle.js and on the core, which must agree: ARGS="--sessions 100000"
 	@$(BIN)/python -m tests.bangle.differential $(ARGS)
+
+wearables: setup-test ## what each model of wearable can do, and did on its simulated device
+	@$(BIN)/python -m tests.contracts.results $(ARGS)
 
 fuzz: .venv/.fuzz ## spoiled bytes for all that reads bytes, a minute each: ARGS="mqtt --seconds 600"
 	@$(BIN)/python -m tests.fuzz $(ARGS)

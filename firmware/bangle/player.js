@@ -619,7 +619,7 @@ if(i){
   if(t-last>=0x7fffffff)last=-1;
  }
 }
-if(t<0||last<0){
+if(last<0){
  last=id.boot;
  id.boot=E.hwRand()>>>0;id.off=0;id.t0=Math.round(getTime()*1000);id.at=0;id.sess=-1;
  next=0;t=now();

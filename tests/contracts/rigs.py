@@ -66,7 +66,8 @@ class Rig:
         driver: not connected yet.
         edges: returns what the motor did so far, as (s, strength in %; 0 is off).
         lose: breaks the link, as the world does.
-        take_away, bring_back: puts the device out of reach, and in reach again.
+        take_away, bring_back: puts the device out of reach, for a number of s where it is by radio,
+            and in reach again.
         press: presses the button of the device for so many ms.
         beat: has the sensor of the device feel a beat.
         stranger: returns the driver of a host that has no key, None where no key is asked for.
@@ -77,7 +78,7 @@ class Rig:
     driver: Driver
     edges: Callable[[], list[tuple[float, int]]]
     lose: Callable[[], Awaitable[None]]
-    take_away: Callable[[], Awaitable[None]]
+    take_away: Callable[..., Awaitable[None]]
     bring_back: Callable[[], Awaitable[None]]
     press: Callable[[int], None]
     beat: Callable[[int], None]
@@ -168,8 +169,8 @@ async def simulated(model: Model) -> AsyncIterator[Rig]:
             world.radio.drop(device.address)
             await asyncio.sleep(1)
 
-        async def take_away() -> None:
-            world.radio.silence(device.address, AWAY_S)
+        async def take_away(away_s: float = AWAY_S) -> None:
+            world.radio.silence(device.address, away_s)
             await asyncio.sleep(NOTICED_S)
 
         async def bring_back() -> None:
@@ -203,7 +204,7 @@ async def in_process(model: Model) -> AsyncIterator[Rig]:
     async def lose() -> None:
         link.drop()
 
-    async def take_away() -> None:
+    async def take_away(_: float = AWAY_S) -> None:
         link.reachable = False
         link.drop()
 
@@ -243,7 +244,7 @@ async def by_cable(model: Model) -> AsyncIterator[Rig]:
             device.cable.unplug()
             await asyncio.sleep(0.1)
 
-        async def take_away() -> None:
+        async def take_away(_: float = AWAY_S) -> None:
             nonlocal plugged
             plugged = False
             await lose()
@@ -284,7 +285,7 @@ async def in_one_process(model: Model) -> AsyncIterator[Rig]:
         server.drop()
         await asyncio.sleep(0.2)
 
-    async def take_away() -> None:
+    async def take_away(_: float = AWAY_S) -> None:
         server.set_there(is_there=False)
         await asyncio.sleep(NOTICED_S)
 
