@@ -142,17 +142,16 @@ function walk(n,at,i,ms,low){
 }
 // Whether the motor runs too much in a minute of the plan, as limits.py counts.
 function full(){
- var old=walk(0,0,0),come=walk(0,0,0),next=come(),sum=0,out=0,end=-1,x,q,k,r,at,from;
+ var old=walk(0,0,0),come=walk(0,0,0),next=come(),sum=0,out=0,end=-1,x,q,k,at,from,ons=[],all=[];
+ for(k=0;k<P.k;k++){q=pattern(k);ons.push(onMs(q,0));all.push(ons[k]+onMs(q,1));}
  while(next){
-  x=next;next=come();q=pattern(x[1]);at=x[0];k=onMs(q,0);
+  x=next;next=come();k=ons[x[1]]||0;
   if(sum+k<=MOST){sum+=k;continue;}
+  at=x[0];q=pattern(x[1]);
   for(k=0;k<=q.length;k+=2){
    if(k<q.length){sum+=q[k];at+=q[k];}
    from=(next?Math.min(at,next[0]):at)-MIN;
-   while(end<=from){
-    sum-=out;x=old();r=pattern(x[1]);
-    out=onMs(r,0);end=x[0]+out+onMs(r,1);
-   }
+   while(end<=from){sum-=out;x=old();out=ons[x[1]]||0;end=x[0]+(all[x[1]]||0);}
    if(sum-(k<q.length?Math.max(0,out-end+from):0)>MOST)return 1;
    at+=q[k+1];
   }
