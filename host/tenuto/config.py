@@ -248,6 +248,9 @@ class HomeAssistant:
     """How Tenuto shows itself there, and what it may do."""
 
     language: str = key(Choice(LANGUAGES), "The language of the names and states.", default=ENGLISH)
+    manage: bool = key(
+        Flag(), "Whether restart, log level and pairing may be asked by MQTT.", default=False
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

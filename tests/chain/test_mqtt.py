@@ -100,6 +100,8 @@ async def test_a_dashboard_learns_when_tenuto_dies(
     with daemon(tmp_path, str(address)) as process:
         async with dashboard(address) as board:
             await board.until(online)
+            refused = await board.ask("restart", "bridge")
+            assert (refused["ok"], refused["reason"]) == (False, "not_allowed")
             process.kill()
             await board.until(lambda b: b.now.get("tenuto/bridge/availability") == "offline")
 

@@ -190,7 +190,13 @@ def test_a_device_says_what_and_where_it_is() -> None:
     assert told["sw_version"] == "0.4.0"
     assert told["configuration_url"] == "https://tenuto.home.arpa/"
     assert told["model"] == "Wearable"
-    assert set(bare) == {"identifiers", "name", "manufacturer", "model"}, "nothing that is not so"
+    assert told["via_device"] == "tenuto_bridge"
+    assert bare.keys() == told.keys() - {
+        "connections",
+        "suggested_area",
+        "sw_version",
+        "configuration_url",
+    }, "nothing that is not known"
 
 
 def test_names_and_states_are_german_where_that_is_wanted() -> None:
@@ -545,13 +551,13 @@ def test_a_trigger_fires_for_its_event_and_for_no_other() -> None:
     jinja = _home_assistant()
     fired: dict[str, set[str]] = {row.key: set() for row in TRIGGERS}
     items = components(wearable(hosted=True))
+    templates = {key: jinja.from_string(items[key]["value_template"]) for key in fired}
     for payload in _every_event():
         for source in ("wearer", "host"):
             told = payload | ({"source": source} if "source" in payload else {})
             for kind in EVENT_TYPES:
                 for key, caught in fired.items():
-                    template = jinja.from_string(items[key]["value_template"])
                     news = told | {"event_type": kind}
-                    if template.render(value_json=news) == items[key]["payload"]:
+                    if templates[key].render(value_json=news) == items[key]["payload"]:
                         caught.add(kind)
     assert fired == {row.key: {row.happens} for row in TRIGGERS}

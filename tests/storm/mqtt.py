@@ -29,7 +29,13 @@ from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.client import make_client
 from tenuto.mqtt.connection import Timing
-from tenuto.mqtt.discovery import Place, Subject, announce_wearable, wearable_topic
+from tenuto.mqtt.discovery import (
+    Place,
+    Subject,
+    announce_bridge,
+    announce_wearable,
+    wearable_topic,
+)
 from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
@@ -607,7 +613,9 @@ class RealMqtt:
             before=() if announced is None else announced.components,
             firmware=device["firmware"],
         )
-        assert there.pop(told.topic, None) == encode(told.config), "not announced"
+        bridge = announce_bridge(Place(topics=Topics(BASE)), manage=False)
+        for one in (told, bridge):
+            assert there.pop(one.topic, None) == encode(one.config), "not announced"
         # A rival that was killed may have left its own.
         left = [topic for topic in there if RIVAL not in topic]
         assert not left, f"retained, nobody knows why: {left}"

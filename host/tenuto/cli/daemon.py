@@ -25,6 +25,9 @@ _FILES = {
 
 app = App(name="daemon")
 
+START_AGAIN = 75
+"""The exit code for a service manager that is to start the daemon again; EX_TEMPFAIL."""
+
 
 @app.default
 def daemon(
@@ -82,8 +85,14 @@ async def _serve(setting: Setting) -> int:
     from tenuto.daemon.garbage_collection import collected_between_sessions
     from tenuto.daemon.systemd import ServiceManager
 
-    ended, changed = asyncio.Event(), asyncio.Event()
+    ended, changed, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
     manager = ServiceManager(os.environ)
+
+    def restart() -> None:
+        again.set()
+        ended.set()
+
+    setting = replace(setting, restart=restart if manager else None)
     with DaemonLock(setting.config.own.data):
         async with open_host(setting, setting.config.wearables, []) as host:
             setting.say(host.mqtt.text or "MQTT is off")
@@ -103,7 +112,7 @@ async def _serve(setting: Setting) -> int:
                     manager.ready()
                     await _serve_until(ended, changed, host, manager)
             setting.say("going; what plays on a wearable goes on there")
-    return 0
+    return START_AGAIN if again.is_set() else 0
 
 
 async def _serve_until(

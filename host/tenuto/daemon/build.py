@@ -62,6 +62,7 @@ class Setting:
         say: Prints a line for a person, not on standard output.
         page: Whether the page is served.
         reread: Reads the configuration again, for the daemon.
+        restart: Ends the daemon so that a service manager starts it again; None without one.
         wall_s: The wall clock, in s since 1970.
     """
 
@@ -73,6 +74,7 @@ class Setting:
     json: bool = False
     seed: int | None = None
     reread: Callable[[], Config] | None = None
+    restart: Callable[[], None] | None = None
     wall_s: Callable[[], float] = time.time
 
 
@@ -135,6 +137,7 @@ class Host:
             await self._stack.enter_async_context(queue_for(sink))
             for sink in self.mqtt.sinks(wearables, history, self._rng)
         ]
+        self._stack.push_async_callback(self.mqtt.close)
         self.history = history
         self._queues = [history, *queues]
         self.hub = Hub(

@@ -16,6 +16,7 @@ from tenuto.wearables.model import Capability
 from tenuto.wearables.surroundings import LinkState
 
 from .commands import MQTT
+from .management import Management
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +56,14 @@ class MqttService:
 
     Attributes:
         text: Says where the broker is, empty without one.
-        bridge, state_topics: None without a broker.
+        bridge, state_topics, management: None without a broker.
     """
 
     def __init__(self, host: Host) -> None:
         self.text = ""
         self.bridge: Bridge | None = None
         self.state_topics: StateTopics | None = None
+        self.management: Management | None = None
         self._host = host
         self._broker: BrokerAddress | None = None
 
@@ -112,8 +114,10 @@ class MqttService:
             prefix=mqtt.discovery_prefix,
             language=host.config.home_assistant.language,
             page=host.config.web.address_for_others if host.setting.page else "",
+            manage=host.config.home_assistant.manage,
             announce=mqtt.discovery,
         )
+        management = Management(host, self._tell_state)
         self.bridge = Bridge(
             self._broker,
             base_topic=mqtt.base_topic,
@@ -122,7 +126,10 @@ class MqttService:
             utc_ms=host.time.utc_ms,
             table=host.store.outbox,
             home_assistant=home_assistant if is_whole else None,
+            manage=management.carry_out if host.config.home_assistant.manage else None,
         )
+        self.management = management
+        self._tell_state()
         self.state_topics = StateTopics(
             self.bridge,
             settings=host.settings,
@@ -135,6 +142,15 @@ class MqttService:
         )
         self.tell_subjects(wearables)
         return self.bridge, self.state_topics
+
+    def _tell_state(self) -> None:
+        if self.bridge is not None and self.management is not None:
+            self.bridge.set_state(self.management.state)
+
+    async def close(self) -> None:
+        """End what was asked of the host itself and is under way."""
+        if self.management is not None:
+            await self.management.close()
 
     async def keep(self) -> None:
         """Put the events that the broker does not have yet where they survive a restart."""

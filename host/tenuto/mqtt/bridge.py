@@ -27,11 +27,13 @@ from .connection import LEAVE_S, Connection, GiveWayError, Timing, wait_for_end
 from .discovery import RETAINED_OF_PERSON, RETAINED_OF_WEARABLE, Subject
 from .home_assistant import Announcements, HomeAssistant
 from .inbox import Inbox
+from .management import HostRequest, Management
 from .outbox import Outbox
 from .outgoing import Outgoing
 from .rivals import Rivals
 from .topics import (
     BASE_TOPIC,
+    BRIDGE,
     NOT_OF_THE_SESSION,
     OFFLINE,
     ONLINE,
@@ -75,6 +77,7 @@ class Bridge:
         utc_ms: UTC of now in ms since 1970; None for the computer's clock.
         table: Where events survive a restart, None for nowhere.
         home_assistant: None to announce nothing.
+        manage: Does what is asked of Tenuto itself, see `Management`; None to refuse it.
         timing: The time limits.
 
     Raises:
@@ -93,6 +96,7 @@ class Bridge:
         utc_ms: Callable[[], float] | None = None,
         table: Table | None = None,
         home_assistant: HomeAssistant | None = None,
+        manage: Callable[[HostRequest], Awaitable[str]] | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._address = address
@@ -115,6 +119,11 @@ class Bridge:
         if home_assistant is not None:
             self._announcements = Announcements(home_assistant, self._topics, self._outgoing, rng)
         self._inbox = Inbox(submit=submit, answer=self._answer, utc_ms=self._utc_ms)
+        self._management = Management(
+            manage,
+            answer=lambda word, answer: self._answer(BRIDGE, word, answer),
+            utc_ms=self._utc_ms,
+        )
         self._people: dict[str, Subject] = {}
         self._views: dict[str, SessionView] = {}
         self._shown: dict[str, SessionKey] = {}
@@ -191,7 +200,7 @@ class Bridge:
         task, self._task = self._task, None
         if task is None:
             return
-        helpers = [*self._inbox.tasks, *self._helpers]
+        helpers = [*self._inbox.tasks, *self._management.tasks, *self._helpers]
         for helper in helpers:
             helper.cancel()
         self._closing = True
@@ -268,6 +277,10 @@ class Bridge:
             self._shown.pop(wearable, None)
             self._idle.discard(wearable)
             self._retain_session(wearable)
+
+    def set_state(self, payload: Mapping[str, Any]) -> None:
+        """Set how Tenuto itself is."""
+        self._outgoing.retain(self._topics.of_bridge("state"), encode(dict(payload)))
 
     def set_device(self, wearable: str, payload: Mapping[str, Any]) -> None:
         """Set what is known of a wearable as a device; see `topics.device_payload`."""
@@ -416,7 +429,11 @@ class Bridge:
             if self._announcements.is_birth(topic, message.payload, retained=message.retain):
                 self._help(self._answer_birth(), "mqtt birth")
         elif (asked := self._topics.asked(topic)) is not None:
-            self._inbox.take(*asked, message.payload, retained=message.retain)
+            wearable, what = asked
+            if wearable == BRIDGE:
+                self._management.take(what, message.payload, retained=message.retain)
+            else:
+                self._inbox.take(wearable, what, message.payload, retained=message.retain)
 
     async def _answer_birth(self) -> None:
         if self._announcements is not None:

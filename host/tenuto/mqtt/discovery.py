@@ -16,14 +16,24 @@ only (Home Assistant 2026.11): the announcer leaves time between them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
-from .topics import BASE_TOPIC, EVENT_TYPES, MINOR_EVENT_TYPES, NUMBERS, OFFLINE, ONLINE, Topics
+from .management import LOG_LEVELS
+from .topics import (
+    BASE_TOPIC,
+    BRIDGE as BRIDGE_ID,
+    EVENT_TYPES,
+    MINOR_EVENT_TYPES,
+    NUMBERS,
+    OFFLINE,
+    ONLINE,
+    Topics,
+)
 from .words import ENGLISH, name_of, state_of
 
 if TYPE_CHECKING:
@@ -40,7 +50,7 @@ _COMMAND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A wearable or a person, as they are announced.
+    """A wearable, a person or Tenuto itself, as they are announced.
 
     Attributes:
         id: From the configuration.
@@ -52,6 +62,7 @@ class Subject:
         own_firmware: Of a wearable: whether its firmware is Tenuto's, which brings newer ones.
         hosted: Of a wearable: whether the host plays for it, so that a cue may not be felt.
         address: Of a wearable: its Bluetooth address, empty where it has none.
+        manage: Of Tenuto itself: whether it can be restarted and the like.
         area: Of a wearable: the room that Home Assistant proposes for it, empty for none.
     """
 
@@ -63,6 +74,7 @@ class Subject:
     button: bool = True
     own_firmware: bool = True
     hosted: bool = False
+    manage: bool = False
     address: str = ""
     area: str = ""
     manufacturer: str = "Tenuto"
@@ -86,6 +98,7 @@ class Entity:
             once the wearable has told it.
         command: Which topic it sends to.
         needs: What of the `Subject` must be true for it to exist.
+        is_always_there: Whether it says something while Tenuto itself is away.
         more: What else Home Assistant is told, by its own names.
     """
 
@@ -99,6 +112,7 @@ class Entity:
     known: str = ""
     command: str = ""
     needs: str = ""
+    is_always_there: bool = False
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -143,6 +157,19 @@ def _button(key: str, name: str, word: str, icon: str, **more: str) -> Entity:
         more={"payload_press": word, "command_template": _COMMAND, "icon": icon} | more,
     )
 
+
+ANSWER = Entity(
+    key="answer",
+    platform="event",
+    name="Last answer",
+    topic="result",
+    template=(
+        "{{ {'event_type': 'accepted' if value_json.ok else 'refused', 'id': value_json.id,"
+        " 'command': value_json.command, 'reason': value_json.reason,"
+        " 'text': value_json.text} | tojson }}"
+    ),
+    more={"event_types": list(ANSWER_TYPES), "icon": "mdi:message-alert-outline"},
+)
 
 PERSON: tuple[Entity, ...] = (
     Entity(
@@ -447,18 +474,7 @@ WEARABLE: tuple[Entity, ...] = (
             "icon": "mdi:bell-ring-outline",
         },
     ),
-    Entity(
-        key="answer",
-        platform="event",
-        name="Last answer",
-        topic="result",
-        template=(
-            "{{ {'event_type': 'accepted' if value_json.ok else 'refused', 'id': value_json.id,"
-            " 'command': value_json.command, 'reason': value_json.reason,"
-            " 'text': value_json.text} | tojson }}"
-        ),
-        more={"event_types": list(ANSWER_TYPES), "icon": "mdi:message-alert-outline"},
-    ),
+    ANSWER,
     Entity(
         key="firmware",
         platform="update",
@@ -485,6 +501,65 @@ WEARABLE: tuple[Entity, ...] = (
         more={"icon": "mdi:watch-vibrate"} | _DIAGNOSTIC,
     ),
 )
+
+BRIDGE: tuple[Entity, ...] = (
+    Entity(
+        key="connected",
+        platform="binary_sensor",
+        name="Connected",
+        topic="availability",
+        is_always_there=True,
+        more={
+            "device_class": "connectivity",
+            "payload_on": ONLINE.decode(),
+            "payload_off": OFFLINE.decode(),
+        }
+        | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="version",
+        platform="sensor",
+        name="Version",
+        topic="state",
+        value="version",
+        more={"icon": "mdi:tag-outline"} | _DIAGNOSTIC,
+    ),
+    Entity(
+        key="log_level",
+        platform="select",
+        name="Log level",
+        topic="state",
+        value="log_level",
+        command="log_level/set",
+        needs="manage",
+        more={"options": list(LOG_LEVELS), "icon": "mdi:text-box-search-outline"} | _CONFIG,
+    ),
+    Entity(
+        key="pairing",
+        platform="switch",
+        name="Pairing",
+        topic="state",
+        template="{{ 'ON' if value_json.pairing else 'OFF' }}",
+        command="pairing/set",
+        needs="manage",
+        more={"icon": "mdi:bluetooth-connect"} | _CONFIG,
+    ),
+    Entity(
+        key="restart",
+        platform="button",
+        name="Restart",
+        command="command",
+        needs="manage",
+        more={
+            "device_class": "restart",
+            "payload_press": "restart",
+            "command_template": _COMMAND,
+        }
+        | _CONFIG,
+    ),
+    replace(ANSWER, needs="manage"),
+)
+"""Tenuto itself."""
 
 TRIGGERS: tuple[Trigger, ...] = (
     Trigger(key="on_start", subtype="Session", type="started", happens="session_started"),
@@ -531,6 +606,7 @@ class Announcement:
 
 RETAINED_OF_WEARABLE = ("availability", "session", "settings", "device", "summary")
 RETAINED_OF_PERSON = ("summary",)
+RETAINED_OF_BRIDGE = ("state",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -581,7 +657,7 @@ def announce_wearable(
     components = {row.key: _component(place, row, device_id, called, of) for row in rows}
     components["routine"]["options"] = list(routines)
     components |= {row.key: _trigger(row, of["event"]) for row in TRIGGERS if _has(wearable, row)}
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"via_device": _bridge_id(topics)}
     if firmware:
         more["sw_version"] = firmware
     if wearable.area:
@@ -618,6 +694,20 @@ def announce_person(place: Place, person: Subject) -> Announcement:
     return Announcement(f"{place.prefix}/device/{device_id}/config", config, states)
 
 
+def announce_bridge(place: Place, *, manage: bool) -> Announcement:
+    """Make the announcement of Tenuto itself."""
+    topics = place.topics
+    bridge = Subject(id=BRIDGE_ID, name="", manage=manage, model="Host")
+    of = {what: topics.of_bridge(what) for what in _topics_of(BRIDGE)}
+    device_id = _bridge_id(topics)
+    called = object_id(topics, bridge.id)
+    rows = [row for row in BRIDGE if _has(bridge, row)]
+    components = {row.key: _component(place, row, device_id, called, of) for row in rows}
+    config = _device(place, device_id, bridge, bridge.model, components, sw_version=__version__)
+    states = tuple(topics.of_bridge(what) for what in RETAINED_OF_BRIDGE)
+    return Announcement(f"{place.prefix}/device/{device_id}/config", config | {"qos": 1}, states)
+
+
 def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:
     """Return the configurations to send, one after the other, with time in between.
 
@@ -641,6 +731,10 @@ def _has(wearable: Subject, row: Entity | Trigger) -> bool:
 def _topics_of(rows: Sequence[Entity]) -> set[str]:
     named = {row.topic for row in rows} | {row.command for row in rows} | {"availability"}
     return named - {""}
+
+
+def _bridge_id(topics: Topics) -> str:
+    return f"{topics.base.replace('/', '-')}_{BRIDGE_ID}"
 
 
 def _device_id(topics: Topics, kind: str, own_id: str) -> str:
@@ -668,7 +762,7 @@ def _device(
     return {
         "device": {
             "identifiers": [device_id],
-            "name": f"Tenuto {subject.name}{where}",
+            "name": f"Tenuto {subject.name}".rstrip() + where,
             "manufacturer": subject.manufacturer,
             "model": model,
             **url,
@@ -704,12 +798,12 @@ def _component(
     if row.known and row.topic in RETAINED_OF_WEARABLE:
         known = {"topic": of[row.topic], "value_template": _IS_KNOWN % row.known}
         found["availability"] = _available(*needed, more=[known])
-    elif not row.needs_link:
+    elif not (row.needs_link or row.is_always_there):
         found["availability"] = _available(*needed)
     for name, value in row.more.items():
         if name == "attributes":
             found["json_attributes_topic"] = of[value]
-        elif name == "options" and language != ENGLISH:
+        elif name == "options" and row.platform == "sensor" and language != ENGLISH:
             found[name] = [state_of(language, word) for word in value]
             found["value_template"] = _translated(found["value_template"], value, language)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .announcer import SETTLE_S, Announcer
-from .discovery import Place, announce_person, announce_wearable, wearable_topic
+from .discovery import Place, announce_bridge, announce_person, announce_wearable, wearable_topic
 from .outgoing import Message
 from .topics import ONLINE
 from .words import ENGLISH
@@ -39,6 +39,7 @@ class HomeAssistant:
         prefix: Where Home Assistant listens.
         language: Of names and states, one of `words.LANGUAGES`.
         page: Where a browser finds the page of Tenuto, empty where others do not reach it.
+        manage: Whether Tenuto itself can be restarted and the like.
         announce: False only takes back what an earlier run announced.
         settle_s: See `Announcer`.
     """
@@ -48,6 +49,7 @@ class HomeAssistant:
     prefix: str = "homeassistant"
     language: str = ENGLISH
     page: str = ""
+    manage: bool = False
     announce: bool = True
     settle_s: float = SETTLE_S
 
@@ -126,6 +128,7 @@ class Announcements:
         if self._home.announce:
             wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
             wanted += [announce_person(self._place, person) for person in self._people]
+            wanted.append(announce_bridge(self._place, manage=self._home.manage))
         self._announcer.want(wanted)
 
     def _wearable(self, wearable: Subject, routines: Sequence[str]) -> Announcement:

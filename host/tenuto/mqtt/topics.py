@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 BASE_TOPIC = "tenuto"
 ONLINE = b"online"
 OFFLINE = b"offline"
+BRIDGE = "bridge"
+"""In place of a wearable's id: Tenuto itself."""
 COMMAND_BYTES_MAX = 1024
 TEXT_CHARS_MAX = 64
 """Of a routine's name and of an id in a command."""
@@ -66,17 +68,17 @@ class Topics:
     @property
     def bridge(self) -> str:
         """Whether Tenuto itself is there."""
-        return f"{self.base}/bridge/availability"
+        return self.of_bridge("availability")
 
     @property
     def instance(self) -> str:
         """Who speaks on this base; Tenutos that share it find each other here."""
-        return f"{self.base}/bridge/instance"
+        return self.of_bridge("instance")
 
     @property
     def who(self) -> str:
         """The question who speaks on this base."""
-        return f"{self.base}/bridge/who"
+        return self.of_bridge("who")
 
     @property
     def incoming(self) -> tuple[str, ...]:
@@ -109,8 +111,12 @@ class Topics:
             )
         return f"{self.base}/person/{person}/{what}"
 
+    def of_bridge(self, what: str) -> str:
+        """Name a topic of Tenuto itself, such as state, command or log_level/set."""
+        return f"{self.base}/{BRIDGE}/{what}"
+
     def asked(self, topic: str) -> tuple[str, str] | None:
-        """Return the wearable and what is asked of it: `command`, or the name of a setting.
+        """Return the wearable, or `BRIDGE`, and what is asked: `command`, or a setting's name.
 
         None for a topic that `incoming` does not match: some brokers, amqtt 0.12 among them, give
         a client what others have subscribed to.
@@ -335,7 +341,12 @@ class TooOldError(BadCommandError):
     reason = "too_old"
 
 
-def _text_of(payload: bytes) -> str:
+def text_of(payload: bytes) -> str:
+    """Return the text of a command.
+
+    Raises:
+        BadCommandError: It is too long, or not UTF-8.
+    """
     if len(payload) > COMMAND_BYTES_MAX:
         raise BadCommandError(
             f"a command has at most {COMMAND_BYTES_MAX} bytes, this one has {len(payload)}"
@@ -357,9 +368,9 @@ def parse_setting(wearable: str, name: str, payload: bytes) -> Preference:
     word = f"{name[:TEXT_CHARS_MAX]}/set"
     if name not in SETTINGS:
         raise BadCommandError(f"unknown setting, known are {', '.join(SETTINGS)}", word=word)
-    text = _text_of(payload)
+    text = text_of(payload)
     if name == "routine":
-        if not _is_text(text):
+        if not is_text(text):
             raise BadCommandError(
                 f"{name} must be a text of 1 to {TEXT_CHARS_MAX} characters", word=word
             )
@@ -394,7 +405,7 @@ def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
     Raises:
         BadCommandError: with what is wrong and what is allowed.
     """
-    text = _text_of(payload)
+    text = text_of(payload)
     if not text.startswith(("{", "[", '"')):
         return Command(wearable=wearable, verb=_verb(text, None))
     try:
@@ -408,7 +419,7 @@ def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
 
 def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Command:
     request = data.get("id")
-    if request is not None and not _is_text(request):
+    if request is not None and not is_text(request):
         raise BadCommandError(f"id must be a text of 1 to {TEXT_CHARS_MAX} characters")
     verb = _verb(data.get("command"), request)
 
@@ -419,11 +430,11 @@ def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Comman
     for key in data:
         if key not in allowed:
             raise refuse(f"{verb} takes {', '.join(allowed)}, not {key[:TEXT_CHARS_MAX]!r}")
-    age_s = None if data.get("at") is None else _age_s(data["at"], now_utc_ms)
+    age_s = None if data.get("at") is None else age_of(data["at"], now_utc_ms)
     if data.get("at") is not None and (age_s is None or math.isnan(age_s)):
         raise refuse("at must be a time with its zone, as in 2026-11-24T18:00:00Z, or s since 1970")
     routine = data.get("routine")
-    if routine is not None and not _is_text(routine):
+    if routine is not None and not is_text(routine):
         raise refuse(f"routine must be a text of 1 to {TEXT_CHARS_MAX} characters")
     by_s = data.get("by_s", EXTEND_MS_DEFAULT / 1000)
     is_number = isinstance(by_s, int | float) and not isinstance(by_s, bool)
@@ -445,7 +456,7 @@ def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Comman
     return command
 
 
-def _age_s(at: object, now_utc_ms: float) -> float | None:
+def age_of(at: object, now_utc_ms: float) -> float | None:
     """Return how long ago a moment was, None if it is none."""
     if isinstance(at, str) and len(at) <= TEXT_CHARS_MAX:
         try:
@@ -474,7 +485,8 @@ def _verb(word: object, request: str | None) -> Verb:
     )
 
 
-def _is_text(value: object) -> bool:
+def is_text(value: object) -> bool:
+    """Return whether a value is a text as ids and names have."""
     return isinstance(value, str) and 1 <= len(value) <= TEXT_CHARS_MAX
 
 

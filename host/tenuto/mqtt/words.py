@@ -34,12 +34,15 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "heart_rate": "Puls",
         "hold_time": "Haltezeit",
         "last_holds": "Letzte Halte",
+        "log_level": "Protokoll",
         "last_result": "Letztes Ergebnis",
         "last_session": "Letzte Einheit",
         "lateness": "Verspätung der Zeichen",
         "minutes_this_week": "Gehalten diese Woche",
         "next_exercise": "Nächste Übung",
+        "pairing": "Koppeln",
         "pause": "Pause oder weiter",
+        "restart": "Neu starten",
         "routine": "Programm",
         "running": "Einheit läuft",
         "session": "Einheit",
@@ -53,6 +56,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "stop": "Stopp",
         "streak": "Serie",
         "strength": "Stärke",
+        "version": "Version",
     },
 }
 """The names of entities by the keys of their rows in `discovery`."""
