@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -229,6 +230,35 @@ async def test_a_cue_whose_answer_is_open_at_the_end_is_told_before_it(
         assert all(seq < ended.seq for seq in of_it)
         times_ms = [record.at_ms for record in played.records]
         assert times_ms == sorted(times_ms)
+
+
+@pytest.mark.parametrize("lost_after_s", [2.0, DEAD_WITHIN_S + 1])
+async def test_what_a_mute_device_got_just_before_the_end_is_told_before_it(
+    lost_after_s: float,
+) -> None:
+    """Its link may have been dead when it was stopped, and be found to be only then."""
+    device = Device(confirms=False)
+    async with playing(device, 1.5) as played:
+        (cue,) = played.of(vocab.CUE)
+        await played.driver.command(Verb.STOP, played.plan.plan_id)
+        await asyncio.sleep(lost_after_s)
+        device.lose()
+        await asyncio.sleep(1)
+        assert (cue.seq in played.unfelt) is (lost_after_s < DEAD_WITHIN_S)
+        assert played.records[-1].kind == vocab.SESSION_ENDED
+
+
+async def test_a_last_cue_that_is_taken_in_part_is_not_felt() -> None:
+    device = Device()
+    async with playing(device, 0) as played:
+        plan = played.plan.plan
+        finished = plan.patterns[vocab.FINISHED]
+        assert len(finished) > 1
+        pulses = itertools.count(1)
+        device.takes = lambda: device.said != "Finished" or next(pulses) < len(finished)
+        while not played.of(vocab.SESSION_ENDED):  # noqa: ASYNC110 - of what has no event
+            await asyncio.sleep(1)
+        assert [record.a for record in played.of(vocab.UNFELT)] == [vocab.FINISHED]
 
 
 async def test_whatever_a_model_raises_is_a_cue_that_was_not_felt() -> None:

@@ -64,7 +64,7 @@ class DeviceMotor(Motor):
         say: Returns what the pattern says whose record has this number.
         on_unfelt: Called with a pattern that was not taken, once for each; not from within `on`.
         on_dead: Called when the device takes nothing any more.
-        on_settled: Called when the device has answered, or not in time, to all that was sent.
+        on_settled: See `settle`.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class DeviceMotor(Motor):
         self._sending: dict[asyncio.Task[bool], Cue | None] = {}
         self._unproven: deque[tuple[float, Cue]] = deque()
         self._refused = 0
+        self._is_awaited = False
         self.latest: asyncio.Task[bool] | None = None
 
     # --- the device
@@ -115,11 +116,41 @@ class DeviceMotor(Motor):
         for cue in lost:
             self._not_taken(cue)
         self.give_up()
+        self.end_pattern()
+
+    # --- what is known of what was played
 
     @property
     def is_settled(self) -> bool:
-        """Whether the device has answered to all that was sent."""
+        """Whether it is known of all that was played whether the device took it."""
+        return self._is_answered and self._loop.time() >= self._known_s - _EARLY_S
+
+    @property
+    def _is_answered(self) -> bool:
         return all(cue is None or cue.is_told for cue in self._sending.values())
+
+    @property
+    def _known_s(self) -> float:
+        """When the pattern is over, and what a mute device got was not just before its loss."""
+        unproven_s = [at_s + DEAD_WITHIN_S for at_s, cue in self._unproven if not cue.is_told]
+        return max([self._pattern_ends_s, *unproven_s])
+
+    def settle(self) -> None:
+        """Have `on_settled` called as soon as `is_settled`."""
+        self._is_awaited = not self.is_settled
+        if not self._is_awaited:
+            self._on_settled()
+        elif self._is_answered:  # else the next answer leads here again
+            self._loop.call_at(self._known_s, self._settle_again)
+
+    def _settle_again(self) -> None:
+        if self._is_awaited:
+            self.settle()
+
+    def end_pattern(self) -> None:
+        """Take note that no further pulse of the pattern comes."""
+        self._pattern_ends_s = 0.0
+        self._settle_again()
 
     def give_up(self) -> None:
         """Tell as not taken what the device has not answered to."""
@@ -176,8 +207,7 @@ class DeviceMotor(Motor):
 
     def _sent(self, task: asyncio.Task[bool]) -> None:
         self._sending.pop(task, None)
-        if self.is_settled:
-            self._on_settled()
+        self._settle_again()
 
     async def _buzz(self, pattern: Pattern, cue: Cue) -> bool:
         taken = False
@@ -251,6 +281,7 @@ class DeviceLog(Log):
         """See `tenuto_core.log.Log`."""
         if kind == SESSION_ENDED and not self.motor.is_settled:
             self._end = at_ms, kind, step, a, b, c
+            self.motor.settle()
             return self.next
         if kind != UNFELT:
             self.finish()
@@ -281,3 +312,8 @@ class DeviceBuzzer(Buzzer):
         """See `tenuto_core.buzzer.Buzzer`."""
         self._device_motor.begin(pattern, self._log.next)
         super().play(pattern, now_ms)
+
+    def stop(self, now_ms: int) -> None:
+        """See `tenuto_core.buzzer.Buzzer`."""
+        super().stop(now_ms)
+        self._device_motor.end_pattern()
