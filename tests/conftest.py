@@ -8,18 +8,13 @@ something outside this process (a socket, a broker, a bus, a terminal) is marked
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import importlib.util
 import logging
 import math
 import os
-import re
 import shutil
-import socket
 import subprocess
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -27,6 +22,7 @@ import hypothesis
 import pytest
 
 from tenuto import event_loops
+from tenuto.testing import MosquittoBroker, plugin
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
@@ -80,6 +76,12 @@ def _without(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the public plugin, where this checkout was installed before it had one."""
+    if not config.pluginmanager.has_plugin("tenuto"):
+        config.pluginmanager.register(plugin, "tenuto")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -168,79 +170,11 @@ def micropython() -> Path:
     return part("micropython")
 
 
-@dataclass
-class Broker:
-    """A Mosquitto of a test's own.
+class Broker(MosquittoBroker):
+    """A Mosquitto of a test's own."""
 
-    host, port: where it listens; the port stays the same when it is started again.
-    log_path: what it said, in all its lives.
-    """
-
-    program: Path
-    folder: Path
-    host: str
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log_path(self) -> Path:
-        return self.folder / "mosquitto.log"
-
-    @property
-    def log(self) -> str:
-        return self.log_path.read_text(errors="replace")
-
-    @property
-    def _socket_files(self) -> list[str]:
-        config = (self.folder / "mosquitto.conf").read_text()
-        return re.findall(r"^listener 0 (\S+)$", config, re.MULTILINE)
-
-    def start(self) -> None:
-        """Start it, and return once it takes connections, by its socket files too.
-
-        Raises:
-            RuntimeError: It ended, or took no connection for 10 s; with its log.
-        """
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.program, "-v", "-c", self.folder / "mosquitto.conf"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.folder,
-            )
-        began_s = time.monotonic()
-        while self.process.poll() is None and time.monotonic() - began_s < patience_s(
-            BROKER_START_TIMEOUT_S
-        ):
-            with contextlib.suppress(OSError):
-                socket.create_connection((self.host, self.port), timeout=patience_s(1)).close()
-                for path in self._socket_files:  # it opens these last
-                    with socket.socket(socket.AF_UNIX) as client:
-                        client.connect(path)
-                return
-            time.sleep(0.01)
-        self.stop()
-        raise RuntimeError(f"Mosquitto does not listen on port {self.port}:\n{self.log}")
-
-    def stop(self) -> None:
-        """End it as an administrator would, and wait until it is gone; nothing if it is not up."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
-        self.process = None
-
-    def kill(self) -> None:
-        """End it as a power cut would: no last words to anybody."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait(patience_s(BROKER_STOP_TIMEOUT_S))
-            self.process = None
+    def patience_s(self, seconds: float) -> float:
+        return patience_s(seconds)
 
 
 class StartBroker(Protocol):
@@ -255,14 +189,6 @@ class StartBroker(Protocol):
         """
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def mosquitto_broker(mosquitto: Path, tmp_path: Path) -> Iterator[StartBroker]:
     """A function that starts a Mosquitto with the given configuration."""
@@ -271,12 +197,7 @@ def mosquitto_broker(mosquitto: Path, tmp_path: Path) -> Iterator[StartBroker]:
     def start(config: str = "allow_anonymous true") -> Broker:
         folder = tmp_path / f"mosquitto-{len(brokers)}"
         folder.mkdir()
-        broker = Broker(mosquitto, folder, "127.0.0.1", free_port())
-        (folder / "mosquitto.conf").write_text(
-            # Started by root, it would change to a user who may not read the test's files; started
-            # by anybody else, it ignores the line.
-            f"user root\nlistener {broker.port} {broker.host}\n{config}\n"
-        )
+        broker = Broker(folder, program=mosquitto, config=config)
         brokers.append(broker)
         broker.start()
         return broker

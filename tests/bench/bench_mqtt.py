@@ -20,9 +20,9 @@ from tenuto.mqtt.broker import EmbeddedBroker
 from tenuto.mqtt.discovery import Subject
 from tenuto.mqtt.home_assistant import HomeAssistant
 from tenuto.routines.library import Library
+from tenuto.testing.brokers import free_port
 from tenuto_core import vocab
 from tests.bench.tools import say
-from tests.conftest import free_port
 from tests.history.sessions import UTC_MS, Band
 from tests.mqtt.known import InMemory
 from tests.mqtt.test_bridge import Daemon

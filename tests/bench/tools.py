@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.conftest import Broker, free_port, part
+from tests.conftest import Broker, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,15 +43,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 @contextmanager
 def mosquitto(folder: Path) -> Iterator[Broker]:
     """Run a Mosquitto of one's own, which lets everybody in, while inside."""
-    broker = Broker(part("mosquitto"), folder, "127.0.0.1", free_port())
-    (folder / "mosquitto.conf").write_text(
-        f"user root\nlistener {broker.port} {broker.host}\nallow_anonymous true\n"
-    )
-    broker.start()
-    try:
+    with Broker(folder, program=part("mosquitto")) as broker:
         yield broker
-    finally:
-        broker.stop()
 
 
 def cpu_s() -> float:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.control import is_possible
+from tenuto.testing.brokers import free_port
 from tests.chain.rig import json_lines, tenuto
-from tests.conftest import free_port
 from tests.control.rig import (
     SHORT,
     Process,

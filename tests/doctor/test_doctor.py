@@ -23,8 +23,8 @@ from tenuto.links.ble import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.shipped import shipped_firmware
 from tenuto.simulator import World
+from tenuto.testing.brokers import free_port
 from tests.chain.rig import json_lines, tenuto
-from tests.conftest import free_port
 from tests.heart import straps
 from tests.links.fake_bleak import Air
 

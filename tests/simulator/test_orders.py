@@ -53,13 +53,13 @@ async def test_each_gesture_is_felt_as_what_it_means() -> None:
             "order": "long-press",
         }
         await asyncio.sleep(5)
-        farewell = [edge.strength_pct for edge in it.edges]
+        farewell = list(it.motor.edges)
         assert farewell
         await order("pair 2s", band)
         await asyncio.sleep(1.9)
-        assert len(it.edges) == len(farewell), "not before its time"
+        assert len(it.motor.edges) == len(farewell), "not before its time"
         await asyncio.sleep(5)
-        assert len(it.edges) > len(farewell)
+        assert len(it.motor.edges) > len(farewell)
 
 
 @pytest.mark.parametrize("model_id", ["band", "bangle", "alert", "infinitime"])
@@ -160,7 +160,7 @@ async def test_a_bad_line_is_refused_with_what_is_allowed(line: str, said: str) 
         assert said in answer["error"]
         await asyncio.sleep(5)
         (it,) = band.values()
-        assert it.edges == []
+        assert it.motor.edges == []
         assert it.is_in_reach
 
 
@@ -191,7 +191,7 @@ async def test_programs_give_orders_by_tcp_and_each_hears_of_every_edge() -> Non
         one[1].write(b"where\nprss\n" + b"x" * 100_000 + b"\nwhere\n")
         told = [json.loads(await one[0].readline()) for _ in range(4)]
         assert [answer["ok"] for answer in told] == [True, False, False, True]
-        it._parts.motor.note(Edge(1.0, on=True, strength_pct=50))
+        it.motor.note(Edge(1.0, on=True, strength_pct=50))
         for reader, _ in (one, other):
             edge = json.loads(await reader.readline())
             assert (edge["event"], edge["wearable"]) == ("motor", "alert-0")

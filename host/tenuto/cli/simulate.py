@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from tenuto.simulator.controls import Controls
     from tenuto.simulator.person import VirtualPerson
-    from tenuto.simulator.world import World
-    from tenuto.wearables.model import Model, SimulatedDevice
 
 _T = TypeVar("_T")
 
@@ -107,7 +105,7 @@ def simulate(
     if found.served_as is not None:
         serving = _offer(found.served_as, (host, port), orders_at, show)
         return event_loops.run(serving, speed=pace)
-    make = _maker(found)
+    make = registry.simulator_of(found)
 
     async def main() -> int:
         world = World(
@@ -250,22 +248,6 @@ def _show_json(message: dict[str, Any]) -> None:
     import json
 
     print(json.dumps(message), flush=True)
-
-
-def _maker(
-    model: Model,
-) -> Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]]:
-    """Return what puts a device of a model into a room.
-
-    Raises:
-        InputError: It cannot be simulated.
-    """
-    from tenuto.wearables import registry
-
-    if model.simulate is None:
-        able = ", ".join(one.id for one in registry.models().values() if one.simulate is not None)
-        raise InputError(f"no {model.title} can be simulated, only: {able}")
-    return model.simulate
 
 
 def _person(kind: Person, seed: int) -> VirtualPerson | None:

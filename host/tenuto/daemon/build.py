@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config, Wearable
     from tenuto.cues.measuring import Measuring
+    from tenuto.mqtt.address import BrokerAddress
     from tenuto.routines.adjust import Adjustment
     from tenuto.routines.compile import CompiledPlan
     from tenuto.routines.library import Library
@@ -64,6 +65,7 @@ class Setting:
         reread: Reads the configuration again, for the daemon.
         restart: Ends the daemon so that a service manager starts it again; None without one.
         wall_s: The wall clock, in s since 1970.
+        broker: The broker, where more is known of it than its address in the configuration.
     """
 
     config: Config
@@ -76,6 +78,7 @@ class Setting:
     reread: Callable[[], Config] | None = None
     restart: Callable[[], None] | None = None
     wall_s: Callable[[], float] = time.time
+    broker: BrokerAddress | None = None
 
 
 class Host:

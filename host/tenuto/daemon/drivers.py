@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError
 from tenuto.links.radios.registry import radio_named
 from tenuto.links.registry import LINKS
 from tenuto.wearables import registry
@@ -134,10 +133,9 @@ class Drivers:
             self._keep_adapter(_VIRTUAL, BleAdapter(radio, name=_VIRTUAL))
         if wearable_id not in self._simulated:
             model = registry.of(self._wearables[wearable_id])
-            if model.simulate is None:
-                raise InputError(f"wearable {wearable_id!r}: no {model.title} can be simulated")
+            simulate = registry.simulator_of(model)
             person = VirtualPerson(seed=self._rng.getrandbits(32), start_bpm=128.0)
-            device = await model.simulate(self.world, wearable_id, person)
+            device = await simulate(self.world, wearable_id, person)
             self._simulated[wearable_id] = device
         return self._adapters[_VIRTUAL], self._simulated[wearable_id].address
 

@@ -90,7 +90,7 @@ class MqttService:
             self._broker = broker.address
             self.text = f"MQTT for this machine at {broker.address}"
             return
-        self._broker = config.broker(os.environ)
+        self._broker = setting.broker or config.broker(os.environ)
         if self._broker is not None:
             self.text = f"MQTT by the broker at {self._broker}"
 

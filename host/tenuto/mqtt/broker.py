@@ -50,7 +50,7 @@ class EmbeddedBroker:
         self._thread: Thread | None = None
         self._started: Future[BrokerAddress] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop = asyncio.Event()
+        self._ended = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Start it and wait until it listens.
@@ -62,33 +62,35 @@ class EmbeddedBroker:
         # By way of an executor, so that a virtual clock stands still meanwhile.
         loop = asyncio.get_running_loop()
         try:
-            self.address = await loop.run_in_executor(None, self._start)
+            await loop.run_in_executor(None, self.start)
         except BaseException:
-            await loop.run_in_executor(None, self._end)
+            await loop.run_in_executor(None, self.stop)
             raise
-        _log.info("the embedded broker listens on %s", self.address)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop it and disconnect everybody."""
-        await asyncio.get_running_loop().run_in_executor(None, self._end)
+        await asyncio.get_running_loop().run_in_executor(None, self.stop)
 
-    def _start(self) -> BrokerAddress:
+    def start(self) -> None:
+        """Start it, and return once it listens; see `__aenter__`."""
         self._thread = Thread(target=self._run, name="tenuto-broker", daemon=True)
         self._thread.start()
         try:
-            return self._started.result(START_TIMEOUT_S)
+            self.address = self._started.result(START_TIMEOUT_S)
         except TimeoutError:
             raise TenutoError(
                 f"the embedded broker did not start within {START_TIMEOUT_S:g} s"
             ) from None
+        _log.info("the embedded broker listens on %s", self.address)
 
-    def _end(self) -> None:
+    def stop(self) -> None:
+        """Stop it and disconnect everybody; nothing if it was not started."""
         if self._thread is None:
             return
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it ended by itself
-                self._loop.call_soon_threadsafe(self._stop.set)
+                self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(2 * STOP_TIMEOUT_S)
         if self._thread.is_alive():
             _log.warning("the embedded broker does not end")
@@ -138,7 +140,7 @@ class EmbeddedBroker:
         try:
             port = server.sockets[0].getsockname()[1]
             self._started.set_result(BrokerAddress(HOST, port, protocol="3.1.1"))
-            await self._stop.wait()
+            await self._ended.wait()
         finally:
             # Not close() alone: a connection accepted in that very moment would stay open for ever,
             # for its transport no longer finds the server.

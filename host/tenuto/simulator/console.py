@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .orders import LINE_BYTES_MAX, carry_out
@@ -43,7 +44,7 @@ class Console:
         self._listeners: set[Tell] = set()
         self._start_s = asyncio.get_running_loop().time()
         for name, device in devices.items():
-            device.on_edge(lambda edge, name=name: self._on_edge(name, edge))  # type: ignore[misc]
+            device.motor.on_edge = partial(self._on_edge, name)
 
     def add_listener(self, tell: Tell) -> None:
         """Tell somebody of every edge."""

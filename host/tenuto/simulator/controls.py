@@ -14,11 +14,9 @@ from .person import VirtualPerson
 from .world import SimulatedWearable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tenuto.wearables.model import SimulatedDevice
 
-    from .hardware import Edge
+    from .hardware import EdgeLog
     from .intiface import SimulatedIntiface
     from .radio import Radio, Silence
 
@@ -50,13 +48,9 @@ class Controls(ABC):
         """Its Bluetooth address, None where it has none."""
 
     @property
-    def edges(self) -> list[Edge]:
-        """What its motor did; see `EdgeLog`."""
-        return self._parts.motor.edges
-
-    def on_edge(self, callback: Callable[[Edge], None]) -> None:
-        """Have each further edge of the motor told."""
-        self._parts.motor.on_edge = callback
+    def motor(self) -> EdgeLog:
+        """Its motor."""
+        return self._parts.motor
 
     def gesture(self, gesture: str, *, after_ms: float = 0.0) -> None:
         """Make one of `gestures.GESTURES` on its button."""

@@ -20,16 +20,18 @@ from .model import Capability, Model
 from .models import BUILT_IN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from importlib.metadata import EntryPoint
 
     from tenuto.config import Wearable
     from tenuto.links.scan import Found
     from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
+    from tenuto.simulator.person import VirtualPerson
+    from tenuto.simulator.world import World
 
     from .base import Driver, Sensor
-    from .model import BuildContext
+    from .model import BuildContext, SimulatedDevice
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +112,20 @@ def find(model_id: str) -> Model:
 def of(wearable: Wearable) -> Model:
     """Return the model of a configured wearable."""
     return find(wearable.model)
+
+
+def simulator_of(
+    model: Model,
+) -> Callable[[World, str, VirtualPerson | None], Awaitable[SimulatedDevice]]:
+    """Return what puts a device of a model into a simulated room.
+
+    Raises:
+        InputError: It cannot be simulated.
+    """
+    if model.simulate is None:
+        able = ", ".join(one.id for one in models().values() if one.simulate is not None)
+        raise InputError(f"no {model.title} can be simulated, only: {able}")
+    return model.simulate
 
 
 def feel(wearable: Wearable) -> Feel | None:
