@@ -116,7 +116,7 @@ class DeviceMotor(Motor):
         for cue in lost:
             self._not_taken(cue)
         self.give_up()
-        self.end_pattern()
+        self._settle_again()
 
     # --- what is known of what was played
 
@@ -131,9 +131,8 @@ class DeviceMotor(Motor):
 
     @property
     def _known_s(self) -> float:
-        """When the pattern is over, and what a mute device got was not just before its loss."""
-        unproven_s = [at_s + DEAD_WITHIN_S for at_s, cue in self._unproven if not cue.is_told]
-        return max([self._pattern_ends_s, *unproven_s])
+        """When nothing that a mute device got can have been sent just before its loss."""
+        return self._unproven[-1][0] + DEAD_WITHIN_S if self._unproven else 0.0
 
     def settle(self) -> None:
         """Have `on_settled` called as soon as `is_settled`."""
@@ -146,11 +145,6 @@ class DeviceMotor(Motor):
     def _settle_again(self) -> None:
         if self._is_awaited:
             self.settle()
-
-    def end_pattern(self) -> None:
-        """Take note that no further pulse of the pattern comes."""
-        self._pattern_ends_s = 0.0
-        self._settle_again()
 
     def give_up(self) -> None:
         """Tell as not taken what the device has not answered to."""
@@ -312,8 +306,3 @@ class DeviceBuzzer(Buzzer):
         """See `tenuto_core.buzzer.Buzzer`."""
         self._device_motor.begin(pattern, self._log.next)
         super().play(pattern, now_ms)
-
-    def stop(self, now_ms: int) -> None:
-        """See `tenuto_core.buzzer.Buzzer`."""
-        super().stop(now_ms)
-        self._device_motor.end_pattern()
