@@ -119,6 +119,7 @@ def test_the_strength_of_this_person_on_this_wearable_is_set_later(
     keep(config, kept(StrengthResult(trials=trials), person=None))
     code, out, _ = run(capsys, "strength", "--last", *config)
     assert (code, strength_pct(config)) == (0, 100)
+    assert "simulated person" not in out
     advised = re.search(r"sets it: (\d+) %", out)
     assert advised is not None
     run(capsys, "strength", "--last", "--apply", *config)

@@ -7,18 +7,19 @@ import asyncio
 import os
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.async_api import expect
 
 from tenuto_core import vocab
 from tests.patience import patience_s
 from tests.sample_routines import vocabulary
-from tests.web.rig import DESKTOP, PHONE, browser, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.real_time, pytest.mark.slow]
+    from playwright.async_api import Browser
+
+pytestmark = IN_A_BROWSER
 
 NO_VIBRATION = "delete Navigator.prototype.vibrate"
 NOTED = """
@@ -27,9 +28,9 @@ Navigator.prototype.vibrate = (pattern) => { (window.felt ??= []).push(pattern);
 
 
 async def test_a_cue_is_felt_on_the_wearable_and_on_the_phone(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+    async with served(tmp_path) as one:
         context = await opened.new_context(viewport=PHONE)
         await context.add_init_script(NOTED)
         page = await open_page(context, one.link())
@@ -52,9 +53,9 @@ async def test_a_cue_is_felt_on_the_wearable_and_on_the_phone(
 
 
 async def test_a_browser_that_cannot_vibrate_says_so_and_a_session_is_not_disturbed(
-    tmp_path: Path, chromium: Path
+    tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path) as one, browser(chromium) as opened:
+    async with served(tmp_path) as one:
         context = await opened.new_context(viewport=DESKTOP)
         await context.add_init_script(NO_VIBRATION)
         page = await open_page(context, one.link())

@@ -139,7 +139,9 @@ class Volunteer:
 
 
 def truth_of(parameters: Mapping[str, float]) -> Perceiver | None:
-    """Return the person whom parameters make, None if they are of another kind of person."""
+    """Return the person whom parameters make, None if they make none of this kind."""
+    if not parameters:
+        return None
     try:
         person = Perceiver(**parameters)
     except TypeError:

@@ -20,7 +20,8 @@ _log = logging.getLogger(__name__)
 
 JOBS_MAX = 8
 LINES_MAX = 200
-JOB_TIMEOUT_S = 900.0
+JOB_TIMEOUT_S = 1_800.0
+"""A quiz of a hundred cues takes twenty minutes."""
 ANSWER_CHARS_MAX = 200
 
 

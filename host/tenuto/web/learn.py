@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tenuto.cues.formats import vibrate_ms
+from tenuto.cues.results import CONDITIONS
 from tenuto.errors import InputError
 from tenuto.routines.feel import fit
 from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
 
-from .page import backend_of, call, off_loop, page, told
+from .measure import PER_CUE
+from .page import backend_of, call, off_loop, page, told, visitor_of
 
 if TYPE_CHECKING:
     from tenuto.config import Config
@@ -36,6 +38,10 @@ async def _list(request: web.Request) -> web.Response:
         rows=rows,
         wearables=wearables,
         chosen=chosen,
+        own=bool(chosen)
+        and visitor_of(request).person in (None, backend.config.wearable(chosen).person),
+        per_cue=PER_CUE,
+        conditions=CONDITIONS,
         is_here=bool(backend.wearable(chosen).get("connected")) if chosen else False,
     )
 

@@ -197,6 +197,12 @@ class Live:
             if stream.visitor.person is None:
                 stream.put(event, data)
 
+    def tell_wearer(self, event: str, data: dict[str, Any], person: str | None) -> None:
+        """Send a message to a person, and to those who may see all."""
+        for stream in self._streams:
+            if stream.visitor.person in (None, person):
+                stream.put(event, data)
+
     def end(self) -> None:
         """End all streams."""
         for stream in self._streams:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Entry
 
     from .access import Visitor
+    from .measure import Going
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ WORK_TIMEOUT_S = 30.0
 BACKEND: web.AppKey[Backend] = web.AppKey("backend", Backend)
 LIVE: web.AppKey[Live] = web.AppKey("live", Live)
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs", Jobs)
+MEASURES: web.AppKey[dict[int, Going]] = web.AppKey("measures", dict)
 
 
 def backend_of(request: web.Request) -> Backend:

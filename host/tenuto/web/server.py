@@ -13,11 +13,11 @@ from aiohttp import web
 
 from tenuto.event_loops import real_s
 
-from . import history, learn, now, routines, start, wearables
+from . import history, learn, measure, now, routines, start, wearables
 from .access import COOKIE_VALID_S
 from .guard import BODY_BYTES_MAX, Guard, add_headers, login_page, message
 from .jobs import Jobs
-from .page import BACKEND, JOBS, LIVE
+from .page import BACKEND, JOBS, LIVE, MEASURES
 from .render import render
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 
-PAGES = (now, routines, history, wearables, start, learn)
+PAGES = (now, routines, history, wearables, start, learn, measure)
 """The modules of the pages; each has `ROUTES`."""
 CLOSE_TIMEOUT_S = 2.0
 _STATIC_AGE_S = 3600
@@ -56,6 +56,7 @@ class PageServer:
             lambda job: wearables.job_message(job, backend.config),
             lambda message: self.live.tell_owners("job", message),
         )
+        self._app[MEASURES] = {}
         self._app[BACKEND], self._app[LIVE], self._app[JOBS] = backend, self.live, self._jobs
         self._app.on_response_prepare.append(add_headers)
         self._app.add_routes(

@@ -47,6 +47,7 @@ document.addEventListener("keydown", (event) => {
 if (document.getElementById("wearables")) import("./live.js");
 if (document.getElementById("job")) import("./job.js");
 if (document.querySelector(".editor")) import("./editor.js");
+if (document.getElementById("measure")) import("./measure.js");
 if (document.getElementById("learn")) import("./learn.js");
 
 // A mistake leads to its line.
