@@ -23,6 +23,7 @@ from tenuto.testing import (
     Band,
     HciEndpoint,
     MosquittoBroker,
+    ProxyHouse,
     SimulatedHost,
     VirtualWorld,
     bleak_meets,
@@ -182,6 +183,63 @@ def test_any_stack_meets_a_band_by_hci_over_tcp(tenuto_hci: HciEndpoint) -> None
     tenuto_hci.until(lambda: band.pulses, timeout_s=patience_s(20))
     with pytest.raises(RuntimeError, match="await it"):
         tenuto_hci.run(_advance_within(tenuto_hci))
+
+
+@pytest.fixture
+def esphome() -> None:
+    needs_module("aioesphomeapi")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("esphome")
+def test_a_program_hears_a_band_by_the_proxy_of_its_room(tenuto_proxy: ProxyHouse) -> None:
+    """aioesphomeapi is what Home Assistant itself uses."""
+    from aioesphomeapi.client import APIClient
+    from aioesphomeapi.core import APIConnectionError
+
+    band = tenuto_proxy.add_band("in-a-house")
+    address = int(band.address.replace(":", ""), 16)
+
+    async def hears(room: str) -> bool:
+        client = APIClient(
+            "127.0.0.1", tenuto_proxy.ports[room], None, noise_psk=tenuto_proxy.keys[room]
+        )
+        heard = asyncio.Event()
+
+        def take(batch: Any) -> None:
+            if any(one.address == address for one in batch.advertisements):
+                heard.set()
+
+        await client.connect()
+        try:
+            client.subscribe_bluetooth_le_raw_advertisements(take)
+            async with asyncio.timeout(patience_s(2)):
+                await heard.wait()
+        except TimeoutError:
+            return False
+        finally:
+            await client.disconnect()
+        return True
+
+    assert asyncio.run(hears("room-a"))
+    tenuto_proxy.walk(band, "room-b", duration_s=0.5)
+    assert asyncio.run(hears("room-b"))
+    tenuto_proxy.unplug("room-b")
+    with pytest.raises(APIConnectionError):
+        asyncio.run(hears("room-b"))
+    with pytest.raises(InputError, match="room-a, room-b"):
+        tenuto_proxy.walk(band, "room-c")
+
+
+@pytest.mark.usefixtures("esphome")
+def test_the_keys_of_proxies_are_read_by_tenuto(tmp_path: Path) -> None:
+    from tenuto.links.radios.esphome import endpoints, read_keys
+
+    house = ProxyHouse(rooms=3)
+    house.ports = {name: 6000 + number for number, name in enumerate(house.keys)}
+    house.write_keys(tmp_path / "keys.toml")
+    read = read_keys(tmp_path / "keys.toml", endpoints(house.adapter))
+    assert list(read.values()) == list(house.keys.values())
 
 
 async def _advance_within(world: HciEndpoint) -> None:

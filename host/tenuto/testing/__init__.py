@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .devices import Band, Device, firmware_folder
     from .hci import HciEndpoint
     from .hosts import SimulatedHost
+    from .proxies import ProxyHouse
     from .worlds import LiveWorld, SimulatedWorld, VirtualWorld
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "HciEndpoint",
     "LiveWorld",
     "MosquittoBroker",
+    "ProxyHouse",
     "Pulse",
     "SimulatedHost",
     "SimulatedWorld",
@@ -52,6 +54,7 @@ _PLACES = {
     "HciEndpoint": "tenuto.testing.hci",
     "LiveWorld": "tenuto.testing.worlds",
     "MosquittoBroker": "tenuto.testing.brokers",
+    "ProxyHouse": "tenuto.testing.proxies",
     "Pulse": "tenuto.simulator.hardware",
     "SimulatedHost": "tenuto.testing.hosts",
     "SimulatedWorld": "tenuto.testing.worlds",

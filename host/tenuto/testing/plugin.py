@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from . import Band, Broker, HciEndpoint, SimulatedHost, VirtualWorld
+    from . import Band, Broker, HciEndpoint, ProxyHouse, SimulatedHost, VirtualWorld
 
 WORLD = "tenuto_world"
 MARKER = (
@@ -96,6 +96,15 @@ def tenuto_hci() -> Iterator[HciEndpoint]:
 
     with HciEndpoint() as endpoint:
         yield endpoint
+
+
+@pytest.fixture
+def tenuto_proxy() -> Iterator[ProxyHouse]:
+    """Two rooms in real time, each with an ESPHome Bluetooth proxy on a TCP port."""
+    from . import ProxyHouse  # noqa: PLC0415 - see the top
+
+    with ProxyHouse() as house:
+        yield house
 
 
 @pytest.fixture
