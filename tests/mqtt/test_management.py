@@ -107,6 +107,7 @@ async def test_a_request_is_carried_out_once_and_a_flood_of_them_is_dropped(
 
         assert (set_it["ok"], set_it["command"]) == (True, "log_level/set")
         assert (no["ok"], no["reason"], no["command"]) == (False, "busy", "restart")
+        assert no["id"] == "r1"
         assert host.asked[:2] == [
             HostRequest(name="log_level", value="debug"),
             HostRequest(name="restart", id="r1"),

@@ -144,8 +144,9 @@ class Management:
                 )
             asked = parse_host_request(what, payload, self._utc_ms())
             word = asked.name if what == "command" else word
+            answer = replace(answer, id=asked.id)
             text = await self._carry_out(asked)
-            answer = Answer(ok=True, reason="ok", text=text, id=asked.id)
+            answer = replace(answer, ok=True, reason="ok", text=text)
         except BadCommandError as error:
             answer = Answer(ok=False, reason=error.reason, text=str(error), id=error.id)
         except NotAllowedError as error:
