@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from platformdirs.unix import Unix
 
 from tenuto.cli import WRONG_USE
+from tenuto.cli.daemon import START_AGAIN
 from tenuto.config import own_folders
 from tenuto.daemon.systemd import STATUS_EVERY_S
 from tests.conftest import ROOT
@@ -42,6 +43,7 @@ def test_what_trying_again_does_not_mend_is_not_tried_again() -> None:
     keys = unit()
     assert keys["Restart"] == ["always"]
     assert keys["RestartPreventExitStatus"] == [str(WRONG_USE)]
+    assert keys["SuccessExitStatus"] == [str(START_AGAIN)]
 
 
 def test_the_daemon_may_write_where_it_keeps_its_data(monkeypatch: pytest.MonkeyPatch) -> None:

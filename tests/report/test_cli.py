@@ -265,6 +265,9 @@ def test_it_names_who_publishes_the_heart_rate_and_to_whom(
     assert "ada: with the heart rate" in out
     assert "ben: without the heart rate" in out
     assert "secret" not in out
+    assert "below homeassistant/: the names, addresses and rooms" in out
+    config.write_text('mqtt.url = "mqtt://broker.lan"\nmqtt.discovery = false\n')
+    assert "below homeassistant/" not in tenuto("privacy")[1]
 
 
 def test_erase_takes_all_that_tenuto_made_and_nothing_else(

@@ -122,6 +122,8 @@ def _published(config: Config) -> Iterator[str]:
     if address is not None:
         where = f"to the broker at {address}"
     yield f"by MQTT, {where}, below {mqtt.base_topic}/: what is played, how it went, the battery"
+    if mqtt.discovery:
+        yield f"  below {mqtt.discovery_prefix}/: the names, addresses and rooms of wearables"
     for person in config.people:
         heart = "with the heart rate" if person.publish_heart_rate else "without the heart rate"
         yield f"  {printable(person.name or person.id)}: {heart}"
