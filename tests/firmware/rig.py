@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.simulator import SimulatedBoard
 from tenuto.simulator.bleio import FLAVOURS
 from tenuto.simulator.chips import Axp2101, Drv2605, Max17048, Max30102, Skin
+from tenuto.simulator.hardware import pulses
 from tenuto.simulator.pins import Bench
 from tenuto.simulator.radio import Radio
 
@@ -83,13 +83,11 @@ class Table:
     @property
     def pulses(self) -> list[tuple[int, int, int]]:
         """What the motor did since the boot: (at_ms by the board's clock, strength, length)."""
-        edges = self.motor.edges
-        found = []
-        for on, off in itertools.pairwise(edges):
-            if on.on and on.t_ms >= self.booted_ms:
-                at_ms = on.t_ms - self.booted_ms
-                found.append((round(at_ms), on.strength_pct, round(off.t_ms - on.t_ms)))
-        return found
+        return [
+            (round(pulse.t_ms - self.booted_ms), pulse.strength_pct, round(pulse.length_ms))
+            for pulse in pulses(self.motor.edges)
+            if pulse.t_ms >= self.booted_ms
+        ]
 
     async def boot(self) -> None:
         await self.board.boot()

@@ -14,9 +14,11 @@ from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
 from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
+from tenuto.simulator.hardware import pulses
 from tenuto.state.keys import BandKeys, KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.base import Identity
+from tenuto.wearables.gestures import make_gesture
 from tests.daemon.rig import utc_ms
 from tests.simulator.rig import client_of
 
@@ -86,8 +88,7 @@ class Room:
 
     def gesture(self) -> None:
         """Press, press, hold."""
-        for after_ms, held_ms in ((0, 80), (200, 80), (450, 1_000)):
-            self.worn.button.press(held_ms, after_ms=after_ms)
+        make_gesture(self.worn.button, "pair")
 
     def click(self, times: int = 1, every_ms: int = 150) -> None:
         for number in range(times):
@@ -113,12 +114,8 @@ class Room:
 
     def pulses(self, since: int = 0) -> list[tuple[int, int]]:
         """What was felt from edge number `since` on: (strength, ms) each."""
-        felt, on = [], None
-        for edge in self.worn.motor.edges[since:]:
-            if on is not None and not edge.on:
-                felt.append((on.strength_pct, round(edge.t_ms - on.t_ms)))
-            on = edge if edge.on else None
-        return felt
+        felt = pulses(self.worn.motor.edges[since:])
+        return [(pulse.strength_pct, round(pulse.length_ms)) for pulse in felt]
 
     def kinds(self) -> list[int]:
         log = self.band.log

@@ -21,6 +21,7 @@ from tenuto.extras import EXTRAS
 from tests.conftest import ROOT
 from tests.install import empty_environment
 from tests.patience import patience_s
+from tests.testing.test_readme import blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,6 +111,16 @@ def played(bare: Environment) -> Environment:
     assert re.search(r"^Cues +\d+ felt", done.stdout, re.MULTILINE)
     assert done.stderr == "tenuto: looking for the wearable simulated\n"
     return bare
+
+
+def test_ten_lines_of_pytest_press_the_simulated_button(bare: Environment, tmp_path: Path) -> None:
+    (bare.home / "test_press.py").write_text(blocks()["test_press.py"])
+    pytest_alone = empty_environment.link(empty_environment.closure(["pytest"]), tmp_path)
+
+    done = bare.run("python", "-m", "pytest", "-s", "-W", "error", also=pytest_alone)
+
+    assert "1 passed" in done.stdout
+    assert "motor 100 %" in done.stdout
 
 
 def test_a_board_gets_its_firmware_from_the_wheel(bare: Environment) -> None:
