@@ -45,6 +45,10 @@ JSON = st.recursive(
                     "repeat",
                     "ParameterID",
                     "ParameterValue",
+                    *("perceptions", "channels", "bands", "effects", "keyframes", "band_type"),
+                    *("amplitude_modulation", "relative_position", "timescale", "gain"),
+                    *("signals", "continuous", "envelopes", "amplitude", "time", "version"),
+                    *("primitive", "scale", "delay_ms"),
                 ]
             ),
             inner | st.sampled_from(["HapticContinuous", "HapticTransient", "HapticIntensity"]),
@@ -55,13 +59,15 @@ JSON = st.recursive(
 )
 
 
-@pytest.mark.parametrize("name", ["ahap", "android"])
+@pytest.mark.parametrize("name", ["ahap", "android", "hjif", "haptic"])
 @given(pattern=PATTERNS)
 def test_what_is_written_is_read_as_it_was(name: str, pattern: Pattern) -> None:
     text, lost = write(name, pattern)
 
     assert lost == []
-    assert read(name, text)[0] == pattern
+    found, lost = read(name, text)
+    assert found == pattern
+    assert not any("ramps" in one for one in lost)
 
 
 @given(PATTERNS)
@@ -99,6 +105,58 @@ def test_the_formats_are_those_of_the_platforms() -> None:
     assert read("bangle", ": =  .\n")[0] == ((100, 100, 200), (100, 500, 300), (25, 100, 0))
 
 
+@given(PATTERNS)
+def test_primitives_keep_counts_and_pauses_and_tell_each_length(pattern: Pattern) -> None:
+    text, lost = write("composition", pattern)
+    steps = json.loads(text)
+
+    assert len(lost) == len(steps) == len(pattern)
+    assert [step["scale"] for step in steps] == [pulse[0] / 100 for pulse in pattern]
+    assert [step["delay_ms"] for step in steps] == [0, *(pulse[2] for pulse in pattern[:-1])]
+    with suppress(InputError):  # one that is longer than a wearable may buzz
+        found, _ = read("composition", text)
+        assert write("composition", found)[0] == text
+
+
+def test_a_file_of_the_reference_software_is_read() -> None:
+    # The fields and numbers of `DoubleTick.hjif` of MPEG's reference software.
+    keyframes = [
+        {"relative_position": at, "amplitude_modulation": 0.945, "frequency_modulation": 166}
+        for at in (0, 24)
+    ]
+    effects = [{"effect_type": "Reference", "position": at, "id": 0} for at in (0, 421)]
+    perception = {
+        "perception_modality": "Vibrotactile",
+        "effect_library": [{"effect_type": "Basis", "id": 0, "keyframes": keyframes}],
+        "channels": [{"gain": 1.0, "bands": [{"band_type": "VectorialWave", "effects": effects}]}],
+    }
+    whole = {"version": "1", "timescale": 1000, "perceptions": [perception]}
+
+    found, lost = read("hjif", json.dumps(whole))
+
+    assert found == ((94, 24, 397), (94, 24, 0))
+    assert lost == ["frequencies"]
+    half = json.dumps(whole | {"timescale": 500})
+    assert read("hjif", half)[0] == ((94, 48, 794), (94, 48, 0))
+
+
+def test_a_ramp_becomes_a_step_and_that_is_told() -> None:
+    points = [(0, 0), (0.2, 1), (0.4, 1), (0.401, 0)]
+    amplitude = [{"time": at, "amplitude": level} for at, level in points]
+    whole = {
+        "version": {"major": 1},
+        "signals": {"continuous": {"envelopes": {"amplitude": amplitude, "frequency": [1]}}},
+    }
+
+    found, lost = read("haptic", json.dumps(whole))
+
+    assert found == ((50, 200, 0), (100, 201, 0))
+    assert set(lost) == {"frequencies", "ramps, which become steps of their mean"}
+    late = json.dumps(whole).replace("0.401", "0.2")
+    with pytest.raises(InputError, match="not in order"):
+        read("haptic", late)
+
+
 def test_what_another_file_says_more_is_told() -> None:
     events: list[dict[str, Any]] = [
         {"Event": {"Time": 0.5, "EventType": "HapticTransient"}},
@@ -132,6 +190,12 @@ def test_a_hostile_text_is_read_or_refused(name: str, told: str) -> None:
         ("vibrate", "[]"),
         ("android", '{"timings": [100], "amplitudes": []}'),
         ("ahap", '{"Pattern": [{"Event": {"EventType": "HapticTransient"}}]}'),
+        ("composition", '[{"primitive": "BANG"}]'),
+        ("composition", '[{"primitive": "CLICK", "scale": 2}]'),
+        ("hjif", '{"perceptions": []}'),
+        ("hjif", '{"timescale": 0, "perceptions": []}'),
+        ("haptic", '{"version": {"major": 0}}'),
+        ("haptic", '{"version": {"major": 1}, "signals": []}'),
         ("bangle", ":x"),
         ("bangle", ":" * 257),
     ],

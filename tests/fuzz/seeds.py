@@ -11,6 +11,7 @@ import struct
 from base64 import b64encode
 from hashlib import sha256
 
+from tenuto.cues import formats
 from tenuto.links.scan import TENUTO
 from tenuto.routines.sharing import shared
 from tenuto.sessions.heart import Measurement
@@ -169,6 +170,10 @@ def seeds(name: str) -> list[bytes]:
         "routine": [_ROUTINE, *_shipped("routines/*.toml")],
         "word": [shared(data).encode() for data in _shipped("routines/*.toml")],
         "haptics": _shipped("haptics.toml"),
+        "patterns": [
+            formats.write(name, ((100, 150, 150), (60, 300, 0)))[0].encode()
+            for name in formats.FORMATS
+        ],
         "config": [_CONFIG, *_shipped("tenuto.toml")],
         "imports": [_exported()],
         "mqtt": _MESSAGES,

@@ -21,6 +21,7 @@ from bumble.core import AdvertisingData
 
 from tenuto import config as configuration
 from tenuto.control.protocol import decode as decode_line
+from tenuto.cues import formats
 from tenuto.cues.lint import lint
 from tenuto.daemon.commands import MQTT, Requests
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
@@ -53,7 +54,7 @@ from tenuto_core.auth import Keyring
 from tenuto_core.band import Band
 from tenuto_core.host_connection import ANSWERS_MAX, HostConnection
 from tenuto_core.log import RECORD_BYTES, unpack_record
-from tenuto_core.plan import MAX_BYTES, Plan, PlanError
+from tenuto_core.plan import MAX_BYTES, Plan, PlanError, check_pattern
 from tenuto_core.plans import Kept
 from tenuto_core.player import IDLE
 from tenuto_core.storage import Storage
@@ -570,6 +571,19 @@ def haptics(data: bytes) -> None:
         said(error)
 
 
+def patterns(data: bytes) -> None:
+    """A pattern of another platform, in whatever format it may be."""
+    text = data.decode(errors="replace")
+    for name in formats.FORMATS:
+        try:
+            found, _ = formats.read(name, text)
+        except InputError as error:
+            said(error)
+            continue
+        check_pattern(found, "")
+        assert formats.write(name, found)
+
+
 def config(data: bytes) -> None:
     """A configuration."""
     try:
@@ -722,6 +736,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         routine,
         word,
         haptics,
+        patterns,
         config,
         imports,
         mqtt,

@@ -39,7 +39,7 @@ app = App(
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}
 _PAIRS = 5
-_Kind = Literal["ahap", "android", "vibrate", "bangle"]
+_Kind = Literal["ahap", "android", "composition", "hjif", "haptic", "vibrate", "bangle"]
 
 
 @app.default
@@ -377,8 +377,9 @@ def export_cue(cue: str, kind: _Kind, /, *, config: ConfigFile = None) -> None:
 
     Args:
         cue: its name, see `tenuto cues list`
-        kind: ahap (Apple), android (timings and amplitudes), vibrate (browsers), bangle (the
-            string of the Bangle.js)
+        kind: ahap (Apple), android (timings and amplitudes), composition (Android's primitives),
+            hjif (MPEG), haptic (Lofelt and Meta), vibrate (browsers), bangle (the string of the
+            Bangle.js)
         config: as in all commands
     """
     from tenuto.cues.formats import write
@@ -397,7 +398,7 @@ def import_cue(cue: str, kind: _Kind, file: Path, /) -> None:
 
     Args:
         cue: which cue it is to be
-        kind: ahap, android, vibrate or bangle; see `tenuto cues export --help`
+        kind: one of those that `tenuto cues export --help` tells
         file: the file
     """
     from tenuto.cues.formats import read, vibrate_ms

@@ -6,21 +6,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
 from tenuto_core.plan import PlanError, check_pattern
 
+from .envelopes import TAP_MS, Pulse, pulses_of, read_haptic, read_hjif, write_haptic, write_hjif
+from .json_values import ITEMS_MAX, TIME_MS_MAX, items, parse, real, table, times
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tenuto.routines.haptics import Pattern
 
-ITEMS_MAX = 256
-"""Of what comes from outside; a pattern has at most 16 pulses."""
-_TIME_MS_MAX = 60_000
-_TAP_MS = 100
-"""How long a tap is that has no length: shorter is not felt from a small motor."""
 _SHARPNESS = 0.5
 _BANGLE = {".": (100, 25), ",": (200, 25), "-": (500, 25)} | {
     ":": (100, 100),
@@ -29,8 +27,10 @@ _BANGLE = {".": (100, 25), ",": (200, 25), "-": (500, 25)} | {
 }
 """The letters of the watch's module `buzz`: length in ms and strength in %."""
 _BANGLE_GAP_MS = 100
-_Pulse = tuple[int, int, int]
-"""Beginning in ms, length in ms, strength in %."""
+_SUSTAINED = {"QUICK_FALL": 100, "QUICK_RISE": 150, "THUD": 300, "SLOW_RISE": 500}
+"""Primitives of Android that are long enough to be a buzz, with their usual length in ms; the
+device decides on the true one."""
+_PRIMITIVES_MS = dict.fromkeys(("CLICK", "TICK", "LOW_TICK"), TAP_MS) | {"SPIN": 150} | _SUSTAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Format:
     name: str
     title: str
     write: Callable[[Pattern], tuple[str, list[str]]]
-    read: Callable[[str], tuple[list[_Pulse], list[str]]]
+    read: Callable[[str], tuple[list[Pulse], list[str]]]
 
 
 def write(name: str, pattern: Pattern) -> tuple[str, list[str]]:
@@ -77,9 +77,9 @@ def read(name: str, text: str) -> tuple[Pattern, list[str]]:
     return pattern, lost
 
 
-def _pattern(pulses: list[_Pulse], lost: list[str]) -> Pattern:
+def _pattern(pulses: list[Pulse], lost: list[str]) -> Pattern:
     """Put pulses in order; those that touch and are as strong become one."""
-    joined: list[_Pulse] = []
+    joined: list[Pulse] = []
     for start_ms, on_ms, strength_pct in sorted(pulses):
         if joined:
             before_ms, before_on_ms, before_pct = joined[-1]
@@ -100,49 +100,6 @@ def _pattern(pulses: list[_Pulse], lost: list[str]) -> Pattern:
     )
 
 
-def _pulses(pattern: Pattern) -> Iterator[_Pulse]:
-    now_ms = 0
-    for strength_pct, on_ms, off_ms in pattern:
-        yield now_ms, on_ms, strength_pct
-        now_ms += on_ms + off_ms
-
-
-# --- values from outside
-
-
-def _json(text: str) -> Any:  # noqa: ANN401 - checked by the callers
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no number")
-
-    return json.loads(text, parse_constant=refuse)
-
-
-def _number(value: object, low: float, high: float, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{what} is no number")  # noqa: TRY004 - the caller takes ValueError
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ValueError(f"{what} is out of range, allowed is {low:g} to {high:g}")
-    return value
-
-
-def _list(value: object, what: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{what} is no list")  # noqa: TRY004 - the caller takes ValueError
-    if len(value) > ITEMS_MAX:
-        raise ValueError(f"{what} has {len(value)} items, allowed are {ITEMS_MAX}")
-    return value
-
-
-def _object(value: object, what: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"{what} is no object")  # noqa: TRY004 - the caller takes ValueError
-    return value
-
-
-def _times(value: object, what: str) -> list[int]:
-    return [round(_number(one, 0, _TIME_MS_MAX, what)) for one in _list(value, what)]
-
-
 # --- Apple
 
 
@@ -159,36 +116,36 @@ def _write_ahap(pattern: Pattern) -> tuple[str, list[str]]:
                 ],
             }
         }
-        for start_ms, on_ms, strength_pct in _pulses(pattern)
+        for start_ms, on_ms, strength_pct in pulses_of(pattern)
     ]
     return json.dumps({"Version": 1.0, "Pattern": events}, indent=2), []
 
 
-def _read_ahap(text: str) -> tuple[list[_Pulse], list[str]]:
-    pulses: list[_Pulse] = []
+def _read_ahap(text: str) -> tuple[list[Pulse], list[str]]:
+    pulses: list[Pulse] = []
     lost: dict[str, None] = {}
-    for entry in _list(_object(_json(text), "the file").get("Pattern"), "Pattern"):
-        event = _object(entry, "an entry of Pattern").get("Event")
+    for entry in items(table(parse(text), "the file").get("Pattern"), "Pattern"):
+        event = table(entry, "an entry of Pattern").get("Event")
         if event is None:
             lost["curves of parameters"] = None
             continue
-        kind = _object(event, "Event").get("EventType")
+        kind = table(event, "Event").get("EventType")
         if kind not in ("HapticContinuous", "HapticTransient"):
             lost["events that are not haptic"] = None
             continue
-        start_ms = round(1000 * _number(event.get("Time"), 0, _TIME_MS_MAX / 1000, "Time"))
-        on_ms = _TAP_MS
+        start_ms = round(1000 * real(event.get("Time"), 0, TIME_MS_MAX / 1000, "Time"))
+        on_ms = TAP_MS
         if kind == "HapticTransient":
-            lost[f"taps without a length, which become buzzes of {_TAP_MS} ms"] = None
+            lost[f"taps without a length, which become buzzes of {TAP_MS} ms"] = None
         else:
-            longest_s = _TIME_MS_MAX / 1000
-            on_ms = round(1000 * _number(event.get("EventDuration"), 0, longest_s, "EventDuration"))
+            longest_s = TIME_MS_MAX / 1000
+            on_ms = round(1000 * real(event.get("EventDuration"), 0, longest_s, "EventDuration"))
         intensity = 1.0
-        for one in _list(event.get("EventParameters", []), "EventParameters"):
-            parameter = _object(one, "a parameter")
+        for one in items(event.get("EventParameters", []), "EventParameters"):
+            parameter = table(one, "a parameter")
             if parameter.get("ParameterID") == "HapticIntensity":
                 # Apple's player clamps what is out of range, and so does this.
-                told = _number(parameter.get("ParameterValue"), -1e6, 1e6, "HapticIntensity")
+                told = real(parameter.get("ParameterValue"), -1e6, 1e6, "HapticIntensity")
                 intensity = min(1.0, max(0.0, told))
             elif parameter.get("ParameterID") == "HapticSharpness":
                 lost["sharpness"] = None
@@ -213,18 +170,18 @@ def _write_android(pattern: Pattern) -> tuple[str, list[str]]:
     return json.dumps({"timings": timings, "amplitudes": amplitudes, "repeat": -1}), []
 
 
-def _read_android(text: str) -> tuple[list[_Pulse], list[str]]:
-    told = _object(_json(text), "the waveform")
-    timings = _times(told.get("timings"), "timings")
-    raw = _list(told.get("amplitudes"), "amplitudes")
+def _read_android(text: str) -> tuple[list[Pulse], list[str]]:
+    told = table(parse(text), "the waveform")
+    timings = times(told.get("timings"), "timings")
+    raw = items(told.get("amplitudes"), "amplitudes")
     if len(raw) != len(timings):
         raise ValueError(f"{len(raw)} amplitudes for {len(timings)} timings")
     lost = []
-    if _number(told.get("repeat", -1), -1, ITEMS_MAX, "repeat") >= 0:
+    if real(told.get("repeat", -1), -1, ITEMS_MAX, "repeat") >= 0:
         lost.append("the repetition")
     pulses, now_ms = [], 0
     for lasts_ms, value in zip(timings, raw, strict=True):
-        amplitude = _number(value, -1, 255, "an amplitude")
+        amplitude = real(value, -1, 255, "an amplitude")
         if amplitude == -1:
             amplitude = 255
             lost.append("the phone's own default amplitude, which becomes 100 %")
@@ -247,9 +204,9 @@ def vibrate_ms(pattern: Pattern) -> list[int]:
     return [ms for _, on_ms, off_ms in pattern for ms in (on_ms, off_ms)][:-1]
 
 
-def _read_vibrate(text: str) -> tuple[list[_Pulse], list[str]]:
+def _read_vibrate(text: str) -> tuple[list[Pulse], list[str]]:
     pulses, now_ms = [], 0
-    for number, lasts_ms in enumerate(_times(_json(text), "the list")):
+    for number, lasts_ms in enumerate(times(parse(text), "the list")):
         if number % 2 == 0 and lasts_ms:
             pulses.append((now_ms, lasts_ms, 100))
         now_ms += lasts_ms
@@ -284,7 +241,7 @@ def _write_bangle(pattern: Pattern) -> tuple[str, list[str]]:
     return text, lost
 
 
-def _read_bangle(text: str) -> tuple[list[_Pulse], list[str]]:
+def _read_bangle(text: str) -> tuple[list[Pulse], list[str]]:
     letters = text.strip("\r\n")
     if len(letters) > ITEMS_MAX:
         raise ValueError(f"it has {len(letters)} letters, allowed are {ITEMS_MAX}")
@@ -300,9 +257,45 @@ def _read_bangle(text: str) -> tuple[list[_Pulse], list[str]]:
     return pulses, []
 
 
+# --- Android's primitives
+
+
+def _write_composition(pattern: Pattern) -> tuple[str, list[str]]:
+    steps, lost, pause_ms = [], [], 0
+    for count, (strength_pct, on_ms, off_ms) in enumerate(pattern, 1):
+        name = min(_SUSTAINED, key=lambda one: abs(math.log(_SUSTAINED[one] / on_ms)))
+        steps.append({"primitive": name, "scale": strength_pct / 100, "delay_ms": pause_ms})
+        lost.append(f"buzz {count}: {on_ms} ms becomes {name}, usually {_SUSTAINED[name]} ms")
+        pause_ms = off_ms
+    return json.dumps(steps), lost
+
+
+def _read_composition(text: str) -> tuple[list[Pulse], list[str]]:
+    pulses: list[Pulse] = []
+    lost: dict[str, None] = {}
+    now_ms = 0
+    for one in items(parse(text), "the composition"):
+        step = table(one, "a primitive")
+        name = str(step.get("primitive")).removeprefix("PRIMITIVE_")
+        if name not in _PRIMITIVES_MS:
+            raise ValueError(f"{name[:32]!r} is none of {', '.join(_PRIMITIVES_MS)}")
+        now_ms += round(real(step.get("delay_ms", 0), 0, TIME_MS_MAX, "delay_ms"))
+        strength_pct = round(100 * real(step.get("scale", 1), 0, 1, "scale"))
+        lost[f"the shape of {name}, which becomes a buzz of {_PRIMITIVES_MS[name]} ms"] = None
+        if strength_pct:
+            pulses.append((now_ms, _PRIMITIVES_MS[name], strength_pct))
+        now_ms += _PRIMITIVES_MS[name]
+    return pulses, list(lost)
+
+
 _ROWS: Sequence[Format] = (
     Format("ahap", "Apple AHAP", _write_ahap, _read_ahap),
     Format("android", "Android waveform", _write_android, _read_android),
+    Format(
+        "composition", "Android composition of primitives", _write_composition, _read_composition
+    ),
+    Format("hjif", "MPEG haptics (HJIF)", write_hjif, read_hjif),
+    Format("haptic", "Lofelt and Meta .haptic", write_haptic, read_haptic),
     Format("vibrate", "navigator.vibrate of a browser", _write_vibrate, _read_vibrate),
     Format("bangle", "string for the Bangle.js", _write_bangle, _read_bangle),
 )
