@@ -14,6 +14,7 @@ from tenuto.config import Config, History, Mqtt, Wearable
 from tenuto.daemon.build import Setting, open_host
 from tenuto.routines.library import Library
 from tenuto.simulator.bangle import SimulatedBangle
+from tenuto.wearables import registry
 from tenuto_core import vocab
 from tests.bangle.differential import OPEN
 from tests.daemon.rig import Collector
@@ -29,7 +30,7 @@ PARTS_MS = 5
 
 
 def played_on(model: str, folder: Path) -> tuple[list[tuple[int, bool]], list[Record]]:
-    """Play lower-back with the radio gone for a minute.
+    """Play lower-back, as it is fitted to the watch, with the radio gone for a minute.
 
     Returns:
         The edges of the motor in ms since the first, and what the history has of the session.
@@ -51,7 +52,9 @@ def played_on(model: str, folder: Path) -> tuple[list[tuple[int, bool]], list[Re
             assert world is not None
             device = world.devices.get("watch") or world.wearables["watch"]
             before = len(device.motor.edges)
-            await supervisor.start(host.compile("watch", host.library.routine("lower-back")))
+            feel = registry.feel(Wearable(id="watch", model="bangle", link="simulated"))
+            routine = host.library.routine("lower-back")
+            await supervisor.start(host.library.compile(routine, feel=feel))
             await asyncio.sleep(AWAY_FROM_S)
             world.radio.silence(device.address, AWAY_S)
             await asyncio.sleep(AWAY_S / 2)

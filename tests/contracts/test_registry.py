@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.wearables.base import Driver
-    from tenuto.wearables.model import BuildContext
+    from tenuto.wearables.model import BuildContext, Model
 
 PLUG_IN = """
 from dataclasses import dataclass
@@ -293,3 +293,12 @@ def test_every_link_is_in_the_contract_suite() -> None:
 )
 def test_an_adapter_belongs_to_one_radio(name: str, radio: str) -> None:
     assert radio_named(name) is RADIOS[radio]
+
+
+@pytest.mark.parametrize("model", [one for one in BUILT_IN if one.buzzes], ids=lambda one: one.id)
+def test_cues_are_fitted_to_a_motor_of_one_strength(model: Model) -> None:
+    """What its row promises and what the compiler is told of its motor are the same."""
+    link = "simulated" if "simulated" in model.links else model.links[0]
+    feel = registry.feel(Wearable(id="wrist", model=model.id, link=link))
+    has_strengths = feel is None or feel.strengths > 1
+    assert has_strengths is (Capability.STRENGTH in model.capabilities)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenuto.links.registry import LINKS
+from tenuto.routines.feel import Feel
 from tenuto.wearables.model import Capability, Model
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
     from tenuto.wearables.band import BandDriver
-    from tenuto.wearables.model import BuildContext, Reached
+    from tenuto.wearables.model import BuildContext, Configured, Reached
     from tenuto.wearables.pairing import Paired, Target
 
+TITLE = "Bangle.js 2"
 _OPEN = (
     "Tenuto's app on it asks for a key, but a Bangle.js as it is sold runs JavaScript of whoever "
     "connects, and what is said to it can be overheard: on the watch, set Settings, Bluetooth, "
@@ -29,6 +31,10 @@ _OPEN = (
 )
 _FEELS = "its heart rate is optical, and its cues differ by number and length, not by strength"
 _PHONE = "while a phone's Gadgetbridge is connected to it, Tenuto cannot reach it"
+
+
+def _feel(_: Configured) -> Feel:
+    return Feel(title=TITLE, strengths=1)
 
 
 def _is_one(found: Found) -> bool:
@@ -69,7 +75,7 @@ async def _check(wearable: Wearable, adapter: Callable[[str | None], BleAdapter]
 
 MODEL = Model(
     id="bangle",
-    title="Bangle.js 2",
+    title=TITLE,
     manufacturer="Espruino",
     use="plays whole routines by itself: `tenuto wearable install` puts the app on it",
     capabilities=Capability.PLAYS_ALONE
@@ -80,6 +86,7 @@ MODEL = Model(
     is_one=_is_one,
     links=("espruino", "simulated"),
     build=_build,
+    feel=_feel,
     simulate=_simulate,
     pair=_pair,
     check=_check,
