@@ -21,6 +21,7 @@ from tests.bench import (
     bench_device,
     bench_hosted,
     bench_onset,
+    bench_page,
     bench_press,
     bench_scale,
     bench_speed,
@@ -37,6 +38,7 @@ ALL: dict[str, tuple[str, ModuleType]] = {
     "onset": ("How far each cue is from its time", bench_onset),
     "board": ("How far each cue is from its time on a board, by estimate", bench_board),
     "hosted": ("How far each cue is from its time where the host plays", bench_hosted),
+    "page": ("How soon the page shows something", bench_page),
     "press": ("How long a press in Home Assistant takes to the wearable", bench_press),
     "scale": ("Many wearables on one host", bench_scale),
     "speed": ("Virtual time", bench_speed),
@@ -54,6 +56,12 @@ Ratios are taken against the worst of (a), (b) and (c) without the held-up board
 Against the held-up board (d) is 10 times worse without loss and 23 times and more with it.
 No board of metal was measured, and no Linux radio, which is slower than the virtual one.
 `steady` forgives a constant lateness, which a sender could plan for.""",
+    "page": """
+Goals: a cue on the page within 100 ms of being felt at p99, the first paint within 300 ms.
+In a real Chromium on the same machine, with two bands on the virtual radio; the sink is what any
+other program is told by.
+The first paint is that of a page that is loaded with a year of history, of one session and its
+copies; beats of a strap are three records in four.""",
     "press": """
 Goal: one interval of the connection and the write.
 One press, 20 s into a hold of a minute: the connection has an interval of 100 ms then, which saves

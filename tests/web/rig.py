@@ -55,6 +55,15 @@ person = "ben"
 """
 
 
+def many(wearables: int) -> str:
+    """Return a configuration with simulated wearables, each of a person."""
+    return 'mqtt.url = "off"\n' + "".join(
+        f'[[person]]\nid = "p{number}"\n'
+        f'[[wearable]]\nid = "w{number}"\nlink = "simulated"\nperson = "p{number}"\n'
+        for number in range(wearables)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A host whose page is served."""

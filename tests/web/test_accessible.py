@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 
 from tests.report.played import EVENING_MS, accounts, played
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = IN_A_BROWSER
 
+THREE = TWO_PEOPLE + '[[wearable]]\nid = "spare"\nlink = "simulated"\n'
 PATHS = (
     "",
     "routines",
@@ -48,7 +49,7 @@ async def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(
     folder: Path, opened: Browser, scheme: str
 ) -> None:
     viewport = PHONE if scheme == "light" else DESKTOP
-    async with served(folder, connected=False) as one:
+    async with served(folder, THREE, connected=False) as one:
         context = await opened.new_context(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
         page = await open_page(context, one.link())
         for path in PATHS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, many, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +30,8 @@ async def test_a_session_is_started_followed_paused_and_stopped(
         await card.get_by_role("button", name="Start").click()
         await expect(card.locator(".exercise")).to_have_text(re.compile("Get ready|Back Flexion"))
         await expect(card.locator(".cues li").last).to_be_visible()
+        glance = page.locator("#glance-wrist .exercise-name")
+        await expect(glance).to_have_text(re.compile("Get ready|Back Flexion"))
         # A second page, that comes in mid-session, shows the same and moves by itself.
         context = await opened.new_context(
             viewport=DESKTOP, storage_state=await phone.storage_state()
@@ -52,6 +54,25 @@ async def test_a_session_is_started_followed_paused_and_stopped(
         await expect(card.locator(".exercise")).to_have_text("Stopped")
         await expect(card.get_by_role("button", name="Start")).to_be_visible()
         assert page.errors + second.errors == []  # type: ignore[attr-defined]
+
+
+async def test_twelve_wearables_are_seen_at_a_glance_on_a_phone(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path, many(12), connected=False) as one:
+        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        tiles = page.get_by_role("navigation", name="Wearables at a glance").get_by_role("link")
+        await expect(tiles).to_have_count(12)
+        boxes = [await tile.bounding_box() for tile in await tiles.all()]
+        lowest = max(box["y"] + box["height"] for box in boxes if box is not None)
+        assert lowest <= PHONE["height"], "on one screen, without scrolling"
+        assert min(box["height"] for box in boxes if box is not None) >= 44
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        await tiles.last.click()
+        await expect(page.locator("#wearable-w11")).to_be_in_viewport()
+        await page.set_viewport_size(DESKTOP)
+        tops = [await one.bounding_box() for one in await page.locator(".wearable").all()]
+        assert len({box["y"] for box in tops if box is not None}) == 4, "three in a row"
 
 
 async def test_a_refusal_is_told(tmp_path: Path, opened: Browser) -> None:

@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
+from tenuto.links.ble import BleAdapter
+from tenuto.links.radios.adapters import radio_of
+from tenuto.shipped import shipped
+from tenuto.simulator.hardware import pulses
+from tenuto.simulator.world import World
 from tenuto_core import vocab
-from tests.web.rig import IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served
+from tests.hurry import hurried
+from tests.sample_routines import vocabulary
+from tests.web.rig import IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +28,10 @@ if TYPE_CHECKING:
 pytestmark = IN_A_BROWSER
 
 TABS_MAX = 30
+OWN_RADIO = """
+mqtt.url = "off"
+bluetooth.adapter = "bumble:room"
+"""
 
 
 async def press(page: Page, target: Locator) -> None:
@@ -67,3 +80,43 @@ async def test_somebody_who_was_let_in_as_one_person_is_not_led_there(tmp_path: 
                 assert 'href="start"' not in await answer.text()
         async with client.get("/start") as answer:
             assert answer.status == 403
+
+
+async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
+    tmp_path: Path, opened: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with World(seed=1) as world, served(tmp_path, OWN_RADIO) as one:
+        band = await world.add_wearable("band", firmware_dir=shipped("firmware"))
+        adapter = BleAdapter(radio_of(await world.adapter()), name="bumble:room")
+        one.host.drivers._keep_adapter("bumble:room", adapter)
+        context = await opened.new_context(viewport=PHONE)
+        page = await open_page(context, one.link())
+        looked_at = await open_page(context, one.address)
+        await expect(looked_at.locator(".wearable")).to_contain_text("simulated")
+        await page.bring_to_front()
+        await press(page, page.get_by_role("link", name="Start:"))
+        await press(page, page.get_by_role("button", name="Listen for wearables"))
+        await expect(page.get_by_role("link", name="Use it")).to_be_visible()
+        await press(page, page.get_by_role("link", name="Use it"))
+        await press(page, page.get_by_role("button", name="Add it"))
+        await page.wait_for_url("**/start")
+        await expect(looked_at.locator(".wearable")).to_have_count(1)
+        await expect(looked_at.locator(".wearable")).not_to_contain_text("simulated")
+        own = next(name for name in one.host.hub.supervisors if name != "simulated")
+        await press(page, page.get_by_role("button", name="Pair with"))
+        await page.wait_for_url("**/jobs/*?back=start")
+        with hurried():  # the wearer presses what lets a host in, in their own time
+            await expect(page.locator("#job")).to_contain_text("Paired: it and this computer")
+            await until(one.host.hub.supervisors[own].connected.is_set)
+        felt_before = len(band.motor.edges)
+        await press(page, page.get_by_role("link", name="Go on with the start"))
+        await expect(page.get_by_text("is in reach. Wear it")).to_be_visible()
+        await press(page, page.get_by_role("button", name=re.compile("Play it on (?!simulated)")))
+        await expect(page.get_by_role("status")).to_contain_text("Played to its end")
+        felt = pulses(band.motor.edges[felt_before:])
+        due = vocabulary().pattern(vocab.HOLD_START)
+        assert [round(one.length_ms, -1) for one in felt] == [on_ms for _, on_ms, _ in due]
+        await page.goto(one.address)
+        await expect(page.get_by_role("link", name="Start:")).to_have_count(0)
+        assert page.errors + looked_at.errors == []  # type: ignore[attr-defined]
+        assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []

@@ -94,7 +94,8 @@ class Live:
 
     Args:
         utc_ms: Returns the present in ms since 1970.
-        render: Returns the HTML of a wearable for a visitor.
+        render: Returns the parts of a wearable for a visitor, as HTML; None where a reload has
+            taken it out.
         sees_heart: Whether a visitor may see the heart rate of a person.
         speed: How fast that present passes.
 
@@ -107,7 +108,7 @@ class Live:
     def __init__(
         self,
         utc_ms: Callable[[], float],
-        render: Callable[[str, Visitor], str],
+        render: Callable[[str, Visitor], dict[str, str] | None],
         sees_heart: Callable[[Visitor, str | None], bool],
         speed: float = 1.0,
     ) -> None:
@@ -187,9 +188,13 @@ class Live:
 
     def tell_one(self, stream: Stream, wearable: str) -> None:
         """Send a wearable to one browser, as it is now."""
-        html = self._render(wearable, stream.visitor)
+        parts = self._render(wearable, stream.visitor)
+        if parts is None:
+            self.shown.pop(wearable, None)
+            stream.put("gone", {"id": wearable})
+            return
         now = {"now": round(self._utc_ms()), "speed": self._speed}
-        stream.put("wearable", {"id": wearable, "html": html, **now})
+        stream.put("wearable", {"id": wearable, **parts, **now})
 
     def tell_owners(self, event: str, data: dict[str, Any]) -> None:
         """Send a message to those who may see all."""

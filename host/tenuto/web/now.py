@@ -45,23 +45,28 @@ def make_live(backend: Backend) -> Live:
     """Return the sink of the page."""
     live = Live(
         backend.utc_ms,
-        lambda wearable, visitor: card(backend, live.shown, wearable, visitor),
+        lambda wearable, visitor: (
+            parts(backend, live.shown, wearable, visitor)
+            if any(one.id == wearable for one in backend.config.wearables)
+            else None
+        ),
         lambda visitor, person: sees_heart(backend.config, visitor, person),
         backend.speed,
     )
     return live
 
 
-def card(backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor: Visitor) -> str:
-    """Return the HTML of one wearable."""
+def parts(
+    backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor: Visitor
+) -> dict[str, str]:
+    """Return the HTML of one wearable: its card, and what is seen of it at a glance."""
     config = backend.config
     wearable = config.wearable(wearable_id)
     shown = known.get(wearable_id) or Shown()
     view, state = shown.view, backend.wearable(wearable_id)
     person = config.person(wearable.person)
     names = backend.routine_labels
-    return render(
-        "wearable.html",
+    values = dict(
         id=wearable_id,
         key=visitor.key,
         title=wearable.title,
@@ -78,6 +83,7 @@ def card(backend: Backend, known: Mapping[str, Shown], wearable_id: str, visitor
         routine=view.routine if view.routine in names else config.routine_for(wearable),
         **_step(view, round(backend.utc_ms())),
     )
+    return {"html": render("wearable.html", **values), "glance": render("glance.html", **values)}
 
 
 def _link_words(state: Mapping[str, Any]) -> str:
@@ -156,10 +162,11 @@ async def _now(request: web.Request) -> web.Response:
     backend, live = backend_of(request), request.app[LIVE]
     visitor = visitor_of(request)
     await backend.look()
-    cards = [
-        (one.id, card(backend, live.shown, one.id, visitor)) for one in backend.config.wearables
+    rows = [
+        {"id": one.id, **parts(backend, live.shown, one.id, visitor)}
+        for one in backend.config.wearables
     ]
-    return page(request, "now.html", "", "Now", cards=cards, is_first_run=is_first_run(request))
+    return page(request, "now.html", "", "Now", rows=rows, is_first_run=is_first_run(request))
 
 
 async def _events(request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 // The page Now: takes what happens from one event stream, and moves bars by the absolute times.
 
 const wearables = document.getElementById("wearables");
+const glances = document.getElementById("glances");
 const connection = document.getElementById("connection");
 const CUES_MAX = 8;
 // The host's clock, as it was told last and as it passes since.
@@ -18,8 +19,13 @@ const source = new EventSource(wearables.dataset.events);
 source.addEventListener("open", () => { connection.hidden = true; });
 source.addEventListener("error", () => { connection.hidden = false; });
 
-take("wearable", ({ id, html, now, speed }) => {
+take("wearable", ({ id, html, glance, now, speed }) => {
   clock = { told: now, here: performance.now(), speed };
+  const item = document.getElementById(`glance-${id}`) ?? glances.appendChild(
+    Object.assign(document.createElement("li"), { id: `glance-${id}` }));
+  const isFocused = item.contains(document.activeElement);
+  item.innerHTML = glance;
+  if (isFocused) item.firstElementChild.focus();
   let place = card(id);
   if (!place) {
     place = document.createElement("section");
@@ -36,6 +42,11 @@ take("wearable", ({ id, html, now, speed }) => {
   if (focus) [...place.querySelectorAll("button")].find((one) => one.value === focus)?.focus();
   place.dispatchEvent(new CustomEvent("tenuto:changed", { bubbles: true }));
   keepAwake();
+});
+
+take("gone", ({ id }) => {
+  card(id)?.remove();
+  document.getElementById(`glance-${id}`)?.remove();
 });
 
 take("heart", ({ id, bpm }) => {
@@ -61,7 +72,7 @@ function draw() {
     const { from, to, at } = bar.dataset;
     const share = to ? Math.min(1, Math.max(0, (now - from) / (to - from))) : (at ?? 0) / 100;
     bar.firstElementChild.style.transform = `scaleX(${share})`;
-    bar.setAttribute("aria-valuenow", Math.round(share * 100));
+    if (bar.hasAttribute("role")) bar.setAttribute("aria-valuenow", Math.round(share * 100));
   }
   for (const left of document.querySelectorAll(".seconds[data-to]")) {
     const { to, since } = left.dataset;
