@@ -220,6 +220,7 @@ _MESSAGES = [
     b'{"command": "start", "routine": "lower-back", "at": "2027-01-15T08:00:00Z"}',
     b"120",
     b"mqtts://user:word@host:8883",
+    b'{"command": "restart", "id": "r1", "at": 1800000000}',
 ]
 _SETTINGS = [
     (b"xwaist/strength/set", b"120"),

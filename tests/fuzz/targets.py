@@ -35,6 +35,7 @@ from tenuto.links.radios.bumble import BumbleScanner
 from tenuto.links.scan import Found
 from tenuto.mqtt.address import BrokerAddress
 from tenuto.mqtt.inbox import Inbox
+from tenuto.mqtt.management import parse_host_request
 from tenuto.mqtt.topics import BadCommandError, Topics, parse_command, parse_setting
 from tenuto.routines import haptics as vocabulary, routine as routines
 from tenuto.routines.compile import compile_routine
@@ -647,6 +648,12 @@ def mqtt(data: bytes) -> None:
     for name in ("routine", "strength", "hold_time", "halfway", "countdown", "other"):
         try:
             parse_setting("wrist", name, data)
+        except BadCommandError as error:
+            said(error, CHARS_MAX)
+    for name in ("command", "log_level", "pairing", "other"):
+        try:
+            asked = parse_host_request(name, data, NOW_UTC_MS)
+            assert asked.name in ("restart", "log_level", "pairing")
         except BadCommandError as error:
             said(error, CHARS_MAX)
     try:
