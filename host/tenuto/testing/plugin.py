@@ -30,8 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+# Not `wrapper=True`, of which older versions of pluggy know nothing: whoever has such a one must be
+# able to go on with the tests of other projects.
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None]:
     """Run an `async def` test that asks for the virtual world on the clock of that world.
 
     So it needs no plugin for asynchronous tests, and none that is there gets in the way.
@@ -39,7 +41,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     world: Any = pyfuncitem.funcargs.get(WORLD)
     work = None if world is None else _coroutine_function(pyfuncitem.obj)
     if world is None or work is None:
-        return (yield)
+        yield
+        return
 
     def in_virtual_time(**arguments: Any) -> None:  # noqa: ANN401 - the fixtures of the test
         world.run(work(**arguments))
@@ -47,7 +50,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     before = pyfuncitem.obj
     pyfuncitem.obj = in_virtual_time
     try:
-        return (yield)
+        yield
     finally:
         pyfuncitem.obj = before
 
