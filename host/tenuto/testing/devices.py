@@ -154,8 +154,8 @@ class Band(Device):
         self._worn.lets_in = lets_in
 
     @property
-    def firmware(self) -> str:
-        """The newest that its firmware has printed."""
+    def printed(self) -> str:
+        """The newest lines that its firmware has printed."""
         return "\n".join(self._worn.board.stdout)
 
     @property
