@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra intiface --extra report --extra share \
 	--extra simulator --extra web --group build --no-emit-package pyric
 
-.PHONY: help setup setup-test run test mutants storm watch wearables fuzz crash kernel bench lint format parts pictures dist licences lock clean
+.PHONY: help setup setup-test run test mutants storm watch wearables fuzz crash kernel bench lint format parts pictures dist install-check licences lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -71,6 +71,9 @@ format: .venv/.test ## lay out the code and mend what can be mended
 
 parts:
 	@sh tests/parts/fetch.sh
+
+install-check: setup-test ## install as the README says in fresh Debians and in a container: ARGS="trixie container", as root
+	@$(BIN)/python -m tests.install $(ARGS)
 
 licences: setup-test ## list the licences of all packages in requirements/LICENSES.md
 	@$(BIN)/python requirements/licences.py

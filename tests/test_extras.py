@@ -53,6 +53,12 @@ def test_an_extra_brings_what_it_is_recognised_by(name: str) -> None:
     assert EXTRAS[name].is_installed
 
 
+def test_an_extra_is_there_when_all_of_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: 1 if name == "aiohttp" else None)
+
+    assert not EXTRAS["web"].is_installed
+
+
 def test_a_part_that_is_missing_is_told_with_its_command() -> None:
     with (
         pytest.raises(InputError, match=r'^PNG needs the extra `report`: .*"tenuto\[report\]"$'),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 OFF = "off"
+SUPERVISOR = "supervisor"
 PASSWORD_VARIABLE = "TENUTO_MQTT_PASSWORD"  # noqa: S105 - the name of it
 MAX_WEARABLES = 128
 MAX_PEOPLE = 64
@@ -59,11 +61,12 @@ class _MqttUrl:
     def read(self, value: object) -> str:
         if not isinstance(value, str):
             raise ValueError(f"is {rules.show(value)}, allowed is text in quotes")  # noqa: TRY004
-        if value in (EMBEDDED, OFF):
+        if value in (EMBEDDED, OFF, SUPERVISOR):
             return value
         if "://" not in value or not value.isprintable() or " " in value:
             raise ValueError(
-                'is not known, allowed is "embedded", "off", mqtt://..., mqtts://... or unix:///...'
+                'is not known, allowed is "embedded", "off", "supervisor", mqtt://..., mqtts://... '
+                "or unix:///..."
             )
         try:
             BrokerAddress.parse(value)
@@ -72,7 +75,7 @@ class _MqttUrl:
         return value
 
     def schema(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": "^(embedded|off|mqtts?://.+|unix://.+)$"}
+        return {"type": "string", "pattern": "^(embedded|off|supervisor|mqtts?://.+|unix://.+)$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,11 @@ class Mqtt:
         return self.url == EMBEDDED
 
     @property
+    def is_supervised(self) -> bool:
+        """Whether Home Assistant's supervisor says which broker there is."""
+        return self.url == SUPERVISOR
+
+    @property
     def is_off(self) -> bool:
         """Whether there is no MQTT at all."""
         return self.url == OFF
@@ -295,6 +303,23 @@ class Haptics:
 
 
 @dataclass(frozen=True, slots=True)
+class _IpAddress:
+    """The address of one computer in the network."""
+
+    def read(self, value: object) -> str:
+        text = Text(45).read(value)
+        try:
+            return str(ip_address(text))
+        except ValueError:
+            raise ValueError(
+                f"is {rules.show(text)}, allowed is an address such as 172.30.32.2"
+            ) from None
+
+    def schema(self) -> dict[str, Any]:
+        return Text(45).schema()
+
+
+@dataclass(frozen=True, slots=True)
 class _Listen:
     """Where a server is: host and port, a socket's file, or nowhere."""
 
@@ -340,12 +365,16 @@ class Web:
         _File(), "Its key, if that is in another file.", default=None
     )
     behind_proxy: bool = key(Flag(), "Whether a proxy in front of it speaks https.", default=False)
+    ingress: str | None = key(
+        _IpAddress(), "Home Assistant's supervisor, by which alone it is reached.", default=None
+    )
 
     def __post_init__(self) -> None:
         """Refuse to send in the clear what others in the network could read."""
         if self.certificate_key is not None and self.certificate is None:
             raise TableError([Remark.of("certificate_key", "needs `certificate` beside it")])
-        if not (self.is_off or self.socket or self.is_loopback or self.is_encrypted):
+        is_open = not (self.is_off or self.socket or self.is_loopback or self.is_encrypted)
+        if is_open and self.ingress is None:
             text = (
                 "is in reach of the network, where others could read along: set `certificate` "
                 "beside it, or `behind_proxy = true` where a proxy speaks https"
@@ -615,13 +644,22 @@ class Config:
     def broker(self, environ: Mapping[str, str]) -> BrokerAddress | None:
         """Return the broker to connect to, None for the embedded one or for none.
 
+        It reads files, and may ask Home Assistant's supervisor, so that it takes a while.
+
         Args:
-            environ: Its `TENUTO_MQTT_PASSWORD` comes before any other password.
+            environ: Its `TENUTO_MQTT_PASSWORD` comes before any other password, and its
+                `SUPERVISOR_TOKEN` is shown to the supervisor.
 
         Raises:
-            InputError: With all that is wrong with the files it takes.
+            InputError: With all that is wrong with the files it takes, or the supervisor knows no
+                broker.
         """
         address = self.mqtt.url_address
+        if self.mqtt.is_supervised:
+            # Here and not at the top: few need it, and it needs what is slow to load.
+            from tenuto.mqtt.supervisor import ask_supervisor  # noqa: PLC0415
+
+            address = ask_supervisor(environ)
         if address is None:
             return None
         mistakes: list[Mistake] = []

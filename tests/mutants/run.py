@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = Path(__file__).with_name("mutants.toml")
-COPIED = ("firmware", "host", "config", "tests", "pyproject.toml", "README.md")
+COPIED = (
+    *("firmware", "host", "config", "requirements", "tests"),
+    *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore"),
+)
 TESTS = ("tests/core", "tests/sessions")
 TIMEOUT_S = 600
 HANGS_AFTER = 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -14,7 +15,7 @@ from tenuto import config
 from tenuto.errors import InputError
 from tenuto.sessions.commands import Command, Verb
 from tests.patience import patience_s
-from tests.web.rig import served
+from tests.web.rig import key_of, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,3 +160,42 @@ async def test_what_a_browser_loads_is_small(tmp_path: Path) -> None:
         for path in ("/static/..%2f..%2fconfig.py", "/static/none.js"):
             async with client.get(path) as answer:
                 assert answer.status == 404
+
+
+async def test_home_assistant_lets_its_users_in_and_nobody_else_is_answered(tmp_path: Path) -> None:
+    """Behind the supervisor: no prefix any more, the browser's host, a user that is known."""
+    headers = {"Host": "homeassistant.local:8123", "X-Remote-User-Id": "a1"}
+    web = {"listen": "127.0.0.1:0", "ingress": "127.0.0.1"}
+    async with (
+        served(tmp_path, connected=False, **web) as one,
+        aiohttp.ClientSession(one.address, headers=headers) as client,
+    ):
+        async with client.get("/") as answer:
+            page = await answer.text()
+        assert (answer.status, "Anna" in page) == (200, True)
+        assert not re.search(r'(?:href|src|action)="/', page), "links behind a prefix are relative"
+        form = {"operation": "start", "wearable": "wrist", "key": await key_of(client)}
+        other = {"X-Remote-User-Id": "b2"}
+        async with client.post("/do", data=form, headers=other) as answer:
+            assert answer.status == 403, "the form of another user"
+        foreign = {"Origin": "https://evil.example"}
+        async with client.post("/do", data=form, headers=foreign) as answer:
+            assert answer.status == 403
+        assert not one.host.hub.is_playing
+
+    web = {"listen": "127.0.0.1:0", "ingress": "172.30.32.2"}
+    async with (
+        served(tmp_path, connected=False, **web) as one,
+        aiohttp.ClientSession(one.address, headers=headers) as client,
+    ):
+        for path in ("/", "/login", "/static/app.js", "/events"):
+            async with client.get(path) as answer:
+                assert answer.status == 403
+                assert "Anna" not in await answer.text()
+
+
+@pytest.mark.parametrize("wrong", ["supervisor", "172.30.32", "172.30.32.2/24", ""])
+def test_ingress_is_the_address_of_one_computer(wrong: str) -> None:
+    with pytest.raises(InputError, match=r"t\.toml:3.*`ingress`"):
+        config.parse(f'[web]\nlisten = "0.0.0.0:8099"\ningress = "{wrong}"\n', "t.toml")
+    config.parse('[web]\nlisten = "0.0.0.0:8099"\ningress = "172.30.32.2"\n', "t.toml")

@@ -8,6 +8,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
+from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS
 from tenuto.mqtt.discovery import Subject
 from tenuto.wearables import registry
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from .build import Host
     from .sinks import Sink, SinkQueue
+
+
+FIND_TIMEOUT_S = 120.0
 
 
 def subject_of(wearable: Wearable, config: Config) -> Subject:
@@ -90,7 +94,9 @@ class MqttService:
             self._broker = broker.address
             self.text = f"MQTT for this machine at {broker.address}"
             return
-        self._broker = setting.broker or config.broker(os.environ)
+        self._broker = setting.broker or await aside(
+            lambda: config.broker(os.environ), name="find the broker", timeout_s=FIND_TIMEOUT_S
+        )
         if self._broker is not None:
             self.text = f"MQTT by the broker at {self._broker}"
 

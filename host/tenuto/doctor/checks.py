@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.errors import UNTRUSTED, LinkError, LinkReason, TenutoError
+from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS, install_command
 from tenuto.history import Store
 from tenuto.history.repair import check as look_through
@@ -280,7 +281,9 @@ async def broker(context: Context) -> _Found:
         return []
     if config.mqtt.is_embedded:
         return _embedded_broker(is_asked_for=config.file is not None)
-    address = config.broker(context.environ)
+    address = await aside(
+        lambda: config.broker(context.environ), name="broker", timeout_s=CHECK_TIMEOUT_S
+    )
     if address is None:
         return _ok("MQTT is off")
     trouble = await probe(address, BROKER_TIMEOUT_S, config.mqtt.base_topic)

@@ -36,6 +36,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+INGRESS_USER = "X-Remote-User-Id"
+"""Written by the supervisor, which takes away what a browser says there."""
 _OPEN = ("/login", "/static/")
 """What is to be seen by those who are not known yet."""
 
@@ -48,12 +50,21 @@ class Guard:
         hosts: The names by which the page may be asked for; a foreign name that leads here would
             let another page read this one (DNS rebinding).
         now_s: Returns the present in s since 1970.
+        ingress: The address of Home Assistant's supervisor, which lets its own users in; nobody
+            else is answered then. None where it does not.
     """
 
-    def __init__(self, access: Access, hosts: Collection[str], now_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        hosts: Collection[str],
+        now_s: Callable[[], float],
+        ingress: str | None = None,
+    ) -> None:
         self._access = access
         self._hosts = hosts
         self._now_s = now_s
+        self._ingress = ingress
         self._changes = Bucket(CHANGES_BURST, CHANGES_PER_S)
 
     @web.middleware
@@ -71,8 +82,11 @@ class Guard:
         return response
 
     async def _refusal(self, request: web.Request) -> web.StreamResponse | None:
+        if self._ingress is not None and request.remote != self._ingress:
+            text = "this page is only to be had by way of Home Assistant"
+            return message(request, HTTPStatus.FORBIDDEN, text, ok=False)
         name = _name(request.host)
-        if name not in self._hosts:
+        if self._ingress is None and name not in self._hosts:
             text = (
                 f"this page is not asked for by the name {name[:64]!r}; "
                 "name it in [web] hosts if it is yours"
@@ -83,13 +97,17 @@ class Guard:
             return message(request, HTTPStatus.FORBIDDEN, "another page sent this", ok=False)
         if request.path.startswith(_OPEN):
             return None
-        visitor = self._access.visitor(
-            request.cookies.get(self._access.cookie_name, ""), self._now_s()
-        )
+        visitor = self._visitor(request)
         if visitor is None:
             return login_page(request, "")
         request[VISITOR] = visitor
         return await self._refuse_change(request, visitor) if is_change else None
+
+    def _visitor(self, request: web.Request) -> Visitor | None:
+        if self._ingress is not None:
+            return self._access.ingress_visitor(request.headers.get(INGRESS_USER, ""))
+        cookie = request.cookies.get(self._access.cookie_name, "")
+        return self._access.visitor(cookie, self._now_s())
 
     async def _refuse_change(
         self, request: web.Request, visitor: Visitor

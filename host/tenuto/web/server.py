@@ -50,7 +50,7 @@ class PageServer:
         self.live: Live = now.make_live(backend)
         self._listening = listening
         self._access = access
-        guard = Guard(access, listening.hosts, time.time)
+        guard = Guard(access, listening.hosts, time.time, backend.config.web.ingress)
         self._app = web.Application(middlewares=[guard.__call__], client_max_size=BODY_BYTES_MAX)
         self._jobs = Jobs(
             lambda job: wearables.job_message(job, backend.config),
