@@ -74,16 +74,17 @@ def copy_tree(target: Path) -> None:
             shutil.copytree(source, target / name, ignore=ignore)
         elif source.exists():
             shutil.copy(source, target / name)
-    # The firmware's folder has a `code.py` that would stand in for the library's own.
-    (target / "core").mkdir()
-    (target / "core" / "tenuto_core").symlink_to(target / "firmware" / "tenuto_core")
+    # The firmware's folder has a `code.py` that would stand in for the library's own. Where the link
+    # is, no build of a wheel takes it for the folder itself.
+    (target / ".venv").mkdir()
+    (target / ".venv" / "tenuto_core").symlink_to(target / "firmware" / "tenuto_core")
     if (ROOT / ".parts").exists():
         (target / ".parts").symlink_to(ROOT / ".parts")
 
 
 def run_tests(root: Path, tests: tuple[str, ...], timeout_s: float) -> tuple[bool, str]:
     """Run tests of a copy; gives whether they pass, and the first one that does not."""
-    paths = (root, root / "core", root / "host")
+    paths = (root, root / ".venv", root / "host")
     env = {
         **os.environ,
         # Before the installed ones, which are those of the tree itself.
