@@ -27,6 +27,7 @@ SYSTEMS = {
 """Python's word for a system -> that of people, and that of wheels."""
 FETCH_TIMEOUT_S = 300
 CLASSIFIERS = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
     "ISC License (ISCL)": "ISC",
@@ -50,6 +51,8 @@ Tenuto is under the [MIT licence](../LICENSE).
 It runs on the packages below, each under a licence of its own, which comes with the package; extras bring some of them, and some are for one system only.
 The libraries of CircuitPython are part of Tenuto's wheel, in `tenuto/_data/circuitpython`, with their licences.
 Those under the LGPL, and libusb inside `libusb-package`, which is under it too, are installed beside Tenuto as their makers released them, and anybody can put another version in their place, as it asks.
+With the extra `esphome` pip also installs `pyric`, under the GPL-3.0, which is neither shipped nor ever loaded by Tenuto: `bluetooth-auto-recovery` asks for it, as it does in Home Assistant.
+A checkout and the container do without it.
 
 `make licences` writes this file from the packages' own metadata.
 """  # noqa: E501
@@ -118,7 +121,8 @@ def licence(package: Distribution) -> str:
     for begins, name in TEXTS.items():
         if any(begins in " ".join(text.split()) for text in texts):
             return name
-    return str(metadata["License"] or "unknown").strip().splitlines()[0]
+    said = str(metadata["License"] or "unknown").strip().splitlines()[0]
+    return CLASSIFIERS.get(said, said)
 
 
 if __name__ == "__main__":

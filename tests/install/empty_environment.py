@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 RUN_TIMEOUT_S = 60
+LEFT_OUT = {"pyric"}
+"""What somebody asks for and nobody loads; the lock is without it too."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def closure(
     waiting = list(_wanted(requirements, extras))
     while waiting:
         name, asked = waiting.pop()
-        if (name, asked) in seen:
+        if (name, asked) in seen or name in LEFT_OUT:
             continue
         seen.add((name, asked))
         found[name] = importlib.metadata.distribution(name)

@@ -153,6 +153,7 @@ USES = {
                 pass
         asyncio.run(use())
     """,
+    "esphome": "import tenuto.links.radios.esphome_radio",
     "fit": 'app(["history", "export", "1", "--format", "fit"], exit_on_error=False)',
     "fleet": "import psycopg",
     "intiface": """
@@ -172,6 +173,7 @@ USES = {
 }
 """What each extra is for."""
 NOT_TOLD_BY_THEMSELVES = {
+    "esphome": "what would use it looks first whether it is there",
     "fleet": "nothing uses it yet",
     "intiface": "bumble brings the same library",
     "web": "what would use it looks first whether it is there",

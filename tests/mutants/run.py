@@ -74,8 +74,8 @@ def copy_tree(target: Path) -> None:
             shutil.copytree(source, target / name, ignore=ignore)
         elif source.exists():
             shutil.copy(source, target / name)
-    # The firmware's folder has a `code.py` that would stand in for the library's own. Where the link
-    # is, no build of a wheel takes it for the folder itself.
+    # The firmware's folder has a `code.py` that would stand in for the library's own. The link is
+    # where no build of a wheel takes it for the folder itself.
     (target / ".venv").mkdir()
     (target / ".venv" / "tenuto_core").symlink_to(target / "firmware" / "tenuto_core")
     if (ROOT / ".parts").exists():
