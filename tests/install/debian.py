@@ -61,10 +61,11 @@ class Debian:
             command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=ca-certificates"]
             if suite == "sid":  # a mirror of the past is good enough
                 command.append('--aptopt=Acquire::Check-Valid-Until "false"')
-            subprocess.run([*command, suite, new], check=True, timeout=MAKE_TIMEOUT_S)
+            subprocess.run([*command, suite, str(new)], check=True, timeout=MAKE_TIMEOUT_S)
             new.rename(kept)
         folder.mkdir(parents=True)
-        tar = ["tar", "--extract", "--numeric-owner", "--file", kept, "--directory", folder]
+        tar = ["tar", "--extract", "--numeric-owner", "--file", str(kept)]
+        tar += ["--directory", str(folder)]
         subprocess.run(tar, check=True, timeout=MAKE_TIMEOUT_S)
         made = cls(folder)
         for name in ("resolv.conf", "hosts"):

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from tenuto import __version__
 from tenuto.config import parse
@@ -49,7 +49,8 @@ def test_the_supervisor_takes_it(app: dict[str, Any]) -> None:
     assert app.keys() >= REQUIRED
     for key, value in app.items():
         assert type(value) is KEYS[key], key
-        for one in value if isinstance(value, list) else [value]:
+        values: list[Any] = value if isinstance(value, list) else [value]
+        for one in values:
             assert key not in ALLOWED or re.fullmatch(ALLOWED[key], one), f"{key}: {one}"
 
 
