@@ -43,7 +43,7 @@ async def take(folder: Path, chromium: Path) -> None:
                 viewport=PHONE, storage_state=state, color_scheme=scheme
             )
             page = await open_page(phone, one.address)
-            await page.locator(".bar").wait_for()
+            await page.locator(".wearable .bar").wait_for()
             await asyncio.sleep(1)
             await page.screenshot(path=FOLDER / f"now{mark}.png", full_page=True)
             desk = await opened.new_context(

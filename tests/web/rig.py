@@ -146,6 +146,7 @@ async def browser(chromium: Path) -> AsyncIterator[Browser]:
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
+EACH_SIZE = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desk"])
 
 
 async def open_page(context: BrowserContext, address: str) -> Page:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.report.played import DAY_MS, EVENING_MS, accounts, played
-from tests.web.rig import IN_A_BROWSER, PHONE, open_page, served
+from tests.web.rig import EACH_SIZE, IN_A_BROWSER, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, ViewportSize
 
     from tenuto.sessions.events import Entry
 
@@ -38,9 +38,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_sessions_are_found_told_and_deleted(folder: Path, opened: Browser) -> None:
+@EACH_SIZE
+async def test_sessions_are_found_told_and_deleted(
+    folder: Path, opened: Browser, viewport: ViewportSize
+) -> None:
     async with served(folder, connected=False) as one:
-        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        page = await open_page(await opened.new_context(viewport=viewport), one.link())
         await page.get_by_role("link", name="History").click()
         rows = page.locator("tbody tr")
         assert await rows.count() == 3

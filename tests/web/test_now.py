@@ -32,6 +32,7 @@ async def test_a_session_is_started_followed_paused_and_stopped(
         await expect(card.locator(".cues li").last).to_be_visible()
         glance = page.locator("#glance-wrist .exercise-name")
         await expect(glance).to_have_text(re.compile("Get ready|Back Flexion"))
+        await expect(page.locator("nav.glances")).to_be_hidden()
         # A second page, that comes in mid-session, shows the same and moves by itself.
         context = await opened.new_context(
             viewport=DESKTOP, storage_state=await phone.storage_state()

@@ -69,6 +69,32 @@ async def test_the_edge_of_a_hold_is_dragged_and_one_line_changes(
         assert page.errors == []  # type: ignore[attr-defined]
 
 
+async def test_a_finger_on_a_phone_drags_the_edge_of_a_hold(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path, connected=False) as one:
+        context = await opened.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+        page = await open_page(context, one.link())
+        await page.goto(f"{one.address}routines/lower-back/edit")
+        handle = page.locator("[data-exercise='1'] .handle")
+        await handle.scroll_into_view_if_needed()
+        box = await handle.bounding_box()
+        bar = page.locator("[data-exercise='1'] .bar-edit")
+        scale = float(await bar.get_attribute("data-px-per-ms") or "nan")
+        assert box is not None
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        finger = await context.new_cdp_session(page)
+        for kind, by in (("Start", 0), ("Move", 4), ("Move", 10), ("End", None)):
+            points = [] if by is None else [{"x": x + by * 1_000 * scale, "y": y}]
+            touch = {"type": f"touch{kind}", "touchPoints": points}
+            await finger.send("Input.dispatchTouchEvent", touch)
+        text = page.get_by_label("The text")
+        await expect(text).to_have_value(re.compile(r"hold_s = 40"))
+        before = LOWER_BACK.read_text("utf-8")
+        assert changed_lines(before, await text.input_value()) == ["+hold_s = 40"]
+        assert page.errors == []  # type: ignore[attr-defined]
+
+
 async def test_exercises_are_moved_added_and_removed(tmp_path: Path, opened: Browser) -> None:
     async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())

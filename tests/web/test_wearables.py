@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.rig import IN_A_BROWSER, TWO_PEOPLE, key_of, open_page, served, until
+from tests.web.rig import EACH_SIZE, IN_A_BROWSER, TWO_PEOPLE, key_of, open_page, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, ViewportSize
 
 pytestmark = IN_A_BROWSER
 
 
-async def test_strength_and_switches_are_set(tmp_path: Path, opened: Browser) -> None:
+@EACH_SIZE
+async def test_strength_and_switches_are_set(
+    tmp_path: Path, opened: Browser, viewport: ViewportSize
+) -> None:
     async with served(tmp_path, connected=False) as one:
-        page = await open_page(await opened.new_context(), one.link())
+        page = await open_page(await opened.new_context(viewport=viewport), one.link())
         await page.get_by_role("link", name="Wearables").click()
         card = page.get_by_role("region", name="Anna's band")
         await card.get_by_label("Strength, %").fill("80")
@@ -41,14 +44,15 @@ async def test_the_computer_is_examined_line_by_line(tmp_path: Path, opened: Bro
         await expect(page.locator("#job")).to_contain_text("Done.")
 
 
+@EACH_SIZE
 async def test_the_configuration_is_changed_with_its_comments(
-    tmp_path: Path, opened: Browser
+    tmp_path: Path, opened: Browser, viewport: ViewportSize
 ) -> None:
     async with served(tmp_path, connected=False) as one:
         path = tmp_path / "t.toml"
         path.write_text("# mine\n" + TWO_PEOPLE)
         path.chmod(0o600)
-        page = await open_page(await opened.new_context(), f"{one.link()}")
+        page = await open_page(await opened.new_context(viewport=viewport), one.link())
         await page.goto(f"{one.address}settings")
         text = page.get_by_label("Text")
         await text.fill((await text.input_value()).replace('"simulated"', '"simulatde"', 1))
