@@ -257,8 +257,8 @@ class Ble:
     def _tune(self, now_ms):
         """Ask for a fast link while the host has much to do, otherwise for one that saves power.
 
-        Between holds the host follows the log and somebody may want to skip or to go back, which
-        needs something in between. During a hold there is nothing to send.
+        A session needs something in between: who looks on sees a cue within 0.1 s of its being
+        felt, and somebody may want to skip or to go back.
         """
         if now_ms - self._tuned_ms < SETTLE_MS:
             return
@@ -266,7 +266,7 @@ class Ble:
         asked_ms = self.peer.asked_ms
         if asked_ms is None or now_ms - asked_ms < BUSY_MS:
             wished_ms, packet_ms = FAST_MS, FAST_PACKET_MS
-        elif self._band.is_playing and not self._band.is_holding:
+        elif self._band.is_playing:
             wished_ms, packet_ms = SESSION_MS, SESSION_PACKET_MS
         else:
             wished_ms, packet_ms = SLOW_MS, SLOW_PACKET_MS

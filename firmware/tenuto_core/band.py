@@ -194,11 +194,6 @@ class Band(DeviceRequests):
         """Whether the log holds something of a session that no host has acknowledged."""
         return self.log.acked < self._played_to
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether a hold goes on now."""
-        return self.player.state == RUNNING and self.player.in_hold
-
     def is_quiet(self, now_ms: int, more_ms: int = 0) -> bool:
         """Return whether nothing is felt or due for a while, so that slow work can be done.
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto.daemon.sinks import queue_for
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import (
+    CueFired,
     LinkLost,
     LinkRestored,
     RecordsLost,
@@ -22,9 +24,35 @@ from tests.chain.rig import Chain, chain
 from tests.daemon.test_daemon import LOWER_BACK_MS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tenuto.sessions.events import Entry
+
 SILENCE_S = 60
+SEEN_MS = 100
+"""Within so long of being felt a cue is seen by who looks on; a page needs 15 ms of it."""
+PAGE_MS = 15
+
+
+class Watch:
+    """A sink that notes how long after a cue it is told of it."""
+
+    name = "watch"
+
+    def __init__(self, utc_ms: Callable[[], float]) -> None:
+        self._utc_ms = utc_ms
+        self.late_ms: list[float] = []
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def handle(self, entries: Sequence[Entry]) -> None:
+        now_ms = self._utc_ms()
+        self.late_ms += [now_ms - one.utc_ms for one in entries if isinstance(one.event, CueFired)]
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 async def start(chain: Chain) -> int:
@@ -49,6 +77,18 @@ async def undisturbed(path: Path) -> list[tuple[int, bool, int]]:
         ended = await it.seen.ended()
         assert (ended.reason, ended.t_ms) == ("finished", LOWER_BACK_MS)
         return edges_from(it, start_ms)
+
+
+async def test_a_cue_is_told_while_it_is_felt(tmp_path: Path) -> None:
+    async with chain(tmp_path / "h.db") as it:
+        sink = Watch(it.host.time.utc_ms)
+        async with queue_for(sink) as queue:
+            it.host.hub.attach(queue)
+            await start(it)
+            await it.seen.ended()
+            it.host.hub.detach(queue)
+    assert len(sink.late_ms) > 30
+    assert max(sink.late_ms) <= SEEN_MS - PAGE_MS, sorted(sink.late_ms)[-5:]
 
 
 @pytest.mark.slow

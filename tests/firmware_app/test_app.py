@@ -183,8 +183,6 @@ async def test_the_link_is_quick_for_an_upload_and_sparing_afterwards() -> None:
         await asyncio.sleep(2)
         assert interval_ms() == 15
         await asyncio.sleep(8)  # the first hold goes from 5 to 15 s
-        assert interval_ms() == 100
-        await asyncio.sleep(10)  # the change after it, to 25 s
         assert 30 <= interval_ms() <= 50
         await until(lambda: not it.band.is_playing)
         await asyncio.sleep(5)

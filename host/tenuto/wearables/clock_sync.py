@@ -86,8 +86,12 @@ class ClockSync:
             LinkError: the link is lost, or no answer came to any question.
         """
         clock, answers = self._known(), 0
-        for _ in range(times + PROBES_LOST_MAX):
-            await asyncio.sleep(self._jitter.uniform(0, PROBE_JITTER_S))
+        # An answer comes at a connection event; of waits that are spread evenly from there on, one
+        # ends shortly before another event, whatever the interval.
+        parts = self._jitter.sample(range(times), times)
+        for number in range(times + PROBES_LOST_MAX):
+            part = parts[number % times] + self._jitter.random()
+            await asyncio.sleep(PROBE_JITTER_S * part / times)
             try:
                 device_ms, before_s, after_s = await self._driver.clock()
             except LinkError as error:
