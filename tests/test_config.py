@@ -45,7 +45,7 @@ def test_without_a_file_there_is_one_simulated_wearable_and_an_embedded_broker()
 
     assert found.wearables == (Wearable(id="simulated", link="simulated"),)
     assert found.mqtt.is_embedded
-    assert (found.broker({}), found.mqtt.base_topic) == (None, "tenuto")
+    assert (found.broker({}), found.mqtt.base_topic) == ((), "tenuto")
     assert found.bluetooth.adapter == "default"
     assert found.routine_for(found.wearables[0]) == "lower-back"
     assert found.haptics_file is None
@@ -190,12 +190,48 @@ def nobody(uid: int) -> NoReturn:
 def test_a_broker_is_taken_apart_and_its_password_never_shown() -> None:
     found = parse('[mqtt]\nurl = "mqtts://me:s%40cret@broker.lan:99"\n')
 
-    broker = found.broker({})
+    (broker,) = found.broker({})
     assert broker is not None
     assert (broker.host, broker.port, broker.tls) == ("broker.lan", 99, True)
     assert (broker.user, broker.password) == ("me", "s@cret")
     assert "cret" not in repr(found)
     assert "cret" not in repr(broker) + str(broker)
+
+
+def test_several_addresses_of_a_broker_share_what_the_table_says(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the file\n")
+    (tmp_path / "secret").chmod(0o600)
+    file = tmp_path / "tenuto.toml"
+    file.write_text(
+        'mqtt.url = "mqtt://me@one, mqtt://me:own@two:99,mqtts://three"\n'
+        'mqtt.password_file = "secret"\nmqtt.client_id = "mine"\n'
+    )
+    file.chmod(0o600)
+    one, two, three = find_config(file).broker({})
+    assert [str(address) for address in (one, two, three)] == [
+        "mqtt://one:1883",
+        "mqtt://two:99",
+        "mqtts://three:8883",
+    ]
+    assert [address.password for address in (one, two, three)] == ["of the file", "own", None]
+    assert {address.client_id for address in (one, two, three)} == {"mine"}
+
+
+@pytest.mark.parametrize(
+    "url, why",
+    [
+        ("mqtt://a,mqtt://a:1883", "mqtt://a:1883 is there twice"),
+        (",".join(f"mqtt://h{n}" for n in range(9)), "there are 9 addresses, at most 8"),
+        ("mqtt://me:s3cret@a,mqtt://", "names no host"),
+        ("mqtt://a,b.local", "each begins with mqtt://"),
+        ("embedded,mqtt://a", "must begin with"),
+    ],
+)
+def test_a_bad_list_of_addresses_is_refused(url: str, why: str) -> None:
+    (mistake,) = mistakes(f'[mqtt]\nurl = "{url}"\n')
+
+    assert why in mistake
+    assert "cret" not in mistake
 
 
 @pytest.mark.parametrize(
@@ -284,18 +320,18 @@ def test_files_for_the_broker_start_at_the_configuration(tmp_path: Path) -> None
         encoding="utf-8",
     )
 
-    broker = find_config(file).broker({})
+    (broker,) = find_config(file).broker({})
 
     assert broker is not None
     assert (broker.user, broker.password, broker.ca_file) == ("me", "s3cret", tmp_path / "ca.crt")
     assert (broker.client_id, broker.keepalive_s) == ("band.1", 60)
-    other = find_config(file).broker({"TENUTO_MQTT_PASSWORD": "of the environment"})
+    (other,) = find_config(file).broker({"TENUTO_MQTT_PASSWORD": "of the environment"})
     assert other is not None
     assert other.password == "of the environment"  # noqa: S105
     assert "s3cret" not in repr(find_config(file)) + repr(broker)
 
     secret.write_text("s3cret", encoding="utf-8-sig")  # as some editors write it
-    marked = find_config(file).broker({})
+    (marked,) = find_config(file).broker({})
     assert marked is not None
     assert marked.password == "s3cret"  # noqa: S105
 

@@ -21,7 +21,7 @@ from tenuto.files import open_regular, read_input
 from tenuto.links.radios.registry import RadioFiles, name_pattern, names_allowed
 from tenuto.links.registry import LINKS, PLACE_KEYS
 from tenuto.links.scan import is_address
-from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress
+from tenuto.mqtt.address import OWN_LEVELS, BrokerAddress, parse_addresses
 from tenuto.mqtt.words import ENGLISH, LANGUAGES
 from tenuto.sessions.heart import SENSOR_KINDS, Zones, max_bpm_at
 from tenuto.toml import rules, tables
@@ -56,20 +56,20 @@ _LINKS = tuple(row.id for row in LINKS.values() if row.is_configurable)
 
 @dataclass(frozen=True, slots=True)
 class _MqttUrl:
-    """The address of a broker; a message never repeats it, since it may hold a password."""
+    """Addresses of a broker; a message never repeats them, since they may hold a password."""
 
     def read(self, value: object) -> str:
         if not isinstance(value, str):
             raise ValueError(f"is {rules.show(value)}, allowed is text in quotes")  # noqa: TRY004
         if value in (EMBEDDED, OFF, SUPERVISOR):
             return value
-        if "://" not in value or not value.isprintable() or " " in value:
+        if "://" not in value or not value.isprintable() or " " in value.replace(", ", ","):
             raise ValueError(
                 'is not known, allowed is "embedded", "off", "supervisor", mqtt://..., mqtts://... '
                 "or unix:///..."
             )
         try:
-            BrokerAddress.parse(value)
+            parse_addresses(value)
         except InputError as error:
             raise ValueError(f"is wrong: {error}") from None
         return value
@@ -212,15 +212,15 @@ class Mqtt:
         remarks = [
             Remark.of(name, "is for mqtts:// only; write `url` so, or leave it out")
             for name in ("ca_file", "certificate", "certificate_key")
-            if getattr(self, name) is not None and not self.url.startswith("mqtts://")
+            if getattr(self, name) is not None and not any(one.tls for one in self.addresses)
         ]
         if self.certificate_key is not None and self.certificate is None:
             remarks.append(Remark.of("certificate_key", "needs `certificate` beside it"))
         if self.password_file is not None:
-            address = self.url_address
-            if address is None or address.user is None:
+            users = [one for one in self.addresses if one.user is not None]
+            if not users:
                 remarks.append(Remark.of("password_file", "needs a user: mqtt://user@host"))
-            elif address.password is not None:
+            elif all(one.password is not None for one in users):
                 remarks.append(
                     Remark.of("password_file", "is a second password, `url` has one already")
                 )
@@ -228,12 +228,12 @@ class Mqtt:
             raise TableError(remarks)
 
     @property
-    def url_address(self) -> BrokerAddress | None:
-        """What `url` says; None for the embedded broker, for none, and if it is wrong."""
+    def addresses(self) -> tuple[BrokerAddress, ...]:
+        """What `url` says; none for the embedded broker, for none, and if it is wrong."""
         try:
-            return BrokerAddress.parse(self.url)
+            return parse_addresses(self.url)
         except InputError:
-            return None
+            return ()
 
     @property
     def is_embedded(self) -> bool:
@@ -641,8 +641,8 @@ class Config:
         """What the daemon remembers between its runs, besides the history."""
         return self.history_path.with_name("state.json")
 
-    def broker(self, environ: Mapping[str, str]) -> BrokerAddress | None:
-        """Return the broker to connect to, None for the embedded one or for none.
+    def broker(self, environ: Mapping[str, str]) -> tuple[BrokerAddress, ...]:
+        """Return the addresses of the broker to connect to, none for the embedded one or for none.
 
         It reads files, and may ask Home Assistant's supervisor, so that it takes a while.
 
@@ -654,14 +654,14 @@ class Config:
             InputError: With all that is wrong with the files it takes, or the supervisor knows no
                 broker.
         """
-        address = self.mqtt.url_address
+        addresses = self.mqtt.addresses
         if self.mqtt.is_supervised:
             # Here and not at the top: few need it, and it needs what is slow to load.
             from tenuto.mqtt.supervisor import ask_supervisor  # noqa: PLC0415
 
-            address = ask_supervisor(environ)
-        if address is None:
-            return None
+            addresses = (ask_supervisor(environ),)
+        if not addresses:
+            return ()
         mistakes: list[Mistake] = []
         files = {
             name: self._from_file(getattr(self.mqtt, name))
@@ -674,26 +674,30 @@ class Config:
             except OSError as error:
                 text = f"`{name}` of [mqtt] cannot be read: {error.strerror}"
                 mistakes.append(Mistake(str(path), 0, text))
-        password = environ.get(PASSWORD_VARIABLE, address.password)
-        if PASSWORD_VARIABLE in environ and address.user is None:
+        password = environ.get(PASSWORD_VARIABLE)
+        if password is not None and all(one.user is None for one in addresses):
             text = f"{PASSWORD_VARIABLE} needs a user: write [mqtt] url as mqtt://user@host"
             mistakes.append(Mistake("environment", 0, text))
-        elif password is None and self.mqtt.password_file is not None:
+        from_file = None
+        if password is None and self.mqtt.password_file is not None:
             secret = self._from_file(self.mqtt.password_file) or self.mqtt.password_file
             try:
-                password = _read_secret(secret)
+                from_file = _read_secret(secret)
             except InputError as error:
                 mistakes += error.mistakes
         if mistakes:
             raise InputError(mistakes)
-        return replace(
-            address,
-            password=password,
-            client_id=self.mqtt.client_id,
-            keepalive_s=self.mqtt.keep_alive_s,
-            ca_file=files["ca_file"],
-            certificate=files["certificate"],
-            certificate_key=files["certificate_key"],
+        return tuple(
+            replace(
+                one,
+                password=_password(one, environ, from_file),
+                client_id=self.mqtt.client_id,
+                keepalive_s=self.mqtt.keep_alive_s,
+                ca_file=files["ca_file"],
+                certificate=files["certificate"],
+                certificate_key=files["certificate_key"],
+            )
+            for one in addresses
         )
 
     @property
@@ -813,8 +817,7 @@ def _check_owner_only(path: Path, config: Config) -> None:
         return  # it was readable a moment ago; whoever reads it next is told
     if os.name != "posix":
         return
-    address = config.mqtt.url_address
-    has_password = address is not None and address.password is not None
+    has_password = any(one.password is not None for one in config.mqtt.addresses)
     if mode & 0o002:
         text = f"everybody may change this file: chmod o-w {path}"
     elif has_password and mode & 0o044:
@@ -822,6 +825,16 @@ def _check_owner_only(path: Path, config: Config) -> None:
     else:
         return
     raise InputError([Mistake(str(path), 0, text)])
+
+
+def _password(
+    address: BrokerAddress, environ: Mapping[str, str], from_file: str | None
+) -> str | None:
+    """Return the password to use: of the environment, of the address, or of the file."""
+    if address.user is None:
+        return None
+    given = address.password if address.password is not None else from_file
+    return environ.get(PASSWORD_VARIABLE, given)
 
 
 def _called(raw: Mapping[str, Any], table: Key) -> str:

@@ -41,7 +41,7 @@ async def main(name: str) -> None:
     size: Counter[str] = Counter()
     async with EmbeddedBroker(free_port()) as broker:
         bridge = Bridge(
-            broker.address,
+            [broker.address],
             submit=Requests(Daemon().submit).submit,
             rng=random.Random(1),
             utc_ms=lambda: UTC_MS + band.now_ms,

@@ -83,7 +83,7 @@ def bridge(address: BrokerAddress) -> Bridge:
     async def submit(_: Request) -> Answer:
         return Answer(ok=True, reason="ok", text="")
 
-    made = Bridge(address, submit=submit, rng=random.Random(1))
+    made = Bridge([address], submit=submit, rng=random.Random(1))
     made.set_subjects([Subject(id="wrist", name="wrist")])
     return made
 

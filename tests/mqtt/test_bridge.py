@@ -45,7 +45,7 @@ from tests.mqtt.dashboard import Dashboard, dashboard
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from tests.conftest import StartBroker
@@ -72,14 +72,14 @@ class Daemon:
 
 
 def make_bridge(
-    address: BrokerAddress,
+    address: BrokerAddress | Sequence[BrokerAddress],
     carry_out: Callable[[Command | Preference, int], Awaitable[str]] | None = None,
     **more: Any,
 ) -> Bridge:
     """Make a bridge in a hurry.
 
     Args:
-        address: Address of the broker.
+        address: Address of the broker, or several.
         carry_out: See `Requests`; None to say yes to everything.
         more: Further arguments of `Requests`, `Bridge` and `Timing`; `wearables`, `people` as ids
             or subjects.
@@ -97,7 +97,7 @@ def make_bridge(
     people = more.pop("people", ())
     options: dict[str, Any] = {"rng": random.Random(1), "utc_ms": lambda: UTC_MS}
     bridge = Bridge(
-        address,
+        [address] if isinstance(address, BrokerAddress) else address,
         submit=lambda asked: requests.submit(asked, MQTT),
         timing=Timing(**timing),
         **options | more,

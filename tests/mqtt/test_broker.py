@@ -103,7 +103,7 @@ def test_it_serves_at_any_speed_of_the_session(
     async def main() -> None:
         async with EmbeddedBroker(unused_tcp_port_factory()) as broker:
             bridge = Bridge(
-                broker.address,
+                [broker.address],
                 submit=submit,
                 rng=random.Random(1),
             )

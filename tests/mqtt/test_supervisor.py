@@ -141,6 +141,6 @@ def test_elsewhere_than_in_an_app_the_configuration_says_so(
 
     with answering((200, {"result": "ok", "data": MOSQUITTO})) as (address, _):
         monkeypatch.setattr(supervisor.ask_supervisor, "__defaults__", (address, 0))
-        found = config.broker({"SUPERVISOR_TOKEN": TOKEN, "TENUTO_MQTT_PASSWORD": "mine"})
+        (found,) = config.broker({"SUPERVISOR_TOKEN": TOKEN, "TENUTO_MQTT_PASSWORD": "mine"})
     assert found is not None
     assert (found.user, found.password) == ("addons", "mine")

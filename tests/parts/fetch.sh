@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Gets the Debian programs that some tests need: Mosquitto, MicroPython and the D-Bus daemon; and,
+# Gets the Debian programs that some tests need: Mosquitto, NATS, MicroPython and D-Bus; and,
 # where Node.js is installed, what npm/package-lock.json says: Buttplug's server and client, and acorn.
 #
 # A program that is already installed is used as it is. Otherwise the package and the libraries it
@@ -238,5 +238,6 @@ provide mosquitto "$codename" -h &
 provide micropython "$with_micropython" -c 'print("micropython")' &
 provide micropython32 "$with_micropython" -c 'print("micropython")' &
 provide dbus-daemon "$codename" --help &
+provide nats-server "$codename" --version &
 provide_npm &
 wait

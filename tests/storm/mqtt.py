@@ -141,7 +141,7 @@ class _StandInPost:
         self.sinks: Sequence[Sink] = [self]
         self.settings: OwnSettings = (None, lambda _: None)
         self.bridge = Bridge(
-            BrokerAddress("127.0.0.1", 9),
+            [BrokerAddress("127.0.0.1", 9)],
             submit=lambda asked: host.submit(asked, MQTT),
             rng=random.Random(1),
             utc_ms=host.utc_ms,
@@ -342,7 +342,7 @@ class _RealPost:
         self.settings: OwnSettings = (self.memory, self._note_settings)
         self._host = host
         self.bridge = Bridge(
-            line.address,
+            [line.address],
             base_topic=host.base,
             submit=lambda asked: host.submit(asked, MQTT),
             rng=random.Random(host.rng.getrandbits(64)),

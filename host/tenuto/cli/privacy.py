@@ -117,10 +117,9 @@ def _published(config: Config) -> Iterator[str]:
     if mqtt.is_off:
         yield "nothing: MQTT is off"
         return
-    address = mqtt.url_address
     where = "to programs on this computer"
-    if address is not None:
-        where = f"to the broker at {address}"
+    if mqtt.addresses:
+        where = f"to the broker at {' or '.join(map(str, mqtt.addresses))}"
     yield f"by MQTT, {where}, below {mqtt.base_topic}/: what is played, how it went, the battery"
     if mqtt.discovery:
         yield f"  below {mqtt.discovery_prefix}/: the names, addresses and rooms of wearables"

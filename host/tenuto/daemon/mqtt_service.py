@@ -69,7 +69,7 @@ class MqttService:
         self.state_topics: StateTopics | None = None
         self.management: Management | None = None
         self._host = host
-        self._broker: BrokerAddress | None = None
+        self._broker: tuple[BrokerAddress, ...] = ()
 
     @property
     def asked_ago_s(self) -> float | None:
@@ -91,20 +91,23 @@ class MqttService:
             from tenuto.mqtt.broker import EmbeddedBroker  # noqa: PLC0415 - few need it
 
             broker = await stack.enter_async_context(EmbeddedBroker())
-            self._broker = broker.address
+            self._broker = (broker.address,)
             self.text = f"MQTT for this machine at {broker.address}"
             return
-        self._broker = setting.broker or await aside(
-            lambda: config.broker(os.environ), name="find the broker", timeout_s=FIND_TIMEOUT_S
-        )
-        if self._broker is not None:
-            self.text = f"MQTT by the broker at {self._broker}"
+        if setting.broker is not None:
+            self._broker = (setting.broker,)
+        else:
+            self._broker = await aside(
+                lambda: config.broker(os.environ), name="find the broker", timeout_s=FIND_TIMEOUT_S
+            )
+        if self._broker:
+            self.text = f"MQTT by the broker at {' or '.join(map(str, self._broker))}"
 
     def sinks(
         self, wearables: Sequence[Wearable], history: SinkQueue, rng: random.Random
     ) -> tuple[Sink, ...]:
         """Build the sinks for these wearables."""
-        if self._broker is None:
+        if not self._broker:
             return ()
         # Here and not at the top: without MQTT none of it, nor what it stands on, is in memory.
         from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415

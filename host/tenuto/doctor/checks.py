@@ -97,7 +97,7 @@ async def configuration(context: Context) -> _Found:
     found = _ok(f"{config.file} has {len(config.wearables)} wearable(s)")
     for problem in registry.problems():
         found += _warning(problem, "mend that package, or uninstall it")
-    has_password = (config.mqtt.url_address and config.mqtt.url_address.password) is not None
+    has_password = any(one.password is not None for one in config.mqtt.addresses)
     if has_password and _is_open_to_others(config.file):
         found += _warning(
             f"{config.file} has a password and others may read it", f"chmod 600 {config.file}"
@@ -281,16 +281,24 @@ async def broker(context: Context) -> _Found:
         return []
     if config.mqtt.is_embedded:
         return _embedded_broker(is_asked_for=config.file is not None)
-    address = await aside(
+    addresses = await aside(
         lambda: config.broker(context.environ), name="broker", timeout_s=CHECK_TIMEOUT_S
     )
-    if address is None:
+    if not addresses:
         return _ok("MQTT is off")
-    trouble = await probe(address, BROKER_TIMEOUT_S, config.mqtt.base_topic)
-    if trouble is not None:
-        advice = "is it on, and are the settings under [mqtt] right?"
-        return _problem(f"{address}: {trouble}", advice)
-    return _ok(f"{address} answers")
+    base_topic = config.mqtt.base_topic
+    troubles = await asyncio.gather(
+        *(probe(one, BROKER_TIMEOUT_S, base_topic) for one in addresses)
+    )
+    # One that answers is enough; the others are wanted when it fails.
+    level = Level.WARNING if None in troubles else Level.PROBLEM
+    advice = "is it on, and are the settings under [mqtt] right?"
+    return [
+        (Level.OK, f"{address} answers", None)
+        if trouble is None
+        else (level, f"{address}: {trouble}", advice)
+        for address, trouble in zip(addresses, troubles, strict=True)
+    ]
 
 
 def _embedded_broker(*, is_asked_for: bool) -> _Found:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Where a broker is.  Pure."""
+"""Where the broker is, or the nodes of one.  Pure."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import quote, unquote, urlsplit
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
+ADDRESSES_MAX = 8
 OWN_LEVELS = ("bridge", "person")
 """Below `base_topic` they are Tenuto's own; no wearable may be called so."""
 
@@ -78,6 +80,8 @@ class BrokerAddress:
             return cls(path, transport="unix", user=user, password=password)
         if not parts.hostname:
             raise InputError(f"the broker's address names no host; it must be like {_FORM}")
+        if "," in parts.hostname:
+            raise InputError("of several addresses each begins with mqtt:// or mqtts://")
         if parts.path.strip("/") or parts.query or parts.fragment:
             raise InputError(
                 f"the broker's address ends after the port, as in {_FORM}; "
@@ -99,6 +103,24 @@ class BrokerAddress:
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 
 
+def parse_addresses(text: str) -> tuple[BrokerAddress, ...]:
+    """Read the addresses of a broker's nodes, with commas between them; see `BrokerAddress.parse`.
+
+    A comma belongs to a user or password where no address follows it.
+
+    Raises:
+        InputError: With what is wrong and what is allowed; the text never has a password.
+    """
+    addresses = tuple(BrokerAddress.parse(one) for one in _BETWEEN.split(text))
+    if len(addresses) > ADDRESSES_MAX:
+        raise InputError(f"there are {len(addresses)} addresses, at most {ADDRESSES_MAX} may be")
+    for number, address in enumerate(addresses):
+        if str(address) in map(str, addresses[:number]):
+            raise InputError(f"{address} is there twice")
+    return addresses
+
+
+_BETWEEN = re.compile(r",\s*(?=(?:mqtts?|unix)://)")
 _FORM = "mqtt://user:password@host:1883"
 _ENCODED = "in a user or password / ? # @ : are %2F %3F %23 %40 %3A"
 _UNIX_FORM = "unix:///run/mosquitto/mosquitto.sock"

@@ -70,7 +70,7 @@ class Bridge:
     """The sink for MQTT, and the way in for commands.
 
     Args:
-        address: Address of the broker.
+        addresses: Addresses of the broker; see `Connection`.
         submit: Carries out a request within a time limit; called in the order of arrival.
         rng: For the jitter of the back-off and the client's name.
         base_topic: What all topics begin with; each Tenuto on a broker needs its own.
@@ -88,7 +88,7 @@ class Bridge:
 
     def __init__(
         self,
-        address: BrokerAddress,
+        addresses: Sequence[BrokerAddress],
         *,
         submit: Callable[[Request], Awaitable[Answer]],
         rng: random.Random,
@@ -99,7 +99,6 @@ class Bridge:
         manage: Callable[[HostRequest], Awaitable[str]] | None = None,
         timing: Timing | None = None,
     ) -> None:
-        self._address = address
         self._timing = timing or Timing()
         self._utc_ms = utc_ms or _utc_ms
         self._topics = Topics(base_topic)
@@ -107,7 +106,7 @@ class Bridge:
         self._rivals = Rivals(self._topics, instance, round(self._utc_ms()))
         self._outbox = Outbox(table, self._utc_ms)
         self._connection = Connection(
-            address,
+            addresses,
             will=aiomqtt.Will(self._topics.bridge, OFFLINE, qos=1, retain=True),
             serve=self._serve,
             on_end=self._outbox.give_back,
@@ -128,6 +127,7 @@ class Bridge:
         self._views: dict[str, SessionView] = {}
         self._shown: dict[str, SessionKey] = {}
         self._idle: set[str] = set()
+        self._refused: set[str] = set()
         self._awaited: dict[str, SessionKey] = {}
         self._helpers: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -372,11 +372,13 @@ class Bridge:
     # --- one connection
 
     async def _serve(self, client: aiomqtt.Client, was_away: bool) -> None:  # noqa: FBT001
-        # Both may wait for an answer of the broker when the connection ends, and would not notice.
+        self._refused.clear()
+        # These may wait for an answer of the broker when the connection ends, and would not notice.
         await _first_of(
             mqtt_send=self._speak(client, was_away=was_away),
             mqtt_receive=self._receive(client),
             mqtt_end=wait_for_end(client),
+            mqtt_subscribe=self._subscribe_again(client),
         )
 
     async def _speak(self, client: aiomqtt.Client, *, was_away: bool) -> None:
@@ -388,9 +390,9 @@ class Bridge:
         self._connection.connected = True
         self._outgoing.drop_stale()
         if was_away:
-            _log.info("mqtt broker=%s is back dropped=%d", self._address, self.dropped)
+            _log.info("mqtt broker=%s is back dropped=%d", self._connection.address, self.dropped)
         else:
-            _log.info("mqtt broker=%s connected", self._address)
+            _log.info("mqtt broker=%s connected", self._connection.address)
         self._outgoing.repeat_all()
         if self._announcements is None:
             await self._outgoing.send(client)
@@ -443,8 +445,29 @@ class Bridge:
         for topic in topics:
             for code in await client.subscribe(topic, qos=1):
                 refused = isinstance(code, ReasonCode) and code.is_failure
+                address = self._connection.address
                 if refused or code == _SUBSCRIPTION_FAILED:
-                    _log.warning("mqtt broker=%s lets nothing through of %s", self._address, topic)
+                    if topic not in self._refused:
+                        _log.warning("mqtt broker=%s lets nothing through of %s", address, topic)
+                    self._refused.add(topic)
+                elif topic in self._refused:
+                    self._refused.remove(topic)
+                    _log.info("mqtt broker=%s lets %s through now", address, topic)
+
+    async def _subscribe_again(self, client: aiomqtt.Client) -> None:
+        """Ask for what the broker refused again and again.
+
+        A cluster refuses while its nodes agree on a new leader, and without commands nobody could
+        stop what plays.
+        """
+        timing = self._timing
+        backoff = Backoff(None, first_s=timing.retry_first_s, max_s=timing.retry_max_s)
+        while True:
+            await asyncio.sleep(backoff.next_s())
+            if not self._refused:
+                backoff.reset()
+            for topic in sorted(self._refused):
+                await self._subscribe(client, topic)
 
     def _help(self, work: Any, name: str) -> None:  # noqa: ANN401 - a coroutine
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)

@@ -27,7 +27,7 @@ from .outgoing import WINDOW
 if TYPE_CHECKING:
     import random
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from .address import BrokerAddress
 
@@ -72,8 +72,11 @@ class GiveWayError(TenutoError):
 class Connection:
     """Connects, serves, and connects again.
 
+    Where there are several addresses, of the nodes of a cluster or of a broker and its spare, the
+    next one is tried as soon as one fails; the pause comes after all of them.
+
     Args:
-        address: Address of the broker.
+        addresses: Addresses of the broker, at least one.
         will: What the broker publishes when this connection breaks.
         serve: Uses a connection until it ends. Called with the client and whether an outage came
             before.
@@ -83,11 +86,12 @@ class Connection:
 
     Attributes:
         connected: Whether `serve` has declared the connection good; it sets this itself.
+        address: The address that is connected, or tried next.
     """
 
     def __init__(
         self,
-        address: BrokerAddress,
+        addresses: Sequence[BrokerAddress],
         *,
         will: aiomqtt.Will,
         serve: Callable[[aiomqtt.Client, bool], Awaitable[None]],
@@ -96,21 +100,23 @@ class Connection:
         timing: Timing,
     ) -> None:
         self.connected = False
-        self._address = address
+        self._addresses = addresses
+        self._next = 0
         self._will = will
         self._serve = serve
         self._on_end = on_end
         self._rng = rng
         self._timing = timing
-        self._client_id = address.client_id or f"tenuto-{rng.getrandbits(32):08x}"
-        self._protocol = _PROTOCOLS[address.protocol or "5"]
+        self._client_id = addresses[0].client_id or f"tenuto-{rng.getrandbits(32):08x}"
+        self._protocols = [_PROTOCOLS[one.protocol or "5"] for one in addresses]
         self._failures = _FailureListener()
         self._tls: ssl.SSLContext | None = None
         self._opened = False
-        self._taken_over = (
-            f"{address} ends the connection again and again: has another client the id "
-            f"{self._client_id!r} too? Give each its own [mqtt] client_id, or none"
-        )
+
+    @property
+    def address(self) -> BrokerAddress:
+        """The address in turn."""
+        return self._addresses[self._next]
 
     async def prepare(self) -> None:
         """Read the certificates.
@@ -118,9 +124,11 @@ class Connection:
         Raises:
             InputError: A certificate cannot be used.
         """
-        if self._address.tls and self._tls is None:
+        encrypted = next((one for one in self._addresses if one.tls), None)
+        if encrypted is not None and self._tls is None:
+            # The certificates are the same for all.
             loop = asyncio.get_running_loop()
-            self._tls = await loop.run_in_executor(None, tls_context, self._address)
+            self._tls = await loop.run_in_executor(None, tls_context, encrypted)
 
     async def run(self) -> None:
         """Connect and serve again and again, until cancelled."""
@@ -130,54 +138,80 @@ class Connection:
         rival_pause = Backoff(rng, first_s=timing.rival_retry_s, max_s=timing.rival_retry_s)
         away = False
         said: set[str] = set()
-        short = 0
+        short = failed = 0
         while True:
             began_s = loop.time()
-            rival = False
+            rival = is_next = False
             try:
                 await self._connect_and_serve(away=away)
             except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
                 rival = isinstance(error, GiveWayError) or code_of(error) == _TAKEN_OVER
                 if self.connected:
                     said.clear()
-                # Each reason once in an outage: the second one may be the one to act on.
-                why = self._explain(error)
-                if why not in said and len(said) < REASONS_SAID_MAX:
-                    said.add(why)
-                    _log.log(logging.ERROR if rival else logging.WARNING, "mqtt broker=%s", why)
-                away = True
-                self._try_other_protocol(error)
+                    failed = 0
+                is_next = not self._try_other_protocol(error)
+                if is_next:
+                    away = True
+                    self._report(error, said, logging.ERROR if rival else logging.WARNING)
             if self._opened and not rival:
                 lasted_s = loop.time() - began_s
                 backoff.reset_if_stable(lasted_s)
                 short = 0 if lasted_s >= STABLE_S else short + 1
                 if short == SHORT_MAX:
-                    _log.error("mqtt broker=%s", self._taken_over)
+                    _log.error("mqtt broker=%s", self._taken_over())
             self.connected = self._opened = False
-            await asyncio.sleep((rival_pause if rival else backoff).next_s())
+            failed += 1
+            if rival:
+                await asyncio.sleep(rival_pause.next_s())
+                continue
+            if is_next:
+                self._next = (self._next + 1) % len(self._addresses)
+            # One that lets in and hangs up at once is no reason to ask the others without a pause.
+            if failed >= len(self._addresses) or short > 1:
+                failed = 0
+                await asyncio.sleep(backoff.next_s())
+
+    def _report(self, error: Exception, said: set[str], level: int) -> None:
+        """Say each reason once in an outage: the second one may be the one to act on."""
+        why = self._explain(error)
+        if why not in said and len(said) < REASONS_SAID_MAX:
+            said.add(why)
+            _log.log(level, "mqtt broker=%s", why)
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, GiveWayError):
-            return f"{self._address} {error}"
+            return f"{self.address} {error}"
         code = code_of(error)
         if code == _TAKEN_OVER:
-            return self._taken_over
+            return self._taken_over()
         why = REASONS.get(code or 0) or one_line(error)
-        return f"{self._address} is away: {why}"
+        return f"{self.address} is away: {why}"
 
-    def _try_other_protocol(self, error: BaseException) -> None:
+    def _taken_over(self) -> str:
+        return (
+            f"{self.address} ends the connection again and again: has another client the id "
+            f"{self._client_id!r} too? Give each its own [mqtt] client_id, or none"
+        )
+
+    def _try_other_protocol(self, error: BaseException) -> bool:
         """After a refusal of MQTT 5 speak 3.1.1; after silence try either in turn.
 
         Some brokers that do not know MQTT 5 answer it by closing the connection.
+
+        Returns:
+            Whether this address is worth another try at once.
         """
-        if self._address.protocol is not None or self.connected:
-            return
+        if self.address.protocol is not None or self.connected:
+            return False
         code = code_of(error)
         if code == _UNSUPPORTED_PROTOCOL:
-            self._protocol = aiomqtt.ProtocolVersion.V311
-        elif code is None and not isinstance(error, OSError) and _is_silence(error):
-            was_5 = self._protocol is aiomqtt.ProtocolVersion.V5
-            self._protocol = _PROTOCOLS["3.1.1" if was_5 else "5"]
+            self._protocols[self._next] = aiomqtt.ProtocolVersion.V311
+            _log.info("mqtt broker=%s knows MQTT 3.1.1 only", self.address)
+            return True
+        if code is None and not isinstance(error, OSError) and _is_silence(error):
+            was_5 = self._protocols[self._next] is aiomqtt.ProtocolVersion.V5
+            self._protocols[self._next] = _PROTOCOLS["3.1.1" if was_5 else "5"]
+        return False
 
     async def _connect_and_serve(self, *, away: bool) -> None:
         client = self._make_client()
@@ -197,19 +231,19 @@ class Connection:
             _give_up(client)
 
     def _make_client(self) -> aiomqtt.Client:
-        properties = None
-        if self._protocol is aiomqtt.ProtocolVersion.V5:
+        protocol, properties = self._protocols[self._next], None
+        if protocol is aiomqtt.ProtocolVersion.V5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = PACKET_BYTES_MAX
         client = make_client(
-            self._address,
+            self.address,
             timeout_s=self._timing.connect_timeout_s,
-            tls=self._tls,
+            tls=self._tls if self.address.tls else None,
             identifier=self._client_id,
-            protocol=self._protocol,
+            protocol=protocol,
             will=self._will,
-            keepalive=self._address.keepalive_s,
-            **_clean_start(self._protocol),
+            keepalive=self.address.keepalive_s,
+            **_clean_start(protocol),
             max_queued_incoming_messages=INCOMING_MAX,
             properties=properties,
             logger=self._failures.logger,

@@ -94,7 +94,7 @@ async def _list(request: web.Request) -> web.Response:
         is_owner=visitor_of(request).person is None,
         is_first_run=is_first_run(request),
         config_path=str(_path(backend.config)),
-        broker=backend.config.mqtt.url_address or backend.config.mqtt.url,
+        broker=" or ".join(map(str, backend.config.mqtt.addresses)) or backend.config.mqtt.url,
     )
 
 
