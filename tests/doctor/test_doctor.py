@@ -25,8 +25,10 @@ from tenuto.shipped import shipped_firmware
 from tenuto.simulator import World
 from tenuto.testing.brokers import free_port
 from tests.chain.rig import json_lines, tenuto
+from tests.conftest import needs_module
 from tests.heart import straps
 from tests.links.fake_bleak import Air
+from tests.proxies.rig import proxies_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +136,21 @@ async def test_the_daemon(tmp_path: Path) -> None:
 
 
 # --- the radio
+
+
+async def test_each_proxy_is_told_of(tmp_path: Path) -> None:
+    needs_module("bleak_esphome")
+    config = configured(tmp_path, BAND)
+    async with World(seed=1) as world:
+        for name in ("room-a", "room-b"):
+            await world.add_proxy(name)
+        await world.proxies["room-b"].unplug()
+        looking = context(config, adapter=lambda _: proxies_of(world))
+        well, plain, away = await findings(looking, "adapter")
+    assert (well.level, plain.level, away.level) == (Level.OK, Level.WARNING, Level.PROBLEM)
+    assert "room-a works, 3 of its 3 links are free" in well.text
+    assert "may listen" in plain.text
+    assert "room-b does not answer: is it plugged in" in str(away.advice)
 
 
 async def test_without_a_system_bus(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
+from tenuto.errors import LinkError
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.radios.esphome import Endpoint
 from tenuto.shipped import shipped
@@ -72,6 +74,19 @@ class ProxyHouse:
         return self.world.proxies
 
 
+async def _let_in(driver: BandDriver) -> None:
+    """Have a band know this host, as its wearer does before it is one of many."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await driver.connect(lambda: None)
+            except LinkError:
+                await asyncio.sleep(1)
+            else:
+                await driver.disconnect()
+                return
+
+
 @asynccontextmanager
 async def house(
     path: Path,
@@ -101,6 +116,8 @@ async def house(
             link = BleLink(adapter, band.address)
             drivers[band.id] = BandDriver(link, keys=keys.of(band.id), utc_ms=utc_ms)
             lanes[band.id] = LaneSlot(adapter, band.address)
+        for driver in drivers.values() if bands > rooms * slots else ():
+            await _let_in(driver)
         seen = Collector()
         daemon, store = await stack.enter_async_context(
             daemon_for(path, drivers, seen, seed=seed, slots=lanes)

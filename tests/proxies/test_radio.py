@@ -12,6 +12,7 @@ from tests.proxies.rig import house
 from tests.storm.rooms import records_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.proxies.rig import ProxyHouse
@@ -23,6 +24,11 @@ async def start(it: ProxyHouse, name: str = NAME) -> None:
     await connected(it.daemon, name)
     answer = await it.daemon.submit(Command(wearable=name, verb=Verb.START))
     assert answer.ok, answer
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    while not happened():  # noqa: ASYNC110 - in virtual time
+        await asyncio.sleep(0.1)
 
 
 async def check_history(it: ProxyHouse, name: str = NAME) -> None:
@@ -47,3 +53,103 @@ async def test_a_walk_in_mid_hold_costs_no_cue_and_no_record(tmp_path: Path) -> 
         names = [entry.event.name for entry in it.seen.entries]
         assert names.count("link_lost") == names.count("link_restored") == 1
         await check_history(it)
+
+
+async def test_a_proxy_that_reboots_is_missed_for_no_longer_than_it_takes(tmp_path: Path) -> None:
+    """What it carried is reached through the other proxy, or through it when it is back."""
+    async with house(tmp_path / "h.db", place=0.45) as it:
+        await start(it)
+        for name in ("room-a", "room-b"):
+            (carrying,) = [one for one in it.proxies.values() if one.links]
+            if name == "room-b":  # alone, this time
+                await it.world.house.walk(it.bands[NAME].address, 0, 5)
+                await asyncio.sleep(20)
+                carrying = it.proxies["room-a"]
+            rebooting = asyncio.create_task(carrying.reboot())
+            async with asyncio.timeout(45):
+                await until(lambda: not it.daemon.supervisors[NAME].connected.is_set())
+                await connected(it.daemon, NAME)
+            await rebooting
+        await it.seen.ended()
+        await check_history(it)
+
+
+async def test_a_proxy_through_which_nothing_is_reached_is_left_for_another(
+    tmp_path: Path,
+) -> None:
+    """It hears well and its connections fail; later it is given another chance."""
+    async with house(tmp_path / "h.db", place=0.2) as it:
+        near, far = it.proxies.values()
+        near.faults.fails_connects = True
+        async with asyncio.timeout(30):
+            await connected(it.daemon, NAME)
+        assert (near.links, far.links) == (0, 1)
+        near.faults.fails_connects = False
+        await asyncio.sleep(90)
+        await it.world.house.walk(it.bands[NAME].address, 0, 5)
+        async with asyncio.timeout(60):
+            await until(lambda: near.links == 1)
+
+
+async def test_a_far_proxy_that_has_failed_does_not_make_a_device_unreachable(
+    tmp_path: Path,
+) -> None:
+    """In bleak-esphome it stayed so for good; here the near one is tried, and the far one again."""
+    async with house(tmp_path / "h.db", place=0) as it:
+        near, far = it.proxies.values()
+        await near.unplug()
+        far.faults.fails_connects = True
+        it.world.house.put(it.bands[NAME].address, 0.7)
+        await asyncio.sleep(60)
+        assert far.connects
+        assert not it.daemon.supervisors[NAME].connected.is_set()
+        far.faults.fails_connects = False
+        async with asyncio.timeout(60):
+            await connected(it.daemon, NAME)
+
+
+async def test_a_request_that_is_never_answered_is_given_up(tmp_path: Path) -> None:
+    async with house(tmp_path / "h.db", place=0.3) as it:
+        near, far = it.proxies.values()
+        near.faults.ignores_connects = True
+        async with asyncio.timeout(90):
+            await connected(it.daemon, NAME)
+        assert (near.links, far.links) == (0, 1)
+
+
+async def test_slots_that_a_proxy_has_lost_come_back(tmp_path: Path) -> None:
+    """It goes on counting connections that have ended, until it is connected to anew."""
+    async with house(tmp_path / "h.db", rooms=1, slots=1) as it:
+        (proxy,) = it.proxies.values()
+        proxy.faults.leaks_slots = True
+        await connected(it.daemon, NAME)
+        it.world.radio.drop(it.bands[NAME].address)
+        await asyncio.sleep(1)
+        assert not it.daemon.supervisors[NAME].connected.is_set()
+        async with asyncio.timeout(120):
+            await connected(it.daemon, NAME)
+
+
+async def test_a_bond_that_the_band_has_forgotten_is_made_anew_through_the_proxy(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path / "h.db", rooms=1) as it:
+        await connected(it.daemon, NAME)
+        band = it.bands[NAME]
+        band.board.flash.erase_bonds()
+        it.world.radio.drop(band.address)
+        await asyncio.sleep(1)
+        async with asyncio.timeout(60):
+            await connected(it.daemon, NAME)
+
+
+async def test_each_proxy_makes_one_connection_at_a_time_and_all_are_heard_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path / "h.db", bands=4, slots=4) as it:
+        for number, band in enumerate(it.bands.values()):
+            it.world.house.put(band.address, number % 2)
+        async with asyncio.timeout(60):
+            for name in it.bands:
+                await connected(it.daemon, name)
+        assert [proxy.links for proxy in it.proxies.values()] == [2, 2]

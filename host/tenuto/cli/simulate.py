@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from cyclopts import App, Parameter, validators
 
 from tenuto.errors import InputError, one_line
+from tenuto.extras import needed
 
 from .common import log_to_stderr, parse_speed, signals
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tenuto.simulator.controls import Controls
     from tenuto.simulator.person import VirtualPerson
+    from tenuto.simulator.world import World
 
 _T = TypeVar("_T")
 
@@ -43,6 +45,8 @@ def simulate(
     model: str = "band",
     wearables: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 1,
     serial: bool = False,
+    proxies: Annotated[int, Parameter(validator=validators.Number(gte=0, lte=26))] = 0,
+    proxies_at: str = "127.0.0.1:6053",
     person: Person = Person.AFTER_RUN,
     seed: int = 0,
     loss: Annotated[float, Parameter(validator=validators.Number(gte=0, lt=1))] = 0.0,
@@ -69,11 +73,16 @@ def simulate(
     Lines on standard input say what happens meanwhile, such as `press`, `heart 150`, `silence 20s`
     or, where there are several, `band-2 walk away`; `help` tells all. Motor edges are printed.
 
+    With --proxies 2 there are rooms, each with a proxy that hears nothing of the next one: what is
+    printed then goes into the configuration, and `walk room-b` into standard input.
+
     Args:
         listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port
         model: what to be, as `model` of a [[wearable]]
         wearables: how many
         serial: give each a pseudo terminal as well, as if it were on a cable
+        proxies: so many ESPHome Bluetooth proxies, one in each room: room-a, room-b and so on
+        proxies_at: where the first proxy is, the others have the ports after it: host:port
         person: who wears them
         seed: make chance repeatable
         loss: share of the packets that the air swallows, from 0 to below 1
@@ -89,13 +98,14 @@ def simulate(
     from tenuto.simulator.controls import RadioControls
     from tenuto.simulator.faults import parse_silence
     from tenuto.simulator.hardware import EDGES_KEPT_MAX
-    from tenuto.simulator.server import listen as listen_for_hosts, parse_endpoint
+    from tenuto.simulator.server import parse_endpoint
     from tenuto.simulator.world import SimulatedWearable, World
     from tenuto.wearables import registry
 
     log_to_stderr(logging.INFO if verbose else logging.WARNING)
     host, port = parse_endpoint(listen)
     orders_at = None if orders is None else parse_endpoint(orders)
+    proxies_where = parse_endpoint(proxies_at)
     show = _show_json if json else _show
     pace = parse_speed(speed)
     if math.isinf(pace):
@@ -122,23 +132,60 @@ def simulate(
                 made = await make(world, name, _person(person, seed + number))
                 if not isinstance(made, SimulatedWearable) and (serial or drift_ppm):
                     raise InputError(f"--serial and --drift-ppm are for boards, not for {model!r}")
-                devices[name] = RadioControls(name, made, world.radio, found.capabilities)
+                house = world.house if proxies else None
+                devices[name] = RadioControls(name, made, world.radio, found.capabilities, house)
                 show({"wearable": name, "event": "address", "address": made.address})
                 if isinstance(made, SimulatedWearable) and serial:
                     pty = await stack.enter_async_context(made.cable.pty())
                     show({"wearable": name, "event": "cable", "port": pty.path})
             for one in silences:
                 world.radio.silence(None, one.duration_s, after_s=one.after_s)
-            server = await _at(host, port, lambda *where: listen_for_hosts(world.radio, *where))
-            stack.callback(server.close)
-            found_port = server.sockets[0].getsockname()[1]
-            adapter = f"bumble:tcp-client:{host}:{found_port}"
+            adapter = await _let_in_hosts(world, (host, port), stack)
+            if proxies:
+                adapter = await _hang_up(world, proxies, proxies_where, stack, show)
             async with _taking_orders(devices, orders_at, show):
                 show({"event": "ready", "adapter": adapter})
                 await _ended()
         return 0
 
     return event_loops.run(main(), speed=pace)
+
+
+async def _let_in_hosts(world: World, where: tuple[str, int], stack: AsyncExitStack) -> str:
+    """Offer Bluetooth controllers, and return the adapter that is one."""
+    from tenuto.simulator.server import listen
+
+    server = await _at(*where, lambda *at: listen(world.radio, *at))
+    stack.callback(server.close)
+    return f"bumble:tcp-client:{where[0]}:{server.sockets[0].getsockname()[1]}"
+
+
+async def _hang_up(
+    world: World,
+    count: int,
+    where: tuple[str, int],
+    stack: AsyncExitStack,
+    show: Callable[[dict[str, Any]], None],
+) -> str:
+    """Hang up proxies, one in each room, put all into the first; return the adapter for them."""
+    from tenuto.simulator.rooms import proxy_key, room_name
+
+    host, port = where
+    names = []
+    with needed("esphome", "--proxies"):
+        import tenuto.simulator.proxy  # noqa: F401
+    for number in range(count):
+        name = room_name(number)
+        key = proxy_key(world.seed, name)
+        proxy = await world.add_proxy(name, number, key=key)
+        server = await _at(host, port + number if port else 0, proxy.listen)
+        stack.callback(server.close)
+        at = f"{host}:{server.sockets[0].getsockname()[1]}"
+        names.append(at)
+        show({"event": "proxy", "proxy": name, "at": at, "key": key})
+    for address in world.addresses:
+        world.house.put(address, 0.0)
+    return "esphome:" + ",".join(names)
 
 
 async def _offer(
@@ -197,7 +244,7 @@ async def _taking_orders(
 async def _at(host: str, port: int, listen: Callable[[str, int], Awaitable[_T]]) -> _T:
     try:
         return await listen(host, port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen at {host}:{port}: {one_line(error)}") from None
 
 
@@ -214,6 +261,7 @@ _SHOWN = {
     "address": "{wearable} is at {address}",
     "cable": '{wearable} has a cable: port = "{port}"',
     "orders": "orders are taken at {at}",
+    "proxy": '{proxy} has a proxy; a line of proxy_keys: "{at}" = "{key}"',
 }
 """What a person reads of an event."""
 
@@ -238,7 +286,8 @@ def _show(message: dict[str, Any]) -> None:
         print("\n".join(f"{form:{width}}  {does}" for form, does in message["orders"].items()))
     elif "where" in message:
         address = message["address"] or "its server"
-        print(f"{message['wearable']} at {address} is {message['where']}", flush=True)
+        room = f", {message['room']}" if "room" in message else ""
+        print(f"{message['wearable']} at {address} is {message['where']}{room}", flush=True)
     else:
         print(f"{message['wearable']}: {message['order']}", flush=True)
 

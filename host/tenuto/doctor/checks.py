@@ -10,6 +10,7 @@ import asyncio
 import re
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.links.lanes import LaneState
     from tenuto.wearables.base import SensorStatus
     from tenuto.wearables.model import Model
 
@@ -205,6 +207,11 @@ async def _listen(context: Context, name: str | None) -> _Found:
         return False
 
     try:
+        lanes = (await radio.radio()).lanes
+        if lanes is not None:
+            with suppress(LinkError):  # the lanes say why
+                await radio.watch(on_heard, LISTEN_S)
+            return [line for state in lanes.states() for line in _lane(state, level)]
         await radio.watch(on_heard, LISTEN_S)
     except LinkError as error:
         text, _, _ = str(error).partition(" (")
@@ -213,6 +220,22 @@ async def _listen(context: Context, name: str | None) -> _Found:
     finally:
         await radio.close()
     return _ok(f"{radio.name} works; {len(heard)} device(s) heard in {LISTEN_S:.0f} s")
+
+
+def _lane(state: LaneState, level: Level) -> _Found:
+    if state.problem is not None:
+        return [(level, f"the proxy {state.name} does not work", str(state.problem))]
+    found = _ok(
+        f"the proxy {state.name} works, {state.free} of its {state.slots} links are free; "
+        f"{state.heard} device(s) heard"
+    )
+    if not state.is_encrypted:
+        found += _warning(
+            f"all in your network may listen to what goes through the proxy {state.name}",
+            "put `api: encryption: key:` into its ESPHome configuration, and the key into "
+            "proxy_keys",
+        )
+    return found
 
 
 def _radio_of(told: object) -> _Found:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .hardware import EdgeLog
     from .intiface import SimulatedIntiface
     from .radio import Radio, Silence
+    from .rooms import House
 
 BPM = (30, 220)
 BATTERY_PCT = (0, 100)
@@ -70,6 +72,16 @@ class Controls(ABC):
     def walk_back(self) -> None:
         """Bring it into reach again."""
 
+    def walk_to(self, room: str, duration_s: float) -> None:
+        """Carry it to another room, in so much time."""
+        del duration_s
+        raise InputError(f"{room!r} is nowhere to walk to: allowed is away or back")
+
+    @property
+    def room(self) -> str | None:
+        """The room that it is in, None where there are none."""
+        return None
+
     @property
     @abstractmethod
     def is_in_reach(self) -> bool:
@@ -107,13 +119,23 @@ class RadioControls(Controls):
         device: The device.
         radio: The air that it is on.
         can: What its model can do.
+        house: Where its wearer walks about, None for one room.
     """
 
-    def __init__(self, name: str, device: SimulatedDevice, radio: Radio, can: Capability) -> None:
+    def __init__(
+        self,
+        name: str,
+        device: SimulatedDevice,
+        radio: Radio,
+        can: Capability,
+        house: House | None = None,
+    ) -> None:
         super().__init__(name, device, can)
         self._device = device
         self._radio = radio
+        self._house = house
         self._away: Silence | None = None
+        self._walk: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
@@ -163,6 +185,27 @@ class RadioControls(Controls):
         if self._away is not None:
             self._away.end()
             self._away = None
+
+    def walk_to(self, room: str, duration_s: float) -> None:
+        """Carry it to another room, in so much time; a walk that goes on ends where it is.
+
+        Raises:
+            InputError: There is no such room.
+        """
+        rooms = {} if self._house is None else self._house.rooms
+        if self._house is None or room not in rooms:
+            known = ("away", "back", *rooms)
+            raise InputError(f"{room!r} is nowhere to walk to: allowed is {' or '.join(known)}")
+        if self._walk is not None:
+            self._walk.cancel()
+        self._walk = asyncio.create_task(
+            self._house.walk(self.address, rooms[room], duration_s), name=f"walk {self.name}"
+        )
+
+    @property
+    def room(self) -> str | None:
+        """The room that it is in, None where there are none."""
+        return None if self._house is None else self._house.room(self.address)
 
     @property
     def is_in_reach(self) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .controls import Controls
 
 LINE_BYTES_MAX = 200
+WALK_S = 8.0
+"""From one room to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +76,22 @@ async def _silence(device: Controls, words: Sequence[str]) -> None:
 
 async def _walk(device: Controls, words: Sequence[str]) -> None:
     where = {"away": device.walk_away, "back": device.walk_back}
-    if len(words) != 1 or words[0] not in where:
-        raise InputError(f"{' '.join(words)!r} is nowhere to walk to: allowed is away or back")
-    where[words[0]]()
+    if len(words) == 1 and words[0] in where:
+        where[words[0]]()
+        return
+    room, *times = words or [""]
+    if len(times) > 1:
+        _no_more(times[1:])
+    device.walk_to(room, parse_time(times[0]) if times else WALK_S)
 
 
 async def _where(device: Controls, words: Sequence[str]) -> dict[str, object]:
     _no_more(words)
-    return {
+    told: dict[str, object] = {
         "address": device.address,
         "where": "in reach" if device.is_in_reach else "out of reach",
     }
+    return told if device.room is None else told | {"room": device.room}
 
 
 async def _reset(device: Controls, words: Sequence[str]) -> None:
@@ -105,7 +112,11 @@ ORDERS = {
     "heart": Order("BPM|off", "give its wearer a steady heart, or take it off", _heart),
     "battery": Order("PERCENT", "fill or empty its battery", _battery),
     "silence": Order("TIME[@IN]", "keep everybody from hearing it: 20s, or 20s@60s", _silence),
-    "walk": Order("away|back", "take it out of reach, bring it back", _walk),
+    "walk": Order(
+        "away|back|ROOM [TIME]",
+        "take it out of reach, bring it back, or to the room of a proxy: room-b 10s",
+        _walk,
+    ),
     "reset": Order("", "cut its power and switch it on again", _reset),
     "where": Order("", "tell its address, and whether it is in reach", _where),
 }

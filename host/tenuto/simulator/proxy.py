@@ -204,6 +204,7 @@ class SimulatedProxy:
         self._pending: dict[int, asyncio.Task[None]] = {}
         self._leaked: set[int] = set()
         self._connecting = asyncio.Lock()
+        self._attempting: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- its life
@@ -490,6 +491,7 @@ class SimulatedProxy:
             if self.faults.fails_connects:
                 await asyncio.sleep(FAIL_AFTER_S)
                 return
+            self._attempting = number
             try:
                 connection = await device.connect(
                     self._heard[number],
@@ -499,6 +501,8 @@ class SimulatedProxy:
             except (core.BaseBumbleError, hci.HCI_Error, TimeoutError) as error:
                 _log.info("proxy=%s connect: %r", self.name, error)
                 return
+            finally:
+                self._attempting = None
         slot = self._open[number] = _Slot(connection, Peer(connection))
         connection.on(connection.EVENT_DISCONNECTION, partial(self._gone, number))
         try:
@@ -520,7 +524,11 @@ class SimulatedProxy:
     async def _disconnect(self, number: int) -> None:
         pending = self._pending.get(number)
         if pending is not None and number not in self._open:
-            pending.cancel()
+            if self._attempting == number and self._device is not None:
+                # The controller has to be told, or the connection comes about all the same.
+                await self._device.cancel_connection()  # type: ignore[no-untyped-call]
+            else:
+                pending.cancel()
             return
         slot = self._open.get(number)
         if slot is None:

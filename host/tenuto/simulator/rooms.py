@@ -8,6 +8,8 @@ room and 1 that of the next. Walls swallow a signal: what is in the next room is
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 from typing import TYPE_CHECKING
 
 from .radio import DEAF_DBM
@@ -26,11 +28,9 @@ def room_name(number: int) -> str:
     return f"room-{chr(ord('a') + number)}"
 
 
-def room_number(name: str) -> int | None:
-    """Return the number of the room of a name, None where it names none."""
-    letter = name.removeprefix("room-")
-    is_room = len(letter) == 1 and letter.isascii() and letter.islower()
-    return ord(letter) - ord("a") if is_room else None
+def proxy_key(seed: int, name: str) -> str:
+    """Return the encryption key of the simulated proxy of a name, the same for the same seed."""
+    return base64.b64encode(hashlib.sha256(f"{seed} {name}".encode()).digest()).decode()
 
 
 class House:
@@ -38,9 +38,13 @@ class House:
 
     Args:
         radio: Whose signals follow the places.
+
+    Attributes:
+        rooms: The places that have names.
     """
 
     def __init__(self, radio: Radio) -> None:
+        self.rooms: dict[str, float] = {}
         self._radio = radio
         self._fixed: dict[str, float] = {}
         self._weak_db: dict[str, float] = {}
@@ -65,12 +69,17 @@ class House:
             self._hear(fixed, address)
 
     def place(self, address: str) -> float:
-        """Return where something is that is carried about."""
-        return self._carried[address]
+        """Return where something is that is carried about, the first room if it was put nowhere."""
+        return self._carried.get(address, 0.0)
+
+    def room(self, address: str) -> str | None:
+        """Return the name of the room that something is in or nearest to; None without rooms."""
+        place = self.place(address)
+        return min(self.rooms, key=lambda name: abs(self.rooms[name] - place), default=None)
 
     async def walk(self, address: str, place: float, duration_s: float) -> None:
         """Carry something to a place, evenly in so much time."""
-        begin = self._carried[address]
+        begin = self.place(address)
         steps = max(1, round(duration_s / STEP_S))
         for step in range(1, steps + 1):
             await asyncio.sleep(duration_s / steps)

@@ -356,6 +356,14 @@ class World:
         self.devices[id] = device
         return device
 
+    @property
+    def addresses(self) -> list[str]:
+        """The Bluetooth addresses of all wearables and devices."""
+        return [
+            *(wearable.address for wearable in self.wearables.values()),
+            *(device.address for device in self.devices.values()),
+        ]
+
     async def add_proxy(
         self,
         name: str,
@@ -383,6 +391,7 @@ class World:
             raise TenutoError(f"there is a proxy {name!r} already, or one too many")
         address = f"F0:00:00:00:02:{len(self.proxies) + 1:02X}"
         proxy = SimulatedProxy(self.radio, name, address, slots=slots, key=key)
+        self.house.rooms[name] = place
         self.house.fix(address, place, weak_db=weak_db)
         await proxy.boot()
         self.proxies[name] = proxy

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from typing import TYPE_CHECKING, Self
 
 from tenuto.errors import InputError
 from tenuto.extras import needed
-from tenuto.simulator.rooms import room_name, room_number
+from tenuto.simulator.rooms import proxy_key, room_name
 
 from .worlds import LiveWorld
 
@@ -57,10 +55,7 @@ class ProxyHouse(LiveWorld):
         super().__init__(seed=seed, speed=speed)
         self.ports: dict[str, int] = {}
         names = [room_name(number) for number in range(rooms)]
-        self.keys = {
-            name: base64.b64encode(hashlib.sha256(f"{seed} {name}".encode()).digest()).decode()
-            for name in names
-        }
+        self.keys = {name: proxy_key(seed, name) for name in names}
         self._slots = slots
         self._servers: list[asyncio.Server] = []
 
@@ -116,10 +111,10 @@ class ProxyHouse(LiveWorld):
         Raises:
             InputError: There is no such room.
         """
-        number = room_number(room)
-        if room not in self.keys or number is None:
+        place = self.world.house.rooms.get(room)
+        if place is None:
             raise InputError(f"there is no room {room!r}, only: {', '.join(self.keys)}")
-        self.run(self.world.house.walk(device.address, number, duration_s))
+        self.run(self.world.house.walk(device.address, place, duration_s))
 
     # --- and proxies fail
 

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tenuto.errors import UNTRUSTED, LinkError, LinkReason, RefusedError, StoreError
-from tenuto.retry import Backoff, describe_failure, is_cancelled, run_for_ever
+from tenuto.retry import STABLE_S, Backoff, describe_failure, is_cancelled, run_for_ever
 from tenuto.sessions.device import device_of
 from tenuto_core.device_requests import NO_PLAN_ID
 
@@ -43,10 +43,12 @@ SILENCE_S = 60.0
 """A band that has said nothing for so long is asked whether it is there: BlueZ was seen to call a
 link connected for ever after its D-Bus had broken."""
 PROBES = 8
-"""Questions for the clock after connecting."""
+"""Questions for the clock of a wearable that has booted since."""
 PROBES_PLAYING, PROBES_IDLE = 4, 1
-"""And then each `PROBE_EVERY_S`."""
+"""And then each `PROBE_EVERY_S`; the former also after a link that was lost."""
 PROBE_EVERY_S = 60.0
+LOST_PAUSE_S = 0.1
+"""After a link that was well: the wearable has to be heard again first in any case."""
 SLOTS_LOOK_S = 5.0
 """How often it looks whether others wait for the link."""
 
@@ -186,8 +188,9 @@ class Supervisor:
                         await self._detach()
                 finally:
                     self._release_slot()
-            backoff.reset_if_stable(loop.time() - self._up_s)
-            await asyncio.sleep(backoff.next_s())
+            lasted_s = loop.time() - self._up_s
+            backoff.reset_if_stable(lasted_s)
+            await asyncio.sleep(LOST_PAUSE_S if lasted_s >= STABLE_S else backoff.next_s())
 
     @contextmanager
     def _failures_logged(self) -> Iterator[None]:
@@ -278,7 +281,7 @@ class Supervisor:
         identity = replace(told, device=device_of(told.serial, told.address, stand_in))
         await self.log.meet(identity)
         self._identity = identity
-        await self.log.clock.probe(PROBES)
+        await self.log.clock.probe(PROBES_PLAYING if self.log.clock.is_known else PROBES)
         status = await self._driver.status()
         self._take(status)
         self.log.plans.present_id = status.plan_id or NO_PLAN_ID
