@@ -20,10 +20,10 @@ from tenuto.routines.haptics import CUE_MS_MAX, GAP_MS_MIN, PULSE_MS_MIN, felt
 from tenuto_core.plan import pattern_ms
 from tenuto_core.vocab import CUES
 
-from .distance import distance, is_strength_apart
+from .distance import apart, distance, is_strength_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from tenuto.routines.feel import Feel
     from tenuto.routines.haptics import Pattern, Vocabulary
@@ -38,6 +38,7 @@ _PLACES = {"halfway": "in the middle of a hold", "mark": "in the middle of a hol
 _EDGE = "between steps"
 _SHORT_MS, _LONG_MS, _PAUSE_MS = 120, 480, 150
 _PULSES_MAX = 5
+_EXCHANGES_MAX = 50
 
 
 class Level(StrEnum):
@@ -187,27 +188,67 @@ def propose(others: Iterable[Pattern], feel: Feel | None = None) -> tuple[int, .
     return () if best is None else best[1]
 
 
-def propose_set(count: int, feel: Feel | None = None) -> list[tuple[int, ...]]:
+def propose_set(
+    count: int,
+    feel: Feel | None = None,
+    far_apart: Callable[[Pattern, Pattern], float] = apart,
+) -> list[tuple[int, ...]]:
     """Return `on_off_ms` of so many patterns that are as far from each other as can be found.
 
-    From each candidate on, the one is taken that is farthest from those that are taken already; the
-    best of these sets is returned, the shortest pattern first.  A motor may offer fewer.
+    From each candidate on, the one is taken that is farthest from those that are taken already; in
+    the best of these sets patterns are exchanged as long as that spreads it.  The shortest pattern
+    comes first.  A motor may offer fewer.
+
+    Args:
+        count: How many.
+        feel: What the motor can do.
+        far_apart: Returns how far two patterns are from each other.
     """
     pool = {pattern: on_off_ms for on_off_ms, pattern in reversed(_candidates(feel))}
-    apart = {(one, other): distance(one, other) for one in pool for other in pool}
+    far = {(one, other): far_apart(one, other) for one in pool for other in pool}
     sets = []
     for first in pool:
         chosen = [first]
-        left = {one: apart[one, first] for one in pool if one != first}
+        left = {one: far[one, first] for one in pool if one != first}
         while left and len(chosen) < count:
             farthest = max(left, key=left.__getitem__)
             del left[farthest]
             chosen.append(farthest)
-            left = {one: min(far, apart[one, farthest]) for one, far in left.items()}
-        pairs = itertools.combinations(chosen, 2)
-        sets.append((min((apart[pair] for pair in pairs), default=0.0), chosen))
-    _, best = max(sets, key=lambda one: one[0])
-    return sorted((pool[pattern] for pattern in best), key=lambda one: (sum(one), one))
+            left = {one: min(least, far[one, farthest]) for one, least in left.items()}
+        sets.append((_spread(chosen, far), chosen))
+    best = max(sets, key=lambda one: one[0])[1]
+    return sorted((pool[one] for one in _exchanged(best, list(pool), far)), key=_by_length)
+
+
+def _by_length(on_off_ms: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    return sum(on_off_ms), on_off_ms
+
+
+def _spread(
+    chosen: Sequence[Pattern], far: Mapping[tuple[Pattern, Pattern], float]
+) -> tuple[float, float]:
+    """Return how far the nearest two are from each other, and the nearest four pairs in all."""
+    pairs = sorted(far[pair] for pair in itertools.combinations(chosen, 2))
+    return (pairs[0] if pairs else 0.0), sum(pairs[:4])
+
+
+def _exchanged(
+    chosen: list[Pattern], pool: Sequence[Pattern], far: Mapping[tuple[Pattern, Pattern], float]
+) -> list[Pattern]:
+    """Exchange one pattern of a set for another as long as that spreads it."""
+    best = _spread(chosen, far)
+    for _ in range(_EXCHANGES_MAX):
+        news = (
+            [*chosen[:place], one, *chosen[place + 1 :]]
+            for place in range(len(chosen))
+            for one in pool
+            if one not in chosen
+        )
+        spread, new = max(((_spread(new, far), new) for new in news), default=(best, chosen))
+        if spread <= best:
+            break
+        best, chosen = spread, new
+    return chosen
 
 
 @lru_cache(maxsize=16)
