@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import queue
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,7 +50,7 @@ class Process:
     ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-u", "-m", module, *arguments],
-            env=environment(folder) | environ,
+            env=environment(folder) | {"PYTHONFAULTHANDLER": "1"} | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -89,10 +90,17 @@ class Process:
         return "".join(self.said)
 
     def end(self, number: int, timeout_s: float = 10.0) -> float:
-        """Send a signal and wait for the end; gives the seconds that took."""
+        """Send a signal and wait for the end; gives the seconds that took.
+
+        Where it does not end, say what each of its threads was doing.
+        """
         began_s = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(patience_s(timeout_s))
+        try:
+            self.process.wait(patience_s(timeout_s))
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            raise AssertionError(f"it did not end, but:\n{self.rest()}") from None
         return time.monotonic() - began_s
 
 
