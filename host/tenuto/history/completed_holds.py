@@ -19,7 +19,8 @@ from .schema import pragma
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .store import Store
+    from .database import Database
+    from .reading import HistoryReader
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ PERSONS_SINCE = 5
 """The version of the schema that first had a table of them."""
 
 
-async def held_utc_ms(store: Store, person: str | None) -> list[int]:
+async def held_utc_ms(store: HistoryReader, person: str | None) -> list[int]:
     """Return when each session of a person began in which a hold was held to its end, in order.
 
     Simulated sessions do not count.
@@ -37,22 +38,30 @@ async def held_utc_ms(store: Store, person: str | None) -> list[int]:
         person: As in the sessions; None for those of nobody in particular.
     """
 
-    def job(db: sqlite3.Connection) -> list[int]:
+    def job(db: Database) -> list[int]:
         person_id = None if person is None else persons.called(db, person)
         if person is not None and person_id is None:
             return []
-        plans = db.execute("SELECT plan_id, data FROM plans").fetchall()
-        holds = {plan_id: set(_holds(plan_id, data)) for plan_id, data in plans}
-        # The first such hold comes early in a session; what the heart did afterwards is not read.
-        db.create_function("is_hold", 2, lambda plan_id, step: step in holds.get(plan_id, ()))
-        rows = db.execute(
-            "SELECT s.started_utc_ms FROM sessions AS s"
-            " WHERE s.person_id IS ? AND NOT s.is_simulated AND EXISTS ("
-            "SELECT 1 FROM records AS r WHERE r.session_id = s.id AND r.kind = ? AND r.a = ?"
-            " AND is_hold(s.plan_id, r.step))",
-            (person_id, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
-        )
-        return sorted(to_range(started_utc_ms) for (started_utc_ms,) in rows)
+        whose = "s.person_id IS NULL" if person_id is None else "s.person_id = ?"
+        of = () if person_id is None else (person_id,)
+        alike: dict[tuple[int, ...], list[str]] = {}
+        for plan_id, data in db.execute("SELECT plan_id, data FROM plans").fetchall():
+            alike.setdefault(tuple(sorted(_holds(plan_id, data))), []).append(plan_id)
+        found: list[int] = []
+        for steps, plan_ids in alike.items():
+            if not steps:
+                continue
+            # The first such hold comes early in a session; what the heart did then is not read.
+            rows = db.execute(
+                "SELECT s.started_utc_ms FROM sessions AS s"  # noqa: S608 - numbers and marks
+                f" WHERE {whose} AND s.is_simulated = 0"
+                f" AND s.plan_id IN ({', '.join('?' * len(plan_ids))}) AND EXISTS ("
+                "SELECT 1 FROM records AS r WHERE r.session_id = s.id AND r.kind = ? AND r.a = ?"
+                f" AND r.step IN ({', '.join(map(str, steps))}))",
+                (*of, *plan_ids, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
+            )
+            found += [to_range(started_utc_ms) for (started_utc_ms,) in rows]
+        return sorted(found)
 
     return await store.work(job)
 

@@ -20,11 +20,11 @@ from .rows import to_range
 from .schema import transaction
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
     from tenuto.cues.results import Result
 
+    from .database import Database
     from .store import Store
 
 COLUMNS = "result_id, person_id, device, wearable, is_simulated, utc_ms, kind, data"
@@ -71,7 +71,7 @@ class CueResultsTable:
     async def add(self, one: CueResult) -> None:
         """Keep a result; its person is whom this host's configuration calls so."""
 
-        def job(db: sqlite3.Connection) -> None:
+        def job(db: Database) -> None:
             with transaction(db):
                 utc_ms = to_range(one.utc_ms)
                 person_id = None if one.person is None else persons.id_here(db, one.person, utc_ms)
@@ -90,7 +90,7 @@ class CueResultsTable:
         return await self._store.work_and_scrub(lambda db: delete(db, result_ids))
 
 
-def put(db: sqlite3.Connection, row: Sequence[Any]) -> None:
+def put(db: Database, row: Sequence[Any]) -> None:
     """Join a result to those that are kept; the columns are `COLUMNS`.
 
     Raises:
@@ -103,9 +103,12 @@ def put(db: sqlite3.Connection, row: Sequence[Any]) -> None:
     db.execute(f"INSERT INTO cue_results ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING", row)  # noqa: S608
     # What a host called the device is a label, as in sessions: the first in the alphabet stays.
     db.execute(
-        "UPDATE cue_results SET wearable = min(wearable, ?), person_id = coalesce(person_id, ?)"
-        " WHERE result_id = ?",
-        (row[3], person_id, result_id),
+        "UPDATE cue_results SET wearable = ? WHERE result_id = ? AND wearable > ?",
+        (row[3], result_id, row[3]),
+    )
+    db.execute(
+        "UPDATE cue_results SET person_id = ? WHERE result_id = ? AND person_id IS NULL",
+        (person_id, result_id),
     )
     kept = db.execute(
         f"SELECT {COLUMNS} FROM cue_results WHERE result_id = ?",  # noqa: S608 - fixed text
@@ -118,7 +121,7 @@ def put(db: sqlite3.Connection, row: Sequence[Any]) -> None:
         raise error
 
 
-def delete(db: sqlite3.Connection, result_ids: Sequence[str]) -> int:
+def delete(db: Database, result_ids: Sequence[str]) -> int:
     """Delete results; in a transaction."""
     deleted = 0
     for result_id in result_ids:
@@ -132,7 +135,7 @@ def delete(db: sqlite3.Connection, result_ids: Sequence[str]) -> int:
     return deleted
 
 
-def _all(db: sqlite3.Connection) -> list[CueResult]:
+def _all(db: Database) -> list[CueResult]:
     names = persons.names(db)
     found = []
     for result_id, person_id, device, wearable, is_simulated, utc_ms, kind, data in db.execute(

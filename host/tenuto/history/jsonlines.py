@@ -67,9 +67,9 @@ from .rows import UTC_MS_MAX, StoredRecord, to_range
 from .schema import transaction
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterable, Iterator
 
+    from .database import Database
     from .store import Store
 
 FORMAT = "tenuto_history"
@@ -169,7 +169,7 @@ async def write_lines(store: Store, write: Callable[[str], object]) -> int:
         The number of sessions.
     """
 
-    def job(db: sqlite3.Connection) -> int:
+    def job(db: Database) -> int:
         db.execute("BEGIN")
         try:
             sessions = 0
@@ -202,7 +202,7 @@ async def read_lines(
     return await store.work(lambda db: _Import(db, file, same_people=same_people).take(lines))
 
 
-def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+def _lines(db: Database) -> Iterator[dict[str, Any]]:
     yield {"type": FORMAT, "version": VERSION}
     labels: dict[str, str] = {}
     for row in _rows(db, "SELECT stand_in, boot_id, device FROM known_boots ORDER BY 1, 2, 3"):
@@ -249,7 +249,7 @@ def _lines(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
         yield {"type": "cue_result", **told, "data": data}
 
 
-def _rows(db: sqlite3.Connection, query: str, *values: object) -> Iterator[dict[str, Any]]:
+def _rows(db: Database, query: str, *values: object) -> Iterator[dict[str, Any]]:
     """Return rows by the names of their columns."""
     cursor = db.execute(query, values)
     names = [column[0] for column in cursor.description]
@@ -270,7 +270,7 @@ def _in_range(told: dict[str, Any]) -> dict[str, Any]:
 class _Import:
     """One import; runs in the store's thread."""
 
-    def __init__(self, db: sqlite3.Connection, file: str, *, same_people: bool) -> None:
+    def __init__(self, db: Database, file: str, *, same_people: bool) -> None:
         self._db = db
         self._file = file
         self._same_people = same_people
@@ -390,9 +390,9 @@ class _Import:
         if not isinstance(muscles, list) or not all(isinstance(one, str) for one in muscles):
             raise ValueError(f"`muscles` is {muscles!r}, a list of names is allowed")
         self._db.execute(
-            "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            "INSERT INTO exercises VALUES (?, ?, ?, ?) ON CONFLICT (plan_id, name) DO UPDATE SET"
             " kind = excluded.kind, muscles = excluded.muscles"
-            " WHERE (excluded.kind, excluded.muscles) > (kind, muscles)",
+            " WHERE (excluded.kind, excluded.muscles) > (exercises.kind, exercises.muscles)",
             (item["plan_id"], item["name"], item["kind"], json.dumps(muscles, ensure_ascii=False)),
         )
 

@@ -29,8 +29,9 @@ from .persons import names
 from .rows import StoredRecord
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
+
+    from .database import Database
 
 _U8, _U16, _U32 = 0xFF, 0xFFFF, 0xFFFF_FFFF
 NUMBER_MAX = _U32
@@ -92,7 +93,7 @@ STORED = "utc_ms, uncertainty_ms, seq, at_ms, kind, step, a, b, c"
 """The columns of a record: what a host knows of its time, then what the device logged."""
 
 
-def is_deleted(db: sqlite3.Connection, device: str, boot_id: int, seq: int) -> bool:
+def is_deleted(db: Database, device: str, boot_id: int, seq: int) -> bool:
     """Return whether a session was deleted here."""
     return bool(
         db.execute(
@@ -102,7 +103,7 @@ def is_deleted(db: sqlite3.Connection, device: str, boot_id: int, seq: int) -> b
     )
 
 
-def session_number(db: sqlite3.Connection, device: str, boot_id: int, seq: int) -> int | None:
+def session_number(db: Database, device: str, boot_id: int, seq: int) -> int | None:
     """Return the number of a session in this history, None if it is not kept."""
     row = db.execute(
         "SELECT id FROM sessions WHERE device = ? AND boot_id = ? AND seq = ?",
@@ -111,7 +112,7 @@ def session_number(db: sqlite3.Connection, device: str, boot_id: int, seq: int) 
     return None if row is None else int(row[0])
 
 
-def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
+def put_session(db: Database, facts: SessionFacts) -> int:
     """Join a session to those that are kept.
 
     Returns:
@@ -125,7 +126,7 @@ def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
         row = db.execute(
             f"INSERT INTO sessions ({FACTS}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
             " RETURNING id",
-            astuple(facts),
+            (*astuple(facts)[:-1], int(facts.is_simulated)),
         ).fetchone()
         return int(row[0])
     here = facts_of(db, number)
@@ -146,21 +147,21 @@ def put_session(db: sqlite3.Connection, facts: SessionFacts) -> int:
             _known(here.routine, facts.routine),
             min(here.started_utc_ms, facts.started_utc_ms),
             *(end or (None, None, None)),
-            here.is_simulated or facts.is_simulated,
+            int(here.is_simulated or facts.is_simulated),
             number,
         ),
     )
     return number
 
 
-def facts_of(db: sqlite3.Connection, number: int) -> SessionFacts:
+def facts_of(db: Database, number: int) -> SessionFacts:
     """Return what a session's row says."""
     row = db.execute(f"SELECT {FACTS} FROM sessions WHERE id = ?", (number,)).fetchone()  # noqa: S608
     return SessionFacts(*(*row[:-1], bool(row[-1])))
 
 
 def put_record(
-    db: sqlite3.Connection,
+    db: Database,
     number: int,
     device: str,
     boot_id: int,
@@ -211,16 +212,17 @@ def put_record(
     return False
 
 
-def put_host_event(db: sqlite3.Connection, number: int, event: events.Event, utc_ms: int) -> None:
+def put_host_event(db: Database, number: int, event: events.Event, utc_ms: int) -> None:
     """Join what a host noticed to what is kept of a session."""
     db.execute(
         "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET utc_ms = min(utc_ms, excluded.utc_ms)",
+        " ON CONFLICT (session_id, t_ms, data) DO UPDATE SET utc_ms = excluded.utc_ms"
+        " WHERE excluded.utc_ms < host_events.utc_ms",
         (number, event.t_ms, utc_ms, json.dumps(events.to_json(event))),
     )
 
 
-def put_boot(db: sqlite3.Connection, stand_in: str, boot_id: int, device: str) -> None:
+def put_boot(db: Database, stand_in: str, boot_id: int, device: str) -> None:
     """Keep that sessions of a boot are one device's, whatever it was known by before.
 
     What is kept under the other text becomes the device's, each session once.
@@ -256,13 +258,13 @@ def put_boot(db: sqlite3.Connection, stand_in: str, boot_id: int, device: str) -
     )
     db.execute("DELETE FROM deleted WHERE device = ? AND boot_id = ?", (stand_in, boot_id))
     db.execute(
-        "DELETE FROM sessions WHERE device = ?1 AND boot_id = ?2 AND seq IN"
-        " (SELECT seq FROM deleted WHERE device = ?1 AND boot_id = ?2)",
-        (device, boot_id),
+        "DELETE FROM sessions WHERE device = ? AND boot_id = ? AND seq IN"
+        " (SELECT seq FROM deleted WHERE device = ? AND boot_id = ?)",
+        (device, boot_id) * 2,
     )
 
 
-def device_of_boot(db: sqlite3.Connection, device: str, boot_id: int) -> str:
+def device_of_boot(db: Database, device: str, boot_id: int) -> str:
     """Return what a device is known by now, from what a boot of it was kept under."""
     row = db.execute(
         "SELECT device FROM known_boots WHERE stand_in = ? AND boot_id = ?", (device, boot_id)
@@ -270,7 +272,7 @@ def device_of_boot(db: sqlite3.Connection, device: str, boot_id: int) -> str:
     return device if row is None else str(row[0])
 
 
-def _move(db: sqlite3.Connection, number: int, device: str, boot_id: int, seq: int) -> None:
+def _move(db: Database, number: int, device: str, boot_id: int, seq: int) -> None:
     twin = session_number(db, device, boot_id, seq)
     if twin is None:
         db.execute("UPDATE sessions SET device = ? WHERE id = ?", (device, number))
@@ -292,7 +294,7 @@ def _move(db: sqlite3.Connection, number: int, device: str, boot_id: int, seq: i
     settle(db, twin)
 
 
-def settle(db: sqlite3.Connection, number: int) -> None:
+def settle(db: Database, number: int) -> None:
     """Make what follows from the records and events of a session anew in its row."""
     told = db.execute(f"SELECT {SETTLED} FROM sessions WHERE id = ?", (number,)).fetchone()  # noqa: S608
     records = db.execute(
@@ -304,15 +306,13 @@ def settle(db: sqlite3.Connection, number: int) -> None:
         put_settled(db, number, right)
 
 
-def put_settled(db: sqlite3.Connection, number: int, right: Row) -> None:
+def put_settled(db: Database, number: int, right: Row) -> None:
     """Write what `told_by_records` returned into the row of a session."""
     to = ", ".join(f"{name} = ?" for name in _SETTLED)
     db.execute(f"UPDATE sessions SET {to} WHERE id = ?", (*right, number))  # noqa: S608
 
 
-def told_by_records(
-    db: sqlite3.Connection, records: Iterable[Row], number: int | None, told: Row
-) -> Row:
+def told_by_records(db: Database, records: Iterable[Row], number: int | None, told: Row) -> Row:
     """Return what a row of the table of sessions has to say.
 
     Args:
@@ -346,7 +346,7 @@ def told_by_records(
     )
 
 
-def _told_by_host(db: sqlite3.Connection, number: int | None) -> Row | None:
+def _told_by_host(db: Database, number: int | None) -> Row | None:
     for utc_ms, data in db.execute(
         f"SELECT utc_ms, data FROM host_events WHERE session_id = ? ORDER BY {HOST_EVENT_ORDER}",  # noqa: S608
         (number,),

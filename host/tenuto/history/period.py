@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tenuto.routines.exercise import Exercise
 
+    from .reading import HistoryReader
     from .rows import StoredSession
-    from .store import Store
     from .timeline import Account
 
 WEEK, MONTH = "week", "month"
@@ -108,7 +108,7 @@ class PeriodAccount:
         return max(1, (self.until - self.period.first).days + 1)
 
 
-async def last_person(store: Store) -> str | None:
+async def last_person(store: HistoryReader) -> str | None:
     """Return whose the last session is, one that counts where there is any; None for nobody's."""
     rows = await store.sessions()
     real = (row for row in rows if not row.is_simulated)
@@ -117,7 +117,7 @@ async def last_person(store: Store) -> str | None:
 
 
 async def period_account(  # noqa: PLR0917 - each says another thing
-    store: Store,
+    store: HistoryReader,
     period: Period,
     today: date,
     person: str | None,

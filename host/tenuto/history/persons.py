@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from tenuto.errors import InputError
 
 if TYPE_CHECKING:
-    import sqlite3
+    from .database import Database
 
 OLD = "name:"
 """How the id of a person of before version 5 begins."""
@@ -45,7 +45,7 @@ def old_id(label: str) -> str:
     return f"{OLD}{label}"
 
 
-def names(db: sqlite3.Connection) -> dict[str, str]:
+def names(db: Database) -> dict[str, str]:
     """Return what to call each person, by their ids; no two are called the same."""
     persons = _persons(db)
     labels = _labels(persons)
@@ -59,12 +59,12 @@ def names(db: sqlite3.Connection) -> dict[str, str]:
     }
 
 
-def called(db: sqlite3.Connection, name: str) -> str | None:
+def called(db: Database, name: str) -> str | None:
     """Return the id of whom the history calls by a name, None for nobody."""
     return next((person_id for person_id, its in names(db).items() if its == name), None)
 
 
-def id_here(db: sqlite3.Connection, label: str, utc_ms: int) -> str:
+def id_here(db: Database, label: str, utc_ms: int) -> str:
     """Return the id of whom this host's configuration calls by a label; make one if there is none.
 
     Args:
@@ -83,31 +83,31 @@ def id_here(db: sqlite3.Connection, label: str, utc_ms: int) -> str:
     return person_id
 
 
-def add(db: sqlite3.Connection, person_id: str, label: str, labelled_utc_ms: int) -> None:
+def add(db: Database, person_id: str, label: str, labelled_utc_ms: int) -> None:
     """Keep a person, or a later label of one that is kept."""
     db.execute(
-        "INSERT INTO persons VALUES (?, ?, ?, NULL, 0) ON CONFLICT DO UPDATE SET"
-        " label = excluded.label, labelled_utc_ms = excluded.labelled_utc_ms"
-        " WHERE (excluded.labelled_utc_ms, excluded.label) > (labelled_utc_ms, label)",
+        "INSERT INTO persons VALUES (?, ?, ?, NULL, 0) ON CONFLICT (person_id) DO UPDATE SET"
+        " label = excluded.label, labelled_utc_ms = excluded.labelled_utc_ms WHERE"
+        " (excluded.labelled_utc_ms, excluded.label) > (persons.labelled_utc_ms, persons.label)",
         (person_id, label, labelled_utc_ms),
     )
 
 
-def who(db: sqlite3.Connection, person_id: str) -> str:
+def who(db: Database, person_id: str) -> str:
     """Return the id under which the sessions of a person are kept."""
     persons = _persons(db)
     return _root(persons, person_id) if person_id in persons else person_id
 
 
-def join(db: sqlite3.Connection, one: str, other: str) -> None:
+def join(db: Database, one: str, other: str) -> None:
     """Make two persons one; both are in the table of persons."""
     kept, gone = sorted((who(db, one), who(db, other)))
     if kept == gone:
         return
     db.execute("UPDATE persons SET same_as = ? WHERE person_id = ?", (kept, gone))
     db.execute(
-        "UPDATE persons SET is_here = 1 WHERE person_id = ?1"
-        " AND (SELECT is_here FROM persons WHERE person_id = ?2)",
+        "UPDATE persons SET is_here = 1 WHERE person_id = ?"
+        " AND (SELECT is_here FROM persons WHERE person_id = ?) = 1",
         (kept, gone),
     )
     db.execute("UPDATE persons SET is_here = 0 WHERE person_id = ?", (gone,))
@@ -115,7 +115,7 @@ def join(db: sqlite3.Connection, one: str, other: str) -> None:
         db.execute(f"UPDATE {table} SET person_id = ? WHERE person_id = ?", (kept, gone))  # noqa: S608
 
 
-def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
+def rename(db: Database, old: str, new: str, utc_ms: int) -> bool:
     """Call a person otherwise, or make them one with whom the new name is already.
 
     Args:
@@ -142,7 +142,7 @@ def rename(db: sqlite3.Connection, old: str, new: str, utc_ms: int) -> bool:
     return other is not None and other != person_id
 
 
-def forget_unused(db: sqlite3.Connection) -> None:
+def forget_unused(db: Database) -> None:
     """Delete the persons of whom nothing is kept."""
     persons = _persons(db)
     kept = {
@@ -155,7 +155,7 @@ def forget_unused(db: sqlite3.Connection) -> None:
     db.executemany("DELETE FROM persons WHERE person_id = ?", unused)
 
 
-def _persons(db: sqlite3.Connection) -> dict[str, _Person]:
+def _persons(db: Database) -> dict[str, _Person]:
     rows = db.execute(
         "SELECT person_id, label, labelled_utc_ms, same_as, is_here FROM persons"
     ).fetchall()

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .database import Database
+
 SCHEMA_VERSION = 6
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
+def transaction(db: Database) -> Iterator[None]:
     """Do all that is inside or, after an error, nothing of it."""
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -20,22 +20,18 @@ import json
 import logging
 import os
 import sqlite3
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from tenuto.errors import StoreError, one_line
 from tenuto.event_loops import SideThread
-from tenuto.routines import muscles, plan_bytes
+from tenuto.routines import plan_bytes
 from tenuto.sessions import events
-from tenuto_core import vocab
 
 from . import cue_results, persons
 from .merge import (
-    HOST_EVENT_ORDER,
     NUMBER_MAX,
     RECORD_MAX,
-    STORED,
     ContradictionError,
     SessionFacts,
     is_deleted,
@@ -47,7 +43,8 @@ from .merge import (
     settle,
 )
 from .outbox_table import OutboxTable
-from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
+from .reading import HistoryReader, load
+from .rows import ExerciseNote, StoredRecord, StoredSession, to_range
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
 
 if TYPE_CHECKING:
@@ -71,7 +68,7 @@ CACHE_KIB = 4_096
 sessions were written and read no faster."""
 
 
-class Store:
+class Store(HistoryReader):
     """The history of one installation, in one file.
 
     An asynchronous context manager; every method waits for the store's thread and has no time
@@ -145,10 +142,6 @@ class Store:
         """Keep what a routine says of a plan's exercises; what was said of them before stays."""
         await self._run(lambda: self._describe(plan_id, exercises))
 
-    async def plan(self, plan_id: str) -> bytes | None:
-        """Return a plan's bytes, None if it is not kept."""
-        return await self._run(lambda: self._plan(plan_id))
-
     async def meet(self, device: str, boot_id: int, *before: str) -> None:
         """Take note of a device that was reached: what this boot of it has is its own.
 
@@ -178,67 +171,7 @@ class Store:
         """Return the sessions of devices that are not known to have ended, oldest first."""
         marks = ", ".join("?" * len(devices))
         where = f"WHERE device IN ({marks}) AND ended_utc_ms IS NULL ORDER BY id"
-        return await self._run(lambda: self._load(where, devices))
-
-    async def sessions(
-        self,
-        limit: int | None = None,
-        *,
-        before: int | None = None,
-        person: str | None = None,
-        routine: str = "",
-    ) -> list[SessionRow]:
-        """Return the rows of the sessions that began last, newest first.
-
-        Args:
-            limit: How many at most, None for all.
-            before: Only those that come after the one of this number in the list.
-            person: Only theirs, None for everybody's.
-            routine: Only those of a routine whose name has this in it, in any case of letters.
-        """
-
-        def job() -> list[SessionRow]:
-            wanted: list[tuple[str, Any]] = []
-            if before is not None:
-                place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
-                wanted.append((f"(started_utc_ms, id) < ({place})", before))
-            if person is not None:
-                wanted.append(("person_id = ?", persons.called(self._db, person) or person))
-            if routine:
-                wanted.append(("instr(lower(routine), ?)", routine.lower()))
-            where = " AND ".join(text for text, _ in wanted)
-            rows = f"WHERE {where or 1} ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
-            values = (*(value for _, value in wanted), -1 if limit is None else limit)
-            return self._rows(rows, values)
-
-        return await self._run(job)
-
-    async def session(self, number: int) -> StoredSession | None:
-        """Return a session with all that is kept of it, None if there is no such number."""
-        found = await self._run(lambda: self._load("WHERE id = ?", (number,)))
-        return found[0] if found else None
-
-    async def find(self, key: events.SessionKey) -> StoredSession | None:
-        """Return a session by what it is in every history, None if nothing is kept of it."""
-        where = "WHERE device = ? AND boot_id = ? AND seq = ?"
-        values = (key.device, key.boot_id, key.seq)
-        found = await self._run(lambda: self._load(where, values))
-        return found[0] if found else None
-
-    async def between(
-        self, from_utc_ms: int, to_utc_ms: int, *, with_heart: bool = True
-    ) -> list[StoredSession]:
-        """Return the sessions that began between two moments, the second excluded, in order.
-
-        Args:
-            from_utc_ms: The first moment.
-            to_utc_ms: The second one.
-            with_heart: Whether the heart beats are read too, with a strap most of all records;
-                without them the numbers of the records have gaps.
-        """
-        where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
-        values = (from_utc_ms, to_utc_ms)
-        return await self._run(lambda: self._load(where, values, with_heart=with_heart))
+        return await self.work(lambda db: load(db, where, devices))
 
     async def rename_person(self, old: str, new: str, utc_ms: int) -> bool:
         """Call a person otherwise; see `persons.rename`."""
@@ -522,78 +455,6 @@ class Store:
             raise StoreError(f"{text}: {error}; end that and delete once more") from error
         if busy:
             raise StoreError(f"{text} it; end that and delete once more")
-
-    def _plan(self, plan_id: str | None) -> bytes | None:
-        with closing(
-            self._db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))
-        ) as cursor:
-            row = cursor.fetchone()
-        return bytes(row[0]) if row else None
-
-    def _rows(self, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
-        # `rest` comes from this module only; values never become part of it.
-        rows = self._db.execute(
-            "SELECT id, device, boot_id, seq, wearable, person_id, is_simulated,"  # noqa: S608
-            " plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
-            f" FROM sessions {rest}",
-            values,
-        ).fetchall()
-        names = persons.names(self._db)
-        return [
-            SessionRow(
-                number,
-                events.SessionKey(device, boot_id, seq),
-                wearable,
-                names.get(person_id, person_id),
-                plan_id,
-                routine,
-                to_range(began_ms),
-                None if ended_ms is None else to_range(ended_ms),
-                reason,
-                source,
-                bool(is_simulated),
-            )
-            for number, device, boot_id, seq, wearable, person_id, is_simulated, *of in rows
-            for plan_id, routine, began_ms, ended_ms, reason, source in (of,)
-        ]
-
-    def _load(
-        self, rest: str, values: tuple[Any, ...], *, with_heart: bool = True
-    ) -> list[StoredSession]:
-        # One transaction, so that a row and its records are of the same moment.
-        self._db.execute("BEGIN")
-        try:
-            return [self._load_one(row, with_heart=with_heart) for row in self._rows(rest, values)]
-        finally:
-            self._db.execute("COMMIT")
-
-    def _load_one(self, row: SessionRow, *, with_heart: bool) -> StoredSession:
-        kinds = "" if with_heart else f" AND kind != {vocab.HEART}"
-        records = self._db.execute(
-            f"SELECT {STORED} FROM records WHERE session_id = ?{kinds} ORDER BY seq",  # noqa: S608
-            (row.id,),
-        )
-        noticed = self._db.execute(
-            "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
-            f" ORDER BY {HOST_EVENT_ORDER}",
-            (row.id,),
-        )
-        notes = self._db.execute(
-            "SELECT name, kind, muscles FROM exercises WHERE plan_id = ?", (row.plan_id,)
-        )
-        return StoredSession(
-            row,
-            self._plan(row.plan_id),
-            tuple(StoredRecord(events.Record(*r[2:]), to_range(r[0]), r[1]) for r in records),
-            tuple(
-                HostEvent(events.from_json(json.loads(data)), to_range(at_ms))
-                for at_ms, data in noticed
-            ),
-            tuple(
-                ExerciseNote(name, kind, muscles.by_one_word(json.loads(text)))
-                for name, kind, text in notes
-            ),
-        )
 
 
 class HistorySink:

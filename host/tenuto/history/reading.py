@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What is read of a history, wherever it is kept: in SQLite or in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenuto.routines import muscles
+from tenuto.sessions import events
+from tenuto_core import vocab
+
+from . import persons
+from .merge import HOST_EVENT_ORDER, STORED
+from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .database import Database
+
+_T = TypeVar("_T")
+_ALL = 1 << 62
+"""More rows than there are: SQLite and PostgreSQL write "no limit" in two ways."""
+
+
+class HistoryReader:
+    """The questions to a history; a subclass says where it is.
+
+    All methods raise StoreError, with what to do, when it cannot be read.
+    """
+
+    async def work(self, job: Callable[[Database], _T]) -> _T:
+        """Have a job done in the thread of the database."""
+        raise NotImplementedError
+
+    async def plan(self, plan_id: str) -> bytes | None:
+        """Return a plan's bytes, None if it is not kept."""
+        return await self.work(lambda db: _plan(db, plan_id))
+
+    async def sessions(
+        self,
+        limit: int | None = None,
+        *,
+        before: int | None = None,
+        person: str | None = None,
+        routine: str = "",
+    ) -> list[SessionRow]:
+        """Return the rows of the sessions that began last, newest first.
+
+        Args:
+            limit: How many at most, None for all.
+            before: Only those that come after the one of this number in the list.
+            person: Only theirs, None for everybody's.
+            routine: Only those of a routine whose name has this in it, in any case of letters.
+        """
+
+        def job(db: Database) -> list[SessionRow]:
+            wanted: list[tuple[str, Any]] = []
+            if before is not None:
+                place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
+                wanted.append((f"(started_utc_ms, id) < ({place})", before))
+            if person is not None:
+                wanted.append(("person_id = ?", persons.called(db, person) or person))
+            if routine:
+                wanted.append(("instr(lower(routine), ?) > 0", routine.lower()))
+            where = " AND ".join(text for text, _ in wanted)
+            rows = f"WHERE {where or '1 = 1'} ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
+            values = (*(value for _, value in wanted), _ALL if limit is None else limit)
+            return _rows(db, rows, values)
+
+        return await self.work(job)
+
+    async def session(self, number: int) -> StoredSession | None:
+        """Return a session with all that is kept of it, None if there is no such number."""
+        found = await self.work(lambda db: load(db, "WHERE id = ?", (number,)))
+        return found[0] if found else None
+
+    async def find(self, key: events.SessionKey) -> StoredSession | None:
+        """Return a session by what it is in every history, None if nothing is kept of it."""
+        where = "WHERE device = ? AND boot_id = ? AND seq = ?"
+        values = (key.device, key.boot_id, key.seq)
+        found = await self.work(lambda db: load(db, where, values))
+        return found[0] if found else None
+
+    async def between(
+        self, from_utc_ms: int, to_utc_ms: int, *, with_heart: bool = True
+    ) -> list[StoredSession]:
+        """Return the sessions that began between two moments, the second excluded, in order.
+
+        Args:
+            from_utc_ms: The first moment.
+            to_utc_ms: The second one.
+            with_heart: Whether the heart beats are read too, with a strap most of all records;
+                without them the numbers of the records have gaps.
+        """
+        where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
+        values = (from_utc_ms, to_utc_ms)
+        return await self.work(lambda db: load(db, where, values, with_heart=with_heart))
+
+
+def load(
+    db: Database, rest: str, values: tuple[Any, ...], *, with_heart: bool = True
+) -> list[StoredSession]:
+    """Return sessions with all that is kept of them, as of one moment.
+
+    Args:
+        db: Not in a transaction.
+        rest: What comes after `FROM sessions`; text of this package only.
+        values: For its question marks.
+        with_heart: Whether heart beats are read too.
+    """
+    db.execute("BEGIN")
+    try:
+        found = [_load_one(db, row, with_heart=with_heart) for row in _rows(db, rest, values)]
+    finally:
+        db.execute("COMMIT")
+    return found
+
+
+def _plan(db: Database, plan_id: str | None) -> bytes | None:
+    with closing(db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))) as cursor:
+        row = cursor.fetchone()
+    return bytes(row[0]) if row else None
+
+
+def _rows(db: Database, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
+    # `rest` comes from this package only; values never become part of it.
+    rows = db.execute(
+        "SELECT id, device, boot_id, seq, wearable, person_id, is_simulated,"  # noqa: S608
+        " plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
+        f" FROM sessions {rest}",
+        values,
+    ).fetchall()
+    names = persons.names(db)
+    return [
+        SessionRow(
+            number,
+            events.SessionKey(device, boot_id, seq),
+            wearable,
+            names.get(person_id, person_id),
+            plan_id,
+            routine,
+            to_range(began_ms),
+            None if ended_ms is None else to_range(ended_ms),
+            reason,
+            source,
+            bool(is_simulated),
+        )
+        for number, device, boot_id, seq, wearable, person_id, is_simulated, *of in rows
+        for plan_id, routine, began_ms, ended_ms, reason, source in (of,)
+    ]
+
+
+def _load_one(db: Database, row: SessionRow, *, with_heart: bool) -> StoredSession:
+    kinds = "" if with_heart else f" AND kind != {vocab.HEART}"
+    records = db.execute(
+        f"SELECT {STORED} FROM records WHERE session_id = ?{kinds} ORDER BY seq",  # noqa: S608
+        (row.id,),
+    )
+    noticed = db.execute(
+        "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
+        f" ORDER BY {HOST_EVENT_ORDER}",
+        (row.id,),
+    )
+    notes = db.execute(
+        "SELECT name, kind, muscles FROM exercises WHERE plan_id = ? ORDER BY name", (row.plan_id,)
+    )
+    return StoredSession(
+        row,
+        _plan(db, row.plan_id),
+        tuple(StoredRecord(events.Record(*r[2:]), to_range(r[0]), r[1]) for r in records),
+        tuple(
+            HostEvent(events.from_json(json.loads(data)), to_range(at_ms))
+            for at_ms, data in noticed
+        ),
+        tuple(
+            ExerciseNote(name, kind, muscles.by_one_word(json.loads(text)))
+            for name, kind, text in notes
+        ),
+    )
