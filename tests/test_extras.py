@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from typing import TYPE_CHECKING
@@ -72,6 +74,41 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_part() -> None:
         import_module("tenuto.no_such_module")
 
 
+@dataclass
+class Installed:
+    """An installed Tenuto that came from somewhere, and the function that finds it."""
+
+    origin: dict[str, object]
+
+    def __call__(self, _name: str) -> Installed:
+        return self
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return json.dumps(self.origin) if self.origin else None
+
+
+@pytest.mark.parametrize(
+    "origin, source",
+    [
+        ({}, ""),
+        ({"url": "file:///a/tenuto.whl", "archive_info": {}}, " @ file:///a/tenuto.whl"),
+        ({"url": "file:///a/tenuto", "dir_info": {}}, " @ file:///a/tenuto"),
+        ({"url": "file:///a/tenuto", "dir_info": {"editable": True}}, ""),
+        ({"url": "https://b/t.git", "vcs_info": {"vcs": "git"}}, " @ git+https://b/t.git"),
+    ],
+)
+def test_a_tool_that_makes_it_anew_takes_it_from_where_it_came(
+    origin: dict[str, object], source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _name: None)
+    monkeypatch.setattr(extras, "distribution", Installed(origin))
+    (tmp_path / "uv-receipt.toml").touch()
+
+    command = extras.install_command("fit", prefix=tmp_path)
+    assert command == f'uv tool install "tenuto[fit]{source}"'
+
+
 @pytest.mark.parametrize(
     "mark, command",
     [
@@ -84,6 +121,7 @@ def test_the_command_is_that_of_the_installation_and_keeps_what_is_there(
     mark: str | None, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: 1 if name == "amqtt" else None)
+    monkeypatch.setattr(extras, "distribution", Installed({}))
     if mark is not None:
         (tmp_path / mark).touch()
 

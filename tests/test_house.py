@@ -185,6 +185,7 @@ def test_the_readme_names_the_two_commands() -> None:
 
 # What reads only what comes along with Tenuto, or what it has just written to a board.
 READS_ITS_OWN = {
+    "extras.py",
     "cli/daemon.py",
     "cli/firmware.py",
     "flashing/drive.py",

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,10 +83,24 @@ def install_command(*names: str, prefix: Path | None = None) -> str:
         prefix: The environment, that of this process where none is given.
     """
     folder = Path(sys.prefix) if prefix is None else prefix
-    with_present = sorted({*names, *(one for one, extra in EXTRAS.items() if extra.is_installed)})
-    # Both make the environment anew from what they are told.
-    if (folder / "pipx_metadata.json").is_file():
-        return f'pipx install --force "tenuto[{",".join(with_present)}]"'
-    if (folder / "uv-receipt.toml").is_file():
-        return f'uv tool install "tenuto[{",".join(with_present)}]"'
+    tools = {"pipx_metadata.json": "pipx install --force", "uv-receipt.toml": "uv tool install"}
+    for file, command in tools.items():
+        if (folder / file).is_file():
+            # Both make the environment anew from what they are told.
+            present = (name for name, extra in EXTRAS.items() if extra.is_installed)
+            wanted = ",".join(sorted({*names, *present}))
+            return f'{command} "tenuto[{wanted}]{_source()}"'
     return f'pip install "tenuto[{",".join(sorted(names))}]"'
+
+
+def _source() -> str:
+    """Return where Tenuto was installed from, as requirements say it; empty for an index."""
+    try:
+        text = distribution("tenuto").read_text("direct_url.json")
+    except PackageNotFoundError:
+        return ""
+    told = json.loads(text) if text else {}
+    if not told or told.get("dir_info", {}).get("editable"):
+        return ""
+    vcs = told.get("vcs_info", {}).get("vcs")
+    return f" @ {vcs}+{told['url']}" if vcs else f" @ {told['url']}"

@@ -14,6 +14,7 @@ import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import trove_classifiers
 from packaging.metadata import Metadata
 
 from tenuto import __version__
@@ -101,6 +102,7 @@ def test_the_metadata_are_valid_and_name_this_version(built: Built) -> None:
 
     assert str(metadata.version) == __version__ == newest
     assert metadata.license_expression == "MIT"
+    assert set(metadata.classifiers or ()) <= trove_classifiers.classifiers
     assert set(metadata.provides_extra or ()) == project["optional-dependencies"].keys()
 
 

@@ -282,8 +282,8 @@ async def _reach(supervisor: Supervisor, person: Person) -> bool:
         if person.gone.is_set():
             return False
         problem = supervisor.problem
-        # A simulated wearer makes the gesture unasked.
-        expected = {LinkReason.NOT_PAIRED} if supervisor.is_simulated else set()
+        # A simulated wearer makes the gesture unasked, after the band has sent this host away.
+        expected = {LinkReason.NOT_PAIRED, LinkReason.LOST} if supervisor.is_simulated else set()
         if problem is not None and problem.reason not in shown | expected:
             left_s = round(give_up_s - loop.time())
             person.show(f"{supervisor.name} is not reached yet: {problem}")
