@@ -162,7 +162,7 @@ def test_a_user_puts_the_app_on_a_watch_and_takes_it_off() -> None:
     assert (removed.returncode, installed.returncode, refused.returncode) == (0, 0, 2)
     assert removed.stdout.startswith("Removed ")
     assert "wrote 5 of 5 files, and it answers." in installed.stdout
-    assert "writing tenuto.player.js" in installed.stderr
+    assert "writing tenuto.boot.js" in installed.stderr
     assert "no app of Tenuto's goes onto a Tenuto band" in refused.stderr
 
 
