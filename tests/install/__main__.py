@@ -69,6 +69,33 @@ def install_in(suite: str, dist: Path, folder: Path) -> str:
     return f"{version}: pipx, pipx with all extras, pip from the source distribution"
 
 
+def lowest(dist: Path, folder: Path) -> str:
+    """Play with the oldest versions that `pyproject.toml` allows of what Tenuto names itself."""
+    debian = Debian.fresh("trixie", folder / "lowest")
+    debian.run("useradd", "--create-home", "--shell", "/bin/bash", "ada")
+    shutil.copytree(dist, debian.inside("/dist"))
+    shutil.copy(ROOT / "pyproject.toml", debian.inside("/dist"))
+    debian.run("apt-get", "update")
+    debian.run("apt-get", "install", "--yes", "--no-install-recommends", "python3-venv")
+    (wheel,) = dist.glob("*.whl")
+    choose = "v/bin/uv pip compile --quiet --resolution lowest-direct --all-extras"
+    for line in (
+        "python3 -m venv v",
+        "v/bin/pip install --quiet uv",
+        f"{choose} /dist/pyproject.toml --output-file lowest.txt",
+        "v/bin/uv pip install --quiet --python v/bin/python --requirement lowest.txt",
+        f"v/bin/pip install --quiet --no-deps /dist/{wheel.name}",
+        "v/bin/python -c 'import tenuto.web.server, tenuto.links.radios.esphome_radio'",
+        "v/bin/tenuto run breathe-box --speed 50",  # with a broker of its own
+        "v/bin/tenuto report 1 --format png --output report.png",
+        "v/bin/tenuto history export 1 --format fit --output session.fit",
+    ):
+        debian.log_in("ada", line)
+    if not FELT.search(debian.log_in("ada", "v/bin/tenuto run lower-back --speed max")):
+        raise StepError("no cue was felt")
+    return "the routine, the page, a report and an export"
+
+
 def container(_dist: Path, folder: Path) -> str:
     """Build the image; play in it; start its daemon, ask whether it is healthy, and end it."""
     file = ROOT / "config/container/Containerfile"
@@ -151,6 +178,7 @@ TRIALS: dict[str, Callable[[Path, Path], str]] = {
         suite: lambda dist, folder, suite=suite: install_in(suite, dist, folder)  # type: ignore[misc]
         for suite in SUITES
     },
+    "lowest": lowest,
     "container": container,
     "homeassistant-app": homeassistant_app,
 }
