@@ -23,6 +23,7 @@ from tests.bench import (
     bench_onset,
     bench_page,
     bench_press,
+    bench_proxies,
     bench_scale,
     bench_speed,
     bench_start,
@@ -41,6 +42,7 @@ ALL: dict[str, tuple[str, ModuleType]] = {
     "page": ("How soon the page shows something", bench_page),
     "press": ("How long a press in Home Assistant takes to the wearable", bench_press),
     "scale": ("Many wearables on one host", bench_scale),
+    "proxies": ("From room to room, and a crowd on three links", bench_proxies),
     "speed": ("Virtual time", bench_speed),
     "start": ("Starting and resting", bench_start),
     "device": ("On the device and over the air", bench_device),
@@ -109,6 +111,16 @@ A command has to wait for the link's next event, of some hundred ms at rest, and
 Late is what begins more than a second after it was asked for.
 25 are asked for in a second, so that of the 40 s in which five hundred are measured they all play
 for the second half; what each takes is taken from there.""",
+    "proxies": """
+Goal: to the complete log at p99 within a second of what habluetooth takes to one value, and the
+history complete within a minute after fifty bands have played on three links.
+A roam is from the end of the old link; a proxy notices that end some seconds after the wearable has
+left, for everybody alike.
+habluetooth tries the proxy first that heard the device loudest before, which it has just left, and
+waits ten seconds for it; told the right proxy, bleak-esphome does what the air takes and no more.
+What Tenuto takes beyond that is a bond, the proof of the key, the clock and the log.
+The first roam to each proxy has the services discovered, which takes a second; it is the worst one.
+The bands' cues are compared with each other, edge by edge, on their own clocks.""",
     "speed": """
 Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty.
 The history syncs the disk once for each quarter of a second in which something happened, which one

@@ -6,9 +6,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from bumble import core, gatt
+from bumble.core import AdvertisingData
+
+from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, BleLink
 from tenuto.sessions.commands import Command, Verb
+from tenuto.simulator import World
+from tenuto.simulator.peripheral import SimulatedPeripheral, notified, written
 from tests.daemon.rig import connected
-from tests.proxies.rig import house
+from tests.proxies.rig import house, proxies_of
 from tests.storm.rooms import records_of
 
 if TYPE_CHECKING:
@@ -153,3 +159,42 @@ async def test_each_proxy_makes_one_connection_at_a_time_and_all_are_heard_meanw
             for name in it.bands:
                 await connected(it.daemon, name)
         assert [proxy.links for proxy in it.proxies.values()] == [2, 2]
+
+
+class Careless(SimulatedPeripheral):
+    """Speaks Tenuto's protocol, as far as it goes, to whoever connects."""
+
+    @property
+    def advertised(self) -> tuple[int, ...]:
+        return ()
+
+    def advertisement(self) -> tuple[bytes, bytes]:
+        return bytes(AdvertisingData([(AdvertisingData.FLAGS, b"\x06")])), b""
+
+    def services(self) -> list[gatt.Service]:
+        info = gatt.Characteristic(
+            core.UUID(INFO_UUID),
+            gatt.Characteristic.Properties.READ,
+            gatt.Characteristic.READABLE,
+            b"",
+        )
+        inbox = written(core.UUID(INBOX_UUID), lambda _value: None, responds=False)
+        outbox = notified(core.UUID(OUTBOX_UUID))
+        return [gatt.Service(core.UUID(SERVICE_UUID), [info, inbox, outbox])]
+
+
+async def test_nothing_is_said_on_a_link_that_is_not_encrypted() -> None:
+    """Also where the other end does not ask for it, and a bond is not asked for here."""
+    async with World(seed=1) as world:
+        proxy = await world.add_proxy("room-a")
+        device = world.devices["careless"] = Careless(
+            world.radio, "careless", "C1:00:00:00:00:01", None
+        )
+        await device.boot()
+        adapter = proxies_of(world)
+        link = BleLink(adapter, device.address)
+        link.may_bond = False
+        await link.connect(lambda _packet: None, lambda: None)
+        assert [slot.connection.is_encrypted for slot in proxy._open.values()] == [True]
+        await link.disconnect()
+        await adapter.close()

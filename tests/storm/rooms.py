@@ -2,12 +2,14 @@
 """Where a storm takes place: a wearable, what it is worn on, and the air between it and hosts.
 
 `RadioRoom` is everything there is: bleak, a virtual radio, the firmware on a virtual board.
+`ProxyRoom` has ESPHome proxies in the place of the host's radio, and a wearer who walks about.
 `MemoryRoom` leaves out the radio and the board, and so plays ten times as many storms.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from tenuto.state.keys import BandKeys, KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto_core.buzzer import Motor
 from tenuto_core.log import RECORD_BYTES, unpack_record
+from tests.proxies.rig import proxies_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +76,7 @@ class Room(Protocol):
     def silence(self, duration_s: float) -> None: ...
     def drop(self) -> None: ...
     def set_loss(self, share: float) -> None: ...
+    def calm_down(self) -> None: ...
     def set_battery(self, percent: float) -> None: ...
     async def reset(self, reason: str) -> None: ...
     def complaints(self) -> list[str]: ...
@@ -150,6 +154,10 @@ class RadioRoom:
         self._world.radio.loss = share
         self._world.radio.advertising_loss = share / 2
 
+    def calm_down(self) -> None:
+        """Put the air in order."""
+        self.set_loss(0.0)
+
     def set_battery(self, percent: float) -> None:
         """Charge or discharge it."""
         self._wearable.battery.set_level(percent)
@@ -167,6 +175,82 @@ class RadioRoom:
         board = self._wearable.board
         blocked = [f"blocked: {call}" for call in board.bleio.adapter.blocking_calls]
         return [*blocked, *(repr(error) for error in board.task_errors)]
+
+
+class ProxyRoom(RadioRoom):
+    """The whole stack by ESPHome proxies, and a wearer who walks about between them.
+
+    Each host has proxies of its own, since a proxy serves one; one in each room of the house, at
+    times one that is started anew, hears badly, or loses slots.
+    """
+
+    ROOMS = 3
+    WALKS_MAX = 40
+
+    async def open(self, weather: Weather) -> None:
+        """Furnish it."""
+        await super().open(weather)
+        self._chance = random.Random(f"walks {weather.seed}")
+        self._lanes: dict[str, BleAdapter] = {}
+        self._world.house.put(self._wearable.address, 0.0)
+        self._is_calm = asyncio.Event()
+        self._walking = asyncio.create_task(self._walk_about(), name="walk about")
+
+    async def _walk_about(self) -> None:
+        for _ in range(self.WALKS_MAX):
+            # Everybody comes home in the end: each promise holds where something is in reach.
+            place = 0.0 if self._is_calm.is_set() else self._chance.uniform(0, self.ROOMS - 1)
+            walking_s = self._chance.uniform(1, 15)
+            await self._world.house.walk(self._wearable.address, place, walking_s)
+            if self._is_calm.is_set():
+                break
+            proxy = self._chance.choice(list(self._world.proxies.values()) or [None])
+            what = self._chance.random()
+            if proxy is not None and what < 0.15:
+                await proxy.reboot(self._chance.uniform(2, 20))
+            elif proxy is not None and what < 0.3:
+                proxy.faults.fails_connects = not proxy.faults.fails_connects
+            elif proxy is not None and what < 0.4:
+                proxy.faults.ignores_connects = not proxy.faults.ignores_connects
+            elif proxy is not None and what < 0.6:
+                proxy.faults.leaks_slots = not proxy.faults.leaks_slots
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._chance.uniform(0, 30)):
+                    await self._is_calm.wait()
+        for proxy in self._world.proxies.values():
+            proxy.faults.clear()
+            await proxy.boot()
+
+    async def close(self) -> None:
+        """End everything."""
+        self._walking.cancel()
+        await asyncio.gather(self._walking, return_exceptions=True)
+        for host in list(self._lanes):
+            await self.leave(host)
+        await super().close()
+
+    async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver:
+        """Give the driver of a host that was started."""
+        names = [f"{host.replace(' ', '-')}-{number}" for number in range(self.ROOMS)]
+        for number, name in enumerate(names):
+            if name not in self._world.proxies:
+                # The last one hears badly, so that what it connects to is lost again and again.
+                weak_db = 25.0 if number == self.ROOMS - 1 else 0.0
+                await self._world.add_proxy(name, number, weak_db=weak_db)
+        self._lanes[host] = adapter = proxies_of(self._world, names)
+        keys = self._keys.setdefault(host, KeyStore(None).of(host))
+        return BandDriver(BleLink(adapter, self._wearable.address), keys=keys, utc_ms=utc_ms)
+
+    async def leave(self, host: str) -> None:
+        """Let go of what a host had."""
+        adapter = self._lanes.pop(host, None)
+        if adapter is not None:
+            await adapter.close()
+
+    def calm_down(self) -> None:
+        """Put everything in order; the wearer goes home and stays there."""
+        super().calm_down()
+        self._is_calm.set()
 
 
 class _Motor(Motor):
@@ -272,6 +356,10 @@ class MemoryRoom:
     def set_loss(self, share: float) -> None:
         """Lose this share of all packets."""
         self._loss = share
+
+    def calm_down(self) -> None:
+        """Put the links in order."""
+        self.set_loss(0.0)
 
     def set_battery(self, percent: float) -> None:
         """Charge or discharge it."""

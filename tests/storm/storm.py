@@ -23,7 +23,7 @@ from tests.core.rig import FOLLOWING_PCT, PATTERNS
 from tests.storm import sealed
 from tests.storm.hosts import BAND, BOUND, BOUNDS, Host
 from tests.storm.mqtt import BASE, RIVAL, RealMqtt, StandIn
-from tests.storm.rooms import MemoryRoom, RadioRoom
+from tests.storm.rooms import MemoryRoom, ProxyRoom, RadioRoom
 from tests.storm.weather import CALM_S, MQTT_TROUBLES, Trouble, Weather, What
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Storm:
 
     async def _calm_down(self) -> None:
         """Put everything in order, and stop what still plays."""
-        self.room.set_loss(0.0)
+        self.room.calm_down()
         self.mqtt.calm_down()
         if self._helpers:
             await asyncio.wait(self._helpers)
@@ -398,8 +398,10 @@ ROOMS: dict[str, tuple[Callable[[], Room], Callable[[], Mqtt]]] = {
     "radio": (RadioRoom, RealMqtt),
     "broker": (MemoryRoom, RealMqtt),
     "memory": (MemoryRoom, StandIn),
+    "proxies": (ProxyRoom, StandIn),
 }
-"""All there is; without radio and board; without the broker too, which is twenty times as fast."""
+"""All there is; without radio and board; without the broker too, which is twenty times as fast; by
+ESPHome proxies, without the broker."""
 
 
 def play(weather: Weather, room: str = "radio") -> Storm:

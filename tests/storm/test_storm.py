@@ -13,6 +13,7 @@ import pytest
 
 from tenuto.sessions.commands import Command, Verb
 from tenuto_core import vocab
+from tests.conftest import needs_module
 from tests.core.rig import Host, Wrist
 from tests.storm import storm
 from tests.storm.__main__ import report, shrink, some
@@ -25,13 +26,15 @@ from tests.storm.weather import Weather, What, forecast
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORMS = {"radio": 22, "broker": 30, "memory": 130}
+STORMS = {"radio": 22, "broker": 30, "memory": 130, "proxies": 6}
 SESSIONS_FOR_MEMORY = 10_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("room", STORMS)
 def test_every_promise_is_kept_in_every_storm(room: str) -> None:
+    if room == "proxies":
+        needs_module("bleak_esphome")
     base = random.randrange(1 << 30)  # of pytest-randomly's seed, which pytest prints
     print(f"storms from seed {base}")  # noqa: T201 - pytest shows it when it is wanted
     sessions = 0
@@ -49,6 +52,8 @@ def test_every_promise_is_kept_in_every_storm(room: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("room", STORMS)
 def test_a_seed_gives_the_same_storm_again(room: str) -> None:
+    if room == "proxies":
+        needs_module("bleak_esphome")
     for seed in (7, 8, 9):
         assert play(forecast(seed), room).trace == play(forecast(seed), room).trace
 

@@ -91,6 +91,11 @@ class ProxyFaults:
     leaks_slots: bool = False
     never_serves: bool = False
 
+    def clear(self) -> None:
+        """Mend everything."""
+        self.fails_connects = self.ignores_connects = False
+        self.leaks_slots = self.never_serves = False
+
 
 class _End(socket.socket):
     """One end of a socket pair, which passes for TCP with a client that sets TCP's options."""

@@ -56,9 +56,9 @@ HELD_S = (3.0, 10.0, 30.0, 60.0)
 """How long to wait for a sign that it has taken the subscription, the last one again and again: it
 keeps the place of a program that vanished for some 150 s."""
 LOOK_S = 5.0
-LEAK_S = 15.0
-"""A connection of nobody's that it still has after so long is ended once more; after twice as long
-the proxy is connected to anew, which has it end everything."""
+LEAK_S, STUCK_S = 15.0, 45.0
+"""A connection of nobody's that it still has after the one time is ended once more; after the
+other, longer than an attempt, the proxy is connected to anew, which has it end everything."""
 HEARD_S = 15.0
 ADDRESS_MAX = (1 << 48) - 1
 ADVERTISEMENT_BYTES_MAX = 255
@@ -77,6 +77,16 @@ class Hearing:
     rssi_dbm: float
     device: BLEDevice
     advertisement: AdvertisementData
+
+
+@dataclass(eq=False)
+class Claim:
+    """A slot on a proxy for one device: reserved, then a client's, then a link's."""
+
+    address: str
+    proxy: Proxy
+    is_used: bool = False
+    is_connected: bool = False
 
 
 class _Unheeded:
@@ -113,7 +123,7 @@ class Proxy:
     ) -> None:
         self.endpoint = endpoint
         self.lane = asyncio.Lock()
-        self.taken: dict[str, object] = {}
+        self.taken: dict[str, Claim] = {}
         self.heard: dict[str, Hearing] = {}
         self.problem: LinkError | None = _no_adapter(f"{endpoint} was not reached yet")
         self.settled = asyncio.Event()
@@ -182,7 +192,8 @@ class Proxy:
     async def run(self) -> None:
         """Connect and stay connected, again and again."""
         loop = asyncio.get_running_loop()
-        backoff = Backoff(random.Random(), first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)  # noqa: S311
+        jitter = random.Random(str(self))  # noqa: S311 - no secret
+        backoff = Backoff(jitter, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S)
         while True:
             began_s = loop.time()
             try:
@@ -295,24 +306,30 @@ class Proxy:
 
     async def _watch(self, client: APIClient, data: ESPHomeClientData, lost: asyncio.Event) -> None:
         """Wait until the connection is lost, and see that no slot is lost meanwhile."""
-        loop = asyncio.get_running_loop()
         while await _first(lost, lost, LOOK_S) is None:
-            allocated = set(map(int_to_bluetooth_address, data.bluetooth_device.ble_allocations))
-            foreign = allocated - set(self.taken)
-            self._foreign_since_s = {
-                one: self._foreign_since_s.get(one, loop.time()) for one in foreign
-            }
-            late = {o for o, s in self._foreign_since_s.items() if loop.time() - s >= LEAK_S}
-            for address in late:
-                _log.debug("proxy=%s has a connection to %s of nobody's", self, address)
+            self._look_after_slots(client, data)
+
+    def _look_after_slots(self, client: APIClient, data: ESPHomeClientData) -> None:
+        """End connections that nobody has, such as those that it has lost without noticing.
+
+        Raises:
+            LinkError: It does not let go of one.
+        """
+        now_s = asyncio.get_running_loop().time()
+        linked = {address for address, claim in self.taken.items() if claim.is_connected}
+        allocated = set(map(int_to_bluetooth_address, data.bluetooth_device.ble_allocations))
+        since_s = self._foreign_since_s
+        self._foreign_since_s = {one: since_s.get(one, now_s) for one in allocated - linked}
+        for address, at_s in self._foreign_since_s.items():
+            if now_s - at_s >= LEAK_S and address not in self.taken:
                 client.bluetooth_device_disconnect_no_wait(int(address.replace(":", ""), 16))
-            stuck = {o for o, s in self._foreign_since_s.items() if loop.time() - s >= 2 * LEAK_S}
-            if stuck and not self.taken:
-                raise LinkError(
-                    LinkReason.BUSY,
-                    f"{self} does not let go of {len(stuck)} connection(s) that have ended: "
-                    "connecting to it anew; if that comes often, restart it",
-                )
+        stuck = [one for one, at_s in self._foreign_since_s.items() if now_s - at_s >= STUCK_S]
+        if stuck and not linked:
+            raise LinkError(
+                LinkReason.BUSY,
+                f"{self} does not let go of {len(stuck)} connection(s) that have ended: connecting "
+                "to it anew; if that comes often, restart it",
+            )
 
     def _end(self) -> None:
         """Tell all its clients that it is gone."""
@@ -376,7 +393,15 @@ class Proxy:
             at_s=now_s,
             rssi_dbm=rssi_dbm,
             device=BLEDevice(
-                address, name, {"source": source, "address_type": int(one.address_type)}
+                address,
+                name,
+                # The form of BlueZ's, by which others know that this computer has no bond with it:
+                # so each link is encrypted by the proxy, which has one or makes it.
+                {
+                    "source": source,
+                    "address_type": int(one.address_type),
+                    "props": {"Bonded": False},
+                },
             ),
             advertisement=AdvertisementData(
                 local_name=name,

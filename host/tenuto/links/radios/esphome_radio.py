@@ -33,7 +33,7 @@ from tenuto.links.ble import Radio
 from tenuto.links.scan import DEVICES_MAX
 
 from .errors import ADVICE
-from .esphome_proxy import Proxy
+from .esphome_proxy import Claim, Proxy
 
 if TYPE_CHECKING:
     import socket
@@ -62,20 +62,11 @@ FAILED_MAX = 3
 
 
 @dataclass(eq=False)
-class _Claim:
-    """A slot on a proxy for one device: reserved, and then a client's."""
-
-    address: str
-    proxy: Proxy
-    is_used: bool = False
-
-
-@dataclass(eq=False)
 class _Waiter:
     """A device that waits for a slot."""
 
     address: str
-    claim: asyncio.Future[_Claim] = field(
+    claim: asyncio.Future[Claim] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
@@ -99,7 +90,7 @@ class ProxyRadio:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._scanners: list[ProxyScanner] = []
-        self._claims: dict[str, _Claim] = {}
+        self._claims: dict[str, Claim] = {}
         self._waiters: list[_Waiter] = []
         self._failed: dict[tuple[str, Endpoint], list[float]] = {}
 
@@ -211,13 +202,13 @@ class ProxyRadio:
             - FAILED_DB * failures
         )
 
-    def _claim(self, address: str) -> _Claim | None:
+    def _claim(self, address: str) -> Claim | None:
         """Take a slot for a device on the best proxy that has one."""
         usable = [proxy for proxy in self._hearing(address) if proxy.free > 0]
         if not usable:
             return None
         proxy = max(usable, key=lambda one: self._score(one, address))
-        claim = self._claims[address] = _Claim(address, proxy)
+        claim = self._claims[address] = Claim(address, proxy)
         proxy.taken[address] = claim
         return claim
 
@@ -231,7 +222,7 @@ class ProxyRadio:
                 self._waiters.remove(waiter)
                 waiter.claim.set_result(claim)
 
-    async def _wait(self, address: str) -> _Claim:
+    async def _wait(self, address: str) -> Claim:
         """Wait for a slot, behind those that wait already."""
         waiter = _Waiter(address)
         self._waiters.append(waiter)
@@ -245,7 +236,7 @@ class ProxyRadio:
                 self.give_back(waiter.claim.result())  # it came just now
             raise
 
-    def give_back(self, claim: _Claim) -> None:
+    def give_back(self, claim: Claim) -> None:
         """Free a slot; nothing if it was."""
         if claim.proxy.taken.get(claim.address) is claim:
             del claim.proxy.taken[claim.address]
@@ -331,7 +322,7 @@ class ProxyRadio:
 
     # --- for clients
 
-    def use(self, address: str) -> _Claim | None:
+    def use(self, address: str) -> Claim | None:
         """Take over the slot that was reserved for a device; None if none was."""
         claim = self._claims.get(address)
         if claim is None or claim.is_used:
@@ -339,13 +330,14 @@ class ProxyRadio:
         claim.is_used = True
         return claim
 
-    def connected(self, claim: _Claim) -> None:
+    def connected(self, claim: Claim) -> None:
         """Note that a device was reached: what was heard of it before says nothing any more."""
+        claim.is_connected = True
         self._failed.pop((claim.address, claim.proxy.endpoint), None)
         for proxy in self.proxies:
             proxy.heard.pop(claim.address, None)
 
-    def failed(self, claim: _Claim) -> None:
+    def failed(self, claim: Claim) -> None:
         """Note that a device was not reached, so that another proxy is tried first."""
         now_s = asyncio.get_running_loop().time()
         at = self._failed.setdefault((claim.address, claim.proxy.endpoint), [])
