@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from tenuto.daemon.classes import Classes
 from tenuto.daemon.commands import Commands
 from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
@@ -105,8 +106,13 @@ async def daemon_for(
     skews: ClockStore | None = None,
     slots: Slots | Mapping[str, Slots] | None = None,
     on_link: Callable[[str, LinkState], None] = lambda _name, _state: None,
+    compiled: CompiledPlan | None = None,
 ) -> AsyncIterator[tuple[Commands, Store]]:
-    """A running daemon with its history at `path`; left as a daemon that is killed leaves."""
+    """A running daemon with its history at `path`; left as a daemon that is killed leaves.
+
+    Args:
+        compiled: What is played, whatever is asked for; None for the routine that is asked for.
+    """
     library = Library()
     async with Store(path) as store, queue_for(HistorySink(store)) as history:
         queues = [await queue_for(sink).__aenter__() for sink in sinks]
@@ -125,11 +131,16 @@ async def daemon_for(
         task = asyncio.create_task(hub.run(), name="daemon")
 
         async def plan(_wearable: str, name: str | None) -> CompiledPlan:
-            return library.plan(name or "lower-back")
+            return compiled or library.plan(name or "lower-back")
 
+        async def plans(name: str | None, wearables: Sequence[str]) -> dict[str, CompiledPlan]:
+            return {one: await plan(one, name) for one in wearables}
+
+        classes = Classes(hub, plans, utc_ms=utc_ms)
         try:
-            yield Commands(hub, plan), store
+            yield Commands(hub, plan, classes=classes), store
         finally:
+            await classes.close()
             task.cancel()
             await asyncio.wait({task})
             for queue in queues:

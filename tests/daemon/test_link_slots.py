@@ -13,7 +13,7 @@ from tenuto.errors import LinkError, LinkReason
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.command_sender import DELIVER_WITHIN_S
-from tenuto.wearables.link_slots import PLAYING_HOLD_S, LinkSlots
+from tenuto.wearables.link_slots import IDLE_HOLD_S, PLAYING_HOLD_S, LinkSlots
 from tests.daemon.rig import Collector, RecordingMotor, daemon_for, log_of
 
 if TYPE_CHECKING:
@@ -147,6 +147,43 @@ async def test_a_stop_reaches_a_wearable_at_its_next_link(tmp_path: Path) -> Non
         await asyncio.sleep(120)
         rows = {row.wearable: row.reason for row in await store.sessions()}
         assert rows[away] == "stopped"
+
+
+async def test_a_wearable_that_is_wanted_gets_the_next_slot() -> None:
+    slots, order = LinkSlots("hci0", 1), list[str]()
+    await slots.acquire()
+
+    async def wait(name: str, *, is_wanted: bool) -> None:
+        await slots.acquire(lambda: is_wanted)
+        order.append(name)
+        slots.release()
+
+    waiting = [
+        asyncio.create_task(wait(name, is_wanted=name == "wanted"))
+        for name in ("first", "second", "wanted", "third")
+    ]
+    await asyncio.sleep(0)
+    slots.release()
+    await asyncio.wait(waiting)
+    assert order == ["wanted", "first", "second", "third"]
+
+
+async def test_all_are_reached_in_turn_when_somebody_waits_for_them(tmp_path: Path) -> None:
+    adapter = Adapter(2)
+    bands = {f"band-{n}": InProcessBand(RecordingMotor(), n + 1) for n in range(10)}
+    links = {name: LimitedLink(adapter, band) for name, band in bands.items()}
+    async with daemon_for(tmp_path / "h.db", links, slots=LinkSlots("hci0", 2)) as (daemon, _):
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(3)
+        begun_s = loop.time()
+
+        async def reach(name: str) -> None:
+            with daemon.supervisors[name].wanted():
+                await daemon.supervisors[name].connected.wait()
+                await asyncio.sleep(1)
+
+        await asyncio.gather(*map(reach, bands))
+        assert loop.time() - begun_s < 10 * (1 + 1.5) / 2 + IDLE_HOLD_S / 2
 
 
 async def test_a_slot_that_is_given_up_while_waiting_goes_to_the_next() -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tenuto.sessions.device_clock import SKEW_PPM_MAX, WINDOW_MS, DeviceClock, Probe, Skew
+from tenuto.sessions.device_clock import (
+    SKEW_PPM_MAX,
+    WINDOW_MS,
+    DeviceClock,
+    Probe,
+    Skew,
+    find_beat,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +122,33 @@ def test_a_time_stamp_is_dated_far_better_than_an_interval_allows() -> None:
         stamp, true_ms = air.record(SESSION_MS + 3000)
         late_ms.append(air.clock.host(stamp).ms - true_ms)
     middle_ms = sorted(late_ms)[20]
-    assert sum(abs(late - middle_ms) <= 5 for late in late_ms) >= 38, late_ms
+    assert sum(abs(late - middle_ms) <= 3 for late in late_ms) >= 32, late_ms
+
+
+def test_questions_in_a_row_tell_the_time_by_the_beat_of_their_answers() -> None:
+    off_ms = []
+    for seed in range(40):
+        rng = random.Random(seed)
+        air = Radio(rng, 0.0, 1.25 * rng.randint(24, 40), 0.1)
+        probes: list[Probe] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(air.clock, "probe", probes.append)
+            air.probe(1000, 16)
+        air.clock.probes(probes)
+        stamp, true_ms = air.device(4000), 4000
+        off_ms.append(air.clock.host(math.floor(stamp) % MODULUS).ms - true_ms)
+    middle_ms = sorted(off_ms)[20]
+    assert sum(abs(off - middle_ms) <= 3 for off in off_ms) >= 34, off_ms
+
+
+def test_times_without_a_beat_have_none() -> None:
+    rng = random.Random(1)
+    assert find_beat([rng.uniform(0, 3000) for _ in range(16)]) is None
+    assert find_beat([1000.0, 1040.0, 1120.0]) is None, "too few"
+    times_ms = [500 + 37.5 * number for number in (0, 2, 3, 7, 11, 12, 20, 21)]
+    found = find_beat(times_ms)
+    assert found is not None
+    assert found == pytest.approx((37.5, 500))
 
 
 def test_a_longer_interval_is_not_taken_for_a_slow_clock() -> None:

@@ -77,7 +77,7 @@ def _status(*, as_json: AsJson = False, config: ConfigFile = None) -> int:
     """
     from tenuto.terminal.words import printable, status_line
 
-    told = asyncio.run(_call("status", {}, config))
+    told = asyncio.run(call("status", {}, config))
     if as_json:
         print(json.dumps(asdict(told), ensure_ascii=False))
         return 0
@@ -134,8 +134,8 @@ async def _ask_wearable(
     name: str, wearable: str | None, config: Path | None, asked: dict[str, object]
 ) -> Answer:
     if wearable is None:
-        wearable = _only_one((await _call("status", {}, config)).wearables, name)
-    answer: Answer = await _call(name, {"wearable": wearable, **asked}, config)
+        wearable = _only_one((await call("status", {}, config)).wearables, name)
+    answer: Answer = await call(name, {"wearable": wearable, **asked}, config)
     return answer
 
 
@@ -154,7 +154,7 @@ def _only_one(wearables: list[dict[str, Any]], name: str) -> str:
     raise InputError(f"which wearable? --wearable knows {known}")
 
 
-async def _call(name: str, asked: dict[str, object], config: Path | None) -> Any:  # noqa: ANN401
+async def call(name: str, asked: dict[str, object], config: Path | None) -> Any:  # noqa: ANN401
     """Ask the daemon, or the session of another terminal.
 
     Raises:

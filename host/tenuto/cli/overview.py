@@ -29,6 +29,9 @@ COMMANDS = {
         "find": "Let a wearable be felt, so that it is found.",
         "status": "Say how each wearable is, and what it plays.",
     },
+    "Together": {
+        "class": "Play one routine on several wearables, in unison.",
+    },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",
         "report": "Show a session, a week or a month as a page or a picture.",

@@ -23,9 +23,10 @@ from tenuto.state.settings import SettingsStore
 from tenuto.wearables import registry
 from tenuto.wearables.kept_routines import KeptRoutines
 
+from .classes import Classes
 from .commands import Commands
 from .drivers import Drivers
-from .grown import as_grown
+from .grown import as_grown, compile_for_all
 from .hub import Hub
 from .mqtt_service import MqttService
 from .page_service import PageService
@@ -90,6 +91,7 @@ class Host:
         self.time = HostTime(setting.speed, setting.wall_s)
         self.files = UserFiles(setting.config)
         self.hub: Hub
+        self.classes: Classes
         self.commands: Commands
         self.store: Store
         self.history: SinkQueue
@@ -154,7 +156,13 @@ class Host:
             stand_in=self._stand_in,
             shares_heart=lambda person: self.config.shares_heart_rate(person),  # noqa: PLW0108 - a reload brings another
         )
-        self.commands = Commands(self.hub, self.plan, self.settings, self.mqtt.say_settings)
+        self.classes = Classes(
+            self.hub, self.plans, utc_ms=self.time.utc_ms, on_change=self.mqtt.say_class
+        )
+        self._stack.push_async_callback(self.classes.close)
+        self.commands = Commands(
+            self.hub, self.plan, self.settings, self.mqtt.say_settings, self.classes
+        )
         for wearable in wearables:
             try:
                 await self._add(wearable)
@@ -217,6 +225,23 @@ class Host:
         name = routine or liked.routine or default
 
         return await self.files.read(lambda: self.compile(wearable_id, self.library.routine(name)))
+
+    async def plans(
+        self, routine: str | None, wearable_ids: Sequence[str]
+    ) -> dict[str, CompiledPlan]:
+        """Compile a routine for several wearables, with the times that it is written with.
+
+        Args:
+            routine: Its name, None for the usual one of the first wearable.
+
+        Raises:
+            InputError: It does not exist, cannot be read, or has mistakes.
+        """
+        name = routine or self.config.routine_for(self.config.wearable(wearable_ids[0]))
+        liked = {one: self.settings.preferences(one).adjustment for one in wearable_ids}
+        return await self.files.read(
+            lambda: compile_for_all(self.config, self.library, name, liked)
+        )
 
     # --- for operations
 

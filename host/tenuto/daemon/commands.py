@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.sessions.admission import Admission, Ticket
-from tenuto.sessions.commands import EXTEND_MS_MAX, Answer, Command, Preference, Verb
+from tenuto.sessions.commands import (
+    EXTEND_MS_MAX,
+    Answer,
+    ClassCommand,
+    Command,
+    Preference,
+    Unreadable,
+    Verb,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from tenuto.state.settings import SettingsStore
     from tenuto.wearables.supervisor import Supervisor
 
+    from .classes import Classes
     from .hub import Hub
 
 _log = logging.getLogger(__name__)
@@ -38,6 +47,7 @@ class Requests:
     Args:
         carry_out: Does what is asked, by the number that tells repeats from new requests. Returns
             what to say about it.
+        carry_out_for_class: Does what is asked of a class, None where there can be none.
         deadline_s: After that a request is answered as `unreachable`, and may still take effect.
     """
 
@@ -45,9 +55,11 @@ class Requests:
         self,
         carry_out: Callable[[Command | Preference, int], Awaitable[str]],
         *,
+        carry_out_for_class: Callable[[ClassCommand], Awaitable[str]] | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self._carry_out = carry_out
+        self._carry_out_for_class = carry_out_for_class
         self._deadline_s = deadline_s
         self._admission = Admission(lambda: secrets.randbits(32), limited=(MQTT,))
         self._outcomes: dict[Ticket, asyncio.Future[Answer]] = {}
@@ -81,11 +93,11 @@ class Requests:
         return answered
 
     async def _answer(self, asked: Request, command_id: int) -> Answer:
-        assert isinstance(asked, Command | Preference)  # noqa: S101 - others are answered at once
+        assert not isinstance(asked, Unreadable)  # noqa: S101 - they are answered at once
         ok, reason = False, "failed"
         try:
             async with asyncio.timeout(real_s(self._deadline_s)):
-                text = await self._carry_out(asked, command_id)
+                text = await self._done(asked, command_id)
             ok, reason = True, "ok"
         except TimeoutError:
             reason = "unreachable"
@@ -95,25 +107,32 @@ class Requests:
         except Exception:  # noqa: BLE001 - whoever asked must get an answer
             _log.exception("wearable=%s a fault of Tenuto's own", asked.wearable)
             text = "this failed inside Tenuto; its log says where"
-        what = asked.verb if isinstance(asked, Command) else f"{asked.name}/set"
+        what = f"{asked.name}/set" if isinstance(asked, Preference) else asked.verb
         _log.info("wearable=%s command=%s answer=%s", asked.wearable, what, reason)
         return Answer(ok=ok, reason=reason, text=text, id=_id(asked))
 
+    async def _done(self, asked: Command | ClassCommand | Preference, command_id: int) -> str:
+        if not isinstance(asked, ClassCommand):
+            return await self._carry_out(asked, command_id)
+        if self._carry_out_for_class is None:
+            raise RefusedError("failed", "there can be no class here")
+        return await self._carry_out_for_class(asked)
+
 
 def _id(asked: Request) -> str | None:
-    return asked.id if isinstance(asked, Command) else None
+    return asked.id if isinstance(asked, Command | ClassCommand) else None
 
 
-def _reason(error: TenutoError, asked: Command | Preference) -> str:
+def _reason(error: TenutoError, asked: Command | ClassCommand | Preference) -> str:
     match error:
         case RefusedError():
             return error.reason
         case LinkError():
             return "unreachable"
-        case InputError() if isinstance(asked, Command):
-            return "unknown_routine"
-        case InputError():
+        case InputError() if isinstance(asked, Preference):
             return "bad_request"
+        case InputError():
+            return "unknown_routine"
     return "failed"
 
 
@@ -139,6 +158,7 @@ class Commands:
             wearable; raises InputError.
         settings: Where what is set for a wearable is kept, None where nothing can be set.
         on_settings: Told the wearable for which something was set.
+        classes: Carries out what is asked of a class, None where there can be none.
     """
 
     def __init__(
@@ -147,12 +167,16 @@ class Commands:
         compile_routine: Callable[[str, str | None], Awaitable[CompiledPlan]],
         settings: SettingsStore | None = None,
         on_settings: Callable[[str], None] = lambda _wearable: None,
+        classes: Classes | None = None,
     ) -> None:
         self.hub = hub
         self._compile = compile_routine
         self._settings = settings
         self._on_settings = on_settings
-        self.submit = Requests(self.carry_out).submit
+        self.classes = classes
+        self.submit = Requests(
+            self.carry_out, carry_out_for_class=None if classes is None else classes.carry_out
+        ).submit
 
     @property
     def supervisors(self) -> Mapping[str, Supervisor]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import os
 import random
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from tenuto.event_loops import aside
@@ -190,6 +191,13 @@ class MqttService:
         """Say what is set for a wearable."""
         if self.state_topics is not None:
             self.state_topics.say_settings(wearable)
+
+    def say_class(self) -> None:
+        """Say how the class is."""
+        if self.bridge is not None:
+            from tenuto.mqtt.topics import class_payload  # noqa: PLC0415 - likewise
+
+            self.bridge.set_class(class_payload(asdict(self._host.classes.status())))
 
     def on_link(self, wearable: str, state: LinkState) -> None:
         """Say that the link of a wearable came or went."""

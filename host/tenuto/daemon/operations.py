@@ -24,6 +24,7 @@ from tenuto.sessions.commands import (
     EXTEND_MS_DEFAULT,
     EXTEND_MS_MAX,
     Answer,
+    ClassVerb,
     Command,
     Preference,
     Verb,
@@ -35,6 +36,8 @@ from tenuto.wearables import pairing
 from tenuto.wearables.gestures import GESTURES, make_gesture
 from tenuto.wearables.pairing import Forgotten, Paired
 
+from .class_requests import CLASS_ARGUMENTS, OfClass, obey_class
+from .classes import ClassStatus
 from .cues import (
     AnswerCue,
     Answered,
@@ -299,6 +302,20 @@ async def _press(host: Host, asked: Press, _person: Person) -> Nothing:
     return Nothing()
 
 
+# --- for a class
+
+
+def _class_command(verb: ClassVerb) -> Operation[OfClass, Answer]:
+    async def carry_out(host: Host, asked: OfClass, person: Person) -> Answer:
+        return await obey_class(host, verb, asked, person)
+
+    return Operation(f"class_{verb}", CLASS_ARGUMENTS.get(verb, OfClass), Answer, carry_out)
+
+
+async def _class_status(host: Host, _asked: Nothing, _person: Person) -> ClassStatus:
+    return host.classes.status()
+
+
 # --- on the radio and on the cable
 
 
@@ -441,6 +458,7 @@ PAIR_BY_CABLE = Operation("pair_by_cable", Cable, Paired, _pair_by_cable)
 FORGET = Operation("forget", Address, Forgotten, _forget)
 INSTALL_APP = Operation("install_app", Address, OnWatch, _install_app)
 REMOVE_APP = Operation("remove_app", Address, OnWatch, _remove_app)
+CLASS_STATUS = Operation("class_status", Nothing, ClassStatus, _class_status)
 INVITE = Operation("invite", Invite, Invitation, _invite)
 
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
@@ -449,7 +467,9 @@ _ROWS: tuple[Operation[Any, Any], ...] = (
     *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, PRESS, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
     *(INVITE, INSTALL_APP, REMOVE_APP),
     *(LEARN_CUES, MEASURE_CUES, MEASURE_STRENGTH, ANSWER_CUE),
+    CLASS_STATUS,
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
+    *map(_class_command, ClassVerb),
 )
 OPERATIONS: dict[str, Operation[Any, Any]] = {one.name: one for one in _ROWS}
 """All of them by name."""

@@ -123,6 +123,7 @@ SINKS: dict[str, SinkRow] = {
         ),
         SinkRow(name="mqtt", heart=HeartRate.SHARED),
         SinkRow(name="mqtt facts"),
+        SinkRow(name="class", bound=4096, heart=HeartRate.SHARED),
         # What a person looks at who has asked for it.
         SinkRow(name="terminal", bound=4096, heart=HeartRate.ALL),
         SinkRow(name="lines", bound=4096, heart=HeartRate.ALL),

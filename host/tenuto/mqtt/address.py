@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 ADDRESSES_MAX = 8
-OWN_LEVELS = ("bridge", "person")
+OWN_LEVELS = ("bridge", "class", "person")
 """Below `base_topic` they are Tenuto's own; no wearable may be called so."""
 
 

@@ -304,6 +304,10 @@ class Bridge:
             topic = self._topics.of_person(person, "summary")
             self._outgoing.retain(topic, encode(dict(payload)))
 
+    def set_class(self, payload: Mapping[str, Any]) -> None:
+        """Set how the class is; see `topics.class_payload`."""
+        self._outgoing.retain(self._topics.of_class("state"), encode(dict(payload)))
+
     # --- what goes out
 
     def _rank(self, topic: str) -> int:

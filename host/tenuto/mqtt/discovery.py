@@ -27,6 +27,8 @@ from .management import LOG_LEVELS
 from .topics import (
     BASE_TOPIC,
     BRIDGE as BRIDGE_ID,
+    CLASS as CLASS_ID,
+    CLASS_STATES,
     EVENT_TYPES,
     MINOR_EVENT_TYPES,
     NUMBERS,
@@ -561,6 +563,46 @@ BRIDGE: tuple[Entity, ...] = (
 )
 """Tenuto itself."""
 
+
+def _class_button(verb: str, name: str, icon: str) -> Entity:
+    return Entity(
+        key=f"class_{verb}",
+        platform="button",
+        name=name,
+        command="command",
+        more={"payload_press": f"class_{verb}", "command_template": _COMMAND, "icon": icon},
+    )
+
+
+CLASS: tuple[Entity, ...] = (
+    Entity(
+        key="class",
+        platform="sensor",
+        name="Class",
+        topic="state",
+        value="state",
+        more={
+            "device_class": "enum",
+            "options": list(CLASS_STATES),
+            "icon": "mdi:account-group",
+            "attributes": "state",
+        },
+    ),
+    Entity(
+        key="class_in_step",
+        platform="sensor",
+        name="In step",
+        topic="state",
+        value="in_step",
+        more={"state_class": "measurement", "icon": "mdi:account-multiple-check"},
+    ),
+    _class_button("start", "Start the class", "mdi:play"),
+    _class_button("pause", "Pause the class", "mdi:pause"),
+    _class_button("resume", "Class goes on", "mdi:play-pause"),
+    _class_button("stop", "Stop the class", "mdi:stop"),
+)
+"""Of all wearables together."""
+
 TRIGGERS: tuple[Trigger, ...] = (
     Trigger(key="on_start", subtype="Session", type="started", happens="session_started"),
     Trigger(key="on_hold", subtype="Hold", type="started", happens="hold_started"),
@@ -706,6 +748,23 @@ def announce_bridge(place: Place, *, manage: bool) -> Announcement:
     config = _device(place, device_id, bridge, bridge.model, components, sw_version=__version__)
     states = tuple(topics.of_bridge(what) for what in RETAINED_OF_BRIDGE)
     return Announcement(f"{place.prefix}/device/{device_id}/config", config | {"qos": 1}, states)
+
+
+def announce_class(place: Place) -> Announcement:
+    """Make the announcement of all wearables together."""
+    topics = place.topics
+    of = {what: topics.of_class(what) for what in ("state", "command")}
+    of["availability"] = topics.bridge
+    device_id = _device_id(topics, CLASS_ID, "all")
+    together = Subject(id=CLASS_ID, name=name_of(place.language, "class", "class"))
+    called = object_id(topics, "all")
+    components = {row.key: _component(place, row, device_id, called, of) for row in CLASS}
+    config = _device(place, device_id, together, "Class", components) | {
+        "availability": _available(topics.bridge),
+        "availability_mode": "all",
+        "qos": 1,
+    }
+    return Announcement(f"{place.prefix}/device/{device_id}/config", config, (of["state"],))
 
 
 def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .announcer import SETTLE_S, Announcer
-from .discovery import Place, announce_bridge, announce_person, announce_wearable, wearable_topic
+from .discovery import (
+    Place,
+    announce_bridge,
+    announce_class,
+    announce_person,
+    announce_wearable,
+    wearable_topic,
+)
 from .outgoing import Message
 from .topics import ONLINE
 from .words import ENGLISH
@@ -129,6 +136,8 @@ class Announcements:
             wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
             wanted += [announce_person(self._place, person) for person in self._people]
             wanted.append(announce_bridge(self._place, manage=self._home.manage))
+            if len(self._wearables) > 1:
+                wanted.append(announce_class(self._place))
         self._announcer.want(wanted)
 
     def _wearable(self, wearable: Subject, routines: Sequence[str]) -> Announcement:

@@ -7,9 +7,15 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tenuto.sessions.commands import Answer, Command, Unreadable
+from tenuto.sessions.commands import Answer, ClassCommand, Command, Unreadable
 
-from .topics import BadCommandError, parse_command, parse_setting
+from .topics import (
+    CLASS,
+    BadCommandError,
+    parse_class_command,
+    parse_command,
+    parse_setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -66,13 +72,14 @@ class Inbox:
         except BadCommandError as error:
             word = error.word or word
             # All wearables that do not exist count as one.
-            known = wearable if wearable in self._wearables else ""
+            known = wearable if wearable in (*self._wearables, CLASS) else ""
             refusal = Answer(ok=False, reason=error.reason, text=str(error), id=error.id)
             asked = Unreadable(wearable=known, refusal=refusal)
             self._note(error.age_s)
             _log.info("mqtt command refused reason=%s", error.reason)
-        if isinstance(asked, Command):
-            word = asked.verb.value
+        if isinstance(asked, Command | ClassCommand):
+            is_of_class = isinstance(asked, ClassCommand)
+            word = f"class_{asked.verb}" if is_of_class else asked.verb.value
             self._note(asked.age_s)
         task = asyncio.create_task(self._obey(wearable, asked, word), name=f"mqtt {word}")
         self.tasks.add(task)
@@ -85,6 +92,8 @@ class Inbox:
     def _read(self, wearable: str, what: str, payload: bytes, *, retained: bool) -> Request:
         if retained:
             raise BadCommandError(_RETAINED)
+        if (wearable, what) == (CLASS, "command"):
+            return parse_class_command(payload, self._utc_ms())
         if wearable not in self._wearables:
             known = ", ".join(self._wearables) or "none"
             raise UnknownWearableError(f"unknown wearable, known are {known}")

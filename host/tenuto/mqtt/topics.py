@@ -9,15 +9,19 @@ import math
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from tenuto.errors import InputError, TenutoError
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions import events
 from tenuto.sessions.commands import (
+    CLASS_IN_MS,
+    CLASS_IN_MS_MAX,
     EXTEND_MS_DEFAULT,
     EXTEND_MS_MAX,
     Answer,
+    ClassCommand,
+    ClassVerb,
     Command,
     Preference,
     Verb,
@@ -30,6 +34,8 @@ from tenuto_core import vocab
 from .address import OWN_LEVELS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from tenuto.history.person_summary import Counted, PersonSummary
     from tenuto.sessions.events import Entry, Event
     from tenuto.sessions.view import Moment, SessionView
@@ -37,11 +43,16 @@ if TYPE_CHECKING:
     from tenuto.wearables.device_state import DeviceState
 
 BASE_TOPIC = "tenuto"
+CLASS = "class"
+"""In place of a wearable's id: all of a class together."""
+CLASS_ALL = "all"
 ONLINE = b"online"
 OFFLINE = b"offline"
 BRIDGE = "bridge"
 """In place of a wearable's id: Tenuto itself."""
 COMMAND_BYTES_MAX = 1024
+CLASS_COMMAND_BYTES_MAX = 8192
+CLASS_WEARABLES_MAX = 128
 TEXT_CHARS_MAX = 64
 """Of a routine's name and of an id in a command."""
 
@@ -115,6 +126,10 @@ class Topics:
         """Name a topic of Tenuto itself, such as state, command or log_level/set."""
         return f"{self.base}/{BRIDGE}/{what}"
 
+    def of_class(self, what: str) -> str:
+        """Name a topic of a class: state, command or result."""
+        return f"{self.base}/{CLASS}/{what}"
+
     def asked(self, topic: str) -> tuple[str, str] | None:
         """Return the wearable, or `BRIDGE`, and what is asked: `command`, or a setting's name.
 
@@ -180,6 +195,35 @@ def session_payload(view: SessionView, *, is_known: bool = True) -> dict[str, An
         "cues": None if view.ended is None else view.cues,
         "cues_not_felt": view.unfelt,
         "reason": view.reason,
+    }
+
+
+CLASS_STATES = ("idle", "ready", "playing", "paused", "ended", "stopped")
+
+
+def class_payload(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a class; like that of a session, it changes when something happens.
+
+    Args:
+        status: What the operation `class_status` tells.
+    """
+    members = status["members"]
+
+    def count(*standings: str) -> int:
+        return sum(row["standing"] in standings for row in members)
+
+    return {
+        "state": status["state"],
+        "routine": status["routine"],
+        "begins_at": _utc_at(status["begins_utc_ms"]),
+        "ends_at": _utc_at(status["ends_utc_ms"]),
+        "wearables": len(members),
+        "in_step": sum(row["in_step"] for row in members),
+        "playing": count("playing", "waiting"),
+        "paused": count("paused"),
+        "ready": count("ready"),
+        "not_reached": [row["id"] for row in members if row["standing"] == "coming"],
+        "cannot": [row["id"] for row in members if row["standing"] == "refused"],
     }
 
 
@@ -308,6 +352,10 @@ def answer_payload(command: str | None, answer: Answer) -> dict[str, Any]:
     }
 
 
+def _utc_at(utc_ms: int | None) -> str | None:
+    return None if utc_ms is None else utc(utc_ms)
+
+
 def _utc(moment: Moment | None) -> str | None:
     return None if moment is None else utc(moment.utc_ms)
 
@@ -335,21 +383,24 @@ class BadCommandError(TenutoError):
         self.age_s = age_s
 
 
+_Refuse: TypeAlias = "Callable[[str], BadCommandError]"
+
+
 class TooOldError(BadCommandError):
     """A command was asked too long ago."""
 
     reason = "too_old"
 
 
-def text_of(payload: bytes) -> str:
+def text_of(payload: bytes, bytes_max: int = COMMAND_BYTES_MAX) -> str:
     """Return the text of a command.
 
     Raises:
         BadCommandError: It is too long, or not UTF-8.
     """
-    if len(payload) > COMMAND_BYTES_MAX:
+    if len(payload) > bytes_max:
         raise BadCommandError(
-            f"a command has at most {COMMAND_BYTES_MAX} bytes, this one has {len(payload)}"
+            f"a command has at most {bytes_max} bytes, this one has {len(payload)}"
         )
     try:
         return payload.decode().strip()
@@ -417,29 +468,71 @@ def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
     return _from_json(wearable, data, now_utc_ms)
 
 
+def parse_class_command(payload: bytes, now_utc_ms: float) -> ClassCommand:
+    """Read a message on the command topic of all wearables together.
+
+    Raises:
+        BadCommandError: with what is wrong and what is allowed.
+    """
+    text = text_of(payload, CLASS_COMMAND_BYTES_MAX)
+    if not text.startswith(("{", "[", '"')):
+        return ClassCommand(verb=_class_verb(text, None))
+    try:
+        data = read_json(text)
+    except ValueError:
+        raise BadCommandError(f"this is not JSON; write {_CLASS_FORM}") from None
+    if not isinstance(data, dict):
+        raise BadCommandError(f"a command is a word or a JSON object such as {_CLASS_FORM}")
+    request = _id_of(data)
+    verb = _class_verb(data.get("command"), request)
+    word = f"class_{verb}"
+
+    def refuse(text: str) -> BadCommandError:
+        return BadCommandError(text, word=word, request=request)
+
+    _check_keys(data, word, _CLASS_KEYS.get(verb, ()), refuse)
+    age_s = _asked_ago_s(data, now_utc_ms, refuse)
+    routine = _routine_of(data, refuse)
+    wearables = data.get("wearables", CLASS_ALL)
+    if isinstance(wearables, str):
+        wearables = wearables.split(",")
+    is_list = isinstance(wearables, list) and len(wearables) <= CLASS_WEARABLES_MAX
+    if not is_list or not wearables or not all(map(is_text, wearables)):
+        raise refuse(f'wearables must be "{CLASS_ALL}" or a list of their ids')
+    in_s = data.get("in_s", CLASS_IN_MS / 1000)
+    if not _is_number(in_s) or not 0 <= in_s <= CLASS_IN_MS_MAX / 1000:
+        raise refuse(f"in_s must be a number from 0 to {CLASS_IN_MS_MAX // 1000}")
+    command = ClassCommand(
+        verb=verb,
+        routine=routine,
+        wearables=None if wearables == [CLASS_ALL] else tuple(one.strip() for one in wearables),
+        in_ms=round(in_s * 1000),
+        id=request,
+        age_s=age_s,
+    )
+    if verb not in (ClassVerb.STOP, ClassVerb.PAUSE) and command.is_late:
+        raise TooOldError(command.too_late, word=word, request=request, age_s=age_s)
+    return command
+
+
+def _class_verb(word: object, request: str | None) -> ClassVerb:
+    known = [f"class_{verb}" for verb in ClassVerb]
+    return ClassVerb(_known_word(word, known, request).removeprefix("class_"))
+
+
 def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Command:
-    request = data.get("id")
-    if request is not None and not is_text(request):
-        raise BadCommandError(f"id must be a text of 1 to {TEXT_CHARS_MAX} characters")
+    request = _id_of(data)
     verb = _verb(data.get("command"), request)
 
     def refuse(text: str) -> BadCommandError:
         return BadCommandError(text, word=verb.value, request=request)
 
-    allowed = ["command", "id", "at", *_OWN_KEYS.get(verb, ())]
-    for key in data:
-        if key not in allowed:
-            raise refuse(f"{verb} takes {', '.join(allowed)}, not {key[:TEXT_CHARS_MAX]!r}")
-    age_s = None if data.get("at") is None else age_of(data["at"], now_utc_ms)
-    if data.get("at") is not None and (age_s is None or math.isnan(age_s)):
-        raise refuse("at must be a time with its zone, as in 2026-11-24T18:00:00Z, or s since 1970")
-    routine = data.get("routine")
-    if routine is not None and not is_text(routine):
-        raise refuse(f"routine must be a text of 1 to {TEXT_CHARS_MAX} characters")
+    _check_keys(data, verb, _OWN_KEYS.get(verb, ()), refuse)
+    age_s = _asked_ago_s(data, now_utc_ms, refuse)
+    routine = _routine_of(data, refuse)
     by_s = data.get("by_s", EXTEND_MS_DEFAULT / 1000)
-    is_number = isinstance(by_s, int | float) and not isinstance(by_s, bool)
     # Compared as it came: an integer of 1000 digits is no float.
-    if not is_number or not 1 <= by_s <= EXTEND_MS_MAX / 1000:
+    if not _is_number(by_s) or not 1 <= by_s <= EXTEND_MS_MAX / 1000:
         raise refuse(f"by_s must be a number from 1 to {EXTEND_MS_MAX // 1000}")
     command = Command(
         wearable=wearable,
@@ -456,6 +549,40 @@ def _from_json(wearable: str, data: dict[str, Any], now_utc_ms: float) -> Comman
     return command
 
 
+def _id_of(data: Mapping[str, Any]) -> str | None:
+    request = data.get("id")
+    if request is not None and not is_text(request):
+        raise BadCommandError(f"id must be a text of 1 to {TEXT_CHARS_MAX} characters")
+    return request
+
+
+def _check_keys(data: Mapping[str, Any], word: str, own: Sequence[str], refuse: _Refuse) -> None:
+    allowed = ["command", "id", "at", *own]
+    for key in data:
+        if key not in allowed:
+            raise refuse(f"{word} takes {', '.join(allowed)}, not {key[:TEXT_CHARS_MAX]!r}")
+
+
+def _asked_ago_s(data: Mapping[str, Any], now_utc_ms: float, refuse: _Refuse) -> float | None:
+    if data.get("at") is None:
+        return None
+    age_s = age_of(data["at"], now_utc_ms)
+    if age_s is None or math.isnan(age_s):
+        raise refuse("at must be a time with its zone, as in 2026-11-24T18:00:00Z, or s since 1970")
+    return age_s
+
+
+def _routine_of(data: Mapping[str, Any], refuse: _Refuse) -> str | None:
+    routine = data.get("routine")
+    if routine is not None and not is_text(routine):
+        raise refuse(f"routine must be a text of 1 to {TEXT_CHARS_MAX} characters")
+    return routine
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def age_of(at: object, now_utc_ms: float) -> float | None:
     """Return how long ago a moment was, None if it is none."""
     if isinstance(at, str) and len(at) <= TEXT_CHARS_MAX:
@@ -470,11 +597,14 @@ def age_of(at: object, now_utc_ms: float) -> float | None:
 
 
 def _verb(word: object, request: str | None) -> Verb:
-    known = [verb.value for verb in Verb]
+    return Verb(_known_word(word, [verb.value for verb in Verb], request))
+
+
+def _known_word(word: object, known: Sequence[str], request: str | None) -> str:
     if not isinstance(word, str):
         raise BadCommandError(f"command must be one of {', '.join(known)}", request=request)
     if word in known:
-        return Verb(word)
+        return word
     shown = word[:TEXT_CHARS_MAX]
     near = difflib.get_close_matches(shown.lower(), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
@@ -485,10 +615,15 @@ def _verb(word: object, request: str | None) -> Verb:
     )
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Return whether a value is a text as ids and names have."""
     return isinstance(value, str) and 1 <= len(value) <= TEXT_CHARS_MAX
 
 
 _OWN_KEYS = {Verb.START: ("routine",), Verb.EXTEND: ("by_s",)}
+_CLASS_KEYS = {
+    ClassVerb.START: ("routine", "wearables", "in_s"),
+    ClassVerb.JOIN: ("wearables",),
+}
+_CLASS_FORM = '{"command": "class_start", "routine": "lower-back", "wearables": "all"}'
 _FORM = '{"command": "start", "routine": "lower-back"}'

@@ -12,12 +12,13 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from .commands import Answer, Command, Preference, Unreadable, Verb
+from .commands import Answer, ClassCommand, Command, Preference, Unreadable, Verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Request: TypeAlias = Command | Preference | Unreadable
+Ordered: TypeAlias = Command | ClassCommand
+Request: TypeAlias = Ordered | Preference | Unreadable
 
 REPEAT_WITHIN_S = 60.0
 """A request that comes again with its id within this time is the same request."""
@@ -91,7 +92,7 @@ class Admission:
         self._draw = draw
         self._limited = frozenset(limited)
         self._flows: dict[tuple[str, str], _Flow] = {}
-        self._repeats: dict[Command, Ticket] = {}
+        self._repeats: dict[Ordered, Ticket] = {}
         self._stops: dict[str, Ticket] = {}
 
     def enter(self, asked: Request, door: str, now_s: float) -> Ticket | Answer:
@@ -106,7 +107,7 @@ class Admission:
             Its answer, if it is known. A ticket that is under way, whose outcome is to be waited
             for. Or else a ticket that is now under way and for which `leave` has to be called.
         """
-        is_stop = isinstance(asked, Command) and asked.verb is Verb.STOP
+        is_stop = _is_stop(asked)
         if not is_stop and not self._has_room(asked, door, now_s):
             return _too_many(asked, _TOO_MANY)
         if isinstance(asked, Unreadable):
@@ -133,7 +134,7 @@ class Admission:
         """Note that a ticket from `enter` is not under way any more; answer: None for none."""
         ticket.under_way = False
         ticket.shared_by = 0
-        if isinstance(asked, Command) and asked.verb is Verb.STOP:
+        if _is_stop(asked):
             if self._stops.get(asked.wearable) is ticket:
                 del self._stops[asked.wearable]
         else:
@@ -143,12 +144,12 @@ class Admission:
 
     def keep(self, asked: Request, answer: Answer) -> None:
         """Keep the answer for a request that is repeated, if it is one that stays."""
-        ticket = self._repeats.get(asked) if isinstance(asked, Command) else None
+        ticket = self._repeats.get(asked) if isinstance(asked, Ordered) else None
         if ticket is not None and answer.reason not in NOT_KEPT:
             ticket.answer = replace(answer, id=asked.id)  # type: ignore[union-attr]
 
-    def _ticket(self, asked: Command | Preference, now_s: float) -> Ticket:
-        if not isinstance(asked, Command) or asked.id is None:
+    def _ticket(self, asked: Ordered | Preference, now_s: float) -> Ticket:
+        if not isinstance(asked, Ordered) or asked.id is None:
             return Ticket(self._draw(), now_s)
         found = self._repeats.get(asked)
         if found is None or (now_s >= found.until_s and not found.under_way):
@@ -170,8 +171,12 @@ class Admission:
             flow.under_way += by
 
 
+def _is_stop(asked: Request) -> bool:
+    return isinstance(asked, Ordered) and asked.verb == Verb.STOP
+
+
 def _too_many(asked: Request, text: str) -> Answer:
-    request = asked.id if isinstance(asked, Command) else None
+    request = asked.id if isinstance(asked, Ordered) else None
     return Answer(ok=False, reason="too_many", text=text, id=request)
 
 

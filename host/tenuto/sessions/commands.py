@@ -31,8 +31,30 @@ AGE_MAX_S = 30.0
 """A command that was asked longer ago sets nothing going."""
 
 
+class _Aged:
+    """A command that may say when it was asked."""
+
+    __slots__ = ()
+    verb: StrEnum
+    age_s: float | None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it waited somewhere for too long, or the clocks differ by as much."""
+        return self.age_s is not None and not -AGE_MAX_S <= self.age_s <= AGE_MAX_S
+
+    @property
+    def too_late(self) -> str:
+        """Why a late one is refused, for a person."""
+        age_s = self.age_s or 0.0
+        return (
+            f"{self.verb} was asked {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead'}, at most "
+            f"{AGE_MAX_S:.0f} s are allowed; do the clocks agree?"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(_Aged):
     """One request.
 
     Attributes:
@@ -51,19 +73,42 @@ class Command:
     id: str | None = None
     age_s: float | None = field(default=None, compare=False)
 
-    @property
-    def is_late(self) -> bool:
-        """Whether it waited somewhere for too long, or the clocks differ by as much."""
-        return self.age_s is not None and not -AGE_MAX_S <= self.age_s <= AGE_MAX_S
 
-    @property
-    def too_late(self) -> str:
-        """Why a late one is refused, for a person."""
-        age_s = self.age_s or 0.0
-        return (
-            f"{self.verb} was asked {abs(age_s):.0f} s {'ago' if age_s > 0 else 'ahead'}, at most "
-            f"{AGE_MAX_S:.0f} s are allowed; do the clocks agree?"
-        )
+class ClassVerb(StrEnum):
+    """What may be asked of a class."""
+
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    JOIN = "join"
+    """Bring some of it to where the class is, at the next exercise."""
+
+
+CLASS_IN_MS = 5_000
+CLASS_IN_MS_MAX = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassCommand(_Aged):
+    """One request for a class, which is of all wearables or of some.
+
+    Attributes:
+        routine: For `start`, a name or None for the usual one.
+        wearables: Their ids, None for all.
+        in_ms: For `start`, how long until it begins, at least.
+        id, age_s: See `Command`.
+    """
+
+    verb: ClassVerb
+    routine: str | None = None
+    wearables: tuple[str, ...] | None = None
+    in_ms: int = CLASS_IN_MS
+    id: str | None = None
+    age_s: float | None = field(default=None, compare=False)
+
+    wearable = "*"
+    """What it counts for where requests are counted; no wearable has such an id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

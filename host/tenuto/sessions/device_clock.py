@@ -34,6 +34,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31
@@ -53,8 +57,18 @@ LATE_MS = 200.0
 WINDOW_MS = 1_800_000.0
 RESEED_MS = 2.0
 """By how much more the bounds are widened when a window ends."""
+SEED_SPAN_MS_MIN = 300_000.0
+"""Two guesses that are closer say nothing of the skew that the messages do not say better."""
+INTERVALS_MS = tuple(1.25 * number for number in range(100, 5, -1))
+"""Of connections, the longest first: multiples of 1.25 ms."""
+ON_TIME_MS = 1.5
+"""Answers that come in connection events come within so long of the beat of these."""
+LATTICE_SHARE, LATTICE_COUNT_MIN = 0.8, 6
 SIDES = (1, -1)
 """Bounds from above and from below."""
+VARIED_MS = 1.0
+"""Delays that vary by less in the mean are those of a link that has no connection events: it takes
+equally long both ways, and the middle of an exchange is right."""
 EDGE_COUNT_MIN = 3
 """So few messages say nothing of how quick the quickest can be."""
 EDGE_CHANCE = 16.0
@@ -123,17 +137,26 @@ class _Guess:
         sigma_ms = math.hypot(self.sigma_ms, away_ms * skew.sigma_ppm * 1e-6)
         return _Guess(at_ms, self.ms + _slope(skew.ppm) * away_ms, sigma_ms)
 
+    def skew_since(self, before: _Guess) -> list[Skew]:
+        """Return the skew from an earlier guess to this one; nothing where they are close."""
+        span_ms = self.at_ms - before.at_ms
+        if span_ms < SEED_SPAN_MS_MIN:
+            return []
+        sigma_ppm = 1e6 * math.hypot(self.sigma_ms, before.sigma_ms, 1.0) / span_ms
+        return [Skew(_ppm((self.ms - before.ms) / span_ms), sigma_ppm)]
+
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
     """What the quickest messages of one side say of the line.
 
     Attributes:
-        theta: In the middle of their time, where it is known best.
+        theta: In the middle of their time, where it is known best; None where all messages take
+            equally long, so that nothing says how long that is.
         skew: None where they came at one time.
     """
 
-    theta: _Guess
+    theta: _Guess | None
     skew: Skew | None
 
 
@@ -191,9 +214,12 @@ class _Window:
         if side.last_ms > side.first_ms:
             slopes = [slope for _, slope in part.corners]
             span_ms = side.last_ms - side.first_ms
-            chance_ppm = 1e6 * EDGE_CHANCE * delay_ms / (side.count * span_ms)
+            chance_ppm = 1e6 * max(2.0, EDGE_CHANCE * delay_ms / side.count) / span_ms
             skew = Skew(_ppm(s), max(0.1, chance_ppm, 1e6 * (max(slopes) - min(slopes)) / 3))
-        return _Edge(_Guess(side.at_ms, c + s * side.at_ms, near_ms / 3), skew)
+        # A question waits for the radio and then for the wearable, and is seldom quick with both.
+        sigma_ms = max(near_ms / 3, delay_ms / math.sqrt(side.count))
+        theta = _Guess(side.at_ms, c + s * side.at_ms, sigma_ms)
+        return _Edge(None if delay_ms < VARIED_MS else theta, skew)
 
 
 class DeviceClock:
@@ -228,6 +254,26 @@ class DeviceClock:
         self._bound(at_ms, lower, -1, probe)
         self._last_ms = at_ms
 
+    def probes(self, probes: Sequence[Probe]) -> None:
+        """Take exchanges into account that were made right after each other.
+
+        Their answers keep to the beat of the connection events, which tells the interval.  A
+        question that was answered within two intervals was not repeated: it came in the event
+        before that of its answer, and the wearable read its clock after that.
+        """
+        for probe in probes:
+            self.probe(probe)
+        beat = find_beat([probe.after_ms for probe in probes])
+        if beat is None:
+            return
+        interval_ms, first_ms = beat
+        for probe in probes:
+            if probe.after_ms - probe.before_ms <= 2 * interval_ms:
+                events = math.floor((probe.after_ms - first_ms) / interval_ms + 1e-6)
+                asked_ms = first_ms + (events - 1) * interval_ms
+                at_ms = self._unwrap(probe.device_ms)
+                self._bound(at_ms, asked_ms - at_ms - 1, -1, None)
+
     def heard(self, device_ms: int, now_ms: float) -> None:
         """Take into account that a time stamp was heard at `now_ms`; nothing before any probe."""
         if self._window is not None:
@@ -257,9 +303,10 @@ class DeviceClock:
         self._edges_known = None
         if at_ms - window.origin_ms > WINDOW_MS:
             low, high = window.bounds(at_ms - window.origin_ms)
-            guess = self._guess(at_ms - window.origin_ms)
+            best, origin_ms = self._best(), window.origin_ms
             window = self._window = self._start(at_ms, low, high, RESEED_MS)
-            window.seed = _Guess(0.0, guess.ms, guess.sigma_ms)
+            if best is not None:
+                window.seed = replace(best, at_ms=best.at_ms + origin_ms - at_ms)
             self._edges_known = None
         relative_ms = at_ms - window.origin_ms
         if not window.clip(relative_ms, theta + sign * SLACK_MS, sign):
@@ -306,45 +353,46 @@ class DeviceClock:
         return self._edges_known
 
     def _skew(self, edges: list[_Edge]) -> Skew:
-        weight = self._prior.sigma_ppm**-2
-        ppm = weight * self._prior.ppm
+        told = [self._prior, *(edge.skew for edge in edges if edge.skew is not None)]
+        seed = None if self._window is None else self._window.seed
         for edge in edges:
-            if edge.skew is not None:
-                ppm += edge.skew.sigma_ppm**-2 * edge.skew.ppm
-                weight += edge.skew.sigma_ppm**-2
-        return Skew(ppm / weight, weight**-0.5)
+            if edge.theta is not None and seed is not None:
+                told += edge.theta.skew_since(seed)
+        weight = sum(skew.sigma_ppm**-2 for skew in told)
+        return Skew(sum(skew.ppm * skew.sigma_ppm**-2 for skew in told) / weight, weight**-0.5)
 
-    def _guess(self, relative_ms: float) -> _Guess:
-        """Return the best guess for theta, by ms since the window's origin."""
-        window = self._known()
-        low, high = window.bounds(relative_ms)
-        edges = self._edges()
+    def _best(self) -> _Guess | None:
+        """Return the best guess for theta at the time at which it is known best; None for none."""
+        window, edges = self._known(), self._edges()
         skew = self._skew(edges)
-        told = [edge.theta for edge in edges]
+        told = [edge.theta for edge in edges if edge.theta is not None]
+        has_both = len(told) == len(SIDES)
         if window.seed is not None:
             told.append(window.seed)
         if not told:
-            return _Guess(relative_ms, (low + high) / 2, (high - low) / 4)
+            return None
         # They meet at the time of the newest: what the skew adds from there is common to all.
         at_ms = max(one.at_ms for one in told)
         there = [one.moved_to(at_ms, skew) for one in told]
         # What two edges differ by beyond chance is a delay that every message has, and which of
         # the two has more of it is not known.
         apart_ms = 0.0
-        if len(edges) == len(SIDES):
+        if has_both:
             chance_ms = 2 * (there[0].sigma_ms + there[1].sigma_ms)
             apart_ms = max(0.0, abs(there[0].ms - there[1].ms) - chance_ms) / 2
         weights = [1 / (one.sigma_ms**2 + apart_ms**2) for one in there]
         total = sum(weights)
         theta_ms = sum(w * one.ms for w, one in zip(weights, there, strict=True)) / total
-        found = _Guess(at_ms, theta_ms, total**-0.5).moved_to(relative_ms, skew)
-        return replace(found, ms=min(max(found.ms, low), high))
+        return _Guess(at_ms, theta_ms, total**-0.5)
 
     def _theta(self, at_ms: float) -> tuple[float, float]:
         """Return the best guess for theta at a time of the wearable, and how far off it may be."""
-        window = self._known()
-        low, high = window.bounds(at_ms - window.origin_ms)
-        guess = self._guess(at_ms - window.origin_ms).ms
+        window, best = self._known(), self._best()
+        relative_ms = at_ms - window.origin_ms
+        low, high = window.bounds(relative_ms)
+        if best is None:
+            return (low + high) / 2, (high - low) / 2
+        guess = min(max(best.moved_to(relative_ms, self.skew).ms, low), high)
         return guess, max(high - guess, guess - low)
 
     def remember(self) -> Skew:
@@ -378,6 +426,24 @@ class DeviceClock:
         if self._window is None:
             raise ValueError("the wearable was not asked for its clock yet")
         return self._window
+
+
+def find_beat(times_ms: Sequence[float]) -> tuple[float, float] | None:
+    """Return the interval that times keep to, and the first event; None for none."""
+    if len(times_ms) < LATTICE_COUNT_MIN:
+        return None
+    for interval_ms in INTERVALS_MS:
+        if interval_ms <= 2 * ON_TIME_MS:
+            break
+        # Some come late, and none early: the beat is what most are just behind.
+        late = sorted((one - times_ms[0]) % interval_ms for one in times_ms)
+        late += [one + interval_ms for one in late]
+        count = math.ceil(LATTICE_SHARE * len(times_ms))
+        spans = [(late[at + count - 1] - late[at], late[at]) for at in range(len(times_ms))]
+        span_ms, phase_ms = min(spans)
+        if span_ms <= ON_TIME_MS:
+            return interval_ms, times_ms[0] + phase_ms
+    return None
 
 
 def _slope(ppm: float) -> float:

@@ -34,7 +34,7 @@ _BY = {
     "host": "from the computer",
     "plan": "because nobody went on",
 }
-_END_WORDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Broken off"}
+END_WORDS = {"finished": "Finished", "stopped": "Stopped", "failed": "Broken off"}
 
 
 def printable(text: str) -> str:
@@ -151,7 +151,7 @@ def ending(reason: str | None, source: str | None) -> str:
     """Return how a session ended."""
     if reason is None:
         return "Not over yet when this display was closed"
-    words = _END_WORDS.get(reason) or f"Ended ({printable(reason)})"
+    words = END_WORDS.get(reason) or f"Ended ({printable(reason)})"
     if reason == vocab.END_REASONS[vocab.ENDED_FINISHED] or source not in _BY:
         return words
     return f"{words} {_BY[source]}"

@@ -562,9 +562,18 @@ class BandDriver:
     ) -> None:
         """Have the band obey once; see `base.Driver`."""
         number = vocab.COMMANDS.index(verb.value)
+        status = await self._command(number, plan_id, arg, command_id)
+        self._check(status, f"{self.name} refuses to {verb.value}")
+
+    async def start_at(self, plan_id: bytes, device_ms: int, command_id: int | None = None) -> None:
+        """Have the band begin at a time of its clock; see `base.Driver`."""
+        status = await self._command(vocab.START_AT, plan_id, device_ms, command_id)
+        self._check(status, f"{self.name} refuses to start at a time")
+
+    async def _command(self, number: int, plan_id: bytes, arg: int, command_id: int | None) -> int:
         command_id = secrets.randbits(32) if command_id is None else command_id
         values, _ = await self._ask(wire.COMMAND, number, command_id, plan_id, arg)
-        self._check(values[0], f"{self.name} refuses to {verb.value}")
+        return int(values[0])
 
     def _check(self, status: int, text: str, *fine: int) -> None:
         if status == vocab.OK or status in fine:

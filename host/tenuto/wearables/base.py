@@ -216,6 +216,15 @@ class Driver(Protocol):
             RefusedError: with the wearable's reason; nothing changed.
         """
 
+    async def start_at(self, plan_id: bytes, device_ms: int, command_id: int | None = None) -> None:
+        """Have it begin a plan at a time of its own clock, modulo 2**32; up to a day ahead.
+
+        Sent again if no answer comes, obeyed once.
+
+        Raises:
+            RefusedError: that time is over, it plays, or it does not have the plan.
+        """
+
     async def follow(
         self,
         from_seq: int,

@@ -79,30 +79,37 @@ class ClockSync:
         if self._clock is not None:
             self._clock.heard(device_ms, _now_ms())
 
-    async def probe(self, times: int) -> None:
+    async def probe(self, times: int, until_s: float = math.inf) -> None:
         """Ask for the clock, often enough that one exchange is likely to be quick.
+
+        Args:
+            times: how often.
+            until_s: no longer than to this time of the loop; then no answer is needed.
 
         Raises:
             LinkError: the link is lost, or no answer came to any question.
         """
-        clock, answers = self._known(), 0
+        clock, loop = self._known(), asyncio.get_running_loop()
+        answers: list[Probe] = []
         # An answer comes at a connection event; of waits that are spread evenly from there on, one
         # ends shortly before another event, whatever the interval.
         parts = self._jitter.sample(range(times), times)
-        for number in range(times + PROBES_LOST_MAX):
-            part = parts[number % times] + self._jitter.random()
-            await asyncio.sleep(PROBE_JITTER_S * part / times)
-            try:
-                device_ms, before_s, after_s = await self._driver.clock()
-            except LinkError as error:
-                if error.reason is not LinkReason.TIMEOUT:
-                    raise
-                continue  # the others will do
-            clock.probe(Probe(device_ms, before_s * 1000, after_s * 1000))
-            answers += 1
-            if answers == times:
-                break
-        if not answers:
+        try:
+            for number in range(times + PROBES_LOST_MAX):
+                if len(answers) == times or loop.time() >= until_s:
+                    break
+                part = parts[number % times] + self._jitter.random()
+                await asyncio.sleep(PROBE_JITTER_S * part / times)
+                try:
+                    device_ms, before_s, after_s = await self._driver.clock()
+                except LinkError as error:
+                    if error.reason is not LinkReason.TIMEOUT:
+                        raise
+                    continue  # the others will do
+                answers.append(Probe(device_ms, before_s * 1000, after_s * 1000))
+        finally:
+            clock.probes(answers)
+        if not answers and not math.isfinite(until_s):
             raise LinkError(LinkReason.TIMEOUT, f"{self._name} does not tell its time")
         self._watch_wall_clock()
         self._around.learn(self._name, clock.remember())
@@ -119,7 +126,11 @@ class ClockSync:
 
     def device_now_ms(self) -> int:
         """Return what the wearable's clock shows now."""
-        return self._known().device_ms(_now_ms())
+        return self.device_ms(_now_ms())
+
+    def device_ms(self, host_ms: float) -> int:
+        """Return what the wearable's clock shows at a moment of the loop, modulo 2**32."""
+        return self._known().device_ms(host_ms)
 
     def _watch_wall_clock(self) -> float:
         """Return UTC less the loop's time, in ms; tells when somebody has set the wall clock."""

@@ -13,6 +13,7 @@ from tenuto.errors import LinkError, LinkReason, RefusedError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.sessions.commands import Verb
 from tenuto_core.device_requests import NO_PLAN_ID
+from tenuto_core.player import ARMED, STATES
 
 from .plan_finder import STORE_TIMEOUT_S
 
@@ -31,6 +32,10 @@ _T = TypeVar("_T")
 
 DELIVER_WITHIN_S = 120.0
 """How long a stop or a pause waits for a wearable that is out of reach."""
+PROBES_START = 32
+"""Questions for the clock before a start at a moment."""
+PROBES_START_S, START_MARGIN_S = 4.0, 1.0
+"""They take no longer than this, and end so long before the start, which has to be told in time."""
 _OTHER_PLAN, _OTHER_VERB = 1, 2
 """What sets the id of a second try apart from that of the first."""
 _MEANT_OTHERWISE = {"already_paused": Verb.RESUME, "not_paused": Verb.PAUSE}
@@ -100,11 +105,7 @@ class CommandSender:
             LinkError: the wearable is out of reach.
             RefusedError: it plays already, or does not take the plan.
         """
-        identity = self._reached()
-        compiled = compiled.for_device(identity.plan_version, open_holds=identity.open_holds)
-        self._log.plans.remember(compiled.plan_id, compiled.plan)
-        await self._driver.upload(compiled.plan_id, compiled.data)
-        self._log.plans.present_id = compiled.plan_id
+        identity, compiled = await self._hand_over(compiled)
         if command_id is None:
             command_id = secrets.randbits(32)
         await _insist(
@@ -115,6 +116,55 @@ class CommandSender:
             raise RefusedError("not_playing", f"{self._name} did not begin")
         await self._describe(compiled)
         return identity.session(status.session)
+
+    async def start_at(
+        self, make: Callable[[float], CompiledPlan], at_ms: float
+    ) -> tuple[CompiledPlan, bool]:
+        """Upload a plan and have the wearable begin it at a moment, by its own clock.
+
+        Args:
+            make: returns the plan for a clock that runs faster by so many ppm.
+            at_ms: the moment, on the loop's clock.
+
+        Returns:
+            The plan as it was made, and whether it is certain that the wearable begins it; if not,
+            no answer came.
+
+        Raises:
+            LinkError: the wearable is out of reach, and does not begin it.
+            RefusedError: it plays already, the moment is over, or it does not take the plan.
+        """
+        self._reached()
+        status = await self._driver.status()
+        if status.state == STATES[ARMED]:
+            # What it was set to begin before has had its day.
+            await self._driver.command(Verb.STOP, status.plan_id or NO_PLAN_ID)
+        compiled = make(self._log.clock.skew.ppm)
+        _, sent = await self._hand_over(compiled)
+        # The upload has made the link fast, so now its clock is told best.
+        now_s = asyncio.get_running_loop().time()
+        until_s = min(now_s + PROBES_START_S, at_ms / 1000 - START_MARGIN_S)
+        await self._log.clock.probe(PROBES_START, until_s)
+        device_ms = self._log.clock.device_ms(at_ms)
+        command_id = secrets.randbits(32)
+        try:
+            await _insist(
+                lambda: self._driver.start_at(sent.plan_id, device_ms, command_id=command_id)
+            )
+        except LinkError as error:
+            _log.info("wearable=%s %s", self._name, error)
+            return sent, False
+        await self._describe(sent)
+        return sent, True
+
+    async def _hand_over(self, compiled: CompiledPlan) -> tuple[Identity, CompiledPlan]:
+        """Upload a plan as the wearable can play it."""
+        identity = self._reached()
+        compiled = compiled.for_device(identity.plan_version, open_holds=identity.open_holds)
+        self._log.plans.remember(compiled.plan_id, compiled.plan)
+        await self._driver.upload(compiled.plan_id, compiled.data)
+        self._log.plans.present_id = compiled.plan_id
+        return identity, compiled
 
     async def keep(self, plans: Sequence[CompiledPlan]) -> int:
         """Put plans onto the wearable that it does not keep yet, and have the first ready there.

@@ -268,6 +268,10 @@ class HostedDriver:
         player = self._known() if verb in _WITHOUT_DEVICE else self._here()
         await player.driver.command(verb, plan_id, arg, command_id)
 
+    async def start_at(self, plan_id: bytes, device_ms: int, command_id: int | None = None) -> None:
+        """Have the player begin at a time; see `base.Driver`."""
+        await self._here().driver.start_at(plan_id, device_ms, command_id)
+
     async def follow(
         self,
         from_seq: int,

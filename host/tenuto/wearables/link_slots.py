@@ -4,6 +4,9 @@
 Adapters carry some 5 to 20 links.  A wearable that plays alone can do without its link for a while:
 it releases its slot, and what it logs meanwhile is read when it has a slot again.
 ESPHome's proxies carry three each, and are shared by all the wearables near each: `LaneSlot`.
+
+Where somebody waits for a wearable, as for a whole class that is to begin, it is wanted: it gets
+the next slot that is free, keeps it meanwhile, and those that are not wanted make room at once.
 """
 
 from __future__ import annotations
@@ -11,9 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tenuto.links.ble import BleAdapter
     from tenuto.links.lanes import Lanes
 
@@ -22,6 +28,8 @@ _log = logging.getLogger(__name__)
 IDLE_HOLD_S = 15.0
 PLAYING_HOLD_S = 60.0
 """How long a wearable keeps its slot at least while others wait."""
+WANTED_HOLD_S = 1.0
+"""The same while wearables wait that are wanted."""
 ROUND_S = 45.0
 """On lanes, everybody who waits has a link once in so long, as far as that can be done."""
 VISIT_S, HOLD_S_MIN = 2.5, 0.5
@@ -46,11 +54,28 @@ class Slots(Protocol):
         """What carries no more links, for messages."""
         ...
 
-    async def acquire(self) -> None:
-        """Wait for a slot; each is to be released by `release`."""
+    @property
+    def limit(self) -> int | None:
+        """How many links there are at once, as far as that is known."""
+        ...
+
+    @property
+    def looks(self) -> set[asyncio.Event]:
+        """What `look` sets."""
+        ...
+
+    def look(self) -> None:
+        """Have those with a slot look whether to make room: a wearable has become wanted."""
+
+    async def acquire(self, is_wanted: Callable[[], bool]) -> None:
+        """Wait for a slot; each is to be released by `release`.
+
+        Args:
+            is_wanted: Returns whether somebody waits for this wearable just now.
+        """
 
     def release(self) -> None:
-        """Release a slot; the one that has waited longest gets it."""
+        """Release a slot; of those that are wanted, or else of all, the longest waiting gets it."""
 
     def lower_limit(self) -> None:
         """Note that a link was refused although there was a slot."""
@@ -64,6 +89,18 @@ def _least_hold_s(*, playing: bool) -> float:
     return PLAYING_HOLD_S if playing else IDLE_HOLD_S
 
 
+@dataclass(eq=False, slots=True)
+class _Place:
+    """A place in the queue."""
+
+    is_wanted: Callable[[], bool]
+    turn: asyncio.Future[None]
+
+
+def _never() -> bool:
+    return False
+
+
 class LinkSlots:
     """The slots for links on one adapter, acquired in the order of asking.
 
@@ -73,13 +110,15 @@ class LinkSlots:
 
     Attributes:
         held: how many slots are acquired: of those that have a link or try to get one.
+        looks: see `Slots`.
     """
 
     def __init__(self, adapter: str, limit: int | None = None) -> None:
         self.adapter = adapter
         self.limit = limit
         self.held = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self.looks: set[asyncio.Event] = set()
+        self._waiting: deque[_Place] = deque()
 
     @property
     def waiting(self) -> int:
@@ -93,7 +132,14 @@ class LinkSlots:
 
     def hold_s(self, *, playing: bool) -> float:
         """Return how long a slot may be kept while others wait; see `Slots`."""
+        if any(place.is_wanted() for place in self._waiting):
+            return WANTED_HOLD_S
         return _least_hold_s(playing=playing)
+
+    def look(self) -> None:
+        """Have those with a slot look whether to make room; see `Slots`."""
+        for look in self.looks:
+            look.set()
 
     @property
     def is_full(self) -> bool:
@@ -111,30 +157,33 @@ class LinkSlots:
                 carried,
             )
 
-    async def acquire(self) -> None:
-        """Wait for a slot; each is to be released by `release`."""
+    async def acquire(self, is_wanted: Callable[[], bool] = _never) -> None:
+        """Wait for a slot; see `Slots`."""
         if not self.is_full:
             self.held += 1
             return
-        place = asyncio.get_running_loop().create_future()
+        place = _Place(is_wanted, asyncio.get_running_loop().create_future())
         self._waiting.append(place)
+        if is_wanted():
+            self.look()
         try:
-            await place
+            await place.turn
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if place.turn.done() and not place.turn.cancelled():
                 self.release()  # it came just now
             elif place in self._waiting:
                 self._waiting.remove(place)
             raise
 
     def release(self) -> None:
-        """Release a slot; the one that has waited longest gets it."""
+        """Release a slot; see `Slots`."""
         self.held -= 1
         while self._waiting and (self.limit is None or self.held < self.limit):
-            place = self._waiting.popleft()
-            if not place.done():
+            place = next((one for one in self._waiting if one.is_wanted()), self._waiting[0])
+            self._waiting.remove(place)
+            if not place.turn.done():
                 self.held += 1
-                place.set_result(None)
+                place.turn.set_result(None)
 
 
 class LaneSlot:
@@ -149,6 +198,15 @@ class LaneSlot:
         self._adapter = adapter
         self._address = address
         self._lanes: Lanes | None = None
+        self.looks: set[asyncio.Event] = set()
+
+    @property
+    def limit(self) -> int | None:
+        """How many links the lane carries; see `Slots`."""
+        return None if self._lanes is None else self._lanes.slots(self._address)
+
+    def look(self) -> None:
+        """Do nothing: the more wait for a lane, the sooner each makes room."""
 
     @property
     def is_full(self) -> bool:
@@ -165,7 +223,7 @@ class LaneSlot:
         """What carries no more links; see `Slots`."""
         return "the proxies near it carry no more at once"
 
-    async def acquire(self) -> None:
+    async def acquire(self, is_wanted: Callable[[], bool] = _never) -> None:  # noqa: ARG002 - see `look`
         """Wait for a slot on a lane that reaches the wearable.
 
         Raises:

@@ -49,6 +49,8 @@ PROBES_PLAYING, PROBES_IDLE = 4, 1
 PROBE_EVERY_S = 60.0
 LOST_PAUSE_S = 0.1
 """After a link that was well: the wearable has to be heard again first in any case."""
+WANTED_PAUSE_S = 1.0
+"""The longest pause between attempts to reach one that somebody waits for."""
 SLOTS_LOOK_S = 5.0
 """How often it looks whether others wait for the link."""
 
@@ -116,8 +118,10 @@ class Supervisor:
         self._stand_in = surroundings.stand_in
         self._rng = surroundings.rng
         self._identity: Identity | None = None
-        self._slots = slots
+        self.slots = slots
         self._has_slot = False
+        self._wanting = 0
+        self._look = asyncio.Event()
         self._up_s = math.inf
         self._said: set[LinkReason] = set()
         self._parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -190,7 +194,27 @@ class Supervisor:
                     self._release_slot()
             lasted_s = loop.time() - self._up_s
             backoff.reset_if_stable(lasted_s)
-            await asyncio.sleep(LOST_PAUSE_S if lasted_s >= STABLE_S else backoff.next_s())
+            await self._pause(LOST_PAUSE_S if lasted_s >= STABLE_S else backoff.next_s())
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait before the next attempt, not for long while it is wanted."""
+        self._look.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(pause_s, WANTED_PAUSE_S) if self._wanting else pause_s):
+                await self._look.wait()
+
+    @contextmanager
+    def wanted(self) -> Iterator[None]:
+        """Have the next link that is free while inside, and keep it."""
+        self._wanting += 1
+        self._look.set()
+        if self.slots is not None:
+            self.slots.look()
+        try:
+            yield
+        finally:
+            self._wanting -= 1
+            self._look.set()
 
     @contextmanager
     def _failures_logged(self) -> Iterator[None]:
@@ -198,8 +222,8 @@ class Supervisor:
         try:
             yield
         except LinkError as error:
-            if error.reason is LinkReason.FULL and self._slots is not None:
-                self._slots.lower_limit()
+            if error.reason is LinkReason.FULL and self.slots is not None:
+                self.slots.lower_limit()
             self._say(error)
         except (StoreError, TimeoutError) as error:
             _log.error("wearable=%s %s", self.name, str(error) or "an answer took too long")
@@ -218,41 +242,47 @@ class Supervisor:
         await self._acquire_slot()
         await self._attach(lost)
         self.state, self._up_s = SupervisorState.UP, asyncio.get_running_loop().time()
-        await self._stay(lost)
+        if self.slots is not None:
+            self.slots.looks.add(self._look)
+        try:
+            await self._stay(lost)
+        finally:
+            if self.slots is not None:
+                self.slots.looks.discard(self._look)
         if lost.is_set():
             self.problem = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
         else:
             self.problem = self._waits_for_slot()
 
     async def _acquire_slot(self) -> None:
-        if self._slots is None:
+        if self.slots is None:
             return
-        if self._slots.is_full:
+        if self.slots.is_full:
             self._say(self._waits_for_slot())
-        await self._slots.acquire()
+        await self.slots.acquire(lambda: self._wanting > 0)
         self._has_slot = True
 
     def _release_slot(self) -> None:
-        if self._slots is not None and self._has_slot:
+        if self.slots is not None and self._has_slot:
             self._has_slot = False
-            self._slots.release()
+            self.slots.release()
 
     def _waits_for_slot(self) -> LinkError:
-        place = "" if self._slots is None else f": {self._slots.place}"
+        place = "" if self.slots is None else f": {self.slots.place}"
         return LinkError(LinkReason.FULL, f"{self.name} waits for a link{place}")
 
     def _is_slot_due(self) -> bool:
         """Return whether others wait, and this one has had its time and told what it had to."""
-        if self._slots is None or not self._slots.waiting or self.log.waiting:
+        if self.slots is None or not self.slots.waiting or self.log.waiting or self._wanting:
             return False
-        hold_s = self._slots.hold_s(playing=self.playing)
+        hold_s = self.slots.hold_s(playing=self.playing)
         return asyncio.get_running_loop().time() - self._up_s >= hold_s
 
     def _look_s(self) -> float:
         """Return after how long it looks anew whether the slot is due."""
-        if self._slots is None:
+        if self.slots is None:
             return math.inf
-        return min(SLOTS_LOOK_S, self._slots.hold_s(playing=self.playing))
+        return min(SLOTS_LOOK_S, self.slots.hold_s(playing=self.playing))
 
     async def _stay(self, lost: asyncio.Event) -> None:
         """Wait until the link is lost or others need it.
@@ -262,7 +292,10 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         probe_s = loop.time() + PROBE_EVERY_S
-        while not lost.is_set() and not self._is_slot_due():
+        while True:
+            self._look.clear()
+            if lost.is_set() or self._is_slot_due():
+                return
             if loop.time() >= probe_s:
                 await self.log.clock.probe(PROBES_PLAYING if self.playing else PROBES_IDLE)
                 probe_s = loop.time() + PROBE_EVERY_S
@@ -273,10 +306,14 @@ class Supervisor:
             with suppress(TimeoutError):
                 wait_s = min(probe_s - loop.time(), SILENCE_S - silent_s, self._look_s())
                 async with asyncio.timeout(wait_s):
-                    await lost.wait()
+                    await self._look.wait()
 
     async def _attach(self, lost: asyncio.Event) -> None:
-        told = await self._driver.connect(lost.set)
+        def on_lost() -> None:
+            lost.set()
+            self._look.set()
+
+        told = await self._driver.connect(on_lost)
         stand_in = self._stand_in(self.name)
         identity = replace(told, device=device_of(told.serial, told.address, stand_in))
         await self.log.meet(identity)
@@ -346,6 +383,12 @@ class Supervisor:
     async def start(self, compiled: CompiledPlan, command_id: int | None = None) -> SessionKey:
         """Upload a plan and begin it; see `CommandSender.start`."""
         return await self.commands.start(compiled, command_id)
+
+    async def start_at(
+        self, make: Callable[[float], CompiledPlan], at_ms: float
+    ) -> tuple[CompiledPlan, bool]:
+        """Upload a plan and have it begun at a moment; see `CommandSender.start_at`."""
+        return await self.commands.start_at(make, at_ms)
 
     async def keep(self, plans: Sequence[CompiledPlan]) -> int:
         """Put plans onto the wearable that it does not keep yet; see `CommandSender.keep`."""
