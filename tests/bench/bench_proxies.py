@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from bleak import BleakClient
     from bleak_esphome.backend.client import ESPHomeClientData
 
-ROAMS = 15
+ROAMS = 10
 BANDS, SLOTS = 50, 3
 APART_S = 11.0
 """Between two roams: a link that was shorter than 10 s counts as a failure for Tenuto."""

@@ -12,7 +12,7 @@ from bumble.core import AdvertisingData
 from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, BleLink
 from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator import World
-from tenuto.simulator.peripheral import SimulatedPeripheral, notified, written
+from tenuto.simulator.peripheral import SimulatedPeripheral, notified, readable, written
 from tests.daemon.rig import connected
 from tests.proxies.rig import house, proxies_of
 from tests.storm.rooms import records_of
@@ -164,6 +164,8 @@ async def test_each_proxy_makes_one_connection_at_a_time_and_all_are_heard_meanw
 class Careless(SimulatedPeripheral):
     """Speaks Tenuto's protocol, as far as it goes, to whoever connects."""
 
+    is_updated = False
+
     @property
     def advertised(self) -> tuple[int, ...]:
         return ()
@@ -180,7 +182,9 @@ class Careless(SimulatedPeripheral):
         )
         inbox = written(core.UUID(INBOX_UUID), lambda _value: None, responds=False)
         outbox = notified(core.UUID(OUTBOX_UUID))
-        return [gatt.Service(core.UUID(SERVICE_UUID), [info, inbox, outbox])]
+        new = gatt.Service(core.UUID.from_16_bits(0x180F), [readable(0x2A19, b"@")])
+        own = gatt.Service(core.UUID(SERVICE_UUID), [info, inbox, outbox])
+        return [new, own] if self.is_updated else [own]
 
 
 async def test_nothing_is_said_on_a_link_that_is_not_encrypted() -> None:
@@ -197,4 +201,28 @@ async def test_nothing_is_said_on_a_link_that_is_not_encrypted() -> None:
         await link.connect(lambda _packet: None, lambda: None)
         assert [slot.connection.is_encrypted for slot in proxy._open.values()] == [True]
         await link.disconnect()
+        await adapter.close()
+
+
+async def test_services_that_an_update_has_moved_are_found_again() -> None:
+    """A proxy's services are remembered, until a link on which nothing was heard."""
+    async with World(seed=1) as world:
+        await world.add_proxy("room-a")
+        device = Careless(world.radio, "careless", "C1:00:00:00:00:01", None)
+        world.devices["careless"] = device
+        await device.boot()
+        adapter = proxies_of(world)
+        link = BleLink(adapter, device.address)
+        handles = []
+        for _ in range(3):
+            await link.connect(lambda _packet: None, lambda: None)
+            assert link._inbox is not None
+            handles.append(link._inbox.handle)
+            await link.disconnect()
+            await device.stop()
+            device.is_updated = True
+            await device.boot()
+            await asyncio.sleep(20)
+        first, *others = handles
+        assert others == [first + 3] * 2
         await adapter.close()

@@ -441,7 +441,7 @@ class SimulatedProxy:
     async def _device_request(self, message: pb.BluetoothDeviceRequest) -> None:
         kind = message.request_type
         if kind in _CONNECTS:
-            self._connect(message.address)
+            self._connect(message.address, discovers=kind == _WITHOUT_CACHE)
         elif kind == pb.BLUETOOTH_DEVICE_REQUEST_TYPE_DISCONNECT:
             await self._disconnect(message.address)
         elif kind == pb.BLUETOOTH_DEVICE_REQUEST_TYPE_PAIR:
@@ -460,7 +460,7 @@ class SimulatedProxy:
         elif kind == pb.BLUETOOTH_DEVICE_REQUEST_TYPE_CLEAR_CACHE:
             self._tell(pb.BluetoothDeviceClearCacheResponse(address=message.address, success=True))
 
-    def _connect(self, number: int) -> None:
+    def _connect(self, number: int, *, discovers: bool) -> None:
         self.connects += 1
         if self.faults.ignores_connects or number in self._leaked:
             return
@@ -468,7 +468,9 @@ class SimulatedProxy:
         if number not in self._heard or number in self._pending or is_full:
             self._tell_failure(number)
             return
-        task = asyncio.create_task(self._attempt(number), name=f"{self.name} connect")
+        task = asyncio.create_task(
+            self._attempt(number, discovers=discovers), name=f"{self.name} connect"
+        )
         self._pending[number] = task
         task.add_done_callback(partial(self._attempted, number))
         self._tell_free()
@@ -488,7 +490,7 @@ class SimulatedProxy:
             )
         )
 
-    async def _attempt(self, number: int) -> None:
+    async def _attempt(self, number: int, *, discovers: bool) -> None:
         async with self._connecting:
             device = self._device
             if device is None:
@@ -512,6 +514,9 @@ class SimulatedProxy:
         connection.on(connection.EVENT_DISCONNECTION, partial(self._gone, number))
         try:
             mtu = await slot.peer.request_mtu(ATT_MTU)
+            # As ESPHome does, which tells of a connection only then.
+            if discovers:
+                await slot.peer.discover_all()  # type: ignore[no-untyped-call]
         except (core.BaseBumbleError, TimeoutError):
             return  # it went at once, and that was told
         self._tell(pb.BluetoothDeviceConnectionResponse(address=number, connected=True, mtu=mtu))
@@ -569,7 +574,6 @@ class SimulatedProxy:
         if slot is None:
             self._tell_gatt_error(message, _NO_CONNECTION)
             return
-        await slot.peer.discover_all()  # type: ignore[no-untyped-call]
         for service in slot.peer.services:
             told = pb.BluetoothGATTGetServicesResponse(address=message.address)
             one = told.services.add(uuid=_uuid_halves(service.uuid), handle=service.handle)
@@ -664,12 +668,8 @@ class SimulatedProxy:
         self._tell(pb.BluetoothGATTNotifyResponse(address=message.address, handle=message.handle))
 
 
-_CONNECTS = frozenset(
-    {
-        pb.BLUETOOTH_DEVICE_REQUEST_TYPE_CONNECT_V3_WITH_CACHE,
-        pb.BLUETOOTH_DEVICE_REQUEST_TYPE_CONNECT_V3_WITHOUT_CACHE,
-    }
-)
+_WITHOUT_CACHE = pb.BLUETOOTH_DEVICE_REQUEST_TYPE_CONNECT_V3_WITHOUT_CACHE
+_CONNECTS = frozenset({pb.BLUETOOTH_DEVICE_REQUEST_TYPE_CONNECT_V3_WITH_CACHE, _WITHOUT_CACHE})
 _ANSWERS: dict[type, Callable[[SimulatedProxy, _Client, Any], None]] = {
     pb.HelloRequest: SimulatedProxy._hello,
     pb.AuthenticationRequest: lambda _proxy, client, _message: client.send(

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from bleak.backends.characteristic import BleakGATTCharacteristic
+    from bleak.backends.client import NotifyCallback
     from bleak.backends.scanner import AdvertisementDataCallback
 
     from tenuto.links.lanes import LaneState
@@ -406,6 +408,7 @@ class ProxyClient(ESPHomeClient):
         disconnected_callback: Callable[[], None] | None = None,
         **kwargs: Any,
     ) -> None:
+        self._has_heard = False
         address = (target if isinstance(target, str) else target.address).upper()
         self._slot = self.radio.use(address)
         proxy = self.radio.any_serving() if self._slot is None else self._slot.proxy
@@ -437,7 +440,8 @@ class ProxyClient(ESPHomeClient):
         if slot is None:
             raise BleakError(f"no proxy was chosen for {self.address}")
         try:
-            await super().connect(pair, **kwargs)
+            # Else the proxy has them told anew each time, which takes a second.
+            await super().connect(pair, dangerous_use_bleak_cache=True, **kwargs)
         except BaseException as error:
             if isinstance(error, Exception):
                 self.radio.failed(slot)
@@ -453,6 +457,26 @@ class ProxyClient(ESPHomeClient):
             await super().disconnect()
         finally:
             self._give_back()
+            self._doubt_services()
+
+    def _doubt_services(self) -> None:
+        """Have the services told anew after a link on which nothing came.
+
+        What is remembered of them may be wrong, after an update of the device.
+        """
+        if not self._has_heard:
+            self.radio.forget_services(self.address)
+
+    async def start_notify(
+        self, characteristic: BleakGATTCharacteristic, callback: NotifyCallback, **kwargs: Any
+    ) -> None:
+        """Have each new value of a characteristic handed over."""
+
+        def take(value: bytearray) -> None:
+            self._has_heard = True
+            callback(value)
+
+        await super().start_notify(characteristic, take, **kwargs)
 
     async def pair(self, *args: Any, **kwargs: Any) -> None:
         """Bond, or use the bond that the proxy has; one that the device has forgotten is replaced.
