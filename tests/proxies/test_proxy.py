@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import subprocess
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+import bleak
 import pytest
 
 from tenuto.errors import LinkError, LinkReason
@@ -16,6 +20,7 @@ from tenuto.links.radios.esphome import Endpoint, endpoints, open_adapter, read_
 from tenuto.links.radios.registry import RadioFiles, radio_named
 from tenuto.shipped import shipped
 from tenuto.simulator import World
+from tests.patience import patience_s
 from tests.proxies.rig import proxies_of, radio_of_proxies
 
 if TYPE_CHECKING:
@@ -145,3 +150,31 @@ async def test_without_a_file_of_keys_it_says_how_to_make_one(tmp_path: Path) ->
     adapter = open_adapter("esphome:room-a.local", RadioFiles(bonds=tmp_path / "bonds.json"))
     with pytest.raises(LinkError, match=r'proxy_keys: .*"room-a.local" = '):
         await adapter.radio()
+
+
+def test_nothing_of_esphome_is_loaded_before_a_proxy_is_used(tmp_path: Path) -> None:
+    """It takes a second and thirty megabytes, which whoever has no proxies need not pay."""
+    program = f"""
+import sys
+from pathlib import Path
+import tenuto.daemon.build
+from tenuto.links.radios.adapters import open_adapter
+from tenuto.links.radios.registry import RadioFiles
+open_adapter("esphome:room-a", RadioFiles(bonds=Path({str(tmp_path)!r}) / "bonds.json"))
+print(*{{"aioesphomeapi", "bleak_esphome", "habluetooth"}} & sys.modules.keys())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=patience_s(60),
+    )
+    assert done.stdout.strip() == ""
+
+
+def test_bleaks_own_classes_stay_where_they_are() -> None:
+    """habluetooth puts its own in their place, for whoever is in the same process."""
+    before = bleak.BleakClient, bleak.BleakScanner
+    import_module("tenuto.links.radios.esphome_radio")
+    assert (bleak.BleakClient, bleak.BleakScanner) == before

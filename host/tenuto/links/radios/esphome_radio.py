@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import BaseBleakScanner
-from bleak.exc import BleakError
+from bleak.exc import BleakDeviceNotFoundError, BleakError
 from bleak_esphome.backend.client import ESPHomeClient
 
 from tenuto.errors import LinkError, LinkReason
@@ -496,11 +496,14 @@ class ProxyClient(ESPHomeClient):
     async def unpair(self) -> None:
         """Forget what is remembered of the device.
 
-        Its bonds lie in the proxies and give nobody anything; see `pair`.
+        Raises:
+            BleakDeviceNotFoundError: It is not connected. Its bonds lie in the proxies, where they
+                give nobody anything; see `pair`.
         """
         self.radio.forget_services(self.address)
-        if self.is_connected:
-            await super().unpair()
+        if not self.is_connected:
+            raise BleakDeviceNotFoundError(self.address, "this computer has no bond with it")
+        await super().unpair()
 
 
 def _unheard(address: str, proxy: Proxy) -> BLEDevice:
