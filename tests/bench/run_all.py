@@ -70,8 +70,7 @@ A month of 93 sessions with a strap takes 1.2 s of the processor and misses the 
 of 27 without takes a tenth of that.""",
     "press": """
 Goal: one interval of the connection and the write.
-One press, 20 s into a hold of a minute: the connection has an interval of 100 ms then, which saves
-the battery.
+One press, 20 s into a hold of a minute: the connection has an interval of 45 ms then.
 From the moment at which the daemon has the command; a broker adds what it takes to pass a message
 on, 1 to 5 ms for a Mosquitto on the same machine.
 Before a command went out in one packet without a question first, it was 461.5 ms at p50 for
