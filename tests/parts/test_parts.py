@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import pytest
 
+from tenuto.errors import TenutoError
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
@@ -73,5 +74,5 @@ async def test_mosquitto_carries_a_message_and_survives_a_restart(
 def test_mosquitto_says_what_is_wrong_with_its_configuration(
     mosquitto_broker: StartBroker,
 ) -> None:
-    with pytest.raises(RuntimeError, match="no_such_option"):
+    with pytest.raises(TenutoError, match="no_such_option"):
         mosquitto_broker("no_such_option true")

