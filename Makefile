@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra intiface --extra report --extra share \
 	--extra simulator --extra web --group build --no-emit-package pyric
 
-.PHONY: help setup setup-test run test mutants storm watch wearables fuzz crash kernel bench lint format parts pictures dist install-check licences lock clean
+.PHONY: help setup setup-test run test mutants storm search watch wearables fuzz crash kernel bench lint format parts pictures dist install-check licences lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -40,6 +40,9 @@ mutants: setup-test ## put faults into the code, one by one, and see that the te
 
 storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory" or "--sessions 10000"
 	@$(BIN)/python -m tests.storm --seeds $(SEEDS) $(ARGS)
+
+search: setup-test ## every small world with one message and one crash, about ten minutes: ARGS="--crashes 0 --messages 2 --minutes 60"
+	@$(BIN)/python -m tests.search $(ARGS)
 
 watch: setup-test ## sessions on the Bangle.js and on the core, which must agree: ARGS="--sessions 100000"
 	@$(BIN)/python -m tests.bangle.differential $(ARGS)

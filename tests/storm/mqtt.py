@@ -233,11 +233,13 @@ class StandIn:
         pass
 
     async def check(self, hosts: Sequence[Host]) -> None:
-        host = hosts[0]
+        self.check_host(hosts[0])
+
+    def check_host(self, host: Host) -> None:
+        """See that what one host publishes of its session is what its screen shows."""
         assert isinstance(host.post, _StandInPost)
-        check_session(
-            host, json.loads(host.post.bridge._outgoing.retained[f"{BASE}/{BAND}/session"])
-        )
+        retained = host.post.bridge._outgoing.retained
+        check_session(host, json.loads(retained[f"{BASE}/{BAND}/session"]))
 
 
 def tell_link(host: Host, bridge: Bridge, wearable: str, state: LinkState) -> None:

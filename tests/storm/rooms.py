@@ -13,7 +13,7 @@ import contextlib
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
@@ -292,10 +292,10 @@ class MemoryRoom:
         self._boots = 0
         self._boot()
 
-    def _boot(self) -> None:
+    def _boot(self, **parts: Any) -> None:
         self._boots += 1
         self._motor = _Motor()
-        self._band = InProcessBand(self._motor, boot_id=self._boots, name="band")
+        self._band = InProcessBand(self._motor, boot_id=self._boots, name="band", **parts)
         start_s = asyncio.get_running_loop().time()
         loop = asyncio.get_running_loop()
         self._motor.now_ms = lambda: (loop.time() - start_s) * 1000
