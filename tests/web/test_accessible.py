@@ -33,6 +33,7 @@ PATHS = (
     "settings",
     "start",
     "learn",
+    "class",
 )
 
 

@@ -18,6 +18,7 @@ SECTIONS = (
     ("history", "History"),
     ("wearables", "Wearables"),
     ("learn", "Learn"),
+    ("class", "Class"),
 )
 """The pages that are always in reach: their address and their name."""
 

@@ -45,6 +45,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 if (document.getElementById("wearables")) import("./live.js");
+if (document.getElementById("class")) import("./class.js");
 if (document.getElementById("job")) import("./job.js");
 if (document.querySelector(".editor")) import("./editor.js");
 if (document.getElementById("measure")) import("./measure.js");
