@@ -8,6 +8,7 @@ user's configuration folder; without any of them the built-in defaults hold.
 from __future__ import annotations
 
 import os
+import socket
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -429,6 +430,51 @@ class Web:
         return f"{self.scheme}://{self.hosts[0]}:{self.port}/"
 
 
+@dataclass(frozen=True, slots=True)
+class _CentralUrl:
+    """The address of a PostgreSQL database; a message never repeats it, it may hold a password."""
+
+    def read(self, value: object) -> str:
+        if not isinstance(value, str):
+            raise ValueError(f"is {rules.show(value)}, allowed is text in quotes")  # noqa: TRY004
+        if value == OFF or (value.startswith("postgresql://") and value.isprintable()):
+            return value
+        raise ValueError('is not known, allowed is "off" or "postgresql://user@host/database"')
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^(off|postgresql://.+)$"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """One history of several hosts, in PostgreSQL."""
+
+    url: str = key(_CentralUrl(), "The database of the central history.", default=OFF, shown=False)
+    password_file: Path | None = key(_File(), "A file with the password.", default=None)
+    host: str | None = key(_ID, "The name of this host there.", default=None)
+    heart_rate: bool = key(
+        Flag(), "Whether heart beats of everybody are kept there.", default=False
+    )
+    read: bool = key(
+        Flag(), "Whether reports and lists are made of the central history.", default=False
+    )
+
+    @property
+    def is_off(self) -> bool:
+        """Whether this host is alone."""
+        return self.url == OFF
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what is shown comes from the central history."""
+        return self.read and not self.is_off
+
+    @property
+    def host_name(self) -> str:
+        """The name of this host in the central history."""
+        return self.host or socket.gethostname()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
     """Somebody who wears a wearable."""
@@ -587,7 +633,7 @@ def own_folders(dirs: type[PlatformDirsABC] = PlatformDirs) -> Folders:
 SIMULATED = Wearable(id="simulated", link="simulated")
 _MQTT, _BLUETOOTH, _HISTORY = Mqtt(), Bluetooth(), History()
 _HOME_ASSISTANT = HomeAssistant()
-_ROUTINES, _HAPTICS, _WEB = Routines(), Haptics(), Web()
+_ROUTINES, _HAPTICS, _WEB, _FLEET = Routines(), Haptics(), Web(), Fleet()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -609,6 +655,7 @@ class Config:
     routines: Routines = key(Nested(Routines), "The routines.", default=_ROUTINES)
     haptics: Haptics = key(Nested(Haptics), "The vocabulary.", default=_HAPTICS)
     web: Web = key(Nested(Web), "The page.", default=_WEB)
+    fleet: Fleet = key(Nested(Fleet), "Several hosts.", default=_FLEET)
     people: tuple[Person, ...] = key(
         Tables(Person, "person", 0, MAX_PEOPLE), "Who wears them.", default=(), name="person"
     )
@@ -682,7 +729,7 @@ class Config:
         if password is None and self.mqtt.password_file is not None:
             secret = self._from_file(self.mqtt.password_file) or self.mqtt.password_file
             try:
-                from_file = _read_secret(secret)
+                from_file = _read_secret(secret, "mqtt")
             except InputError as error:
                 mistakes += error.mistakes
         if mistakes:
@@ -699,6 +746,16 @@ class Config:
             )
             for one in addresses
         )
+
+    @property
+    def central_password(self) -> str | None:
+        """The password for the central history; None where `url` or libpq's own files have it.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        path = self._from_file(self.fleet.password_file)
+        return None if path is None else _read_secret(path, "fleet")
 
     @property
     def radio_files(self) -> RadioFiles:
@@ -743,7 +800,7 @@ class Config:
         return wearable.routine or self.routines.default
 
 
-def _read_secret(path: Path) -> str:
+def _read_secret(path: Path, table: str) -> str:
     """Return the first line of a file that no other user may read.
 
     Raises:
@@ -755,13 +812,13 @@ def _read_secret(path: Path) -> str:
             text = file.readline(1_000).decode("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        text = f"`password_file` of [mqtt] cannot be read: {why}"
+        text = f"`password_file` of [{table}] cannot be read: {why}"
         raise InputError([Mistake(str(path), 0, text)]) from None
     if os.name == "posix" and mode & 0o077:
-        text = f"`password_file` of [mqtt] may be read by others: chmod 600 {path}"
+        text = f"`password_file` of [{table}] may be read by others: chmod 600 {path}"
         raise InputError([Mistake(str(path), 0, text)])
     if not text:
-        raise InputError([Mistake(str(path), 0, "`password_file` of [mqtt] has no first line")])
+        raise InputError([Mistake(str(path), 0, f"`password_file` of [{table}] has no first line")])
     return text
 
 

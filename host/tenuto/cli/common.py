@@ -19,10 +19,11 @@ from tenuto.errors import InputError, TenutoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from tenuto.config import Config, Person, Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.history import Store
+    from tenuto.history.reading import HistoryReader
 
 SPEED_MAX = 1000.0
 YEARS = (1971, 2099)
@@ -147,7 +148,7 @@ def id_of(those: Sequence[Person | Wearable], given: str) -> str:
     return next((one.id for one in those if given in (one.id, one.title)), given)
 
 
-async def whose(config: Config, store: Store, given: str | None) -> str | None:
+async def whose(config: Config, store: HistoryReader, given: str | None) -> str | None:
     """Return what the history calls somebody; without a name, whose the last session is.
 
     Args:
@@ -185,6 +186,24 @@ def history_file(config: Config) -> Path:
 
     asyncio.run(bring_up_to_date())
     return config.history_path
+
+
+def history_to_read(config: Config) -> AbstractAsyncContextManager[HistoryReader]:
+    """Return the history that reports are made of, to be entered: the central one, or this host's.
+
+    Raises:
+        InputError: there is none yet.
+    """
+    if config.fleet.is_read:
+        from tenuto.fleet.postgres import CentralHistory
+
+        return CentralHistory(config.fleet.url, config.central_password, read_only=True)
+    from tenuto.history import Store
+
+    path = history_file(config)
+    if not path.exists():
+        raise InputError(f"there is no history at {path} yet; `tenuto run` begins one")
+    return Store(path, read_only=True)
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

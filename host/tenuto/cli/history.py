@@ -29,6 +29,7 @@ from .common import (
     ConfigFile,
     confirmed,
     history_file,
+    history_to_read,
     id_of,
     parse_date,
     whose,
@@ -37,11 +38,13 @@ from .common import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import date
     from typing import BinaryIO
 
     from tenuto.config import Config
     from tenuto.history import SessionRow, StoredSession, Summary
+    from tenuto.history.reading import HistoryReader
     from tenuto.history.repair import Checked
     from tenuto.sessions.events import Event
 
@@ -77,7 +80,7 @@ def list_sessions(
         config: as in all commands
     """
     settings = find_config(config)
-    path = history_file(settings)
+    is_there = settings.fleet.is_read or settings.history_path.exists()
     first = None if since is None else parse_date(since, "--since")
     last = None if until is None else parse_date(until, "--until")
     wanted = partial(
@@ -88,11 +91,12 @@ def list_sessions(
         first=first,
         last=last,
     )
-    sessions = asyncio.run(_newest(path, limit, wanted)) if path.exists() else []
+    sessions = asyncio.run(_newest(history_to_read(settings), limit, wanted)) if is_there else []
     if not sessions:
         if any(given is not None for given in (person, wearable, routine, since, until)):
             print("No session is like that; `tenuto history` lists all.")
         else:
+            path = settings.history_path
             print(f"Nothing was played yet; `tenuto run` plays, and {path} will have it.")
         return
     has_persons = len({session.row.person for session in sessions} - {None}) > 1
@@ -124,7 +128,7 @@ def show(
         config: as in all commands
     """
     settings = find_config(config)
-    session = titled(settings, _session(settings, number))
+    session = titled(settings, _session(history_to_read(settings), number))
     happened = replay(session)
     if as_json:
         for event, _ in happened:
@@ -168,13 +172,13 @@ def week(
     from tenuto.routines.library import Library
 
     settings = find_config(config)
-    path = _existing(settings)
+    history = history_to_read(settings)
     today = datetime.now(UTC).astimezone().date()
     period = Period.of(WEEK, today if day is None else parse_date(day))
     known = Library.of(settings).exercises()
 
     async def read() -> PeriodAccount:
-        async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+        async with asyncio.timeout(READ_TIMEOUT_S), history as store:
             who = await whose(settings, store, person)
             return await period_account(store, period, today, who, known)
 
@@ -209,9 +213,9 @@ def export(
             for many; without it files are made here and named
         config: as in all commands
     """
-    path = _existing(find_config(config))
+    history = history_to_read(find_config(config))
     if form == "fit":
-        sessions = _chosen(config, path, numbers)
+        sessions = _chosen(history, numbers)
         simulated = sum(one.row.is_simulated for one in sessions)
         if simulated and not numbers:
             sessions = [one for one in sessions if not one.row.is_simulated]
@@ -225,9 +229,9 @@ def export(
             raise InputError(
                 "jsonl has the whole history: leave the ID out, or take another format"
             )
-        data = asyncio.run(_jsonl(path)).encode()
+        data = asyncio.run(_jsonl(history)).encode()
     else:
-        sessions = _chosen(config, path, numbers)
+        sessions = _chosen(history, numbers)
         data = _as_text(form, [account(session) for session in sessions]).encode()
     if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
@@ -238,11 +242,13 @@ def export(
     return 0
 
 
-def _chosen(config: Path | None, path: Path, numbers: tuple[int, ...]) -> list[StoredSession]:
+def _chosen(
+    history: AbstractAsyncContextManager[HistoryReader], numbers: tuple[int, ...]
+) -> list[StoredSession]:
     """Return the sessions that were named, or all that have ended."""
     if numbers:
-        return [_session(find_config(config), number) for number in dict.fromkeys(numbers)]
-    return asyncio.run(_all(path))
+        return [_session(history, number) for number in dict.fromkeys(numbers)]
+    return asyncio.run(_all(history))
 
 
 def _write_fit(sessions: Sequence[StoredSession], output: Path | None, *, is_one: bool) -> int:
@@ -393,7 +399,8 @@ def delete(
         if numbers or simulated:
             raise InputError("--person stands alone")
         return _delete_person(find_config(config), path, person, yes=yes)
-    rows = [_session(find_config(config), number).row for number in dict.fromkeys(numbers)]
+    here = Store(path, read_only=True)
+    rows = [_session(here, number).row for number in dict.fromkeys(numbers)]
     if simulated:
         named = {row.id for row in rows}
         rows += [row for row in asyncio.run(_simulated(path)) if row.id not in named]
@@ -499,25 +506,24 @@ def _existing(config: Config) -> Path:
     return path
 
 
-def _session(config: Config, number: int) -> StoredSession:
-    path = history_file(config)
-    session = asyncio.run(_one(path, number)) if path.exists() else None
+def _session(history: AbstractAsyncContextManager[HistoryReader], number: int) -> StoredSession:
+    session = asyncio.run(_one(history, number))
     if session is None:
         raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
     return session
 
 
-async def _jsonl(path: Path) -> str:
+async def _jsonl(history: AbstractAsyncContextManager[HistoryReader]) -> str:
     from tenuto.history.jsonlines import write_lines
 
     text = io.StringIO()
-    async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
+    async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
         await write_lines(store, text.write)
     return text.getvalue()
 
 
-async def _all(path: Path) -> list[StoredSession]:
-    async with asyncio.timeout(LONG_TIMEOUT_S), Store(path, read_only=True) as store:
+async def _all(history: AbstractAsyncContextManager[HistoryReader]) -> list[StoredSession]:
+    async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
         return await store.between(0, 1 << 62)
 
 
@@ -551,9 +557,11 @@ def _print_score(told: Account) -> None:
 
 
 async def _newest(
-    path: Path, limit: int, wanted: Callable[[SessionRow], bool]
+    history: AbstractAsyncContextManager[HistoryReader],
+    limit: int,
+    wanted: Callable[[SessionRow], bool],
 ) -> list[StoredSession]:
-    async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
         rows = [row for row in await store.sessions() if wanted(row)]
         found = [await store.session(row.id) for row in rows[:limit]]
     return [session for session in found if session is not None]
@@ -583,8 +591,10 @@ async def _simulated(path: Path) -> list[SessionRow]:
         return [row for row in await store.sessions() if row.is_simulated]
 
 
-async def _one(path: Path, number: int) -> StoredSession | None:
-    async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+async def _one(
+    history: AbstractAsyncContextManager[HistoryReader], number: int
+) -> StoredSession | None:
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
         return await store.session(number)
 
 

@@ -47,6 +47,7 @@ COMMANDS = {
     "This computer": {
         "web": "Open the page of the daemon in a browser.",
         "daemon": "Stay, keep the wearables, start sessions on command by MQTT.",
+        "fleet": "Keep one history of several hosts, in PostgreSQL.",
         "homeassistant": "Write the dashboard and more for Home Assistant.",
         "doctor": "Check that all that is needed is there, and say what to do.",
         "privacy": "Say what is stored where and what is published, and erase it.",

@@ -82,7 +82,8 @@ def privacy(*, config: ConfigFile = None) -> None:
         config: as in all commands
     """
     settings = find_config(config)
-    print("On this computer, and nowhere else:")
+    elsewhere = ", and nowhere else" if settings.fleet.is_off else ""
+    print(f"On this computer{elsewhere}:")
     found = [item for item in kept(settings) if item.path.exists()]
     for item in found:
         print(f"  {item.what}\n    {printable(str(item.path))}, {_who(item.path)}")
@@ -113,9 +114,15 @@ def _who(path: Path) -> str:
 
 
 def _published(config: Config) -> Iterator[str]:
+    if not config.fleet.is_off:
+        from tenuto.fleet.postgres import place_of
+
+        who = "everybody" if config.fleet.heart_rate else "those who share them"
+        yield f"to the central history at {place_of(config.fleet.url)}: every session,"
+        yield f"  with the heart beats of {who}; what is deleted here is deleted there"
     mqtt = config.mqtt
     if mqtt.is_off:
-        yield "nothing: MQTT is off"
+        yield "nothing: MQTT is off" if config.fleet.is_off else "nothing by MQTT, which is off"
         return
     where = "to programs on this computer"
     if mqtt.addresses:

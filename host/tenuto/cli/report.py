@@ -14,11 +14,14 @@ from cyclopts import App, Parameter
 from tenuto.config import find_config
 from tenuto.errors import InputError
 
-from .common import ConfigFile, history_file, parse_date, whose, write_output
+from .common import ConfigFile, history_to_read, parse_date, whose, write_output
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from tenuto.config import Config
-    from tenuto.history import SessionRow, Store
+    from tenuto.history import SessionRow
+    from tenuto.history.reading import HistoryReader
     from tenuto.report import Report
 
 READ_TIMEOUT_S = 60.0
@@ -62,11 +65,9 @@ def report(
         config: as in all commands
     """
     settings = find_config(config)
-    path = history_file(settings)
-    if not path.exists():
-        raise InputError(f"there is no history at {path} yet; `tenuto run` begins one")
+    history = history_to_read(settings)
     form = form or _form_of(output)
-    made, name = asyncio.run(_make(settings, path, what, day, person))
+    made, name = asyncio.run(_make(settings, history, what, day, person))
     data = _in_form(made, form)
     if output is not None and str(output) == "-":
         sys.stdout.buffer.write(data)
@@ -101,13 +102,16 @@ def _in_form(made: Report, form: Format) -> bytes:
 
 
 async def _make(
-    config: Config, path: Path, what: str, day: str | None, person: str | None
+    config: Config,
+    history: AbstractAsyncContextManager[HistoryReader],
+    what: str,
+    day: str | None,
+    person: str | None,
 ) -> tuple[Report, str]:
     """Return the report and a name for its file."""
-    from tenuto.history import Store
     from tenuto.history.period import NAMES as PERIODS
 
-    async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
         newest = await store.sessions(1)
         if not newest:
             raise InputError("nothing was played yet; `tenuto run` plays")
@@ -120,7 +124,7 @@ async def _make(
         return await _session(config, store, newest[0].id if what == "last" else int(what))
 
 
-async def _session(config: Config, store: Store, number: int) -> tuple[Report, str]:
+async def _session(config: Config, store: HistoryReader, number: int) -> tuple[Report, str]:
     from tenuto.history.timeline import account
     from tenuto.report import session_report
     from tenuto.report.named import titled
@@ -136,7 +140,7 @@ async def _session(config: Config, store: Store, number: int) -> tuple[Report, s
 
 
 async def _period(
-    config: Config, store: Store, name: str, day: str | None, person: str | None
+    config: Config, store: HistoryReader, name: str, day: str | None, person: str | None
 ) -> tuple[Report, str]:
     from tenuto.history.period import WEEK, Period, period_account
     from tenuto.report import period_report

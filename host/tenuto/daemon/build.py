@@ -26,6 +26,7 @@ from tenuto.wearables.kept_routines import KeptRoutines
 from .classes import Classes
 from .commands import Commands
 from .drivers import Drivers
+from .fleet_service import FleetService
 from .grown import as_grown, compile_for_all
 from .hub import Hub
 from .mqtt_service import MqttService
@@ -107,6 +108,7 @@ class Host:
         self.settings = SettingsStore(setting.config.state_path)
         self.mqtt = MqttService(self)
         self.page = PageService(self)
+        self.fleet = FleetService(self)
 
     @property
     def supervisors(self) -> Mapping[str, Supervisor]:
@@ -133,6 +135,7 @@ class Host:
         self._stack.callback(skews.save)
         history = queue_for(HistorySink(self.store, self.mqtt.keep))
         await self._stack.enter_async_context(history)
+        await self.fleet.open(self._stack, self._rng)
         await self.mqtt.find_broker(self._stack)
         context = SinkContext(config=config, store=self.store, utc_ms=self.time.utc_ms)
         built = [row.build(context) for row in SINKS.values() if row.build is not None]

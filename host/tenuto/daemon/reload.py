@@ -50,6 +50,8 @@ def changes(old: Config, new: Config) -> Changes:
     if old.mqtt != new.mqtt:
         # Other programs hold on to the broker that runs inside, and its port.
         restart.append("[mqtt]")
+    if old.fleet != new.fleet:
+        restart.append("[fleet]")
     if old.home_assistant != new.home_assistant:
         restart.append("[home_assistant]")
     applied = [

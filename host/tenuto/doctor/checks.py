@@ -368,6 +368,31 @@ async def history(context: Context) -> _Found:
     return found
 
 
+async def fleet(context: Context) -> _Found:
+    """The central history can be reached, and little waits for it."""
+    config = context.config
+    if config is None or config.fleet.is_off:
+        return []
+    from tenuto.fleet.postgres import CentralHistory  # noqa: PLC0415 - an extra, few need it
+    from tenuto.fleet.schema import check  # noqa: PLC0415
+
+    count, since = 0, ""
+    if config.history_path.exists():
+        async with Store(config.history_path, read_only=True) as store:
+            waiting = await store.forwarding.waiting()
+        count = waiting.count
+        if waiting.since_utc_ms is not None:
+            moment = datetime.fromtimestamp(waiting.since_utc_ms / 1000, UTC).astimezone()
+            since = f" since {moment:%Y-%m-%d %H:%M}"
+    waits = f"; {count} session(s) and more wait here{since}, and none is lost" if count else ""
+    async with CentralHistory(config.fleet.url, config.central_password) as central:
+        try:
+            await central.work(check)
+        except TenutoError as error:
+            return _problem(f"{error}{waits}", "start it, or look at [fleet] in the configuration")
+        return _ok(f"the central history at {central.place} answers{waits}")
+
+
 def _nearest_folder(path: Path) -> Path:
     return next(folder for folder in path.parents if folder.exists())
 
@@ -610,6 +635,7 @@ CHECKS: tuple[tuple[str, Callable[[Context], Awaitable[_Found]]], ...] = (
     ("permissions", permissions),
     ("broker", broker),
     ("history", history),
+    ("fleet", fleet),
     ("clock", clock),
     ("wearables", wearables),
     ("sensors", sensors),

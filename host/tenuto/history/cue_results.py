@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.cues import results
 
-from . import persons
+from . import deletion, persons
 from .merge import ContradictionError
 from .rows import to_range
 from .schema import transaction
@@ -87,7 +87,9 @@ class CueResultsTable:
 
     async def delete(self, *result_ids: str) -> int:
         """Delete results for good, also from the free space of the file; return how many."""
-        return await self._store.work_and_scrub(lambda db: delete(db, result_ids))
+        return await self._store.work_and_scrub(
+            lambda db: sum(deletion.delete_result(db, one) for one in result_ids)
+        )
 
 
 def put(db: Database, row: Sequence[Any]) -> None:
@@ -119,20 +121,6 @@ def put(db: Database, row: Sequence[Any]) -> None:
         error = ContradictionError(f"the result {result_id} of cues is another one there")
         error.is_about_person = kept[1] != told[1]
         raise error
-
-
-def delete(db: Database, result_ids: Sequence[str]) -> int:
-    """Delete results; in a transaction."""
-    deleted = 0
-    for result_id in result_ids:
-        found = db.execute("DELETE FROM cue_results WHERE result_id = ?", (result_id,)).rowcount
-        if found:
-            db.execute(
-                "INSERT INTO deleted_results VALUES (?) ON CONFLICT DO NOTHING", (result_id,)
-            )
-        deleted += found
-    persons.forget_unused(db)
-    return deleted
 
 
 def _all(db: Database) -> list[CueResult]:

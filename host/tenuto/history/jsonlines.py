@@ -43,9 +43,10 @@ from tenuto.errors import InputError, Mistake
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 from tenuto.sessions.device import SIMULATED_NAME, named
+from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
-from . import persons
+from . import deletion, persons
 from .cue_results import COLUMNS, put
 from .merge import (
     FACTS,
@@ -56,6 +57,7 @@ from .merge import (
     SessionFacts,
     device_of_boot,
     is_deleted,
+    is_kept,
     put_boot,
     put_host_event,
     put_record,
@@ -67,10 +69,10 @@ from .rows import UTC_MS_MAX, StoredRecord, to_range
 from .schema import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from .database import Database
-    from .store import Store
+    from .reading import HistoryReader
 
 FORMAT = "tenuto_history"
 VERSION = 3
@@ -128,6 +130,14 @@ _VALUES: dict[str, _Allowed] = {  # by the type of the line
         "utc_ms": UTC_MS_MAX,
         "kind": _SHORT,
     },
+    "deleted": {
+        "device": _SHORT,
+        "boot_id": NUMBER_MAX,
+        "seq": NUMBER_MAX,
+        "last_seq": NUMBER_MAX,
+    },
+    "deleted_result": {"result_id": _ID},
+    "deleted_person": {"digest": _SHORT},
 }
 _MAY_BE_NULL = frozenset(
     {
@@ -159,7 +169,7 @@ class Taken:
     namesakes: tuple[str, ...] = ()
 
 
-async def write_lines(store: Store, write: Callable[[str], object]) -> int:
+async def write_lines(store: HistoryReader, write: Callable[[str], object]) -> int:
     """Write the whole history, as of one moment.
 
     Args:
@@ -184,7 +194,7 @@ async def write_lines(store: Store, write: Callable[[str], object]) -> int:
 
 
 async def read_lines(
-    store: Store, lines: Iterable[str], file: str, *, same_people: bool = False
+    store: HistoryReader, lines: Iterable[str], file: str, *, same_people: bool = False
 ) -> Taken:
     """Take in a history that `write_lines` wrote: all of it or, after a mistake, nothing.
 
@@ -202,51 +212,140 @@ async def read_lines(
     return await store.work(lambda db: _Import(db, file, same_people=same_people).take(lines))
 
 
+def join_lines(db: Database, lines: Iterable[str], file: str) -> Taken:
+    """Take in what a host of a fleet told, deletions among it; in a transaction of the caller's.
+
+    The hosts of a fleet mean the same people by the same ids in their configurations. The lines
+    may have three more types::
+
+        {"type": "deleted", "device", "boot_id", "seq", "last_seq"}
+        {"type": "deleted_result", "result_id"}
+        {"type": "deleted_person", "digest"}                    digest: of the id of a person
+    """
+    return _Import(db, file, same_people=True, with_deletions=True).take_all(lines)
+
+
+def header() -> dict[str, Any]:
+    """Return the first line."""
+    return {"type": FORMAT, "version": VERSION}
+
+
 def _lines(db: Database) -> Iterator[dict[str, Any]]:
-    yield {"type": FORMAT, "version": VERSION}
-    labels: dict[str, str] = {}
-    for row in _rows(db, "SELECT stand_in, boot_id, device FROM known_boots ORDER BY 1, 2, 3"):
+    yield header()
+    yield from lines_of_boots(db)
+    yield from lines_of_persons(db)
+    yield from _lines_of_plans(db)
+    labels = _labels(db)
+    numbers = db.execute(
+        "SELECT id FROM sessions ORDER BY started_utc_ms, device, boot_id, seq"
+    ).fetchall()
+    for (number,) in numbers:
+        yield from _lines_of_row(db, number, labels)
+    for (result_id,) in db.execute(
+        "SELECT result_id FROM cue_results ORDER BY utc_ms, result_id"
+    ).fetchall():
+        yield _line_of_result(db, result_id, labels)
+
+
+def lines_of_boots(db: Database, device: str | None = None) -> Iterator[dict[str, Any]]:
+    """Return the lines on what a device, or every one, was known by before."""
+    which, values = ("", ()) if device is None else ("WHERE device = ?", (device,))
+    query = f"SELECT stand_in, boot_id, device FROM known_boots {which} ORDER BY 1, 2, 3"  # noqa: S608
+    for row in _rows(db, query, *values):
         yield {"type": "boot", **row}
+
+
+def lines_of_persons(db: Database, person_id: str | None = None) -> Iterator[dict[str, Any]]:
+    """Return the lines on a person and all ids that are known to be theirs, or on everybody."""
+    ids = None if person_id is None else persons.ids_of(db, person_id)
     for row in _rows(
         db, "SELECT person_id, label, labelled_utc_ms, same_as FROM persons ORDER BY person_id"
     ):
-        labels[row["person_id"]] = row["label"]
-        yield {"type": "person", **row}
-    for row in _rows(db, "SELECT plan_id, routine, data FROM plans ORDER BY plan_id"):
+        if ids is None or row["person_id"] in ids:
+            yield {"type": "person", **row}
+
+
+def lines_of_session(
+    db: Database, number: int, *, from_seq: int = 0, with_heart: bool = True
+) -> Iterator[dict[str, Any]]:
+    """Return the lines on a session, on its plan first.
+
+    Args:
+        db: As of one moment.
+        number: Of the session here.
+        from_seq: The first record that is wanted.
+        with_heart: Whether heart beats are, and what measured them.
+    """
+    plan_id = db.execute("SELECT plan_id FROM sessions WHERE id = ?", (number,)).fetchone()[0]
+    if plan_id is not None:
+        yield from _lines_of_plans(db, plan_id)
+    yield from _lines_of_row(db, number, _labels(db), from_seq=from_seq, with_heart=with_heart)
+
+
+def lines_of_result(db: Database, result_id: str) -> Iterator[dict[str, Any]]:
+    """Return the lines on a result of cues and whose it is; none if it is not kept."""
+    row = db.execute(
+        "SELECT person_id FROM cue_results WHERE result_id = ?", (result_id,)
+    ).fetchone()
+    if row is not None:
+        if row[0] is not None:
+            yield from lines_of_persons(db, row[0])
+        yield _line_of_result(db, result_id, _labels(db))
+
+
+def _labels(db: Database) -> dict[str, str]:
+    return dict(db.execute("SELECT person_id, label FROM persons").fetchall())
+
+
+def _lines_of_plans(db: Database, plan_id: str | None = None) -> Iterator[dict[str, Any]]:
+    which, values = ("", ()) if plan_id is None else ("WHERE plan_id = ?", (plan_id,))
+    query = f"SELECT plan_id, routine, data FROM plans {which} ORDER BY plan_id"  # noqa: S608
+    for row in _rows(db, query, *values):
         yield {"type": "plan", **row, "data": base64.b64encode(row["data"]).decode()}
-    for row in _rows(
-        db, "SELECT plan_id, name, kind, muscles FROM exercises ORDER BY plan_id, name"
-    ):
+    query = f"SELECT plan_id, name, kind, muscles FROM exercises {which} ORDER BY plan_id, name"  # noqa: S608
+    for row in _rows(db, query, *values):
         yield {"type": "exercise", **row, "muscles": json.loads(row["muscles"])}
-    for row in list(
-        _rows(db, f"SELECT id, {FACTS} FROM sessions ORDER BY started_utc_ms, device, boot_id, seq")  # noqa: S608
+
+
+def _lines_of_row(
+    db: Database,
+    number: int,
+    labels: Mapping[str, str],
+    *,
+    from_seq: int = 0,
+    with_heart: bool = True,
+) -> Iterator[dict[str, Any]]:
+    (row,) = _rows(db, f"SELECT {FACTS} FROM sessions WHERE id = ?", number)  # noqa: S608
+    simulated = bool(row.pop("is_simulated"))
+    person = labels.get(row["person_id"], row["person_id"])
+    yield {"type": "session", **_in_range(row), "person": person, "simulated": simulated}
+    of = {name: row[name] for name in ("device", "wearable", "boot_id")} | {"session": row["seq"]}
+    kinds = "" if with_heart else f" AND kind != {vocab.HEART}"
+    for record in _rows(
+        db,
+        f"SELECT {', '.join((*RECORD_MAX, *_TIMES))} FROM records"  # noqa: S608 - fixed names
+        f" WHERE session_id = ? AND seq >= ?{kinds} ORDER BY seq",
+        number,
+        from_seq,
     ):
-        number, simulated = row.pop("id"), bool(row.pop("is_simulated"))
-        person = labels.get(row["person_id"], row["person_id"])
-        yield {"type": "session", **_in_range(row), "person": person, "simulated": simulated}
-        of = {name: row[name] for name in ("device", "wearable", "boot_id")} | {
-            "session": row["seq"]
-        }
-        for record in _rows(
-            db,
-            f"SELECT {', '.join((*RECORD_MAX, *_TIMES))} FROM records"  # noqa: S608 - fixed names
-            " WHERE session_id = ? ORDER BY seq",
-            number,
-        ):
-            yield {"type": "record", **of, **_in_range(record)}
-        for event in _rows(
-            db,
-            "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
-            f" ORDER BY {HOST_EVENT_ORDER}",
-            number,
-        ):
-            data = json.loads(event.pop("data"))
+        yield {"type": "record", **of, **_in_range(record)}
+    for event in _rows(
+        db,
+        "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
+        f" ORDER BY {HOST_EVENT_ORDER}",
+        number,
+    ):
+        data = json.loads(event.pop("data"))
+        if with_heart or type(events.from_json(data)) not in events.EVENTS_OF_THE_HEART:
             yield {"type": "host_event", **of, **_in_range(event), "event": data}
-    for row in _rows(db, f"SELECT {COLUMNS} FROM cue_results ORDER BY utc_ms, result_id"):  # noqa: S608
-        simulated, data = bool(row.pop("is_simulated")), json.loads(row.pop("data"))
-        person = labels.get(row["person_id"], row["person_id"])
-        told = {**_in_range(row), "person": person, "simulated": simulated}
-        yield {"type": "cue_result", **told, "data": data}
+
+
+def _line_of_result(db: Database, result_id: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    (row,) = _rows(db, f"SELECT {COLUMNS} FROM cue_results WHERE result_id = ?", result_id)  # noqa: S608
+    simulated, data = bool(row.pop("is_simulated")), json.loads(row.pop("data"))
+    person = labels.get(row["person_id"], row["person_id"])
+    told = {**_in_range(row), "person": person, "simulated": simulated}
+    return {"type": "cue_result", **told, "data": data}
 
 
 def _rows(db: Database, query: str, *values: object) -> Iterator[dict[str, Any]]:
@@ -270,13 +369,16 @@ def _in_range(told: dict[str, Any]) -> dict[str, Any]:
 class _Import:
     """One import; runs in the store's thread."""
 
-    def __init__(self, db: Database, file: str, *, same_people: bool) -> None:
+    def __init__(
+        self, db: Database, file: str, *, same_people: bool, with_deletions: bool = False
+    ) -> None:
         self._db = db
         self._file = file
         self._same_people = same_people
         self._version = VERSION
         self._devices: dict[tuple[str, int], str] = {}
         self._touched: set[int] = set()
+        self._sessions = self._records = 0
         self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
             "boot": self._take_boot,
             "person": self._take_person,
@@ -287,46 +389,45 @@ class _Import:
             "host_event": self._take_host_event,
             "cue_result": self._take_cue_result,
         }
+        if with_deletions:
+            self._takers |= {
+                "deleted": self._take_deleted,
+                "deleted_result": lambda item: self._take_deletion(deletion.delete_result, item),
+                "deleted_person": lambda item: self._take_deletion(deletion.delete_person_of, item),
+            }
 
     def take(self, lines: Iterable[str]) -> Taken:
         """Take in all lines or, after a mistake, nothing."""
-        db = self._db
-        before, knew = self._count(), set(persons.names(db).values())
-        with transaction(db):
-            number = 0
-            for number, line in enumerate(lines, 1):
-                try:
-                    self._take_line(line, is_first=number == 1)
-                except ContradictionError as error:
-                    text = f"contradicts what is here: {error}"
-                    if error.is_about_person and not self._same_people:
-                        text += "; where those who are called the same are the same: --same-people"
-                    raise InputError([Mistake(self._file, number, text)]) from None
-                except (KeyError, TypeError, ValueError, binascii.Error, PlanError) as error:
-                    text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-                    raise InputError([Mistake(self._file, number, text)]) from None
-                except db.IntegrityError as error:
-                    raise InputError(
-                        [Mistake(self._file, number, f"does not fit: {error}")]
-                    ) from None
-            if number == 0:
-                raise InputError([Mistake(self._file, 0, "is empty")])
-            for session in sorted(self._touched):
-                settle(db, session)
-            persons.forget_unused(db)
-        sessions, records = self._count()
-        news = set(persons.names(db).values()) - knew
-        return Taken(
-            max(0, sessions - before[0]),
-            max(0, records - before[1]),
-            tuple(sorted(name for name in news if name.endswith(")"))),
-        )
+        with transaction(self._db):
+            return self.take_all(lines)
 
-    def _count(self) -> tuple[int, int]:
-        sessions, records = self._db.execute(
-            "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM records)"
-        ).fetchone()
-        return sessions, records
+    def take_all(self, lines: Iterable[str]) -> Taken:
+        """Take in all lines; after a mistake the transaction has to be rolled back."""
+        db = self._db
+        knew = set(persons.names(db).values())
+        number = 0
+        for number, line in enumerate(lines, 1):
+            try:
+                self._take_line(line, is_first=number == 1)
+            except ContradictionError as error:
+                text = f"contradicts what is here: {error}"
+                if error.is_about_person and not self._same_people:
+                    text += "; where those who are called the same are the same: --same-people"
+                raise InputError([Mistake(self._file, number, text)]) from None
+            except (KeyError, TypeError, ValueError, binascii.Error, PlanError) as error:
+                text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+                raise InputError([Mistake(self._file, number, text)]) from None
+            except db.IntegrityError as error:
+                raise InputError([Mistake(self._file, number, f"does not fit: {error}")]) from None
+        if number == 0:
+            raise InputError([Mistake(self._file, 0, "is empty")])
+        for session in sorted(self._touched):
+            if is_kept(db, session):
+                settle(db, session)
+        persons.forget_unused(db)
+        news = set(persons.names(db).values()) - knew
+        namesakes = tuple(sorted(name for name in news if name.endswith(")")))
+        return Taken(self._sessions, self._records, namesakes)
 
     def _take_line(self, line: str, *, is_first: bool) -> None:
         if len(line) > LINE_LETTERS_MAX:
@@ -362,6 +463,8 @@ class _Import:
 
     def _take_person(self, item: dict[str, Any]) -> None:
         db, person_id, label = self._db, item["person_id"], item["label"]
+        if deletion.is_erased(db, person_id):
+            return
         namesake = persons.called(db, label) if self._same_people else None
         persons.add(db, person_id, label, item["labelled_utc_ms"])
         if namesake is not None:
@@ -399,9 +502,12 @@ class _Import:
     def _take_session(self, item: dict[str, Any]) -> None:
         db = self._db
         device, boot_id, seq = self._key(item, item["seq"])
-        person_id = self._person_of(item)
         if is_deleted(db, device, boot_id, seq):
             return
+        if self._is_erased(item):
+            deletion.note_deleted(db, device, boot_id, seq, seq)
+            return
+        person_id = self._person_of(item)
         facts = SessionFacts(
             device,
             boot_id,
@@ -410,9 +516,25 @@ class _Import:
             person_id,
             *(*(item[name] for name in _TOLD), item["simulated"]),
         )
+        self._sessions += session_number(db, device, boot_id, seq) is None
         self._touched.add(put_session(db, facts))
 
+    def _take_deleted(self, item: dict[str, Any]) -> None:
+        deletion.delete_session(self._db, *self._key(item, item["seq"]), item["last_seq"])
+
+    def _take_deletion(
+        self, delete: Callable[[Database, str], object], item: dict[str, Any]
+    ) -> None:
+        ((_, what),) = ((name, value) for name, value in item.items() if name != "type")
+        delete(self._db, what)
+
+    def _is_erased(self, item: dict[str, Any]) -> bool:
+        person_id = item["person_id"]
+        return person_id is not None and deletion.is_erased(self._db, person_id)
+
     def _take_cue_result(self, item: dict[str, Any]) -> None:
+        if self._is_erased(item):
+            return
         result = results.read(item["kind"], item["data"])
         about = (item["device"], item["wearable"], int(item["simulated"]), item["utc_ms"])
         told = (item["kind"], json.dumps(result.to_json()))
@@ -440,7 +562,7 @@ class _Import:
         if number is not None:
             record = events.Record(*(item[name] for name in RECORD_MAX))
             stored = StoredRecord(record, item["utc_ms"], item.get("uncertainty_ms"))
-            put_record(self._db, number, device, boot_id, stored)
+            self._records += put_record(self._db, number, device, boot_id, stored)
             self._touched.add(number)
 
     def _take_host_event(self, item: dict[str, Any]) -> None:

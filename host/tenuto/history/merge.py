@@ -103,6 +103,11 @@ def is_deleted(db: Database, device: str, boot_id: int, seq: int) -> bool:
     )
 
 
+def is_kept(db: Database, number: int) -> bool:
+    """Return whether there is a session of this number."""
+    return bool(db.execute("SELECT 1 FROM sessions WHERE id = ?", (number,)).fetchone())
+
+
 def session_number(db: Database, device: str, boot_id: int, seq: int) -> int | None:
     """Return the number of a session in this history, None if it is not kept."""
     row = db.execute(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from .database import Database
     from .store import Store
 
 OUTBOX_MAX = 10_000
@@ -75,3 +76,18 @@ class OutboxTable:
     def _remove(self, db: sqlite3.Connection, ids: Sequence[int]) -> None:
         with transaction(db):
             db.executemany("DELETE FROM outbox WHERE id = ?", [(number,) for number in ids])
+
+
+def forget_session(db: Database, device: str, boot_id: int, seq: int) -> None:
+    """Delete the messages about a session that wait; in a transaction, before the session goes."""
+    row = db.execute(
+        "SELECT wearable, started_utc_ms, (SELECT max(utc_ms) FROM records WHERE session_id = id)"
+        " FROM sessions WHERE device = ? AND boot_id = ? AND seq = ?",
+        (device, boot_id, seq),
+    ).fetchone()
+    if row is not None:
+        wearable, first_utc_ms, last_utc_ms = row
+        db.execute(
+            "DELETE FROM outbox WHERE utc_ms BETWEEN ? AND ? AND instr(topic, ?)",
+            (first_utc_ms, first_utc_ms if last_utc_ms is None else last_utc_ms, wearable),
+        )

@@ -99,6 +99,13 @@ def who(db: Database, person_id: str) -> str:
     return _root(persons, person_id) if person_id in persons else person_id
 
 
+def ids_of(db: Database, person_id: str) -> frozenset[str]:
+    """Return all ids that are known to be one person's."""
+    persons = _persons(db)
+    root = _root(persons, person_id) if person_id in persons else person_id
+    return frozenset({person_id, *(one for one in persons if _root(persons, one) == root)})
+
+
 def join(db: Database, one: str, other: str) -> None:
     """Make two persons one; both are in the table of persons."""
     kept, gone = sorted((who(db, one), who(db, other)))

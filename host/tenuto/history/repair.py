@@ -54,6 +54,7 @@ _TABLES = (
     "cue_results",
     "deleted",
     "deleted_results",
+    "deleted_persons",
     "outbox",
 )
 """In the order in which they may be filled."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The schema of the history's database, and how older ones are brought up to it.
 
-`schema_v6.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
+`schema_v7.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 
@@ -71,7 +71,7 @@ def upgrade(db: sqlite3.Connection) -> None:
             names = [f"schema_v{SCHEMA_VERSION}.sql"]
         for name in names:
             script = files(__package__).joinpath(name).read_text(encoding="utf-8")
-            for statement in _statements(script):
+            for statement in statements(script):
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -83,7 +83,7 @@ def pragma(db: sqlite3.Connection, name: str) -> int:
     return value
 
 
-def _statements(script: str) -> list[str]:
+def statements(script: str) -> list[str]:
     """Split a script; `executescript` would end the transaction that it has to be part of.
 
     Without its comments: SQLite keeps statements in the file as they are written, and as long as

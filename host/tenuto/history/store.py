@@ -28,7 +28,8 @@ from tenuto.event_loops import SideThread
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 
-from . import cue_results, persons
+from . import cue_results, deletion, persons
+from .forwarding import Forwarding
 from .merge import (
     NUMBER_MAX,
     RECORD_MAX,
@@ -42,7 +43,7 @@ from .merge import (
     session_number,
     settle,
 )
-from .outbox_table import OutboxTable
+from .outbox_table import OutboxTable, forget_session
 from .reading import HistoryReader, load
 from .rows import ExerciseNote, StoredRecord, StoredSession, to_range
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from tenuto.routines.exercise import Exercise
-    from tenuto.sessions.events import Entry, SessionKey
+    from tenuto.sessions.events import Entry
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Store(HistoryReader):
         path: the file.
         outbox: what waits for the broker.
         cue_results: what is known of how people feel the cues.
+        forwarding: what a central history is to be told.
 
     All methods raise StoreError, with what to do, when the file cannot be used.
     """
@@ -90,6 +92,7 @@ class Store(HistoryReader):
         self.path = Path(path)
         self.outbox = OutboxTable(self)
         self.cue_results = cue_results.CueResultsTable(self)
+        self.forwarding = Forwarding(self)
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None
         self._executor: SideThread | None = None
@@ -327,7 +330,8 @@ class Store(HistoryReader):
             _log.error("wearable=%s not kept: %s", entry.wearable, why)
             return
         if entry.is_trial:
-            self._pass_over(key, key.seq if record is None else record.seq)
+            last_seq = key.seq if record is None else record.seq
+            deletion.note_deleted(self._db, key.device, key.boot_id, key.seq, last_seq)
             return
         if is_deleted(self._db, key.device, key.boot_id, key.seq):
             return
@@ -348,14 +352,6 @@ class Store(HistoryReader):
             put_host_event(self._db, session_id, event, utc_ms)
         if isinstance(event, (events.SessionStarted, events.SessionEnded)):
             settle(self._db, session_id)
-
-    def _pass_over(self, key: SessionKey, last_seq: int) -> None:
-        """Note that the log was read so far, of a session that is not kept."""
-        self._db.execute(
-            "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET last_seq = max(last_seq, excluded.last_seq)",
-            (key.device, key.boot_id, key.seq, last_seq),
-        )
 
     def _session_id(self, entry: Entry, utc_ms: int) -> int:
         key = entry.session
@@ -404,46 +400,24 @@ class Store(HistoryReader):
         deleted = 0
         for number in numbers:
             row = self._db.execute(
-                "SELECT device, boot_id, seq, started_utc_ms, wearable FROM sessions WHERE id = ?",
-                (number,),
+                "SELECT device, boot_id, seq FROM sessions WHERE id = ?", (number,)
             ).fetchone()
             if row is not None:
-                self._delete_row(number, events.SessionKey(*row[:3]), *row[3:])
+                forget_session(self._db, *row)
+                device, boot_id, seq = row
+                deletion.delete_session(self._db, device, boot_id, seq, seq)
                 deleted += 1
         return deleted
 
     def _delete_person(self, name: str) -> tuple[int, int]:
-        db = self._db
-        values = (persons.called(db, name),)
-        sessions = db.execute("SELECT id FROM sessions WHERE person_id = ?", values).fetchall()
-        results = db.execute(
-            "SELECT result_id FROM cue_results WHERE person_id = ?", values
-        ).fetchall()
-        deleted = self._delete([number for (number,) in sessions])
-        return deleted, cue_results.delete(db, [result_id for (result_id,) in results])
-
-    def _delete_row(self, number: int, key: SessionKey, started_utc_ms: int, wearable: str) -> None:
-        db = self._db
-        last_seq, last_utc_ms = db.execute(
-            "SELECT coalesce(max(seq), ?), coalesce(max(utc_ms), ?) FROM records"
-            " WHERE session_id = ?",
-            (key.seq, started_utc_ms, number),
-        ).fetchone()
-        db.execute(
-            "INSERT INTO deleted VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (key.device, key.boot_id, key.seq, last_seq),
-        )
-        db.execute(
-            "DELETE FROM outbox WHERE utc_ms BETWEEN ? AND ? AND instr(topic, ?)",
-            (started_utc_ms, last_utc_ms, wearable),
-        )
-        db.execute("DELETE FROM sessions WHERE id = ?", (number,))
-        for table in ("plans", "exercises"):
-            db.execute(
-                f"DELETE FROM {table} WHERE plan_id NOT IN"  # noqa: S608 - two fixed names
-                " (SELECT plan_id FROM sessions WHERE plan_id IS NOT NULL)"
-            )
-        persons.forget_unused(db)
+        person_id = persons.called(self._db, name)
+        if person_id is None:
+            return 0, 0
+        for row in self._db.execute(
+            "SELECT device, boot_id, seq FROM sessions WHERE person_id = ?", (person_id,)
+        ).fetchall():
+            forget_session(self._db, *row)
+        return deletion.delete_person(self._db, person_id)
 
     def _scrub(self) -> None:
         """Take what was deleted out of the file and out of its log too."""

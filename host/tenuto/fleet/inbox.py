@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""What hosts send to the central history, and how it is joined there.
+
+A host sends at least once, and to join the same lines twice changes nothing: a record is the same
+by its device, boot and number, whoever brings it and in whatever order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - a field of a dataclass
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError
+from tenuto.history.forwarding import Deletion
+from tenuto.history.jsonlines import join_lines
+from tenuto.history.schema import transaction
+
+from .schema import check, lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tenuto.history.database import Database
+    from tenuto.history.forwarding import Waiting
+    from tenuto.history.jsonlines import Taken
+
+DELETIONS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What became of a parcel.
+
+    Attributes:
+        records: How many of it are new.
+        is_refused: Whether it contradicts what is there, or is none.
+    """
+
+    records: int
+    is_refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostLag:
+    """How far a host is behind.
+
+    Attributes:
+        host: Its name.
+        waiting: What it has not sent, when it was last heard.
+        since: When the oldest of that became known; None without any.
+        heard_at: When it was last heard.
+        unjoined: Its parcels that are not joined yet; None for those who may not know.
+        refused: Those that cannot be.
+        why: The reason for the last of them.
+    """
+
+    host: str
+    waiting: int
+    since: datetime | None
+    heard_at: datetime | None
+    unjoined: int | None
+    refused: int
+    why: str
+
+
+def send(db: Database, host: str, lines: str) -> None:
+    """Put lines of a host into the inbox."""
+    db.execute("INSERT INTO inbox (host, lines) VALUES (?, ?)", (host, lines))
+
+
+def say_waiting(db: Database, host: str, waiting: Waiting) -> None:
+    """Tell how much a host has not sent yet."""
+    db.execute(
+        "INSERT INTO hosts (host, waiting, since) VALUES (?, ?, to_timestamp(?))"
+        " ON CONFLICT (host, role) DO UPDATE SET waiting = excluded.waiting,"
+        " since = excluded.since, heard_at = now()",
+        (
+            host,
+            waiting.count,
+            None if waiting.since_utc_ms is None else waiting.since_utc_ms / 1000,
+        ),
+    )
+
+
+def deletions_after(db: Database, number: int) -> list[Deletion]:
+    """Return the deletions that came after one, the oldest first."""
+    return [
+        Deletion(*row)
+        for row in db.execute(
+            "SELECT number, kind, subject, boot_id, seq, last_seq FROM deletions"
+            " WHERE number > ? ORDER BY number LIMIT ?",
+            (number, DELETIONS_AT_ONCE),
+        ).fetchall()
+    ]
+
+
+def join_next(db: Database) -> Joined | None:
+    """Join the oldest parcel of the inbox; return None if it is empty.
+
+    One that cannot be joined stays, with the reason, and holds up no other.
+    """
+    try:
+        with transaction(db):
+            lock(db)
+            row = _oldest(db)
+            if row is None:
+                return None
+            number, host, lines = row
+            taken = join_lines(db, lines.splitlines(), f"parcel {number} of {host}")
+            db.execute("DELETE FROM inbox WHERE number = ?", (number,))
+    except InputError as error:
+        with transaction(db):
+            db.execute("UPDATE inbox SET why_refused = ? WHERE number = ?", (str(error), number))
+        return Joined(0, is_refused=True)
+    return Joined(taken.records)
+
+
+def join_file(db: Database, lines: Iterable[str], name: str) -> Taken:
+    """Join a history that was exported: all of it or, after a mistake, nothing.
+
+    Raises:
+        InputError: As `tenuto.history.jsonlines.read_lines` does.
+    """
+    with transaction(db):
+        lock(db)
+        return join_lines(db, lines, name)
+
+
+def _oldest(db: Database) -> tuple[int, str, str] | None:
+    row: tuple[int, str, str] | None = db.execute(
+        "SELECT number, host, lines FROM inbox WHERE why_refused IS NULL ORDER BY number LIMIT 1"
+    ).fetchone()
+    return row
+
+
+def lags(db: Database) -> list[HostLag]:
+    """Return how far each host is behind; a host sees itself, and not what is in the inbox."""
+    check(db)
+    if not db.execute("SELECT has_table_privilege('inbox', 'SELECT')").fetchone()[0]:
+        rows = db.execute("SELECT host, waiting, since, heard_at FROM hosts").fetchall()
+        return [HostLag(one[0], one[1], one[2], one[3], None, 0, "") for one in rows]
+    return [
+        HostLag(*row)
+        for row in db.execute(
+            "SELECT coalesce(h.host, i.host), coalesce(h.waiting, 0), h.since, h.heard_at,"
+            " coalesce(i.unjoined, 0), coalesce(i.refused, 0), coalesce(i.why, '')"
+            " FROM hosts AS h FULL JOIN (SELECT host, role,"
+            " count(*) FILTER (WHERE why_refused IS NULL) AS unjoined, count(why_refused) AS"
+            " refused, max(why_refused) AS why FROM inbox GROUP BY host, role) AS i"
+            " ON h.host = i.host AND h.role = i.role ORDER BY 1"
+        ).fetchall()
+    ]
