@@ -191,6 +191,8 @@ READS_ITS_OWN = {
     "flashing/drive.py",
     "flashing/libraries.py",
     "flashing/watch_app.py",
+    "fleet/schema.py",
+    "history/forwarding.py",
     "history/schema.py",
     "shipped.py",
     "simulator/bangle.py",

@@ -30,6 +30,7 @@ from tenuto.toml.rules import Choice, Flag, ListOf, Text, Whole
 from tenuto.toml.tables import Nested, Remark, TableError, Tables, key
 from tenuto.wearables import registry
 from tenuto.wearables.model import Capability
+from tenuto_core.auth import KEY_BYTES
 from tenuto_core.plan import MAX_NAME_BYTES
 from tenuto_core.plans import PLACES
 
@@ -452,6 +453,9 @@ class Fleet:
     url: str = key(_CentralUrl(), "The database of the central history.", default=OFF, shown=False)
     password_file: Path | None = key(_File(), "A file with the password.", default=None)
     host: str | None = key(_ID, "The name of this host there.", default=None)
+    key_file: Path | None = key(
+        _File(), "A file with the key that all hosts hand to their bands.", default=None
+    )
     heart_rate: bool = key(
         Flag(), "Whether heart beats of everybody are kept there.", default=False
     )
@@ -758,6 +762,26 @@ class Config:
         return None if path is None else _read_secret(path, "fleet")
 
     @property
+    def shared_key(self) -> bytes | None:
+        """The key that all hosts of the fleet hand to their bands; None where each makes its own.
+
+        Raises:
+            InputError: The file cannot be read, others may read it, or it has no key in it.
+        """
+        path = self._from_file(self.fleet.key_file)
+        if path is None:
+            return None
+        text = _read_secret(path, "fleet", "key_file")
+        try:
+            found = bytes.fromhex(text)
+        except ValueError:
+            found = b""
+        if len(found) != KEY_BYTES:
+            text = "`key_file` of [fleet] has no key: `tenuto fleet key FILE` makes one"
+            raise InputError([Mistake(str(path), 1, text)])
+        return found
+
+    @property
     def radio_files(self) -> RadioFiles:
         """The files that radios have in this user's folders."""
         keys = self._from_file(self.bluetooth.proxy_keys)
@@ -800,7 +824,7 @@ class Config:
         return wearable.routine or self.routines.default
 
 
-def _read_secret(path: Path, table: str) -> str:
+def _read_secret(path: Path, table: str, name: str = "password_file") -> str:
     """Return the first line of a file that no other user may read.
 
     Raises:
@@ -812,13 +836,13 @@ def _read_secret(path: Path, table: str) -> str:
             text = file.readline(1_000).decode("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        text = f"`password_file` of [{table}] cannot be read: {why}"
+        text = f"`{name}` of [{table}] cannot be read: {why}"
         raise InputError([Mistake(str(path), 0, text)]) from None
     if os.name == "posix" and mode & 0o077:
-        text = f"`password_file` of [{table}] may be read by others: chmod 600 {path}"
+        text = f"`{name}` of [{table}] may be read by others: chmod 600 {path}"
         raise InputError([Mistake(str(path), 0, text)])
     if not text:
-        raise InputError([Mistake(str(path), 0, f"`password_file` of [{table}] has no first line")])
+        raise InputError([Mistake(str(path), 0, f"`{name}` of [{table}] has no first line")])
     return text
 
 

@@ -104,6 +104,28 @@ async def test_a_bond_made_outside_of_the_window_is_worth_nothing(flavour: str) 
         assert it.blocked == []
 
 
+async def test_a_key_of_several_hosts_lets_all_of_them_in_after_one_gesture() -> None:
+    """The band is paired with one host; the other one has never met it, and has no bond either."""
+    async with room() as it:
+        shared = b"k" * auth.KEY_BYTES
+        it.keys = KeyStore(None, shared)
+        first = await it.pair()
+        assert it.key == shared
+        await first.disconnect()
+
+        other = it.host(keys=KeyStore(None, shared).of("band"))
+        await other.connect(lambda: None)
+        await start(other, plan())
+        await until(lambda: it.worn.motor.edges)
+        await other.disconnect()
+
+        with pytest.raises(LinkError) as refused:
+            await it.host(keys=KeyStore(None, b"x" * auth.KEY_BYTES).of("band")).connect(
+                lambda: None
+            )
+        assert refused.value.reason is LinkReason.NOT_PAIRED
+
+
 async def test_the_gesture_lets_a_host_in_and_is_felt() -> None:
     async with room() as it:
         it.gesture()

@@ -35,6 +35,19 @@ def give(store: KeyStore, *names: str, who: Identity, key: bytes, by_cable: bool
     keys.settle(who, key, over_air=not by_cable)
 
 
+def test_a_shared_key_is_handed_out_and_tried_after_those_of_the_band(path: Path) -> None:
+    shared = KeyStore(path, TWO)
+    assert shared.of("anna").held(band()) == [TWO]
+    assert shared.of("anna").fresh() == TWO
+    assert not shared.of("anna").is_known(band()), "a band that this host has never met"
+
+    give(KeyStore(path), "anna", who=band(), key=ONE)
+    assert shared.of("anna").held(band()) == [ONE, TWO]
+    give(KeyStore(path), "anna", who=band(), key=TWO)
+    assert shared.of("anna").held(band()) == [TWO]
+    assert KeyStore(path).of("anna").fresh() != KeyStore(path).of("anna").fresh()
+
+
 def test_keys_are_kept_for_their_user_alone(path: Path) -> None:
     give(KeyStore(path), "anna", who=band(), key=ONE)
 

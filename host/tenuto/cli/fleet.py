@@ -210,6 +210,29 @@ def grant(user: str, *people: str, revoke: bool = False, config: ConfigFile = No
     asyncio.run(change())
 
 
+@app.command
+def key(file: Path) -> None:
+    """Make a key for the bands of all hosts, in a file that only you can read.
+
+    Copy it to each host, and name it there under [fleet] key_file. A band that is paired with one
+    host lets all of them in. Who has the file has all bands: make another one and pair anew where
+    it was lost.
+
+    Args:
+        file: to write; one that is there is left alone
+    """
+    import secrets
+
+    from tenuto_core.auth import KEY_BYTES
+
+    from .common import write_output
+
+    if file.exists():
+        raise InputError(f"{file} is there already; bands may know its key")
+    write_output(file, f"{secrets.token_hex(KEY_BYTES)}\n".encode())
+    print(f"{file} has a new key; pair each band once with a host that has it")
+
+
 @asynccontextmanager
 async def _central(config: Config) -> AsyncIterator[CentralHistory]:
     from tenuto.fleet.postgres import CentralHistory

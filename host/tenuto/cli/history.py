@@ -128,6 +128,8 @@ def show(
         config: as in all commands
     """
     settings = find_config(config)
+    if not (settings.fleet.is_read or settings.history_path.exists()):
+        raise _no_session(number)
     session = titled(settings, _session(history_to_read(settings), number))
     happened = replay(session)
     if as_json:
@@ -509,8 +511,12 @@ def _existing(config: Config) -> Path:
 def _session(history: AbstractAsyncContextManager[HistoryReader], number: int) -> StoredSession:
     session = asyncio.run(_one(history, number))
     if session is None:
-        raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
+        raise _no_session(number)
     return session
+
+
+def _no_session(number: int) -> InputError:
+    return InputError(f"there is no session {number}; `tenuto history` lists those there are")
 
 
 async def _jsonl(history: AbstractAsyncContextManager[HistoryReader]) -> str:

@@ -100,7 +100,9 @@ class Host:
         self._rng = random.Random(setting.seed)  # noqa: S311 - jitter and simulation, no secrets
         self._queues: list[SinkQueue] = []
         self._reloading = asyncio.Lock()
-        self.keys = KeyStore(setting.config.own.data / "keys.json")
+        self.keys = KeyStore(
+            setting.config.own.data / "keys.json", shared=setting.config.shared_key
+        )
         self.drivers = Drivers(
             setting.config, stack=stack, keys=self.keys, utc_ms=self.time.utc_ms, rng=self._rng
         )

@@ -8,6 +8,7 @@ A band of the first release tells none; its key goes by the names under which it
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,12 @@ class KeyStore:
 
     Args:
         path: A JSON file; None to keep the keys in memory only.
+        shared: A key that several hosts have, and hand to their bands in place of one of their
+            own: a band that one of them was paired with lets all of them in.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, shared: bytes | None = None) -> None:
+        self.shared = shared
         self._path = path
         self._bands: list[_Band] = []
 
@@ -167,9 +171,14 @@ class BandKeys:
         self._names = names
 
     def held(self, band: Identity) -> list[bytes]:
-        """Return the keys that the band may have, the likeliest first; at most two."""
+        """Return the keys that the band may have, the likeliest first; at most three."""
         kept = self._store.find(band.serial, self._names)
-        return [] if kept is None else [key for key in (kept.offered, kept.key) if key is not None]
+        own = () if kept is None else (kept.offered, kept.key)
+        return list(dict.fromkeys(key for key in (*own, self._store.shared) if key is not None))
+
+    def fresh(self) -> bytes:
+        """Return the key to hand to a band that is to trust this host."""
+        return self._store.shared or secrets.token_bytes(KEY_BYTES)
 
     def is_known(self, band: Identity) -> bool:
         """Return whether the device must be a band that was given a key, whatever it tells."""

@@ -309,7 +309,7 @@ class BandDriver:
         return compare_digest(values[1], auth.band_proof(_digest, key, host_nonce, band_nonce))
 
     async def provision(self) -> None:
-        """Make a key, hand it to the band, and see that it has it.
+        """Hand a key to the band, a new one or that of the fleet, and see that it has it.
 
         From then on a link over the air needs a key.  It takes the place of the one that this host
         has handed over before, and if it comes by cable of all that came over the air.
@@ -326,7 +326,7 @@ class BandDriver:
             raise LinkError(LinkReason.LOST, f"{self.name} is not connected")
         if self._by_cable:
             await self._prove_any(identity)  # it will be replaced
-        key = secrets.token_bytes(auth.KEY_BYTES)
+        key = keys.fresh()
         keys.offer(identity, key, by_cable=self._by_cable)
         try:
             values = await self._ask_when_quiet(wire.KEY_SET, key)
