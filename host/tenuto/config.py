@@ -460,7 +460,7 @@ class Fleet:
         Flag(), "Whether heart beats of everybody are kept there.", default=False
     )
     read: bool = key(
-        Flag(), "Whether reports and lists are made of the central history.", default=False
+        Flag(), "Whether the central history is shown here, and nothing forwarded.", default=False
     )
 
     @property
@@ -470,8 +470,13 @@ class Fleet:
 
     @property
     def is_read(self) -> bool:
-        """Whether what is shown comes from the central history."""
+        """Whether what is shown comes from the central history; such a host forwards nothing."""
         return self.read and not self.is_off
+
+    @property
+    def forwards(self) -> bool:
+        """Whether this host forwards its history."""
+        return not self.read and not self.is_off
 
     @property
     def host_name(self) -> str:

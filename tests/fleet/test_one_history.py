@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from contextlib import asynccontextmanager
@@ -222,6 +223,33 @@ async def test_it_is_set_up_twice_and_a_newer_one_is_left_alone(central: str) ->
             await history.work_in_postgres(set_up)
 
 
+async def test_what_happens_while_it_is_sent_is_sent_next(central: str, tmp_path: Path) -> None:
+    entries = whole_session()
+    async with room(tmp_path, central, "a") as a, CentralHistory(central) as history:
+        forwarding = a.store.forwarding
+        await a.store.add(entries[:10])
+        parcel = await forwarding.next(4, with_heart=lambda _: True)
+        await a.store.add(entries[10:])
+        await history.work(lambda db: send(db, "a", parcel.lines))
+        await forwarding.told(parcel.notes)
+        assert (await forwarding.waiting()).count == 1
+        await a.forwarder.forward()
+        assert await join_all(history) == 0
+        assert kept(await history.find(entries[0].session)) == logged(entries)
+
+
+async def test_only_what_is_new_of_a_session_is_sent(central: str, tmp_path: Path) -> None:
+    entries = whole_session()
+    async with room(tmp_path, central, "a") as a:
+        await a.store.add(entries[:20])
+        await a.forwarder.forward()
+        await a.store.add(entries[20:22])
+        parcel = await a.store.forwarding.next(4, with_heart=lambda _: True)
+        new = {one.record.seq for one in entries[20:22] if one.record is not None}
+        told_of = [json.loads(line) for line in parcel.lines.splitlines()]
+        assert {line["seq"] for line in told_of if line["type"] == "record"} == new
+
+
 # --- who may do what
 
 
@@ -315,6 +343,8 @@ async def test_what_is_deleted_on_one_host_is_nowhere(
 
         if what == "person":
             assert await a.store.delete_person("hypatia") == (1, 0)
+            # She has played on b as well, and b has not told it yet.
+            await b.store.add(whole_session(boot_id=77, person="hypatia"))
         else:
             (row,) = await a.store.sessions()
             assert await a.store.delete(row.id) == 1

@@ -194,11 +194,12 @@ def history_to_read(config: Config) -> AbstractAsyncContextManager[HistoryReader
     Raises:
         InputError: there is none yet.
     """
-    if config.fleet.is_read:
-        from tenuto.fleet.postgres import CentralHistory
-
-        return CentralHistory(config.fleet.url, config.central_password, read_only=True)
+    from tenuto.daemon.fleet_service import central_to_read
     from tenuto.history import Store
+
+    central = central_to_read(config)
+    if central is not None:
+        return central
 
     path = history_file(config)
     if not path.exists():

@@ -266,6 +266,8 @@ async def _backfill(config: Config) -> None:
     from tenuto.fleet.forwarder import Forwarder
     from tenuto.history import Store
 
+    if config.fleet.is_read:
+        raise InputError("this computer only shows the central history: [fleet] read is true")
     async with (
         asyncio.timeout(LONG_TIMEOUT_S),
         _central(config) as central,

@@ -114,7 +114,7 @@ def _who(path: Path) -> str:
 
 
 def _published(config: Config) -> Iterator[str]:
-    if not config.fleet.is_off:
+    if config.fleet.forwards:
         from tenuto.fleet.postgres import place_of
 
         who = "everybody" if config.fleet.heart_rate else "those who share them"

@@ -15,12 +15,24 @@ from tenuto.retry import Backoff, run_for_ever
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
+    from tenuto.config import Config
     from tenuto.fleet.forwarder import Forwarder
+    from tenuto.fleet.postgres import CentralHistory
 
     from .build import Host
 
 STOP_TIMEOUT_S = 2.0
 RETRY_FIRST_S = 2.0
+
+
+def central_to_read(config: Config) -> CentralHistory | None:
+    """Return the central history, to be entered, where the configuration shows that one."""
+    if not config.fleet.is_read:
+        return None
+    # Here and not at the top: few need it.
+    from tenuto.fleet.postgres import CentralHistory  # noqa: PLC0415
+
+    return CentralHistory(config.fleet.url, config.central_password, read_only=True)
 
 
 class FleetService:
@@ -43,8 +55,8 @@ class FleetService:
         setting = self._host.setting
         if math.isinf(setting.speed) or setting.reread is None:
             return
-        await store.forwarding.turn(on=not config.fleet.is_off)
-        if config.fleet.is_off:
+        await store.forwarding.turn(on=config.fleet.forwards)
+        if not config.fleet.forwards:
             return
         # Here and not at the top: few need it.
         from tenuto.fleet.forwarder import Forwarder  # noqa: PLC0415

@@ -12,24 +12,27 @@ import importlib
 import logging
 import math
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
 from tenuto.event_loops import real_s
 from tenuto.extras import EXTRAS, how_to_get
+from tenuto.history import Store
 from tenuto.retry import describe_failure
 
+from .fleet_service import central_to_read
 from .play import entries_so_far
 from .sinks import queue_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from tenuto.config import Config
     from tenuto.doctor import Context
-    from tenuto.history import Store
+    from tenuto.history.reading import HistoryReader
     from tenuto.routines.library import Library
     from tenuto.state.preferences import Preferences
     from tenuto.wearables.surroundings import LinkState
@@ -167,6 +170,13 @@ class _Behind:
     @property
     def store(self) -> Store:
         return self._host.store
+
+    def shown(self, *, aside: bool = False) -> AbstractAsyncContextManager[HistoryReader]:
+        central = central_to_read(self._host.config)
+        if central is not None:
+            return central
+        store = self._host.store
+        return Store(store.path, read_only=True) if aside else nullcontext(store)
 
     @property
     def library(self) -> Library:

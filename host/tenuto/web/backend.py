@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from tenuto.config import Config
     from tenuto.doctor import Context
     from tenuto.history import Store
+    from tenuto.history.reading import HistoryReader
     from tenuto.links.scan import Found
     from tenuto.routines.library import Library
     from tenuto.sessions.events import Entry
@@ -44,7 +46,15 @@ class Backend(Protocol):
 
     @property
     def store(self) -> Store:
-        """The history."""
+        """The history of this host."""
+        ...
+
+    def shown(self, *, aside: bool = False) -> AbstractAsyncContextManager[HistoryReader]:
+        """Return the history that the page shows, to be entered.
+
+        Args:
+            aside: Whether in another event loop than the host's.
+        """
         ...
 
     @property

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tenuto.history import Store
 from tenuto.history.csv_table import write_table
 from tenuto.history.fit import fit_file
 from tenuto.history.period import NAMES as PERIODS, Period, PeriodAccount, period_account
@@ -47,12 +46,13 @@ async def _list(request: web.Request) -> web.Response:
     person = visitor.person or query["person"] or None
     rows: list[SessionRow] = []
     if query["person"] in ("", person):
-        rows = await backend.store.sessions(
-            ROWS_A_PAGE + 1,
-            before=int(query["before"]) if _NUMBER.fullmatch(query["before"]) else None,
-            person=person,
-            routine=query["routine"],
-        )
+        async with backend.shown() as history:
+            rows = await history.sessions(
+                ROWS_A_PAGE + 1,
+                before=int(query["before"]) if _NUMBER.fullmatch(query["before"]) else None,
+                person=person,
+                routine=query["routine"],
+            )
     return page(
         request,
         "history.html",
@@ -108,12 +108,11 @@ async def _period(request: web.Request) -> web.Response:
     except ValueError:
         raise web.HTTPBadRequest(text="a date is written as 2026-11-20") from None
     period = Period.of(name, day)
-    path = backend.store.path
 
     async def tell() -> PeriodAccount:
-        async with Store(path, read_only=True) as store:
+        async with backend.shown(aside=True) as history:
             known = backend.library.exercises()
-            return await period_account(store, period, _today(), person, known)
+            return await period_account(history, period, _today(), person, known)
 
     def make() -> Report:
         # Sessions are told one by one, which would hold up what plays on the daemon's loop.
@@ -166,14 +165,19 @@ async def _export(request: web.Request) -> web.Response:
 
 async def _delete(request: web.Request) -> web.Response:
     only_owner(request)
-    stored = await _stored(request)
-    await backend_of(request).store.delete(stored.row.id)
-    return told(request, f"Session {stored.row.id} is deleted.", to="history")
+    row, store = (await _stored(request)).row, backend_of(request).store
+    # Its number in the history of this host may be another one.
+    here = await store.find(row.key)
+    if here is None:
+        raise web.HTTPNotFound(text="this host has no such session: delete it where it was played")
+    await store.delete(here.row.id)
+    return told(request, f"Session {row.id} is deleted.", to="history")
 
 
 async def _stored(request: web.Request) -> StoredSession:
     number = request.match_info["number"]
-    found = await backend_of(request).store.session(int(number))
+    async with backend_of(request).shown() as history:
+        found = await history.session(int(number))
     if found is None or not may_see(visitor_of(request), found.row):
         raise web.HTTPNotFound(text=f"there is no session {number}")
     return found
