@@ -297,6 +297,7 @@ def test_the_whole_history_goes_out_and_in(
         (["1", "--format", "csv"], "session,began_utc,"),
         (["1", "--format", "csv-comma"], "\ufeffsession;began_utc;"),
         (["--format", "openmhealth"], "["),
+        (["--format", "fhir"], '{\n "resourceType": "Bundle"'),
     ],
 )
 def test_other_formats_go_to_the_output(

@@ -66,6 +66,7 @@ def typed(config: Path, *words: str) -> int:
         "history week",
         "history export --format csv",
         "history export --format openmhealth",
+        "history export --format fhir",
         "history export 2 --format fit -o {}/a.fit",
         "report 1 -o {}/a.html",
         "report 2 -o {}/a.html",

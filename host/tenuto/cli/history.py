@@ -189,7 +189,7 @@ def week(
         print(line)
 
 
-Format = Literal["jsonl", "csv", "csv-comma", "fit", "openmhealth"]
+Format = Literal["jsonl", "csv", "csv-comma", "fit", "openmhealth", "fhir"]
 
 
 @app.command
@@ -210,7 +210,7 @@ def export(
         form: jsonl has everything and can be imported again; csv has a row for each hold, and
             csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is for
             sports watches and their portals, a file for each session; openmhealth has data points
-            as JSON
+            as JSON, and fhir observations as a FHIR R4 bundle
         output: the file; without it standard output. For fit a file for one session or a folder
             for many; without it files are made here and named
         config: as in all commands
@@ -540,6 +540,10 @@ def _as_text(form: str, accounts: Sequence[Account]) -> str:
         table = io.StringIO(newline="")
         write_table(accounts, table, decimal_comma=form == "csv-comma")
         return table.getvalue()
+    if form == "fhir":
+        from tenuto.history.fhir import bundle
+
+        return json.dumps(bundle(accounts), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     from tenuto.history.openmhealth import data_points
 
     points = [point for told in accounts for point in data_points(told)]
