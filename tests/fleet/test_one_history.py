@@ -373,6 +373,41 @@ def files_with(folder: Path, word: str) -> list[str]:
     return [path.name for path in folder.iterdir() if word.encode() in path.read_bytes()]
 
 
+async def test_a_central_history_that_was_lost_is_made_anew_by_the_hosts(
+    postgres: PostgresServer, central: str, tmp_path: Path
+) -> None:
+    """Deletions too: their numbers begin anew, and the hosts notice."""
+    async with room(tmp_path, central, "a") as a, CentralHistory(central) as history:
+        for boot_id in range(3):
+            await a.store.add(whole_session(boot_id=boot_id))
+        for row in (await a.store.sessions())[:2]:
+            await a.store.delete(row.id)
+        await a.forwarder.forward()
+        await join_all(history)
+        await a.forwarder.forward()
+        assert await a.store.forwarding.deletions_taken() == 2
+    anew = postgres.database()
+    async with (
+        room(tmp_path, anew, "a") as a,
+        room(tmp_path, anew, "b") as b,
+        CentralHistory(anew) as history,
+    ):
+        await a.store.forwarding.note_all()
+        await a.forwarder.forward()
+        await join_all(history)
+        assert await told(history) == await told(a.store)
+        await b.store.add(whole_session(boot_id=9))
+        await b.forwarder.forward()
+        await join_all(history)
+        (row,) = await b.store.sessions()
+        await b.store.delete(row.id)
+        await a.store.add(whole_session(boot_id=9))
+        await b.forwarder.forward()
+        await join_all(history)
+        await a.forwarder.forward()
+        assert [one.key.boot_id for one in await a.store.sessions()] == [0]
+
+
 async def traces(central: str, folder: Path, word: str) -> list[str]:
     """Where a word is found: files of the hosts, tables of the central history."""
     found = files_with(folder, word)

@@ -84,13 +84,17 @@ def say_waiting(db: Database, host: str, waiting: Waiting) -> None:
 
 
 def deletions_after(db: Database, number: int) -> list[Deletion]:
-    """Return the deletions that came after one, the oldest first."""
+    """Return the deletions that came after one, the oldest first.
+
+    Where there is none of that number yet, the history was restored or made anew: then all.
+    """
+    (last,) = db.execute("SELECT coalesce(max(number), 0) FROM deletions").fetchone()
     return [
         Deletion(*row)
         for row in db.execute(
             "SELECT number, kind, subject, boot_id, seq, last_seq FROM deletions"
             " WHERE number > ? ORDER BY number LIMIT ?",
-            (number, DELETIONS_AT_ONCE),
+            (number if number <= last else 0, DELETIONS_AT_ONCE),
         ).fetchall()
     ]
 
