@@ -13,6 +13,7 @@ import os
 import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -95,20 +96,25 @@ def run_tests(root: Path, tests: tuple[str, ...], timeout_s: float) -> tuple[boo
     shutil.rmtree(root / ".hypothesis", ignore_errors=True)
     options = ["-x", "-q", "--no-header", "--tb=no", "--hypothesis-seed=0"]
     options += ["-p", "no:cacheprovider", "-p", "no:randomly"]
-    try:
-        result = subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *tests],
-            cwd=root,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"longer than {timeout_s:.0f} s"
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", result.stdout, re.MULTILINE)
-    return result.returncode == 0, found[1] if found else result.stdout[-500:] + result.stderr
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=root,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return False, f"longer than {timeout_s:.0f} s"
+        finally:
+            # Brokers and other servers outlive tests that are killed.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", out, re.MULTILINE)
+    return process.returncode == 0, found[1] if found else out[-500:] + errors
 
 
 def say(line: str) -> None:

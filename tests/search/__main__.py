@@ -150,6 +150,8 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     if args.again is not None:
         name, *wrong = args.again
+        if name not in PLAYS:
+            parser.error(f"there is no play {name!r}; there are: {', '.join(PLAYS)}")
         choices = Choices([Deviation(*ast.literal_eval(text)) for text in wrong])
         play(name, choices)
         say(f"no promise was broken; {len(choices.happened)} of {len(wrong)} things went wrong")
