@@ -88,4 +88,4 @@ def test_a_plan_with_a_minute_too_full_is_refused_as_on_a_band(
             wanted = vocab.OK
         assert upload(watch, digest(data)[:8], data) == wanted, f"crowded_plan({seed})"
         statuses.append(wanted)
-    assert CROWDED // 8 < statuses.count(vocab.OK) < CROWDED - CROWDED // 8
+    assert {*statuses} == {vocab.OK, vocab.BAD_PLAN}

@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import partial
 
 from tests.search.choices import CRASH, MESSAGE, Choices, Deviation, branches, following
 from tests.search.small_world import PLAYS, play
@@ -75,7 +76,6 @@ def search(name: str, path: list[int], fixed: int, budget: dict[str, int], until
         budget: How many of each kind go wrong.
         until_s: By `time.monotonic`, when to leave off.
     """
-    logging.disable(logging.CRITICAL)
     found = Found()
     following_path: list[int] | None = path
     while following_path is not None:
@@ -106,7 +106,8 @@ def search_all(names: list[str], budget: dict[str, int], until_s: float) -> dict
     # Where time is short, something of everything is searched.
     random.Random(1).shuffle(parts)
     found = {name: Found() for name in names}
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    silent = partial(logging.disable, logging.CRITICAL)
+    with ProcessPoolExecutor(os.cpu_count(), initializer=silent) as pool:
         jobs = {
             pool.submit(search, name, path, len(path), budget, until_s): name
             for name, path in parts

@@ -59,7 +59,7 @@ async def test_a_quiz_is_answered_by_keys_and_leads_to_its_result(
         page = await open_page(context, one.link())
         await page.goto(f"{one.address}learn")
         await page.get_by_role("button", name="Quiz").click()
-        await expect(page.get_by_role("heading")).to_have_text("Which cue was it?")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Which cue was it?")
         quiz = one.host.measurings["wrist"]
         # The answers to the first two cues: right by its key, wrong by a button.
         for number in range(2):

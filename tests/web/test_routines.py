@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import re
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, key_of, open_page, serve
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
 pytestmark = IN_A_BROWSER
 
@@ -118,6 +119,28 @@ async def test_exercises_are_moved_added_and_removed(tmp_path: Path, opened: Bro
         assert next(e.name for e in found.exercises) == first
         assert found.exercises[-1].name == "Cat and cow"
         assert (found.exercises[0].sides, found.exercises[0].sets) == ("each", 2)
+
+
+async def test_a_slow_host_loses_nothing_of_what_is_changed_quickly(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path, connected=False) as one:
+        page = await open_page(await opened.new_context(), one.link())
+        await page.goto(f"{one.address}routines/lower-back-short/edit")
+
+        async def later(route: Route) -> None:
+            await asyncio.sleep(0.3)
+            await route.continue_()
+
+        await page.route(re.compile("/change$"), later)
+        first = page.locator("[data-exercise='0']")
+        await page.get_by_label("Save under another name").fill("mine")
+        await first.get_by_label("Sides").select_option("each")
+        await first.get_by_label("Sets").fill("2")  # and the answer to the change before comes
+        await page.get_by_role("button", name="Save", exact=True).click()
+        await page.wait_for_url("**/routines/mine/edit")
+        (found, *_) = Library(tmp_path / "routines").routine("mine").exercises
+        assert (found.sides, found.sets) == ("each", 2)
 
 
 async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, opened: Browser) -> None:

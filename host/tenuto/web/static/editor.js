@@ -14,8 +14,10 @@ let shown = text.value;
 
 // One after the other: each starts from the text that the one before has left.
 let last = Promise.resolve();
+let underWay = 0;
 function change(asked) {
-  last = last.then(() => make(asked));
+  underWay += 1;
+  last = last.then(() => make(asked)).finally(() => { underWay -= 1; });
   return last;
 }
 
@@ -28,12 +30,19 @@ async function make(asked) {
   if (text.value !== was) return make(asked); // somebody typed meanwhile
   if (said.toml !== was) remember(was);
   text.value = shown = said.toml;
-  const focus = document.activeElement?.closest("[data-exercise]")?.dataset.exercise;
-  const path = document.activeElement?.dataset.path;
+  const active = document.activeElement;
+  const focus = active?.closest("[data-exercise]")?.dataset.exercise;
+  const path = active?.dataset.path;
+  const typed = active?.value !== active?.defaultValue ? active?.value : undefined;
   score.innerHTML = said.html;
   lay();
-  if (focus !== undefined && path)
-    score.querySelector(`[data-exercise="${focus}"] [data-path="${path}"]`)?.focus();
+  if (focus === undefined || !path) return;
+  const again = score.querySelector(`[data-exercise="${focus}"] [data-path="${path}"]`);
+  again?.focus();
+  if (!again || typed === undefined || again.tagName !== "INPUT") return;
+  // What was being typed; the browser tells of no change of it that a script has made.
+  again.value = typed;
+  again.addEventListener("blur", () => set(again, again.value), { once: true });
 }
 
 function remember(was) {
@@ -129,7 +138,16 @@ text.addEventListener("input", () => {
 });
 
 let isSaving = false;
-text.form.addEventListener("submit", () => { isSaving = true; });
+text.form.addEventListener("submit", (event) => {
+  if (underWay === 0) {
+    isSaving = true;
+    return;
+  }
+  // What was changed last is saved too.
+  event.preventDefault();
+  event.stopPropagation();
+  last.then(() => text.form.requestSubmit(event.submitter));
+});
 const saved = text.defaultValue;
 addEventListener("beforeunload", (event) => {
   if (!isSaving && text.value !== saved) event.preventDefault();
