@@ -66,10 +66,8 @@ In a real Chromium on the same machine, with two bands on the virtual radio; the
 other program is told by.
 The first paint is that of a page that is loaded with a year of history, of one session and its
 copies; beats of a strap are three records in four.
-The machine was busy with other work, three times over: a page waited three times as long as the
-processor worked for it.
-A month of 93 sessions with a strap takes 1.2 s of the processor and misses the goal anywhere; one
-of 27 without takes a tenth of that.""",
+A month of 93 sessions with a strap misses the goal, and their week too: each session's beats are
+read and drawn.""",
     "class": """
 Goal: 99 of 100 within 5 ms of the middle of the class after half an hour without a radio, where the
 clocks were learned before; skin can order two touches that are 34 ms apart.
