@@ -52,15 +52,9 @@ async def pair_over_air(
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
     from tenuto.links.ble import BleLink  # noqa: PLC0415
 
-    address = _address_of(target)
+    address = target.known_address()
     link = BleLink(adapter, address, by_hand=True)
     return await pair_by(link, target, adapter, store, show, model=MODEL_ID, gesture=GESTURE)
-
-
-def _address_of(target: Target) -> str:
-    if target.address is None:
-        raise InputError("it has no address")
-    return target.address
 
 
 async def pair_by(
@@ -86,7 +80,7 @@ async def pair_by(
     """
     from tenuto.links.ble import at_address  # noqa: PLC0415 - see above
 
-    address = _address_of(target)
+    address = target.known_address()
     sighting = await adapter.find(at_address(address), address)
     asked = asyncio.Event()
 

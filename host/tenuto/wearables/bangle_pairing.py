@@ -39,9 +39,7 @@ async def pair_over_air(
     Raises:
         LinkError: it did not work; NOT_PAIRED if the gesture was not made.
     """
-    if target.address is None:
-        raise InputError("it has no address")
-    link = EspruinoLink(adapter, target.address, by_hand=True)
+    link = EspruinoLink(adapter, target.known_address(), by_hand=True)
     paired = await pair_by(link, target, adapter, store, show, model=MODEL_ID, gesture=GESTURE)
     return replace(paired, is_trusted=link.is_shut)
 

@@ -78,6 +78,16 @@ class Target:
     model: str | None = None
     options: Any = None
 
+    def known_address(self) -> str:
+        """Return the Bluetooth address.
+
+        Raises:
+            InputError: It is not known.
+        """
+        if self.address is None:
+            raise InputError("it has no address")
+        return self.address
+
 
 def over_air(wearables: Sequence[Wearable], text: str) -> Target:
     """Find the wearable that is meant by an id, or by an address that need not be configured.
@@ -172,9 +182,7 @@ async def pair_over_air(
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
     from tenuto.links.ble import pair  # noqa: PLC0415
 
-    address = target.address
-    if address is None:
-        raise InputError("it has no address")
+    address = target.known_address()
     model = await model_of(target, adapter)
     if model is None or model.pair is None:
         bond = await pair(adapter, address)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError
 from tenuto.links.registry import LINKS
 from tenuto.links.scan import IMMEDIATE_ALERT, TENUTO
 from tenuto.routines.feel import Feel
@@ -99,12 +98,11 @@ async def _pair(
     from tenuto.wearables.alert import AlertBuzzer  # noqa: PLC0415
     from tenuto.wearables.device_pairing import try_out  # noqa: PLC0415
 
-    if target.address is None:
-        raise InputError("it has no address")
+    address = target.known_address()
     is_bonded = _options(target).bond
     if is_bonded:
-        await pair(adapter, target.address)
-    buzzer = AlertBuzzer(adapter, target.address, _feel(target), is_bonded=is_bonded)
+        await pair(adapter, address)
+    buzzer = AlertBuzzer(adapter, address, _feel(target), is_bonded=is_bonded)
     return await try_out(buzzer, MODEL.id, show)
 
 

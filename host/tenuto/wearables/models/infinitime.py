@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError
 from tenuto.links.registry import LINKS
 from tenuto.routines.feel import Feel
 from tenuto.toml.rules import Flag, Whole
@@ -93,9 +92,8 @@ async def _pair(
     from tenuto.wearables.device_pairing import try_out  # noqa: PLC0415 - rows load little
     from tenuto.wearables.infinitime import InfinitimeBuzzer  # noqa: PLC0415
 
-    if target.address is None:
-        raise InputError("it has no address")
-    return await try_out(InfinitimeBuzzer(adapter, target.address, _feel(target)), MODEL.id, show)
+    buzzer = InfinitimeBuzzer(adapter, target.known_address(), _feel(target))
+    return await try_out(buzzer, MODEL.id, show)
 
 
 async def _simulate(world: World, name: str, person: VirtualPerson | None) -> SimulatedPeripheral:
