@@ -37,6 +37,9 @@ BROKER_STOP_TIMEOUT_S = 5
 
 # On a busy machine an example takes what it takes; the blob replays a failure anywhere.
 hypothesis.settings.register_profile("tenuto", deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "same", hypothesis.settings.get_profile("tenuto"), derandomize=True
+)
 hypothesis.settings.load_profile("tenuto")
 
 

@@ -22,3 +22,19 @@ def test_a_session_cut_by_a_reset_while_the_disk_is_full_is_closed() -> None:
         ),
         "memory",
     )
+
+
+def test_an_event_that_was_fresh_does_not_grow_old_behind_an_announcement() -> None:
+    """More messages than the client sends at once waited for a slow broker."""
+    play(
+        weather(
+            Trouble(12, What.COMMAND, word="start"),
+            Trouble(15.478, What.BROKER_SLOW, 36, word="2"),
+            Trouble(15.96, What.PRESS, 950),
+            Trouble(16.72, What.PRESS, 80),
+            Trouble(16.899, What.PRESS, 950),
+            Trouble(16.987, What.MQTT, word="skip"),
+            Trouble(17.969, What.PRESS, 80),
+        ),
+        "broker",
+    )

@@ -22,7 +22,7 @@ from tenuto.event_loops import real_s
 from tenuto.retry import STABLE_S, Backoff
 
 from .client import REASONS, code_of, make_client, tls_context
-from .outgoing import WINDOW
+from .outgoing import IN_FLIGHT_MAX
 
 if TYPE_CHECKING:
     import random
@@ -245,10 +245,11 @@ class Connection:
             keepalive=self.address.keepalive_s,
             **_clean_start(protocol),
             max_queued_incoming_messages=INCOMING_MAX,
+            max_inflight_messages=IN_FLIGHT_MAX,
             properties=properties,
             logger=self._failures.logger,
         )
-        client.pending_calls_threshold = WINDOW + 1
+        client.pending_calls_threshold = IN_FLIGHT_MAX + 1
         self._failures.follow(client)
         return client
 
