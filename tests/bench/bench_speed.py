@@ -2,9 +2,10 @@
 """How many seconds of session a second of wall time plays, in virtual time.
 
 `python -m tests.bench.bench_speed [ROUNDS]`: the core alone; then the host, bleak, the virtual
-radio and the firmware with one wearable and with fifty.  All that in rounds, of which the fastest
-counts for each: what else a computer does can only slow it down.  The share of the core's speed is
-that of the same round, and of these the middle one.
+radio and the firmware with one wearable and with fifty; then bare bumble with the packets of the
+fifty.  All that in rounds, of which the fastest counts for each: what else a computer does can only
+slow it down.  The share of the core's speed, and what bare bumble takes, are those of the same
+round, and of these the middle one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import math
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import truediv
 from pathlib import Path
@@ -28,6 +29,7 @@ from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import SessionEnded
 from tenuto_core import vocab
+from tests.bench import bare_bumble
 from tests.bench.tools import Result, say, table
 from tests.core.rig import Wrist
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 ROUTINE = "lower-back"
 CORE_SESSIONS = 300
+MANY = 50
 ROUNDS = 5
 CONNECT_TIMEOUT_S = 3600.0
 
@@ -124,10 +127,12 @@ class Counted:
         await self._sink.close()
 
 
-async def stack(folder: Path, wearables: int, *, history: bool) -> Played:
+async def stack(
+    folder: Path, wearables: int, *, history: bool, packets: list[bare_bumble.Packet] | None = None
+) -> Played:
     """Play a session on each wearable at once.
 
-    history: keep it on disk.
+    history: keep it on disk.  packets: what has been noted, of which only the sessions are kept.
     """
     setting = Setting(
         config=Config(
@@ -149,6 +154,8 @@ async def stack(folder: Path, wearables: int, *, history: bool) -> Played:
                 await supervisor.connected.wait()
         loop = asyncio.get_running_loop()
         start_s, watch = loop.time(), Stopwatch()
+        if packets is not None:
+            packets.clear()
         for name in host.hub.supervisors:
             answer = await host.commands.submit(
                 Command(wearable=name, verb=Verb.START, routine=ROUTINE)
@@ -167,16 +174,37 @@ def case(wearables: int, *, history: bool) -> Played:
         return event_loops.run(stack(Path(name), wearables, history=history), speed=math.inf)
 
 
+def same_packets(wearables: int) -> list[bare_bumble.Packet]:
+    """Give what goes over the air while all play."""
+    with tempfile.TemporaryDirectory() as name, bare_bumble.noted() as packets:
+        work = stack(Path(name), wearables, history=False, packets=packets)
+        event_loops.run(work, speed=math.inf)
+    return packets
+
+
+def bare(packets: Sequence[bare_bumble.Packet]) -> Played:
+    """Send these packets with bumble alone."""
+    watch = Stopwatch()
+    cpu_s = event_loops.run(bare_bumble.replay(packets), speed=math.inf)
+    played = watch.played(packets[-1].at_s - packets[0].at_s)
+    wearables = len({packet.wearable for packet in packets})
+    return replace(played, wearable_s=played.wearable_s * wearables, cpu_s=cpu_s)
+
+
 def measure(rounds: int = ROUNDS) -> Result:
     """Give seconds of session per second, of the wall and of processor time, for each case."""
-    cases: list[tuple[str, int, Callable[[], Played]]] = [("core alone", 50_000, core)]
-    for wearables, goal in ((1, 1_000), (50, 2_500)):
+    packets = same_packets(MANY)
+    cases: list[tuple[str, int | None, Callable[[], Played]]] = [("core alone", 50_000, core)]
+    for wearables, per_s in ((1, 1_000), (MANY, 2_500)):
         for history in (True, False):
             kept = "with" if history else "without"
             what = f"host, bleak, radio and firmware, {wearables} wearable(s), {kept} history"
-            cases.append((what, goal, partial(case, wearables, history=history)))
+            cases.append((what, per_s, partial(case, wearables, history=history)))
+    floor = f"bare bumble, the packets of {MANY} wearables"
+    cases.append((floor, None, partial(bare, packets)))
     found = [[play() for _, _, play in cases] for _ in range(rounds)]
     cores = [one.wearable_s / one.cpu_s for one, *_ in found]
+    floors = [one.cpu_s / one.wearable_s for *_, one in found]
     rows = []
     for (what, goal, _), played in zip(cases, zip(*found, strict=True), strict=True):
         speeds = [one.wearable_s / one.cpu_s for one in played]
@@ -189,6 +217,9 @@ def measure(rounds: int = ROUNDS) -> Result:
             "cpu": round(max(speeds)),
             "share": round(median(map(truediv, speeds, cores)), 5),
         }
+        if f"{MANY} wearable" in what:
+            costs = [one.cpu_s / one.wearable_s for one in played]
+            row["against_floor"] = round(median(map(truediv, costs, floors)), 2)
         if "with history" in what:
             row["syncs_per_s"] = round(played[0].syncs_per_s, 1)
         rows.append(row)
@@ -199,18 +230,20 @@ def show(result: Result) -> str:
     """Give the table."""
     heads = (
         *("", "goal", "per second of wall", "in the slowest round", "per second of processor"),
-        *("of the core's speed", "syncs of the disk a second of session"),
+        *("of the core's speed", "processor time against bare bumble"),
+        "syncs of the disk a second of session",
     )
     return table(
         heads,
         [
             (
                 row["what"],
-                row["goal"],
+                row["goal"] or "",
                 row["speed"],
                 row["slowest"],
                 row["cpu"],
                 f"{row['share']:.2%}",
+                row.get("against_floor", ""),
                 row.get("syncs_per_s", ""),
             )
             for row in result["rows"]

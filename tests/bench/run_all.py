@@ -134,7 +134,8 @@ What Tenuto takes beyond that is a bond, the proof of the key, the clock and the
 The first roam to each proxy has the services discovered, which takes a second; it is the worst one.
 The bands' cues are compared with each other, edge by edge, on their own clocks.""",
     "speed": """
-Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty.
+Goals: 50,000 for the core, 1,000 for the whole stack with one wearable, 2,500 with fifty, and at
+most twice the processor time of bare bumble on both ends with the same packets at the same times.
 The history syncs the disk once for each quarter of a second in which something happened, which one
 wearable has to pay alone and fifty share; so one gains more than fifty from doing without.
 The firmware's own steps take two fifths of the time, and the rest is asyncio, bumble and the host.
