@@ -27,6 +27,7 @@ from tenuto.history.timeline import account
 from tenuto.report import period_report, session_report
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tests.fleet.server import as_user
+from tests.history.prescribed import prescription
 from tests.history.sessions import UTC_MS, eventful_session, whole_session
 
 if TYPE_CHECKING:
@@ -53,13 +54,20 @@ class Room:
 
 
 @asynccontextmanager
-async def room(folder: Path, url: str, name: str, *, heart: bool = True) -> AsyncIterator[Room]:
+async def room(
+    folder: Path, url: str, name: str, *, heart: bool = True, people: Sequence[str] = ()
+) -> AsyncIterator[Room]:
     async with (
         Store(folder / f"{name}.db") as store,
         CentralHistory(as_user(url, "a_host")) as central,
     ):
         await store.forwarding.turn(on=True)
-        yield Room(store, Forwarder(store, central, host=name, shares_heart=lambda _: heart))
+        yield Room(
+            store,
+            Forwarder(
+                store, central, host=name, shares_heart=lambda _: heart, people=lambda: people
+            ),
+        )
 
 
 async def join_all(central: CentralHistory) -> int:
@@ -341,9 +349,13 @@ async def test_what_is_deleted_on_one_host_is_nowhere(
         for one in (a, b):
             await one.store.add(entries)
         await b.store.add(rest)
+        if what == "person":
+            await a.store.prescribing.add(prescription(person="hypatia"))
         for one in (a, b):
             await one.forwarder.forward()
         await join_all(history)
+        await b.forwarder.forward()
+        assert len(await b.store.prescriptions()) == (what == "person")
         shutil.copy(tmp_path / "b.db", tmp_path / "export.copy")
         assert await traces(central, tmp_path, "hypatia")
 

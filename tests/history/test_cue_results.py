@@ -15,6 +15,7 @@ from tenuto.history import Store
 from tenuto.history.cue_results import CueResult, new_id
 from tenuto.history.jsonlines import Taken, read_lines, write_lines
 from tenuto.history.repair import check, salvage
+from tests.history.prescribed import prescription
 from tests.history.sessions import UTC_MS, whole_session
 
 if TYPE_CHECKING:
@@ -147,13 +148,15 @@ async def test_a_person_is_erased_from_every_byte(tmp_path: Path) -> None:
         gone = result(person="secretperson")
         await store.cue_results.add(gone)
         await store.cue_results.add(kept)
+        await store.prescribing.add(prescription(person="secretperson", note="secretnote"))
+        assert b"secretnote" in bytes_on_disk(path)
         assert b"secretperson" in bytes_on_disk(path)
         ada = next(line for line in await exported_here(store) if "secretperson" in line)
         person_id = ada.split('"person_id": "')[1].split('"')[0]
 
         assert await store.delete_person("secretperson") == (1, 1)
 
-        for word in (b"secretperson", person_id.encode()):
+        for word in (b"secretperson", b"secretnote", person_id.encode()):
             assert word not in bytes_on_disk(path)
         assert await store.cue_results.all() == [kept]
         assert [row.person for row in await store.sessions()] == ["ben"]

@@ -281,6 +281,7 @@ async def _backfill(config: Config) -> None:
             central,
             host=config.fleet.host_name,
             shares_heart=lambda who: config.fleet.heart_rate or config.shares_heart_rate(who),
+            people=lambda: (one.id for one in config.people),
         ).forward()
     print(f"{sent} are sent; `tenuto fleet ingest` joins them there")
 

@@ -392,7 +392,8 @@ def delete(
     Args:
         numbers: one or more sessions, from `tenuto history`
         simulated: all that were played on a simulated wearable
-        person: all that is kept of one person, what they know of the cues too
+        person: all that is kept of one person, what they know of the cues and what is prescribed to
+            them too
         yes: do not ask
         config: as in all commands
     """
@@ -441,7 +442,8 @@ def _delete_person(config: Config, path: Path, given: str, *, yes: bool) -> int:
         return 3
     sessions, results = asyncio.run(remove(person))
     told = words.count(sessions, "session", "sessions")
-    print(f"Deleted: {told} and {words.count(results, 'result', 'results')} about cues.")
+    about = words.count(results, "result", "results")
+    print(f"Deleted: {told}, {about} about cues, and all that was prescribed.")
     print("Files that you exported before, and backups, still have it.")
     return 0
 

@@ -34,6 +34,7 @@ COMMANDS = {
     },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",
+        "prescribe": "Say what somebody is to do, on which days, until when.",
         "report": "Show a session, a week or a month as a page or a picture.",
     },
     "Wearable": {

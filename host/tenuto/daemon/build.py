@@ -198,6 +198,10 @@ class Host:
         self.mqtt.on_link(wearable, state)
         self.page.on_link(wearable, state)
 
+    def on_prescribed(self) -> None:
+        """Have everything that shows what is due look again."""
+        self.mqtt.refresh()
+
     def _stand_in(self, wearable_id: str) -> str:
         """Return what to know a wearable by that tells neither serial number nor address."""
         address = self._addresses[wearable_id]

@@ -71,6 +71,8 @@ class FleetService:
             shares_heart=lambda who: (
                 self._host.config.fleet.heart_rate or self._host.config.shares_heart_rate(who)
             ),
+            people=lambda: (one.id for one in self._host.config.people),
+            on_prescribed=self._host.on_prescribed,
         )
         own_rng = random.Random(rng.getrandbits(64))  # noqa: S311 - jitter
         task = asyncio.create_task(

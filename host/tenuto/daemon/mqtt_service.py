@@ -192,6 +192,11 @@ class MqttService:
         if self.state_topics is not None:
             self.state_topics.say_settings(wearable)
 
+    def refresh(self) -> None:
+        """Have what is told of the history worked out again."""
+        if self.state_topics is not None:
+            self.state_topics.refresh()
+
     def say_class(self) -> None:
         """Say how the class is."""
         if self.bridge is not None:

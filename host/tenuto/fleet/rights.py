@@ -20,12 +20,22 @@ def grant(db: Database, user: str, person: str, *, revoke: bool = False) -> None
     """
     if not db.execute("SELECT 1 FROM pg_roles WHERE rolname = ?", (user,)).fetchone():
         raise InputError(f"the database has no user {user!r}")
-    person_id = persons.called(db, person)
-    if person_id is None:
-        known = ", ".join(sorted(persons.names(db).values())) or "nobody"
-        raise InputError(f"the central history knows no {person!r}; it knows {known}")
+    person_id = known(db, person)
     if revoke:
         for one in persons.ids_of(db, person_id):
             db.execute("DELETE FROM sees WHERE role = ? AND person_id = ?", (user, one))
     else:
         db.execute("INSERT INTO sees VALUES (?, ?) ON CONFLICT DO NOTHING", (user, person_id))
+
+
+def known(db: Database, person: str) -> str:
+    """Return the id of whom the central history calls so, of those that this user sees.
+
+    Raises:
+        InputError: It knows nobody of that name.
+    """
+    person_id = persons.called(db, person)
+    if person_id is None:
+        names = ", ".join(sorted(persons.names(db).values())) or "nobody"
+        raise InputError(f"the central history knows no {person!r}; it knows {names}")
+    return person_id

@@ -40,17 +40,21 @@ DECLARE
 BEGIN
     FOREACH one IN ARRAY ARRAY[
         'persons', 'sessions', 'records', 'host_events', 'plans', 'exercises', 'cue_results',
-        'known_boots', 'deleted', 'deleted_results', 'deleted_persons', 'inbox', 'hosts', 'sees'
+        'known_boots', 'deleted', 'deleted_results', 'deleted_persons', 'inbox', 'hosts', 'sees',
+        'prescriptions'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', one);
         EXECUTE format('DROP POLICY IF EXISTS seen ON %I', one);
         EXECUTE format('DROP POLICY IF EXISTS own ON %I', one);
+        EXECUTE format('DROP POLICY IF EXISTS prescribed ON %I', one);
+        EXECUTE format('DROP POLICY IF EXISTS assigned ON %I', one);
+        EXECUTE format('DROP POLICY IF EXISTS ended ON %I', one);
     END LOOP;
 END $$;
 
 -- Readers. A partition is reached through `records` alone: nobody but the owner has a right to it.
 GRANT SELECT ON persons, sessions, records, host_events, plans, exercises, cue_results,
-    tenuto_version TO tenuto_therapist, tenuto_person;
+    prescriptions, tenuto_version TO tenuto_therapist, tenuto_person;
 CREATE POLICY seen ON persons FOR SELECT TO tenuto_therapist, tenuto_person
     USING (may_see(person_id));
 CREATE POLICY seen ON sessions FOR SELECT TO tenuto_therapist, tenuto_person
@@ -66,7 +70,7 @@ CREATE POLICY seen ON plans FOR SELECT TO tenuto_therapist, tenuto_person
 CREATE POLICY seen ON exercises FOR SELECT TO tenuto_therapist, tenuto_person
     USING (EXISTS (SELECT FROM sessions WHERE sessions.plan_id = exercises.plan_id));
 
--- Hosts add, and learn what was deleted; they read nothing of anybody.
+-- Hosts add, and learn what was deleted; of sessions they read nothing.
 GRANT INSERT (host, lines) ON inbox TO tenuto_host;
 GRANT INSERT (host, waiting, since), UPDATE (waiting, since, heard_at), SELECT ON hosts
     TO tenuto_host;
@@ -78,3 +82,21 @@ CREATE POLICY own ON hosts FOR ALL TO tenuto_host
 CREATE POLICY seen ON deleted FOR SELECT TO tenuto_host USING (true);
 CREATE POLICY seen ON deleted_results FOR SELECT TO tenuto_host USING (true);
 CREATE POLICY seen ON deleted_persons FOR SELECT TO tenuto_host USING (true);
+
+-- Therapists prescribe for their people, in their own name, and end what is prescribed to them.
+CREATE POLICY seen ON prescriptions FOR SELECT TO tenuto_therapist, tenuto_person
+    USING (may_see(person_id));
+GRANT INSERT (prescription_id, person_id, routine, title, days, times_a_week, first_day, last_day,
+    assigned_by, assigned_utc_ms, note, ended_utc_ms), UPDATE (ended_utc_ms)
+    ON prescriptions TO tenuto_therapist;
+CREATE POLICY assigned ON prescriptions FOR INSERT TO tenuto_therapist
+    WITH CHECK (may_see(person_id) AND assigned_by = session_user);
+CREATE POLICY ended ON prescriptions FOR UPDATE TO tenuto_therapist
+    USING (may_see(person_id)) WITH CHECK (may_see(person_id));
+
+-- Hosts learn of them, and what those people are called: any of them may play on any host.
+GRANT SELECT ON prescriptions, persons TO tenuto_host;
+CREATE POLICY prescribed ON prescriptions FOR SELECT TO tenuto_host USING (true);
+CREATE POLICY prescribed ON persons FOR SELECT TO tenuto_host
+    USING (EXISTS (SELECT FROM prescriptions AS p
+        WHERE p.person_id IN (persons.person_id, persons.same_as)));

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .postgres import PostgresDatabase
 
-VERSION = 1
+VERSION = 2
 _LOCK = 0x54656E75
 """The advisory lock of whoever writes: one process at a time."""
 

@@ -13,7 +13,7 @@ keeps the streak. A day that is not over yet breaks nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from tenuto.routines.exercise import STRETCH
@@ -33,6 +33,12 @@ DAYS_A_WEEK = (2, 3)
 def day_of(utc_ms: int, zone: tzinfo | None = None) -> date:
     """Return the day of a moment, in a time zone or, without one, in that of this computer."""
     return datetime.fromtimestamp(utc_ms / 1000, zone).astimezone(zone).date()
+
+
+def midnight_utc_ms(day: date, zone: tzinfo | None = None) -> int:
+    """Return the moment at which a day begins."""
+    midnight = datetime.combine(day, time(), zone)
+    return round((midnight if zone else midnight.astimezone()).timestamp() * 1000)
 
 
 def week_of(day: date) -> date:

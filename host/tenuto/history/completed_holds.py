@@ -29,13 +29,17 @@ PERSONS_SINCE = 5
 """The version of the schema that first had a table of them."""
 
 
-async def held_utc_ms(store: HistoryReader, person: str | None) -> list[int]:
+async def held_utc_ms(
+    store: HistoryReader, person: str | None, *, routine: str | None = None, from_utc_ms: int = 0
+) -> list[int]:
     """Return when each session of a person began in which a hold was held to its end, in order.
 
     Simulated sessions do not count.
 
     Args:
         person: As in the sessions; None for those of nobody in particular.
+        routine: Only sessions of that one.
+        from_utc_ms: Only those that began then or later.
     """
 
     def job(db: Database) -> list[int]:
@@ -43,7 +47,10 @@ async def held_utc_ms(store: HistoryReader, person: str | None) -> list[int]:
         if person is not None and person_id is None:
             return []
         whose = "s.person_id IS NULL" if person_id is None else "s.person_id = ?"
-        of = () if person_id is None else (person_id,)
+        of: tuple[str, ...] = () if person_id is None else (person_id,)
+        if routine is not None:
+            whose += " AND s.routine = ?"
+            of = (*of, routine)
         alike: dict[tuple[int, ...], list[str]] = {}
         for plan_id, data in db.execute("SELECT plan_id, data FROM plans").fetchall():
             alike.setdefault(tuple(sorted(_holds(plan_id, data))), []).append(plan_id)
@@ -54,11 +61,11 @@ async def held_utc_ms(store: HistoryReader, person: str | None) -> list[int]:
             # The first such hold comes early in a session; what the heart did then is not read.
             rows = db.execute(
                 "SELECT s.started_utc_ms FROM sessions AS s"  # noqa: S608 - numbers and marks
-                f" WHERE {whose} AND s.is_simulated = 0"
+                f" WHERE {whose} AND s.is_simulated = 0 AND s.started_utc_ms >= ?"
                 f" AND s.plan_id IN ({', '.join('?' * len(plan_ids))}) AND EXISTS ("
                 "SELECT 1 FROM records AS r WHERE r.session_id = s.id AND r.kind = ? AND r.a = ?"
                 f" AND r.step IN ({', '.join(map(str, steps))}))",
-                (*of, *plan_ids, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
+                (*of, from_utc_ms, *plan_ids, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
             )
             found += [to_range(started_utc_ms) for (started_utc_ms,) in rows]
         return sorted(found)

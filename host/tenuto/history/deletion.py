@@ -77,6 +77,7 @@ def delete_person(db: Database, person_id: str) -> tuple[int, int]:
         delete_session(db, device, boot_id, seq, seq)
     for (result_id,) in results:
         delete_result(db, result_id)
+    db.execute("DELETE FROM prescriptions WHERE person_id = ?", (root,))
     for one in ids:
         db.execute("DELETE FROM persons WHERE person_id = ?", (one,))
     return len(sessions), len(results)

@@ -19,7 +19,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from . import deletion, persons
-from .jsonlines import header, lines_of_boots, lines_of_persons, lines_of_result, lines_of_session
+from .jsonlines import (
+    header,
+    lines_of_boots,
+    lines_of_persons,
+    lines_of_prescription,
+    lines_of_result,
+    lines_of_session,
+)
 from .outbox_table import forget_session
 from .schema import statements, transaction
 
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
     from .database import Database
     from .store import Store
 
-SESSION, PERSON, RESULT = "session", "person", "result"
+SESSION, PERSON, RESULT, PRESCRIPTION = "session", "person", "result", "prescription"
 DELETED, DELETED_RESULT, DELETED_PERSON = "deleted", "deleted_result", "deleted_person"
 
 
@@ -184,6 +191,7 @@ def _note_all(db: Database) -> int:
             "'deleted_result', result_id, 0, 0, 0, ? FROM deleted_results",
             "'session', device, boot_id, seq, 0, ? FROM sessions",
             "'result', result_id, 0, 0, 0, ? FROM cue_results",
+            "'prescription', prescription_id, 0, 0, 0, ? FROM prescriptions",
         ):
             db.execute(add + source + again, (now_ms,))
     return int(db.execute("SELECT count(*) FROM unforwarded").fetchone()[0])
@@ -231,6 +239,8 @@ def _lines_of(
             yield from lines_of_persons(db, note.subject)
         case "result":
             yield from lines_of_result(db, note.subject)
+        case "prescription":
+            yield from lines_of_prescription(db, note.subject)
         case "deleted":
             row = db.execute(
                 "SELECT last_seq FROM deleted WHERE device = ? AND boot_id = ? AND seq = ?", key

@@ -66,6 +66,18 @@ CREATE TRIGGER forward_result AFTER INSERT ON cue_results BEGIN
     ON CONFLICT (kind, subject, boot_id, seq) DO UPDATE SET changes = changes + 1;
 END;
 
+CREATE TRIGGER forward_prescription AFTER INSERT ON prescriptions BEGIN
+    INSERT INTO unforwarded (kind, subject, since_utc_ms)
+    VALUES ('prescription', new.prescription_id, unixepoch() * 1000)
+    ON CONFLICT (kind, subject, boot_id, seq) DO UPDATE SET changes = changes + 1;
+END;
+
+CREATE TRIGGER forward_prescription_end AFTER UPDATE OF ended_utc_ms ON prescriptions BEGIN
+    INSERT INTO unforwarded (kind, subject, since_utc_ms)
+    VALUES ('prescription', new.prescription_id, unixepoch() * 1000)
+    ON CONFLICT (kind, subject, boot_id, seq) DO UPDATE SET changes = changes + 1;
+END;
+
 CREATE TRIGGER forward_deleted AFTER INSERT ON deleted BEGIN
     INSERT INTO unforwarded (kind, subject, boot_id, seq, since_utc_ms)
     VALUES ('deleted', new.device, new.boot_id, new.seq, unixepoch() * 1000)

@@ -3,7 +3,7 @@
 
 The first line names the format, each other line is one object with a `type`::
 
-    {"type": "tenuto_history", "version": 3}
+    {"type": "tenuto_history", "version": 4}
     {"type": "boot", "stand_in", "boot_id", "device"}
     {"type": "person", "person_id", "label", "labelled_utc_ms", "same_as"}
     {"type": "plan", "plan_id", "routine", "data"}              data: base64
@@ -15,12 +15,15 @@ The first line names the format, each other line is one object with a `type`::
     {"type": "host_event", "device", "wearable", "boot_id", "session", "utc_ms", "event"}
     {"type": "cue_result", "result_id", "person", "person_id", "device", "wearable", "simulated",
      "utc_ms", "kind", "data"}                                  data: see `tenuto.cues.results`
+    {"type": "prescription", "prescription_id", "person", "person_id", "routine", "title", "days",
+     "times_a_week", "first_day", "last_day", "assigned_by", "assigned_utc_ms", "note",
+     "ended_utc_ms"}                                            days: as `mon,wed`, empty for any
 
 Times are ms since 1970 in UTC, but `at_ms` is the wearable's clock. A session comes before its
 records. The meaning of a record's numbers is in `tenuto_core.vocab`, where none ever changes.
 What waits for the broker is not part of it, nor what was deleted.
 
-Version 2 had no results of cues.
+Version 3 had no prescriptions, version 2 no results of cues.
 Version 1 had neither devices nor persons, only what the configuration called them; how that is
 taken in is told in `tenuto.sessions.device` and `persons`.
 
@@ -46,7 +49,7 @@ from tenuto.sessions.device import SIMULATED_NAME, named
 from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
-from . import deletion, persons
+from . import deletion, persons, prescription_table
 from .cue_results import COLUMNS, put
 from .merge import (
     FACTS,
@@ -65,6 +68,7 @@ from .merge import (
     session_number,
     settle,
 )
+from .prescription import WEEK
 from .rows import UTC_MS_MAX, StoredRecord, to_range
 from .schema import transaction
 
@@ -75,7 +79,7 @@ if TYPE_CHECKING:
     from .reading import HistoryReader
 
 FORMAT = "tenuto_history"
-VERSION = 3
+VERSION = 4
 LINE_LETTERS_MAX = 100_000
 
 _Allowed: TypeAlias = "dict[str, str | int]"
@@ -129,6 +133,21 @@ _VALUES: dict[str, _Allowed] = {  # by the type of the line
         "simulated": _TRUTH,
         "utc_ms": UTC_MS_MAX,
         "kind": _SHORT,
+    },
+    "prescription": {
+        "prescription_id": _ID,
+        "person": _SHORT,
+        "person_id": _SHORT,
+        "routine": _SHORT,
+        "title": _SHORT,
+        "days": _TEXT,
+        "times_a_week": WEEK,
+        "first_day": _SHORT,
+        "last_day": _SHORT,
+        "assigned_by": _TEXT,
+        "assigned_utc_ms": UTC_MS_MAX,
+        "note": _TEXT,
+        "ended_utc_ms": UTC_MS_MAX,
     },
     "deleted": {
         "device": _SHORT,
@@ -245,6 +264,10 @@ def _lines(db: Database) -> Iterator[dict[str, Any]]:
         "SELECT result_id FROM cue_results ORDER BY utc_ms, result_id"
     ).fetchall():
         yield _line_of_result(db, result_id, labels)
+    for (prescription_id,) in db.execute(
+        "SELECT prescription_id FROM prescriptions ORDER BY assigned_utc_ms, prescription_id"
+    ).fetchall():
+        yield _line_of_prescription(db, prescription_id, labels)
 
 
 def lines_of_boots(db: Database, device: str | None = None) -> Iterator[dict[str, Any]]:
@@ -291,6 +314,16 @@ def lines_of_result(db: Database, result_id: str) -> Iterator[dict[str, Any]]:
         if row[0] is not None:
             yield from lines_of_persons(db, row[0])
         yield _line_of_result(db, result_id, _labels(db))
+
+
+def lines_of_prescription(db: Database, prescription_id: str) -> Iterator[dict[str, Any]]:
+    """Return the lines on a prescription and whose it is; none if it is not kept."""
+    row = db.execute(
+        "SELECT person_id FROM prescriptions WHERE prescription_id = ?", (prescription_id,)
+    ).fetchone()
+    if row is not None:
+        yield from lines_of_persons(db, row[0])
+        yield _line_of_prescription(db, prescription_id, _labels(db))
 
 
 def _labels(db: Database) -> dict[str, str]:
@@ -348,6 +381,15 @@ def _line_of_result(db: Database, result_id: str, labels: Mapping[str, str]) -> 
     return {"type": "cue_result", **told, "data": data}
 
 
+def _line_of_prescription(
+    db: Database, prescription_id: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    query = f"SELECT {prescription_table.COLUMNS} FROM prescriptions WHERE prescription_id = ?"  # noqa: S608
+    (row,) = _rows(db, query, prescription_id)
+    person = labels.get(row["person_id"], row["person_id"])
+    return {"type": "prescription", **_in_range(row), "person": person}
+
+
 def _rows(db: Database, query: str, *values: object) -> Iterator[dict[str, Any]]:
     """Return rows by the names of their columns."""
     cursor = db.execute(query, values)
@@ -388,6 +430,7 @@ class _Import:
             "record": self._take_record,
             "host_event": self._take_host_event,
             "cue_result": self._take_cue_result,
+            "prescription": self._take_prescription,
         }
         if with_deletions:
             self._takers |= {
@@ -539,6 +582,17 @@ class _Import:
         about = (item["device"], item["wearable"], int(item["simulated"]), item["utc_ms"])
         told = (item["kind"], json.dumps(result.to_json()))
         put(self._db, (item["result_id"], self._person_of(item), *about, *told))
+
+    def _take_prescription(self, item: dict[str, Any]) -> None:
+        if self._is_erased(item):
+            return
+        if item["person_id"] is None:
+            raise ValueError("is a prescription of nobody")
+        names = prescription_table.COLUMNS.split(", ")
+        row = [item[name] for name in names]
+        prescription_table.of_row(row, item["person_id"])  # it says what is wrong
+        row[names.index("person_id")] = self._person_of(item)
+        prescription_table.put(self._db, row)
 
     def _person_of(self, item: dict[str, Any]) -> str | None:
         """Return the id of whom a line is about; keep them if they are new here."""

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
-from .adherence import Streak, Tally, day_of, streak, tally, week_of
+from .adherence import Streak, Tally, day_of, midnight_utc_ms, streak, tally, week_of
 from .completed_holds import held_utc_ms
 from .timeline import account
 
@@ -134,11 +134,11 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         known: Exercises by their names, for what the history itself does not know.
         zone: Of time; None for that of this computer.
     """
-    first_ms = _midnight_utc_ms(period.first, zone)
-    found = await store.between(first_ms, _midnight_utc_ms(period.last + timedelta(days=1), zone))
+    first_ms = midnight_utc_ms(period.first, zone)
+    found = await store.between(first_ms, midnight_utc_ms(period.last + timedelta(days=1), zone))
     # What it came to says nothing of the heart.
     found_before = await store.between(
-        _midnight_utc_ms(period.before.first, zone), first_ms, with_heart=False
+        midnight_utc_ms(period.before.first, zone), first_ms, with_heart=False
     )
 
     def real(sessions: Sequence[StoredSession]) -> list[Account]:
@@ -158,8 +158,3 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         streak=streak(held, min(today, period.last)),
         simulated=sum(one.row.is_simulated for one in found if one.row.person == person),
     )
-
-
-def _midnight_utc_ms(day: date, zone: tzinfo | None) -> int:
-    midnight = datetime.combine(day, time(), zone)
-    return round((midnight if zone else midnight.astimezone()).timestamp() * 1000)

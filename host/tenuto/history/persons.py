@@ -118,7 +118,7 @@ def join(db: Database, one: str, other: str) -> None:
         (kept, gone),
     )
     db.execute("UPDATE persons SET is_here = 0 WHERE person_id = ?", (gone,))
-    for table in ("sessions", "cue_results"):
+    for table in ("sessions", "cue_results", "prescriptions"):
         db.execute(f"UPDATE {table} SET person_id = ? WHERE person_id = ?", (kept, gone))  # noqa: S608
 
 
@@ -156,6 +156,7 @@ def forget_unused(db: Database) -> None:
         row[0]
         for row in db.execute(
             "SELECT person_id FROM sessions UNION SELECT person_id FROM cue_results"
+            " UNION SELECT person_id FROM prescriptions"
         )
     }
     unused = [(one,) for one in persons if _root(persons, one) not in kept]

@@ -11,7 +11,7 @@ from tenuto.routines import muscles
 from tenuto.sessions import events
 from tenuto_core import vocab
 
-from . import persons
+from . import persons, prescription_table
 from .merge import HOST_EVENT_ORDER, STORED
 from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .database import Database
+    from .prescription import Prescription
 
 _T = TypeVar("_T")
 _ALL = 1 << 62
@@ -98,6 +99,10 @@ class HistoryReader:
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         values = (from_utc_ms, to_utc_ms)
         return await self.work(lambda db: load(db, where, values, with_heart=with_heart))
+
+    async def prescriptions(self) -> list[Prescription]:
+        """Return what people are to do and were to do, the newest prescription first."""
+        return await self.work(prescription_table.load)
 
 
 def load(

@@ -52,6 +52,7 @@ _TABLES = (
     "records",
     "host_events",
     "cue_results",
+    "prescriptions",
     "deleted",
     "deleted_results",
     "deleted_persons",
@@ -237,7 +238,8 @@ def _unknown_persons(db: sqlite3.Connection) -> list[str]:
         row[0]
         for row in db.execute(
             "SELECT person_id FROM (SELECT person_id FROM sessions"
-            " UNION SELECT person_id FROM cue_results) WHERE person_id IS NOT NULL"
+            " UNION SELECT person_id FROM cue_results"
+            " UNION SELECT person_id FROM prescriptions) WHERE person_id IS NOT NULL"
             " AND person_id NOT IN (SELECT person_id FROM persons) ORDER BY person_id"
         )
     ]

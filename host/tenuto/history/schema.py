@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The schema of the history's database, and how older ones are brought up to it.
 
-`schema_v7.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
+`schema_v8.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 
@@ -86,12 +86,13 @@ def pragma(db: sqlite3.Connection, name: str) -> int:
 def statements(script: str) -> list[str]:
     """Split a script; `executescript` would end the transaction that it has to be part of.
 
-    Without its comments: SQLite keeps statements in the file as they are written, and as long as
-    all of them fit on its first page, no damage elsewhere makes the rest unreadable.
+    Without its comments and its columns of blanks: SQLite keeps statements in the file as they are
+    written, and as long as all of them fit on its first page, no damage elsewhere makes the rest
+    unreadable.
     """
     statements, pending = [], ""
     for line in script.splitlines():
-        code = line.partition("--")[0].rstrip()
+        code = " ".join(line.partition("--")[0].split())
         pending += f"{code}\n" if code else ""
         if sqlite3.complete_statement(pending):
             statements.append(pending)

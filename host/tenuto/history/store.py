@@ -44,6 +44,7 @@ from .merge import (
     settle,
 )
 from .outbox_table import OutboxTable, forget_session
+from .prescription_table import PrescriptionTable
 from .reading import HistoryReader, load
 from .rows import ExerciseNote, StoredRecord, StoredSession, to_range
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
@@ -83,6 +84,7 @@ class Store(HistoryReader):
         path: the file.
         outbox: what waits for the broker.
         cue_results: what is known of how people feel the cues.
+        prescribing: what people are to do, and its end.
         forwarding: what a central history is to be told.
 
     All methods raise StoreError, with what to do, when the file cannot be used.
@@ -92,6 +94,7 @@ class Store(HistoryReader):
         self.path = Path(path)
         self.outbox = OutboxTable(self)
         self.cue_results = cue_results.CueResultsTable(self)
+        self.prescribing = PrescriptionTable(self)
         self.forwarding = Forwarding(self)
         self._read_only = read_only
         self._connection: sqlite3.Connection | None = None

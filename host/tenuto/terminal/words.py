@@ -11,6 +11,7 @@ from tenuto_core import vocab
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tenuto.history.prescription import Adherence, Standing
     from tenuto.history.summary import Summary
     from tenuto.sessions.view import SessionView
 
@@ -69,6 +70,23 @@ def not_done(skipped: int, cut: int) -> str:
     """Return how many holds were skipped or cut short; empty for none."""
     parts = ((skipped, "skipped"), (cut, "cut short"))
     return ", ".join(f"{number} {how}" for number, how in parts if number)
+
+
+def due(one: Standing) -> str:
+    """Return how somebody stands with what is prescribed to them, in a word or two."""
+    what = one.prescription
+    if one.is_due:
+        return "today"
+    if one.is_done:
+        return "done today"
+    if one.next_due is not None:
+        return f"{one.next_due:%A} {one.next_due}"
+    return "ended" if what.ended_utc_ms is not None else "over"
+
+
+def kept_to(one: Adherence) -> str:
+    """Return on how many of the days on which something was due it was done."""
+    return f"{one.done} of {one.due}"
 
 
 def cue(name: str) -> str:

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The whole schema, version 7. Times are ms since 1970 in UTC unless said otherwise.
+-- The whole schema, version 8. Times are ms since 1970 in UTC unless said otherwise.
 
 CREATE TABLE plans (
     plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
@@ -103,6 +103,22 @@ CREATE TABLE cue_results (
     utc_ms       INTEGER NOT NULL,       -- when it ended
     kind         TEXT NOT NULL,          -- quiz, strength or lesson
     data         TEXT NOT NULL           -- the JSON form of tenuto.cues.results
+) STRICT, WITHOUT ROWID;
+
+-- What people are to do: a routine, on days of the week, from one day to another.
+CREATE TABLE prescriptions (
+    prescription_id TEXT PRIMARY KEY CHECK (length(prescription_id) = 16), -- random, hexadecimal
+    person_id       TEXT NOT NULL,
+    routine         TEXT NOT NULL,       -- as in sessions
+    title           TEXT NOT NULL,       -- what people call the routine
+    days            TEXT NOT NULL,       -- mon,wed,fri; empty for any
+    times_a_week    INTEGER NOT NULL,
+    first_day       TEXT NOT NULL,       -- 2026-11-30, in the time zone of whoever looks
+    last_day        TEXT NOT NULL,
+    assigned_by     TEXT NOT NULL,       -- empty where not known
+    assigned_utc_ms INTEGER NOT NULL,
+    note            TEXT NOT NULL,
+    ended_utc_ms    INTEGER              -- NULL while it was not ended before its last day
 ) STRICT, WITHOUT ROWID;
 
 -- Results that were deleted, and must not come back by an import.

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Prescribing a routine to somebody, and ending that, for whatever door asks.
+
+It is kept in the history of this host, which forwards it where there is a fleet. A computer that
+only shows the central history writes it there, with the rights of its user.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tenuto.errors import InputError
+from tenuto.history import Store
+from tenuto.history.adherence import day_of
+from tenuto.history.prescription import (
+    DAYS,
+    NAME_BYTES_MAX,
+    NOTE_BYTES_MAX,
+    WEEK,
+    Prescription,
+    in_order,
+)
+from tenuto.history.prescription_table import new_id, one_of
+from tenuto.toml.rules import Choice, ListOf, Text, Whole
+from tenuto.toml.tables import key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tenuto.fleet.postgres import CentralHistory
+
+    from .build import Host
+    from .operations import Person
+
+_DAY = Text(10, pattern=r"\d{4}-\d\d-\d\d", allowed="a day such as 2027-01-31")
+_NAME = Text(NAME_BYTES_MAX)
+YEARS_MAX = 3
+"""How far ahead a last day may be: a later one is a slip of the pen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prescribe:
+    """What somebody is to do, and when; days of the week, or a number of times a week."""
+
+    routine: str = key(_NAME, "a routine's name or title")
+    person: str = key(_NAME, "a person's id")
+    days: tuple[str, ...] = key(ListOf(Choice(DAYS), WEEK), "days of the week", default=())
+    times_a_week: int | None = key(Whole(1, WEEK), "in place of days", default=None)
+    first: str | None = key(_DAY, "the first day, today without it", name="from", default=None)
+    last: str = key(_DAY, "the last day", name="until")
+    assigned_by: str = key(Text(NAME_BYTES_MAX, empty=True), "who says so", name="by", default="")
+    note: str = key(Text(NOTE_BYTES_MAX, empty=True), "for the person", default="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndPrescription:
+    """Which prescription ends today."""
+
+    id: str = key(Text(16), "how its id begins")
+
+
+@dataclass(frozen=True, slots=True)
+class Prescribed:
+    """Which prescription it is, and what to tell people about it."""
+
+    id: str
+    text: str
+
+
+async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed:
+    """Prescribe a routine to somebody.
+
+    Raises:
+        InputError: There is no such routine or person, or the days do not fit together.
+        StoreError: The history cannot be used.
+    """
+    now_ms = round(host.time.utc_ms())
+    today = day_of(now_ms)
+    first = today if asked.first is None else _day("from", asked.first)
+    last = _day("until", asked.last)
+    if last < max(first, today):
+        raise InputError(f"the last day, {last}, is before {max(first, today)}")
+    if last.year > today.year + YEARS_MAX:
+        raise InputError(f"the last day, {last}, is more than {YEARS_MAX} years ahead")
+    days = in_order(asked.days)
+    if bool(days) == (asked.times_a_week is not None):
+        raise InputError("say either on which days of the week, or how many times a week")
+    person = host.config.person(asked.person)
+    if person is None and not host.config.fleet.is_read:
+        known = ", ".join(one.id for one in host.config.people) or "nobody"
+        raise InputError(f"no [[person]] has the id {asked.person!r}; there is {known}")
+    routine, title = await _routine(host, asked.routine)
+    one = Prescription(
+        id=new_id(),
+        person=asked.person,
+        routine=routine,
+        title=title,
+        days=days,
+        times_a_week=len(days) or asked.times_a_week or 1,
+        first=first,
+        last=last,
+        assigned_by=asked.assigned_by,
+        assigned_utc_ms=now_ms,
+        note=asked.note,
+    )
+    async with _history(host) as history:
+        if isinstance(history, Store):
+            await history.prescribing.add(one)
+        else:
+            from tenuto.fleet import prescribing  # noqa: PLC0415 - few need it
+
+            await history.work(partial(prescribing.prescribe, one=one))
+    host.on_prescribed()
+    who = asked.person if person is None else person.title
+    return Prescribed(one.id, f"{who}: {title}, {one.when}, until {last:%A} {last}")
+
+
+async def end_prescription(host: Host, asked: EndPrescription, _person: Person) -> Prescribed:
+    """End a prescription; from today on it holds no more.
+
+    Raises:
+        InputError: There is no such prescription, or it is over already.
+        StoreError: The history cannot be used.
+    """
+    now_ms = round(host.time.utc_ms())
+    async with _history(host) as history:
+        one = one_of(await history.prescriptions(), asked.id)
+        if one.until() < day_of(now_ms):
+            raise InputError(f"the prescription {one.id} is over already")
+        if isinstance(history, Store):
+            await history.prescribing.end(one.id, now_ms)
+        else:
+            from tenuto.fleet import prescribing  # noqa: PLC0415 - few need it
+
+            await history.work(partial(prescribing.end, prescription_id=one.id, utc_ms=now_ms))
+    host.on_prescribed()
+    return Prescribed(one.id, f"{host.config.person_title(one.person)}: {one.title} has ended")
+
+
+@asynccontextmanager
+async def _history(host: Host) -> AsyncIterator[Store | CentralHistory]:
+    """Open the history in which prescriptions are kept."""
+    fleet = host.config.fleet
+    if fleet.is_read:
+        from tenuto.fleet.postgres import CentralHistory  # noqa: PLC0415 - few need it
+
+        async with CentralHistory(fleet.url, host.config.central_password) as central:
+            yield central
+    elif hasattr(host, "store"):
+        yield host.store
+    else:
+        async with Store(host.config.history_path) as store:
+            yield store
+
+
+async def _routine(host: Host, word: str) -> tuple[str, str]:
+    """Return a routine as the sessions have it, and what people are shown for it."""
+    found = await host.files.read(lambda: host.library.routine(word))
+    return found.shown_name, found.shown_title
+
+
+def _day(name: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"`{name}` is {text!r}, allowed is a day such as 2027-01-31") from None

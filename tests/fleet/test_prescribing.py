@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""A therapist prescribes in the central history, and the hosts of those people learn of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tenuto.errors import InputError, StoreError
+from tenuto.fleet import prescribing
+from tenuto.fleet.inbox import send
+from tenuto.fleet.postgres import CentralHistory
+from tenuto.fleet.rights import grant
+from tenuto.fleet.schema import set_up, version
+from tenuto.history.jsonlines import header
+from tenuto.history.prescription import Adherence
+from tenuto.history.prescription_table import standings
+from tests.fleet.server import as_user
+from tests.fleet.test_one_history import join_all, room
+from tests.history.prescribed import MONDAY, prescription
+from tests.history.sessions import UTC_MS, whole_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tenuto.history.prescription import Prescription
+
+pytestmark = pytest.mark.real_time
+
+HERS = "00112233aabbccdd"
+
+
+def by_therapist(one: Prescription) -> Prescription:
+    return replace(one, assigned_by="a_therapist")
+
+
+async def test_what_a_therapist_prescribes_is_due_on_every_host_of_the_person(
+    central: str, tmp_path: Path
+) -> None:
+    one = prescription(note="slowly")
+    async with (
+        room(tmp_path, central, "a") as a,
+        room(tmp_path, central, "b", people=("ada",)) as b,
+        room(tmp_path, central, "c", people=("eve",)) as c,
+        CentralHistory(central) as owner,
+        CentralHistory(as_user(central, "a_therapist")) as therapist,
+        CentralHistory(as_user(central, "a_person"), read_only=True) as person,
+    ):
+        for number, name in enumerate(("ada", "eve")):
+            await a.store.add(whole_session(boot_id=number, person=name))
+        await a.forwarder.forward()
+        await join_all(owner)
+        await owner.work(lambda db: grant(db, "a_therapist", "ada"))
+        await owner.work(lambda db: grant(db, "a_person", "eve"))
+
+        await therapist.work(partial(prescribing.prescribe, one=one))
+        with pytest.raises(InputError, match="knows no 'eve'; it knows ada"):
+            await therapist.work(partial(prescribing.prescribe, one=prescription(person="eve")))
+        for host in (a, b, c):
+            await host.forwarder.forward()
+
+        assert await therapist.prescriptions() == [by_therapist(one)]
+        assert await person.prescriptions() == []
+        assert await a.store.prescriptions() == [by_therapist(one)]
+        assert await b.store.prescriptions() == [by_therapist(one)], "she has not played there yet"
+        assert await c.store.prescriptions() == [], "it is nobody of that host"
+
+        # She plays on b, which knows her by her id in the configuration alone.
+        await b.store.add(whole_session(boot_id=7))
+        await b.forwarder.forward()
+        await join_all(owner)
+        for history in (b.store, therapist):
+            (told,) = await standings(history, MONDAY.replace(day=16))
+            assert told.week == Adherence(1, 3)
+
+        await therapist.work(
+            partial(prescribing.end, prescription_id=HERS, utc_ms=UTC_MS + 86_400_000)
+        )
+        for host in (a, b):
+            await host.forwarder.forward()
+            (ended,) = await host.store.prescriptions()
+            assert ended.ended_utc_ms == UTC_MS + 86_400_000
+        # A host that was away ended it as well, and earlier.
+        await a.store.prescribing.end(HERS, UTC_MS)
+        await a.forwarder.forward()
+        await join_all(owner)
+        await b.forwarder.forward()
+        (ended,) = await b.store.prescriptions()
+        assert ended.ended_utc_ms == UTC_MS
+
+
+async def test_somebody_new_in_the_configuration_gets_what_was_prescribed_before(
+    central: str, tmp_path: Path
+) -> None:
+    people: list[str] = []
+    async with (
+        room(tmp_path, central, "a") as a,
+        room(tmp_path, central, "b", people=people) as b,
+        CentralHistory(central) as owner,
+    ):
+        await a.store.prescribing.add(prescription())
+        await a.forwarder.forward()
+        await join_all(owner)
+        await b.forwarder.forward()
+        assert await b.store.prescriptions() == []
+        people.append("ada")
+        await b.forwarder.forward()
+        assert await b.store.prescriptions() == [prescription()]
+
+
+async def test_nonsense_in_the_table_holds_up_no_host(central: str, tmp_path: Path) -> None:
+    async with (
+        room(tmp_path, central, "a", people=("ada",)) as a,
+        CentralHistory(central) as owner,
+    ):
+        await a.store.prescribing.add(prescription())
+        await a.store.prescribing.add(prescription(id="1" * 16))
+        await a.forwarder.forward()
+        await join_all(owner)
+        change = "UPDATE prescriptions SET first_day = 'soon' WHERE prescription_id = ?"
+        await owner.work(lambda db: db.execute(change, (HERS,)))
+        async with room(tmp_path, central, "b", people=("ada",)) as b:
+            await b.forwarder.forward()
+            assert [one.id for one in await b.store.prescriptions()] == ["1" * 16]
+
+
+async def test_who_was_erased_on_a_host_does_not_come_back_with_a_prescription(
+    central: str, tmp_path: Path
+) -> None:
+    """Though another host knows them by a smaller id, and the deletion has not arrived there."""
+    async with (
+        room(tmp_path, central, "a", people=("ada",)) as a,
+        CentralHistory(central) as owner,
+    ):
+        await a.store.prescribing.add(prescription())
+        await a.forwarder.forward()
+        await join_all(owner)
+        smaller = {"person_id": "0" * 16, "label": "ada", "labelled_utc_ms": 1, "same_as": None}
+        lines = [header(), {"type": "person", **smaller}]
+        parcel = "".join(json.dumps(line) + "\n" for line in lines)
+        await owner.work(lambda db: send(db, "b", parcel))
+        await join_all(owner)
+
+        await a.store.delete_person("ada")
+        await a.forwarder.forward()
+        assert await a.store.prescriptions() == []
+        await join_all(owner)
+        assert await owner.prescriptions() == []
+
+
+_INSERT = (
+    "INSERT INTO prescriptions (prescription_id, person_id, routine, title, days, times_a_week,"
+    " first_day, last_day, assigned_by, assigned_utc_ms, note)"
+    " VALUES ('0123456789abcdef', 'x', '', '', '', 1, '', '', session_user, 1, '')"
+)
+
+
+@pytest.mark.parametrize(
+    "user, statement",
+    [
+        ("a_therapist", "UPDATE prescriptions SET note = 'x'"),
+        ("a_therapist", "DELETE FROM prescriptions"),
+        ("a_therapist", _INSERT),
+        ("a_person", "UPDATE prescriptions SET ended_utc_ms = 1"),
+        ("a_person", _INSERT),
+        ("a_host", "UPDATE prescriptions SET ended_utc_ms = 1"),
+        ("a_host", _INSERT),
+    ],
+)
+async def test_nobody_prescribes_more_than_they_may(
+    central: str, user: str, statement: str
+) -> None:
+    with (
+        psycopg.connect(as_user(central, user), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement.encode())
+
+
+async def test_a_therapist_ends_only_what_is_prescribed_to_their_people(
+    central: str, tmp_path: Path
+) -> None:
+    async with (
+        room(tmp_path, central, "a") as a,
+        CentralHistory(central) as owner,
+        CentralHistory(as_user(central, "a_therapist")) as therapist,
+    ):
+        await a.store.prescribing.add(prescription())
+        await a.forwarder.forward()
+        await join_all(owner)
+        await therapist.work(partial(prescribing.end, prescription_id=HERS, utc_ms=1))
+        assert [one.ended_utc_ms for one in await owner.prescriptions()] == [None]
+        with pytest.raises(StoreError, match="does not let"):
+            await therapist.work(lambda db: db.execute("SELECT * FROM sees"))
+
+
+async def test_a_central_history_of_the_first_version_is_brought_up(central: str) -> None:
+    async with CentralHistory(central) as owner:
+        for drop in (
+            "TABLE prescriptions CASCADE",
+            "SEQUENCE prescription_numbers",
+            "FUNCTION number_prescription",
+        ):
+            await owner.work(lambda db, drop=drop: db.execute(f"DROP {drop}"))  # type: ignore[misc]
+        await owner.work(lambda db: db.execute("UPDATE tenuto_version SET number = 1"))
+        with pytest.raises(StoreError, match="needs 2"):
+            await owner.work(partial(prescribing.end, prescription_id=HERS, utc_ms=1))
+        await owner.work_in_postgres(set_up)
+        assert await owner.work(version) == 2
+        assert await owner.prescriptions() == []
