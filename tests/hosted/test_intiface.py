@@ -152,6 +152,17 @@ async def test_a_server_that_is_gone_has_stopped_the_device() -> None:
         assert not server.motor.edges[-1].on
 
 
+async def test_what_is_under_way_as_a_connection_ends_is_not_obeyed() -> None:
+    server = SimulatedIntiface()
+    async with reached(server) as buzzer:
+        pulse = asyncio.create_task(buzzer.buzz(((100, 500, 0),), Said("", "")))
+        await asyncio.sleep(0)
+        server.drop()
+        with pytest.raises(LinkError):
+            await pulse
+    assert not any(edge.on for edge in server.motor.edges), "nobody would end it"
+
+
 async def test_a_server_is_asked_to_look_for_a_device_and_says_what_it_has() -> None:
     async with reached(SimulatedIntiface(finds=True)) as buzzer:
         await buzzer.buzz(((50, 100, 0),), Said("", ""))

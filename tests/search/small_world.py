@@ -31,8 +31,9 @@ from tests.search.choices import CRASH, MESSAGE, Choices, Deviation
 from tests.storm import sealed
 from tests.storm.hosts import BAND, Host
 from tests.storm.mqtt import BASE, StandIn
+from tests.storm.places import MEMORY
 from tests.storm.rooms import Life, MemoryRoom
-from tests.storm.storm import MEMORY, Storm
+from tests.storm.storm import Storm
 from tests.storm.weather import Weather
 
 if TYPE_CHECKING:

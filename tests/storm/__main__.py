@@ -2,7 +2,8 @@
 """`python -m tests.storm`: storms without end, or for so many seeds, or one again.
 
 --seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
-`radio`, the whole stack; `broker`, without radio and board; or `memory`, without the broker too.
+`radio`, the whole stack; `broker`, without radio and board; `memory`, without the broker too;
+`proxies`, by those of ESPHome; or `hosted`, where the host plays.
 --only N,N: play only these troubles of the first seed.  --sessions N: no storm, but so many short
 sessions on 20 wearables of one daemon that stays, with links that break; what it holds in memory
 must not grow.
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.storm import steady
-from tests.storm.storm import ROOMS, play
+from tests.storm.places import ROOMS, play
 from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:

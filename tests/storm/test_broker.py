@@ -10,7 +10,7 @@ import dataclasses
 
 import pytest
 
-from tests.storm.storm import play
+from tests.storm.places import play
 from tests.storm.weather import Trouble, Weather, What, forecast
 
 STARTED = Trouble(15, What.COMMAND, word="start")

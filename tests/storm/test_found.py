@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.storm.storm import play
+from tests.storm.places import play
 from tests.storm.weather import Trouble, Weather, What, forecast
 
 

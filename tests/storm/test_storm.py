@@ -19,14 +19,14 @@ from tests.storm import storm
 from tests.storm.__main__ import report, shrink, some
 from tests.storm.hosts import BAND, Host as StormHost
 from tests.storm.mqtt import StandIn
+from tests.storm.places import play
 from tests.storm.rooms import MemoryRoom
-from tests.storm.storm import play
 from tests.storm.weather import Weather, What, forecast
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORMS = {"radio": 22, "broker": 30, "memory": 130, "proxies": 4}
+STORMS = {"radio": 22, "broker": 30, "memory": 130, "proxies": 4, "hosted": 20}
 SESSIONS_FOR_MEMORY = 10_000
 
 

@@ -120,6 +120,8 @@ class IntifaceClient:
         if not self._is_open:
             raise LinkError(LinkReason.LOST, "the server is gone")
         await asyncio.sleep(0.001)
+        if not self._is_open:  # what is under way then is read by nobody
+            raise LinkError(LinkReason.LOST, "the server is gone")
         self.take(text)
 
     async def receive(self) -> str:
