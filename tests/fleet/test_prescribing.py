@@ -122,7 +122,7 @@ async def test_nonsense_in_the_table_holds_up_no_host(central: str, tmp_path: Pa
         await a.store.prescribing.add(prescription(id="1" * 16))
         await a.forwarder.forward()
         await join_all(owner)
-        change = "UPDATE prescriptions SET first_day = 'soon' WHERE prescription_id = ?"
+        change = "UPDATE prescriptions SET data = '{}' WHERE prescription_id = ?"
         await owner.work(lambda db: db.execute(change, (HERS,)))
         async with room(tmp_path, central, "b", people=("ada",)) as b:
             await b.forwarder.forward()
@@ -154,22 +154,21 @@ async def test_who_was_erased_on_a_host_does_not_come_back_with_a_prescription(
 
 
 _INSERT = (
-    "INSERT INTO prescriptions (prescription_id, person_id, routine, title, days, times_a_week,"
-    " first_day, last_day, assigned_by, assigned_utc_ms, note)"
-    " VALUES ('0123456789abcdef', 'x', '', '', '', 1, '', '', session_user, 1, '')"
+    "INSERT INTO prescriptions (prescription_id, person_id, utc_ms, data)"
+    " VALUES ('0123456789abcdef', '{}', 1, '{{\"assigned_by\": \"{}\"}}')"
 )
 
 
 @pytest.mark.parametrize(
     "user, statement",
     [
-        ("a_therapist", "UPDATE prescriptions SET note = 'x'"),
+        ("a_therapist", "UPDATE prescriptions SET data = '{}'"),
         ("a_therapist", "DELETE FROM prescriptions"),
-        ("a_therapist", _INSERT),
+        ("a_therapist", _INSERT.format("x", "a_therapist")),
         ("a_person", "UPDATE prescriptions SET ended_utc_ms = 1"),
-        ("a_person", _INSERT),
+        ("a_person", _INSERT.format("x", "a_person")),
         ("a_host", "UPDATE prescriptions SET ended_utc_ms = 1"),
-        ("a_host", _INSERT),
+        ("a_host", _INSERT.format("x", "a_host")),
     ],
 )
 async def test_nobody_prescribes_more_than_they_may(
@@ -195,8 +194,11 @@ async def test_a_therapist_ends_only_what_is_prescribed_to_their_people(
         await join_all(owner)
         await therapist.work(partial(prescribing.end, prescription_id=HERS, utc_ms=1))
         assert [one.ended_utc_ms for one in await owner.prescriptions()] == [None]
+        await owner.work(lambda db: grant(db, "a_therapist", "ada"))
+        (ada,) = await owner.work(lambda db: db.execute("SELECT person_id FROM persons").fetchone())
+        in_other_name = _INSERT.format(ada, "a_person")
         with pytest.raises(StoreError, match="does not let"):
-            await therapist.work(lambda db: db.execute("SELECT * FROM sees"))
+            await therapist.work(lambda db: db.execute(in_other_name))
 
 
 async def test_a_central_history_of_the_first_version_is_brought_up(central: str) -> None:

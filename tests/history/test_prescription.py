@@ -203,10 +203,13 @@ async def test_histories_are_joined_and_the_earlier_end_stays(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "old, new, words",
     [
-        ('"days": "mon,wed,fri"', '"days": "mon,fri,wed"', "the days are"),
-        ('"times_a_week": 3', '"times_a_week": 8', "from 0 to 7"),
-        ('"first_day": "2027-01-11"', '"first_day": "soon"', "`first_day` is 'soon'"),
-        ('"last_day": "2027-02-28"', '"last_day": "2026-02-28"', "before its first one"),
+        ('["mon", "wed", "fri"]', '["mon", "fri", "wed"]', "the days are"),
+        ('["mon", "wed", "fri"]', '["mon", "wed", "fry"]', "`days` element 3"),
+        ('"times_a_week": 3', '"times_a_week": 8', "allowed is 1 to 7"),
+        ('"first": "2027-01-11"', '"first": "soon"', "`first` is the text 'soon'"),
+        ('"last": "2027-02-28"', '"last": "2026-02-28"', "before its first one"),
+        ('"data": {', '"data": 3, "x": {', "no object"),
+        ('"person_id": "', '"person_id": null, "x": "', "`person_id` is None"),
         ('"00112233aabbccdd"', '"x"', "16 hexadecimal"),
     ],
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date  # noqa: TC003 - a field of a dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,15 +17,17 @@ from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.history.adherence import day_of
 from tenuto.history.prescription import (
-    DAYS,
-    NAME_BYTES_MAX,
-    NOTE_BYTES_MAX,
-    WEEK,
+    BY,
+    DAY,
+    DAYS_RULE,
+    NAME,
+    NOTE,
+    TIMES,
     Prescription,
     in_order,
 )
 from tenuto.history.prescription_table import new_id, one_of
-from tenuto.toml.rules import Choice, ListOf, Text, Whole
+from tenuto.toml.rules import Text
 from tenuto.toml.tables import key
 
 if TYPE_CHECKING:
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from .build import Host
     from .operations import Person
 
-_DAY = Text(10, pattern=r"\d{4}-\d\d-\d\d", allowed="a day such as 2027-01-31")
-_NAME = Text(NAME_BYTES_MAX)
 YEARS_MAX = 3
 """How far ahead a last day may be: a later one is a slip of the pen."""
 
@@ -46,14 +46,14 @@ YEARS_MAX = 3
 class Prescribe:
     """What somebody is to do, and when; days of the week, or a number of times a week."""
 
-    routine: str = key(_NAME, "a routine's name or title")
-    person: str = key(_NAME, "a person's id")
-    days: tuple[str, ...] = key(ListOf(Choice(DAYS), WEEK), "days of the week", default=())
-    times_a_week: int | None = key(Whole(1, WEEK), "in place of days", default=None)
-    first: str | None = key(_DAY, "the first day, today without it", name="from", default=None)
-    last: str = key(_DAY, "the last day", name="until")
-    assigned_by: str = key(Text(NAME_BYTES_MAX, empty=True), "who says so", name="by", default="")
-    note: str = key(Text(NOTE_BYTES_MAX, empty=True), "for the person", default="")
+    routine: str = key(NAME, "a routine's name or title")
+    person: str = key(NAME, "a person's id")
+    days: tuple[str, ...] = key(DAYS_RULE, "days of the week", default=())
+    times_a_week: int | None = key(TIMES, "in place of days", default=None)
+    first: date | None = key(DAY, "the first day, today without it", name="from", default=None)
+    last: date = key(DAY, "the last day", name="until")
+    assigned_by: str = key(BY, "who says so", name="by", default="")
+    note: str = key(NOTE, "for the person", default="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,7 @@ async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed
     """
     now_ms = round(host.time.utc_ms())
     today = day_of(now_ms)
-    first = today if asked.first is None else _day("from", asked.first)
-    last = _day("until", asked.last)
+    first, last = asked.first or today, asked.last
     if last < max(first, today):
         raise InputError(f"the last day, {last}, is before {max(first, today)}")
     if last.year > today.year + YEARS_MAX:
@@ -161,10 +160,3 @@ async def _routine(host: Host, word: str) -> tuple[str, str]:
     """Return a routine as the sessions have it, and what people are shown for it."""
     found = await host.files.read(lambda: host.library.routine(word))
     return found.shown_name, found.shown_title
-
-
-def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"`{name}` is {text!r}, allowed is a day such as 2027-01-31") from None

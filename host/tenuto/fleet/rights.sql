@@ -86,11 +86,10 @@ CREATE POLICY seen ON deleted_persons FOR SELECT TO tenuto_host USING (true);
 -- Therapists prescribe for their people, in their own name, and end what is prescribed to them.
 CREATE POLICY seen ON prescriptions FOR SELECT TO tenuto_therapist, tenuto_person
     USING (may_see(person_id));
-GRANT INSERT (prescription_id, person_id, routine, title, days, times_a_week, first_day, last_day,
-    assigned_by, assigned_utc_ms, note, ended_utc_ms), UPDATE (ended_utc_ms)
+GRANT INSERT (prescription_id, person_id, utc_ms, ended_utc_ms, data), UPDATE (ended_utc_ms)
     ON prescriptions TO tenuto_therapist;
 CREATE POLICY assigned ON prescriptions FOR INSERT TO tenuto_therapist
-    WITH CHECK (may_see(person_id) AND assigned_by = session_user);
+    WITH CHECK (may_see(person_id) AND data::jsonb ->> 'assigned_by' = session_user);
 CREATE POLICY ended ON prescriptions FOR UPDATE TO tenuto_therapist
     USING (may_see(person_id)) WITH CHECK (may_see(person_id));
 

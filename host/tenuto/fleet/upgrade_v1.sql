@@ -9,16 +9,9 @@ CREATE SEQUENCE prescription_numbers;
 CREATE TABLE prescriptions (
     prescription_id TEXT COLLATE "C" PRIMARY KEY CHECK (length(prescription_id) = 16),
     person_id       TEXT COLLATE "C" NOT NULL,
-    routine         TEXT COLLATE "C" NOT NULL,
-    title           TEXT COLLATE "C" NOT NULL,
-    days            TEXT COLLATE "C" NOT NULL,
-    times_a_week    SMALLINT NOT NULL,
-    first_day       TEXT COLLATE "C" NOT NULL,
-    last_day        TEXT COLLATE "C" NOT NULL,
-    assigned_by     TEXT COLLATE "C" NOT NULL,
-    assigned_utc_ms BIGINT NOT NULL,
-    note            TEXT COLLATE "C" NOT NULL,
+    utc_ms          BIGINT NOT NULL,
     ended_utc_ms    BIGINT,
+    data            TEXT COLLATE "C" NOT NULL CHECK (length(data) < 4000),
     number          BIGINT NOT NULL DEFAULT 0
 );
 

@@ -15,9 +15,8 @@ The first line names the format, each other line is one object with a `type`::
     {"type": "host_event", "device", "wearable", "boot_id", "session", "utc_ms", "event"}
     {"type": "cue_result", "result_id", "person", "person_id", "device", "wearable", "simulated",
      "utc_ms", "kind", "data"}                                  data: see `tenuto.cues.results`
-    {"type": "prescription", "prescription_id", "person", "person_id", "routine", "title", "days",
-     "times_a_week", "first_day", "last_day", "assigned_by", "assigned_utc_ms", "note",
-     "ended_utc_ms"}                                            days: as `mon,wed`, empty for any
+    {"type": "prescription", "prescription_id", "person", "person_id", "utc_ms", "ended_utc_ms",
+     "data"}                                                    data: see `prescription`
 
 Times are ms since 1970 in UTC, but `at_ms` is the wearable's clock. A session comes before its
 records. The meaning of a record's numbers is in `tenuto_core.vocab`, where none ever changes.
@@ -49,7 +48,7 @@ from tenuto.sessions.device import SIMULATED_NAME, named
 from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
-from . import deletion, persons, prescription_table
+from . import deletion, persons, prescription, prescription_table
 from .cue_results import COLUMNS, put
 from .merge import (
     FACTS,
@@ -68,7 +67,6 @@ from .merge import (
     session_number,
     settle,
 )
-from .prescription import WEEK
 from .rows import UTC_MS_MAX, StoredRecord, to_range
 from .schema import transaction
 
@@ -138,15 +136,7 @@ _VALUES: dict[str, _Allowed] = {  # by the type of the line
         "prescription_id": _ID,
         "person": _SHORT,
         "person_id": _SHORT,
-        "routine": _SHORT,
-        "title": _SHORT,
-        "days": _TEXT,
-        "times_a_week": WEEK,
-        "first_day": _SHORT,
-        "last_day": _SHORT,
-        "assigned_by": _TEXT,
-        "assigned_utc_ms": UTC_MS_MAX,
-        "note": _TEXT,
+        "utc_ms": UTC_MS_MAX,
         "ended_utc_ms": UTC_MS_MAX,
     },
     "deleted": {
@@ -171,6 +161,7 @@ _MAY_BE_NULL = frozenset(
         "same_as",
     }
 )
+_NEVER_NULL = frozenset({("person", "person_id"), ("prescription", "person_id")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +256,7 @@ def _lines(db: Database) -> Iterator[dict[str, Any]]:
     ).fetchall():
         yield _line_of_result(db, result_id, labels)
     for (prescription_id,) in db.execute(
-        "SELECT prescription_id FROM prescriptions ORDER BY assigned_utc_ms, prescription_id"
+        "SELECT prescription_id FROM prescriptions ORDER BY utc_ms, prescription_id"
     ).fetchall():
         yield _line_of_prescription(db, prescription_id, labels)
 
@@ -386,8 +377,9 @@ def _line_of_prescription(
 ) -> dict[str, Any]:
     query = f"SELECT {prescription_table.COLUMNS} FROM prescriptions WHERE prescription_id = ?"  # noqa: S608
     (row,) = _rows(db, query, prescription_id)
+    data = json.loads(row.pop("data"))
     person = labels.get(row["person_id"], row["person_id"])
-    return {"type": "prescription", **_in_range(row), "person": person}
+    return {"type": "prescription", **_in_range(row), "person": person, "data": data}
 
 
 def _rows(db: Database, query: str, *values: object) -> Iterator[dict[str, Any]]:
@@ -586,13 +578,13 @@ class _Import:
     def _take_prescription(self, item: dict[str, Any]) -> None:
         if self._is_erased(item):
             return
-        if item["person_id"] is None:
-            raise ValueError("is a prescription of nobody")
-        names = prescription_table.COLUMNS.split(", ")
-        row = [item[name] for name in names]
-        prescription_table.of_row(row, item["person_id"])  # it says what is wrong
-        row[names.index("person_id")] = self._person_of(item)
-        prescription_table.put(self._db, row)
+        prescription_id, utc_ms = item["prescription_id"], item["utc_ms"]
+        data = prescription.read(item["data"], prescription_id, "", utc_ms).to_json()
+        text = json.dumps(data, ensure_ascii=False)
+        person_id = self._person_of(item)
+        prescription_table.put(
+            self._db, (prescription_id, person_id, utc_ms, item["ended_utc_ms"], text)
+        )
 
     def _person_of(self, item: dict[str, Any]) -> str | None:
         """Return the id of whom a line is about; keep them if they are new here."""
@@ -660,7 +652,8 @@ def _check(kind: str, item: dict[str, Any]) -> None:
     """See that what a line has is what its names stand for; that it has them is seen later."""
     for name, allowed in _VALUES[kind].items():
         value = item.get(name)
-        is_left_out = value is None and (name in _MAY_BE_NULL or name not in item)
+        may_be_null = name in _MAY_BE_NULL and (kind, name) not in _NEVER_NULL
+        is_left_out = value is None and (may_be_null or name not in item)
         if not is_left_out and not _fits(value, allowed):
             told = f"a whole number from 0 to {allowed}" if isinstance(allowed, int) else allowed
             raise ValueError(f"`{name}` is {value!r}, allowed is {told}")

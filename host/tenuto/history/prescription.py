@@ -12,9 +12,13 @@ still be done is not due yet in this count, so a day or a week that is not over 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tenuto.toml.rules import Choice, ListOf, Text, Whole, show
+from tenuto.toml.tables import key, read_table
 
 from .adherence import day_of, week_of
 
@@ -24,9 +28,34 @@ if TYPE_CHECKING:
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WEEK = len(DAYS)
-NOTE_BYTES_MAX = 500
-NAME_BYTES_MAX = 64
-"""Of a routine, its title, and whoever assigned it."""
+
+
+class _Day:
+    """A day, as text in a file."""
+
+    def read(self, value: object) -> date:
+        """Return the day."""
+        if isinstance(value, str) and len(value) == len("2026-11-30"):
+            with suppress(ValueError):
+                return date.fromisoformat(value)
+        raise ValueError(f"is {show(value)}, allowed is a day such as 2027-01-31")
+
+    def write(self, day: date) -> str:
+        """Return a day as text."""
+        return day.isoformat()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the schema of a date."""
+        return {"type": "string", "format": "date"}
+
+
+NAME = Text(64)
+"""Of a routine, and of people."""
+DAY = _Day()
+DAYS_RULE = ListOf(Choice(DAYS), WEEK)
+TIMES = Whole(1, WEEK)
+BY = Text(64, empty=True)
+NOTE = Text(500, empty=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +76,17 @@ class Prescription:
         ended_utc_ms: When it was ended before its last day, None if it was not.
     """
 
-    id: str
-    person: str
-    routine: str
-    title: str
-    days: tuple[str, ...]
-    times_a_week: int
-    first: date
-    last: date
-    assigned_by: str = ""
-    assigned_utc_ms: int
-    note: str = ""
+    id: str = ""
+    person: str = ""
+    routine: str = key(NAME, "a routine's name")
+    title: str = key(NAME, "what people call it")
+    days: tuple[str, ...] = key(DAYS_RULE, "days of the week")
+    times_a_week: int = key(TIMES, "how many times a week")
+    first: date = key(DAY, "the first day")
+    last: date = key(DAY, "the last day")
+    assigned_by: str = key(BY, "who says so", default="")
+    note: str = key(NOTE, "for the person", default="")
+    assigned_utc_ms: int = 0
     ended_utc_ms: int | None = None
 
     def __post_init__(self) -> None:
@@ -74,6 +103,19 @@ class Prescription:
             raise ValueError(f"it is for {self.times_a_week} times a week, allowed is 1 to {WEEK}")
         if self.last < self.first:
             raise ValueError(f"its last day, {self.last}, is before its first one, {self.first}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what never changes of it, but for its id, its person and when it was assigned."""
+        return {
+            "routine": self.routine,
+            "title": self.title,
+            "days": list(self.days),
+            "times_a_week": self.times_a_week,
+            "first": DAY.write(self.first),
+            "last": DAY.write(self.last),
+            "assigned_by": self.assigned_by,
+            "note": self.note,
+        }
 
     @property
     def when(self) -> str:
@@ -97,6 +139,18 @@ class Prescription:
         return self.first <= day <= self.until(zone) and (
             not self.days or DAYS[day.weekday()] in self.days
         )
+
+
+def read(data: object, prescription_id: str, person: str, assigned_utc_ms: int) -> Prescription:
+    """Read what `Prescription.to_json` returned.
+
+    Raises:
+        ValueError: It is no prescription; it says why.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("`data` is no object")  # noqa: TRY004 - as of all that comes from outside
+    one = read_table(data, Prescription)
+    return replace(one, id=prescription_id, person=person, assigned_utc_ms=assigned_utc_ms)
 
 
 def in_order(days: Collection[str]) -> tuple[str, ...]:

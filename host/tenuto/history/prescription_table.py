@@ -7,8 +7,9 @@ never changes but for its end, and of two ends the earlier one stays. With the p
 
 from __future__ import annotations
 
+import json
 import secrets
-from datetime import date
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
@@ -17,23 +18,20 @@ from . import persons
 from .adherence import day_of, midnight_utc_ms
 from .completed_holds import held_utc_ms
 from .merge import ContradictionError
-from .prescription import Prescription, standing
+from .prescription import read, standing
 from .rows import to_range
 from .schema import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import tzinfo
+    from datetime import date, tzinfo
 
     from .database import Database
-    from .prescription import Standing
+    from .prescription import Prescription, Standing
     from .reading import HistoryReader
     from .store import Store
 
-COLUMNS = (
-    "prescription_id, person_id, routine, title, days, times_a_week, first_day, last_day,"
-    " assigned_by, assigned_utc_ms, note, ended_utc_ms"
-)
+COLUMNS = "prescription_id, person_id, utc_ms, ended_utc_ms, data"
 
 
 def new_id() -> str:
@@ -73,64 +71,32 @@ class PrescriptionTable:
 
 def row_of(one: Prescription, person_id: str) -> tuple[Any, ...]:
     """Return a prescription as a row; the columns are `COLUMNS`."""
-    return (
-        *(one.id, person_id, one.routine, one.title, ",".join(one.days), one.times_a_week),
-        *(one.first.isoformat(), one.last.isoformat(), one.assigned_by, one.assigned_utc_ms),
-        *(one.note, one.ended_utc_ms),
-    )
-
-
-def of_row(row: Sequence[Any], person: str) -> Prescription:
-    """Return the prescription of a row.
-
-    Raises:
-        ValueError: It is none; it says why.
-    """
-    days = tuple(row[4].split(",")) if row[4] else ()
-    return Prescription(
-        id=row[0],
-        person=person,
-        routine=row[2],
-        title=row[3],
-        days=days,
-        times_a_week=row[5],
-        first=_day("first_day", row[6]),
-        last=_day("last_day", row[7]),
-        assigned_by=row[8],
-        assigned_utc_ms=row[9],
-        note=row[10],
-        ended_utc_ms=row[11],
-    )
-
-
-def _day(name: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"`{name}` is {text!r}, allowed is a day such as 2026-11-30") from None
+    data = json.dumps(one.to_json(), ensure_ascii=False)
+    return one.id, person_id, one.assigned_utc_ms, one.ended_utc_ms, data
 
 
 def put(db: Database, row: Sequence[Any]) -> None:
-    """Join a prescription to those that are kept.
+    """Join a prescription to those that are kept; the columns are `COLUMNS`.
 
     Raises:
         ContradictionError: There is another one of its id.
     """
-    marks = ", ".join("?" * len(row))
+    prescription_id, person_id, utc_ms, ended_utc_ms, data = row
     db.execute(
-        f"INSERT INTO prescriptions ({COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
+        f"INSERT INTO prescriptions ({COLUMNS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
         row,
     )
     kept = db.execute(
-        f"SELECT {COLUMNS} FROM prescriptions WHERE prescription_id = ?",  # noqa: S608 - fixed text
-        (row[0],),
+        "SELECT person_id, utc_ms, data FROM prescriptions WHERE prescription_id = ?",
+        (prescription_id,),
     ).fetchone()
-    if tuple(kept[:-1]) != tuple(row[:-1]):
-        error = ContradictionError(f"the prescription {row[0]} is another one there")
-        error.is_about_person = kept[1] != row[1]
+    told = (person_id, utc_ms, json.loads(data))
+    if kept is None or (*kept[:2], json.loads(kept[2])) != told:
+        error = ContradictionError(f"the prescription {prescription_id} is another one there")
+        error.is_about_person = kept is not None and kept[0] != person_id
         raise error
-    if row[-1] is not None:
-        end(db, row[0], row[-1])
+    if ended_utc_ms is not None:
+        end(db, prescription_id, ended_utc_ms)
 
 
 def end(db: Database, prescription_id: str, utc_ms: int) -> None:
@@ -145,15 +111,16 @@ def end(db: Database, prescription_id: str, utc_ms: int) -> None:
 def load(db: Database) -> list[Prescription]:
     """Return all prescriptions, the newest first; what none can be is left out."""
     rows = db.execute(
-        f"SELECT {COLUMNS} FROM prescriptions ORDER BY assigned_utc_ms DESC, prescription_id"  # noqa: S608
+        f"SELECT {COLUMNS} FROM prescriptions ORDER BY utc_ms DESC, prescription_id"  # noqa: S608
     ).fetchall()
     names = persons.names(db) if rows else {}
     found = []
-    for row in rows:
+    for prescription_id, person_id, utc_ms, ended_utc_ms, data in rows:
         try:
-            found.append(of_row(row, names.get(row[1], row[1])))
-        except ValueError:
+            one = read(json.loads(data), prescription_id, names.get(person_id, person_id), utc_ms)
+        except (ValueError, RecursionError):
             continue
+        found.append(replace(one, ended_utc_ms=ended_utc_ms))
     return found
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import contextmanager
 from importlib.resources import files
@@ -86,15 +87,15 @@ def pragma(db: sqlite3.Connection, name: str) -> int:
 def statements(script: str) -> list[str]:
     """Split a script; `executescript` would end the transaction that it has to be part of.
 
-    Without its comments and its columns of blanks: SQLite keeps statements in the file as they are
-    written, and as long as all of them fit on its first page, no damage elsewhere makes the rest
-    unreadable.
+    Without its comments and the blanks that only people need: SQLite keeps statements in the file
+    as they are written, and as long as all of them fit on its first page, no damage elsewhere makes
+    the rest unreadable.
     """
     statements, pending = [], ""
     for line in script.splitlines():
         code = " ".join(line.partition("--")[0].split())
         pending += f"{code}\n" if code else ""
         if sqlite3.complete_statement(pending):
-            statements.append(pending)
+            statements.append(re.sub(r"\s*([(),])\s*", r"\1", pending.strip()))
             pending = ""
     return statements
