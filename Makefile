@@ -22,7 +22,7 @@ RUN_EXTRAS := --extra broker --extra esphome --extra fit --extra fleet --extra i
 	--extra simulator --extra web --group build --no-emit-package pyric
 SEEDED = $(if $(filter random,$(SEED)),,--randomly-seed=$(SEED) --hypothesis-profile=same)
 
-.PHONY: help setup setup-test run test mutants storm search watch wearables fuzz crash kernel bench lint format parts pictures dist install-check licences lock clean
+.PHONY: help setup setup-test run test mutants storm clinic search watch wearables fuzz crash kernel bench lint format parts pictures dist install-check licences lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -43,6 +43,9 @@ mutants: setup-test ## put faults into the code, one by one, and see that the te
 
 storm: setup-test ## sessions through all that can go wrong: make storm SEEDS=1000, SEEDS=0 for ever, ARGS="--room memory" or "--sessions 10000"
 	@$(BIN)/python -m tests.storm --seeds $(SEEDS) $(ARGS)
+
+clinic: setup-test ## a clinic's day, in which something is killed in every minute: ARGS="--bands 300 --hosts 20 --hours 8 --seed 1"
+	@$(BIN)/python -m tests.clinic $(ARGS)
 
 search: setup-test ## every small world with one message lost or doubled and one crash, for ten minutes: ARGS="--minutes 0"
 	@$(BIN)/python -m tests.search $(ARGS)

@@ -28,6 +28,8 @@ from tests.patience import patience_s
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from tests.fleet.server import PostgresServer
+
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ROOT / ".parts"
 
@@ -165,6 +167,22 @@ def chromium() -> Path:
 def mosquitto() -> Path:
     """The Mosquitto broker's program."""
     return part("mosquitto")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real PostgreSQL, one for a run."""
+    needs_module("psycopg")
+    # Here and not at the top: it needs psycopg.
+    from tests.fleet.server import PostgresServer, find_programs
+
+    programs = find_programs()
+    if programs is None:
+        _without("no PostgreSQL: install the package postgresql")
+    server = PostgresServer(programs)
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,21 @@ from tenuto.fleet.postgres import PostgresDatabase
 from tenuto.fleet.schema import set_up
 from tests.patience import patience_s
 
+PLACES = "usr/lib/postgresql/*/bin"
+"""Where Debian has the programs of each version, out of PATH."""
 START_TIMEOUT_S = 60
 OWNER = "owner"
 _TEMPLATE = "template_of_tenuto"
 # Nothing here has to survive a power cut.
 _FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB")
+
+
+def find_programs() -> Path | None:
+    """Return the folder with the programs of the newest PostgreSQL here; None without one."""
+    folders = [path.as_posix() for path in sorted(Path("/").glob(PLACES), reverse=True)]
+    path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+    found = shutil.which("initdb", path=path)
+    return None if found is None else Path(found).resolve().parent
 
 
 class PostgresServer:

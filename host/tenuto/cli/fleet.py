@@ -15,7 +15,7 @@ from cyclopts import App
 from rich.text import Text
 
 from tenuto.config import find_config
-from tenuto.errors import InputError, StoreError
+from tenuto.errors import InputError
 
 from . import tables
 from .common import ConfigFile, signals
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 LONG_TIMEOUT_S = 3600.0
 TIMEOUT_S = 60.0
-FOLLOW_EVERY_S = 1.0
-RETRY_MAX_S = 60.0
 
 app = App(
     name="fleet",
@@ -102,44 +100,23 @@ async def _join_file(central: CentralHistory, file: Path) -> None:
 
 async def _join_parcels(central: CentralHistory, *, follow: bool) -> int:
     """Join what is in the inbox, and where that is wanted what comes in; return the exit code."""
-    from tenuto.fleet.inbox import join_next
-    from tenuto.retry import Backoff
+    from tenuto.fleet.inbox import join_all, join_until
 
-    ended = asyncio.Event()
-    backoff = Backoff(None, first_s=FOLLOW_EVERY_S, max_s=RETRY_MAX_S)
-    parcels = records = refused = 0
-    with signals(ended.set):
-        while not ended.is_set():
-            pause_s = FOLLOW_EVERY_S
-            try:
-                joined = await central.work(join_next)
-            except StoreError as error:
-                if not follow:
-                    raise
-                print(f"tenuto: {error}; it is tried again", file=sys.stderr)
-                joined, pause_s = None, backoff.next_s()
-            else:
-                backoff.reset()
-            if joined is not None:
-                parcels += 1
-                records += joined.records
-                refused += joined.is_refused
-            elif follow:
-                await _until(ended, pause_s)
-            else:
-                break
-    print(f"{parcels} parcel(s) joined with {records} new record(s), {refused} refused")
-    if refused:
+    if follow:
+        ended = asyncio.Event()
+        with signals(ended.set):
+            joined = await join_until(
+                ended, central, lambda text: print(f"tenuto: {text}", file=sys.stderr)
+            )
+    else:
+        joined = await join_all(central)
+    print(
+        f"{joined.parcels} parcel(s) joined with {joined.records} new record(s),"
+        f" {joined.refused} refused"
+    )
+    if joined.refused:
         print("`tenuto fleet status` says why", file=sys.stderr)
-    return 1 if refused else 0
-
-
-async def _until(event: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return
+    return 1 if joined.refused else 0
 
 
 @app.command

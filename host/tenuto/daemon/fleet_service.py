@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -52,8 +51,7 @@ class FleetService:
         Only the daemon forwards; what other processes write is noted in the history, for it.
         """
         config, store = self._host.config, self._host.store
-        setting = self._host.setting
-        if math.isinf(setting.speed) or setting.reread is None:
+        if self._host.setting.reread is None:
             return
         await store.forwarding.turn(on=config.fleet.forwards)
         if not config.fleet.forwards:

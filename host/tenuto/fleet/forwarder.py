@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tenuto.history import Store
+    from tenuto.history.forwarding import Waiting
 
     from .postgres import CentralHistory
     from .prescribing import Told
@@ -40,6 +42,8 @@ NOTES_AT_ONCE = 16
 """Sessions and more in one parcel: some thousand records, each a line of 200 bytes."""
 EVERY_S = 2.0
 """The pause between two looks at what is new."""
+SAY_EVERY_S = 60.0
+"""How often it says that it is there, while it has nothing else to say."""
 RETRY_MAX_S = 60.0
 
 
@@ -78,6 +82,8 @@ class Forwarder:
         self._on_prescribed = on_prescribed
         self._known: frozenset[str] = frozenset()
         self._prescriptions_taken = 0
+        self._said: Waiting | None = None
+        self._say_next_s = -math.inf
 
     async def run(self, rng: random.Random) -> None:
         """Forward until cancelled."""
@@ -90,6 +96,7 @@ class Forwarder:
                 if not self.failure:
                     _log.warning("fleet: nothing is forwarded for now, it waits here: %s", told)
                 self.failure = told
+                self._said = None
                 await asyncio.sleep(real_s(backoff.next_s()))
             else:
                 if self.failure:
@@ -101,14 +108,19 @@ class Forwarder:
     async def forward(self) -> int:
         """Forward all that waits, and take over what changed; return how many notes were sent."""
         forwarding = self._store.forwarding
-        await self._central.work(check)
+        now_s = asyncio.get_running_loop().time()
+        if self._said is None or now_s >= self._say_next_s:
+            await self._central.work(check)
+            self._said, self._say_next_s = None, now_s + real_s(SAY_EVERY_S)
         count = 0
         while (batch := await forwarding.next(NOTES_AT_ONCE, with_heart=self._shares_heart)).notes:
             await self._central.work(partial(send, host=self._host, lines=batch.lines))
             await forwarding.told(batch.notes)
             count += len(batch.notes)
         waiting = await forwarding.waiting()
-        await self._central.work(lambda db: say_waiting(db, self._host, waiting))
+        if waiting != self._said:
+            await self._central.work(lambda db: say_waiting(db, self._host, waiting))
+            self._said = waiting
         while True:
             taken = await forwarding.deletions_taken()
             found = await self._central.work(partial(deletions_after, number=taken))

@@ -7,25 +7,33 @@ by its device, boot and number, whoever brings it and in whatever order.
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - a field of a dataclass
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, StoreError
 from tenuto.history.forwarding import Deletion
 from tenuto.history.jsonlines import join_lines
 from tenuto.history.schema import transaction
+from tenuto.retry import Backoff
 
 from .schema import check, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from tenuto.history.database import Database
     from tenuto.history.forwarding import Waiting
     from tenuto.history.jsonlines import Taken
 
+    from .postgres import CentralHistory
+
 DELETIONS_AT_ONCE = 500
+LOOK_EVERY_S = 1.0
+"""The pause between two looks into an inbox that was empty."""
+RETRY_MAX_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,21 @@ class Joined:
 
     records: int
     is_refused: bool = False
+
+
+@dataclass(slots=True)
+class JoinedSoFar:
+    """What was joined since the start.
+
+    Attributes:
+        parcels: How many were read.
+        records: How many of theirs were new.
+        refused: How many of them contradict what is there, or are none.
+    """
+
+    parcels: int = 0
+    records: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +111,13 @@ def deletions_after(db: Database, number: int) -> list[Deletion]:
 
     Where there is none of that number yet, the history was restored or made anew: then all.
     """
-    (last,) = db.execute("SELECT coalesce(max(number), 0) FROM deletions").fetchone()
     return [
         Deletion(*row)
         for row in db.execute(
-            "SELECT number, kind, subject, boot_id, seq, last_seq FROM deletions"
-            " WHERE number > ? ORDER BY number LIMIT ?",
-            (number if number <= last else 0, DELETIONS_AT_ONCE),
+            "SELECT number, kind, subject, boot_id, seq, last_seq FROM deletions WHERE number >"
+            " (SELECT CASE WHEN max(number) >= ? THEN ? ELSE 0 END FROM deletions)"
+            " ORDER BY number LIMIT ?",
+            (number, number, DELETIONS_AT_ONCE),
         ).fetchall()
     ]
 
@@ -104,6 +127,8 @@ def join_next(db: Database) -> Joined | None:
 
     One that cannot be joined stays, with the reason, and holds up no other.
     """
+    if _oldest(db) is None:
+        return None  # without a transaction and its lock, for that is how it is nearly always
     try:
         with transaction(db):
             lock(db)
@@ -118,6 +143,55 @@ def join_next(db: Database) -> Joined | None:
             db.execute("UPDATE inbox SET why_refused = ? WHERE number = ?", (str(error), number))
         return Joined(0, is_refused=True)
     return Joined(taken.records)
+
+
+async def join_all(central: CentralHistory) -> JoinedSoFar:
+    """Join all that is in the inbox.
+
+    Raises:
+        StoreError: The central history cannot be used.
+    """
+    so_far = JoinedSoFar()
+    while await _join_one(central, so_far):
+        pass
+    return so_far
+
+
+async def join_until(
+    ended: asyncio.Event, central: CentralHistory, say: Callable[[str], None]
+) -> JoinedSoFar:
+    """Join what is in the inbox and what comes in, whatever becomes of the database.
+
+    Args:
+        ended: Set when it is time to end.
+        central: As its owner.
+        say: Told of each attempt that failed.
+    """
+    so_far = JoinedSoFar()
+    backoff = Backoff(None, first_s=LOOK_EVERY_S, max_s=RETRY_MAX_S)
+    while not ended.is_set():
+        pause_s = LOOK_EVERY_S
+        try:
+            if await _join_one(central, so_far):
+                continue
+            backoff.reset()
+        except StoreError as error:
+            say(f"{error}; it is tried again")
+            pause_s = backoff.next_s()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await ended.wait()
+    return so_far
+
+
+async def _join_one(central: CentralHistory, so_far: JoinedSoFar) -> bool:
+    joined = await central.work(join_next)
+    if joined is None:
+        return False
+    so_far.parcels += 1
+    so_far.records += joined.records
+    so_far.refused += joined.is_refused
+    return True
 
 
 def join_file(db: Database, lines: Iterable[str], name: str) -> Taken:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""`python -m tests.clinic`: a clinic's day, in which something is killed in every minute.
+
+--bands N, --hosts N, --hours N: how large it is.  --seed N: the same day again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.clinic.day import Clinic, Plan, Report
+from tests.fleet.server import PostgresServer, find_programs
+from tests.storm import sealed
+from tests.storm.places import MEMORY
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def play(plan: Plan, server: PostgresServer) -> Report:
+    """Play a day; raises AssertionError for a promise that was not kept."""
+    folder = Path(tempfile.mkdtemp(prefix="clinic-", dir=MEMORY if MEMORY.is_dir() else None))
+
+    async def main() -> Report:
+        return await Clinic(plan, server, folder, say).play()
+
+    try:
+        return sealed.run(main(), plan.seed)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def table(plan: Plan, report: Report, took_s: float) -> str:
+    """Return the report for people."""
+    found = report.found
+    rows = [
+        ("bands, hosts", f"{plan.bands}, {plan.hosts}"),
+        ("the day", f"{plan.minutes / 60:g} h in {took_s:.0f} s, seed {plan.seed}"),
+        *((f"killed: {what}", str(count)) for what, count in sorted(report.kills.items())),
+        ("PostgreSQL was away", f"{report.away_s / 60:.0f} min"),
+        ("sessions in the central history", str(found.sessions)),
+        ("  of them cut by a band that died", str(found.cut)),
+        ("  deleted, and nowhere any more", str(found.deleted)),
+        ("people erased, and nowhere any more", str(len(found.erased))),
+        ("records in the central history", str(found.records)),
+        ("  gone with a band before it was read", str(found.died)),
+        ("  lacking", str(found.lacking)),
+        ("  doubled", str(found.doubled)),
+        ("  that no band logged", str(found.invented)),
+    ]
+    return "\n".join(f"{what:<40}{value:>30}" for what, value in rows)
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.clinic", description=__doc__)
+    parser.add_argument("--bands", type=int, default=300)
+    parser.add_argument("--hosts", type=int, default=20)
+    parser.add_argument("--hours", type=float, default=8.0)
+    parser.add_argument("--seed", type=int, default=None)
+    args = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    seed = secrets.randbits(30) if args.seed is None else args.seed
+    plan = Plan(
+        bands=args.bands, hosts=args.hosts, minutes=max(1, round(60 * args.hours)), seed=seed
+    )
+    say(f"a clinic's day with seed {seed}")
+    programs = find_programs()
+    if programs is None:
+        say("no PostgreSQL: install the package postgresql")
+        return 1
+    server = PostgresServer(programs)
+    server.start()
+    begin_s = time.monotonic()
+    try:
+        report = play(plan, server)
+    finally:
+        server.remove()
+    say(table(plan, report, time.monotonic() - begin_s))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
