@@ -489,3 +489,22 @@ def test_a_file_that_others_may_change_or_read_a_password_in_is_refused(
         find_config(file)
     assert advice in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text,wrong",
+    [
+        ('fleet.lease_topic = "leases"\n', "needs a broker that all hosts share"),
+        ('mqtt.url = "off"\nfleet.lease_topic = "leases"\n', "needs a broker that all hosts share"),
+        (
+            'mqtt.url = "mqtt://broker"\nmqtt.base_topic = "home"\nfleet.lease_topic = "home/a"\n',
+            "is below the `base_topic` 'home'",
+        ),
+        ('mqtt.url = "mqtt://broker"\nfleet.lease_topic = "a b"\n', "letters, digits"),
+    ],
+)
+def test_hosts_agree_on_leases_where_all_of_them_hear_it(text: str, wrong: str) -> None:
+    (mistake,) = mistakes(text)
+    assert f"t.toml:{text.count(chr(10))}: [fleet]: `lease_topic`" in mistake
+    assert wrong in mistake
+    assert parse('mqtt.url = "mqtt://broker"\nfleet.lease_topic = "leases"\n').fleet.is_off

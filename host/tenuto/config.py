@@ -169,20 +169,19 @@ class _Options:
         return {"type": "object"}
 
 
+_TOPIC = Text(
+    64,
+    pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
+    allowed="letters, digits, _ and -, with / between levels",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mqtt:
     """The broker, and where in it Tenuto speaks."""
 
     url: str = key(_MqttUrl(), "Which broker to use.", default=EMBEDDED, shown=False)
-    base_topic: str = key(
-        Text(
-            64,
-            pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
-            allowed="letters, digits, _ and -, with / between levels",
-        ),
-        "What all topics begin with.",
-        default="tenuto",
-    )
+    base_topic: str = key(_TOPIC, "What all topics begin with.", default="tenuto")
 
     password_file: Path | None = key(_File(), "A file with the password.", default=None)
     ca_file: Path | None = key(
@@ -200,13 +199,7 @@ class Mqtt:
     keep_alive_s: int = key(Whole(5, 3600), "A silent broker is gone after this.", default=30)
     discovery: bool = key(Flag(), "Whether to announce everything to Home Assistant.", default=True)
     discovery_prefix: str = key(
-        Text(
-            64,
-            pattern="[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*",
-            allowed="letters, digits, _ and -, with / between levels",
-        ),
-        "Where Home Assistant listens for that.",
-        default="homeassistant",
+        _TOPIC, "Where Home Assistant listens for that.", default="homeassistant"
     )
 
     def __post_init__(self) -> None:
@@ -461,6 +454,11 @@ class Fleet:
     )
     read: bool = key(
         Flag(), "Whether the central history is shown here, and nothing forwarded.", default=False
+    )
+    lease_topic: str | None = key(
+        _TOPIC,
+        "What the topics begin with by which hosts agree which of them connects to a wearable.",
+        default=None,
     )
 
     @property
@@ -961,6 +959,7 @@ def _cross_check(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mist
                 text = f"`{unique}` is that of the {name} on line {first}; allowed is another one"
                 yield origin.mistake((name, index, unique), _called(raw, (name, index)) + text)
             seen.setdefault(value, index)
+    yield from _wrong_lease_topic(raw, origin)
     people = [t["id"] for t in _tables(raw, "person") if isinstance(t.get("id"), str)]
     for index, table in enumerate(_tables(raw, "wearable")):
         person = table.get("person")
@@ -970,3 +969,20 @@ def _cross_check(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mist
             yield origin.mistake(
                 ("wearable", index, "person"), _called(raw, ("wearable", index)) + text
             )
+
+
+def _wrong_lease_topic(raw: Mapping[str, Any], origin: tables.Source) -> Iterator[Mistake]:
+    """Find a topic for leases that no other host can hear, or that is in the way of others."""
+    fleet, mqtt = (
+        {} if not isinstance(raw.get(name), dict) else raw[name] for name in ("fleet", "mqtt")
+    )
+    topic = fleet.get("lease_topic")
+    if not isinstance(topic, str):
+        return
+    if mqtt.get("url", EMBEDDED) in (EMBEDDED, OFF):
+        text = "needs a broker that all hosts share: write its address as `url` under [mqtt]"
+        yield origin.mistake(("fleet", "lease_topic"), f"[fleet]: `lease_topic` {text}")
+    own = mqtt.get("base_topic", Mqtt().base_topic)
+    if isinstance(own, str) and (f"{topic}/".startswith(f"{own}/")):
+        text = f"is below the `base_topic` {rules.quoted(own)} of this host; allowed is another one"
+        yield origin.mistake(("fleet", "lease_topic"), f"[fleet]: `lease_topic` {text}")

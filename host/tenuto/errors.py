@@ -90,6 +90,8 @@ class LinkReason(StrEnum):
     """Something else is under way on the adapter or the port; it passes."""
     FULL = "full"
     """The adapter carries as many links as it can."""
+    HELD = "held"
+    """Another host of the fleet is connected to it, or tries to."""
     LOST = "lost"
     """The link was there and is gone, or broke while it was made."""
     TIMEOUT = "timeout"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tenuto.links.in_process import InProcessBand
     from tenuto.routines.compile import CompiledPlan
     from tenuto.state.clocks import ClockStore
+    from tenuto.wearables.host_lease import HostLease
     from tenuto.wearables.link_slots import Slots
     from tenuto.wearables.surroundings import LinkState
 
@@ -105,6 +106,7 @@ async def daemon_for(
     seed: int = 1,
     skews: ClockStore | None = None,
     slots: Slots | Mapping[str, Slots] | None = None,
+    leases: Mapping[str, HostLease] | None = None,
     on_link: Callable[[str, LinkState], None] = lambda _name, _state: None,
     compiled: CompiledPlan | None = None,
 ) -> AsyncIterator[tuple[Commands, Store]]:
@@ -127,7 +129,8 @@ async def daemon_for(
         )
         for name, band in bands.items():
             driver = band if isinstance(band, (BandDriver, HostedDriver)) else BandDriver(band)
-            hub.add(name, None, driver, slots[name] if isinstance(slots, Mapping) else slots)
+            own_slots = slots[name] if isinstance(slots, Mapping) else slots
+            hub.add(name, None, driver, own_slots, lease=(leases or {}).get(name))
         task = asyncio.create_task(hub.run(), name="daemon")
 
         async def plan(_wearable: str, name: str | None) -> CompiledPlan:

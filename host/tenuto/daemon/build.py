@@ -184,6 +184,7 @@ class Host:
             wearable.person,
             driver,
             self.drivers.slots(wearable),
+            lease=self.mqtt.lease(wearable),
             is_simulated=LINKS[wearable.link].is_simulated,
         )
         if wearable.routines:

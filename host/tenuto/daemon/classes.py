@@ -598,9 +598,9 @@ async def _stop_what_plays(supervisor: Supervisor) -> None:
 
 
 def _waits_for_link(supervisor: Supervisor) -> bool:
-    """Return whether a wearable is only not in reach because others have the links."""
+    """Return whether a wearable is only not in reach because others have the links, or it."""
     problem = supervisor.problem
-    is_away = problem is not None and problem.reason is not LinkReason.FULL
+    is_away = problem is not None and problem.reason not in (LinkReason.FULL, LinkReason.HELD)
     return not supervisor.connected.is_set() and not is_away
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Entry
     from tenuto.state.clocks import ClockStore
     from tenuto.wearables.base import Driver
+    from tenuto.wearables.host_lease import HostLease
     from tenuto.wearables.link_slots import Slots
 
     from .sinks import SinkQueue
@@ -102,6 +103,7 @@ class Hub:
         driver: Driver,
         slots: Slots | None = None,
         *,
+        lease: HostLease | None = None,
         is_simulated: bool = False,
     ) -> Supervisor:
         """Take a wearable into care; at once if `run` runs.
@@ -109,10 +111,11 @@ class Hub:
         Args:
             slots: Slots of the adapter that it shares with others, None where there is room for
                 all.
+            lease: Of a wearable that other hosts have too.
             is_simulated: Its sessions are marked, and count for nobody.
         """
         supervisor = Supervisor(
-            name, person, driver, self._around, slots, is_simulated=is_simulated
+            name, person, driver, self._around, slots, lease=lease, is_simulated=is_simulated
         )
         self._supervisors[name] = supervisor
         if self._group is not None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tenuto.config import Config, Wearable
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.mqtt.bridge import Bridge
+    from tenuto.mqtt.leases import Leases
     from tenuto.mqtt.state_topics import StateTopics
+    from tenuto.wearables.host_lease import HostLease
 
     from .build import Host
     from .sinks import Sink, SinkQueue
@@ -62,6 +64,7 @@ class MqttService:
     Attributes:
         text: Says where the broker is, empty without one.
         bridge, state_topics, management: None without a broker.
+        leases: Of the wearables that other hosts have too; None where this host is alone.
     """
 
     def __init__(self, host: Host) -> None:
@@ -69,6 +72,7 @@ class MqttService:
         self.bridge: Bridge | None = None
         self.state_topics: StateTopics | None = None
         self.management: Management | None = None
+        self.leases: Leases | None = None
         self._host = host
         self._broker: tuple[BrokerAddress, ...] = ()
 
@@ -128,6 +132,12 @@ class MqttService:
             announce=mqtt.discovery,
         )
         management = Management(host, self._tell_state)
+        fleet = host.config.fleet
+        if fleet.lease_topic is not None:
+            from tenuto.mqtt.leases import Leases  # noqa: PLC0415 - few need it
+
+            own_rng = random.Random(rng.getrandbits(64))  # noqa: S311 - no secrets
+            self.leases = Leases(fleet.lease_topic, fleet.host_name, own_rng)
         self.bridge = Bridge(
             self._broker,
             base_topic=mqtt.base_topic,
@@ -137,6 +147,7 @@ class MqttService:
             table=host.store.outbox,
             home_assistant=home_assistant if is_whole else None,
             manage=management.carry_out if host.config.home_assistant.manage else None,
+            leases=self.leases,
         )
         self.management = management
         self._tell_state()
@@ -152,6 +163,14 @@ class MqttService:
         )
         self.tell_subjects(wearables)
         return self.bridge, self.state_topics
+
+    def lease(self, wearable: Wearable) -> HostLease | None:
+        """Return the lease of a wearable that other hosts may have too, None for others."""
+        address = wearable.address
+        # On macOS it is no address but a number that only that computer knows.
+        if self.leases is None or address is None or ":" not in address:
+            return None
+        return self.leases.of(address)
 
     def _tell_state(self) -> None:
         if self.bridge is not None and self.management is not None:

@@ -189,7 +189,9 @@ async def run(host: Host, asked: Run, person: Person) -> Ended:
             if not supervisor.connected.is_set():
                 title = host.config.wearable(supervisor.name).title
                 person.show(f"looking for the wearable {title}")
-            if not await _reach(supervisor, person):
+            with supervisor.wanted():
+                is_reached = await _reach(supervisor, person)
+            if not is_reached:
                 return Ended(vocab.END_REASONS[vocab.ENDED_STOPPED])
             session, plan, joined = await _begin(supervisor, compiled, asked)
             before: list[Entry] = []

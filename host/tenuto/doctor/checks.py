@@ -33,12 +33,13 @@ from tenuto.wearables.model import Reached
 from .context import Finding, Level
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from tenuto.config import Config, Wearable
     from tenuto.links.ble import BleAdapter, Sighting
     from tenuto.links.lanes import LaneState
+    from tenuto.mqtt.address import BrokerAddress
     from tenuto.wearables.base import SensorStatus
     from tenuto.wearables.model import Model
 
@@ -309,10 +310,10 @@ async def broker(context: Context) -> _Found:
     )
     if not addresses:
         return _ok("MQTT is off")
-    base_topic = config.mqtt.base_topic
-    troubles = await asyncio.gather(
-        *(probe(one, BROKER_TIMEOUT_S, base_topic) for one in addresses)
-    )
+    topics = [config.mqtt.base_topic]
+    if config.fleet.lease_topic is not None:
+        topics.append(config.fleet.lease_topic)
+    troubles = await asyncio.gather(*(_first_trouble(one, topics) for one in addresses))
     # One that answers is enough; the others are wanted when it fails.
     level = Level.WARNING if None in troubles else Level.PROBLEM
     advice = "is it on, and are the settings under [mqtt] right?"
@@ -322,6 +323,14 @@ async def broker(context: Context) -> _Found:
         else (level, f"{address}: {trouble}", advice)
         for address, trouble in zip(addresses, troubles, strict=True)
     ]
+
+
+async def _first_trouble(address: BrokerAddress, base_topics: Sequence[str]) -> str | None:
+    for topic in base_topics:
+        trouble = await probe(address, BROKER_TIMEOUT_S, topic)
+        if trouble is not None:
+            return trouble
+    return None
 
 
 def _embedded_broker(*, is_asked_for: bool) -> _Found:
@@ -490,6 +499,8 @@ def _unreached(name: str, reason: object, advice: str) -> _Found:
         return _problem(f"{name}: not trusted, and told nothing", advice)
     if reason in _SHUT_OUT:
         return _problem(f"{name}: in reach, but it does not let this computer in", advice)
+    if reason == LinkReason.HELD:
+        return _ok(f"{advice}; a start here takes it over while nothing plays on it")
     return _warning(f"{name}: out of reach", advice)
 
 

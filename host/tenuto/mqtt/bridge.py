@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import aiomqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tenuto.event_loops import real_s
+from tenuto.event_loops import first_of, real_s
 from tenuto.retry import Backoff, describe_failure, run_for_ever
 from tenuto.sessions import events
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.events import Entry, SessionKey
 
     from .address import BrokerAddress
+    from .leases import Leases
     from .outbox import Table
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Bridge:
         table: Where events survive a restart, None for nowhere.
         home_assistant: None to announce nothing.
         manage: Does what is asked of Tenuto itself, see `Management`; None to refuse it.
+        leases: Of the wearables that other hosts have too, None where there are none.
         timing: The time limits.
 
     Raises:
@@ -97,9 +99,11 @@ class Bridge:
         table: Table | None = None,
         home_assistant: HomeAssistant | None = None,
         manage: Callable[[HostRequest], Awaitable[str]] | None = None,
+        leases: Leases | None = None,
         timing: Timing | None = None,
     ) -> None:
         self._timing = timing or Timing()
+        self._leases = leases
         self._utc_ms = utc_ms or _utc_ms
         self._topics = Topics(base_topic)
         instance = f"{rng.getrandbits(64):016x}"
@@ -213,6 +217,8 @@ class Bridge:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(real_s(DRAIN_S)):
                         await self._outgoing.wait_until_sent()
+                        if self._leases is not None:
+                            await self._leases.wait_until_sent()
         finally:
             task.cancel()
             _, late = await asyncio.wait({task, *helpers}, timeout=real_s(LEAVE_S))
@@ -220,6 +226,8 @@ class Bridge:
                 # The polite way out takes too long; without it the broker publishes the last will.
                 task.cancel()
                 await asyncio.wait({task}, timeout=real_s(LEAVE_S))
+        if self._leases is not None:
+            self._leases.close()
         await self._outbox.close()
 
     # --- wearables and people
@@ -377,13 +385,19 @@ class Bridge:
 
     async def _serve(self, client: aiomqtt.Client, was_away: bool) -> None:  # noqa: FBT001
         self._refused.clear()
+        works = {
+            "mqtt send": self._speak(client, was_away=was_away),
+            "mqtt receive": self._receive(client),
+            "mqtt end": wait_for_end(client),
+            "mqtt subscribe": self._subscribe_again(client),
+        }
+        if self._leases is not None:
+            works["mqtt leases"] = self._leases.serve(
+                lambda topic: self._subscribe(client, topic),
+                lambda message: self._outgoing.publish(client, message),
+            )
         # These may wait for an answer of the broker when the connection ends, and would not notice.
-        await _first_of(
-            mqtt_send=self._speak(client, was_away=was_away),
-            mqtt_receive=self._receive(client),
-            mqtt_end=wait_for_end(client),
-            mqtt_subscribe=self._subscribe_again(client),
-        )
+        await first_of(works)
 
     async def _speak(self, client: aiomqtt.Client, *, was_away: bool) -> None:
         """Make sure that no other bridge speaks here, then say all there is to say."""
@@ -403,8 +417,11 @@ class Bridge:
             return
         await self._subscribe(client, self._announcements.status_topic)
         self._announcements.refresh()
-        await _first_of(
-            mqtt_announce=self._announcements.run(client), mqtt_send=self._outgoing.send(client)
+        await first_of(
+            {
+                "mqtt announce": self._announcements.run(client),
+                "mqtt send": self._outgoing.send(client),
+            }
         )
 
     async def _receive(self, client: aiomqtt.Client) -> None:
@@ -434,6 +451,10 @@ class Bridge:
         elif self._announcements is not None and topic == self._announcements.status_topic:
             if self._announcements.is_birth(topic, message.payload, retained=message.retain):
                 self._help(self._answer_birth(), "mqtt birth")
+        elif self._leases is not None and self._leases.take(
+            topic, message.payload, retained=message.retain
+        ):
+            pass
         elif (asked := self._topics.asked(topic)) is not None:
             wearable, what = asked
             if wearable == BRIDGE:
@@ -477,19 +498,3 @@ class Bridge:
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)
         self._helpers.add(task)
         task.add_done_callback(self._helpers.discard)
-
-
-async def _first_of(**works: Any) -> None:  # noqa: ANN401 - coroutines
-    """Run coroutines until the first of them ends, and end the others.
-
-    Not a TaskGroup: on Python 3.11 that forgets a cancellation that comes with an error.
-    """
-    tasks = [asyncio.create_task(work, name=name.replace("_", " ")) for name, work in works.items()]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

@@ -16,8 +16,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tenuto.errors import UNTRUSTED, LinkError, LinkReason, RefusedError, StoreError
+from tenuto.event_loops import first_of
 from tenuto.retry import STABLE_S, Backoff, describe_failure, is_cancelled, run_for_ever
 from tenuto.sessions.device import device_of
+from tenuto.sessions.lease import Use
 from tenuto_core.device_requests import NO_PLAN_ID
 
 from .command_sender import CommandSender
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.tracker import Tracker
 
     from .base import Driver, Identity, Sensor, Status
+    from .host_lease import HostLease
     from .link_slots import Slots
     from .surroundings import Surroundings
 
@@ -53,6 +56,8 @@ WANTED_PAUSE_S = 1.0
 """The longest pause between attempts to reach one that somebody waits for."""
 SLOTS_LOOK_S = 5.0
 """How often it looks whether others wait for the link."""
+TAKE_OVER_S = 15.0
+"""How long a request waits for a wearable that another host lets go."""
 
 
 class SupervisorState(StrEnum):
@@ -77,6 +82,7 @@ class Supervisor:
         driver: reaches it.
         surroundings: the host.
         slots: of the adapter that it shares with others, None where there is room for all.
+        lease: of a wearable that other hosts have too, None where this host is alone.
 
     Attributes:
         state: what it does at the moment.
@@ -99,6 +105,7 @@ class Supervisor:
         surroundings: Surroundings,
         slots: Slots | None = None,
         *,
+        lease: HostLease | None = None,
         is_simulated: bool = False,
     ) -> None:
         self.name = name
@@ -120,8 +127,11 @@ class Supervisor:
         self._identity: Identity | None = None
         self.slots = slots
         self._has_slot = False
+        self._lease = lease
         self._wanting = 0
         self._look = asyncio.Event()
+        if lease is not None:
+            lease.on_loss, lease.read_use = self._look.set, self._use
         self._up_s = math.inf
         self._said: set[LinkReason] = set()
         self._parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -161,7 +171,7 @@ class Supervisor:
     def add_sensor(self, name: str, sensor: Sensor) -> None:
         """Keep a sensor as well, as long as this runs; before `run`."""
         self.sensors[name] = sensor
-        self.add_part(name, sensor.run)
+        self.add_part(name, lambda: self._keep_sensor(name, sensor))
 
     # --- the life of the link
 
@@ -175,6 +185,8 @@ class Supervisor:
                 await self._keep_connected()
         finally:
             self.state = SupervisorState.IDLE
+            if self._lease is not None:
+                self._lease.release()
             with self._failures_logged():
                 await self._driver.close()
 
@@ -192,6 +204,7 @@ class Supervisor:
                         await self._detach()
                 finally:
                     self._release_slot()
+                    self._release_lease()
             lasted_s = loop.time() - self._up_s
             backoff.reset_if_stable(lasted_s)
             await self._pause(LOST_PAUSE_S if lasted_s >= STABLE_S else backoff.next_s())
@@ -205,8 +218,14 @@ class Supervisor:
 
     @contextmanager
     def wanted(self) -> Iterator[None]:
-        """Have the next link that is free while inside, and keep it."""
+        """Have the next link that is free while inside, and keep it.
+
+        Where another host has the wearable and plays nothing on it, it is taken from that host.
+        """
         self._wanting += 1
+        holder = None if self._lease is None else self._lease.holder
+        if self._lease is not None and holder is not None and holder.use is not Use.PLAYING:
+            self._lease.ask()
         self._look.set()
         if self.slots is not None:
             self.slots.look()
@@ -239,7 +258,9 @@ class Supervisor:
     async def _connect_once(self) -> None:
         """Connect, and stay connected until the link is lost or others need it."""
         lost = asyncio.Event()
+        await self._wait_for_lease()
         await self._acquire_slot()
+        await self._acquire_lease()
         await self._attach(lost)
         self.state, self._up_s = SupervisorState.UP, asyncio.get_running_loop().time()
         if self.slots is not None:
@@ -252,7 +273,7 @@ class Supervisor:
         if lost.is_set():
             self.problem = LinkError(LinkReason.LOST, f"{self.name} is out of reach")
         else:
-            self.problem = self._waits_for_slot()
+            self.problem = self._is_held() or self._waits_for_slot()
 
     async def _acquire_slot(self) -> None:
         if self.slots is None:
@@ -270,6 +291,71 @@ class Supervisor:
     def _waits_for_slot(self) -> LinkError:
         place = "" if self.slots is None else f": {self.slots.place}"
         return LinkError(LinkReason.FULL, f"{self.name} waits for a link{place}")
+
+    async def _wait_for_lease(self) -> None:
+        """Wait until no other host has the wearable, or a user here has asked for it."""
+        lease = self._lease
+        while lease is not None and not lease.is_free:
+            held = self._is_held()
+            if held is not None:
+                self._say(held)
+            await lease.change()
+
+    async def _acquire_lease(self) -> None:
+        if self._lease is not None and not await self._lease.acquire():
+            raise self._is_held() or LinkError(
+                LinkReason.HELD, f"another host was quicker to claim {self.name}"
+            )
+
+    def _release_lease(self) -> None:
+        # A session that is played here goes on without the link, and is nobody else's.
+        if self._lease is not None and not (self._driver.hosts_player and self.playing):
+            self._lease.release()
+
+    def _is_held(self) -> LinkError | None:
+        """Return who else has the wearable, None for nobody."""
+        holder = None if self._lease is None else self._lease.holder
+        if holder is None:
+            return None
+        does = ", which plays on it" if holder.use is Use.PLAYING else ""
+        return LinkError(LinkReason.HELD, f"{self.name} is held by the host {holder.host}{does}")
+
+    def _is_lease_lost(self) -> bool:
+        return self._lease is not None and not self._lease.may_connect
+
+    def _use(self) -> Use:
+        """Return what this host does with the wearable, for the other hosts."""
+        if self.playing and (self.connected.is_set() or self._driver.hosts_player):
+            return Use.PLAYING
+        return Use.LINKED if self.connected.is_set() else Use.TRYING
+
+    async def _take_over(self, *, gently: bool) -> None:
+        """Get the wearable from another host, where that is what stands in the way.
+
+        Args:
+            gently: Whether a session that it plays is left alone. Where the other host plays it,
+                it always is: without its link it would wait.
+
+        Raises:
+            LinkError: It was not reached in time.
+            RefusedError: The other host plays a session on it.
+        """
+        lease = self._lease
+        if lease is None or self.connected.is_set() or (holder := lease.holder) is None:
+            return
+        if holder.use is Use.PLAYING and (gently or self._driver.hosts_player):
+            raise RefusedError(
+                "already_playing", f"{self.name} plays a session of the host {holder.host}"
+            )
+        lease.ask()
+        try:
+            with self.wanted():
+                async with asyncio.timeout(TAKE_OVER_S):
+                    await self.connected.wait()
+        except TimeoutError:
+            raise self.problem or LinkError(
+                LinkReason.TIMEOUT, f"{self.name} was not taken over from {holder.host} in time"
+            ) from None
 
     def _is_slot_due(self) -> bool:
         """Return whether others wait, and this one has had its time and told what it had to."""
@@ -294,7 +380,7 @@ class Supervisor:
         probe_s = loop.time() + PROBE_EVERY_S
         while True:
             self._look.clear()
-            if lost.is_set() or self._is_slot_due():
+            if lost.is_set() or self._is_lease_lost() or self._is_slot_due():
                 return
             if loop.time() >= probe_s:
                 await self.log.clock.probe(PROBES_PLAYING if self.playing else PROBES_IDLE)
@@ -328,10 +414,36 @@ class Supervisor:
         self.problem = None
         self._said.clear()
         self.connected.set()
+        self._tell_use()
         self._tell(LinkState.UP)
         self.log.link_restored()
         _log.info("wearable=%s connected", self.name)
         await self.commands.deliver()
+
+    async def _keep_sensor(self, name: str, sensor: Sensor) -> None:
+        """Keep a sensor, but while another host is connected to the wearable it is worn with."""
+        lease = self._lease
+        if lease is None:
+            await sensor.run()
+            return
+        while True:
+            while lease.is_elsewhere:
+                await lease.change()
+
+            async def wait_until_elsewhere() -> None:
+                while not lease.is_elsewhere:
+                    await lease.change()
+
+            await first_of(
+                {
+                    f"{name} of {self.name}": sensor.run(),
+                    f"lease of {self.name}": wait_until_elsewhere(),
+                }
+            )
+
+    def _tell_use(self) -> None:
+        if self._lease is not None:
+            self._lease.tell_use()
 
     def _take(self, status: Status) -> None:
         self.battery_pct, self.present = status.battery_pct, None
@@ -382,7 +494,10 @@ class Supervisor:
 
     async def start(self, compiled: CompiledPlan, command_id: int | None = None) -> SessionKey:
         """Upload a plan and begin it; see `CommandSender.start`."""
-        return await self.commands.start(compiled, command_id)
+        await self._take_over(gently=True)
+        session = await self.commands.start(compiled, command_id)
+        self._tell_use()
+        return session
 
     async def start_at(
         self, make: Callable[[float], CompiledPlan], at_ms: float
@@ -396,14 +511,18 @@ class Supervisor:
 
     async def command(self, verb: Verb, arg: int = 0, command_id: int | None = None) -> None:
         """Have the wearable obey a command; see `CommandSender.command`."""
+        with suppress(LinkError):  # then it waits for the link, if it is one that can
+            await self._take_over(gently=False)
         await self.commands.command(verb, arg, command_id)
 
     async def toggle(self, command_id: int | None = None) -> Verb:
         """Pause what plays or resume what is paused; see `CommandSender.toggle`."""
+        await self._take_over(gently=False)
         return await self.commands.toggle(command_id)
 
     async def alert(self) -> None:
         """Have the wearable felt; see `CommandSender.alert`."""
+        await self._take_over(gently=True)
         await self.commands.alert()
 
     async def present_session(self) -> SessionKey | None:
