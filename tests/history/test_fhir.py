@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from fhir.resources.R4B.bundle import Bundle
@@ -13,7 +14,8 @@ from tenuto.history import Store
 from tenuto.history.fhir import bundle
 from tenuto.history.timeline import account
 from tenuto_core import vocab
-from tests.history.sessions import HOLD_MS, Band, eventful_session, whole_session
+from tests.history.prescribed import MONDAY, prescription
+from tests.history.sessions import HOLD_MS, UTC_MS, Band, eventful_session, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +62,57 @@ async def test_sessions_are_observations_of_their_people(tmp_path: Path) -> None
 def test_nothing_is_a_bundle_too() -> None:
     empty: Any = Bundle.model_validate(bundle([]))
     assert empty.entry is None
+
+
+async def test_prescriptions_are_care_plans_on_which_sessions_are_based(tmp_path: Path) -> None:
+    mine = prescription(note="slowly", assigned_by="Dr Curie")
+    others = (
+        prescription(id="1" * 16, person="eve", days=(), times_a_week=2),
+        prescription(id="2" * 16, routine="another", ended_utc_ms=UTC_MS),
+        prescription(id="3" * 16, last=MONDAY),
+        prescription(id="4" * 16, ended_utc_ms=0),
+    )
+    earlier = whole_session(boot_id=3, boot_utc_ms=UTC_MS - 7 * 86_400_000)
+    simulated = [replace(one, is_simulated=True) for one in whole_session(boot_id=4)]
+    async with Store(tmp_path / "h.db") as store:
+        for session in (earlier, whole_session(), simulated, whole_session(boot_id=2, person=None)):
+            await store.add(session)
+        told = [account(one) for one in await store.between(0, 1 << 60)]
+    today = MONDAY.replace(day=16)
+    text = json.dumps(bundle(told, (mine, *others), today, UTC))
+
+    read: Any = Bundle.model_validate_json(text)
+
+    resources = [entry.resource for entry in read.entry]
+    patients = {
+        one.id: one.identifier[0].value for one in resources if one.get_resource_type() == "Patient"
+    }
+    plans = [one for one in resources if one.get_resource_type() == "CarePlan"]
+    assert [
+        (one.status, one.activity[0].detail.status, patients[one.subject.reference[9:]])
+        for one in plans
+    ] == [
+        ("active", "in-progress", "ada"),
+        ("active", "in-progress", "eve"),
+        ("revoked", "stopped", "ada"),
+        ("completed", "completed", "ada"),
+        ("revoked", "stopped", "ada"),
+    ]
+    plan = plans[0]
+    assert (plan.author.display, plan.note[0].text, plan.title) == (
+        "Dr Curie",
+        "slowly",
+        "Lower back",
+    )
+    repeat = plan.activity[0].detail.scheduledTiming.repeat
+    assert repeat.dayOfWeek == ["mon", "wed", "fri"]
+    assert (repeat.boundsPeriod.start, repeat.boundsPeriod.end) == (mine.first, mine.last)
+    assert (repeat.frequency, float(repeat.period), repeat.periodUnit) == (3, 1, "wk")
+    repeat = plans[1].activity[0].detail.scheduledTiming.repeat
+    assert (repeat.dayOfWeek, repeat.frequency) == (None, 2)
+    based_on = [
+        [one.reference for one in found.basedOn or ()]
+        for found in resources
+        if found.get_resource_type() == "Observation"
+    ]
+    assert sorted(based_on) == [[], [], [], [f"urn:uuid:{plan.id}"]]

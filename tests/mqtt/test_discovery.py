@@ -15,7 +15,9 @@ import jinja2
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from tenuto.history.adherence import day_of
 from tenuto.history.person_summary import person_summary
+from tenuto.history.prescription import standing
 from tenuto.mqtt import topics as topics_module
 from tenuto.mqtt.discovery import (
     PERSON,
@@ -48,6 +50,7 @@ from tenuto.sessions.commands import Answer
 from tenuto.sessions.view import SessionView, State
 from tenuto.state.preferences import Preferences
 from tenuto.wearables.device_state import DeviceState
+from tests.history.prescribed import prescription
 from tests.history.sessions import UTC_MS, whole_session
 
 if TYPE_CHECKING:
@@ -139,7 +142,7 @@ def components(announcement: Announcement) -> dict[str, dict[str, Any]]:
 
 
 def announcements() -> list[Announcement]:
-    return [wearable(), announce_person(PLACE, ANNA)]
+    return [wearable(), announce_person(PLACE, ANNA, told=("due",))]
 
 
 ALL = [
@@ -203,7 +206,10 @@ def test_names_and_states_are_german_where_that_is_wanted() -> None:
     german = Place(topics=TOPICS, language="de")
     for english, translated in (
         (wearable(person=False), announce_wearable(german, alone(), ROUTINES, told=TOLD)),
-        (announce_person(PLACE, ANNA), announce_person(german, ANNA)),
+        (
+            announce_person(PLACE, ANNA, told=("due",)),
+            announce_person(german, ANNA, told=("due",)),
+        ),
     ):
         here, there = components(english), components(translated)
         assert here.keys() == there.keys()
@@ -235,6 +241,31 @@ def test_a_state_in_german_is_one_of_its_options() -> None:
         assert found == [STATES["de"][word] for word in english[key]["options"]]
         nothing = jinja.from_string(german[key]["value_template"])
         assert nothing.render(value_json={field: None, "exercise": None}) == "None"
+
+
+def test_what_is_due_is_told_where_something_is_prescribed() -> None:
+    jinja = _home_assistant()
+    bare = components(announce_person(PLACE, ANNA))
+    again = components(announce_person(PLACE, ANNA, before=("due",)))
+    assert ("due" in bare, "due" in again) == (False, True)
+    for language, nothing in (("en", "nothing"), ("de", "nichts")):
+        place = Place(topics=TOPICS, language=language)
+        item = components(announce_person(place, ANNA, told=("due",)))["due"]
+        shown = jinja.from_string(item["value_template"])
+        *_, known = (jinja.from_string(one["value_template"]) for one in item["availability"][1:])
+        for prescribed, state in (
+            ([prescription()], "Lower back"),
+            ([prescription(), prescription(title="Neck")], "Lower back, Neck"),
+            ([prescription(title="N" * 64)] * 5, ", ".join(["N" * 64] * 5)[:255]),
+            ([prescription(days=("sun",), times_a_week=1)], nothing),
+        ):
+            told = [standing(one, (), day_of(UTC_MS)) for one in prescribed]
+            payload = summary_payload(person_summary([], UTC_MS), told)
+            assert shown.render(value_json=payload) == state
+            assert known.render(value_json=payload) == "online"
+            routines = [] if state == nothing else ["lower-back"] * len(prescribed)
+            assert payload["due_routines"] == routines
+        assert known.render(value_json=summary_payload(person_summary([], UTC_MS))) == "offline"
 
 
 def test_what_grows_is_counted_and_what_stands_is_measured() -> None:
@@ -422,7 +453,7 @@ def test_what_a_wearable_can_do_is_shown_in_words() -> None:
 
 
 def test_sums_are_announced_once() -> None:
-    sums = {row.key for row in PERSON}
+    sums = {row.key for row in PERSON if not row.known}
     anna = components(announce_person(PLACE, ANNA))
 
     assert set(anna) == sums

@@ -20,6 +20,7 @@ from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
 from tenuto.history.adherence import day_of
+from tenuto.history.fhir import is_of
 from tenuto.history.timeline import Account, account
 from tenuto.report.named import titled
 from tenuto.sessions import events
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config
     from tenuto.history import SessionRow, StoredSession, Summary
+    from tenuto.history.prescription import Prescription
     from tenuto.history.reading import HistoryReader
     from tenuto.history.repair import Checked
     from tenuto.sessions.events import Event
@@ -210,7 +212,7 @@ def export(
         form: jsonl has everything and can be imported again; csv has a row for each hold, and
             csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is for
             sports watches and their portals, a file for each session; openmhealth has data points
-            as JSON, and fhir observations as a FHIR R4 bundle
+            as JSON, and fhir observations and care plans as a FHIR R4 bundle
         output: the file; without it standard output. For fit a file for one session or a folder
             for many; without it files are made here and named
         config: as in all commands
@@ -234,7 +236,13 @@ def export(
         data = asyncio.run(_jsonl(history)).encode()
     else:
         sessions = _chosen(history, numbers)
-        data = _as_text(form, [account(session) for session in sessions]).encode()
+        accounts = [account(session) for session in sessions]
+        prescribed: list[Prescription] = []
+        if form == "fhir":
+            prescribed = asyncio.run(_prescribed(history))
+            if numbers:
+                prescribed = [p for p in prescribed if any(is_of(p, one.row) for one in accounts)]
+        data = _as_text(form, accounts, prescribed).encode()
     if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -535,7 +543,12 @@ async def _all(history: AbstractAsyncContextManager[HistoryReader]) -> list[Stor
         return await store.between(0, 1 << 62)
 
 
-def _as_text(form: str, accounts: Sequence[Account]) -> str:
+async def _prescribed(history: AbstractAsyncContextManager[HistoryReader]) -> list[Prescription]:
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
+        return await store.prescriptions()
+
+
+def _as_text(form: str, accounts: Sequence[Account], prescribed: Sequence[Prescription]) -> str:
     if form in ("csv", "csv-comma"):
         from tenuto.history.csv_table import write_table
 
@@ -545,7 +558,9 @@ def _as_text(form: str, accounts: Sequence[Account]) -> str:
     if form == "fhir":
         from tenuto.history.fhir import bundle
 
-        return json.dumps(bundle(accounts), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        today = datetime.now(UTC).astimezone().date()
+        told = bundle(accounts, prescribed, today)
+        return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     from tenuto.history.openmhealth import data_points
 
     points = [point for told in accounts for point in data_points(told)]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Sessions as a FHIR R4 bundle: an Observation of each, and a Patient for each person.  Pure.
+"""Sessions and prescriptions as a FHIR R4 bundle.  Pure.
+
+An Observation of each session, a CarePlan of each prescription and a Patient for each person. A
+session that is of the routine and of the days of a prescription is based on it.
 
 What is told is how long was held, of how many holds, and the heart rate where one is known. The
 codes are LOINC's for the duration of exercise and for the heart rate; units are UCUM's. A session
@@ -9,12 +12,17 @@ of a simulated wearable has the tag for test data.
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
+
+from .adherence import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import tzinfo
 
+    from .prescription import Prescription
+    from .rows import SessionRow
     from .timeline import Account
 
 _NAMESPACE = uuid.UUID("5b0d2a52-3f0f-5c80-8a4e-1a2f7f6b9c3d")
@@ -28,15 +36,39 @@ _DURATION = {
 }
 
 
-def bundle(accounts: Sequence[Account]) -> dict[str, Any]:
-    """Return a bundle of sessions; the ids in it stay the same from export to export."""
-    people = sorted({told.row.person for told in accounts if told.row.person is not None})
+def bundle(
+    accounts: Sequence[Account],
+    prescriptions: Sequence[Prescription] = (),
+    today: date = date.max,
+    zone: tzinfo | None = None,
+) -> dict[str, Any]:
+    """Return a bundle; the ids in it stay the same from export to export.
+
+    Args:
+        accounts: The sessions.
+        prescriptions: What is prescribed and was.
+        today: The present day, for what of that goes on.
+        zone: What days are counted in; None for that of this computer.
+    """
+    named = {told.row.person for told in accounts} | {one.person for one in prescriptions}
+    people = sorted(person for person in named if person is not None)
     entries = [_entry(_patient(person)) for person in people]
-    entries += [_entry(_observation(told)) for told in accounts]
+    entries += [_entry(_care_plan(one, today, zone)) for one in prescriptions]
+    entries += [
+        _entry(_observation(told, [one for one in prescriptions if is_of(one, told.row, zone)]))
+        for told in accounts
+    ]
     # FHIR allows no empty lists.
     return {"resourceType": "Bundle", "type": "collection"} | (
         {"entry": entries} if entries else {}
     )
+
+
+def is_of(one: Prescription, row: SessionRow, zone: tzinfo | None = None) -> bool:
+    """Return whether a session is of the person, of the routine and of the days of one."""
+    day = day_of(row.started_utc_ms, zone)
+    is_same = (row.person, row.routine) == (one.person, one.routine) and not row.is_simulated
+    return is_same and one.first <= day <= one.until(zone)
 
 
 def _entry(resource: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +87,50 @@ def _patient_id(person: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"person {person}"))
 
 
-def _observation(told: Account) -> dict[str, Any]:
+def _care_plan(one: Prescription, today: date, zone: tzinfo | None) -> dict[str, Any]:
+    until = one.until(zone)
+    # One that was ended on its first day held on none; a period has to have one.
+    period = {"start": one.first.isoformat(), "end": max(one.first, until).isoformat()}
+    repeat = {
+        "boundsPeriod": period,
+        "frequency": one.times_a_week,
+        "period": 1,
+        "periodUnit": "wk",
+    } | ({"dayOfWeek": list(one.days)} if one.days else {})
+    status, of_detail = "active", "scheduled" if today < one.first else "in-progress"
+    if until < today or until < one.first:
+        is_whole = until == one.last
+        status, of_detail = ("completed",) * 2 if is_whole else ("revoked", "stopped")
+    detail = {
+        "kind": "ServiceRequest",
+        "code": {"text": one.title},
+        "status": of_detail,
+        "scheduledTiming": {"repeat": repeat},
+        "description": f"{one.title}, {one.when}",
+    }
+    plan = {
+        "resourceType": "CarePlan",
+        "id": _care_plan_id(one),
+        "status": status,
+        "intent": "plan",
+        "title": one.title,
+        "subject": {"reference": f"urn:uuid:{_patient_id(one.person)}"},
+        "period": period,
+        "created": _utc(one.assigned_utc_ms),
+        "activity": [{"detail": detail}],
+    }
+    if one.assigned_by:
+        plan["author"] = {"display": one.assigned_by}
+    if one.note:
+        plan["note"] = [{"text": one.note}]
+    return plan
+
+
+def _care_plan_id(one: Prescription) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"prescription {one.id}"))
+
+
+def _observation(told: Account, prescriptions: Sequence[Prescription]) -> dict[str, Any]:
     row, summary = told.row, told.summary
     key = row.key
     beats = [sample.bpm for sample in told.samples]
@@ -82,6 +157,10 @@ def _observation(told: Account) -> dict[str, Any]:
         observation["subject"] = {"reference": f"urn:uuid:{_patient_id(row.person)}"}
     if row.routine is not None:
         observation["note"] = [{"text": f"Routine: {row.routine}"}]
+    if prescriptions:
+        observation["basedOn"] = [
+            {"reference": f"urn:uuid:{_care_plan_id(one)}"} for one in prescriptions
+        ]
     if row.is_simulated:
         observation["meta"] = {"tag": [_TEST_DATA]}
     return observation

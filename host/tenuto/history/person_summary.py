@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from tenuto.routines.exercise import STRETCH
 
 from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
+from .prescription_table import standings
 from .timeline import account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, tzinfo
 
+    from .prescription import Standing
     from .rows import SessionRow, StoredSession
     from .store import Store
 
@@ -177,6 +179,23 @@ class PersonSummaries:
             last = page[-1].id
         self._cache = used
         return [person_summary(look.counted, now_utc_ms, zone) for look in looks]
+
+    async def prescribed(
+        self, now_utc_ms: int, zone: tzinfo | None = None
+    ) -> dict[str, list[Standing]]:
+        """Tell how people stand with what is prescribed to them, by what the history calls them.
+
+        Args:
+            now_utc_ms: The moment up to which.
+            zone: What days are counted in; None for that of this computer.
+
+        Raises:
+            StoreError: The history cannot be read.
+        """
+        found: dict[str, list[Standing]] = {}
+        for one in await standings(self._store, day_of(now_utc_ms, zone), zone=zone):
+            found.setdefault(one.prescription.person, []).append(one)
+        return found
 
     async def _count(
         self, row: SessionRow, used: dict[tuple[int, int | None], Counted]

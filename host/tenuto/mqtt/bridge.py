@@ -311,6 +311,10 @@ class Bridge:
         if person in self._people:
             topic = self._topics.of_person(person, "summary")
             self._outgoing.retain(topic, encode(dict(payload)))
+            told = [name for name, value in payload.items() if value is not None]
+            announcements = self._announcements
+            if announcements is not None and announcements.add_told_of_person(person, told):
+                self.announce_anew()
 
     def set_class(self, payload: Mapping[str, Any]) -> None:
         """Set how the class is; see `topics.class_payload`."""

@@ -97,10 +97,11 @@ class Entity:
         template: In place of `value` where that is not enough.
         needs_link: Whether it says nothing while the wearable is out of reach.
         known: The field that must not be null for the entity to be available; it is announced
-            once the wearable has told it.
+            once it was told.
         command: Which topic it sends to.
         needs: What of the `Subject` must be true for it to exist.
         is_always_there: Whether it says something while Tenuto itself is away.
+        words: Those in the template that are told in other languages; see `words.STATES`.
         more: What else Home Assistant is told, by its own names.
     """
 
@@ -115,6 +116,7 @@ class Entity:
     command: str = ""
     needs: str = ""
     is_always_there: bool = False
+    words: tuple[str, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -240,6 +242,16 @@ PERSON: tuple[Entity, ...] = (
         topic="summary",
         value="last_holds",
         more={"state_class": "measurement", "icon": "mdi:counter"},
+    ),
+    Entity(
+        key="due",
+        platform="sensor",
+        name="Due today",
+        topic="summary",
+        template="{{ (value_json.due | join(', '))[:255] if value_json.due else 'nothing' }}",
+        known="due",
+        words=("nothing",),
+        more={"icon": "mdi:calendar-check", "attributes": "summary"},
     ),
 )
 
@@ -691,7 +703,7 @@ def announce_wearable(
     rows = [
         row
         for row in (*WEARABLE, *(() if wearable.person else PERSON))
-        if _has(wearable, row) and (not row.known or row.known in told or row.key in before)
+        if _has(wearable, row) and _is_told(row, told, before)
     ]
     of = {what: topics.of(wearable.id, what) for what in _topics_of((*WEARABLE, *PERSON))}
     device_id = _device_id(topics, "wearable", wearable.id)
@@ -720,20 +732,35 @@ def wearable_topic(topics: Topics, prefix: str, wearable: str) -> str:
     return f"{prefix}/device/{_device_id(topics, 'wearable', wearable)}/config"
 
 
-def announce_person(place: Place, person: Subject) -> Announcement:
-    """Make the announcement of a person."""
+def announce_person(
+    place: Place, person: Subject, *, told: Collection[str] = (), before: Collection[str] = ()
+) -> Announcement:
+    """Make the announcement of a person.
+
+    Args:
+        place: Where it goes.
+        person: Who is announced.
+        told: The fields of their `summary` topic that have had a value.
+        before: The keys of entities that stay because they were announced before.
+    """
     topics = place.topics
     of = {what: topics.of_person(person.id, what) for what in _topics_of(PERSON)}
     device_id = _device_id(topics, "person", person.id)
     called = object_id(topics, f"person_{person.id}")
-    components = {row.key: _component(place, row, device_id, called, of) for row in PERSON}
+    rows = [row for row in PERSON if _is_told(row, told, before)]
+    components = {row.key: _component(place, row, device_id, called, of) for row in rows}
     config = _device(place, device_id, person, "Person", components) | {
         "availability": _available(topics.bridge),
         "availability_mode": "all",
         "qos": 1,
     }
     states = tuple(topics.of_person(person.id, what) for what in RETAINED_OF_PERSON)
-    return Announcement(f"{place.prefix}/device/{device_id}/config", config, states)
+    return Announcement(person_topic(topics, place.prefix, person.id), config, states)
+
+
+def person_topic(topics: Topics, prefix: str, person: str) -> str:
+    """Return where the configuration of a person goes."""
+    return f"{prefix}/device/{_device_id(topics, 'person', person)}/config"
 
 
 def announce_bridge(place: Place, *, manage: bool) -> Announcement:
@@ -785,6 +812,10 @@ def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str
 
 def _has(wearable: Subject, row: Entity | Trigger) -> bool:
     return not row.needs or bool(getattr(wearable, row.needs))
+
+
+def _is_told(row: Entity, told: Collection[str], before: Collection[str]) -> bool:
+    return not row.known or row.known in told or row.key in before
 
 
 def _topics_of(rows: Sequence[Entity]) -> set[str]:
@@ -849,6 +880,8 @@ def _component(
     if row.topic:
         found["state_topic"] = of[row.topic]
     template = row.template or (f"{{{{ value_json.{row.value} }}}}" if row.value else "")
+    for word in row.words:
+        template = template.replace(f"'{word}'", f"'{state_of(language, word)}'")
     if template:
         found["value_template"] = template
     if row.command:

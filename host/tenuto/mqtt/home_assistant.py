@@ -15,6 +15,7 @@ from .discovery import (
     announce_class,
     announce_person,
     announce_wearable,
+    person_topic,
     wearable_topic,
 )
 from .outgoing import Message
@@ -104,7 +105,14 @@ class Announcements:
         Returns:
             Whether that is new.
         """
-        told = self._told.setdefault(wearable, set())
+        return self._add_told(wearable_topic(self._topics, self._home.prefix, wearable), fields)
+
+    def add_told_of_person(self, person: str, fields: Iterable[str]) -> bool:
+        """Note which fields of the `summary` topic of a person have had a value; see `add_told`."""
+        return self._add_told(person_topic(self._topics, self._home.prefix, person), fields)
+
+    def _add_told(self, topic: str, fields: Iterable[str]) -> bool:
+        told = self._told.setdefault(topic, set())
         if told.issuperset(fields):
             return False
         told.update(fields)
@@ -134,7 +142,7 @@ class Announcements:
         self._offered = self._home.routines()
         if self._home.announce:
             wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
-            wanted += [announce_person(self._place, person) for person in self._people]
+            wanted += [self._person(person) for person in self._people]
             wanted.append(announce_bridge(self._place, manage=self._home.manage))
             if len(self._wearables) > 1:
                 wanted.append(announce_class(self._place))
@@ -148,9 +156,19 @@ class Announcements:
             self._place,
             wearable,
             self._routine_names(wearable.id, routines),
-            told=self._told.get(wearable.id, ()),
+            told=self._told.get(topic, ()),
             before=() if known is None else known.components,
             firmware=self._firmware.get(wearable.id, told_before.get("sw_version")),
+        )
+
+    def _person(self, person: Subject) -> Announcement:
+        topic = person_topic(self._topics, self._home.prefix, person.id)
+        known = self._home.known.announced.get(topic)
+        return announce_person(
+            self._place,
+            person,
+            told=self._told.get(topic, ()),
+            before=() if known is None else known.components,
         )
 
     async def run(self, client: aiomqtt.Client) -> None:

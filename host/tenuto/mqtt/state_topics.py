@@ -169,8 +169,10 @@ class StateTopics:
         told = iter(await self._summaries.of_each(subjects, now_ms))
         for wearable, stands in zip(wearables, told, strict=False):
             self._bridge.set_summary(wearable, summary_payload(stands))
+        prescribed = await self._summaries.prescribed(now_ms) if people else {}
         for person, stands in zip(people, told, strict=True):
-            self._bridge.set_person_summary(person, summary_payload(stands))
+            payload = summary_payload(stands, prescribed.get(person, ()))
+            self._bridge.set_person_summary(person, payload)
 
     def say_device(self, wearable: str) -> None:
         """Say what is known of a wearable as a thing."""

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tenuto.history.person_summary import Counted, PersonSummary
+    from tenuto.history.prescription import Standing
     from tenuto.sessions.events import Entry, Event
     from tenuto.sessions.view import Moment, SessionView
     from tenuto.state.preferences import Preferences
@@ -292,8 +293,13 @@ def device_payload(device: DeviceState) -> dict[str, Any]:
     return asdict(device)
 
 
-def summary_payload(stands: PersonSummary) -> dict[str, Any]:
-    """Return the JSON of the summary of sessions; null is for what is not known."""
+def summary_payload(stands: PersonSummary, prescribed: Sequence[Standing] = ()) -> dict[str, Any]:
+    """Return the JSON of the summary of sessions; null is for what is not known.
+
+    Args:
+        stands: The sums.
+        prescribed: How the person stands with what is prescribed at present.
+    """
     last = stands.last
     row = None if last is None else last.row
     return {
@@ -313,7 +319,21 @@ def summary_payload(stands: PersonSummary) -> dict[str, Any]:
         "advised_minutes_a_week": None
         if stands.advised_ms is None
         else _minutes(stands.advised_ms),
+        **_prescribed(prescribed),
     }
+
+
+def _prescribed(standings: Sequence[Standing]) -> dict[str, Any]:
+    due = [one.prescription for one in standings if one.is_due]
+    days = [one.next_due for one in standings if one.next_due is not None]
+    told = {
+        "due": [one.title for one in due],
+        "due_routines": [one.routine for one in due],
+        "next_due": min(days).isoformat() if days else None,
+        "prescribed_done_this_week": sum(one.week.done for one in standings),
+        "prescribed_due_this_week": sum(one.week.due for one in standings),
+    }
+    return told if standings else dict.fromkeys(told)
 
 
 def _ended_at(counted: Counted | None) -> str | None:
