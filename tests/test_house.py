@@ -192,7 +192,6 @@ READS_ITS_OWN = {
     "flashing/libraries.py",
     "flashing/watch_app.py",
     "fleet/schema.py",
-    "history/forwarding.py",
     "history/schema.py",
     "shipped.py",
     "simulator/bangle.py",

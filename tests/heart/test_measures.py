@@ -14,6 +14,8 @@ from tenuto.sessions.heart import (
     max_bpm_at,
     rate,
     recovery,
+    thinned,
+    unbroken,
     variability,
 )
 from tenuto_core.player import BEAT_FRESH_MS
@@ -31,6 +33,28 @@ def stream(intervals: list[float]) -> list[tuple[int, tuple[float, ...]]]:
         t_ms += interval
         packets.append((round(t_ms), (interval,)))
     return packets
+
+
+# --- the picture
+
+
+def test_a_picture_keeps_each_peak_and_loses_what_nobody_would_see() -> None:
+    beats = [70] * 300
+    beats[100:103] = [90, 140, 91]
+    beats[200:203] = [69, 45, 69]
+    (line,) = unbroken(each_second(*beats))
+    thin = thinned(line, 10_000)
+
+    assert len(thin) < 20
+    assert {(100 + 1, 140), (200 + 1, 45)} <= {(one.t_ms // 1000, one.bpm) for one in thin}
+    assert (thin[0], thin[-1]) == (line[0], line[-1])
+
+
+def test_where_no_rate_was_known_the_line_breaks() -> None:
+    first, gap, last = each_second(60, 61), FRESH_MS + 1, Sample(FRESH_MS + 1_001, 62)
+
+    assert unbroken([*first, last]) == [first, [last]]
+    assert len(unbroken([*first, last._replace(t_ms=gap)])) == 1
 
 
 # --- the rate

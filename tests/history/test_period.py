@@ -34,17 +34,18 @@ async def kept(path: Path) -> tuple[StoredSession, StoredSession]:
         return before, now
 
 
-async def test_the_month_before_is_told_without_its_heart_beats(tmp_path: Path) -> None:
+async def test_no_record_is_read_of_sessions_whose_outline_is_kept(tmp_path: Path) -> None:
     before, now = await kept(tmp_path / "history.db")
+    async with Store(tmp_path / "history.db") as store:
+        await store.keep_outlines(*await store.without_outline())
     reads: list[str] = []
     async with Store(tmp_path / "history.db", read_only=True) as store:
         await store.work(lambda database: database.set_trace_callback(reads.append))
         told = await period_account(store, Period.of(MONTH, TODAY), TODAY, "anna", zone=UTC)
 
     assert told.before == tally([account(before)], UTC)
-    assert [one.samples for one in told.accounts] == [account(now).samples]
-    records = [text for text in reads if "FROM records WHERE session_id" in text]
-    assert ["kind !=" in text for text in records] == [False, True]
+    assert told.sessions == (account(now).outline,)
+    assert not [text for text in reads if "FROM records WHERE session_id" in text]
 
 
 async def test_a_streak_is_counted_by_the_first_hold_of_each_session(tmp_path: Path) -> None:

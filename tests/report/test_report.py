@@ -203,7 +203,8 @@ def test_the_score_has_a_bar_for_each_hold_and_a_tick_for_each_cue(
     assert len(drawn(session, "cut")) == 1
     assert len(drawn(session, "pause")) == 1
     assert len(drawn(session, "heart")) == 2  # the strap fell silent once
-    assert len(drawn(session, "ink-tick")) >= len(last.cues)
+    strokes = "".join(one.get("d", "") for one in drawn(session, "ink-tick"))
+    assert strokes.count("M") >= len(last.cues)
 
 
 def test_bars_lie_on_the_lane_of_their_side_and_at_their_time(session: Report) -> None:
@@ -425,7 +426,7 @@ def nothing(period: Period) -> PeriodAccount:
         period=period,
         today=TODAY,
         person=None,
-        accounts=(),
+        sessions=(),
         before=Tally(),
         streak=Streak(0, 0, None),
     )
@@ -555,7 +556,8 @@ def planks(path: Path, **band: object) -> Path:
 def test_nothing_is_advised_for_strength_holds(tmp_path: Path) -> None:
     week = told(planks(tmp_path / "h.db"), "week", TODAY, TODAY)
     of_week = period_report(week, zone=UTC)
-    of_session = session_report(week.accounts[0], zone=UTC)
+    (session,) = accounts(tmp_path / "h.db")
+    of_session = session_report(session, zone=UTC)
     lines = "\n".join(week_lines(week, "Ada", UTC))
 
     for text in (of_week.html, of_week.svg(), of_session.html, of_session.svg(), lines):
@@ -599,7 +601,7 @@ def test_what_was_simulated_is_in_no_sum_and_no_calendar(tmp_path: Path) -> None
     hint = f'<p class="hint">{note}</p>\n'
     assert with_it.html.replace(hint, "") == without.html
     assert "1 simulated session does not count." in lines
-    assert (week.streak.present, len(week.accounts)) == (1, 1)
+    assert (week.streak.present, len(week.sessions)) == (1, 1)
 
 
 def test_a_simulated_session_says_so(tmp_path: Path) -> None:

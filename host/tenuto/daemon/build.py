@@ -30,6 +30,7 @@ from .fleet_service import FleetService
 from .grown import as_grown, compile_for_all
 from .hub import Hub
 from .mqtt_service import MqttService
+from .outlines import OutlineMaker
 from .page_service import PageService
 from .reload import changes
 from .sinks import SINKS, SinkContext, queue_for
@@ -135,7 +136,8 @@ class Host:
         self._devices = DeviceIds(config.history_path.with_name("devices.json"))
         skews = ClockStore(config.history_path.with_name("clocks.json"))
         self._stack.callback(skews.save)
-        history = queue_for(HistorySink(self.store, self.mqtt.keep))
+        outlines = OutlineMaker(self.store, lambda: self.hub.is_playing)
+        history = queue_for(HistorySink(self.store, self.mqtt.keep, outlines.look))
         await self._stack.enter_async_context(history)
         await self.fleet.open(self._stack, self._rng)
         await self.mqtt.find_broker(self._stack)
@@ -165,6 +167,7 @@ class Host:
             self.hub, self.plans, utc_ms=self.time.utc_ms, on_change=self.mqtt.say_class
         )
         self._stack.push_async_callback(self.classes.close)
+        await self._stack.enter_async_context(outlines.running())
         self.commands = Commands(
             self.hub, self.plan, self.settings, self.mqtt.say_settings, self.classes
         )

@@ -14,13 +14,14 @@ import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from .quiet import quiet
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 EVERY_S = 600.0
 AT_LATEST_S = 3600.0
 """However much is played."""
-LOOK_EVERY_S = 5.0
 END_TIMEOUT_S = 1.0
 _NEVER = 2**31 - 1
 
@@ -46,8 +47,5 @@ async def collected_between_sessions(is_playing: Callable[[], bool]) -> AsyncIte
 async def _collect(is_playing: Callable[[], bool]) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
-        waited_s = EVERY_S
-        while is_playing() and waited_s < AT_LATEST_S:
-            await asyncio.sleep(LOOK_EVERY_S)
-            waited_s += LOOK_EVERY_S
+        await quiet(is_playing, AT_LATEST_S - EVERY_S)
         gc.collect()

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING
 
 from tenuto.routines.exercise import STRETCH
 from tenuto.sessions.events import COMPLETE, CUT
-from tenuto.sessions.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .timeline import Account, Phase
+    from .timeline import Outline, Phase
 
 REST_DAYS_MAX = 3
 EXERCISE_MS = 60_000
@@ -123,11 +122,11 @@ class Tally:
     muscles: dict[str, dict[str, Muscle]] = field(default_factory=dict)
 
 
-def tally(accounts: Sequence[Account], zone: tzinfo | None = None) -> Tally:
+def tally(outlines: Sequence[Outline], zone: tzinfo | None = None) -> Tally:
     """Count what sessions came to."""
-    total = Tally(sessions=len(accounts))
-    by_day: dict[date, list[Account]] = {}
-    for told in accounts:
+    total = Tally(sessions=len(outlines))
+    by_day: dict[date, list[Outline]] = {}
+    for told in outlines:
         by_day.setdefault(day_of(told.row.started_utc_ms, zone), []).append(told)
         summary = told.summary
         total.held_ms += sum(hold.held_ms for hold in told.holds)
@@ -149,10 +148,10 @@ def tally(accounts: Sequence[Account], zone: tzinfo | None = None) -> Tally:
     return total
 
 
-def muscles(accounts: Iterable[Account]) -> dict[str, dict[str, Muscle]]:
+def muscles(outlines: Iterable[Outline]) -> dict[str, dict[str, Muscle]]:
     """Return how long each muscle was held in sessions of one day, by the kind of exercise."""
     total: dict[str, dict[str, Muscle]] = {}
-    for told in accounts:
+    for told in outlines:
         for kind, held in told.muscle_ms().items():
             for name, sides_ms in held.items():
                 total.setdefault(kind, {}).setdefault(name, Muscle()).add(*sides_ms)
@@ -178,7 +177,7 @@ class StoppedAt:
     suggested_ms: int
 
 
-def stopped_at(told: Account) -> StoppedAt | None:
+def stopped_at(told: Outline) -> StoppedAt | None:
     """Tell where a session was stopped in a hold; None if it ran to its end, or between holds.
 
     Neither is an open hold or a phase meant, which have no hold time.
@@ -187,7 +186,6 @@ def stopped_at(told: Account) -> StoppedAt | None:
     if not cut:
         return None
     hold = cut[-1]
-    is_open = told.plan is not None and places(told.plan)[hold.number].is_open
-    if is_open or hold.phase:  # it has no time of its own that could be shorter
+    if hold.is_open or hold.phase:  # it has no time of its own that could be shorter
         return None
     return StoppedAt(hold, max(5_000, hold.held_ms // 5_000 * 5_000))

@@ -13,6 +13,7 @@ from tenuto_core import vocab
 from tenuto_core.plan import PlanError
 
 from . import persons
+from .outlines import VERSION
 from .rows import to_range
 from .schema import pragma
 
@@ -47,25 +48,37 @@ async def held_utc_ms(
         if person is not None and person_id is None:
             return []
         whose = "s.person_id IS NULL" if person_id is None else "s.person_id = ?"
-        of: tuple[str, ...] = () if person_id is None else (person_id,)
+        of: tuple[str | int, ...] = () if person_id is None else (person_id,)
         if routine is not None:
             whose += " AND s.routine = ?"
             of = (*of, routine)
+        wanted = f"{whose} AND s.is_simulated = 0 AND s.started_utc_ms >= ?"
+        of = (*of, from_utc_ms)
+        found: list[int] = []
+        others = ""
+        if store.keeps_outlines:
+            # What was held once, nothing that comes in later takes away.
+            known = f"(SELECT id FROM outlines WHERE version = {VERSION} AND is_held = 1)"  # noqa: S608
+            rows = db.execute(
+                f"SELECT s.started_utc_ms FROM sessions AS s WHERE {wanted} AND s.id IN {known}",  # noqa: S608 - marks
+                of,
+            )
+            found += [to_range(started_utc_ms) for (started_utc_ms,) in rows]
+            others = f" AND s.id NOT IN {known}"
         alike: dict[tuple[int, ...], list[str]] = {}
         for plan_id, data in db.execute("SELECT plan_id, data FROM plans").fetchall():
             alike.setdefault(tuple(sorted(_holds(plan_id, data))), []).append(plan_id)
-        found: list[int] = []
         for steps, plan_ids in alike.items():
             if not steps:
                 continue
             # The first such hold comes early in a session; what the heart did then is not read.
             rows = db.execute(
                 "SELECT s.started_utc_ms FROM sessions AS s"  # noqa: S608 - numbers and marks
-                f" WHERE {whose} AND s.is_simulated = 0 AND s.started_utc_ms >= ?"
+                f" WHERE {wanted}{others}"
                 f" AND s.plan_id IN ({', '.join('?' * len(plan_ids))}) AND EXISTS ("
                 "SELECT 1 FROM records AS r WHERE r.session_id = s.id AND r.kind = ? AND r.a = ?"
                 f" AND r.step IN ({', '.join(map(str, steps))}))",
-                (*of, from_utc_ms, *plan_ids, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
+                (*of, *plan_ids, vocab.STEP_ENDED, vocab.STEP_COMPLETE),
             )
             found += [to_range(started_utc_ms) for (started_utc_ms,) in rows]
         return sorted(found)

@@ -68,7 +68,7 @@ def write_table(accounts: Iterable[Account], file: TextIO, *, decimal_comma: boo
 
 def _row(told: Account, hold: Phase) -> tuple[object, ...]:
     row = told.row
-    rate = told.rate(hold)
+    rate = hold.rate
     return (
         row.id,
         _moment(row.started_utc_ms),

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from . import deletion, persons
@@ -28,7 +27,7 @@ from .jsonlines import (
     lines_of_session,
 )
 from .outbox_table import forget_session
-from .schema import statements, transaction
+from .schema import statements_of, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,8 +160,7 @@ class Batch:
 
 
 def _turn(db: Database, *, on: bool) -> None:
-    script = files(__package__).joinpath("forwarding.sql").read_text(encoding="utf-8")
-    made = statements(script)
+    made = statements_of("forwarding.sql")
     found = db.execute(
         "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'forward%'"
     ).fetchall()

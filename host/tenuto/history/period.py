@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from .adherence import Streak, Tally, day_of, midnight_utc_ms, streak, tally, week_of
 from .completed_holds import held_utc_ms
-from .timeline import account
+from .timeline import with_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from tenuto.routines.exercise import Exercise
 
     from .reading import HistoryReader
-    from .rows import StoredSession
-    from .timeline import Account
+    from .timeline import Outline
 
 WEEK, MONTH = "week", "month"
 NAMES = (WEEK, MONTH)
@@ -78,7 +77,7 @@ class PeriodAccount:
         period: Which days.
         today: The present day.
         person: What the history calls them; None for sessions of nobody in particular.
-        accounts: Their sessions, in order.
+        sessions: Theirs, in order.
         before: What the period before came to.
         streak: As it stood on `until`.
         simulated: How many simulated sessions of theirs are left out.
@@ -87,7 +86,8 @@ class PeriodAccount:
     period: Period
     today: date
     person: str | None
-    accounts: tuple[Account, ...]
+    # asyncio.run makes a text of what it returns; of a month that takes longer than the month.
+    sessions: tuple[Outline, ...] = field(repr=False)
     before: Tally
     streak: Streak
     simulated: int = 0
@@ -110,10 +110,8 @@ class PeriodAccount:
 
 async def last_person(store: HistoryReader) -> str | None:
     """Return whose the last session is, one that counts where there is any; None for nobody's."""
-    rows = await store.sessions()
-    real = (row for row in rows if not row.is_simulated)
-    last = next(real, rows[0] if rows else None)
-    return None if last is None else last.person
+    last = await store.sessions(1, is_simulated=False) or await store.sessions(1)
+    return last[0].person if last else None
 
 
 async def period_account(  # noqa: PLR0917 - each says another thing
@@ -135,26 +133,20 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         zone: Of time; None for that of this computer.
     """
     first_ms = midnight_utc_ms(period.first, zone)
-    found = await store.between(first_ms, midnight_utc_ms(period.last + timedelta(days=1), zone))
-    # What it came to says nothing of the heart.
-    found_before = await store.between(
-        midnight_utc_ms(period.before.first, zone), first_ms, with_heart=False
+    rows = await store.sessions(
+        from_utc_ms=midnight_utc_ms(period.before.first, zone),
+        to_utc_ms=midnight_utc_ms(period.last + timedelta(days=1), zone),
     )
-
-    def real(sessions: Sequence[StoredSession]) -> list[Account]:
-        return [
-            account(one, known)
-            for one in sessions
-            if one.row.person == person and not one.row.is_simulated
-        ]
-
+    theirs = [row for row in reversed(rows) if row.person == person]
+    found = await store.outlines([row for row in theirs if not row.is_simulated])
+    outlines = [with_known(one, known or {}) for one in found]
     held = [day_of(utc_ms, zone) for utc_ms in await held_utc_ms(store, person)]
     return PeriodAccount(
         period=period,
         today=today,
         person=person,
-        accounts=tuple(real(found)),
-        before=tally(real(found_before), zone),
+        sessions=tuple(one for one in outlines if one.row.started_utc_ms >= first_ms),
+        before=tally([one for one in outlines if one.row.started_utc_ms < first_ms], zone),
         streak=streak(held, min(today, period.last)),
-        simulated=sum(one.row.is_simulated for one in found if one.row.person == person),
+        simulated=sum(row.is_simulated for row in theirs if row.started_utc_ms >= first_ms),
     )

@@ -11,15 +11,15 @@ from tenuto.routines.exercise import STRETCH
 
 from .adherence import DAYS_A_WEEK, EXERCISE_MS, REST_DAYS_MAX, day_of, streak, week_of
 from .prescription_table import standings
-from .timeline import account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date, tzinfo
 
     from .prescription import Standing
-    from .rows import SessionRow, StoredSession
+    from .rows import SessionRow
     from .store import Store
+    from .timeline import Outline
 
 HELD_WITHIN = timedelta(days=366)
 """How far back the last session is looked for in which a hold was held to its end."""
@@ -74,12 +74,11 @@ class PersonSummary:
     advised_ms: int | None
 
 
-def count(session: StoredSession) -> Counted:
-    """Count a stored session."""
-    told = account(session)
+def count(told: Outline) -> Counted:
+    """Count a session."""
     holds = told.holds
     return Counted(
-        session.row,
+        told.row,
         sum(hold.held_ms for hold in holds),
         told.summary.holds_completed,
         told.summary.holds_planned,
@@ -203,10 +202,10 @@ class PersonSummaries:
         key = (row.id, row.ended_utc_ms)
         found = used.get(key) or self._cache.get(key)
         if found is None:
-            stored = await self._store.session(row.id)
-            if stored is None:
+            told = await self._store.outlines([row])
+            if not told:
                 return None
-            found = count(stored)
+            found = count(told[0])
         used[key] = found
         return found
 

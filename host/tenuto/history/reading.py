@@ -4,22 +4,23 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tenuto.routines import muscles
 from tenuto.sessions import events
-from tenuto_core import vocab
 
-from . import persons, prescription_table
+from . import outlines, persons, prescription_table
 from .merge import HOST_EVENT_ORDER, STORED
 from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
+from .timeline import account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .database import Database
     from .prescription import Prescription
+    from .timeline import Outline
 
 _T = TypeVar("_T")
 _ALL = 1 << 62
@@ -29,8 +30,13 @@ _ALL = 1 << 62
 class HistoryReader:
     """The questions to a history; a subclass says where it is.
 
+    Attributes:
+        keeps_outlines: Whether it has a table of outlines; all are made anew where it has none.
+
     All methods raise StoreError, with what to do, when it cannot be read.
     """
+
+    keeps_outlines: ClassVar[bool] = False
 
     async def work(self, job: Callable[[Database], _T]) -> _T:
         """Have a job done in the thread of the database."""
@@ -46,7 +52,10 @@ class HistoryReader:
         *,
         before: int | None = None,
         person: str | None = None,
+        is_simulated: bool | None = None,
         routine: str = "",
+        from_utc_ms: int = 0,
+        to_utc_ms: int = _ALL,
     ) -> list[SessionRow]:
         """Return the rows of the sessions that began last, newest first.
 
@@ -54,7 +63,10 @@ class HistoryReader:
             limit: How many at most, None for all.
             before: Only those that come after the one of this number in the list.
             person: Only theirs, None for everybody's.
+            is_simulated: Only those that were simulated, or only those that were not.
             routine: Only those of a routine whose name has this in it, in any case of letters.
+            from_utc_ms: Only those that began at this moment or later.
+            to_utc_ms: Only those that began before this moment.
         """
 
         def job(db: Database) -> list[SessionRow]:
@@ -62,8 +74,14 @@ class HistoryReader:
             if before is not None:
                 place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
                 wanted.append((f"(started_utc_ms, id) < ({place})", before))
+            if from_utc_ms:
+                wanted.append(("started_utc_ms >= ?", from_utc_ms))
+            if to_utc_ms != _ALL:
+                wanted.append(("started_utc_ms < ?", to_utc_ms))
             if person is not None:
                 wanted.append(("person_id = ?", persons.called(db, person) or person))
+            if is_simulated is not None:
+                wanted.append(("is_simulated = ?", int(is_simulated)))
             if routine:
                 wanted.append(("instr(lower(routine), ?) > 0", routine.lower()))
             where = " AND ".join(text for text, _ in wanted)
@@ -85,43 +103,68 @@ class HistoryReader:
         found = await self.work(lambda db: load(db, where, values))
         return found[0] if found else None
 
-    async def between(
-        self, from_utc_ms: int, to_utc_ms: int, *, with_heart: bool = True
-    ) -> list[StoredSession]:
-        """Return the sessions that began between two moments, the second excluded, in order.
-
-        Args:
-            from_utc_ms: The first moment.
-            to_utc_ms: The second one.
-            with_heart: Whether the heart beats are read too, with a strap most of all records;
-                without them the numbers of the records have gaps.
-        """
+    async def between(self, from_utc_ms: int, to_utc_ms: int) -> list[StoredSession]:
+        """Return the sessions that began between two moments, the second excluded, in order."""
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
-        values = (from_utc_ms, to_utc_ms)
-        return await self.work(lambda db: load(db, where, values, with_heart=with_heart))
+        return await self.work(lambda db: load(db, where, (from_utc_ms, to_utc_ms)))
+
+    async def outlines(self, rows: Sequence[SessionRow]) -> list[Outline]:
+        """Return the outlines of sessions, in their order, as of one moment.
+
+        Those that were deleted meanwhile are left out.
+        """
+
+        def job(db: Database) -> list[Outline]:
+            notes: dict[str | None, dict[str, ExerciseNote]] = {}
+            db.execute("BEGIN")
+            try:
+                found = (self._outline(db, row, notes) for row in rows)
+                return [outline for outline in found if outline is not None]
+            finally:
+                db.execute("COMMIT")
+
+        return await self.work(job)
+
+    def _outline(
+        self, db: Database, row: SessionRow, notes: dict[str | None, dict[str, ExerciseNote]]
+    ) -> Outline | None:
+        text = outlines.kept(db, row.id) if self.keeps_outlines else None
+        if text is not None:
+            if row.plan_id not in notes:
+                notes[row.plan_id] = {note.name: note for note in _notes(db, row.plan_id)}
+            with suppress(ValueError, TypeError):  # damaged: as if there were none
+                return outlines.from_text(text, row, notes[row.plan_id])
+        return outline_of(db, row.id)
 
     async def prescriptions(self) -> list[Prescription]:
         """Return what people are to do and were to do, the newest prescription first."""
         return await self.work(prescription_table.load)
 
 
-def load(
-    db: Database, rest: str, values: tuple[Any, ...], *, with_heart: bool = True
-) -> list[StoredSession]:
+def load(db: Database, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
     """Return sessions with all that is kept of them, as of one moment.
 
     Args:
         db: Not in a transaction.
         rest: What comes after `FROM sessions`; text of this package only.
         values: For its question marks.
-        with_heart: Whether heart beats are read too.
     """
     db.execute("BEGIN")
     try:
-        found = [_load_one(db, row, with_heart=with_heart) for row in _rows(db, rest, values)]
+        return [_load_one(db, row) for row in _rows(db, rest, values)]
     finally:
         db.execute("COMMIT")
-    return found
+
+
+def outline_of(db: Database, number: int) -> Outline | None:
+    """Return the outline of a session, made of its records; None if it is not kept.
+
+    Args:
+        db: In a transaction.
+        number: Of the session.
+    """
+    rows = _rows(db, "WHERE id = ?", (number,))
+    return account(_load_one(db, rows[0])).outline if rows else None
 
 
 def _plan(db: Database, plan_id: str | None) -> bytes | None:
@@ -158,19 +201,15 @@ def _rows(db: Database, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
     ]
 
 
-def _load_one(db: Database, row: SessionRow, *, with_heart: bool) -> StoredSession:
-    kinds = "" if with_heart else f" AND kind != {vocab.HEART}"
+def _load_one(db: Database, row: SessionRow) -> StoredSession:
     records = db.execute(
-        f"SELECT {STORED} FROM records WHERE session_id = ?{kinds} ORDER BY seq",  # noqa: S608
+        f"SELECT {STORED} FROM records WHERE session_id = ? ORDER BY seq",  # noqa: S608
         (row.id,),
     )
     noticed = db.execute(
         "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
         f" ORDER BY {HOST_EVENT_ORDER}",
         (row.id,),
-    )
-    notes = db.execute(
-        "SELECT name, kind, muscles FROM exercises WHERE plan_id = ? ORDER BY name", (row.plan_id,)
     )
     return StoredSession(
         row,
@@ -180,8 +219,14 @@ def _load_one(db: Database, row: SessionRow, *, with_heart: bool) -> StoredSessi
             HostEvent(events.from_json(json.loads(data)), to_range(at_ms))
             for at_ms, data in noticed
         ),
-        tuple(
-            ExerciseNote(name, kind, muscles.by_one_word(json.loads(text)))
-            for name, kind, text in notes
-        ),
+        _notes(db, row.plan_id),
+    )
+
+
+def _notes(db: Database, plan_id: str | None) -> tuple[ExerciseNote, ...]:
+    rows = db.execute(
+        "SELECT name, kind, muscles FROM exercises WHERE plan_id = ? ORDER BY name", (plan_id,)
+    )
+    return tuple(
+        ExerciseNote(name, kind, muscles.by_one_word(json.loads(text))) for name, kind, text in rows
     )

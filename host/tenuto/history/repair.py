@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Looks whether a history is sound, and mends it from its records.
 
-The records are the truth and the rows of sessions follow from them, so rows can be made anew. A
-file that SQLite itself cannot read through is copied, row by row, as far as it can be read.
+The records are the truth, and the rows of sessions and their outlines follow from them, so those
+can be made anew. A file that SQLite itself cannot read through is copied, row by row, as far as it
+can be read.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tenuto.sessions.device import NAME
 from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
-from . import persons
+from . import outlines, persons
 from .merge import (
     SETTLED,
     STORED,
@@ -34,6 +35,7 @@ from .merge import (
     put_settled,
     told_by_records,
 )
+from .reading import outline_of
 from .schema import transaction
 from .store import Store
 
@@ -90,7 +92,7 @@ class Checked:
 
 
 async def check(store: Store) -> Checked:
-    """Look through the whole file; takes about a second for a year of daily sessions."""
+    """Look through the whole file; takes some seconds for a year of daily sessions."""
     return await store.work(_check)
 
 
@@ -180,6 +182,10 @@ def _check(db: sqlite3.Connection) -> Checked:
         f"session {number or f'of {key[0]}'} is not as its records tell"
         for number, key, _ in _wrong_rows(db)
     ]
+    faults += [
+        f"the outline of session {number} is not as its records tell"
+        for number in _wrong_outlines(db)
+    ]
     faults += [f"nothing is known of the person {who}" for who in _unknown_persons(db)]
     faults += [
         f"sessions of {device} are kept as if of {stand_in}"
@@ -213,6 +219,7 @@ def _rebuild(db: sqlite3.Connection) -> int:
             for boot in _boots_apart(db):
                 with suppress(ContradictionError):  # then they are not the same
                     put_boot(db, *boot)
+            outlines.forget_all(db)  # the host makes them anew
             wrong = list(_wrong_rows(db))
             for number, key, row in wrong:
                 if number is None:
@@ -325,6 +332,14 @@ def _wrong_rows(db: sqlite3.Connection) -> Iterator[tuple[int | None, _Key, _Row
         right = told_by_records(db, records, number, told)
         if number is None or not all(map(_agree, right, told)):
             yield number, key, right
+
+
+def _wrong_outlines(db: sqlite3.Connection) -> Iterator[int]:
+    """Yield the sessions whose outline is another one than that of their records."""
+    for (number,) in db.execute("SELECT id FROM outlines ORDER BY id").fetchall():
+        text, right = outlines.kept(db, number), outline_of(db, number)
+        if text is not None and (right is None or text != outlines.to_text(right)):
+            yield number
 
 
 def _agree(right: object, told: object) -> bool:

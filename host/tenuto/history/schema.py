@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The schema of the history's database, and how older ones are brought up to it.
 
-`schema_v8.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
+`schema_v9.sql` is the whole of it; each `upgrade_vN.sql` leads from version N to the next one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .database import Database
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 APPLICATION_ID = 0x54656E75
 """`Tenu`, in the file's header; keeps Tenuto's hands off other programs' databases."""
 
@@ -71,8 +71,7 @@ def upgrade(db: sqlite3.Connection) -> None:
         if version == 0:
             names = [f"schema_v{SCHEMA_VERSION}.sql"]
         for name in names:
-            script = files(__package__).joinpath(name).read_text(encoding="utf-8")
-            for statement in statements(script):
+            for statement in statements_of(name):
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -82,6 +81,11 @@ def pragma(db: sqlite3.Connection, name: str) -> int:
     """Return the value of a setting of the file."""
     value: int = db.execute(f"PRAGMA {name}").fetchone()[0]
     return value
+
+
+def statements_of(name: str) -> list[str]:
+    """Return the statements of a script of this package."""
+    return statements(files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def statements(script: str) -> list[str]:

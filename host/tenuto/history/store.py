@@ -28,7 +28,7 @@ from tenuto.event_loops import SideThread
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 
-from . import cue_results, deletion, persons
+from . import cue_results, deletion, outlines, persons
 from .forwarding import Forwarding
 from .merge import (
     NUMBER_MAX,
@@ -45,7 +45,7 @@ from .merge import (
 )
 from .outbox_table import OutboxTable, forget_session
 from .prescription_table import PrescriptionTable
-from .reading import HistoryReader, load
+from .reading import HistoryReader, load, outline_of
 from .rows import ExerciseNote, StoredRecord, StoredSession, to_range
 from .schema import SCHEMA_VERSION, check_version, transaction, upgrade
 
@@ -89,6 +89,8 @@ class Store(HistoryReader):
 
     All methods raise StoreError, with what to do, when the file cannot be used.
     """
+
+    keeps_outlines = True
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path = Path(path)
@@ -178,6 +180,22 @@ class Store(HistoryReader):
         marks = ", ".join("?" * len(devices))
         where = f"WHERE device IN ({marks}) AND ended_utc_ms IS NULL ORDER BY id"
         return await self.work(lambda db: load(db, where, devices))
+
+    async def without_outline(self) -> list[int]:
+        """Return the numbers of ended sessions of which no outline is kept, the newest first."""
+        return await self.work(outlines.missing)
+
+    async def keep_outlines(self, *numbers: int) -> None:
+        """Make outlines of sessions and keep them; those that are deleted are passed over."""
+
+        def job(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                for number in numbers:
+                    made = outline_of(db, number)
+                    if made is not None:
+                        outlines.keep(db, made)
+
+        await self.work(job)
 
     async def rename_person(self, old: str, new: str, utc_ms: int) -> bool:
         """Call a person otherwise; see `persons.rename`."""
@@ -270,6 +288,7 @@ class Store(HistoryReader):
             self._db.execute("PRAGMA synchronous = FULL")
             if version < SCHEMA_VERSION:
                 upgrade(self._db)
+            outlines.watch(self._db)
         elif version < SCHEMA_VERSION:
             self._upgrade_to_read(version)
 
@@ -441,13 +460,20 @@ class HistorySink:
         store: where to.
         first: awaited before entries are kept: once they are, a later run never reads them from
             the wearable again, so what others still have to do about them must be on disk too.
+        on_end: called once it is kept that a session has ended.
     """
 
     name = "history"
 
-    def __init__(self, store: Store, first: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        first: Callable[[], Awaitable[None]] | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
         self.store = store
         self._first = first
+        self._on_end = on_end
         self._opened_here = False
 
     async def open(self) -> None:
@@ -461,6 +487,8 @@ class HistorySink:
         if self._first is not None:
             await self._first()
         await self.store.add(entries)
+        if self._on_end and any(isinstance(one.event, events.SessionEnded) for one in entries):
+            self._on_end()
 
     async def close(self) -> None:
         """Close the store, if it was opened here."""

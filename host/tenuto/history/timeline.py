@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""A session told in full: what was held when, what was felt, and where it stood still.  Pure.
+"""A session told: what was held when, what was felt, and where it stood still.  Pure.
 
-Exports, reports and the score in the terminal all read this one account.
+An outline is what reports on many sessions need of each, without the single heart beats; it is
+small enough to be kept beside the records, see `outlines`. An account is the same in full: exports,
+the report on one session and the score in the terminal read it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from tenuto.sessions import events, heart
-from tenuto.sessions.places import count_words
+from tenuto.sessions.places import count_words, places
 
 from .summary import Summary, electrode_intervals, length_ms, replay, samples, summarize
 
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     from .rows import ExerciseNote, SessionRow, StoredSession
 
 
+CURVE_COLUMNS = 300
+"""The heart rate of an outline is as fine as a picture that has so many columns for a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """One step as it was gone through; times in ms since the session began.
@@ -34,6 +41,8 @@ class Phase:
         phase: The part of the repetition, None where it has no parts.
         held_ms: Time in it without pauses.
         outcome: One of `vocab.STEP_OUTCOMES`, None while it is not known to have ended.
+        is_open: Whether it is an open hold.
+        rate: The heart rate in it, of holds; None where none was known.
     """
 
     number: int
@@ -50,6 +59,8 @@ class Phase:
     set_no: int = 0
     sets: int = 0
     phase: str | None = None
+    is_open: bool = False
+    rate: heart.Rate | None = None
 
     @property
     def is_hold(self) -> bool:
@@ -82,29 +93,29 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A session told in full.
+class Outline:
+    """A session as reports on many of them tell it.
 
     Attributes:
-        happened: The events with their time in ms since 1970.
         exercises: What is known of each exercise, by its name.
+        plan_title: What the plan calls itself; None where it says nothing, or is not known.
         away: While the link was lost.
         cues: Those that were felt, as far as that is known.
-        intervals: RR in ms that are known to come from electrodes, with the time they came at.
+        curve: The heart rate in unbroken lines, as fine as `CURVE_COLUMNS` show it.
+        artefacts: When intervals came that count for nothing; None where no intervals are known to
+            come from electrodes.
     """
 
     row: SessionRow
-    plan: Plan | None
-    happened: tuple[tuple[Event, int], ...]
+    exercises: Mapping[str, ExerciseNote | Exercise]
+    plan_title: str | None
     summary: Summary
     phases: tuple[Phase, ...]
     pauses: tuple[Span, ...]
-    waits: tuple[Span, ...]
     away: tuple[Span, ...]
     cues: tuple[Cue, ...]
-    samples: tuple[heart.Sample, ...]
-    intervals: tuple[tuple[int, tuple[float, ...]], ...]
-    exercises: Mapping[str, ExerciseNote | Exercise]
+    curve: tuple[tuple[heart.Sample, ...], ...]
+    artefacts: tuple[int, ...] | None
 
     @property
     def duration_ms(self) -> int:
@@ -119,19 +130,13 @@ class Account:
     @property
     def title(self) -> str:
         """What people call the routine: its title, or its name where the plan has none."""
-        title = None if self.plan is None else self.plan.title
         name = self.row.routine or self.summary.routine
-        return title or name or "a routine whose name is not known"
+        return self.plan_title or name or "a routine whose name is not known"
 
     @property
     def exercise_names(self) -> tuple[str | None, ...]:
         """The exercises in the order in which they were first held; None for one not known."""
         return tuple(dict.fromkeys(hold.exercise for hold in self.holds))
-
-    def rate(self, span: Phase | Span) -> heart.Rate | None:
-        """Return the heart rate during a part of the session; None where none was known."""
-        within = [s for s in self.samples if span.from_ms <= s.t_ms < span.to_ms]
-        return heart.rate(within, span.to_ms)
 
     def paused_ms(self, span: Phase | Span) -> int:
         """Return how long a part of the session was paused."""
@@ -170,6 +175,37 @@ class Account:
         return total
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(Outline):
+    """A session told in full.
+
+    Attributes:
+        happened: The events with their time in ms since 1970.
+        waits: While it waited for a press or for the heart.
+        intervals: RR in ms that are known to come from electrodes, with the time they came at.
+    """
+
+    plan: Plan | None
+    happened: tuple[tuple[Event, int], ...]
+    waits: tuple[Span, ...]
+    samples: tuple[heart.Sample, ...]
+    intervals: tuple[tuple[int, tuple[float, ...]], ...]
+
+    def rate(self, span: Phase | Span) -> heart.Rate | None:
+        """Return the heart rate during a part of the session; None where none was known."""
+        return _rate(self.samples, span)
+
+    @property
+    def outline(self) -> Outline:
+        """The same without what only an account has."""
+        return Outline(**{field.name: getattr(self, field.name) for field in fields(Outline)})
+
+
+def with_known(outline: Outline, known: Mapping[str, Exercise]) -> Outline:
+    """Return an outline with exercises by their names, for what the history does not know."""
+    return replace(outline, exercises={**known, **outline.exercises})
+
+
 def account(
     session: StoredSession, known: Mapping[str, ExerciseNote | Exercise] | None = None
 ) -> Account:
@@ -182,20 +218,48 @@ def account(
     told = [event for event, _ in happened]
     end_ms = length_ms(told)
     started = next((e for e in told if isinstance(e, events.SessionStarted)), None)
+    plan = started.plan if started else None
+    beats = tuple(samples(told))
+    intervals = tuple(electrode_intervals(told))
+    column_ms = max(1.0, end_ms / CURVE_COLUMNS)
     return Account(
         row=session.row,
-        plan=started.plan if started else None,
+        plan=plan,
+        plan_title=None if plan is None else plan.title,
         happened=tuple(happened),
         summary=summarize(told),
-        phases=tuple(_phases(told, end_ms)),
+        phases=tuple(_told_more(phase, plan, beats) for phase in _phases(told, end_ms)),
         pauses=_spans(told, events.Paused, (events.Resumed,), end_ms),
         waits=_spans(told, events.Waiting, (events.StepEnded, events.Paused), end_ms),
         away=_spans(told, events.LinkLost, (events.LinkRestored,), end_ms),
         cues=_cues(told),
-        samples=tuple(samples(told)),
-        intervals=tuple(electrode_intervals(told)),
+        curve=tuple(tuple(heart.thinned(line, column_ms)) for line in heart.unbroken(beats)),
+        artefacts=tuple(
+            one.t_ms for run in heart.runs(intervals) for one in run if not one.is_sound
+        )
+        if intervals
+        else None,
+        samples=beats,
+        intervals=intervals,
         exercises={**(known or {}), **{note.name: note for note in session.exercises}},
     )
+
+
+def _told_more(phase: Phase, plan: Plan | None, beats: Sequence[heart.Sample]) -> Phase:
+    """Return a hold with what the plan and the heart tell of it."""
+    if not phase.is_hold:
+        return phase
+    is_open = plan is not None and places(plan)[phase.number].is_open
+    return replace(phase, is_open=is_open, rate=_rate(beats, phase))
+
+
+def _rate(beats: Sequence[heart.Sample], span: Phase | Span) -> heart.Rate | None:
+    first, last = (bisect_left(beats, t_ms, key=_when) for t_ms in (span.from_ms, span.to_ms))
+    return heart.rate(beats[first:last], span.to_ms)
+
+
+def _when(sample: heart.Sample) -> int:
+    return sample.t_ms
 
 
 def _cues(told: Sequence[Event]) -> tuple[Cue, ...]:

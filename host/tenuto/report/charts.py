@@ -211,9 +211,9 @@ def recovery_trend(points: Sequence[tuple[date, Recovery]], width: float = WIDTH
         x = left + 6 + (room_w - 6) * ((day - begin).days / span if end > begin else 0.5)
         return x, top + room_h * (high - drop) / (high - low)
 
-    for value in sorted({low, (low + high) // 2, high}):
-        _, y = place(begin, value)
-        picture.line(left, y, width - 4, y, class_="guide")
+    scale = {value: place(begin, value)[1] for value in sorted({low, (low + high) // 2, high})}
+    picture.level(left, width - 4, scale.values(), class_="guide")
+    for value, y in scale.items():
         picture.text(left - 6, y + 4, str(value), class_="quiet", anchor="end")
     at = [place(day, drop) for (day, _), drop in zip(points, drops, strict=True)]
     if len(at) > 1:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tenuto.history.adherence import Muscle
     from tenuto.history.rows import SessionRow
-    from tenuto.history.timeline import Account
+    from tenuto.history.timeline import Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def began(row: SessionRow, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(row.started_utc_ms / 1000, UTC).astimezone(zone)
 
 
-def ended(told: Account) -> str:
+def ended(told: Outline) -> str:
     """Return a sentence on how a session ended."""
     row = told.row
     if row.reason is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tenuto.history.adherence import Muscle
     from tenuto.history.period import PeriodAccount
-    from tenuto.history.timeline import Account
+    from tenuto.history.timeline import Outline
 
     from .svg import Picture
 
@@ -53,11 +53,11 @@ def period_report(
         person: What people call them; None for what the history does.
         zone: Of time; None for that of this computer.
     """
-    period, accounts = told.period, told.accounts
+    period, sessions = told.period, told.sessions
     person = person or told.person
-    total = tally(accounts, zone)
+    total = tally(sessions, zone)
     held_ms: dict[date, int] = {}
-    for one in accounts:
+    for one in sessions:
         day = day_of(one.row.started_utc_ms, zone)
         held_ms[day] = held_ms.get(day, 0) + one.summary.held_ms
     days = (
@@ -68,7 +68,7 @@ def period_report(
     muscles = list(muscle_pictures(total.muscles, period.days))
     known = [
         (day_of(one.row.started_utc_ms, zone), fell)
-        for one in accounts
+        for one in sessions
         if (fell := one.summary.recovery) is not None
     ]
     recovery = charts.recovery_trend(known) if known else None
@@ -85,7 +85,7 @@ def period_report(
         "muscles": muscles,
         "muscle_rows": {kind: _muscle_rows(kind, held) for kind, held in total.muscles.items()},
         "recovery": recovery,
-        "sessions": [_session(one, zone) for one in reversed(accounts)],
+        "sessions": [_session(one, zone) for one in reversed(sessions)],
         "simulated": told.simulated
         and count(told.simulated, "simulated session is", "simulated sessions are"),
     }
@@ -151,7 +151,7 @@ def _figures(told: PeriodAccount, total: Tally) -> list[Figure]:
     ]
 
 
-def _session(told: Account, zone: tzinfo | None) -> _Session:
+def _session(told: Outline, zone: tzinfo | None) -> _Session:
     row, summary = told.row, told.summary
     at = began(row, zone)
     planned = "?" if summary.holds_planned is None else str(summary.holds_planned)

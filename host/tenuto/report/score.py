@@ -21,7 +21,7 @@ from .svg import Picture, shorten, text_width
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tenuto.history.timeline import Account, Phase
+    from tenuto.history.timeline import Account, Outline, Phase
 
 PX_PER_S = 2.7
 SMALL, WIDE = 325.0, 960.0
@@ -57,6 +57,23 @@ LEGEND = (
     "one long stroke: hold; two: switch sides or next exercise; three: let go; "
     "short ones: get ready, countdown, halfway"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Beats:
+    """What is drawn of the heart.
+
+    Attributes:
+        lines: Rates that follow each other.
+        intervals: Those that are marked below them.
+    """
+
+    lines: Sequence[Sequence[heart.Sample]]
+    intervals: Sequence[heart.Interval]
+
+    def bpm(self, from_ms: int, to_ms: int) -> list[int]:
+        """Return the rates of a stretch of time."""
+        return [s.bpm for line in self.lines for s in line if from_ms <= s.t_ms < to_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +122,45 @@ class _Frame:
 def score(told: Account, name: str) -> list[Picture]:
     """Draw a session in systems, at least one; `name` begins the ids of the pictures."""
     room_ms, starts = _layout(told)
+    px_ms = room_ms / (WIDE - _LEFT - _RIGHT)
+    lines = heart.unbroken(told.samples)
+    intervals = [one for run in heart.runs(told.intervals) for one in run]
     pictures = []
     for number, (from_ms, to_ms) in enumerate(pairwise([*starts, told.duration_ms]), 1):
         title = "The session as a score"
         if len(starts) > 1:
             title += f", {clock(from_ms)} to {clock(to_ms)}"
-        pictures.append(_system(told, f"{name}-{number}", title, WIDE, (from_ms, to_ms, room_ms)))
+        times_ms = (from_ms, to_ms, room_ms)
+        seen = ([s for s in line if from_ms <= s.t_ms <= to_ms + px_ms] for line in lines)
+        beats = _Beats([heart.thinned(line, px_ms) for line in seen], intervals)
+        pictures.append(_system(told, beats, f"{name}-{number}", title, WIDE, times_ms))
     return pictures
 
 
-def small_score(told: Account, name: str) -> Picture:
+def small_score(told: Outline, name: str) -> Picture:
     """Draw a session in one system as wide as a phone; `name` begins the ids of the picture."""
     times_ms = (0, told.duration_ms, max(_usual_ms(SMALL), told.duration_ms))
-    return _system(told, name, "The session as a score", SMALL, times_ms)
+    artefacts = [heart.Interval(t_ms, 0.0, is_sound=False) for t_ms in told.artefacts or ()]
+    beats = _Beats(told.curve, artefacts)
+    return _system(told, beats, name, "The session as a score", SMALL, times_ms)
 
 
-def _system(
-    told: Account, name: str, title: str, width: float, times_ms: tuple[int, int, int]
+def _system(  # noqa: PLR0917 - each says another thing
+    told: Outline,
+    beats: _Beats,
+    name: str,
+    title: str,
+    width: float,
+    times_ms: tuple[int, int, int],
 ) -> Picture:
     """Draw a system: from when, to when, and for how much time there is room."""
     from_ms, to_ms, room_ms = times_ms
     px_per_s = (width - _LEFT - _RIGHT) / room_ms * 1000
-    has_heart, has_intervals = bool(told.samples), bool(told.intervals)
+    has_heart, has_intervals = bool(told.curve), told.artefacts is not None
     frame = _Frame(from_ms, from_ms + room_ms, width, px_per_s, has_heart, has_intervals)
-    picture = Picture(name, width, frame.height, title, describe(told, from_ms, to_ms))
-    _draw(picture, told, frame, to_ms)
+    desc = describe(told, beats.bpm(from_ms, to_ms), from_ms, to_ms)
+    picture = Picture(name, width, frame.height, title, desc)
+    _draw(picture, told, beats, frame, to_ms)
     return picture
 
 
@@ -137,7 +168,7 @@ def _usual_ms(width: float) -> int:
     return int((width - _LEFT - _RIGHT) / PX_PER_S) * 1000
 
 
-def _layout(told: Account) -> tuple[int, list[int]]:
+def _layout(told: Outline) -> tuple[int, list[int]]:
     """Return how much time a system has room for, and where each begins.
 
     A short session is drawn wider, up to twice; a longer one a little closer together where the
@@ -160,7 +191,7 @@ def _layout(told: Account) -> tuple[int, list[int]]:
     )
 
 
-def _breaks(told: Account, room_ms: int) -> list[int]:
+def _breaks(told: Outline, room_ms: int) -> list[int]:
     """Return where each system begins: where it may, before the step that does not fit."""
     starts = [0]
     begins = sorted(phase.from_ms for phase in told.phases if not phase.is_hold)
@@ -171,8 +202,15 @@ def _breaks(told: Account, room_ms: int) -> list[int]:
     return starts
 
 
-def describe(told: Account, from_ms: int, to_ms: int) -> str:
-    """Say in words what a stretch of the score shows."""
+def describe(told: Outline, beats: Sequence[int], from_ms: int, to_ms: int) -> str:
+    """Say in words what a stretch of the score shows.
+
+    Args:
+        told: The session.
+        beats: The rates of the stretch.
+        from_ms: When it begins.
+        to_ms: When it ends.
+    """
     parts = [
         f"{hold.place}: {outcome(hold)}" for hold in told.holds if from_ms <= hold.from_ms < to_ms
     ]
@@ -181,7 +219,6 @@ def describe(told: Account, from_ms: int, to_ms: int) -> str:
         for p in told.pauses
         if from_ms <= p.from_ms < to_ms
     ]
-    beats = [s.bpm for s in told.samples if from_ms <= s.t_ms < to_ms]
     if beats:
         parts.append(f"heart rate from {beats[0]} to {beats[-1]}, highest {max(beats)}")
     return "; ".join(parts) or "nothing was held"
@@ -203,13 +240,13 @@ def outcome(hold: Phase) -> str:
             return "its end is not known"
 
 
-def _draw(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+def _draw(picture: Picture, told: Outline, beats: _Beats, frame: _Frame, to_ms: int) -> None:
     end_x = frame.x(to_ms)
     if frame.has_heart:
-        _draw_heart(picture, told, frame, end_x)
-    for row in range(5):  # a staff, as the name of this program asks for
-        y = frame.lanes_y + row * (2 * _LANE_H + _LANE_GAP) / 4
-        picture.line(_LEFT, y, end_x, y, class_="guide")
+        _draw_heart(picture, told, beats, frame, end_x)
+    # A staff, as the name of this program asks for.
+    staff = [frame.lanes_y + row * (2 * _LANE_H + _LANE_GAP) / 4 for row in range(5)]
+    picture.level(_LEFT, end_x, staff, class_="guide")
     picture.text(_LEFT - 10, frame.lanes_y + 14, "L", class_="quiet", anchor="end")
     picture.text(
         _LEFT - 10, frame.lanes_y + _LANE_H + _LANE_GAP + 14, "R", class_="quiet", anchor="end"
@@ -233,7 +270,7 @@ def _draw(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
     _draw_axis(picture, frame, to_ms)
 
 
-def _draw_away(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+def _draw_away(picture: Picture, told: Outline, frame: _Frame, to_ms: int) -> None:
     y = frame.cues_y + 15
     for away in told.away:
         if away.to_ms > frame.from_ms and away.from_ms < to_ms:
@@ -241,7 +278,7 @@ def _draw_away(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> No
             picture.line(x, y, frame.x(min(away.to_ms, to_ms)), y, class_="away")
 
 
-def _draw_pauses(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+def _draw_pauses(picture: Picture, told: Outline, frame: _Frame, to_ms: int) -> None:
     for pause in told.pauses:
         if pause.to_ms > frame.from_ms and pause.from_ms < to_ms:
             x = frame.x(max(pause.from_ms, frame.from_ms))
@@ -253,7 +290,7 @@ def _draw_pauses(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> 
                 picture.text(mid, y + _LANE_H + 8, "pause", class_="quiet", anchor="middle")
 
 
-def _exercises(told: Account, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str | None]]:
+def _exercises(told: Outline, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str | None]]:
     """Return from when to when each exercise is held in this system, with its name."""
     groups: list[tuple[int, str | None]] = []
     for hold in told.holds:
@@ -279,7 +316,7 @@ def _in_two_lines(name: str, room: float) -> list[str]:
     return [line for line in (shorten(first, room, 12), shorten(rest, room, 12)) if line]
 
 
-def _draw_hold(picture: Picture, told: Account, frame: _Frame, hold: Phase, to_ms: int) -> None:
+def _draw_hold(picture: Picture, told: Outline, frame: _Frame, hold: Phase, to_ms: int) -> None:
     top = frame.lanes_y + (_LANE_H + _LANE_GAP if hold.side == "right" else 0)
     height = _LANE_H if hold.side else 2 * _LANE_H + _LANE_GAP
     from_ms, until_ms = max(hold.from_ms, frame.from_ms), min(hold.to_ms, to_ms)
@@ -305,7 +342,7 @@ def _draw_hold(picture: Picture, told: Account, frame: _Frame, hold: Phase, to_m
         picture.text(x + width / 2, top + height / 2 + 4, label, class_=class_, anchor="middle")
 
 
-def _without_pauses(told: Account, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
+def _without_pauses(told: Outline, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
     at_ms = from_ms
     for pause in told.pauses:
         if pause.to_ms <= at_ms or pause.from_ms >= to_ms:
@@ -317,29 +354,33 @@ def _without_pauses(told: Account, from_ms: int, to_ms: int) -> Iterator[tuple[i
         yield at_ms, max(to_ms, at_ms)
 
 
-def _draw_cues(picture: Picture, told: Account, frame: _Frame, to_ms: int) -> None:
+def _draw_cues(picture: Picture, told: Outline, frame: _Frame, to_ms: int) -> None:
     y = frame.cues_y
     last_x = -_STROKES_APART
+    strokes = []
     for cue in told.cues:
         if frame.from_ms <= cue.t_ms < to_ms or cue.t_ms == to_ms == told.duration_ms:
             close, usual = _SMALL_STROKES.get(cue.cue, ()), _STROKES.get(cue.cue, ((0, 4),))
             for offset, height in close if frame.is_small else usual:
                 x = frame.x(cue.t_ms) + offset
                 if not frame.is_small or x - last_x >= _STROKES_APART:
-                    picture.line(x, y, x, y + height, class_="ink-tick")
+                    strokes.append((x, y, y + height))
                     last_x = x
+    picture.upright(strokes, class_="ink-tick")
 
 
 def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
     step_s = next((s for s in _TICK_STEPS_S if s * frame.px_per_s >= 48), _TICK_STEPS_S[-1])
     y = frame.height - 4
     second = -(-frame.from_ms // (step_s * 1000)) * step_s
+    ticks = []
     while second * 1000 <= to_ms:
         x = frame.x(second * 1000)
-        picture.line(x, y - 14, x, y - 10, class_="frame")
+        ticks.append((x, y - 14, y - 10))
         if x + 14 <= frame.width:
             picture.text(x, y, clock(second * 1000), class_="quiet", anchor="middle")
         second += step_s
+    picture.upright(ticks, class_="frame")
 
 
 # --- the heart
@@ -354,40 +395,31 @@ def bpm_range(samples: Sequence[heart.Sample]) -> tuple[int, int]:
     return low, high
 
 
-def lines_of(samples: Sequence[heart.Sample]) -> list[list[heart.Sample]]:
-    """Put rates together that follow each other; where none was known, the line breaks."""
-    lines: list[list[heart.Sample]] = []
-    for sample in samples:
-        if not lines or sample.t_ms - lines[-1][-1].t_ms > heart.FRESH_MS:
-            lines.append([])
-        lines[-1].append(sample)
-    return lines
-
-
-def _draw_heart(picture: Picture, told: Account, frame: _Frame, end_x: float) -> None:
-    low, high = bpm_range(told.samples)
+def _draw_heart(
+    picture: Picture, told: Outline, beats: _Beats, frame: _Frame, end_x: float
+) -> None:
+    low, high = bpm_range([sample for line in told.curve for sample in line])
 
     def y(bpm: float) -> float:
         return frame.heart_y + _HEART_H * (high - bpm) / (high - low)
 
-    for bpm in (low, (low + high) // 2, high):
-        picture.line(_LEFT, y(bpm), end_x, y(bpm), class_="guide")
+    scale = (low, (low + high) // 2, high)
+    picture.level(_LEFT, end_x, map(y, scale), class_="guide")
+    for bpm in scale:
         picture.text(_LEFT - 6, y(bpm) + 4, str(bpm), class_="quiet", anchor="end")
-    for line in lines_of(told.samples):
-        seen = [s for s in line if frame.from_ms <= s.t_ms <= frame.to_ms]
-        points = [(frame.x(s.t_ms), y(s.bpm)) for s in seen if frame.x(s.t_ms) <= end_x + 1]
+    for line in beats.lines:
+        points = [(frame.x(s.t_ms), y(s.bpm)) for s in line if frame.x(s.t_ms) <= end_x + 1]
         if len(points) == 1:
             picture.add("circle", cx=points[0][0], cy=points[0][1], r=1.8, class_="beat")
         elif points:
             picture.path(points, class_="heart")
-    for interval in (one for run in heart.runs(told.intervals) for one in run):
+    sound = []
+    for interval in beats.intervals:
         x = frame.x(interval.t_ms)
         if not (frame.from_ms <= interval.t_ms < frame.to_ms and x <= end_x):
             continue
-        if interval.is_sound and frame.is_small:
-            continue
         if interval.is_sound:
-            picture.line(x, frame.quality_y, x, frame.quality_y + 3, class_="frame")
+            sound.append((x, frame.quality_y, frame.quality_y + 3))
         else:
             picture.add(
                 "circle",
@@ -396,3 +428,5 @@ def _draw_heart(picture: Picture, told: Account, frame: _Frame, end_x: float) ->
                 r=1.6 if frame.is_small else 2.4,
                 class_="beat",
             )
+    if not frame.is_small:
+        picture.upright(sound, class_="frame")

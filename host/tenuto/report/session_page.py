@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import tzinfo
 
-    from tenuto.history.timeline import Account, Phase
+    from tenuto.history.timeline import Account, Outline, Phase
     from tenuto.sessions import heart
 
 _UNIT = re.compile(r"(?<=\d) (?=s\b|\u00d7)|(?<=\u00d7) ")
@@ -107,7 +107,7 @@ def _figures(told: Account) -> list[Figure]:
     return figures
 
 
-def held(told: Account) -> list[Held]:
+def held(told: Outline) -> list[Held]:
     """Return how each exercise was held, in the order in which they were first held."""
     rows = []
     for number, name in enumerate(told.exercise_names, 1):
@@ -116,7 +116,7 @@ def held(told: Account) -> list[Held]:
             side: _outcomes(hold for hold in mine if hold.side == side)
             for side in (None, "left", "right")
         }
-        rates = [rate for hold in mine if (rate := told.rate(hold)) is not None]
+        rates = [hold.rate for hold in mine if hold.rate is not None]
         known_ms = sum(rate.known_ms for rate in rates)
         total = sum(rate.mean_bpm * rate.known_ms for rate in rates)
         rows.append(

@@ -87,6 +87,17 @@ class Picture:
         """Add a line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
+    def upright(self, strokes: Iterable[tuple[float, float, float]], *, class_: str) -> None:
+        """Add upright lines as one element: x, from y and to y of each."""
+        data = "".join(f"M{number(x)} {number(y1)}V{number(y2)}" for x, y1, y2 in strokes)
+        if data:
+            self.add("path", d=data, class_=class_)
+
+    def level(self, x1: float, x2: float, heights: Iterable[float], *, class_: str) -> None:
+        """Add level lines as one element, from one x to the other at each height."""
+        data = "".join(f"M{number(x1)} {number(y)}H{number(x2)}" for y in heights)
+        self.add("path", d=data, class_=class_)
+
     def text(
         self, x: float, y: float, text: str, *, class_: str = "text", anchor: str = ""
     ) -> None:

@@ -235,7 +235,7 @@ def week_lines(
         person: What people call whose it is.
         zone: Of time; None for that of this computer.
     """
-    total, before = tally(told.accounts, zone), told.before
+    total, before = tally(told.sessions, zone), told.before
     yield printable(streak_words(told, person))
     low, high = DAYS_A_WEEK
     days = count(len(total.days), "day", "days")

@@ -14,7 +14,8 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -149,6 +150,9 @@ class Sample(NamedTuple):
     bpm: int
 
 
+_bpm_of = attrgetter("bpm")
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """What a heart rate came to.
@@ -180,6 +184,40 @@ def rate(samples: Sequence[Sample], end_ms: int) -> Rate | None:
     beats = [bpm for _, bpm in held]
     mean_bpm = sum(ms * bpm for ms, bpm in held) / known_ms if known_ms else fmean(beats)
     return Rate(mean_bpm, min(beats), max(beats), known_ms)
+
+
+def unbroken(samples: Iterable[Sample]) -> list[list[Sample]]:
+    """Put rates together that follow each other; where none was known, a new list begins."""
+    lines: list[list[Sample]] = []
+    for sample in samples:
+        if not lines or sample.t_ms - lines[-1][-1].t_ms > FRESH_MS:
+            lines.append([])
+        lines[-1].append(sample)
+    return lines
+
+
+def thinned(line: Sequence[Sample], column_ms: float) -> list[Sample]:
+    """Return those rates of a line by which a picture of it is the same.
+
+    Of each column the lowest and the highest one stay, so that no peak is lost, and of equal ones
+    in a row the first and the last.
+
+    Args:
+        line: As `unbroken` returns it.
+        column_ms: How much time a column of the picture shows.
+    """
+    kept: list[Sample] = []
+    for _, within in groupby(line, lambda sample: sample.t_ms // column_ms):
+        column = list(within)
+        ends = {min(column, key=_bpm_of), max(column, key=_bpm_of)}
+        ends |= {line[0], line[-1]} & set(column)
+        kept += sorted(ends)
+    return [
+        sample
+        for number, sample in enumerate(kept)
+        if number in (0, len(kept) - 1)
+        or not kept[number - 1].bpm == sample.bpm == kept[number + 1].bpm
+    ]
 
 
 # --- zones

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The whole schema, version 8. Times are ms since 1970 in UTC unless said otherwise.
+-- The whole schema, version 9. Times are ms since 1970 in UTC unless said otherwise.
 
 CREATE TABLE plans (
     plan_id TEXT PRIMARY KEY CHECK (length(plan_id) = 16),  -- hexadecimal
@@ -151,4 +151,13 @@ CREATE TABLE unforwarded (
 CREATE TABLE central_deletions (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     number INTEGER NOT NULL
+) STRICT;
+
+-- Outlines of sessions that have ended: derived from all else, made anew whenever one is missing.
+-- `outlines.sql` takes one away when something comes in that it follows from.
+CREATE TABLE outlines (
+    id      INTEGER PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
+    version INTEGER,                     -- of what made it
+    is_held INTEGER,                     -- 1: with a hold that was held to its end
+    data    TEXT                         -- see tenuto.history.outlines
 ) STRICT;
