@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 _T = TypeVar("_T")
+UTC_S = 1_800_000_000
 TAKES_S = (0.0, 0.001, 0.005)
 
 
@@ -33,6 +34,10 @@ class _SealedEventLoop(VirtualEventLoop):
     def rank(self) -> float:
         """Have the seed decide the order of timers of one instant, for in real time nobody does."""
         return self._ranks.random()
+
+    def wall_s(self) -> float:
+        """Return the time in s since 1970."""
+        return UTC_S + self.time()
 
     def run_in_executor(  # type: ignore[override]
         self,

@@ -15,7 +15,7 @@ from tenuto import config
 from tenuto.errors import InputError
 from tenuto.sessions.commands import Command, Verb
 from tests.patience import patience_s
-from tests.web.rig import key_of, served
+from tests.web.rig import key_of, served, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +67,28 @@ async def test_a_page_of_somebody_else_can_neither_read_nor_send(tmp_path: Path)
             async with client.post("/do", data=form, headers=headers) as answer:
                 assert answer.status == 403
         assert not one.host.hub.is_playing
+
+
+async def test_a_stop_comes_through_whatever_else_is_sent(tmp_path: Path) -> None:
+    async with served(tmp_path) as one, one.visitor() as client:
+        form = {"key": await key_of(client), "wearable": "wrist"}
+        band = one.host.hub.supervisors["wrist"]
+        async with client.post("/do", data=form | {"operation": "start"}) as answer:
+            assert answer.status == 200
+        await until(lambda: band.playing)
+        statuses = set()
+        while 429 not in statuses:
+            async with client.post("/routines/lower-back/change", data=form) as answer:
+                statuses.add(answer.status)
+        for path in ("/do", "/class/do"):
+            async with client.post(path, data=form | {"operation": "pause"}) as answer:
+                assert answer.status == 429
+        async with client.post("/do", data=form | {"operation": "stop", "key": "no"}) as answer:
+            assert answer.status == 403
+        assert band.playing
+        async with client.post("/do", data=form | {"operation": "stop"}) as answer:
+            assert answer.status == 200, "a stop is never too much"
+        await until(lambda: not band.playing)
 
 
 async def test_every_answer_forbids_foreign_scripts_and_frames(tmp_path: Path) -> None:

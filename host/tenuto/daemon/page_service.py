@@ -11,7 +11,6 @@ import asyncio
 import importlib
 import logging
 import math
-import time
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -102,7 +101,8 @@ class PageService:
             # In a thread: it takes some hundred ms, and the cues of simulated wearables wait here.
             module = await loop.run_in_executor(None, importlib.import_module, name)
             await self._host.files.look()
-            async with module.PageServer(_Behind(self._host), listening, access) as server:
+            behind, now_s = _Behind(self._host), self._host.setting.wall_s
+            async with module.PageServer(behind, listening, access, now_s) as server:
                 await self._follow(server.live)
         except Exception as error:  # noqa: BLE001 - the page must not end the daemon
             _log.error("the page is not served any more: %s", describe_failure(error))
@@ -135,7 +135,8 @@ class PageService:
                 if EXTRAS["web"].is_installed
                 else how_to_get("web", "the page")
             )
-        return f"{self.address}login?code={self._access.make_code(time.time(), person)}"
+        code = self._access.make_code(self._host.setting.wall_s(), person)
+        return f"{self.address}login?code={code}"
 
     def on_link(self, wearable: str, _state: LinkState) -> None:
         """Show that the link of a wearable came or went."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tenuto.errors import TenutoError
 from tenuto.sessions.admission import Bucket
+from tenuto.sessions.commands import Verb
 
 from .render import render
 
@@ -38,6 +39,8 @@ _HEADERS = {
 }
 INGRESS_USER = "X-Remote-User-Id"
 """Written by the supervisor, which takes away what a browser says there."""
+_COMMANDS = ("/do", "/class/do")
+"""Where the form may be a stop, for a wearable or for a class."""
 _OPEN = ("/login", "/static/")
 """What is to be seen by those who are not known yet."""
 
@@ -112,7 +115,7 @@ class Guard:
     async def _refuse_change(
         self, request: web.Request, visitor: Visitor
     ) -> web.StreamResponse | None:
-        if not self._changes.take(self._now_s()):
+        if not self._changes.take(self._now_s()) and not await _is_stop(request):
             text = "too much at once; try again in some seconds"
             return message(request, HTTPStatus.TOO_MANY_REQUESTS, text, ok=False)
         key = request.headers.get("X-Tenuto-Key") or str((await request.post()).get("key", ""))
@@ -120,6 +123,11 @@ class Guard:
             text = "this form is too old; load the page again"
             return message(request, HTTPStatus.FORBIDDEN, text, ok=False)
         return None
+
+
+async def _is_stop(request: web.Request) -> bool:
+    """Whether this stops what plays, which is never too much."""
+    return request.path in _COMMANDS and (await request.post()).get("operation") == Verb.STOP
 
 
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:

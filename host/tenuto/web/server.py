@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from importlib.resources import files
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +20,8 @@ from .page import BACKEND, JOBS, LIVE, MEASURES
 from .render import render
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .access import Access
     from .backend import Backend
     from .listening import Listening
@@ -41,16 +42,20 @@ class PageServer:
         backend: The host behind it.
         listening: Where it is asked.
         access: Knows the visitors.
+        now_s: Returns the present of the wall clock, in s since 1970.
 
     Attributes:
         live: The sink that has to get what happens.
     """
 
-    def __init__(self, backend: Backend, listening: Listening, access: Access) -> None:
+    def __init__(
+        self, backend: Backend, listening: Listening, access: Access, now_s: Callable[[], float]
+    ) -> None:
         self.live: Live = now.make_live(backend)
         self._listening = listening
         self._access = access
-        guard = Guard(access, listening.hosts, time.time, backend.config.web.ingress)
+        self._now_s = now_s
+        guard = Guard(access, listening.hosts, now_s, backend.config.web.ingress)
         self._app = web.Application(middlewares=[guard.__call__], client_max_size=BODY_BYTES_MAX)
         self._jobs = Jobs(
             lambda job: wearables.job_message(job, backend.config),
@@ -88,7 +93,7 @@ class PageServer:
         code = (await request.post()).get("code") if is_form else request.query.get("code")
         if not code:
             return login_page(request, "")
-        cookie = self._access.take_code(str(code), time.time())
+        cookie = self._access.take_code(str(code), self._now_s())
         if cookie is None:
             return login_page(request, "This code is not good any more, or never was.", 403)
         answer = message(request, 303, "Welcome.", ok=True)
