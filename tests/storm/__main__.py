@@ -3,7 +3,7 @@
 
 --seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
 `radio`, the whole stack; `broker`, without radio and board; `memory`, without the broker too;
-`proxies`, by those of ESPHome; or `hosted`, where the host plays.
+`proxies`, by those of ESPHome; `hosted`, where the host plays; or `page`, with browsers.
 --only N,N: play only these troubles of the first seed.  --sessions N: no storm, but so many short
 sessions on 20 wearables of one daemon that stays, with links that break; what it holds in memory
 must not grow.
@@ -27,10 +27,11 @@ from typing import TYPE_CHECKING
 
 from tests.storm import steady
 from tests.storm.places import ROOMS, play
-from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.storm.weather import Weather
 
 WEARABLES, SAMPLES = 20, 10
 """Of `--sessions`."""
@@ -119,7 +120,7 @@ def main() -> int:
     say(f"storms from seed {first} in the room {args.room!r}")
     begin_s, sessions, storms, failed = time.monotonic(), 0, 0, 0
     for seed in numbers:
-        weather = forecast(seed)
+        weather = ROOMS[args.room].forecast(seed)
         if args.only is not None:
             weather = some(weather, [int(number) for number in args.only.split(",") if number])
         try:

@@ -373,9 +373,8 @@ class HostedStorm(Storm):
             _check_outlived([life for life in lives if life.records])
 
     async def _happen(self, trouble: Trouble) -> None:
-        if trouble.what in _INSTEAD:
-            what, word = _INSTEAD[trouble.what]
-            trouble = replace(trouble, what=what, word=word)
+        what, word = _INSTEAD.get(What(trouble.what), (trouble.what, trouble.word))
+        trouble = replace(trouble, what=what, word=word)
         if trouble.what is What.DISK_FULL:
             self.room.disk_full_until_s = self._loop.time() + trouble.value
         elif trouble.what is What.KILL_HOST and trouble.word == "kill":

@@ -5,46 +5,76 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from tests.storm import sealed
+from tests.storm import page, sealed
 from tests.storm.hosted import HostedRoom, HostedStorm
 from tests.storm.mqtt import RealMqtt, StandIn
 from tests.storm.rooms import MemoryRoom, ProxyRoom, RadioRoom
 from tests.storm.storm import Storm
+from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.storm.mqtt import Mqtt
     from tests.storm.rooms import Room
-    from tests.storm.weather import Weather
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own
 """Where writing costs nothing: it is no power cut that is played here."""
-ROOMS: dict[str, tuple[type[Storm], Callable[[], Room], Callable[[], Mqtt]]] = {
-    "radio": (Storm, RadioRoom, RealMqtt),
-    "broker": (Storm, MemoryRoom, RealMqtt),
-    "memory": (Storm, MemoryRoom, StandIn),
-    "proxies": (Storm, ProxyRoom, StandIn),
-    "hosted": (HostedStorm, HostedRoom, StandIn),
+
+
+class Played(Protocol):
+    """A storm that was played: how many sessions, and what happened, for comparing two runs."""
+
+    sessions: int
+    trace: list[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room: what can happen there, and how it is played.
+
+    Attributes:
+        forecast: Returns the storm of a seed.
+        play: Plays a storm; raises AssertionError for a promise that was not kept.
+    """
+
+    forecast: Callable[[int], Weather]
+    play: Callable[[Weather], Played]
+
+
+def _place(kind: type[Storm], room: Callable[[], Room], mqtt: Callable[[], Mqtt]) -> Place:
+    def storm(weather: Weather) -> Storm:
+        folder = Path(tempfile.mkdtemp(prefix="storm-", dir=MEMORY if MEMORY.is_dir() else None))
+
+        async def main() -> Storm:
+            storm = kind(weather, room(), mqtt(), folder)
+            await storm.play()
+            return storm
+
+        try:
+            return sealed.run(main(), weather.seed)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    return Place(forecast, storm)
+
+
+ROOMS = {
+    "radio": _place(Storm, RadioRoom, RealMqtt),
+    "broker": _place(Storm, MemoryRoom, RealMqtt),
+    "memory": _place(Storm, MemoryRoom, StandIn),
+    "proxies": _place(Storm, ProxyRoom, StandIn),
+    "hosted": _place(HostedStorm, HostedRoom, StandIn),
+    "page": Place(page.forecast, page.play),
 }
 """All there is; without radio and board; without the broker too, which is twenty times as fast; by
-ESPHome proxies, without the broker; a device that can only buzz, without the broker."""
+ESPHome proxies, without the broker; a device that can only buzz, without the broker; browsers."""
 
 
-def play(weather: Weather, room: str = "radio") -> Storm:
+def play(weather: Weather, room: str = "radio") -> Played:
     """Play a weather in a fresh room; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="storm-", dir=MEMORY if MEMORY.is_dir() else None))
-
-    async def main() -> Storm:
-        kind, place, mqtt = ROOMS[room]
-        storm = kind(weather, place(), mqtt(), folder)
-        await storm.play()
-        return storm
-
-    try:
-        return sealed.run(main(), weather.seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return ROOMS[room].play(weather)

@@ -55,7 +55,7 @@ class Trouble:
     """
 
     at_s: float
-    what: What
+    what: StrEnum
     value: float = 0.0
     word: str = ""
 
