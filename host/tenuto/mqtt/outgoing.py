@@ -40,9 +40,9 @@ QUEUE_MAX = 512
 IN_FLIGHT_MAX = 20
 """Messages that may be on their way at once, as many as Mosquitto and paho take by themselves. Paho
 holds back what is more, and what it holds back is not marked `late` any more."""
-BESIDE_MAX = 3
+BESIDE_MAX = 4
 """Of these, those that `Outgoing.publish` is called for beside `Outgoing.send`, one at a time each:
-an announcement, the question after another Tenuto and the answer to one."""
+an announcement, a lease, the question after another Tenuto and the answer to one."""
 WINDOW = IN_FLIGHT_MAX - BESIDE_MAX
 """Of these, those of `Outgoing.send`. An acknowledgement often takes 40 ms, for the broker's Nagle
 waits for this side's delayed one."""
