@@ -39,9 +39,25 @@ def shown(number: int, after_ms: int, *, paused: bool = False) -> tuple[dict[str
 def test_a_phase_stands_beside_its_repetition() -> None:
     card, _ = shown(phased.AGAIN + 1, 2_000)
 
-    assert card["exercise"] == "hamstrings, left"
-    assert card["place"] == "Hold 2 of 5 · 2 of 2 · press"
+    assert card["exercise"] == "hamstrings, left: press"
+    assert card["place"] == "Hold 2 of 5 · 2 of 2"
     assert (card["left"], card["since_utc_ms"]) == ("0:04", "")
+
+
+@pytest.mark.parametrize(
+    "number, headline, following",
+    [
+        (phased.READY, "Get ready", "Next: hamstrings"),
+        (phased.REST, "Rest", "Next: hamstrings, left"),
+        (phased.CHANGE, "Rest", "Next: plank"),
+    ],
+)
+def test_what_is_next_in_a_rest_is_the_hold_that_it_leads_to(
+    number: int, headline: str, following: str
+) -> None:
+    card, _ = shown(number, 1_000)
+
+    assert (card["exercise"], card["next"]) == (headline, following)
 
 
 def test_an_open_hold_counts_up_until_it_is_paused() -> None:

@@ -200,9 +200,9 @@ async def test_behind_a_prefix_every_link_form_and_stream_stays_there(
             await page.get_by_role("link", name=name, exact=True).click()
             await expect(page.locator("nav [aria-current]")).to_have_text(name)
         await page.goto(f"{address}routines/hips/edit")
-        await page.get_by_label("Save under another name").fill("mine")
+        await page.get_by_label("Save as a new routine").fill("mine")
         await page.get_by_role("button", name="Save", exact=True).click()
-        await page.wait_for_url(f"{address}routines/mine/edit")
+        await page.wait_for_url(f"{address}routines/mine/edit?saved")
         await page.goto(f"{address}settings")
         await page.get_by_role("link", name="Skip to the content").focus()
         await page.keyboard.press("Enter")
@@ -215,11 +215,15 @@ async def test_a_report_on_paper_is_the_report_alone(short_history: Path, opened
     async with served(short_history, connected=False) as one:
         context = await opened.new_context(viewport=DESKTOP, color_scheme="dark")
         page = await open_page(context, one.link())
-        await page.goto(f"{one.address}history/1")
         await page.emulate_media(media="print")
+        for path in ("history", "routines", "routines/lower-back"):
+            await page.goto(one.address + path)
+            await expect(page.locator("h1")).to_be_visible()
+            await expect(page.locator("form:visible, button:visible, nav:visible")).to_have_count(0)
+        await page.goto(f"{one.address}history/1")
         await page.set_viewport_size({"width": A4_PX, "height": 1123})
         await expect(page.locator("svg.picture").first).to_be_visible()
-        for nothing_to_press in await page.locator("nav, form, button, summary").all():
+        for nothing_to_press in await page.locator("nav, form, button, summary, a.button").all():
             await expect(nothing_to_press).to_be_hidden()
         assert await page.evaluate("document.documentElement.scrollWidth") <= A4_PX
         paper = "getComputedStyle(document.body).backgroundColor"

@@ -39,6 +39,19 @@ async def test_a_stranger_sees_nothing_and_changes_nothing(tmp_path: Path) -> No
         assert not one.host.hub.is_playing
 
 
+async def test_an_address_that_is_none_leads_back(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        for path, words in {
+            "none/such": "There is no page at this address.",
+            "history/99": "There is no session 99.",
+        }.items():
+            async with client.get(f"/{path}") as answer:
+                assert answer.status == 404
+                text = await answer.text()
+                assert words in text
+                assert '<a href="routines">' in text
+
+
 async def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:
     async with served(tmp_path, connected=False) as one:
         link = one.link()

@@ -48,7 +48,7 @@ async def test_sessions_are_found_told_and_deleted(
         rows = page.locator("tbody tr")
         assert await rows.count() == 3
         await page.get_by_label("Routine").fill("short")
-        await page.get_by_role("button", name="Show").click()
+        await page.get_by_role("button", name="Search").click()
         assert await rows.count() == 1
         await page.goto(f"{one.address}history")
         await rows.nth(0).get_by_role("link").click()

@@ -31,7 +31,7 @@ async def test_a_cue_is_felt_on_the_wearable_and_on_the_phone(
     tmp_path: Path, opened: Browser
 ) -> None:
     async with served(tmp_path) as one:
-        context = await opened.new_context(viewport=PHONE)
+        context = await opened.new_context(viewport=PHONE, has_touch=True)
         await context.add_init_script(NOTED)
         page = await open_page(context, one.link())
         await page.get_by_role("link", name="Learn").click()
@@ -50,6 +50,23 @@ async def test_a_cue_is_felt_on_the_wearable_and_on_the_phone(
         if folder := os.environ.get("TENUTO_PICTURES"):
             await page.screenshot(path=f"{folder}/learn-phone.png", full_page=True)
         assert page.errors == []  # type: ignore[attr-defined]
+
+
+async def test_what_went_wrong_is_told_where_somebody_looks(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path, connected=False) as one:
+        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        await page.goto(f"{one.address}learn")
+        await page.route(
+            "**/learn/play",
+            lambda route: route.continue_(
+                post_data=route.request.post_data.replace("wearable=wrist", "wearable=none")
+            ),
+        )
+        await page.get_by_role("button", name="On the wearable").last.click()
+        await expect(page.get_by_role("status")).to_contain_text("not in reach")
+        await expect(page.get_by_role("status")).to_be_in_viewport()
 
 
 async def test_a_browser_that_cannot_vibrate_says_so_and_a_session_is_not_disturbed(

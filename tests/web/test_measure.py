@@ -80,7 +80,7 @@ async def test_a_quiz_is_answered_by_keys_and_leads_to_its_result(
         await expect(page.locator("tbody tr")).to_have_count(1)
         await page.locator("tbody a").click()
         await page.get_by_role("button", name="Delete").click()
-        await expect(page.get_by_text("Nothing was measured yet")).to_be_visible()
+        await expect(page.get_by_text("No result yet")).to_be_visible()
 
 
 async def test_the_button_of_the_wearable_answers_while_the_page_shows_names(

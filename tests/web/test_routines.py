@@ -47,9 +47,9 @@ async def test_the_edge_of_a_hold_is_dragged_and_one_line_changes(
         await page.mouse.move(x, y)
         await page.mouse.down()
         await page.mouse.move(x + 15_000 * scale, y, steps=5)
-        await expect(page.locator("[data-exercise='1'] .block")).to_have_text("45 s")
+        await expect(page.locator("[data-exercise='1'] .length")).to_have_text("45 s")
         await page.mouse.up()
-        text = page.get_by_label("The text")
+        text = page.get_by_label("as text")
         await expect(text).to_have_value(re.compile(r"hold_s = 45"))
         before = LOWER_BACK.read_text("utf-8")
         assert changed_lines(before, await text.input_value()) == ["+hold_s = 45"]
@@ -89,7 +89,7 @@ async def test_a_finger_on_a_phone_drags_the_edge_of_a_hold(
             points = [] if by is None else [{"x": x + by * 1_000 * scale, "y": y}]
             touch = {"type": f"touch{kind}", "touchPoints": points}
             await finger.send("Input.dispatchTouchEvent", touch)
-        text = page.get_by_label("The text")
+        text = page.get_by_label("as text")
         await expect(text).to_have_value(re.compile(r"hold_s = 40"))
         before = LOWER_BACK.read_text("utf-8")
         assert changed_lines(before, await text.input_value()) == ["+hold_s = 40"]
@@ -102,9 +102,9 @@ async def test_exercises_are_moved_added_and_removed(tmp_path: Path, opened: Bro
         await page.goto(f"{one.address}routines/lower-back-short/edit")
         names = page.locator("[data-path='name']")
         first = await names.nth(0).input_value()
-        await page.locator("[data-exercise='0']").get_by_role("button", name="Later").click()
+        await page.locator("[data-exercise='0']").get_by_role("button", name="Move down").click()
         await expect(names.nth(1)).to_have_value(first)
-        await page.get_by_label("One more").fill("Cat and cow")
+        await page.get_by_label("New exercise").fill("Cat and cow")
         await page.get_by_role("button", name="Add").click()
         await expect(names.nth(6)).to_have_value("Cat and cow")
         await page.locator("[data-exercise='0']").get_by_role("button", name="Remove").click()
@@ -112,9 +112,9 @@ async def test_exercises_are_moved_added_and_removed(tmp_path: Path, opened: Bro
         await page.locator("[data-exercise='0']").get_by_label("Sides").select_option("each")
         await page.locator("[data-exercise='0']").get_by_label("Sets").fill("2")
         await page.keyboard.press("Tab")
-        await page.get_by_label("Save under another name").fill("mine")
+        await page.get_by_label("Save as a new routine").fill("mine")
         await page.get_by_role("button", name="Save", exact=True).click()
-        await page.wait_for_url("**/routines/mine/edit")
+        await page.wait_for_url("**/routines/mine/edit?saved")
         found = Library(tmp_path / "routines").routine("mine")
         assert next(e.name for e in found.exercises) == first
         assert found.exercises[-1].name == "Cat and cow"
@@ -134,11 +134,11 @@ async def test_a_slow_host_loses_nothing_of_what_is_changed_quickly(
 
         await page.route(re.compile("/change$"), later)
         first = page.locator("[data-exercise='0']")
-        await page.get_by_label("Save under another name").fill("mine")
+        await page.get_by_label("Save as a new routine").fill("mine")
         await first.get_by_label("Sides").select_option("each")
         await first.get_by_label("Sets").fill("2")  # and the answer to the change before comes
         await page.get_by_role("button", name="Save", exact=True).click()
-        await page.wait_for_url("**/routines/mine/edit")
+        await page.wait_for_url("**/routines/mine/edit?saved")
         (found, *_) = Library(tmp_path / "routines").routine("mine").exercises
         assert (found.sides, found.sets) == ("each", 2)
 
@@ -147,7 +147,7 @@ async def test_a_mistake_is_told_at_its_line_and_not_saved(tmp_path: Path, opene
     async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.goto(f"{one.address}routines/lower-back/edit")
-        text = page.get_by_label("The text")
+        text = page.get_by_label("as text")
         wrong = (await text.input_value()).replace("\nhold_s = 30", "\nhold_s = -3")
         await text.fill(wrong)
         line = 1 + next(i for i, row in enumerate(wrong.splitlines()) if row.startswith("hold_s ="))
@@ -164,7 +164,7 @@ async def test_a_routine_is_shared_and_added_after_it_was_looked_at(
     async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
         await page.goto(f"{one.address}routines/hips")
-        await page.get_by_role("link", name="Share it").click()
+        await page.get_by_role("link", name="Share").click()
         word = await page.get_by_label("The text").input_value()
         code = page.get_by_role("img", name="QR code of this text")
         box = await code.locator("svg").bounding_box()
@@ -175,7 +175,7 @@ async def test_a_routine_is_shared_and_added_after_it_was_looked_at(
         theirs = unshared(word).replace(b'name = "hips"', b'name = "their-hips"', 1)
         await page.goto(f"{one.address}routines")
         await page.get_by_label("Its text").fill(shared(theirs))
-        await page.get_by_role("button", name="Look at it").click()
+        await page.get_by_role("button", name="Show it").click()
         await expect(page.get_by_text("With a new hip joint, ask first")).to_be_visible()
         assert not (tmp_path / "routines").exists(), "it was only looked at"
         await page.get_by_role("button", name="Store it").click()
@@ -187,12 +187,28 @@ async def test_a_routine_is_shared_and_added_after_it_was_looked_at(
         other = shared(theirs.replace(b"Hips", b"Hops", 1))
         await page.goto(f"{one.address}routines")
         await page.get_by_label("Its text").fill(other)
-        await page.get_by_role("button", name="Look at it").click()
+        await page.get_by_role("button", name="Show it").click()
         await expect(page.get_by_text("You have another routine of that name")).to_be_visible()
         await page.get_by_role("button", name="Store it in place of yours").click()
         await page.wait_for_url("**/routines/their-hips")
         assert (tmp_path / "routines" / "their-hips.toml").read_bytes() == unshared(other)
         assert page.errors == []  # type: ignore[attr-defined]
+
+
+async def test_the_edge_of_the_longest_hold_is_in_reach_on_a_phone(
+    tmp_path: Path, opened: Browser
+) -> None:
+    async with served(tmp_path, connected=False) as one:
+        page = await open_page(await opened.new_context(viewport=PHONE), one.link())
+        await page.goto(f"{one.address}routines/lower-back/edit")
+        bar = page.locator("[data-exercise='0'] .bar-edit")
+        text = page.get_by_label("as text")
+        await text.fill(LOWER_BACK.read_text("utf-8").replace("hold_s = 30", "hold_s = 600"))
+        await expect(bar.locator(".length")).to_have_text("10:00 min")
+        box = await bar.locator(".handle").bounding_box()
+        assert box is not None
+        assert 0 < box["x"] < PHONE["width"] - box["width"]
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
 async def test_a_shared_routine_that_is_wrong_is_told_and_not_stored(tmp_path: Path) -> None:
@@ -209,13 +225,13 @@ async def test_a_shared_routine_that_is_wrong_is_told_and_not_stored(tmp_path: P
             form = {"word": word, "operation": "store"}
             async with client.post("/routines", data=form, headers=headers) as answer:
                 assert answer.status == 422
-                assert told in (await answer.json())["text"]
+                assert told in (await answer.json())["text"].lower()
         own = tmp_path / "routines" / "hips.toml"
         own.parent.mkdir()
         own.write_bytes(hips.replace(b"Hips", b"Mine", 1))
         form = {"word": shared(hips), "operation": "store"}
         async with client.post("/routines", data=form, headers=headers) as answer:
-            assert "you have another routine" in (await answer.json())["text"]
+            assert "You have another routine" in (await answer.json())["text"]
         assert b"Mine" in own.read_bytes()
         own.unlink()
     async with served(tmp_path, connected=False) as one, one.visitor("ben") as client:

@@ -47,7 +47,7 @@ async def press(page: Page, target: Locator) -> None:
 async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, opened: Browser) -> None:
     async with served(tmp_path, 'mqtt.url = "off"') as one:
         page = await open_page(await opened.new_context(viewport=PHONE), one.link())
-        await press(page, page.get_by_role("link", name="Start:"))
+        await press(page, page.get_by_role("link", name="Get started"))
         await page.wait_for_url("**/start")
         await expect(page.get_by_text("Choose a wearable first.")).to_have_count(2)
         await press(page, page.get_by_role("button", name="Play it on simulated"))
@@ -57,7 +57,7 @@ async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, opene
         assert tracker.plan is not None
         assert [cue for _, _, cue in tracker.plan.cues_from(0, 0)] == [vocab.HOLD_START]
 
-        await press(page, page.get_by_role("button", name="Listen for wearables"))
+        await press(page, page.get_by_role("button", name="Search for wearables"))
         await page.wait_for_url("**/jobs/*?back=start")
         await press(page, page.get_by_role("link", name="Go on with the start"))
         await page.wait_for_url("**/start")
@@ -69,7 +69,7 @@ async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, opene
         await expect(page.get_by_role("button", name="Pair with Red")).to_be_visible()
         await expect(page.get_by_text("Red is not in reach yet")).to_be_visible()
         await page.goto(one.address)
-        await expect(page.get_by_role("link", name="Start:")).to_have_count(0)
+        await expect(page.get_by_role("link", name="Get started")).to_have_count(0)
         assert page.errors == []  # type: ignore[attr-defined]
 
 
@@ -94,8 +94,8 @@ async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
         looked_at = await open_page(context, one.address)
         await expect(looked_at.locator(".wearable")).to_contain_text("simulated")
         await page.bring_to_front()
-        await press(page, page.get_by_role("link", name="Start:"))
-        await press(page, page.get_by_role("button", name="Listen for wearables"))
+        await press(page, page.get_by_role("link", name="Get started"))
+        await press(page, page.get_by_role("button", name="Search for wearables"))
         await expect(page.get_by_role("link", name="Use it")).to_be_visible()
         await press(page, page.get_by_role("link", name="Use it"))
         await press(page, page.get_by_role("button", name="Add it"))
@@ -118,6 +118,6 @@ async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
         # On a busy machine the motor of a simulated wearable is switched off a little later.
         assert [one.length_ms for one in felt] == pytest.approx([on for _, on, _ in due], abs=80)
         await page.goto(one.address)
-        await expect(page.get_by_role("link", name="Start:")).to_have_count(0)
+        await expect(page.get_by_role("link", name="Get started")).to_have_count(0)
         assert page.errors + looked_at.errors == []  # type: ignore[attr-defined]
         assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []

@@ -26,9 +26,9 @@ async def test_strength_and_switches_are_set(
         page = await open_page(await opened.new_context(viewport=viewport), one.link())
         await page.get_by_role("link", name="Wearables").click()
         card = page.get_by_role("region", name="Anna's band")
-        await card.get_by_label("Strength, %").fill("80")
+        await card.get_by_label("Strength of the buzzes").fill("80")
         await card.get_by_label("Halfway cue").uncheck()
-        await card.get_by_role("button", name="Set").click()
+        await card.get_by_role("button", name="Save").click()
         await expect(page.get_by_role("status")).to_contain_text("from the next start on")
         liked = one.host.settings.preferences("wrist").adjustment
         assert (liked.strength_pct, liked.halfway, liked.countdown) == (80, False, True)
@@ -39,7 +39,7 @@ async def test_the_computer_is_examined_line_by_line(tmp_path: Path, opened: Bro
     async with served(tmp_path, connected=False) as one:
         page = await open_page(await opened.new_context(), one.link())
         await page.get_by_role("link", name="Wearables").click()
-        await page.get_by_role("button", name="Examine this computer").click()
+        await page.get_by_role("button", name="Check this computer").click()
         await expect(page.locator("#job")).to_contain_text("configuration:")
         await expect(page.locator("#job")).to_contain_text("Done.")
 

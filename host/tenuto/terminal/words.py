@@ -89,10 +89,14 @@ def kept_to(one: Adherence) -> str:
     return f"{one.done} of {one.due}"
 
 
-def cue(name: str) -> str:
-    """Return the words for a cue; an unknown cue keeps its name."""
+def cue(name: str, phase: str | None = None) -> str:
+    """Return the words for a cue; an unknown cue keeps its name.
+
+    Args:
+        phase: The part of a repetition that begins; a pattern of its own is called after it.
+    """
     if name.startswith("own_"):
-        return "a pattern of its own"
+        return "a pattern of its own" if phase is None else printable(phase)
     return CUE_WORDS.get(name) or printable(name.replace("_", " "))
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,16 @@ INGRESS_USER = "X-Remote-User-Id"
 """Written by the supervisor, which takes away what a browser says there."""
 _COMMANDS = ("/do", "/class/do")
 """Where the form may be a stop, for a wearable or for a class."""
+_WORD = re.compile("[a-z]+[ ,;]")
+_TITLES: dict[int, str] = {
+    HTTPStatus.FORBIDDEN: "Not allowed",
+    HTTPStatus.NOT_FOUND: "Not found",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too much at once",
+}
+_WORDS: dict[int, str] = {
+    HTTPStatus.NOT_FOUND: "there is no page at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this address cannot be asked in this way",
+}
 _OPEN = ("/login", "/static/")
 """What is to be seen by those who are not known yet."""
 
@@ -79,7 +90,10 @@ class Guard:
         except web.HTTPException as error:
             if error.status < HTTPStatus.BAD_REQUEST:
                 raise
-            response = message(request, error.status, error.text or error.reason, ok=False)
+            text = error.text or error.reason
+            if text == f"{error.status}: {error.reason}":  # as the library has it
+                text = _WORDS.get(error.status, error.reason)
+            response = message(request, error.status, text, ok=False)
         except TenutoError as error:
             response = message(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), ok=False)
         return response
@@ -149,18 +163,50 @@ def message(
     Args:
         to: Where to go on, relative to the first page.
     """
+    text = _sentence(text)
     if "application/json" in request.headers.get("Accept", ""):
         return web.json_response({"ok": ok, "text": text, "to": to}, status=status)
-    html = render("message.html", root=root_of(request), text=text, to=to)
+    title = _TITLES.get(status, "Done" if ok else "Not done")
+    html = page_html(request, "message.html", None, title, text=text, ok=ok, to=to)
     return web.Response(text=html, content_type="text/html", status=status)
 
 
-def login_page(request: web.BaseRequest, told: str, status: int = 401) -> web.Response:
+def login_page(request: web.BaseRequest, problem: str, status: int = 401) -> web.Response:
     """Answer somebody who is not known."""
     if "application/json" in request.headers.get("Accept", ""):
         return web.json_response({"ok": False, "text": "not known here", "to": ""}, status=status)
-    html = render("login.html", root=root_of(request), told=told)
+    html = page_html(request, "login.html", None, "Tenuto", problem=problem)
     return web.Response(text=html, content_type="text/html", status=status)
+
+
+def page_html(
+    request: web.BaseRequest, template: str, section: str | None, title: str, **values: object
+) -> str:
+    """Return a page; somebody who is not known gets it without the list of pages.
+
+    Args:
+        section: The address of the page in the list of pages that is marked.
+        values: For the template.
+    """
+    visitor = request.get(VISITOR)
+    return render(
+        template,
+        root=root_of(request),
+        here=request.path.removeprefix("/"),
+        section=section,
+        title=title,
+        key="" if visitor is None else visitor.key,
+        **{"told": "", **values},
+    )
+
+
+def _sentence(text: str) -> str:
+    """Return a message as a sentence; what begins with a file or an address stays as it is."""
+    if not text:
+        return ""
+    end = "" if text[-1] in ".!?:" else "."
+    start = text[0].upper() if _WORD.match(text) else text[0]
+    return f"{start}{text[1:]}{end}"
 
 
 def _name(host: str) -> str:

@@ -36,19 +36,19 @@ class Shown:
     Attributes:
         view: Its session.
         person: Who wears it, by the id in the configuration.
-        cues: The newest cues, the newest last: name, ms since 1970, and whether it was felt.
+        cues: The newest cues, the newest last: name, what people are told, whether it was felt.
     """
 
     view: SessionView = field(default_factory=SessionView)
     person: str | None = None
-    cues: list[tuple[str, int, bool]] = field(default_factory=list)
+    cues: list[tuple[str, str, bool]] = field(default_factory=list)
 
     def take_back(self, name: str) -> None:
         """Mark the newest cue of this name as not felt."""
         for at in reversed(range(len(self.cues))):
-            cue_name, utc_ms, is_felt = self.cues[at]
+            cue_name, words, is_felt = self.cues[at]
             if cue_name == name and is_felt:
-                self.cues[at] = cue_name, utc_ms, False
+                self.cues[at] = cue_name, words, False
                 return
 
 
@@ -221,10 +221,11 @@ class Live:
 
     def _tell_cue(self, entry: Entry, shown: Shown) -> None:
         assert isinstance(entry.event, events.CueFired)  # noqa: S101 - matched before
-        shown.cues = [*shown.cues, (entry.event.cue, entry.utc_ms, True)][-CUES_MAX:]
+        words = cue(entry.event.cue, shown.view.phase)
+        shown.cues = [*shown.cues, (entry.event.cue, words, True)][-CUES_MAX:]
         if self._utc_ms() - entry.utc_ms <= FRESH_MS:
             for stream in self._streams:
-                stream.put("cue", {"id": entry.wearable, "text": cue(entry.event.cue)})
+                stream.put("cue", {"id": entry.wearable, "text": words})
 
 
 def is_going(view: SessionView) -> bool:

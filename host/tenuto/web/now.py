@@ -72,13 +72,14 @@ def parts(
         title=wearable.title,
         person="" if person is None else person.name or person.id,
         link_words=_link_words(state),
+        reach="in reach" if state.get("connected") else "not in reach",
         battery_pct=state.get("battery_pct"),
         is_going=is_going(view),
         is_paused=view.state is State.PAUSED,
         ended=_ended(view),
         heart=sees_heart(config, visitor, wearable.person),
         bpm=view.bpm,
-        cues=[(name, felt) for name, _, felt in shown.cues],
+        cues=[(words, felt) for _, words, felt in shown.cues],
         routines=names.items(),
         routine=view.routine if view.routine in names else config.routine_for(wearable),
         **_step(view, round(backend.utc_ms())),
@@ -101,16 +102,16 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
     place = []
     if view.hold is not None and view.holds:
         place.append(f"Hold {view.hold} of {view.holds}")
-    place += [words for words in count_words(view) if words != view.side]
-    if view.phase:
-        place.append(view.phase)
+    # A plan of one set has as many repetitions as holds.
+    said = {view.side, *(one.removeprefix("Hold ") for one in place)}
+    place += [words for words in count_words(view) if words not in said]
     what = {"hold": view.exercise, "switch": "Switch sides", "rest": "Rest", "ready": "Get ready"}
     headline = what.get(view.kind or "", view.exercise) or view.exercise or "..."
-    if view.side and view.kind == "hold":
-        headline = f"{headline}, {view.side}"
-    following = view.next_exercise
-    if following and view.next_side:
-        following = f"{following}, {view.next_side}"
+    if view.kind == "hold":
+        headline = ": ".join(filter(None, (_joined(headline, view.side), view.phase)))
+        following = _joined(view.next_exercise, view.next_side)
+    else:
+        following = _joined(view.exercise, view.side)
     elapsed_ms = view.elapsed_ms(now_utc_ms)
     left_ms = view.left_ms(now_utc_ms)
     strip = draw_strip(view.plan) if view.plan is not None and is_going(view) else None
@@ -139,6 +140,10 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
         "strip_from_utc_ms": begun_ms or "",
         "strip_to_utc_ms": whole_ms or "",
     }
+
+
+def _joined(exercise: str | None, side: str | None) -> str:
+    return ", ".join(filter(None, (exercise, side)))
 
 
 def _of_plan(view: SessionView, now_utc_ms: int) -> tuple[int | None, int | None]:
@@ -177,8 +182,6 @@ async def _events(request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         )
-        await answer.prepare(request)
-        await answer.write(b"retry: 1000\n\n")
         for one in backend.config.wearables:
             live.tell_one(stream, one.id)
         if visitor_of(request).person is None:
@@ -186,6 +189,8 @@ async def _events(request: web.Request) -> web.StreamResponse:
                 stream.put("job", message)
         # A browser that has gone, or takes nothing, is no news.
         with suppress(ConnectionError, TimeoutError):
+            await answer.prepare(request)
+            await answer.write(b"retry: 1000\n\n")
             while not stream.is_over:
                 waiting = await stream.next(real_s(ALIVE_S))
                 async with asyncio.timeout(real_s(ALIVE_S)):

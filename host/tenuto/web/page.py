@@ -12,10 +12,9 @@ from tenuto.errors import InputError
 from tenuto.event_loops import aside
 
 from .backend import Backend
-from .guard import VISITOR, message, root_of
+from .guard import VISITOR, message, page_html
 from .jobs import Jobs
 from .live import Live
-from .render import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,15 +58,7 @@ def page(
         section: The address of the page in the list of pages that is marked.
         values: For the template.
     """
-    html = render(
-        template,
-        root=root_of(request),
-        here=request.path.removeprefix("/"),
-        section=section,
-        title=title,
-        key=visitor_of(request).key,
-        **{"told": "", **values},
-    )
+    html = page_html(request, template, section, title, **values)
     answer = web.Response(text=html, content_type="text/html")
     answer.enable_compression()
     return answer

@@ -174,7 +174,8 @@ async def _edit(request: web.Request) -> web.Response:
     if name not in library.names():
         raise web.HTTPNotFound(text=f"there is no routine {name[:64]!r}")
     text = await off_loop(lambda: files.read_text(library.path(name), files.TEXT_BYTES_MAX))
-    return await _editor(request, name, text)
+    said = f"Saved as {library.path(name)}." if "saved" in request.query else ""
+    return await _editor(request, name, text, said)
 
 
 async def _editor(request: web.Request, name: str, text: str, said: str = "") -> web.Response:
@@ -184,7 +185,7 @@ async def _editor(request: web.Request, name: str, text: str, said: str = "") ->
         request,
         "routine-edit.html",
         "routines",
-        f"Change {name}",
+        f"Edit {name}",
         name=name,
         text=text,
         score=score,
@@ -286,9 +287,9 @@ async def _save(request: web.Request) -> web.Response:
         path = await off_loop(lambda: library.save(own_name, text))
     except InputError as error:
         return await _editor(request, name, text, f"Not saved. {_first(error)}")
-    said = f"Saved as {path}. It is what starts from now on."
+    said = f"Saved as {path}. It is played from the next start on."
     if own_name != name:
-        raise web.HTTPSeeOther(f"../{own_name}/edit")
+        raise web.HTTPSeeOther(f"../{own_name}/edit?saved")
     return await _editor(request, name, text, said)
 
 

@@ -95,7 +95,7 @@ class PageServer:
             return login_page(request, "")
         cookie = self._access.take_code(str(code), self._now_s())
         if cookie is None:
-            return login_page(request, "This code is not good any more, or never was.", 403)
+            return login_page(request, "This code has expired, was used already, or is wrong.", 403)
         answer = message(request, 303, "Welcome.", ok=True)
         answer.headers["Location"] = "./"
         answer.set_cookie(

@@ -32,7 +32,7 @@ async def _start(request: web.Request) -> web.Response:
         request,
         "start.html",
         "wearables",
-        "Start",
+        "Get started",
         simulated=[row for row in rows if not row["is_own"]],
         own=[row for row in rows if row["is_own"]],
         feels_like=vocabulary.feels_like[FIRST_CUE],

@@ -47,7 +47,10 @@ def only_owner(request: web.Request) -> None:
         web.HTTPForbidden: This is for those who may see all.
     """
     if visitor_of(request).person is not None:
-        raise web.HTTPForbidden(text="this is for those who opened the page with `tenuto web`")
+        raise web.HTTPForbidden(
+            text="only the owner of this Tenuto may do that; on its computer, `tenuto web` opens"
+            " the page for the owner"
+        )
 
 
 def is_own(wearable: Wearable) -> bool:
@@ -199,7 +202,7 @@ def _job_of(request: web.Request) -> Job:
     number = request.match_info["number"]
     job = request.app[JOBS].get(int(number)) if number.isdecimal() and len(number) < 9 else None
     if job is None:
-        raise web.HTTPNotFound(text="that is over and gone")
+        raise web.HTTPNotFound(text="this has ended, and what it said is gone; start it again")
     return job
 
 

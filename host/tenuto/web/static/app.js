@@ -4,9 +4,14 @@
 const told = document.getElementById("told");
 const key = document.body.dataset.key;
 
+// What went well goes away by itself; what did not stays until something else is said.
+const GOOD_MS = 10_000;
+let fading = 0;
 export function say(text, bad) {
+  clearTimeout(fading);
   told.textContent = text;
   told.toggleAttribute("data-bad", Boolean(bad));
+  if (text && !bad) fading = setTimeout(() => say(""), GOOD_MS);
 }
 
 // A form sends what the button says and shows the answer in place; without this script the same

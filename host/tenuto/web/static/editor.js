@@ -80,15 +80,23 @@ score.addEventListener("submit", (event) => {
 
 // --- the edge of a hold is dragged, or moved by the arrow keys
 
+// The longest one fits on a phone too.
+const BESIDE_PX = 60;
+let fit = 1;
+const scale = (bar) => bar.dataset.pxPerMs * fit;
+const widen = (bar, ms) => { bar.querySelector(".block").style.width = `${ms * scale(bar)}px`; };
 function lay() {
-  for (const block of score.querySelectorAll(".block")) block.style.width = `${block.dataset.width}px`;
+  const bars = [...score.querySelectorAll(".bar-edit")];
+  const widest = Math.max(...bars.map((bar) => bar.dataset.ms * bar.dataset.pxPerMs));
+  fit = Math.min(1, (score.clientWidth - BESIDE_PX) / widest);
+  for (const bar of bars) widen(bar, bar.dataset.ms);
 }
 lay();
+addEventListener("resize", lay);
 
 function label(bar, ms) {
-  const block = bar.querySelector(".block");
-  block.style.width = `${ms * bar.dataset.pxPerMs}px`;
-  block.firstElementChild.textContent = `${ms / 1000} s`;
+  widen(bar, ms);
+  bar.querySelector(".length b").textContent = `${ms / 1000} s`;
   bar.querySelector(".handle").setAttribute("aria-valuenow", ms / 1000);
 }
 
@@ -102,7 +110,7 @@ score.addEventListener("pointerdown", (event) => {
   const from = event.clientX, ms = Number(bar.dataset.ms);
   let now = ms;
   const drag = (moved) => {
-    now = Math.max(1000, Math.round((ms + (moved.clientX - from) / bar.dataset.pxPerMs) / 1000) * 1000);
+    now = Math.max(1000, Math.round((ms + (moved.clientX - from) / scale(bar)) / 1000) * 1000);
     label(bar, now);
   };
   const drop = () => {

@@ -5,9 +5,11 @@ import { say } from "./app.js";
 
 const phone = document.getElementById("phone");
 
-if ("vibrate" in navigator) {
-  phone.textContent = "A phone has one strength: what is light on the wearable is as strong as the rest here. "
-    + "Where nothing is felt, the device has no motor, or its settings keep it still.";
+if ("vibrate" in navigator && !matchMedia("(any-pointer: coarse)").matches) {
+  phone.textContent = "To feel the cues on a phone, open this page there: tenuto web --link makes the link.";
+} else if ("vibrate" in navigator) {
+  phone.textContent = "On a phone all buzzes have one strength, also those that are light on the wearable. "
+    + "If you feel nothing, the settings of the phone keep it from vibrating.";
   for (const button of document.querySelectorAll("[data-vibrate]")) {
     button.hidden = false;
     button.addEventListener("click", () => {
@@ -16,6 +18,5 @@ if ("vibrate" in navigator) {
     });
   }
 } else {
-  phone.textContent = "This browser cannot vibrate, as all on iPhones and Firefox cannot. "
-    + "Chrome and its relatives on Android can.";
+  phone.textContent = "This browser cannot vibrate: Firefox and all browsers on iPhones cannot. Chrome on Android can.";
 }
