@@ -14,30 +14,36 @@ clipped by one more line with each message.  The truth is inside, so what the co
 `theta` at some moment are bounds that hold, and half of their distance is the uncertainty.  A slow
 message touches nothing: that is the minimum-delay filter.
 
-The best guess for the line comes from the edges of the polygon along the quickest messages (the
-line beyond all delays that lies closest to them; Moon, Skelly, Towsley, INFOCOM 1999).  Two kinds
-of messages leave at a moment that has nothing to do with the radio, so that the quickest of them
-take next to no time: questions, and log records, which come anyway.  Each kind gives an edge, one
-from below and one from above.  An answer does not: it is written in a connection event and leaves
-with the next one, a whole interval later, and the interval changes while a wearable rests.  So
-answers bound the line, and the guess does not follow them.  What both edges say of the skew is
-weighted with what was known before; of the moment their middle is taken, where the constant delays
-of the host's own Bluetooth cancel out.
+The best guess is a Kalman filter's, for theta and its slope.  What it is told are not the messages,
+most of which say nothing, but the quickest of a group (Moon, Skelly, Towsley, INFOCOM 1999).  Of
+`n` delays that are spread evenly from 0 on, the least is the `n`-th part of them, and as uncertain
+as that: so a few messages are hardly believed, and many are.  There are two kinds of groups:
 
-No crystal keeps to a line for ever: after `WINDOW_MS` the polygon makes room for a new one that
-starts with what the old one has learned.  An answer that contradicts the polygon by much means that
-one of the clocks has jumped (the host was suspended); then only the skew is kept.
+- Questions in a row whose answers keep to the beat of the connection events.  They came in the
+  event before that of the answer, so nothing is left of their delay but the time until the wearable
+  looked: thirty of them tell theta to a ms.
+- Log records, and questions without a beat, which are collected for a while.  Those leave at a
+  moment that has nothing to do with the radio.  A hull below them all tells the slope as well.
+
+An answer's own delay is not used: it is written in a connection event and leaves with the next one,
+a whole interval later, and the interval changes while a wearable rests.  What is constant, such as
+the delay of the host's own Bluetooth, is the same for all wearables of a host and stays in.
+
+No crystal keeps to a line for ever: the filter lets the slope wander, as it does with the warmth of
+a wrist, and after `WINDOW_MS` the polygon makes room for a new one.  An answer that contradicts the
+polygon by much means that one of the clocks has jumped (the host was suspended); then only the skew
+is kept.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _MODULUS = 1 << 32
 _HALF = 1 << 31
@@ -48,7 +54,7 @@ SKEW_UNKNOWN_PPM = 100.0
 """How far off a clock of which nothing is known is likely to be."""
 SKEW_WANDER_PPM = 5.0
 """How much a crystal changes from one meeting to the next, mostly with its temperature."""
-SKEW_WANDER_WINDOW_PPM = 0.3
+SKEW_WANDER_WINDOW_PPM = 0.4
 """And from one window to the next, while it is worn."""
 SLACK_MS = 0.5
 """Granted to each bound, for the wander of a clock within a window."""
@@ -57,22 +63,27 @@ LATE_MS = 200.0
 WINDOW_MS = 1_800_000.0
 RESEED_MS = 2.0
 """By how much more the bounds are widened when a window ends."""
-SEED_SPAN_MS_MIN = 300_000.0
-"""Two guesses that are closer say nothing of the skew that the messages do not say better."""
 INTERVALS_MS = tuple(1.25 * number for number in range(100, 5, -1))
 """Of connections, the longest first: multiples of 1.25 ms."""
 ON_TIME_MS = 1.5
 """Answers that come in connection events come within so long of the beat of these."""
 LATTICE_SHARE, LATTICE_COUNT_MIN = 0.8, 6
-SIDES = (1, -1)
-"""Bounds from above and from below."""
 VARIED_MS = 1.0
-"""Delays that vary by less in the mean are those of a link that has no connection events: it takes
+"""Delays that vary by less are those of a link that has no connection events: it takes
 equally long both ways, and the middle of an exchange is right."""
-EDGE_COUNT_MIN = 3
+QUICK_SHARE = 0.8
+"""Of a group; the others were repeated."""
+GROUP_COUNT_MIN = 6
 """So few messages say nothing of how quick the quickest can be."""
-EDGE_CHANCE = 16.0
-"""How far a skew may be off by chance, in mean delays over their number and their span."""
+GROUP_SPAN_MS, GROUP_COUNT_MAX = 1_200_000.0, 512
+"""So long a group is collected at most."""
+GROWN = 1.1
+"""A group is looked at anew when it has grown by so much."""
+SLOPE_OFF_MS, SLOPE_CHANCE = 1.0, 16.0
+"""How far the slope of a group may be off over its span: the first for the milliseconds, the second
+by chance, in mean delays over their number."""
+BLUR_MS = 0.3
+"""Of a time in whole ms, as a standard deviation."""
 STEP_MS = 250.0
 """A change of the wall clock against the monotonic one that counts as a step."""
 
@@ -106,58 +117,149 @@ class Moment:
     uncertainty_ms: float
 
 
-@dataclass(slots=True)
-class _Side:
-    """What is kept of all bounds of one side: their number and mean, the first and the last."""
+class _Group:
+    """Bounds of one kind, of which the closest count; times are the wearable's, in ms.
 
-    count: int = 0
-    at_ms: float = 0.0
-    bound_ms: float = 0.0
-    first_ms: float = math.inf
-    last_ms: float = -math.inf
-
-    def add(self, at_ms: float, bound_ms: float) -> None:
-        self.count += 1
-        self.first_ms, self.last_ms = min(self.first_ms, at_ms), max(self.last_ms, at_ms)
-        self.at_ms += (at_ms - self.at_ms) / self.count
-        self.bound_ms += (bound_ms - self.bound_ms) / self.count
-
-
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """Theta at a time since the window's origin, both in ms, and its standard deviation."""
-
-    at_ms: float
-    ms: float
-    sigma_ms: float
-
-    def moved_to(self, at_ms: float, skew: Skew) -> _Guess:
-        """Return the guess for another time."""
-        away_ms = at_ms - self.at_ms
-        sigma_ms = math.hypot(self.sigma_ms, away_ms * skew.sigma_ppm * 1e-6)
-        return _Guess(at_ms, self.ms + _slope(skew.ppm) * away_ms, sigma_ms)
-
-    def skew_since(self, before: _Guess) -> list[Skew]:
-        """Return the skew from an earlier guess to this one; nothing where they are close."""
-        span_ms = self.at_ms - before.at_ms
-        if span_ms < SEED_SPAN_MS_MIN:
-            return []
-        sigma_ppm = 1e6 * math.hypot(self.sigma_ms, before.sigma_ms, 1.0) / span_ms
-        return [Skew(_ppm((self.ms - before.ms) / span_ms), sigma_ppm)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """What the quickest messages of one side say of the line.
-
-    Attributes:
-        theta: In the middle of their time, where it is known best; None where all messages take
-            equally long, so that nothing says how long that is.
-        skew: None where they came at one time.
+    Args:
+        sign: 1 for bounds from above, -1 from below.
     """
 
-    theta: _Guess | None
-    skew: Skew | None
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
+        self._points: list[tuple[float, float]] = []
+        """When, and the bound times the sign."""
+        self._first_ms, self._last_ms = math.inf, -math.inf
+
+    def add(self, at_ms: float, bound_ms: float) -> None:
+        """Take one more into account."""
+        self._points.append((at_ms, self.sign * bound_ms))
+        self._first_ms, self._last_ms = min(self._first_ms, at_ms), max(self._last_ms, at_ms)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._points)
+
+    @property
+    def span_ms(self) -> float:
+        """Over how long they came."""
+        return self._last_ms - self._first_ms
+
+    def closest(self, slope: float | None) -> _Closest:
+        """Return what the closest bounds say.
+
+        Args:
+            slope: What theta rises by in a ms; None to find that out as well.
+        """
+        points = sorted(self._points)
+        middle_ms = sum(at_ms for at_ms, _ in points) / len(points)
+        rise = self.sign * slope if slope is not None else _rise_under(points)
+        levels = sorted(level - rise * (at_ms - middle_ms) for at_ms, level in points)
+        return _Closest(middle_ms, self.sign, self.sign * rise, levels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closest:
+    """The bounds of a group as if they were made at one moment.
+
+    Attributes:
+        at_ms: When.
+        sign: Of the group.
+        slope: What theta rises by in a ms.
+        levels_ms: The bounds times the sign, the closest first.
+    """
+
+    at_ms: float
+    sign: int
+    slope: float
+    levels_ms: list[float]
+
+    @property
+    def delay_ms(self) -> float:
+        """By how much the mean is slower than the quickest."""
+        return sum(self.levels_ms) / len(self.levels_ms) - self.levels_ms[0]
+
+    @property
+    def least_ms(self) -> float:
+        """How slow the quickest is likely to be.
+
+        No further from none than the others from each other: where a wearable looks for questions
+        in step with the radio, all of them wait for one of a few times.
+        """
+        quick = self.levels_ms[: math.ceil(QUICK_SHARE * len(self.levels_ms))]
+        return max(later - sooner for sooner, later in pairwise(quick)) / 2
+
+    @property
+    def theta_ms(self) -> float:
+        """What they say of theta; in whole ms the wearable's time is half of one too small."""
+        return self.sign * (self.levels_ms[0] - self.least_ms) - 0.5
+
+    @property
+    def sigma_ms(self) -> float:
+        """How uncertain that is: where some waited for something else as well, more so."""
+        return max(self.least_ms, 2 * self.delay_ms / (len(self.levels_ms) - 1), BLUR_MS)
+
+
+@dataclass(slots=True)
+class _Filter:
+    """The best guess for theta and its slope, and their covariance; times are the wearable's.
+
+    Attributes:
+        at_ms, theta_ms, slope: The guess.
+        p00, p01, p11: The covariance of theta and slope.
+    """
+
+    at_ms: float
+    theta_ms: float
+    slope: float
+    p00: float
+    p01: float
+    p11: float
+
+    @classmethod
+    def of(cls, at_ms: float, theta_ms: float, sigma_ms: float, skew: Skew) -> _Filter:
+        """Return one that begins with a guess for theta, and with a skew."""
+        variance = (skew.sigma_ppm * 1e-6) ** 2
+        return cls(at_ms, theta_ms, _slope(skew.ppm), sigma_ms**2, 0.0, variance)
+
+    @property
+    def skew(self) -> Skew:
+        """The slope as a skew."""
+        return Skew(_ppm(self.slope), self.p11**0.5 * 1e6)
+
+    def theta_at(self, at_ms: float) -> float:
+        """Return theta at a moment."""
+        return self.theta_ms + self.slope * (at_ms - self.at_ms)
+
+    def advance(self, at_ms: float) -> None:
+        """Let time pass; the slope wanders meanwhile."""
+        dt_ms = at_ms - self.at_ms
+        if dt_ms <= 0:
+            return
+        wander = (SKEW_WANDER_WINDOW_PPM * 1e-6) ** 2 / WINDOW_MS
+        self.at_ms = at_ms
+        self.theta_ms += self.slope * dt_ms
+        self.p00 += 2 * dt_ms * self.p01 + dt_ms**2 * self.p11 + wander * dt_ms**3 / 3
+        self.p01 += dt_ms * self.p11 + wander * dt_ms**2 / 2
+        self.p11 += wander * dt_ms
+
+    def measure_theta(self, at_ms: float, theta_ms: float, sigma_ms: float) -> None:
+        """Take a measurement of theta into account, of now or of a little while ago."""
+        self.advance(at_ms)
+        self._update(1.0, at_ms - self.at_ms, theta_ms - self.theta_at(at_ms), sigma_ms)
+
+    def measure_slope(self, slope: float, sigma: float) -> None:
+        """Take a measurement of the slope into account."""
+        self._update(0.0, 1.0, slope - self.slope, sigma)
+
+    def _update(self, h0: float, h1: float, off: float, sigma: float) -> None:
+        g0, g1 = self.p00 * h0 + self.p01 * h1, self.p01 * h0 + self.p11 * h1
+        variance = h0 * g0 + h1 * g1 + sigma**2
+        self.theta_ms += g0 / variance * off
+        self.slope += g1 / variance * off
+        self.p00 -= g0 * g0 / variance
+        self.p01 -= g0 * g1 / variance
+        self.p11 -= g1 * g1 / variance
 
 
 @dataclass(slots=True)
@@ -166,14 +268,18 @@ class _Window:
 
     Attributes:
         corners: Corners of the polygon, as (c, s).
-        seed: What the window before it has left, None for the first one.
-        sides: The records, which bound theta from above, and the questions, from below.
     """
 
     origin_ms: float
     corners: list[tuple[float, float]]
-    seed: _Guess | None = None
-    sides: tuple[_Side, _Side] = field(default_factory=lambda: (_Side(), _Side()))
+
+    @classmethod
+    def of(cls, at_ms: float, low_ms: float, high_ms: float, skew: Skew) -> _Window:
+        """Return a window that begins with theta between two bounds, and with a skew."""
+        reach = max(5 * skew.sigma_ppm, 4 * SKEW_WANDER_PPM)
+        least = _slope(min(skew.ppm + reach, SKEW_PPM_MAX))
+        most = _slope(max(skew.ppm - reach, -SKEW_PPM_MAX))
+        return cls(at_ms, [(low_ms, least), (high_ms, least), (high_ms, most), (low_ms, most)])
 
     def bounds(self, at_ms: float) -> tuple[float, float]:
         """Return the least and the largest theta at a moment."""
@@ -198,29 +304,6 @@ class _Window:
         self.corners = kept
         return True
 
-    def edge(self, side: _Side, sign: int) -> _Edge:
-        """Return what those lines have in common that come close to the mean of a side's bounds.
-
-        How close: the milliseconds blur the edge, and so does chance, by the quickest of all
-        messages being a little slow.
-        """
-        best = max(sign * (c + s * side.at_ms) for c, s in self.corners)
-        delay_ms = max(0.0, sign * side.bound_ms - best)
-        near_ms = max(0.5, 5 * delay_ms / side.count)
-        part = _Window(self.origin_ms, self.corners)
-        part.clip(side.at_ms, sign * (best - near_ms), -sign)
-        c, s = _centroid(part.corners)
-        skew = None
-        if side.last_ms > side.first_ms:
-            slopes = [slope for _, slope in part.corners]
-            span_ms = side.last_ms - side.first_ms
-            chance_ppm = 1e6 * max(2.0, EDGE_CHANCE * delay_ms / side.count) / span_ms
-            skew = Skew(_ppm(s), max(0.1, chance_ppm, 1e6 * (max(slopes) - min(slopes)) / 3))
-        # A question waits for the radio and then for the wearable, and is seldom quick with both.
-        sigma_ms = max(near_ms / 3, delay_ms / math.sqrt(side.count))
-        theta = _Guess(side.at_ms, c + s * side.at_ms, sigma_ms)
-        return _Edge(None if delay_ms < VARIED_MS else theta, skew)
-
 
 class DeviceClock:
     """The clock of one boot of one wearable.
@@ -234,7 +317,10 @@ class DeviceClock:
         self.steps = 0
         self._prior = skew or Skew()
         self._window: _Window | None = None
-        self._edges_known: list[_Edge] | None = None
+        self._filter: _Filter | None = None
+        self._groups: dict[int, _Group] = {}
+        self._with_open: _Filter | None = None
+        self._grown: dict[int, int] = {}
         self._last_ms = 0
 
     @property
@@ -246,13 +332,7 @@ class DeviceClock:
 
     def probe(self, probe: Probe) -> None:
         """Take one more exchange into account."""
-        at_ms = self._unwrap(probe.device_ms)
-        upper, lower = probe.after_ms - at_ms, probe.before_ms - at_ms - 1
-        if self._window is None:
-            self._window = self._start(at_ms, lower, upper)
-        self._bound(at_ms, upper, 1, probe)
-        self._bound(at_ms, lower, -1, probe)
-        self._last_ms = at_ms
+        self.probes([probe])
 
     def probes(self, probes: Sequence[Probe]) -> None:
         """Take exchanges into account that were made right after each other.
@@ -262,71 +342,131 @@ class DeviceClock:
         before that of its answer, and the wearable read its clock after that.
         """
         for probe in probes:
-            self.probe(probe)
-        beat = find_beat([probe.after_ms for probe in probes])
-        if beat is None:
-            return
-        interval_ms, first_ms = beat
-        for probe in probes:
-            if probe.after_ms - probe.before_ms <= 2 * interval_ms:
-                events = math.floor((probe.after_ms - first_ms) / interval_ms + 1e-6)
-                asked_ms = first_ms + (events - 1) * interval_ms
+            self._bound_by(probe)
+        beat = find_beat(probes)
+        asked = [(probe, probe.before_ms) for probe in probes]
+        if beat is not None:
+            asked = list(_in_events(probes, *beat))
+            for probe, asked_ms in asked:
                 at_ms = self._unwrap(probe.device_ms)
                 self._bound(at_ms, asked_ms - at_ms - 1, -1, None)
+        self._measure_questions(asked, has_beat=beat is not None)
+
+    def _bound_by(self, probe: Probe) -> None:
+        at_ms = self._unwrap(probe.device_ms)
+        upper, lower = probe.after_ms - at_ms, probe.before_ms - at_ms - 1
+        if self._window is None:
+            self._start(at_ms, lower, upper)
+        self._bound(at_ms, upper, 1, probe)
+        self._bound(at_ms, lower, -1, probe)
+        self._last_ms = at_ms
+
+    def _measure_questions(self, asked: Sequence[tuple[Probe, float]], *, has_beat: bool) -> None:
+        now = self._filter
+        if now is None:
+            return
+        lasting_ms = [probe.after_ms - probe.before_ms for probe, _ in asked]
+        if has_beat:
+            group = _Group(-1)
+            for probe, asked_ms in asked:
+                at_ms = self._unwrap(probe.device_ms)
+                group.add(at_ms, asked_ms - at_ms)
+            if group.count >= GROUP_COUNT_MIN:
+                closest = group.closest(now.slope)
+                self._measure(now, closest, closest.sigma_ms)
+                self._with_open = None
+        elif len(asked) > 1 and max(lasting_ms) - min(lasting_ms) < VARIED_MS:
+            probe, before_ms = asked[lasting_ms.index(min(lasting_ms))]
+            at_ms = self._unwrap(probe.device_ms)
+            middle_ms = (before_ms + probe.after_ms) / 2
+            now.measure_theta(at_ms, middle_ms - at_ms - 0.5, 2 * BLUR_MS)
+            self._with_open = None
+        else:
+            for probe, asked_ms in asked:
+                at_ms = self._unwrap(probe.device_ms)
+                self._collect(at_ms, asked_ms - at_ms, -1)
+
+    def _collect(self, at_ms: float, bound_ms: float, sign: int) -> None:
+        """Take a record or a question into account that is one of many."""
+        now = self._filter
+        if now is None or sign * (bound_ms - self._theta(at_ms)[0]) > LATE_MS:
+            return
+        group = self._groups.setdefault(sign, _Group(sign))
+        group.add(at_ms, bound_ms)
+        if group.span_ms >= GROUP_SPAN_MS or group.count >= GROUP_COUNT_MAX:
+            del self._groups[sign]
+            self._believe(now, group)
+            self._with_open = None
+        elif group.count >= self._grown.get(sign, 0):
+            self._with_open = None
+
+    def _believe(self, guess: _Filter, group: _Group) -> None:
+        """Have a filter believe a group that was collected."""
+        if group.count < GROUP_COUNT_MIN:
+            return
+        closest, span_ms = group.closest(None), group.span_ms
+        if closest.delay_ms < VARIED_MS:
+            return
+        # A question waits for the radio and then for the wearable, and is seldom quick with both.
+        unsure_ms = 2 * closest.delay_ms / math.sqrt(group.count)
+        sigma_ms = closest.sigma_ms if closest.sign > 0 else unsure_ms
+        self._measure(guess, closest, sigma_ms)
+        if span_ms > 0:
+            chance_ms = max(SLOPE_OFF_MS, SLOPE_CHANCE * closest.delay_ms / group.count)
+            guess.measure_slope(closest.slope, chance_ms / span_ms)
+
+    def _measure(self, guess: _Filter, closest: _Closest, sigma_ms: float) -> None:
+        window = self._window
+        if window is not None:
+            low, high = window.bounds(closest.at_ms - window.origin_ms)
+            guess.measure_theta(closest.at_ms, min(max(closest.theta_ms, low), high), sigma_ms)
+
+    def _guess(self) -> _Filter | None:
+        """Return the filter as it would be if the groups that are open were closed now."""
+        if self._filter is None or not self._groups:
+            return self._filter
+        if self._with_open is None:
+            self._with_open = replace(self._filter)
+            for sign, group in self._groups.items():
+                self._believe(self._with_open, group)
+                self._grown[sign] = math.ceil(group.count * GROWN)
+        return self._with_open
 
     def heard(self, device_ms: int, now_ms: float) -> None:
         """Take into account that a time stamp was heard at `now_ms`; nothing before any probe."""
-        if self._window is not None:
-            at_ms = self._unwrap(device_ms)
-            self._bound(at_ms, now_ms - at_ms, 1, None)
-            self._last_ms = max(self._last_ms, at_ms)
+        if self._window is None:
+            return
+        at_ms = self._unwrap(device_ms)
+        bound_ms = now_ms - at_ms
+        self._bound(at_ms, bound_ms, 1, None)
+        self._last_ms = max(self._last_ms, at_ms)
+        self._collect(at_ms, bound_ms, 1)
 
-    def _start(
-        self, at_ms: float, lower: float, upper: float, extra_ms: float = SLACK_MS
-    ) -> _Window:
-        """Begin with a box: theta here between two bounds, and the skew that was known."""
+    def _start(self, at_ms: float, lower: float, upper: float) -> None:
+        """Begin with theta here between two bounds, and the skew that was known."""
         skew = self._prior
-        if self._window is not None:
-            told = self.skew
-            skew = Skew(told.ppm, math.hypot(told.sigma_ppm, SKEW_WANDER_WINDOW_PPM))
-        self._prior = skew
-        reach = max(5 * skew.sigma_ppm, 4 * SKEW_WANDER_PPM)
-        least = _slope(min(skew.ppm + reach, SKEW_PPM_MAX))
-        most = _slope(max(skew.ppm - reach, -SKEW_PPM_MAX))
-        low, high = lower - extra_ms, upper + extra_ms
-        return _Window(at_ms, [(low, least), (high, least), (high, most), (low, most)])
+        self._window = _Window.of(at_ms, lower - SLACK_MS, upper + SLACK_MS, skew)
+        self._filter = _Filter.of(at_ms, (lower + upper) / 2, (upper - lower) / 12**0.5, skew)
+        self._groups, self._with_open = {}, None
 
     def _bound(self, at_ms: float, theta: float, sign: int, probe: Probe | None) -> None:
-        window = self._window
-        if window is None:
+        window, now = self._window, self._filter
+        if window is None or now is None:
             return
-        self._edges_known = None
         if at_ms - window.origin_ms > WINDOW_MS:
             low, high = window.bounds(at_ms - window.origin_ms)
-            best, origin_ms = self._best(), window.origin_ms
-            window = self._window = self._start(at_ms, low, high, RESEED_MS)
-            if best is not None:
-                window.seed = replace(best, at_ms=best.at_ms + origin_ms - at_ms)
-            self._edges_known = None
+            now.advance(at_ms)
+            window = self._window = _Window.of(at_ms, low - RESEED_MS, high + RESEED_MS, now.skew)
         relative_ms = at_ms - window.origin_ms
-        if not window.clip(relative_ms, theta + sign * SLACK_MS, sign):
-            if probe is None:
-                return  # a probe will tell
-            self.steps += 1
-            low, high = window.bounds(relative_ms)
-            lower, upper = probe.before_ms - at_ms - 1, probe.after_ms - at_ms
-            is_jump = max(low - upper, lower - high) >= STEP_MS
-            # By little it does not jump: then the skew was believed too much.
-            self._prior, self._window = self.skew if is_jump else Skew(), None
-            self._window = self._start(at_ms, lower, upper)
-            self._edges_known = None
+        if window.clip(relative_ms, theta + sign * SLACK_MS, sign) or probe is None:
             return
+        self.steps += 1
         low, high = window.bounds(relative_ms)
-        is_answer = sign > 0 and probe is not None
-        if is_answer or sign * theta - max(sign * low, sign * high) > LATE_MS:
-            return
-        window.sides[0 if sign > 0 else 1].add(relative_ms, theta)
-        self._edges_known = None
+        lower, upper = probe.before_ms - at_ms - 1, probe.after_ms - at_ms
+        is_jump = max(low - upper, lower - high) >= STEP_MS
+        # By little it does not jump: then the skew was believed too much.
+        self._prior = self.skew if is_jump else Skew()
+        self._start(at_ms, lower, upper)
 
     def _unwrap(self, device_ms: int) -> int:
         """Return a time stamp without its wrap, by the one before it."""
@@ -337,62 +477,16 @@ class DeviceClock:
     @property
     def skew(self) -> Skew:
         """How much faster than the host's clock the wearable's runs, as well as is known."""
-        return self._skew(self._edges())
-
-    def _edges(self) -> list[_Edge]:
-        """Return what each side of the window says of the line, where it says anything."""
-        window = self._window
-        if window is None:
-            return []
-        if self._edges_known is None:
-            self._edges_known = [
-                window.edge(side, sign)
-                for side, sign in zip(window.sides, SIDES, strict=True)
-                if side.count >= EDGE_COUNT_MIN
-            ]
-        return self._edges_known
-
-    def _skew(self, edges: list[_Edge]) -> Skew:
-        told = [self._prior, *(edge.skew for edge in edges if edge.skew is not None)]
-        seed = None if self._window is None else self._window.seed
-        for edge in edges:
-            if edge.theta is not None and seed is not None:
-                told += edge.theta.skew_since(seed)
-        weight = sum(skew.sigma_ppm**-2 for skew in told)
-        return Skew(sum(skew.ppm * skew.sigma_ppm**-2 for skew in told) / weight, weight**-0.5)
-
-    def _best(self) -> _Guess | None:
-        """Return the best guess for theta at the time at which it is known best; None for none."""
-        window, edges = self._known(), self._edges()
-        skew = self._skew(edges)
-        told = [edge.theta for edge in edges if edge.theta is not None]
-        has_both = len(told) == len(SIDES)
-        if window.seed is not None:
-            told.append(window.seed)
-        if not told:
-            return None
-        # They meet at the time of the newest: what the skew adds from there is common to all.
-        at_ms = max(one.at_ms for one in told)
-        there = [one.moved_to(at_ms, skew) for one in told]
-        # What two edges differ by beyond chance is a delay that every message has, and which of
-        # the two has more of it is not known.
-        apart_ms = 0.0
-        if has_both:
-            chance_ms = 2 * (there[0].sigma_ms + there[1].sigma_ms)
-            apart_ms = max(0.0, abs(there[0].ms - there[1].ms) - chance_ms) / 2
-        weights = [1 / (one.sigma_ms**2 + apart_ms**2) for one in there]
-        total = sum(weights)
-        theta_ms = sum(w * one.ms for w, one in zip(weights, there, strict=True)) / total
-        return _Guess(at_ms, theta_ms, total**-0.5)
+        guess = self._guess()
+        return self._prior if guess is None else guess.skew
 
     def _theta(self, at_ms: float) -> tuple[float, float]:
         """Return the best guess for theta at a time of the wearable, and how far off it may be."""
-        window, best = self._known(), self._best()
-        relative_ms = at_ms - window.origin_ms
-        low, high = window.bounds(relative_ms)
-        if best is None:
-            return (low + high) / 2, (high - low) / 2
-        guess = min(max(best.moved_to(relative_ms, self.skew).ms, low), high)
+        window, now = self._window, self._guess()
+        if window is None or now is None:
+            raise ValueError("the wearable was not asked for its clock yet")
+        low, high = window.bounds(at_ms - window.origin_ms)
+        guess = min(max(now.theta_at(at_ms), low), high)
         return guess, max(high - guess, guess - low)
 
     def remember(self) -> Skew:
@@ -422,45 +516,66 @@ class DeviceClock:
         at_ms = host_ms - self._theta(at_ms)[0]
         return math.floor(at_ms) % _MODULUS
 
-    def _known(self) -> _Window:
-        if self._window is None:
-            raise ValueError("the wearable was not asked for its clock yet")
-        return self._window
 
+def find_beat(probes: Sequence[Probe]) -> tuple[float, float] | None:
+    """Return the interval that answers keep to, and the first event; None for none.
 
-def find_beat(times_ms: Sequence[float]) -> tuple[float, float] | None:
-    """Return the interval that times keep to, and the first event; None for none."""
-    if len(times_ms) < LATTICE_COUNT_MIN:
+    Of a true interval its multiples would do as well where chance has it, but an exchange takes at
+    least one interval.
+    """
+    if len(probes) < LATTICE_COUNT_MIN:
         return None
+    first_ms = probes[0].after_ms
+    longest_ms = min(probe.after_ms - probe.before_ms for probe in probes) + ON_TIME_MS
+    count = math.ceil(LATTICE_SHARE * len(probes))
     for interval_ms in INTERVALS_MS:
-        if interval_ms <= 2 * ON_TIME_MS:
-            break
+        if interval_ms > longest_ms:
+            continue
         # Some come late, and none early: the beat is what most are just behind.
-        late = sorted((one - times_ms[0]) % interval_ms for one in times_ms)
+        late = sorted((probe.after_ms - first_ms) % interval_ms for probe in probes)
         late += [one + interval_ms for one in late]
-        count = math.ceil(LATTICE_SHARE * len(times_ms))
-        spans = [(late[at + count - 1] - late[at], late[at]) for at in range(len(times_ms))]
+        spans = [(late[at + count - 1] - late[at], late[at]) for at in range(len(probes))]
         span_ms, phase_ms = min(spans)
         if span_ms <= ON_TIME_MS:
-            return interval_ms, times_ms[0] + phase_ms
+            return interval_ms, first_ms + phase_ms
     return None
+
+
+def _rise_under(points: Sequence[tuple[float, float]]) -> float:
+    """Return how steeply the lower convex hull of sorted points rises, from a quarter of it on."""
+    hull: list[tuple[float, float]] = []
+    for x, y in points:
+        while len(hull) > 1:
+            (x0, y0), (x1, y1) = hull[-2:]
+            if (x1 - x0) * (y - y0) > (y1 - y0) * (x - x0):
+                break
+            hull.pop()
+        hull.append((x, y))
+    first, last = hull[0][0], hull[-1][0]
+    quarter = (last - first) / 4
+    if not quarter:
+        return 0.0
+    return (_height(hull, last - quarter) - _height(hull, first + quarter)) / (2 * quarter)
+
+
+def _height(hull: Sequence[tuple[float, float]], at: float) -> float:
+    (x0, y0), (x1, y1) = next(edge for edge in pairwise(hull) if edge[1][0] >= at)
+    return y0 + (y1 - y0) * (at - x0) / ((x1 - x0) or 1.0)
+
+
+def _in_events(
+    probes: Sequence[Probe], interval_ms: float, first_ms: float
+) -> Iterator[tuple[Probe, float]]:
+    """Return those that were not repeated, and the connection event in which each was asked."""
+    for probe in probes:
+        if probe.after_ms - probe.before_ms <= 2 * interval_ms:
+            events = math.floor((probe.after_ms - first_ms) / interval_ms + 1e-6)
+            yield probe, first_ms + (events - 1) * interval_ms
 
 
 def _slope(ppm: float) -> float:
     """Return the slope of theta for a skew."""
     return 1 / (1 + ppm * 1e-6) - 1
-
-
-def _centroid(corners: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return the centroid of a polygon."""
-    c0, s0 = corners[0]
-    area = c_sum = s_sum = 0.0
-    for (c1, s1), (c2, s2) in pairwise(corners[1:]):
-        part = (c1 - c0) * (s2 - s0) - (c2 - c0) * (s1 - s0)
-        area += part
-        c_sum += part * (c1 - c0 + c2 - c0) / 3
-        s_sum += part * (s1 - s0 + s2 - s0) / 3
-    return (c0 + c_sum / area, s0 + s_sum / area) if area else (c0, s0)
 
 
 def _ppm(slope: float) -> float:

@@ -46,9 +46,9 @@ SILENCE_S = 60.0
 """A band that has said nothing for so long is asked whether it is there: BlueZ was seen to call a
 link connected for ever after its D-Bus had broken."""
 PROBES = 8
-"""Questions for the clock of a wearable that has booted since."""
+"""Questions for the clock with each new link; with fewer their beat is not found."""
 PROBES_PLAYING, PROBES_IDLE = 4, 1
-"""And then each `PROBE_EVERY_S`; the former also after a link that was lost."""
+"""And then each `PROBE_EVERY_S`."""
 PROBE_EVERY_S = 60.0
 LOST_PAUSE_S = 0.1
 """After a link that was well: the wearable has to be heard again first in any case."""
@@ -404,7 +404,7 @@ class Supervisor:
         identity = replace(told, device=device_of(told.serial, told.address, stand_in))
         await self.log.meet(identity)
         self._identity = identity
-        await self.log.clock.probe(PROBES_PLAYING if self.log.clock.is_known else PROBES)
+        await self.log.clock.probe(PROBES)
         status = await self._driver.status()
         self._take(status)
         self.log.plans.present_id = status.plan_id or NO_PLAN_ID
