@@ -65,7 +65,7 @@ def test_what_is_prescribed_is_listed_done_and_ended(
     )
 
     told = prescribe("list", "--person", "Ada")[1]
-    assert re.search(rf"Ada +lower-back +daily +{LAST} +today +0 of 0 +0 of 0\n", told)
+    assert re.search(rf"Ada +lower-back +daily +{LAST} +today +none due yet +none due yet\n", told)
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
     keep(tmp_path / "history.db", whole_session(boot_utc_ms=now_ms))
     assert re.search(r"done today +1 of 1 +1 of 1\n", prescribe("list", "--person", "Ada")[1])

@@ -13,8 +13,11 @@ import pytest
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.history.jsonlines import read_lines, write_lines
+from tenuto.history.period import Period, period_account
 from tenuto.history.prescription import DAYS, Adherence, Prescription, adherence, standing
 from tenuto.history.prescription_table import standings
+from tenuto.report import period_report
+from tenuto.report.text import week_lines
 from tenuto_core import vocab
 from tests.history.prescribed import MONDAY, prescription
 from tests.history.sessions import UTC_MS, Band, whole_session
@@ -231,3 +234,29 @@ async def test_an_erased_person_is_prescribed_nothing_by_an_import(tmp_path: Pat
         await store.delete_person("ada")
         assert await store.prescriptions() == []
     assert await take(tmp_path / "a.db", lines) == []
+
+
+async def test_a_week_and_a_month_say_how_it_was_kept_to(tmp_path: Path) -> None:
+    async with Store(tmp_path / "h.db") as store:
+        await store.prescribing.add(prescription(first=day(-20)))
+        await store.prescribing.add(prescription(id="1" * 16, person="eve"))
+        await store.prescribing.add(prescription(id="2" * 16, last=day(-1), first=day(-30)))
+        for boot_id, number in enumerate((0, 4, 7)):
+            utc_ms = UTC_MS + (number - 4) * DAY_MS
+            await store.add(whole_session(boot_id=boot_id, boot_utc_ms=utc_ms))
+        told = {
+            name: await period_account(store, Period.of(name, day(4)), day(9), "ada", zone=UTC)
+            for name in ("week", "month")
+        }
+        nobodys = await period_account(store, Period.of("week", day(4)), day(9), None, zone=UTC)
+
+    (week,) = told["week"].prescribed
+    assert week.adherence == Adherence(2, 3)
+    month = {one.prescription.id: one.adherence for one in told["month"].prescribed}
+    # The weeks that begin in January: 4, 11 and, until its Wednesday, 18.
+    assert month["00112233aabbccdd"] == Adherence(3, 7)
+    assert month["2" * 16] == Adherence(0, 3)
+    assert nobodys.prescribed == ()
+    assert "Prescribed: Lower back, Mon, Wed, Fri; done 2 of 3" in week_lines(told["week"], "Ada")
+    assert "2 of 3" in period_report(told["week"]).html
+    assert "Prescribed" not in period_report(nobodys).html

@@ -205,6 +205,7 @@ class Host:
     def on_prescribed(self) -> None:
         """Have everything that shows what is due look again."""
         self.mqtt.refresh()
+        self.page.refresh()
 
     def _stand_in(self, wearable_id: str) -> str:
         """Return what to know a wearable by that tells neither serial number nor address."""

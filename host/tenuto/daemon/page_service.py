@@ -11,14 +11,15 @@ import asyncio
 import importlib
 import logging
 import math
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tenuto.errors import InputError
+from tenuto.errors import InputError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.extras import EXTRAS, how_to_get
 from tenuto.history import Store
+from tenuto.history.person_summary import PersonSummaries
 from tenuto.retry import describe_failure
 
 from .fleet_service import central_to_read
@@ -26,11 +27,12 @@ from .play import entries_so_far
 from .sinks import queue_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from tenuto.config import Config
     from tenuto.doctor import Context
+    from tenuto.history.prescription import Standing
     from tenuto.history.reading import HistoryReader
     from tenuto.routines.library import Library
     from tenuto.state.preferences import Preferences
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 6.0
+AGAIN_S = 600.0
+"""How often what is due is looked at: days end."""
 
 
 class PageService:
@@ -59,6 +63,8 @@ class PageService:
         self._host = host
         self._access: Access | None = None
         self._live: Live | None = None
+        self._prescribed: Mapping[str, Sequence[Standing]] = {}
+        self._changed = asyncio.Event()
 
     @property
     def is_possible(self) -> bool:
@@ -118,10 +124,39 @@ class PageService:
                 supervisors = list(host.hub.supervisors.values())
                 so_far = [await entries_so_far(host.store, one) for one in supervisors]
                 live.begin([entry for entries in so_far for entry in entries])
-                await asyncio.Event().wait()
+                live.on_end = self.refresh
+                while True:
+                    await self._show_prescribed(live)
             finally:
                 self._live = None
                 host.hub.detach(queue)
+
+    async def _show_prescribed(self, live: Live) -> None:
+        """Show what is due anew once that may have changed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(real_s(AGAIN_S)):
+                await self._changed.wait()
+        self._changed.clear()
+        await self._host.flush()
+        before = self._prescribed
+        await self.look()
+        if self._prescribed != before:
+            for wearable in self._host.config.wearables:
+                live.tell(wearable.id)
+
+    async def look(self) -> None:
+        """Look what is due; what was known stays where the history cannot be read."""
+        summaries = PersonSummaries(self._host.store)
+        with suppress(StoreError):
+            self._prescribed = await summaries.prescribed(round(self._host.time.utc_ms()))
+
+    def refresh(self) -> None:
+        """Have what is due looked at soon."""
+        self._changed.set()
+
+    def prescribed(self, person: str | None) -> Sequence[Standing]:
+        """Return how a person stands with what is prescribed to them, as of the last `look`."""
+        return () if person is None else self._prescribed.get(person, ())
 
     def make_link(self, person: str | None) -> str:
         """Return a link that lets a browser in once; see `Access`.
@@ -187,8 +222,12 @@ class _Behind:
     def routine_labels(self) -> Mapping[str, str]:
         return self._host.files.labels
 
+    def prescribed(self, person: str | None) -> Sequence[Standing]:
+        return self._host.page.prescribed(person)
+
     async def look(self) -> None:
         await self._host.files.look()
+        await self._host.page.look()
 
     @property
     def speed(self) -> float:

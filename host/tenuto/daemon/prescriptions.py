@@ -27,6 +27,7 @@ from tenuto.history.prescription import (
     in_order,
 )
 from tenuto.history.prescription_table import new_id, one_of
+from tenuto.terminal.words import date_words
 from tenuto.toml.rules import Text
 from tenuto.toml.tables import key
 
@@ -115,7 +116,7 @@ async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed
             await history.work(partial(prescribing.prescribe, one=one))
     host.on_prescribed()
     who = asked.person if person is None else person.title
-    return Prescribed(one.id, f"{who}: {title}, {one.when}, until {last:%A} {last}")
+    return Prescribed(one.id, f"{who}: {title}, {one.when}, until {date_words(last)}")
 
 
 async def end_prescription(host: Host, asked: EndPrescription, _person: Person) -> Prescribed:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 from .adherence import Streak, Tally, day_of, midnight_utc_ms, streak, tally, week_of
 from .completed_holds import held_utc_ms
+from .prescription import adherence
+from .prescription_table import done_on
 from .timeline import with_known
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from tenuto.routines.exercise import Exercise
 
+    from .prescription import Adherence, Prescription
     from .reading import HistoryReader
     from .timeline import Outline
 
@@ -69,6 +72,14 @@ class Period:
         return f"Week from {first} to {self.last.day} {self.last:%B %Y}"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How somebody kept to a prescription."""
+
+    prescription: Prescription
+    adherence: Adherence
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodAccount:
     """What somebody did in a period, simulated sessions left out.
@@ -81,6 +92,7 @@ class PeriodAccount:
         before: What the period before came to.
         streak: As it stood on `until`.
         simulated: How many simulated sessions of theirs are left out.
+        prescribed: How they kept to what was prescribed, in the weeks that begin in the period.
     """
 
     period: Period
@@ -91,6 +103,7 @@ class PeriodAccount:
     before: Tally
     streak: Streak
     simulated: int = 0
+    prescribed: tuple[Kept, ...] = ()
 
     @property
     def until(self) -> date:
@@ -149,4 +162,16 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         before=tally([one for one in outlines if one.row.started_utc_ms < first_ms], zone),
         streak=streak(held, min(today, period.last)),
         simulated=sum(row.is_simulated for row in theirs if row.started_utc_ms >= first_ms),
+        prescribed=tuple([one async for one in _kept(store, period, today, person, zone)]),
     )
+
+
+async def _kept(
+    store: HistoryReader, period: Period, today: date, person: str | None, zone: tzinfo | None
+) -> AsyncIterator[Kept]:
+    monday = week_of(period.first + timedelta(days=6))  # the first one in it
+    for one in reversed(await store.prescriptions()):
+        if one.person != person or one.first > period.last or one.until(zone) < period.first:
+            continue
+        held = await done_on(store, one, zone)
+        yield Kept(one, adherence(one, held, monday, period.last, today, zone))

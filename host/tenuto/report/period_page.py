@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tenuto.history.adherence import DAYS_A_WEEK, Tally, day_of, tally
 from tenuto.history.period import WEEK
 from tenuto.routines.exercise import STRETCH
-from tenuto.terminal.words import clock, count, duration, not_done
+from tenuto.terminal.words import clock, count, date_words, duration, kept_to, not_done
 
 from . import charts
 from .page import Figure, Report, began, ended, muscle_pictures
@@ -85,6 +85,11 @@ def period_report(
         "muscles": muscles,
         "muscle_rows": {kind: _muscle_rows(kind, held) for kind, held in total.muscles.items()},
         "recovery": recovery,
+        "prescribed": [
+            (what.title, what.when, date_words(what.until(zone)), kept_to(one.adherence))
+            for one in told.prescribed
+            for what in (one.prescription,)
+        ],
         "sessions": [_session(one, zone) for one in reversed(sessions)],
         "simulated": told.simulated
         and count(told.simulated, "simulated session is", "simulated sessions are"),

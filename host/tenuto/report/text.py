@@ -11,7 +11,7 @@ from tenuto.history.adherence import DAYS_A_WEEK, REST_DAYS_MAX, tally
 from tenuto.routines.exercise import STRETCH
 from tenuto.sessions import heart
 from tenuto.sessions.events import COMPLETE
-from tenuto.terminal.words import clock, count, duration, not_done, printable
+from tenuto.terminal.words import clock, count, duration, kept_to, not_done, printable
 
 from .charts import advised_ms, kind_order
 
@@ -249,6 +249,9 @@ def week_lines(
         yield f"The week before: {days}, {duration(before.held_ms)} held"
     ended = ", ".join(filter(None, (f"{total.completed} done", not_done(total.skipped, total.cut))))
     yield f"Holds: {ended}; {count(total.pauses, 'pause', 'pauses')}"
+    for one in told.prescribed:
+        what = one.prescription
+        yield printable(f"Prescribed: {what.title}, {what.when}; done {kept_to(one.adherence)}")
     for kind in sorted(total.muscles, key=kind_order):
         yield ""
         yield from _muscle_lines(kind, total.muscles[kind])

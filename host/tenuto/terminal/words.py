@@ -10,6 +10,7 @@ from tenuto_core import vocab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import date
 
     from tenuto.history.prescription import Adherence, Standing
     from tenuto.history.summary import Summary
@@ -72,21 +73,25 @@ def not_done(skipped: int, cut: int) -> str:
     return ", ".join(f"{number} {how}" for number, how in parts if number)
 
 
+def date_words(day: date) -> str:
+    """Return a day for people: `Mon 30 Nov 2026`."""
+    return f"{day:%a} {day.day} {day:%b %Y}"
+
+
 def due(one: Standing) -> str:
     """Return how somebody stands with what is prescribed to them, in a word or two."""
-    what = one.prescription
     if one.is_due:
         return "today"
     if one.is_done:
         return "done today"
     if one.next_due is not None:
-        return f"{one.next_due:%A} {one.next_due}"
-    return "ended" if what.ended_utc_ms is not None else "over"
+        return date_words(one.next_due)
+    return "over" if one.prescription.ended_utc_ms is None else "ended"
 
 
 def kept_to(one: Adherence) -> str:
     """Return on how many of the days on which something was due it was done."""
-    return f"{one.done} of {one.due}"
+    return f"{one.done} of {one.due}" if one.due else "none due yet"
 
 
 def cue(name: str, phase: str | None = None) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tenuto.config import Config
     from tenuto.doctor import Context
     from tenuto.history import Store
+    from tenuto.history.prescription import Standing
     from tenuto.history.reading import HistoryReader
     from tenuto.links.scan import Found
     from tenuto.routines.library import Library
@@ -67,8 +68,12 @@ class Backend(Protocol):
         """What people are shown for each routine, by its name, as of the last `look`."""
         ...
 
+    def prescribed(self, person: str | None) -> Sequence[Standing]:
+        """Return how a person stands with what is prescribed to them, as of the last `look`."""
+        ...
+
     async def look(self) -> None:
-        """Look which routines there are."""
+        """Look which routines there are, and what is due."""
 
     @property
     def speed(self) -> float:

@@ -18,6 +18,7 @@ from tenuto.history.timeline import account
 from tenuto.report import period_report, session_report
 from tenuto.report.named import titled
 
+from . import prescribed
 from .page import backend_of, off_loop, page, told, visitor_of
 from .wearables import only_owner
 
@@ -45,8 +46,11 @@ async def _list(request: web.Request) -> web.Response:
     # One who was let in as a person asks for nobody else's.
     person = visitor.person or query["person"] or None
     rows: list[SessionRow] = []
-    if query["person"] in ("", person):
-        async with backend.shown() as history:
+    is_owner, today = visitor.person is None, _today()
+    await backend.look()
+    async with backend.shown() as history:
+        shown = await prescribed.values(history, backend.config, person, today, is_owner=is_owner)
+        if query["person"] in ("", person):
             rows = await history.sessions(
                 ROWS_A_PAGE + 1,
                 before=int(query["before"]) if _NUMBER.fullmatch(query["before"]) else None,
@@ -62,8 +66,10 @@ async def _list(request: web.Request) -> web.Response:
         last=rows[ROWS_A_PAGE - 1].id if len(rows) > ROWS_A_PAGE else None,
         query=query,
         people=[one for one in backend.config.people if visitor.person in (None, one.id)],
-        today=_today().isoformat(),
-        is_owner=visitor.person is None,
+        today=today.isoformat(),
+        is_owner=is_owner,
+        routines=backend.routine_labels.items(),
+        **shown,
     )
 
 

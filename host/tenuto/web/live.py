@@ -101,6 +101,7 @@ class Live:
 
     Attributes:
         shown: The wearables by their ids.
+        on_end: Called when a session has ended.
     """
 
     name = "web"
@@ -113,6 +114,7 @@ class Live:
         speed: float = 1.0,
     ) -> None:
         self.shown: dict[str, Shown] = {}
+        self.on_end: Callable[[], None] = lambda: None
         self._utc_ms = utc_ms
         self._render = render
         self._sees_heart = sees_heart
@@ -162,6 +164,8 @@ class Live:
             changed[entry.wearable] = None
         for wearable in changed:
             self.tell(wearable)
+        if any(isinstance(entry.event, events.SessionEnded) for entry in entries):
+            self.on_end()
 
     async def close(self) -> None:
         """Do nothing: the server ends the streams."""

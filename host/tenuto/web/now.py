@@ -22,9 +22,10 @@ from .strip import draw_strip
 from .wearables import is_first_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tenuto.config import Config
+    from tenuto.history.prescription import Prescription
     from tenuto.sessions.view import Moment, SessionView
 
     from .access import Visitor
@@ -66,6 +67,9 @@ def parts(
     view, state = shown.view, backend.wearable(wearable_id)
     person = config.person(wearable.person)
     names = backend.routine_labels
+    is_theirs = visitor.person in (None, wearable.person)
+    prescribed = backend.prescribed(wearable.person) if is_theirs else ()
+    due = [one.prescription for one in prescribed if one.is_due]
     values = dict(
         id=wearable_id,
         key=visitor.key,
@@ -81,10 +85,24 @@ def parts(
         bpm=view.bpm,
         cues=[(words, felt) for _, words, felt in shown.cues],
         routines=names.items(),
-        routine=view.routine if view.routine in names else config.routine_for(wearable),
+        routine=_routine(names, due, view) or config.routine_for(wearable),
+        due=[one.title for one in due],
+        done=[one.prescription.title for one in prescribed if one.is_done],
         **_step(view, round(backend.utc_ms())),
     )
     return {"html": render("wearable.html", **values), "glance": render("glance.html", **values)}
+
+
+def _routine(
+    names: Mapping[str, str], due: Sequence[Prescription], view: SessionView
+) -> str | None:
+    """Return which routine is offered first: what is due, else what was played last."""
+    for one in due:
+        # A private name is a title and no name.
+        found = next((name for name in names if one.routine in (name, names[name])), None)
+        if found is not None:
+            return found
+    return view.routine if view.routine in names else None
 
 
 def _link_words(state: Mapping[str, Any]) -> str:
