@@ -64,11 +64,15 @@ def part(name: str, of: str | None = None) -> Path:
     found = shutil.which(name, path=path)
     if found:
         return Path(found)
+    return _without(f"no {name}: {_reason(of or name)}")
+
+
+def _reason(name: str) -> str:
+    """Return why a part is not there."""
     try:
-        reason = (PARTS / f"{of or name}.reason").read_text().strip()
+        return (PARTS / f"{name}.reason").read_text().strip()
     except OSError:
-        reason = "run make setup-test"
-    return _without(f"no {name}: {reason}")
+        return "run make setup-test"
 
 
 def needs_module(name: str) -> None:
@@ -178,11 +182,17 @@ def postgres() -> Iterator[PostgresServer]:
 
     programs = find_programs()
     if programs is None:
-        _without("no PostgreSQL: install the package postgresql")
+        _without(f"no PostgreSQL: {_reason('postgresql')}")
     server = PostgresServer(programs)
     server.start()
     yield server
     server.remove()
+
+
+@pytest.fixture
+def central(postgres: PostgresServer) -> str:
+    """The address of an empty central history, for its owner."""
+    return postgres.database()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from tests.patience import patience_s
 
 PLACES = "usr/lib/postgresql/*/bin"
 """Where Debian has the programs of each version, out of PATH."""
+PART = Path(__file__).resolve().parents[2] / ".parts" / "postgresql" / "bin"
+"""Where `make setup-test` puts them on a computer without."""
 START_TIMEOUT_S = 60
 OWNER = "owner"
 _TEMPLATE = "template_of_tenuto"
@@ -29,7 +31,7 @@ _FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB")
 def find_programs() -> Path | None:
     """Return the folder with the programs of the newest PostgreSQL here; None without one."""
     folders = [path.as_posix() for path in sorted(Path("/").glob(PLACES), reverse=True)]
-    path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath), str(PART)])
     found = shutil.which("initdb", path=path)
     return None if found is None else Path(found).resolve().parent
 

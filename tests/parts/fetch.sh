@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Gets the Debian programs that some tests need: Mosquitto, NATS, MicroPython and D-Bus; and,
+# Gets the Debian programs that some tests need: Mosquitto, NATS, PostgreSQL, MicroPython and D-Bus; and,
 # where Node.js is installed, what npm/package-lock.json says: Buttplug's server and client, and acorn.
 #
 # A program that is already installed is used as it is. Otherwise the package and the libraries it
@@ -21,9 +21,19 @@ parts=$here/.parts
 
 say() { printf 'tenuto: %s\n' "$*"; }
 
-# Debian's daemons are in sbin folders, which are not on everybody's PATH.
+# The program by which a part is known, where it is called otherwise.
+program_of() {
+    case $1 in
+    postgresql) echo postgres ;;
+    *) echo "$1" ;;
+    esac
+}
+
+# Debian's daemons are in folders that are not on everybody's PATH.
 installed() {
-    PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin command -v "$1" >/dev/null
+    folders=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin
+    for folder in /usr/lib/postgresql/*/bin; do folders=$folders:$folder; done
+    PATH=$folders command -v "$(program_of "$1")" >/dev/null
 }
 
 # The first mirror in apt's configuration that serves suite $1; both styles of file are read.
@@ -85,7 +95,8 @@ fetch() {
     echo "deb [$options] $mirror $suite $components" >"$new/apt/etc/sources.list"
 
     # For apt nothing is installed but these, which only an installed daemon needs.
-    for present in adduser debconf init-system-helpers lsb-base sysvinit-utils; do
+    for present in adduser debconf init-system-helpers lsb-base sysvinit-utils \
+        locales postgresql-client-common postgresql-common ssl-cert tzdata; do
         printf 'Package: %s\nStatus: install ok installed\nVersion: 999\nArchitecture: all\n' "$present"
         printf 'Maintainer: none\nDescription: stands in\n\n'
     done >"$new/apt/state/status"
@@ -121,7 +132,8 @@ CONF
         echo "the list of packages of $mirror $suite could not be fetched (see .parts/$name.log)"
         return 1
     fi
-    packages=$($apt --simulate --no-install-recommends install "$package" 2>>"$log" | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+    packages=$($apt --simulate --no-install-recommends install "$package" 2>>"$log" |
+        sed -n 's/^Inst \([^ ]*\) .*/\1/p' | grep -v -e '^libllvm' -e '^libz3-')
     if [ -z "$packages" ]; then
         echo "$suite has no package $package that can be unpacked here (see .parts/$name.log)"
         return 1
@@ -134,7 +146,11 @@ CONF
     for deb in "$new"/debs/*.deb; do
         dpkg -x "$deb" "$new/tree"
     done
-    rm -rf "$new/apt" "$new/debs" "$new/tree/usr/share"
+    # Without LLVM, which would be half of it, PostgreSQL compiles no queries; it has no need to.
+    rm -rf "$new/apt" "$new/debs" "$new"/tree/usr/lib/postgresql/*/lib/*jit* \
+        "$new"/tree/usr/lib/postgresql/*/lib/bitcode
+    # PostgreSQL makes a database of what it has there.
+    find "$new/tree/usr/share" -mindepth 1 -maxdepth 1 ! -name postgresql -exec rm -rf {} +
 
     # The loader's name and the library folders depend on the processor; both lie beside libc.so.6.
     cat >"$new/start" <<'START'
@@ -161,8 +177,23 @@ START
         chmod +x "$wrapper"
     done
 
+    # PostgreSQL's programs start each other, from the folder that they are in.
+    for program in "$new"/tree/usr/lib/postgresql/*/bin/*; do
+        [ -f "$program" ] || continue
+        mv "$program" "$program.real"
+        # shellcheck disable=SC2016 # likewise
+        printf '#!/bin/sh\nexec "$(dirname "$0")/../../../../../../start" %s "$@"\n' \
+            "${program#"$new"/tree/}.real" >"$program"
+        wrapper=$new/bin/${program##*/}
+        # shellcheck disable=SC2016 # likewise
+        printf '#!/bin/sh\nexec "$(dirname "$0")/../%s" "$@"\n' "${program#"$new"/}" >"$wrapper"
+        chmod +x "$program" "$wrapper"
+    done
+
     [ "$package" = "$name" ] || mv "$new/bin/$package" "$new/bin/$name"
-    if ! "$new/bin/$name" "$@" 2>&1 </dev/null | grep -q "$package"; then
+    # The shell names a program too that it cannot start.
+    if ! "$new/bin/$(program_of "$name")" "$@" 2>&1 </dev/null | grep -v exec: |
+        grep -q "$(program_of "$package")"; then
         echo "the unpacked $name does not start"
         return 1
     fi
@@ -173,7 +204,7 @@ START
 # provide NAME FROM_SUITE PROBE...: sees to it that NAME is there, or that the reason is.
 provide() {
     name=$1 suite=$2
-    if installed "$name" || [ -x "$parts/$name/bin/$name" ]; then
+    if installed "$name" || [ -x "$parts/$name/bin/$(program_of "$name")" ]; then
         rm -f "$parts/$name.reason"
         return
     fi
@@ -182,7 +213,9 @@ provide() {
         return
     fi
     if command -v apt-get >/dev/null && command -v dpkg >/dev/null && [ -n "$codename" ]; then
-        say "fetching $name of '$suite' into .parts/ (some 20 MB, once)"
+        size=20
+        [ "$name" = postgresql ] && size=40
+        say "fetching $name of '$suite' into .parts/ (some $size MB, once)"
         if reason=$(fetch "$@"); then
             rm -f "$parts/$name.reason"
             return
@@ -239,5 +272,6 @@ provide micropython "$with_micropython" -c 'print("micropython")' &
 provide micropython32 "$with_micropython" -c 'print("micropython")' &
 provide dbus-daemon "$codename" --help &
 provide nats-server "$codename" --version &
+provide postgresql "$codename" --version &
 provide_npm &
 wait
