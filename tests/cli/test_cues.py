@@ -138,7 +138,7 @@ def test_results_and_people_are_deleted(
 
     with pytest.raises(SystemExit):
         main(["history", "delete", "--person", "ada", "--yes", *config])
-    assert "0 sessions and 1 result about cues" in capsys.readouterr().out
+    assert "0 sessions, 1 result about cues" in capsys.readouterr().out
     _, out, _ = run(capsys, "results", *config)
     assert (second.result_id in out, other.result_id in out) == (False, True)
     assert not any(b"ada" in file.read_bytes() for file in tmp_path.glob("h.db*"))

@@ -29,12 +29,13 @@ from tests.daemon.rig import connected, daemon_for, utc_ms
 from tests.heart.straps import ADDRESS, put_on_strap
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tenuto.daemon.commands import Commands
     from tenuto.sessions.commands import Answer
     from tenuto.simulator import SimulatedWearable
+    from tenuto.wearables.base import Identity
     from tenuto.wearables.supervisor import Supervisor
     from tests.storm.broker import Line
 
@@ -43,11 +44,22 @@ CONNECT_S = 10.0
 """What it takes to hear the band and to connect to it."""
 
 
+class CountingDriver(BandDriver):
+    """Counts how often the host tries to connect."""
+
+    tries = 0
+
+    async def connect(self, on_lost: Callable[[], None]) -> Identity:
+        self.tries += 1
+        return await super().connect(on_lost)
+
+
 @dataclass
 class Host:
     """One host."""
 
     daemon: Commands
+    driver: CountingDriver
     line: Line
     stack: AsyncExitStack
 
@@ -94,7 +106,7 @@ class Room:
         radio = radio_of(await self.world.adapter(f"radio of {name}"))
         adapter = BleAdapter(radio, name=name)
         stack.push_async_callback(adapter.close)
-        driver = BandDriver(
+        driver = CountingDriver(
             BleLink(adapter, self.band.address),
             keys=KeyStore(None, SHARED).of("band"),
             utc_ms=utc_ms,
@@ -110,7 +122,7 @@ class Room:
                 adapter, ADDRESS, kind=None, on_measurement=supervisor.heart.hear, rng=rng
             )
             supervisor.add_sensor("strap", strap)
-        return Host(daemon, line, stack)
+        return Host(daemon, driver, line, stack)
 
     def __post_init__(self) -> None:
         from tests.storm.broker import Broker
@@ -142,6 +154,7 @@ async def test_one_host_has_the_band_until_it_dies_and_then_the_other(tmp_path: 
         assert b.supervisor.problem is not None
         assert b.supervisor.problem.reason is LinkReason.HELD
         assert str(b.supervisor.problem) == "band is held by the host a"
+        assert b.driver.tries == 0
 
         await a.die()
         async with asyncio.timeout(LASTS_S + CONNECT_S):

@@ -21,11 +21,7 @@ from tenuto.fleet.postgres import CentralHistory
 from tenuto.fleet.rights import grant
 from tenuto.fleet.schema import set_up
 from tenuto.history import Store
-from tenuto.history.adherence import day_of
 from tenuto.history.jsonlines import write_lines
-from tenuto.history.period import Period, period_account
-from tenuto.history.timeline import account
-from tenuto.report import period_report, session_report
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tests.fleet.server import as_user
 from tests.history.prescribed import prescription
@@ -427,34 +423,3 @@ async def traces(central: str, folder: Path, word: str) -> list[str]:
             if row is not None and row[0]:
                 found.append(table)
     return found
-
-
-# --- one reader, two databases
-
-
-async def test_a_report_is_the_same_from_either_history(central: str, tmp_path: Path) -> None:
-    async with room(tmp_path, central, "a") as a, CentralHistory(central) as owner:
-        for number in range(4):
-            boot_utc_ms = UTC_MS + number * 86_400_000
-            await a.store.add(whole_session(boot_id=number, boot_utc_ms=boot_utc_ms))
-        await a.store.add(eventful_session(boot_id=9, boot_utc_ms=UTC_MS + 3_600_000))
-        await a.forwarder.forward()
-        await join_all(owner)
-        day = day_of(UTC_MS)
-        await a.store.keep_outlines(*await a.store.without_outline())
-        pages = []
-        for history in (a.store, owner):
-            period = await period_account(history, Period.of("month", day), day, "ada")
-            rows = await history.sessions(limit=1)
-            session = await history.session(rows[0].id)
-            assert session is not None
-            pages.append(
-                (
-                    len(period.sessions),
-                    period_report(period).svg(),
-                    period.streak,
-                    session_report(account(session)).html,
-                )
-            )
-        assert pages[0] == pages[1]
-        assert pages[0][0] == 5

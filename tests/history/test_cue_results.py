@@ -68,12 +68,12 @@ async def test_what_is_kept_comes_back_as_it_was(tmp_path: Path) -> None:
     async with Store(tmp_path / "h.db") as store:
         for one in kept:
             await store.cue_results.add(one)
-        assert await store.cue_results.all() == kept
+        assert await store.results() == kept
 
     _, saved = await salvage(tmp_path / "h.db")
     assert saved["cue_results"] == 3
     async with Store(tmp_path / "h.db") as store:
-        assert await store.cue_results.all() == kept
+        assert await store.results() == kept
 
 
 async def test_two_histories_join_in_any_order_and_once(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ async def test_a_hostile_line_is_refused(tmp_path: Path, old: str, new: str, wor
     with pytest.raises(InputError, match=words):
         await take(tmp_path / "b.db", lines)
     async with Store(tmp_path / "b.db") as store:
-        assert await store.cue_results.all() == []
+        assert await store.results() == []
 
 
 async def test_a_deleted_result_does_not_come_back(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_deleted_result_does_not_come_back(tmp_path: Path) -> None:
         assert await store.cue_results.delete(one.result_id) == 1
         assert await store.cue_results.delete(one.result_id) == 0
         await read_lines(store, lines, "x.jsonl")
-        assert await store.cue_results.all() == [other]
+        assert await store.results() == [other]
 
 
 async def test_a_person_is_erased_from_every_byte(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ async def test_a_person_is_erased_from_every_byte(tmp_path: Path) -> None:
 
         for word in (b"secretperson", b"secretnote", person_id.encode()):
             assert word not in bytes_on_disk(path)
-        assert await store.cue_results.all() == [kept]
+        assert await store.results() == [kept]
         assert [row.person for row in await store.sessions()] == ["ben"]
         assert (await check(store)).is_sound
         assert await store.delete_person("secretperson") == (0, 0)
@@ -171,7 +171,7 @@ async def test_a_person_who_is_called_otherwise_keeps_their_results(tmp_path: Pa
         await store.rename_person("ada", "lovelace", UTC_MS)
         await store.rename_person("al", "lovelace", UTC_MS)
 
-        assert {one.person for one in await store.cue_results.all()} == {"lovelace"}
+        assert {one.person for one in await store.results()} == {"lovelace"}
 
 
 async def exported_here(store: Store) -> list[str]:

@@ -48,7 +48,7 @@ def quiz(trial: Trial, truth: dict[str, float] | None = None) -> CueResult:
 
 
 async def kept(one: Served) -> list[CueResult]:
-    return await one.host.store.cue_results.all()
+    return await one.host.store.results()
 
 
 async def test_a_quiz_is_answered_by_keys_and_leads_to_its_result(

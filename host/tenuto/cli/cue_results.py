@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tenuto.cli import tables
 from tenuto.cues.results import LessonResult, QuizResult, StrengthResult, alike, steps
+from tenuto.daemon.fleet_service import central_to_read
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.terminal import words
@@ -19,18 +20,24 @@ from .common import confirmed, history_file, id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from tenuto.config import Config, Wearable
     from tenuto.cues.results import Result
     from tenuto.history.cue_results import CueResult
+    from tenuto.history.reading import HistoryReader
 
 TIMEOUT_S = 30.0
 NOTHING_DELETED = 3
 
 
 def show_results(config: Config, person: str | None) -> None:
-    """Print all results, the newest first, and what changed between those that are alike."""
-    found = _kept(config)
+    """Print all results, the newest first, and what changed between those that are alike.
+
+    They are those of the central history where the configuration shows that one.
+    """
+    central = central_to_read(config)
+    found = _kept(config) if central is None else asyncio.run(_read(central))
     if person is not None:
         who = id_of(config.people, person)
         found = [one for one in found if one.person == who]
@@ -86,15 +93,17 @@ def delete_results(config: Config, result_ids: Sequence[str], *, yes: bool) -> i
 
 
 def _kept(config: Config) -> list[CueResult]:
+    """Return the results in the history of this host."""
     path = history_file(config)
     if not path.exists():
         return []
 
-    async def read() -> list[CueResult]:
-        async with asyncio.timeout(TIMEOUT_S), Store(path, read_only=True) as store:
-            return await store.cue_results.all()
+    return asyncio.run(_read(Store(path, read_only=True)))
 
-    return asyncio.run(read())
+
+async def _read(history: AbstractAsyncContextManager[HistoryReader]) -> list[CueResult]:
+    async with asyncio.timeout(TIMEOUT_S), history as found:
+        return await found.results()
 
 
 def _when(one: CueResult) -> str:

@@ -59,7 +59,7 @@ def new_id() -> str:
 
 
 class CueResultsTable:
-    """The results of a history; all methods raise StoreError when the file cannot be used.
+    """Keeps and deletes the results of one host; all methods raise StoreError as the store's do.
 
     Args:
         store: In whose file they are.
@@ -80,10 +80,6 @@ class CueResultsTable:
                 put(db, (one.result_id, person_id, *where, one.result.kind, data))
 
         await self._store.work(job)
-
-    async def all(self) -> list[CueResult]:
-        """Return all results, the newest first; one that a newer Tenuto wrote is left out."""
-        return await self._store.work(_all)
 
     async def delete(self, *result_ids: str) -> int:
         """Delete results for good, also from the free space of the file; return how many."""
@@ -123,12 +119,14 @@ def put(db: Database, row: Sequence[Any]) -> None:
         raise error
 
 
-def _all(db: Database) -> list[CueResult]:
-    names = persons.names(db)
-    found = []
-    for result_id, person_id, device, wearable, is_simulated, utc_ms, kind, data in db.execute(
+def load(db: Database) -> list[CueResult]:
+    """Return all results, the newest first; one that a newer Tenuto wrote is left out."""
+    rows = db.execute(
         f"SELECT {COLUMNS} FROM cue_results ORDER BY utc_ms DESC, result_id"  # noqa: S608
-    ):
+    ).fetchall()
+    names = persons.names(db) if rows else {}
+    found = []
+    for result_id, person_id, device, wearable, is_simulated, utc_ms, kind, data in rows:
         try:
             result = results.read(kind, json.loads(data))
         except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from tenuto.routines import muscles
 from tenuto.sessions import events
 
-from . import outlines, persons, prescription_table
+from . import cue_results, outlines, persons, prescription_table
 from .merge import HOST_EVENT_ORDER, STORED
 from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
 from .timeline import account
@@ -18,6 +18,7 @@ from .timeline import account
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .cue_results import CueResult
     from .database import Database
     from .prescription import Prescription
     from .timeline import Outline
@@ -135,6 +136,10 @@ class HistoryReader:
             with suppress(ValueError, TypeError):  # damaged: as if there were none
                 return outlines.from_text(text, row, notes[row.plan_id])
         return outline_of(db, row.id)
+
+    async def results(self) -> list[CueResult]:
+        """Return what quizzes, lessons and measurements of cues came to, the newest first."""
+        return await self.work(cue_results.load)
 
     async def prescriptions(self) -> list[Prescription]:
         """Return what people are to do and were to do, the newest prescription first."""

@@ -83,7 +83,7 @@ class Store(HistoryReader):
     Attributes:
         path: the file.
         outbox: what waits for the broker.
-        cue_results: what is known of how people feel the cues.
+        cue_results: keeps what is known of how people feel the cues; see `results`.
         prescribing: what people are to do, and its end.
         forwarding: what a central history is to be told.
 

@@ -320,8 +320,10 @@ def _quiz_values(result: QuizResult, person: Perceiver | None) -> dict[str, Any]
 
 
 async def _delete(request: web.Request) -> web.Response:
-    one = await _one(request)
-    await backend_of(request).store.cue_results.delete(one.result_id)
+    one, store = await _one(request), backend_of(request).store
+    if one.result_id not in {here.result_id for here in await store.results()}:
+        raise web.HTTPNotFound(text="this host has no such result: delete it where it was measured")
+    await store.cue_results.delete(one.result_id)
     return told(request, "", to="learn/results")
 
 
@@ -337,7 +339,8 @@ async def _set(request: web.Request) -> web.Response:
 async def _kept(request: web.Request) -> list[CueResult]:
     """Return the results that a visitor may see: their own, or all."""
     person = visitor_of(request).person
-    found = await backend_of(request).store.cue_results.all()
+    async with backend_of(request).shown() as history:
+        found = await history.results()
     return [one for one in found if person in (None, one.person)]
 
 
