@@ -2,11 +2,14 @@
 """`python -m tests.clinic`: a clinic's day, in which something is killed in every minute.
 
 --bands N, --hosts N, --hours N: how large it is.  --seed N: the same day again.
+--show: no day, but a minute in real time: two rooms with real daemons, PostgreSQL and a broker of
+three nodes, what is killed there in the midst of sessions, and the history afterwards.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import secrets
 import shutil
@@ -16,6 +19,9 @@ import time
 from pathlib import Path
 
 from tests.clinic.day import Clinic, Plan, Report
+from tests.clinic.outage import Outage
+from tests.conftest import part
+from tests.control.rig import user
 from tests.fleet.server import PostgresServer, find_programs
 from tests.storm import sealed
 from tests.storm.places import MEMORY
@@ -37,6 +43,17 @@ def play(plan: Plan, server: PostgresServer) -> Report:
         return sealed.run(main(), plan.seed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def show(server: PostgresServer) -> None:
+    """Play an outage and print what happens, and the history afterwards."""
+    with user() as folder:
+        outcome = await Outage(folder, server, part("nats-server"), say).play()
+    say(f"\n$ tenuto history\n{outcome.history}\n$ tenuto fleet status\n{outcome.status}")
+    say(
+        f"{outcome.records} records are in the central history as the bands logged them;"
+        f" {outcome.told} events went over the broker, {outcome.twice} of them twice"
+    )
 
 
 def table(plan: Plan, report: Report, took_s: float) -> str:
@@ -67,25 +84,28 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=20)
     parser.add_argument("--hours", type=float, default=8.0)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--show", action="store_true")
     args = parser.parse_args()
-    logging.disable(logging.CRITICAL)
-    seed = secrets.randbits(30) if args.seed is None else args.seed
-    plan = Plan(
-        bands=args.bands, hosts=args.hosts, minutes=max(1, round(60 * args.hours)), seed=seed
-    )
-    say(f"a clinic's day with seed {seed}")
     programs = find_programs()
     if programs is None:
         say("no PostgreSQL: install the package postgresql")
         return 1
     server = PostgresServer(programs)
     server.start()
-    begin_s = time.monotonic()
     try:
-        report = play(plan, server)
+        if args.show:
+            asyncio.run(show(server))
+        else:
+            logging.disable(logging.CRITICAL)
+            seed = secrets.randbits(30) if args.seed is None else args.seed
+            minutes = max(1, round(60 * args.hours))
+            say(f"a clinic's day with seed {seed}")
+            plan = Plan(bands=args.bands, hosts=args.hosts, minutes=minutes, seed=seed)
+            begin_s = time.monotonic()
+            report = play(plan, server)
+            say(table(plan, report, time.monotonic() - begin_s))
     finally:
         server.remove()
-    say(table(plan, report, time.monotonic() - begin_s))
     return 0
 
 

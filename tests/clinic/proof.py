@@ -27,7 +27,7 @@ Key = tuple[str, int, int]
 """Of a session: device, boot and the number of its first record."""
 Records = dict[int, bytes]
 RECORD = "<IBBHII"
-_QUERY = (
+QUERY = (
     "SELECT s.device, s.boot_id, s.seq, r.seq, r.at_ms, r.kind, r.step, r.a, r.b, r.c"
     " FROM records AS r JOIN sessions AS s ON s.id = r.session_id"
 )
@@ -70,7 +70,7 @@ async def prove(clinic: Clinic, found: Found, *, are_ends_known: bool) -> None:
         AssertionError: They differ, with where.
     """
     with psycopg.connect(clinic.url) as db:
-        central, found.doubled = _by_session(db.execute(_QUERY).fetchall())
+        central, found.doubled = by_session(db.execute(QUERY).fetchall())
         reasons = {
             (device, boot_id, seq): reason
             for device, boot_id, seq, reason in db.execute(
@@ -81,8 +81,8 @@ async def prove(clinic: Clinic, found: Found, *, are_ends_known: bool) -> None:
     kept: dict[Key, Records] = defaultdict(dict)
     for room in clinic.rooms:
         assert room.host is not None
-        rows = await room.host.store.work(lambda db: db.execute(_QUERY).fetchall())
-        here, doubled = _by_session(rows)
+        rows = await room.host.store.work(lambda db: db.execute(QUERY).fetchall())
+        here, doubled = by_session(rows)
         assert not doubled, f"{room.name}: {doubled} records are there twice"
         for key, records in here.items():
             kept[key] |= records
@@ -91,7 +91,7 @@ async def prove(clinic: Clinic, found: Found, *, are_ends_known: bool) -> None:
     await _see_that_it_is_the_union(clinic)
 
 
-def _by_session(rows: list[tuple[int, ...]]) -> tuple[dict[Key, Records], int]:
+def by_session(rows: list[tuple[int, ...]]) -> tuple[dict[Key, Records], int]:
     """Return the bytes of each record by session and number, and how many are there twice."""
     found: dict[Key, Records] = defaultdict(dict)
     seen: set[tuple[object, ...]] = set()

@@ -81,13 +81,17 @@ class Process:
                 return line
         raise AssertionError(f"{word!r} was not said, but:\n{''.join(self.said)}")
 
+    def lines(self) -> list[str]:
+        """Return all that it said so far."""
+        while not self._lines.empty():
+            self.said.append(self._lines.get())
+        return self.said
+
     def rest(self, timeout_s: float = START_TIMEOUT_S) -> str:
         """Wait for its end; gives all that it said."""
         self.process.wait(patience_s(timeout_s))
         self._reader.join(patience_s(timeout_s))
-        while not self._lines.empty():
-            self.said.append(self._lines.get())
-        return "".join(self.said)
+        return "".join(self.lines())
 
     def end(self, number: int, timeout_s: float = 10.0) -> float:
         """Send a signal and wait for the end; gives the seconds that took.

@@ -41,6 +41,7 @@ class Node:
     program: Path
     folder: Path
     port: int
+    config: Path
     environ: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +51,7 @@ class Node:
     def start(self) -> None:
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(
-                [self.program, "--config", CONFIG],
+                [self.program, "--config", self.config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -85,8 +86,14 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def cluster(program: Path, folder: Path) -> Iterator[list[Node]]:
-    """Start the nodes with the configuration that is shipped, and end them."""
+def cluster(program: Path, folder: Path, config: Path = CONFIG) -> Iterator[list[Node]]:
+    """Start the nodes, and end them.
+
+    Args:
+        program: Of NATS.
+        folder: For their data.
+        config: The one that is shipped, or one that was made of it.
+    """
     ports = _free_ports(3 * NODES)
     between = ports[2 * NODES :]
     routes = ", ".join(f"nats://127.0.0.1:{port}" for port in between)
@@ -104,7 +111,7 @@ def cluster(program: Path, folder: Path) -> Iterator[list[Node]]:
             "TENUTO_PASSWORD": PASSWORD,
             "HOMEASSISTANT_PASSWORD": PASSWORD,
         }
-        nodes.append(Node(program, own, ports[number], environ))
+        nodes.append(Node(program, own, ports[number], config, environ))
     try:
         for node in nodes:
             node.start()
