@@ -157,7 +157,10 @@ async def test_one_of_another_version_does_not_count(tmp_path: Path) -> None:
     async with Store(tmp_path / "h.db") as store:
         await store.add(whole_session())
         await keep_all(store)
-        await store.work(lambda db: db.execute("UPDATE outlines SET version = 1, data = '[]'"))
+        told = json.loads(outlines.to_text((await from_outlines(store))[0]))
+        older = (outlines.VERSION - 1, json.dumps(["another title", *told[1:]]))
+        change = "UPDATE outlines SET version = ?, data = ?"
+        await store.work(lambda db: db.execute(change, older))
 
         assert await from_outlines(store) == await from_records(store)
         assert await held_utc_ms(store, "ada") == [whole_session()[0].utc_ms]

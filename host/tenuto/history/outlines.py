@@ -39,10 +39,10 @@ def to_text(outline: Outline) -> str:
     told = (
         outline.plan_title,
         astuple(outline.summary),
-        [astuple(phase) for phase in outline.phases],
-        [astuple(span) for span in outline.pauses],
-        [astuple(span) for span in outline.away],
-        [astuple(cue) for cue in outline.cues],
+        [(*phase[:-1], phase.rate and astuple(phase.rate)) for phase in outline.phases],
+        outline.pauses,
+        outline.away,
+        outline.cues,
         outline.curve,
         outline.artefacts,
     )
@@ -62,9 +62,9 @@ def from_text(text: str, row: SessionRow, exercises: Mapping[str, ExerciseNote])
         plan_title=title,
         summary=_summary(dict(zip(_SUMMARY, summary, strict=True))),
         phases=tuple(map(_phase, phases)),
-        pauses=tuple(Span(*told) for told in pauses),
-        away=tuple(Span(*told) for told in away),
-        cues=tuple(Cue(*told) for told in cues),
+        pauses=tuple(map(Span._make, pauses)),
+        away=tuple(map(Span._make, away)),
+        cues=tuple(map(Cue._make, cues)),
         curve=tuple(tuple(map(heart.Sample._make, line)) for line in curve),
         artefacts=None if artefacts is None else tuple(artefacts),
     )
@@ -72,7 +72,7 @@ def from_text(text: str, row: SessionRow, exercises: Mapping[str, ExerciseNote])
 
 def _phase(told: Sequence[Any]) -> Phase:
     *rest, rate = told
-    return Phase(*rest, *[_or_none(heart.Rate, rate)])
+    return Phase._make((*rest, _or_none(heart.Rate, rate)))
 
 
 def _summary(told: dict[str, Any]) -> Summary:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tenuto.sessions import events, heart
 from tenuto.sessions.places import count_words, places
@@ -31,8 +31,7 @@ CURVE_COLUMNS = 300
 """The heart rate of an outline is as fine as a picture that has so many columns for a session."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """One step as it was gone through; times in ms since the session began.
 
     Attributes:
@@ -75,16 +74,14 @@ class Phase:
         return f"{words}: {self.phase}" if self.phase else words
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of time, ms since the session began."""
 
     from_ms: int
     to_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cue:
+class Cue(NamedTuple):
     """A cue as it was felt."""
 
     t_ms: int
@@ -250,7 +247,7 @@ def _told_more(phase: Phase, plan: Plan | None, beats: Sequence[heart.Sample]) -
     if not phase.is_hold:
         return phase
     is_open = plan is not None and places(plan)[phase.number].is_open
-    return replace(phase, is_open=is_open, rate=_rate(beats, phase))
+    return phase._replace(is_open=is_open, rate=_rate(beats, phase))
 
 
 def _rate(beats: Sequence[heart.Sample], span: Phase | Span) -> heart.Rate | None:

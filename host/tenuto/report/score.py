@@ -251,9 +251,10 @@ def _draw(picture: Picture, told: Outline, beats: _Beats, frame: _Frame, to_ms: 
     picture.text(
         _LEFT - 10, frame.lanes_y + _LANE_H + _LANE_GAP + 14, "R", class_="quiet", anchor="end"
     )
+    names = told.exercise_names
     for from_ms, until_ms, name in _exercises(told, frame, to_ms):
         if frame.is_small:
-            number = str(told.exercise_names.index(name) + 1)
+            number = str(names.index(name) + 1)
             picture.text(frame.x(from_ms), frame.lanes_y - 5, number, class_="label")
             continue
         room = frame.x(until_ms) - frame.x(from_ms) - 4
@@ -293,16 +294,15 @@ def _draw_pauses(picture: Picture, told: Outline, frame: _Frame, to_ms: int) -> 
 def _exercises(told: Outline, frame: _Frame, to_ms: int) -> Iterator[tuple[int, int, str | None]]:
     """Return from when to when each exercise is held in this system, with its name."""
     groups: list[tuple[int, str | None]] = []
-    for hold in told.holds:
+    holds = told.holds
+    for hold in holds:
         if not groups or groups[-1][1] != hold.exercise:
             groups.append((hold.from_ms, hold.exercise))
     ends = [*(from_ms for from_ms, _ in groups[1:]), told.duration_ms]
     for (from_ms, name), end_ms in zip(groups, ends, strict=False):
         begin_ms, until_ms = max(from_ms, frame.from_ms), min(end_ms, to_ms)
         # One that went on from the system before is named again only if a hold of it is here.
-        here = any(
-            hold.exercise == name and begin_ms <= hold.from_ms < until_ms for hold in told.holds
-        )
+        here = any(hold.exercise == name and begin_ms <= hold.from_ms < until_ms for hold in holds)
         if begin_ms < until_ms and here:
             yield begin_ms, until_ms, name
 
@@ -386,10 +386,9 @@ def _draw_axis(picture: Picture, frame: _Frame, to_ms: int) -> None:
 # --- the heart
 
 
-def bpm_range(samples: Sequence[heart.Sample]) -> tuple[int, int]:
+def bpm_range(low: int, high: int) -> tuple[int, int]:
     """Return the range of the scale: whole tens around all rates, at least 30 wide."""
-    beats = [sample.bpm for sample in samples]
-    low, high = min(beats) // 10 * 10, -(-max(beats) // 10) * 10
+    low, high = low // 10 * 10, -(-high // 10) * 10
     if high - low < _BPM_SPAN_MIN:
         high = low + _BPM_SPAN_MIN
     return low, high
@@ -398,7 +397,7 @@ def bpm_range(samples: Sequence[heart.Sample]) -> tuple[int, int]:
 def _draw_heart(
     picture: Picture, told: Outline, beats: _Beats, frame: _Frame, end_x: float
 ) -> None:
-    low, high = bpm_range([sample for line in told.curve for sample in line])
+    low, high = bpm_range(told.summary.bpm_min or 0, told.summary.bpm_max or 0)
 
     def y(bpm: float) -> float:
         return frame.heart_y + _HEART_H * (high - bpm) / (high - low)
@@ -408,7 +407,8 @@ def _draw_heart(
     for bpm in scale:
         picture.text(_LEFT - 6, y(bpm) + 4, str(bpm), class_="quiet", anchor="end")
     for line in beats.lines:
-        points = [(frame.x(s.t_ms), y(s.bpm)) for s in line if frame.x(s.t_ms) <= end_x + 1]
+        places = ((frame.x(t_ms), y(bpm)) for t_ms, bpm in line)
+        points = [place for place in places if place[0] <= end_x + 1]
         if len(points) == 1:
             picture.add("circle", cx=points[0][0], cy=points[0][1], r=1.8, class_="beat")
         elif points:

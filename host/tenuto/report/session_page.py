@@ -110,8 +110,9 @@ def _figures(told: Account) -> list[Figure]:
 def held(told: Outline) -> list[Held]:
     """Return how each exercise was held, in the order in which they were first held."""
     rows = []
+    holds = told.holds
     for number, name in enumerate(told.exercise_names, 1):
-        mine = [hold for hold in told.holds if hold.exercise == name]
+        mine = [hold for hold in holds if hold.exercise == name]
         by_side = {
             side: _outcomes(hold for hold in mine if hold.side == side)
             for side in (None, "left", "right")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -25,8 +26,7 @@ _HATCHINGS = {"pause": (6, 2, 45), "cut": (5, 2.2, -45)}
 
 def number(value: float) -> str:
     """Return a coordinate with one decimal at most."""
-    text = f"{value:.1f}"
-    return text.removesuffix(".0")
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def text_width(text: str, size: float) -> float:
@@ -188,13 +188,16 @@ def together(pictures: Iterable[Picture], title: str, margin: float = 24) -> Pic
 
 def _element(tag: str, text: str | None = None, /, **attributes: object) -> ET.Element:
     written = {
-        key.rstrip("_").replace("_", "-"): _value(value)
-        for key, value in attributes.items()
-        if value is not None
+        _attribute(key): _value(value) for key, value in attributes.items() if value is not None
     }
     element = ET.Element(tag, written)
     element.text = text
     return element
+
+
+@cache
+def _attribute(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
 
 
 def _value(value: object) -> str:
