@@ -20,7 +20,7 @@ from tenuto.errors import InputError
 from tenuto.history import ExerciseNote, Store, replay
 from tenuto.history.csv_table import COLUMNS, write_table
 from tenuto.history.fit import fit_file
-from tenuto.history.jsonlines import Taken, read_lines, write_lines
+from tenuto.history.jsonlines import VERSION, Taken, read_lines, write_lines
 from tenuto.history.openmhealth import data_points
 from tenuto.history.timeline import Account, account
 from tenuto.routines import plan_bytes
@@ -149,7 +149,10 @@ def swapped(lines: list[str], old: str, new: str) -> list[str]:
     "change,text",
     [
         (lambda lines: lines[1:], "1: is not what `tenuto history export` wrote"),
-        (lambda lines: [lines[0].replace("3", "9"), *lines[1:]], "1: has version 9"),
+        (
+            lambda lines: [*swapped(lines[:1], f": {VERSION}", ": 9"), *lines[1:]],
+            "1: has version 9",
+        ),
         (lambda lines: [*lines[:5], "{", *lines[5:]], "6: is no JSON"),
         (lambda lines: [*lines[:5], "[]"], "6: `type` is None"),
         (lambda lines: [*lines, '{"type": "record"}'], "lacks 'session'"),

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Long histories, quickly: one session, and copies of it with all their records."""
+"""Long histories, quickly: one session, and copies of it with all their records and outlines."""
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from tenuto.history import Store
 from tests.report.played import DAY_MS, accounts
 
 if TYPE_CHECKING:
@@ -29,9 +31,16 @@ INSERT INTO sessions (id, device, boot_id, seq, wearable, person_id, plan_id, ro
 INSERT INTO records
     SELECT old.device, 1000000 + i, old.seq, i + 1, at_ms, kind, step, a, b, c, utc_ms - ms,
         uncertainty_ms FROM copies, records old WHERE old.session_id = 1;
+INSERT INTO outlines SELECT i + 1, version, is_held, data FROM copies, outlines WHERE id = 1;
 COMMIT;
 PRAGMA journal_mode = WAL;
 """
+
+
+async def _keep_outline(path: Path) -> None:
+    """Do what a host does once a session has ended."""
+    async with Store(path) as store:
+        await store.keep_outlines(*await store.without_outline())
 
 
 def keep_copies(path: Path, session: list[Entry], sessions: int, a_day: float) -> None:
@@ -44,6 +53,7 @@ def keep_copies(path: Path, session: list[Entry], sessions: int, a_day: float) -
         a_day: How many on each day.
     """
     accounts(path, session)
+    asyncio.run(_keep_outline(path))
     if sessions == 1:
         return
     with closing(sqlite3.connect(path)) as database:

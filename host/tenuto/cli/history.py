@@ -21,8 +21,8 @@ from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
 from tenuto.history.adherence import day_of
 from tenuto.history.fhir import is_of
-from tenuto.history.timeline import Account, account
-from tenuto.report.named import titled
+from tenuto.history.timeline import Account, Outline, account
+from tenuto.report.named import titled, titled_row
 from tenuto.sessions import events
 from tenuto.terminal import words
 
@@ -38,7 +38,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import date
     from typing import BinaryIO
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 30.0
 LONG_TIMEOUT_S = 600.0
 """Time limit for commands that read the whole history."""
+SESSIONS_AT_ONCE = 32
 Number = Annotated[int, Parameter(name="ID")]
 
 app = App(name="history", help="List what was played, show it, export, delete, check.")
@@ -108,7 +109,7 @@ def list_sessions(
             *("!>id", "!when", "routine", "wearable", *person_column),
             *("ended", "!>holds", "!>time", "!>bpm"),
         ),
-        (_row(titled(settings, session), has_person=has_persons) for session in sessions),
+        (_row(settings, session, has_person=has_persons) for session in sessions),
     )
 
 
@@ -219,15 +220,15 @@ def export(
     """
     history = history_to_read(find_config(config))
     if form == "fit":
-        sessions = _chosen(history, numbers)
-        simulated = sum(one.row.is_simulated for one in sessions)
+        rows = asyncio.run(_chosen(history, numbers))
+        simulated = sum(row.is_simulated for row in rows)
         if simulated and not numbers:
-            sessions = [one for one in sessions if not one.row.is_simulated]
+            rows = [row for row in rows if not row.is_simulated]
             out = words.count(simulated, "simulated session is", "simulated sessions are")
             print(f"{out} left out; an ID takes one along", file=sys.stderr)
         elif simulated:
             print("it was simulated: a portal counts it all the same", file=sys.stderr)
-        return _write_fit(sessions, output, is_one=len(numbers) == 1)
+        return _write_fit(_accounts(history, rows), output, is_one=len(numbers) == 1)
     if form == "jsonl":
         if numbers:
             raise InputError(
@@ -235,14 +236,13 @@ def export(
             )
         data = asyncio.run(_jsonl(history)).encode()
     else:
-        sessions = _chosen(history, numbers)
-        accounts = [account(session) for session in sessions]
+        rows = asyncio.run(_chosen(history, numbers))
         prescribed: list[Prescription] = []
         if form == "fhir":
             prescribed = asyncio.run(_prescribed(history))
             if numbers:
-                prescribed = [p for p in prescribed if any(is_of(p, one.row) for one in accounts)]
-        data = _as_text(form, accounts, prescribed).encode()
+                prescribed = [p for p in prescribed if any(is_of(p, row) for row in rows)]
+        data = _as_text(form, history, rows, prescribed).encode()
     if output is None or str(output) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -252,16 +252,37 @@ def export(
     return 0
 
 
-def _chosen(
+async def _chosen(
     history: AbstractAsyncContextManager[HistoryReader], numbers: tuple[int, ...]
-) -> list[StoredSession]:
-    """Return the sessions that were named, or all that have ended."""
-    if numbers:
-        return [_session(history, number) for number in dict.fromkeys(numbers)]
-    return asyncio.run(_all(history))
+) -> list[SessionRow]:
+    """Return the sessions that were named, or all of them, the oldest first."""
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
+        rows = (await store.sessions())[::-1]
+    if not numbers:
+        return rows
+    known = {row.id: row for row in rows}
+    for number in numbers:
+        if number not in known:
+            raise _no_session(number)
+    return [known[number] for number in dict.fromkeys(numbers)]
 
 
-def _write_fit(sessions: Sequence[StoredSession], output: Path | None, *, is_one: bool) -> int:
+def _accounts(
+    history: AbstractAsyncContextManager[HistoryReader], rows: Sequence[SessionRow]
+) -> Iterator[Account]:
+    """Yield sessions in full, some at a time: with all of them in memory it would be full."""
+
+    async def some(of: Sequence[SessionRow]) -> list[StoredSession | None]:
+        async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
+            return [await store.session(row.id) for row in of]
+
+    for at in range(0, len(rows), SESSIONS_AT_ONCE):
+        for session in asyncio.run(some(rows[at : at + SESSIONS_AT_ONCE])):
+            if session is not None:  # else it was deleted meanwhile
+                yield account(session)
+
+
+def _write_fit(sessions: Iterable[Account], output: Path | None, *, is_one: bool) -> int:
     """Write a FIT file for each session.
 
     Returns:
@@ -276,7 +297,7 @@ def _write_fit(sessions: Sequence[StoredSession], output: Path | None, *, is_one
     written, left = 0, 0
     for session in sessions:
         try:
-            data = fit_file(account(session))
+            data = fit_file(session)
         except InputError as error:
             if is_one:
                 raise
@@ -538,9 +559,11 @@ async def _jsonl(history: AbstractAsyncContextManager[HistoryReader]) -> str:
     return text.getvalue()
 
 
-async def _all(history: AbstractAsyncContextManager[HistoryReader]) -> list[StoredSession]:
+async def _outlines(
+    history: AbstractAsyncContextManager[HistoryReader], rows: Sequence[SessionRow]
+) -> list[Outline]:
     async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
-        return await store.between(0, 1 << 62)
+        return await store.outlines(rows)
 
 
 async def _prescribed(history: AbstractAsyncContextManager[HistoryReader]) -> list[Prescription]:
@@ -548,22 +571,28 @@ async def _prescribed(history: AbstractAsyncContextManager[HistoryReader]) -> li
         return await store.prescriptions()
 
 
-def _as_text(form: str, accounts: Sequence[Account], prescribed: Sequence[Prescription]) -> str:
+def _as_text(
+    form: str,
+    history: AbstractAsyncContextManager[HistoryReader],
+    rows: Sequence[SessionRow],
+    prescribed: Sequence[Prescription],
+) -> str:
     if form in ("csv", "csv-comma"):
         from tenuto.history.csv_table import write_table
 
         table = io.StringIO(newline="")
-        write_table(accounts, table, decimal_comma=form == "csv-comma")
+        outlines = asyncio.run(_outlines(history, rows))
+        write_table(outlines, table, decimal_comma=form == "csv-comma")
         return table.getvalue()
     if form == "fhir":
         from tenuto.history.fhir import bundle
 
         today = datetime.now(UTC).astimezone().date()
-        told = bundle(accounts, prescribed, today)
+        told = bundle(asyncio.run(_outlines(history, rows)), prescribed, today)
         return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     from tenuto.history.openmhealth import data_points
 
-    points = [point for told in accounts for point in data_points(told)]
+    points = [point for told in _accounts(history, rows) for point in data_points(told)]
     return json.dumps(points, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
@@ -587,11 +616,10 @@ async def _newest(
     history: AbstractAsyncContextManager[HistoryReader],
     limit: int,
     wanted: Callable[[SessionRow], bool],
-) -> list[StoredSession]:
+) -> list[Outline]:
     async with asyncio.timeout(READ_TIMEOUT_S), history as store:
         rows = [row for row in await store.sessions() if wanted(row)]
-        found = [await store.session(row.id) for row in rows[:limit]]
-    return [session for session in found if session is not None]
+        return await store.outlines(rows[:limit])
 
 
 def _is_wanted(
@@ -625,9 +653,8 @@ async def _one(
         return await store.session(number)
 
 
-def _row(session: StoredSession, *, has_person: bool) -> tuple[str, ...]:
-    summary = summarize(event for event, _ in replay(session))
-    row = session.row
+def _row(config: Config, session: Outline, *, has_person: bool) -> tuple[str, ...]:
+    row, summary = titled_row(config, session.row), session.summary
     return (
         str(row.id),
         _when(row),

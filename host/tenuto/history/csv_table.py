@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .timeline import Account, Phase
+    from .timeline import Outline, Phase
 
 COLUMNS = (
     "session",
@@ -41,11 +41,11 @@ COLUMNS = (
 )
 
 
-def write_table(accounts: Iterable[Account], file: TextIO, *, decimal_comma: bool = False) -> int:
+def write_table(sessions: Iterable[Outline], file: TextIO, *, decimal_comma: bool = False) -> int:
     """Write the table.
 
     Args:
-        accounts: The sessions.
+        sessions: What is told.
         file: Opened with `newline=""`, so that the lines end as the format says.
         decimal_comma: In the form for an Excel whose numbers have a comma.
 
@@ -57,7 +57,7 @@ def write_table(accounts: Iterable[Account], file: TextIO, *, decimal_comma: boo
     writer = csv.writer(file, delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
     count = 0
-    for told in accounts:
+    for told in sessions:
         for hold in told.holds:
             writer.writerow(
                 [_cell(value, decimal_comma=decimal_comma) for value in _row(told, hold)]
@@ -66,7 +66,7 @@ def write_table(accounts: Iterable[Account], file: TextIO, *, decimal_comma: boo
     return count
 
 
-def _row(told: Account, hold: Phase) -> tuple[object, ...]:
+def _row(told: Outline, hold: Phase) -> tuple[object, ...]:
     row = told.row
     rate = hold.rate
     return (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .prescription import Prescription
     from .rows import SessionRow
-    from .timeline import Account
+    from .timeline import Outline
 
 _NAMESPACE = uuid.UUID("5b0d2a52-3f0f-5c80-8a4e-1a2f7f6b9c3d")
 _LOINC = "http://loinc.org"
@@ -37,7 +37,7 @@ _DURATION = {
 
 
 def bundle(
-    accounts: Sequence[Account],
+    sessions: Sequence[Outline],
     prescriptions: Sequence[Prescription] = (),
     today: date = date.max,
     zone: tzinfo | None = None,
@@ -45,18 +45,18 @@ def bundle(
     """Return a bundle; the ids in it stay the same from export to export.
 
     Args:
-        accounts: The sessions.
+        sessions: What was done.
         prescriptions: What is prescribed and was.
         today: The present day, for what of that goes on.
         zone: What days are counted in; None for that of this computer.
     """
-    named = {told.row.person for told in accounts} | {one.person for one in prescriptions}
+    named = {told.row.person for told in sessions} | {one.person for one in prescriptions}
     people = sorted(person for person in named if person is not None)
     entries = [_entry(_patient(person)) for person in people]
     entries += [_entry(_care_plan(one, today, zone)) for one in prescriptions]
     entries += [
         _entry(_observation(told, [one for one in prescriptions if is_of(one, told.row, zone)]))
-        for told in accounts
+        for told in sessions
     ]
     # FHIR allows no empty lists.
     return {"resourceType": "Bundle", "type": "collection"} | (
@@ -130,16 +130,15 @@ def _care_plan_id(one: Prescription) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"prescription {one.id}"))
 
 
-def _observation(told: Account, prescriptions: Sequence[Prescription]) -> dict[str, Any]:
+def _observation(told: Outline, prescriptions: Sequence[Prescription]) -> dict[str, Any]:
     row, summary = told.row, told.summary
     key = row.key
-    beats = [sample.bpm for sample in told.samples]
     components = [_count("Holds completed", summary.holds_completed)]
     if summary.holds_planned is not None:
         components.append(_count("Holds planned", summary.holds_planned))
-    if beats:
-        components.append(_heart_rate("Heart rate, mean", round(sum(beats) / len(beats))))
-        components.append(_heart_rate("Heart rate, highest", max(beats)))
+    if summary.bpm_mean is not None and summary.bpm_max is not None:
+        components.append(_heart_rate("Heart rate, mean", round(summary.bpm_mean)))
+        components.append(_heart_rate("Heart rate, highest", summary.bpm_max))
     observation = {
         "resourceType": "Observation",
         "id": str(uuid.uuid5(_NAMESPACE, f"session {key.device} {key.boot_id} {key.seq}")),
