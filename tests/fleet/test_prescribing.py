@@ -113,7 +113,9 @@ async def test_somebody_new_in_the_configuration_gets_what_was_prescribed_before
         assert await b.store.prescriptions() == [prescription()]
 
 
-async def test_nonsense_in_the_table_holds_up_no_host(central: str, tmp_path: Path) -> None:
+async def test_nonsense_in_the_table_holds_up_no_host_and_is_not_logged(
+    central: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with (
         room(tmp_path, central, "a", people=("ada",)) as a,
         CentralHistory(central) as owner,
@@ -122,11 +124,13 @@ async def test_nonsense_in_the_table_holds_up_no_host(central: str, tmp_path: Pa
         await a.store.prescribing.add(prescription(id="1" * 16))
         await a.forwarder.forward()
         await join_all(owner)
-        change = "UPDATE prescriptions SET data = '{}' WHERE prescription_id = ?"
+        change = 'UPDATE prescriptions SET data = \'{"title": "Secret"}\' WHERE prescription_id = ?'
         await owner.work(lambda db: db.execute(change, (HERS,)))
         async with room(tmp_path, central, "b", people=("ada",)) as b:
             await b.forwarder.forward()
             assert [one.id for one in await b.store.prescriptions()] == ["1" * 16]
+    assert "cannot be read" in caplog.text
+    assert "Secret" not in caplog.text
 
 
 async def test_who_was_erased_on_a_host_does_not_come_back_with_a_prescription(

@@ -524,3 +524,28 @@ def test_the_pictures_of_the_dashboard_show_what_the_payloads_say() -> None:
         assert (picture.FOLDER / name).read_text(encoding="utf-8") == svg, (
             "run python -m tests.mqtt.picture"
         )
+
+
+@pytest.mark.parametrize(
+    "due, attributes, asked, question",
+    [
+        ([], {}, True, "Start now?"),
+        ("sensor.due", {"due": ["Lower back", "Neck"]}, True, "Lower back, Neck: Start now?"),
+        ("sensor.due", {"due": []}, False, "Start now?"),
+        ("sensor.due", {}, False, "Start now?"),
+    ],
+)
+def test_nobody_is_asked_while_nothing_is_due(
+    due: object, attributes: dict[str, Any], asked: bool, question: str
+) -> None:
+    data = load(FOLDER / "blueprints/automation/tenuto/ask.yaml")
+    (_, loop) = data["actions"]
+    _, told, only_if, notify, *_ = loop["repeat"]["sequence"]
+    jinja = home_assistant({"sensor.due": ("", attributes)})
+
+    titles = attributes.get("due", []) if due else []
+    shown = jinja.from_string(told["variables"]["titles"]).render(due=due)
+    assert shown == str(titles)
+    values = {"due": due, "titles": titles, "question": "Start now?"}
+    assert jinja.from_string(only_if["value_template"]).render(values) == str(asked)
+    assert jinja.from_string(notify["message"]).render(values) == question

@@ -47,7 +47,9 @@ def kept(config: Config) -> list[Kept]:
     """Return the files that Tenuto writes and `erase` removes; files that the person wrote stay."""
     history = config.history_path
     files = [
-        Kept("history: sessions, holds, heart rate, how cues are felt", history),
+        Kept(
+            "history: sessions, holds, heart rate, how cues are felt, what is prescribed", history
+        ),
         Kept("history: what is not in its file yet", history.with_name(f"{history.name}-wal")),
         Kept("history: an index of that", history.with_name(f"{history.name}-shm")),
     ]
@@ -118,8 +120,9 @@ def _published(config: Config) -> Iterator[str]:
         from tenuto.fleet.postgres import place_of
 
         who = "everybody" if config.fleet.heart_rate else "those who share them"
-        yield f"to the central history at {place_of(config.fleet.url)}: every session,"
-        yield f"  with the heart beats of {who}; what is deleted here is deleted there"
+        yield f"to the central history at {place_of(config.fleet.url)}: every session"
+        yield f"  with the heart beats of {who}, and what is prescribed;"
+        yield "  what is deleted here is deleted there"
     mqtt = config.mqtt
     if mqtt.is_off:
         yield "nothing: MQTT is off" if config.fleet.is_off else "nothing by MQTT, which is off"
@@ -128,6 +131,8 @@ def _published(config: Config) -> Iterator[str]:
     if mqtt.addresses:
         where = f"to the broker at {' or '.join(map(str, mqtt.addresses))}"
     yield f"by MQTT, {where}, below {mqtt.base_topic}/: what is played, how it went, the battery"
+    if config.people:
+        yield "  and what is due today to whom something is prescribed"
     if mqtt.discovery:
         yield f"  below {mqtt.discovery_prefix}/: the names, addresses and rooms of wearables"
     for person in config.people:

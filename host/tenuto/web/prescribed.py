@@ -47,6 +47,7 @@ async def values(
             "until": date_words(one.prescription.until()),
             "due": due(one),
             "is_due": one.is_due,
+            "was_due": one.total.due > 0,
             "week": kept_to(one.week),
             "total": kept_to(one.total),
             "note": one.prescription.note,
