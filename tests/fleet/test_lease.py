@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import paho.mqtt.client
 
+from tenuto import config
+from tenuto.daemon.build import Setting, open_host
 from tenuto.errors import LinkReason
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.radios.adapters import radio_of
@@ -24,6 +26,7 @@ from tenuto.simulator import World
 from tenuto.state.keys import KeyStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.strap import Strap
+from tenuto_core.log import unpack_record
 from tests.conftest import needs_module
 from tests.daemon.rig import connected, daemon_for, utc_ms
 from tests.heart.straps import ADDRESS, put_on_strap
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from tests.storm.broker import Line
 
 SHARED = b"k" * 16
+NOTICED_S = 10.0
+"""Until a link over which nothing comes is given up."""
 CONNECT_S = 10.0
 """What it takes to hear the band and to connect to it."""
 
@@ -223,3 +228,65 @@ async def test_the_strap_goes_with_the_band(tmp_path: Path) -> None:
         assert await which(a, b) == [True, False]
         assert (await b.ask(Verb.START)).ok
         assert await which(a, b) == [False, True]
+
+
+async def test_a_band_that_walks_from_host_to_host_is_one_session(
+    central: str, tmp_path: Path
+) -> None:
+    """Out of reach of one host the other has it; in the end each record is there once."""
+    from tenuto.fleet.postgres import CentralHistory
+    from tests.fleet.test_one_history import join_all, kept, room as history_of
+
+    async with room(tmp_path) as one:
+        a = await one.host("a")
+        await connected(a.daemon)
+        b = await one.host("b")
+        assert (await a.ask(Verb.START)).ok
+        await asyncio.sleep(40)
+        for at, other, radio in ((a, b, "F0:00:00:00:00:01"), (b, a, "F0:00:00:00:00:02")):
+            assert (at.has_band, other.has_band) == (True, False)
+            away = one.world.radio.silence(radio)
+            async with asyncio.timeout(NOTICED_S + CONNECT_S):
+                await connected(other.daemon)
+            away.end()
+            await asyncio.sleep(40)
+        assert (a.has_band, b.has_band) == (True, False)
+        assert a.supervisor.playing
+        await a.ask(Verb.STOP)
+        await asyncio.sleep(5)
+        log = one.band.app.band.log
+        logged = [
+            (number, *unpack_record(log.read(number, 1))) for number in range(log.first, log.next)
+        ]
+
+    async with CentralHistory(central) as history:
+        for name in ("b", "a"):
+            async with history_of(tmp_path, central, name) as host:
+                assert len(await host.store.sessions()) == 1
+                assert await host.store.forwarding.note_all() == 1
+                await host.forwarder.forward()
+        assert await join_all(history) == 0
+        (row,) = await history.sessions()
+        told = kept(await history.session(row.id))
+    assert row.reason == "stopped"
+    assert told == [line for line in logged if told[0][0] <= line[0] <= told[-1][0]]
+    assert len(told) > 20
+
+
+async def test_the_daemon_has_a_lease_for_each_band_by_air(tmp_path: Path) -> None:
+    text = """
+        mqtt.url = "mqtt://127.0.0.1:1"
+        fleet.host = "room-a"
+        {topic}
+        wearable = [
+            {{ id = "band", link = "ble", address = "c0:00:00:00:00:01" }},
+            {{ id = "here", link = "simulated" }},
+        ]
+    """
+    for topic, expected in (('fleet.lease_topic = "leases"', [True, False]), ("", [False, False])):
+        found = config.parse(text.format(topic=topic), f"{tmp_path}/tenuto.toml")
+        found = replace(found, own=config.Folders(tmp_path, tmp_path))
+        setting = Setting(config=found, speed=1.0, mqtt=True, say=lambda _: None)
+        async with open_host(setting, found.wearables, []) as host:
+            kept = [supervisor._lease is not None for supervisor in host.supervisors.values()]
+            assert kept == expected

@@ -473,8 +473,8 @@ class Supervisor:
         if error.reason not in self._said:
             self._said.add(error.reason)
             level = logging.WARNING if error.reason in UNTRUSTED else logging.INFO
-            text = "wearable=%s reason=%s %s; trying again"
-            _log.log(level, text, self.name, error.reason, error)
+            then = "waiting" if error.reason is LinkReason.HELD else "trying again"
+            _log.log(level, "wearable=%s reason=%s %s; %s", self.name, error.reason, error, then)
         self.problem = error
 
     def _say_unexpected(self, error: BaseException) -> None:
