@@ -57,9 +57,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Make the server and the template of the databases."""
-        data = self.folder / "data"
-        self._run("initdb", "-D", data, "-U", OWNER, "-A", "trust", "-N", "-E", "UTF8")
-        self.start_again()
+        self.start_empty()
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {_TEMPLATE}")
         with psycopg.connect(self.url(_TEMPLATE), autocommit=True) as connection:
@@ -67,17 +65,23 @@ class PostgresServer:
             for role in ("host", "therapist", "person"):
                 connection.execute(f"CREATE ROLE a_{role} LOGIN IN ROLE tenuto_{role}")
 
+    def start_empty(self) -> None:
+        """Make the server, as on a new computer: there is only its owner."""
+        data = self.folder / "data"
+        self.run("initdb", "-D", data, "-U", OWNER, "-A", "trust", "-N", "-E", "UTF8")
+        self.start_again()
+
     def start_again(self) -> None:
         """Start the server with what it has."""
         options = " ".join(
             (f"-k {self.folder}", "-c listen_addresses=''", *(f"-c {one}" for one in _FAST))
         )
         data, log = self.folder / "data", self.folder / "log"
-        self._run("pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
+        self.run("pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
 
     def stop(self) -> None:
         """End the server, as a computer that goes."""
-        self._run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
+        self.run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
 
     def remove(self) -> None:
         """End the server, and delete all that it has."""
@@ -95,7 +99,8 @@ class PostgresServer:
         """Return the address of a database."""
         return f"postgresql://{user}@/{database}?host={self.folder}"
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
+    def run(self, program: str, *arguments: str | Path) -> None:
+        """Run a program of PostgreSQL to its end, in its folder and as its user."""
         done = subprocess.run(
             [*self._as, self._programs / program, *arguments],
             cwd=self.folder,

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .postgres import PostgresDatabase
 
 VERSION = 2
+_TAKEN_BY_NUMBER = ("deletion_numbers", "prescription_numbers")
+"""The numbers by which hosts know what they have taken over. After a backup was restored none may
+be given a second time, so each set-up goes on with the present, in ms since 1970."""
 _LOCK = 0x54656E75
 """The advisory lock of whoever writes: one process at a time."""
 
@@ -59,7 +62,10 @@ def check(db: Database) -> None:
 
 
 def set_up(db: PostgresDatabase) -> None:
-    """Make the schema, or bring it up to this version, all of it or nothing."""
+    """Make the schema, or bring it up to this version, all of it or nothing.
+
+    Where a backup was restored it makes the history fit for hosts that knew more.
+    """
     with transaction(db):
         lock(db)
         there = version(db)
@@ -73,3 +79,9 @@ def set_up(db: PostgresDatabase) -> None:
             script = files(__package__).joinpath(name).read_text(encoding="utf-8")
             db.connection.execute(script.encode())
         db.execute("UPDATE tenuto_version SET number = ?", (VERSION,))
+        for sequence in _TAKEN_BY_NUMBER:
+            db.execute(
+                "SELECT setval(CAST(? AS regclass), greatest(nextval(CAST(? AS regclass)),"
+                " (extract(epoch FROM now()) * 1000)::bigint))",
+                (sequence, sequence),
+            )
