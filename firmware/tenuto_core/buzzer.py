@@ -48,7 +48,7 @@ class Buzzer:
 
     Attributes:
         due_ms: When `advance` must be called next, or None when silent.
-        lead_ms: The `lead_ms` of the motor.
+        lead_ms: The `lead_ms` of the motor; a session keeps to what it is when it begins.
         ledger: What the motor did in the last minute.
         clock: Read right after the motor was driven; None where no time passes while the program
             works.

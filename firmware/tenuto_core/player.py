@@ -643,6 +643,7 @@ class Player:
             return TOO_LATE
         if at_ms - now_ms > ARM_MS_MAX:
             return OUT_OF_RANGE
+        self._lead_ms = self._buzzer.lead_ms
         begin_ms = at_ms - self._lead_in_ms(self.plan, 0)
         if not self._can_begin(0, max(begin_ms, now_ms), now_ms, self._buzzer.left_ms):
             return TOO_SOON
@@ -659,8 +660,10 @@ class Player:
             return NO_PLAN
         # A start that was set is not refused when it is due: what is felt until then leaves room.
         is_due = self.state == ARMED and self.due_ms is not None and now_ms >= self.due_ms
-        if not is_due and not self._can_begin(0, now_ms, now_ms, self._buzzer.left_ms):
-            return TOO_SOON
+        if not is_due:
+            self._lead_ms = self._buzzer.lead_ms
+            if not self._can_begin(0, now_ms, now_ms, self._buzzer.left_ms):
+                return TOO_SOON
         begin_ms = self._when_due(now_ms)
         self._open_session(now_ms)
         self._begin_step(0, begin_ms, now_ms)

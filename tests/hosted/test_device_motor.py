@@ -15,15 +15,18 @@ from tenuto.errors import LinkError, LinkReason, RefusedError
 from tenuto.routines.feel import Feel
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
+from tenuto.state.player_store import PlayerStore
 from tenuto.wearables.buzzer import Said, Shown, Told
 from tenuto.wearables.device_motor import DEAD_WITHIN_S, TAKEN_WITHIN_S
 from tenuto.wearables.hosted import HostedDriver
+from tenuto.wearables.latency import LEAD_MS_MAX, Latency
 from tenuto_core import vocab
 from tests.daemon.rig import utc_ms
 from tests.hosted.rig import ROUTINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.events import Record
@@ -91,9 +94,9 @@ class Device:
 class Played:
     """A driver with what its log has said."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, store: PlayerStore | None = None) -> None:
         self.device = device
-        self.driver = HostedDriver(device, None, utc_ms=utc_ms)
+        self.driver = HostedDriver(device, store, utc_ms=utc_ms)
         self.records: list[Record] = []
         self.lost = 0
         self.plan = Library().compile(ROUTINE, feel=device.feel)
@@ -120,8 +123,10 @@ class Played:
 
 
 @asynccontextmanager
-async def playing(device: Device, for_s: float) -> AsyncIterator[Played]:
-    played = Played(device)
+async def playing(
+    device: Device, for_s: float, store: PlayerStore | None = None
+) -> AsyncIterator[Played]:
+    played = Played(device, store)
     await played.start()
     await asyncio.sleep(for_s)
     yield played
@@ -331,3 +336,42 @@ async def test_a_feel_that_cannot_be_is_refused() -> None:
     ):
         with pytest.raises(ValueError):
             replace(PLAIN, **wrong)
+
+
+async def test_a_device_is_led_by_how_long_it_takes_to_answer(tmp_path: Path) -> None:
+    device = Device()
+    device.takes = lambda: 0.12
+    store = PlayerStore(tmp_path)
+    async with playing(device, 30, store) as played:
+        assert {record.c for record in played.of(vocab.CUE)} == {0}, "nothing is known of it yet"
+        await played.driver.command(Verb.STOP, played.plan.plan_id)
+        await asyncio.sleep(60)
+        await played.driver.command(Verb.START, played.plan.plan_id)
+        await asyncio.sleep(10)
+        assert played.of(vocab.CUE)[-1].c == 60, "the way there is half of both ways"
+        await played.driver.command(Verb.STOP, played.plan.plan_id)
+    async with playing(device, 5, store) as played:
+        assert played.of(vocab.CUE)[-1].c == 60, "it is remembered"
+        await played.driver.command(Verb.STOP, played.plan.plan_id)
+    device.feel = replace(PLAIN, lead_ms=20, is_lead_fixed=True)
+    async with playing(device, 5, store) as played:
+        assert played.of(vocab.CUE)[-1].c == 20, "what is configured counts"
+
+
+def test_a_slow_answer_changes_the_lead_of_a_device_little() -> None:
+    latency = Latency(25)
+    for answer_ms in [80.0] * 4 + [900.0] * 3:
+        latency.add(answer_ms)
+    assert latency.lead_ms == 25, "seven answers say too little"
+    for answer_ms in [80.0] * 20 + [5_000.0]:
+        latency.add(answer_ms)
+    assert latency.lead_ms == 40
+    assert Latency(25, answers_ms=Latency.unpack(latency.pack())).lead_ms == 40
+    for _ in range(100):
+        latency.add(900.0)
+    assert latency.lead_ms == LEAD_MS_MAX
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1, null]", b"7", b"[" * 100_000, b"[-5, 1e9]"])
+def test_a_lead_that_cannot_be_read_is_measured_anew(data: bytes) -> None:
+    assert Latency.unpack(data) == []

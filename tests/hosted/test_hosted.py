@@ -250,7 +250,7 @@ async def test_what_is_kept_can_be_read_by_its_owner_only(tmp_path: Path) -> Non
         await playing(room)
     folder = tmp_path / "hosted" / NAME
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["journal", "plan0"]
+    assert files == ["journal", "latency", "plan0"]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 

@@ -46,6 +46,7 @@ class Feel:
             pulse is sent when it is due.
         ends_by_itself: Whether a pulse ends without another message.
         lead_ms: From the moment at which the host sends a pulse until it is usually felt.
+        is_lead_fixed: Whether that is configured; else what is measured takes its place.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Feel:
     whole_pattern: bool = False
     ends_by_itself: bool = False
     lead_ms: int = 0
+    is_lead_fixed: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no motor is like."""

@@ -20,8 +20,10 @@ from tenuto_core.buzzer import MAX_PULSE_MS, Buzzer, Motor
 from tenuto_core.log import Log
 from tenuto_core.vocab import SESSION_ENDED, UNFELT
 
+from .latency import Latency
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from tenuto.routines.haptics import Pattern
 
@@ -65,6 +67,7 @@ class DeviceMotor(Motor):
         on_unfelt: Called with a pattern that was not taken, once for each; not from within `on`.
         on_dead: Called when the device takes nothing any more.
         on_settled: See `settle`.
+        answers_ms: How long the device took to answer before, see `latency.Latency`.
     """
 
     def __init__(
@@ -75,8 +78,11 @@ class DeviceMotor(Motor):
         on_unfelt: Callable[[Cue], None],
         on_dead: Callable[[], None],
         on_settled: Callable[[], None] = lambda: None,
+        answers_ms: Iterable[float] = (),
     ) -> None:
-        self.lead_ms = device.feel.lead_ms
+        feel = device.feel
+        self.latency = Latency(feel.lead_ms, is_fixed=feel.is_lead_fixed, answers_ms=answers_ms)
+        self.lead_ms = self.latency.lead_ms
         self._device = device
         self._feel = device.feel
         self._say = say
@@ -215,7 +221,10 @@ class DeviceMotor(Motor):
             _log.error("wearable=%s %s", self._device.name, describe_failure(error))
         if taken:
             self._refused = 0
-            if not self._confirms:
+            if self._confirms:
+                self.latency.add((self._loop.time() - sent_s) * 1000)
+                self.lead_ms = self.latency.lead_ms
+            else:
                 self._unproven.append((sent_s, cue))
                 while sent_s - self._unproven[0][0] > DEAD_WITHIN_S:
                     self._unproven.popleft()
@@ -305,4 +314,5 @@ class DeviceBuzzer(Buzzer):
     def play(self, pattern: Pattern, now_ms: int) -> None:
         """See `tenuto_core.buzzer.Buzzer`."""
         self._device_motor.begin(pattern, self._log.next)
+        self.lead_ms = self._device_motor.lead_ms  # of the next session
         super().play(pattern, now_ms)

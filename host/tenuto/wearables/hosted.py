@@ -40,6 +40,7 @@ from tenuto_core.player import (
 from .band import BandDriver
 from .buzzer import Answer, Said, Shown
 from .device_motor import DeviceBuzzer, DeviceLog, DeviceMotor
+from .latency import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 LOG_RECORDS = 4096
+_LATENCY = "latency"
+"""Of the files of a device."""
 TELL_AFTER_S = 0.1
 TAP_GAP_S = 0.5
 """Taps that are no farther apart belong together."""
@@ -305,7 +308,9 @@ class _Player:
             on_unfelt=self._unfelt,
             on_dead=on_dead,
             on_settled=self._settled,
+            answers_ms=[] if store is None else Latency.unpack(store.load(_LATENCY)),
         )
+        self._store = store
         self.motor.attach(confirms=is_confirmed)
         age_s = None if store is None else store.age_s()
         # A session that was cut longer ago than a pause may last is over.
@@ -339,10 +344,16 @@ class _Player:
         """Play no more until `identify`."""
         self._identity = None
         await self.driver.disconnect()
+        self.keep_latency()
         self._band.buzzer.stop(self._host.now_ms)
         self._log.finish()
         self._band.settle(self._host.now_ms)
         self._host.sleep()
+
+    def keep_latency(self) -> None:
+        """Remember how long the device takes to answer, for the next run."""
+        if self._store is not None:
+            self._store.save(_LATENCY, self.motor.latency.pack())
 
     def set_battery(self, battery_pct: int | None) -> None:
         """Take what the device tells of its battery."""

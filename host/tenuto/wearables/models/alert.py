@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tenuto.wearables.model import BuildContext, Configured
     from tenuto.wearables.pairing import Paired, Target
 
+LEAD_MS = 25
+"""What it takes to the skin, as long as that was not measured."""
 TITLE = "buzzing tag"
 
 
@@ -48,10 +50,10 @@ class AlertOptions:
     gap_ms: int = key(
         Whole(80, 1000), "The shortest pause between two buzzes, in milliseconds.", default=200
     )
-    lead_ms: int = key(
+    lead_ms: int | None = key(
         Whole(0, 255),
-        "How long before its time a buzz is sent, in milliseconds: what it takes to the skin.",
-        default=25,
+        "How long before its time a buzz is sent, in milliseconds; measured if left out.",
+        default=None,
     )
 
 
@@ -71,7 +73,8 @@ def _feel(configured: Configured) -> Feel:
         strengths=1,
         pulse_ms_min=options.pulse_ms,
         gap_ms=options.gap_ms,
-        lead_ms=options.lead_ms,
+        lead_ms=LEAD_MS if options.lead_ms is None else options.lead_ms,
+        is_lead_fixed=options.lead_ms is not None,
     )
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tenuto.wearables.model import BuildContext, Configured
     from tenuto.wearables.pairing import Paired, Target
 
+LEAD_MS = 25
+"""What it takes to the skin, as long as that was not measured."""
 TITLE = "PineTime"
 NAME = "InfiniTime"
 UPDATE_SERVICE = "00001530-1212-efde-1523-785feabcd123"
@@ -45,10 +47,10 @@ class InfinitimeOptions:
         "Whether it rings like a call while the session waits for you; `answer` goes on.",
         default=False,
     )
-    lead_ms: int = key(
+    lead_ms: int | None = key(
         Whole(0, 255),
-        "How long before its time a buzz is sent, in milliseconds: what it takes to the skin.",
-        default=25,
+        "How long before its time a buzz is sent, in milliseconds; measured if left out.",
+        default=None,
     )
 
 
@@ -64,15 +66,17 @@ def _options(configured: Configured) -> InfinitimeOptions:
 def _feel(configured: Configured) -> Feel:
     from tenuto.wearables.infinitime import KEPT, PULSE_MS  # noqa: PLC0415 - rows load little
 
+    options = _options(configured)
     return Feel(
         title=TITLE,
         strengths=1,
         pulse_ms_min=PULSE_MS,
         pulse_ms_max=PULSE_MS,
-        gap_ms=_options(configured).spacing_ms - PULSE_MS,
+        gap_ms=options.spacing_ms - PULSE_MS,
         pulses_max=KEPT,
         ends_by_itself=True,
-        lead_ms=_options(configured).lead_ms,
+        lead_ms=LEAD_MS if options.lead_ms is None else options.lead_ms,
+        is_lead_fixed=options.lead_ms is not None,
     )
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tenuto.wearables.intiface import IntifaceBuzzer
     from tenuto.wearables.model import BuildContext, Configured
 
+LEAD_MS = 40
+"""What it takes to the skin, as long as that was not measured."""
 TITLE = "device of Intiface"
 
 
@@ -44,10 +46,10 @@ class IntifaceOptions:
     gap_ms: int = key(
         Whole(80, 1000), "The shortest pause between two buzzes, in milliseconds.", default=150
     )
-    lead_ms: int = key(
+    lead_ms: int | None = key(
         Whole(0, 255),
-        "How long before its time a buzz is sent, in milliseconds: what it takes to the skin.",
-        default=40,
+        "How long before its time a buzz is sent, in milliseconds; measured if left out.",
+        default=None,
     )
 
 
@@ -63,7 +65,11 @@ def _options(configured: Configured) -> IntifaceOptions:
 def _feel(configured: Configured) -> Feel:
     options = _options(configured)
     return Feel(
-        title=TITLE, pulse_ms_min=options.pulse_ms, gap_ms=options.gap_ms, lead_ms=options.lead_ms
+        title=TITLE,
+        pulse_ms_min=options.pulse_ms,
+        gap_ms=options.gap_ms,
+        lead_ms=LEAD_MS if options.lead_ms is None else options.lead_ms,
+        is_lead_fixed=options.lead_ms is not None,
     )
 
 
