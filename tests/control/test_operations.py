@@ -17,7 +17,7 @@ from tenuto.control import ControlServer, find_daemon, is_possible
 from tenuto.daemon.build import Setting, open_host
 from tenuto.daemon.doors import handlers
 from tenuto.daemon.operations import OPERATIONS
-from tenuto.errors import ControlError
+from tenuto.errors import ControlError, InputError
 from tenuto.sessions.commands import Verb
 
 if TYPE_CHECKING:
@@ -77,7 +77,11 @@ async def daemon(folder: Path) -> AsyncIterator[tuple[Host, Client]]:
         ("status", {"more": 1}, "unknown key `more`"),
         ("pause", {"wearable": "simulated", "by_s": 3}, "unknown key `by_s`"),
         ("extend", {"wearable": "simulated", "by_s": 601}, "1 to 600 seconds"),
-        ("prefer", {"wearable": "simulated", "strength": 9}, "allowed is 10 to 150"),
+        (
+            "prefer",
+            {"wearable": "simulated", "strength": 9},
+            "allowed is 10 to 150",
+        ),
     ],
 )
 async def test_arguments_are_checked_where_they_arrive(
@@ -88,6 +92,13 @@ async def test_arguments_are_checked_where_they_arrive(
             await client.ask(name, **arguments)
         assert text in str(caught.value)
         assert (await client.ask("status"))["wearables"][0]["id"] == "simulated", "it goes on"
+
+
+@pytest.mark.parametrize("name", ["pair", "forget", "install_app"])
+async def test_a_name_that_is_no_wearable_is_not_looked_for(folder: Path, name: str) -> None:
+    async with daemon(folder) as (_, client):
+        with pytest.raises(InputError, match="there is no wearable 'wrsit', known: 'simulated'"):
+            await client.ask(name, address="wrsit")
 
 
 async def test_a_number_and_a_text_that_break_readers_end_no_other_request(folder: Path) -> None:

@@ -159,7 +159,7 @@ def test_keys_and_a_second_terminal_command_the_same_session() -> None:
         until(lambda: first.is_as_before)
         until(lambda: b"`tenuto report 1` shows it" in first.shown)
         code, said = first.ask("stop")
-        assert (code, "nothing of yours runs" in said) == (2, True)
+        assert (code, "nothing runs yet" in said) == (2, True)
 
 
 def test_a_killed_run_leaves_the_terminal_as_it_was() -> None:

@@ -485,7 +485,7 @@ def test_a_week_without_a_session(history: Callable[..., Typed], database: Path)
     keep(database, stopped_session())
     _, out, _ = history("week")
 
-    assert "no streak at present" in out
+    assert "No streak at present" in out
     assert "This week: 0 days" in out
 
 

@@ -70,12 +70,13 @@ def _run(words: list[str]) -> int:
         return WRONG_USE
     from cyclopts import CycloptsError
 
-    from tenuto.cli.program import app
+    from tenuto.cli.program import app, wrong_use
 
     try:
-        result = app(words, exit_on_error=False)
-    except CycloptsError:
-        return WRONG_USE  # it has said itself what is wrong
+        result = app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        print(f"tenuto: {wrong_use(error)}", file=sys.stderr)
+        return WRONG_USE
     return result if isinstance(result, int) else 0
 
 

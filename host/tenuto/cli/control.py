@@ -111,7 +111,7 @@ resume = _plain("resume", "Go on after a pause.")
 skip = _plain("skip", "Skip this step.")
 back = _plain("back", "Do this hold again, or go back to the one before.")
 stop = _plain("stop", "Stop what plays.")
-find = _plain("find", "Let a wearable be felt, so that it is found.")
+find = _plain("find", "Make a wearable buzz, so that you find it.")
 
 
 def _ask(
@@ -168,7 +168,7 @@ async def call(name: str, asked: dict[str, object], config: Path | None) -> Any:
     client = await daemon_of(make_setting(find_config(config), 1.0))
     if client is None:
         raise InputError(
-            "nothing of yours runs that could be asked: `tenuto daemon` stays, `tenuto run` plays"
+            "nothing runs yet: start `tenuto daemon` in another terminal, or play with `tenuto run`"
         )
     operation = OPERATIONS[name]
     return await Beside(client).call(operation, operation.read(asked), Terminal())

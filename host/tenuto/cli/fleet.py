@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tenuto.config import find_config
 from tenuto.errors import InputError
+from tenuto.terminal import words
 
 from . import tables
 from .common import ConfigFile, signals
@@ -95,7 +96,11 @@ async def _join_file(central: CentralHistory, file: Path) -> None:
             taken = await central.work(partial(join_file, lines=lines, name=str(file)))
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    print(f"{file}: {taken.sessions} new session(s), {taken.records} new record(s)")
+    new = (
+        words.count(taken.sessions, "new session", "new sessions"),
+        words.count(taken.records, "new record", "new records"),
+    )
+    print(f"{file}: {', '.join(new)}")
 
 
 async def _join_parcels(central: CentralHistory, *, follow: bool) -> int:
@@ -252,7 +257,8 @@ async def _backfill(config: Config) -> None:
     ):
         await store.forwarding.turn(on=True)
         count = await store.forwarding.note_all()
-        print(f"{count} session(s) and more are to be sent to {central.place}")
+        sessions = words.count(count, "session", "sessions")
+        print(f"{sessions} and more are to be sent to {central.place}")
         sent = await Forwarder(
             store,
             central,

@@ -26,7 +26,7 @@ COMMANDS = {
         "back": "Do this hold again, or go back to the one before.",
         "extend": "Make this hold longer.",
         "stop": "Stop what plays.",
-        "find": "Let a wearable be felt, so that it is found.",
+        "find": "Make a wearable buzz, so that you find it.",
         "status": "Say how each wearable is, and what it plays.",
     },
     "Together": {
@@ -99,8 +99,8 @@ def unknown(word: str) -> str:
     import difflib  # only for people who mistype
 
     near = difflib.get_close_matches(word.lower(), NAMES, n=1)
-    meant = f' Did you mean "{near[0]}"?' if near else ""
-    return f"there is no command {word[:40]!r}.{meant} There are {', '.join(NAMES)}."
+    what = f"did you mean `tenuto {near[0]}`?" if near else f"there are {', '.join(NAMES)}"
+    return f"there is no command {word[:40]!r}; {what}"
 
 
 def page(*, is_bold: bool) -> str:

@@ -60,5 +60,8 @@ async def _invite(setting: Setting, person: str | None) -> Invitation:
 
     client = await daemon_of(setting)
     if client is None:
-        raise InputError("no daemon of yours runs: `tenuto daemon` serves the page")
+        raise InputError(
+            "the daemon does not run, and it serves the page: start `tenuto daemon`, in another"
+            " terminal"
+        )
     return await Beside(client).call(INVITE, Invite(person=person), Terminal())

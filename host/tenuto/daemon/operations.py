@@ -406,7 +406,7 @@ async def _with_app(
 
 
 async def _forget(host: Host, asked: Address, _person: Person) -> Forgotten:
-    target = pairing.any_of(host.config.wearables, asked.address)
+    target = pairing.known(host.config.wearables, asked.address)
     async with host.hands_off(_is_one_of(target)):
         return await pairing.forget(target, host.drivers.adapter(target.adapter), host.keys)
 

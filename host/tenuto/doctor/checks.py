@@ -27,6 +27,7 @@ from tenuto.links.serial import AUTO
 from tenuto.mqtt.broker_check import probe
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import AGE_MAX_S
+from tenuto.terminal import words
 from tenuto.wearables import registry
 from tenuto.wearables.model import Reached
 
@@ -368,7 +369,7 @@ async def history(context: Context) -> _Found:
                 f"{path}: {wrong[0]}{f' and {len(wrong) - 1} more' if wrong[1:] else ''}",
                 "end the daemon, then `tenuto history check --repair`",
             )
-        found += _ok(f"{path} is sound, with {count} session(s)")
+        found += _ok(f"{path} is sound; it has {words.count(count, 'session', 'sessions')}")
     free = shutil.disk_usage(_nearest_folder(path)).free
     if free < FREE_BYTES_LEAST:
         found += _problem(
@@ -393,7 +394,8 @@ async def fleet(context: Context) -> _Found:
         if waiting.since_utc_ms is not None:
             moment = datetime.fromtimestamp(waiting.since_utc_ms / 1000, UTC).astimezone()
             since = f" since {moment:%Y-%m-%d %H:%M}"
-    waits = f"; {count} session(s) and more wait here{since}, and none is lost" if count else ""
+    waiting_words = f"{words.count(count, 'session', 'sessions')} and more wait here{since}"
+    waits = f"; {waiting_words}, and none is lost" if count else ""
     async with CentralHistory(config.fleet.url, config.central_password) as central:
         try:
             await central.work(check)

@@ -213,10 +213,11 @@ def streak_words(told: PeriodAccount, person: str | None) -> str:
     then = f"on {told.until.day} {told.until:%B}" if is_over else "at present"
     keep = streak.keep_until
     if keep is None:
+        none = f"{whose}no" if whose else "No"
         if not streak.longest:
-            return f"{whose}no streak {then}."
+            return f"{none} streak {then}."
         longest = count(streak.longest, "day", "days")
-        return f"{whose}no streak {then}; the longest {'until then ' * is_over}was {longest}."
+        return f"{none} streak {then}; the longest {'until then ' * is_over}was {longest}."
     days = count(streak.present, "day", "days")
     rest = f"with at most {REST_DAYS_MAX} days of rest between"
     if is_over:

@@ -48,10 +48,12 @@ class Adjustment:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, (low, high) in (("strength_pct", STRENGTH_PCT), ("hold_pct", HOLD_PCT)):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}, allowed is {low} to {high}")
+        for what, pct, (low, high) in (
+            ("the strength", self.strength_pct, STRENGTH_PCT),
+            ("the length of holds", self.hold_pct, HOLD_PCT),
+        ):
+            if not low <= pct <= high:
+                raise InputError(f"{what} is {pct} %, allowed is {low} to {high} %")
 
 
 AS_WRITTEN = Adjustment()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError, LinkError, LinkReason
 from tenuto.links.registry import LINKS
-from tenuto.links.scan import Found
+from tenuto.links.scan import Found, is_address
 from tenuto.links.serial import AUTO
 
 from . import registry
@@ -93,13 +93,32 @@ def over_air(wearables: Sequence[Wearable], text: str) -> Target:
     """Find the wearable that is meant by an id, or by an address that need not be configured.
 
     Raises:
-        InputError: it has no Bluetooth.
+        InputError: There is none, or it has no Bluetooth.
     """
-    target = any_of(wearables, text)
+    target = known(wearables, text)
     if target.address is None:
         how = f"tenuto pair --cable {text}" if target.port else "there is nothing to pair"
         raise InputError(f"{text!r} is not reached by Bluetooth: {how}")
     return target
+
+
+def known(wearables: Sequence[Wearable], text: str) -> Target:
+    """Find the wearable that is meant by an id, or by an address that need not be configured.
+
+    Raises:
+        InputError: It is neither.
+    """
+    target = any_of(wearables, text)
+    if not target.names and not is_address(text):
+        raise InputError(
+            f"there is no wearable {text!r}, known: {_listed(wearables)}; and an address is written"
+            " as C0:FF:EE:00:00:01"
+        )
+    return target
+
+
+def _listed(wearables: Sequence[Wearable]) -> str:
+    return ", ".join(repr(one.id) for one in wearables) or "none"
 
 
 def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
@@ -122,9 +141,8 @@ def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
     if target.names:
         return target
     if "/" not in text and not text.upper().startswith("COM") and text != AUTO:
-        known = ", ".join(repr(one.id) for one in wearables) or "none"
         raise InputError(
-            f"there is no wearable {text!r}, known: {known}; and a port is written as "
+            f"there is no wearable {text!r}, known: {_listed(wearables)}; and a port is written as "
             "/dev/ttyACM1 or COM3"
         )
     return Target(port=text)
