@@ -71,11 +71,14 @@ def read(path: Path, bytes_max: int = STATE_BYTES_MAX) -> bytes:
         OSError: It cannot be read, is no regular file, or has more than `bytes_max` bytes.
     """
     with open_regular(path) as file:
-        data = file.read(bytes_max + 1)
+        data = bytearray()
+        # At once it would take as much memory as the file may have.
+        while len(data) <= bytes_max and (piece := file.read(_BLOCK_BYTES)):
+            data += piece
     if len(data) > bytes_max:
         text = f"it is longer than {bytes_max} bytes, which is the most that is allowed"
         raise OSError(errno.EFBIG, text, str(path))
-    return data
+    return bytes(data)
 
 
 def read_text(path: Path, bytes_max: int = STATE_BYTES_MAX) -> str:

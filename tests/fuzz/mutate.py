@@ -3,22 +3,63 @@
 
 from __future__ import annotations
 
+import json
 import traceback
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.fuzz.limits import INPUT_BYTES_MAX
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _EDGES = (0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF)
 _TRIES_MAX = 2_000
 
 
+_VALUES: tuple[Any, ...] = (
+    *(None, True, -1, 0, 1.5, 10**18, 2**63, 2**64, 10**400, float("inf"), float("nan")),
+    *("", "x", "\ud800", "9" * 40, [], [[]], {}, {"a": 1}),
+)
+"""What no reader of JSON expects everywhere; json reads them all."""
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield all places in a JSON value, as (container, key)."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in list(pairs):
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from _places(inner)
+
+
+def _with_other_values(data: bytes, rng: random.Random) -> bytes:
+    """Return a text with a value of one of its lines of JSON replaced or removed."""
+    lines = data.split(b"\n")
+    at = rng.randrange(len(lines))
+    begin = lines[at].find(b"{")
+    try:
+        value = json.loads(lines[at][begin:]) if begin >= 0 else None
+    except ValueError:
+        return data
+    places = list(_places(value)) if isinstance(value, dict) else []
+    if not places:
+        return data
+    container, key = rng.choice(places)
+    if rng.random() < 0.2:
+        del container[key]
+    else:
+        container[key] = rng.choice(_VALUES)
+    lines[at] = lines[at][:begin] + json.dumps(value).encode()
+    return b"\n".join(lines)
+
+
 def mutated(good: Sequence[bytes], rng: random.Random) -> bytes:
     """Give one of the good inputs after a few changes."""
-    data = bytearray(rng.choice(good))
+    chosen = rng.choice(good)
+    if b"{" in chosen and rng.random() < 0.3:
+        return _with_other_values(chosen, rng)[:INPUT_BYTES_MAX]
+    data = bytearray(chosen)
     for _ in range(rng.choice((1, 1, 2, 4, 12))):
         at = rng.randint(0, len(data))
         size = rng.choice((1, 1, 2, 4, 16))

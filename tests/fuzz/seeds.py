@@ -12,6 +12,7 @@ from base64 import b64encode
 from hashlib import sha256
 
 from tenuto.cues import formats
+from tenuto.cues.results import LessonResult
 from tenuto.links.scan import TENUTO
 from tenuto.routines.sharing import shared
 from tenuto.sessions.heart import Measurement
@@ -21,8 +22,9 @@ from tenuto_core.encode import as_version, encode
 from tenuto_core.log import RECORD_BYTES, unpack_record
 from tenuto_core.plan import Plan, Step
 from tests.core.rig import Wrist, log_bytes, plan_id_of
+from tests.fuzz.bytes_in import joined
 from tests.fuzz.corpus import FAILED, WORTHY, read
-from tests.fuzz.targets import PLAN, joined
+from tests.fuzz.targets import PLAN
 
 NOW_UTC_MS = 1_800_000_000_000
 
@@ -85,6 +87,53 @@ def _exported() -> bytes:
     for seq, at in enumerate(range(RECORD_BYTES, 8 * RECORD_BYTES, RECORD_BYTES), 2):
         fields = dict(zip(_FIELDS, unpack_record(log, at), strict=True))
         told.append({"type": "record", **of, "seq": seq, "utc_ms": NOW_UTC_MS, **fields})
+    return "\n".join(map(json.dumps, told)).encode()
+
+
+def _told_by_host() -> bytes:
+    """Return what only newer histories have, and what hosts of a fleet tell each other."""
+    of = {"person": "ada", "person_id": "p1", "utc_ms": NOW_UTC_MS}
+    about = {"device": "serial:1", "wearable": "wrist", "simulated": False}
+    lesson = LessonResult(cues=("mark",), count=3)
+    prescribed = {
+        "routine": "a",
+        "title": "A",
+        "days": ["mon"],
+        "times_a_week": 1,
+        "note": "",
+        "first": "2026-11-30",
+        "last": "2026-12-31",
+        "assigned_by": "bo",
+    }
+    told = [
+        {"type": "tenuto_history", "version": 4},
+        {"type": "boot", "stand_in": "local:0123456789abcdef", "boot_id": 1, "device": "serial:1"},
+        {
+            "type": "person",
+            "person_id": "p1",
+            "label": "ada",
+            "labelled_utc_ms": 1,
+            "same_as": None,
+        },
+        {
+            "type": "cue_result",
+            "result_id": "0123456789abcdef",
+            **of,
+            **about,
+            "kind": lesson.kind,
+            "data": lesson.to_json(),
+        },
+        {
+            "type": "prescription",
+            "prescription_id": "0123456789abcdef",
+            **of,
+            "ended_utc_ms": None,
+            "data": prescribed,
+        },
+        {"type": "deleted", "device": "serial:1", "boot_id": 1, "seq": 2, "last_seq": 9},
+        {"type": "deleted_result", "result_id": "0123456789abcdef"},
+        {"type": "deleted_person", "digest": "ab" * 32},
+    ]
     return "\n".join(map(json.dumps, told)).encode()
 
 
@@ -175,7 +224,7 @@ def seeds(name: str) -> list[bytes]:
             for name in formats.FORMATS
         ],
         "config": [_CONFIG, *_shipped("tenuto.toml")],
-        "imports": [_exported()],
+        "imports": [_exported(), _told_by_host()],
         "mqtt": _MESSAGES,
         "inbox": [
             joined(b"xwrist/command\x00" + message for message in _MESSAGES),
@@ -183,10 +232,87 @@ def seeds(name: str) -> list[bytes]:
         ],
         "control": [b'{"op": "status"}\n'],
         "buttplug": _BUTTPLUG,
+        "page": _REQUESTS,
+        "shown": [_ROUTINE + b"\0" + json.dumps(change).encode() for change in _CHANGES],
+        "state": [
+            bytes((number,)) + json.dumps(one).encode() for number, one in enumerate(_STATES)
+        ],
+        "entries": [
+            json.dumps(
+                {
+                    "session": {"device": "serial:1", "boot_id": 1, "seq": 2},
+                    "wearable": "wrist",
+                    "person": None,
+                    "event": {"event": "heart", "t_ms": 5, "bpm": 60, "rr_ms": [], "sensor": "a"},
+                    "seq": 3,
+                    "plan": None,
+                    "utc_ms": NOW_UTC_MS,
+                    "record": None,
+                    "replayed": False,
+                    "uncertainty_ms": 1.5,
+                    "is_simulated": True,
+                }
+            ).encode()
+        ],
+        "orders": [
+            joined((b"tag press 10s", b"heart 90", b"silence 20s@1m", b"where")),
+            joined((b"battery 50", b"walk away", b"walk back", b"reset", b"help")),
+        ],
+        "proxy": [
+            joined((b"\x00\x08\x01\x0a\x04host\x10\x01", b"\x00\x00\x07")),
+            joined((b"\x00\x06\x44\x08\x81\x01\x10\x00", b"\x18\x01\x00\x02\x42\x08\x01")),
+        ],
     }[name]
     return found + read(WORTHY, name) + read(FAILED, name)
 
 
+_REQUESTS = [
+    b"GET /",
+    b"GET /routines?q=back",
+    b"GET /routines/lower-back",
+    b"GET /routines/lower-back/share",
+    b"GET /routines/lower-back/edit",
+    b"GET /history?person=ada&routine=a&before=3",
+    b"GET /history/3",
+    b"GET /history/week?date=2026-11-20&person=ada",
+    b"GET /history/3/session.csv",
+    b"GET /learn",
+    b"GET /learn/results",
+    b"GET /learn/now/3",
+    b"GET /class/now",
+    b"GET /start",
+    b"GET /wearables",
+    b"GET /wearables/new?model=band&address=C0:00:00:00:00:01&name=a",
+    b"GET /static/app.js",
+    b"GET /login?code=ABC",
+    b"POST /do\noperation=start&wearable=wrist&routine=lower-back",
+    b"POST /do\noperation=stop&wearable=wrist",
+    b"POST /class/do\noperation=start&wearable=wrist&routine=lower-back&in_s=5",
+    b"POST /routines\nword=tenuto1.x&operation=store&replace=yes",
+    b"POST /routines/lower-back/edit\ntext=name+%3D+1&own-name=a",
+    b"POST /wearables/prefer\nwearable=wrist&strength=90&hold_time=110&halfway=on",
+    b"POST /learn/begin\nwearable=wrist&what=quiz&cues=mark&count=5&seed=1",
+    b"POST /learn/now/3\ncue=mark",
+    b"POST /learn/play\nwearable=wrist&cue=mark",
+    b"POST /history/3/delete\noperation=delete",
+    b"POST /start/feel\nwearable=wrist",
+    b"POST /login\ncode=ABC",
+]
+_CHANGES = [
+    {},
+    {"what": "set", "exercise": 0, "path": ["hold_s"], "value": "30"},
+    {"what": "set", "exercise": 0, "path": ["phases", 0, "s"], "value": 4.5},
+    {"what": "move", "exercise": 0, "to": 0},
+    {"what": "add", "name": "b"},
+    {"what": "remove", "exercise": 0},
+]
+_STATES = [
+    {"wrist": {"ppm": 12.5, "sigma_ppm": 3.0}},
+    {"wrist": "0123456789abcdef"},
+    {"wearables": {"wrist": {"strength_pct": 90, "routine": "a"}}, "announced": {}},
+    {"announced": {"a/b": {"components": {"c": "sensor"}, "states": ["d"], "config": {"e": 1}}}},
+    {"version": 2, "bands": [{"serial": "ab", "names": ["WRIST"], "key": "00" * 16}]},
+]
 _MOTOR = {"StepCount": 20, "ActuatorType": "Vibrate", "FeatureDescriptor": ""}
 _OUTPUT = {"FeatureIndex": 0, "Output": {"Vibrate": {"Value": [0, 20]}}}
 _BUTTPLUG = [

@@ -25,7 +25,6 @@ from tenuto.cues import formats
 from tenuto.cues.lint import lint
 from tenuto.daemon.commands import MQTT, Requests
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
-from tenuto.event_loops import VirtualEventLoop
 from tenuto.history import Store, jsonlines
 from tenuto.history.timeline import account
 from tenuto.links.ble import BleAdapter
@@ -33,10 +32,17 @@ from tenuto.links.espruino import LINE_BYTES_MAX, EspruinoLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.bumble import BumbleScanner
 from tenuto.links.scan import Found
-from tenuto.mqtt.address import BrokerAddress
+from tenuto.mqtt.address import parse_addresses
 from tenuto.mqtt.inbox import Inbox
+from tenuto.mqtt.leases import parse_claim
 from tenuto.mqtt.management import parse_host_request
-from tenuto.mqtt.topics import BadCommandError, Topics, parse_command, parse_setting
+from tenuto.mqtt.topics import (
+    BadCommandError,
+    Topics,
+    parse_class_command,
+    parse_command,
+    parse_setting,
+)
 from tenuto.routines import haptics as vocabulary, routine as routines
 from tenuto.routines.compile import compile_routine
 from tenuto.routines.library import Library
@@ -61,36 +67,19 @@ from tenuto_core.player import IDLE
 from tenuto_core.storage import Storage
 from tests.bangle.differential import Watch
 from tests.core.rig import Memory, Wrist, crc_of, plan_id_of, score_bytes
+from tests.fuzz import doors
+from tests.fuzz.bytes_in import CHARS_MAX, PIECES_MAX, in_loop, loop, pieces, said
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from bleak.backends.device import BLEDevice
     from bleak.backends.scanner import AdvertisementData
 
     from tenuto.links.base import Link
 
-CHARS_MAX = 500
 NOW_UTC_MS = 1_800_000_000_000.0
-PIECES_MAX = 40
-"""More of them take longer and find no more: a fuzzer likes to make thousands of empty ones."""
-
-
-def pieces(data: bytes) -> Iterator[bytes]:
-    """Cut bytes into packets, each led by its length; `PIECES_MAX` of them at most."""
-    at = 0
-    for _ in range(PIECES_MAX):
-        if at >= len(data):
-            return
-        size = data[at]
-        yield data[at + 1 : at + 1 + size]
-        at += 1 + size
-
-
-def joined(packets: Iterable[bytes]) -> bytes:
-    """Undo `pieces`."""
-    return b"".join(bytes((len(packet),)) + packet for packet in packets)
 
 
 def with_checksum(data: bytes) -> bytes:
@@ -98,25 +87,11 @@ def with_checksum(data: bytes) -> bytes:
     return data + crc_of(data).to_bytes(4, "little")
 
 
-def said(error: Exception, chars_max: int | None = None) -> None:
-    """A refusal must say something, but not as much as an attacker likes."""
-    text = str(error)
-    assert text
-    assert chars_max is None or len(text) <= chars_max
-
-
 _KEY = b"k" * 16
 
 
 def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
-
-
-_loop = VirtualEventLoop()
-
-
-def _in_loop(work: Coroutine[Any, Any, None]) -> None:
-    _loop.run_until_complete(work)
 
 
 # --- the band
@@ -397,7 +372,7 @@ def answers(data: bytes) -> None:
         assert not driver._waiting
         await driver.disconnect()
 
-    _in_loop(work())
+    in_loop(work())
 
 
 def driver(data: bytes) -> None:
@@ -413,7 +388,7 @@ def driver(data: bytes) -> None:
             return len(taken) < 1_000
 
         band._records = take
-        waiting = _loop.create_future()
+        waiting = loop.create_future()
         band._waiting[wire.STATE, 1] = waiting
         for packet in pieces(data):
             before = len(taken), band._next_seq
@@ -426,7 +401,7 @@ def driver(data: bytes) -> None:
         waiting.cancel()
         band._end_waits()
 
-    _in_loop(work())
+    in_loop(work())
 
 
 def _begins_well(packet: bytes) -> bool:
@@ -488,7 +463,7 @@ def advertisements(data: bytes) -> None:
         scanner.on_advertisement(_Heard(parsed, ADDRESS))  # type: ignore[arg-type]
         assert len(scanner.seen_devices) == len(found)
 
-    _in_loop(work())
+    in_loop(work())
     for one in found:
         model = registry.recognize(one)
         assert registry.to_json(one, model)["address"] == one.address
@@ -593,7 +568,10 @@ def config(data: bytes) -> None:
         said(error)
 
 
-_TABLES = ("plans", "exercises", "host_events", "records", "sessions")
+_TABLES = (
+    *("plans", "exercises", "persons", "known_boots", "sessions", "records", "host_events"),
+    *("deleted", "cue_results", "prescriptions", "deleted_results", "deleted_persons", "outlines"),
+)
 
 
 async def _history() -> Store:
@@ -620,8 +598,19 @@ def imports(data: bytes) -> None:
         for name in reversed(_TABLES):
             db.execute(f"DELETE FROM {name}")  # noqa: S608
 
+    def join(db: sqlite3.Connection) -> None:
+        """Take it as what a host of a fleet sends, and then take it back."""
+        db.execute("BEGIN")
+        try:
+            jsonlines.join_lines(db, data.decode(errors="replace").splitlines(), "parcel")
+        except InputError as error:
+            said(error)
+        finally:
+            db.execute("ROLLBACK")
+
     async def work() -> None:
         store = await _history()
+        await store.work(join)
         try:
             await jsonlines.read_lines(store, data.decode(errors="replace").splitlines(), "history")
         except InputError as error:
@@ -635,7 +624,7 @@ def imports(data: bytes) -> None:
         await jsonlines.write_lines(store, lambda _: None)
         await store.work(clear)
 
-    _in_loop(work())
+    in_loop(work())
 
 
 def mqtt(data: bytes) -> None:
@@ -657,7 +646,15 @@ def mqtt(data: bytes) -> None:
         except BadCommandError as error:
             said(error, CHARS_MAX)
     try:
-        BrokerAddress.parse(data.decode("utf-8", "surrogateescape"))
+        assert parse_class_command(data, NOW_UTC_MS).verb
+    except BadCommandError as error:
+        said(error, CHARS_MAX)
+    try:
+        assert parse_claim(data).number >= 1
+    except ValueError as error:
+        said(error, CHARS_MAX)
+    try:
+        assert parse_addresses(data.decode("utf-8", "surrogateescape"))
     except InputError as error:
         said(error)
 
@@ -697,7 +694,7 @@ def inbox(data: bytes) -> None:
         known = [one for one in obeyed if isinstance(one, Command) and one.id]
         assert len(set(known)) == len(known)
 
-    _in_loop(work())
+    in_loop(work())
 
 
 def control(data: bytes) -> None:
@@ -750,5 +747,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         inbox,
         control,
         buttplug,
+        *doors.TARGETS,
     )
 }

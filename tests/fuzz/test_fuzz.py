@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INPUTS = 3_000
-SLOW = {"routine": 1_000, "imports": 500, "watch": 60}
+SLOW = {"routine": 1_000, "imports": 500, "watch": 60, "entries": 1_000}
+SLOW |= {"page": 60, "shown": 8, "orders": 30, "state": 80}
 GROWTH_BYTES_MAX = 128_000
 """Of half of `INPUTS`: caches of the standard library, which have a bound, fill up."""
 

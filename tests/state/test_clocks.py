@@ -24,7 +24,11 @@ async def test_a_skew_is_there_again_after_a_restart(tmp_path: Path) -> None:
     assert ClockStore(tmp_path / "new" / "clocks.json").get("band") == Skew(-7.0, 2.0)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"band": 3}', '{"band": {"ppm": "x"}}', "\x00{"])
+BROKEN = ("", "[]", '{"band": 3}', '{"band": {"ppm": "x"}}', "\x00{", "[" * 100_000)
+TOO_LARGE = '{"band": {"ppm": 1' + "0" * 400 + ', "sigma_ppm": 1}}'
+
+
+@pytest.mark.parametrize("text", [*BROKEN, TOO_LARGE], ids=range(len(BROKEN) + 1))
 def test_a_broken_file_costs_no_more_than_itself(tmp_path: Path, text: str) -> None:
     path = tmp_path / "clocks.json"
     path.write_text(text)

@@ -82,6 +82,33 @@ async def test_a_page_of_somebody_else_can_neither_read_nor_send(tmp_path: Path)
         assert not one.host.hub.is_playing
 
 
+async def test_every_page_is_there_where_a_wearable_cannot_be_kept(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        await one.host.hub.remove("wrist")
+        for path in ("", "routines", "history", "wearables", "learn", "class", "start"):
+            async with client.get(f"/{path}") as answer:
+                assert answer.status == 200, path
+
+
+async def test_a_form_that_is_none_is_refused(tmp_path: Path) -> None:
+    form, parts = "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"
+    async with (
+        served(tmp_path, connected=False) as one,
+        one.visitor() as owner,
+        aiohttp.ClientSession(one.address) as stranger,
+    ):
+        for client, path in ((stranger, "/login"), (owner, "/do"), (owner, "/routines/a/edit")):
+            for kind, body in (
+                (form, b"code=\xff"),
+                (f"{form}; charset=none-such", b"code=a"),
+                (parts, b"--a\r\n\xff\r\n\r\n"),
+                (parts, b"no part"),
+            ):
+                headers = {"Content-Type": kind}
+                async with client.post(path, data=body, headers=headers) as answer:
+                    assert answer.status in (400, 403), (path, kind, body)
+
+
 async def test_a_stop_comes_through_whatever_else_is_sent(tmp_path: Path) -> None:
     async with served(tmp_path) as one, one.visitor() as client:
         form = {"key": await key_of(client), "wearable": "wrist"}

@@ -89,6 +89,8 @@ async def test_a_session_is_taken_elsewhere(folder: Path) -> None:
             assert len((await answer.text()).splitlines()) == 1 + 9
         async with client.get("/history/1/session.fit") as answer:
             assert (await answer.read())[8:12] == b".FIT"
-        for path in ("/history/999", "/history/999999999999", "/history/week?date=x"):
+        days = ("x", "0001-01-01", "9999-12-31")
+        reports = [f"/history/{period}?date={day}" for day in days for period in ("week", "month")]
+        for path in ("/history/999", "/history/999999999999", *reports):
             async with client.get(path) as answer:
                 assert answer.status in (400, 404)

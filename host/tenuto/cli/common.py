@@ -9,25 +9,24 @@ import os
 import signal
 import sys
 from contextlib import contextmanager, suppress
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from tenuto.errors import InputError, TenutoError
+from tenuto.history.adherence import read_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
+    from datetime import date
 
     from tenuto.config import Config, Person, Wearable
     from tenuto.daemon.build import Setting
     from tenuto.history.reading import HistoryReader
 
 SPEED_MAX = 1000.0
-YEARS = (1971, 2099)
-"""In which sessions may be looked for."""
 
 ConfigFile = Annotated[
     Path | None, Parameter(name="--config", help="Configuration file to use instead of your own.")
@@ -134,13 +133,10 @@ def parse_date(text: str, option: str = "--date") -> date:
     Raises:
         InputError: it is none, or not of a year in which there can be sessions.
     """
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        if YEARS[0] <= day.year <= YEARS[1]:
-            return day
-    raise InputError(
-        f"{option} is {text!r}, allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}"
-    )
+    try:
+        return read_day(text)
+    except ValueError as error:
+        raise InputError(f"{option} is {text!r}, {error}") from None
 
 
 def id_of(those: Sequence[Person | Wearable], given: str) -> str:

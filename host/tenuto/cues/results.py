@@ -6,7 +6,6 @@ Kept are the answers themselves, with the cues as they were felt; all numbers fo
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -15,6 +14,7 @@ from tenuto.routines.adjust import STRENGTH_PCT
 from tenuto_core.plan import PlanError, check_pattern
 from tenuto_core.vocab import CUES
 
+from .json_values import real
 from .quiz import ANSWER_MS_MAX, scan_ms
 from .scores import Score, Trial, difference
 from .threshold import Threshold
@@ -30,7 +30,7 @@ ANSWERED_BY = ("keys", "button")
 CUES_ASKED_MAX = 9
 TRIALS_KEPT_MAX = 250
 DAY_MS = 86_400_000
-_TRUTHS_MAX = 16
+_TRUTHS_MAX, _TRUTH_MAX = 16, 1e9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,7 +309,7 @@ def _truth(value: object) -> dict[str, float]:
     if not isinstance(value, dict) or len(value) > _TRUTHS_MAX:
         raise ValueError(f"`truth` is no object of at most {_TRUTHS_MAX} numbers")
     for name, number in value.items():
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not is_number or not math.isfinite(number) or len(name) > 32:
-            raise ValueError("`truth` has something that is no number")
+        real(number, -_TRUTH_MAX, _TRUTH_MAX, "a number of `truth`")
+        if len(name) > 32:
+            raise ValueError("`truth` has a name that is too long")
     return value

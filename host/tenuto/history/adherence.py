@@ -12,6 +12,7 @@ keeps the streak. A day that is not over yet breaks nothing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
@@ -24,9 +25,24 @@ if TYPE_CHECKING:
 
     from .timeline import Outline, Phase
 
+YEARS = (1971, 2099)
+"""The first and the last one in which there can be sessions."""
 REST_DAYS_MAX = 3
 EXERCISE_MS = 60_000
 DAYS_A_WEEK = (2, 3)
+
+
+def read_day(text: str) -> date:
+    """Read a day, such as 2026-11-20.
+
+    Raises:
+        ValueError: It is none, or not of a year in which there can be sessions.
+    """
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if YEARS[0] <= day.year <= YEARS[1]:
+            return day
+    raise ValueError(f"allowed is a day such as 2026-11-20, from {YEARS[0]} to {YEARS[1]}")
 
 
 def day_of(utc_ms: int, zone: tzinfo | None = None) -> date:

@@ -12,7 +12,6 @@ still be done is not due yet in this count, so a day or a week that is not over 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tenuto.toml.rules import Choice, ListOf, Text, Whole, show
 from tenuto.toml.tables import key, read_table
 
-from .adherence import day_of, week_of
+from .adherence import day_of, read_day, week_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -35,10 +34,12 @@ class _Day:
 
     def read(self, value: object) -> date:
         """Return the day."""
-        if isinstance(value, str) and len(value) == len("2026-11-30"):
-            with suppress(ValueError):
-                return date.fromisoformat(value)
-        raise ValueError(f"is {show(value)}, allowed is a day such as 2027-01-31")
+        if not isinstance(value, str) or len(value) != len("2026-11-30"):
+            raise ValueError(f"is {show(value)}, allowed is a day such as 2027-01-31")
+        try:
+            return read_day(value)
+        except ValueError as error:
+            raise ValueError(f"is {show(value)}, {error}") from None
 
     def write(self, day: date) -> str:
         """Return a day as text."""

@@ -98,7 +98,7 @@ class BrokerAddress:
     def __str__(self) -> str:
         """Return the address as a URL, without user and password."""
         if self.transport == "unix":
-            return f"unix://{quote(self.host)}"
+            return f"unix://{quote(self.host, errors='surrogateescape')}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
 

@@ -376,6 +376,6 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "bool": lambda value: isinstance(value, bool),
     "tuple[float, ...]": lambda value: (
         isinstance(value, tuple)
-        and all(type(one) in (int, float) and math.isfinite(one) for one in value)
+        and all(_is_whole(one) or (type(one) is float and math.isfinite(one)) for one in value)
     ),
 }

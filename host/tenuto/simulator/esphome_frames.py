@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aioesphomeapi.core import MESSAGE_TYPE_TO_PROTO
+from google.protobuf.message import DecodeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,10 @@ def _message(kind: int, data: bytes) -> Message | None:
     if make is None:
         return None
     message: Message = make()
-    message.ParseFromString(data)
+    try:
+        message.ParseFromString(data)
+    except DecodeError:
+        raise FrameError("a message that cannot be read") from None
     return message
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 SAVE_EVERY_S = 600.0
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RecursionError),  # of numbers that are too large, and of brackets
+)
 
 
 class ClockStore:
@@ -68,7 +72,7 @@ def _read(path: Path) -> dict[str, Skew]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         _log.warning("%s cannot be read and begins anew: %s", path, why_unread(error))
         return {}
     return {

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from tenuto.errors import TenutoError
 from tenuto.sessions.admission import Bucket
@@ -112,11 +113,14 @@ class Guard:
         is_change = request.method not in ("GET", "HEAD")
         if is_change and not _is_from_here(request):
             return message(request, HTTPStatus.FORBIDDEN, "another page sent this", ok=False)
-        if request.path.startswith(_OPEN):
-            return None
-        visitor = self._visitor(request)
-        if visitor is None:
+        is_open = request.path.startswith(_OPEN)
+        visitor = None if is_open else self._visitor(request)
+        if visitor is None and not is_open:
             return login_page(request, "")
+        if is_change:
+            await _read_form(request)
+        if visitor is None:
+            return None
         request[VISITOR] = visitor
         return await self._refuse_change(request, visitor) if is_change else None
 
@@ -137,6 +141,18 @@ class Guard:
             text = "this form is too old; load the page again"
             return message(request, HTTPStatus.FORBIDDEN, text, ok=False)
         return None
+
+
+async def _read_form(request: web.Request) -> None:
+    """Read the form that a request brings, which the pages get from `request.post`.
+
+    Raises:
+        web.HTTPBadRequest: It is none.
+    """
+    try:
+        await request.post()
+    except (ValueError, LookupError, AssertionError, HttpProcessingError):
+        raise web.HTTPBadRequest(text="this form cannot be read") from None
 
 
 async def _is_stop(request: web.Request) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tenuto.history.adherence import read_day
 from tenuto.history.csv_table import write_table
 from tenuto.history.fit import fit_file
 from tenuto.history.period import NAMES as PERIODS, Period, PeriodAccount, period_account
@@ -110,9 +111,9 @@ async def _period(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     person = visitor.person or request.query.get("person") or None
     try:
-        day = date.fromisoformat(request.query.get("date") or _today().isoformat())
-    except ValueError:
-        raise web.HTTPBadRequest(text="a date is written as 2026-11-20") from None
+        day = read_day(request.query.get("date") or _today().isoformat())
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
     period = Period.of(name, day)
 
     async def tell() -> PeriodAccount:

@@ -241,7 +241,7 @@ async def _change(request: web.Request) -> web.Response:
     library = backend_of(request).library
     try:
         text = await off_loop(lambda: _changed(text, json.loads(str(form.get("change", "{}")))))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return told(request, "the change cannot be read", ok=False)
     score = await off_loop(lambda: _score(library, name, text))
     return web.json_response({"ok": True, "text": "", "toml": text, "html": score})
