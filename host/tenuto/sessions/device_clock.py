@@ -288,9 +288,11 @@ class _Window:
 
     def clip(self, at_ms: float, bound_ms: float, sign: int) -> bool:
         """Keep what is below (`sign` 1) or above (-1) a bound; False if nothing would be left."""
-        kept: list[tuple[float, float]] = []
         corners = self.corners
         over = [sign * (c + s * at_ms - bound_ms) for c, s in corners]
+        if max(over) <= 0:
+            return True  # as with most messages
+        kept: list[tuple[float, float]] = []
         for index, corner in enumerate(corners):
             before = index - 1
             if (over[index] <= 0) != (over[before] <= 0):
