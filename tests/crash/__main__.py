@@ -10,7 +10,13 @@ import sys
 import time
 
 from tests.control.rig import user
-from tests.crash.kills import cut_the_power, fill_the_disk, kill_daemons, kill_writers
+from tests.crash.kills import (
+    cut_the_power,
+    fill_the_disk,
+    kill_daemons,
+    kill_players,
+    kill_writers,
+)
 
 
 def say(text: str) -> None:
@@ -30,6 +36,8 @@ def main() -> None:
     with user() as folder:
         kill_writers(folder, args.kills, dice)
         say(f"{args.kills} kills of a process that writes the history: nothing was lost")
+        kill_players(folder, args.kills, dice)
+        say(f"{args.kills} kills of what plays for a device: its plans and its journal were there")
         cut_the_power(folder, 3 * args.kills, dice)
         say(f"{3 * args.kills} power cuts: nothing was lost")
         fill_the_disk(folder)

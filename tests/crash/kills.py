@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import resource
 import select
@@ -18,6 +19,10 @@ from typing import TYPE_CHECKING
 
 from tenuto.history import Store
 from tenuto.history.repair import check
+from tenuto.routines.plan_bytes import id_of
+from tenuto.state.player_store import PlayerStore
+from tenuto_core.journal import Journal
+from tenuto_core.plans import Shelf
 from tests.chain.rig import TIMEOUT_S, environment, tenuto
 from tests.control.rig import address, configure, tenuto_process, wearable, world
 from tests.crash.power import cut, remove
@@ -123,6 +128,10 @@ def see_that_it_holds(
             found = await check(store)
             assert found.is_sound, found
             rows = await store.sessions()
+            noted = await store.work(_noted)
+            for row in rows:
+                key = (row.key.device, row.key.boot_id, row.key.seq)
+                assert noted.get(key, math.inf) <= row.key.seq, "a fleet is never told of it"
             whole = sum(row.reason is not None for row in rows)
             assert whole >= before[0] + told.sessions, f"{whole} whole sessions of {told}"
             records = 0
@@ -138,6 +147,12 @@ def see_that_it_holds(
     return asyncio.run(look())
 
 
+def _noted(db: sqlite3.Connection) -> dict[tuple[str, int, int], int]:
+    """Return from which record on each session is to be told to a central history."""
+    query = "SELECT subject, boot_id, seq, from_seq FROM unforwarded WHERE kind = 'session'"
+    return {(device, boot_id, seq): first for device, boot_id, seq, first in db.execute(query)}
+
+
 def kill_writers(folder: Path, times: int, rng: random.Random) -> None:
     """Kill a writer again and again on one history."""
     path, kept = folder / "killed.db", (0, 0)
@@ -149,6 +164,37 @@ def kill_writers(folder: Path, times: int, rng: random.Random) -> None:
             running.drain()
             told = running.last
         kept = see_that_it_holds(path, told, kept)
+
+
+def kill_players(folder: Path, times: int, rng: random.Random) -> None:
+    """Kill what plays for a device that can only buzz, as it keeps plans and its journal.
+
+    Afterwards the journal is whole and at least as new as was told, and its plan is there.
+    """
+    store, told = PlayerStore(folder / "player"), -1
+    for _ in range(times):
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.player", str(folder / "player")],
+            stdout=subprocess.PIPE,
+            env=environment(folder),
+        ) as running:
+            assert running.stdout is not None
+            lines = [running.stdout.readline() for _ in range(rng.randint(1, 12))]
+            time.sleep(rng.uniform(0, 0.02))
+            running.kill()
+            lines += [line for line in running.stdout if line.endswith(b"\n")]
+        numbers = [int(line.split()[2]) for line in lines]
+        assert numbers == list(range(told + 1, told + 1 + len(numbers))), "it has begun anew"
+        told = numbers[-1]
+        entry, shelf = Journal(store).read(), Shelf(store)
+        assert entry is not None, "the journal is torn"
+        assert told <= entry.session <= told + 1
+        place = shelf.find(entry.plan_id)
+        assert place is not None, "the plan of the journal is not there"
+        plan = shelf.load(place)
+        assert plan is not None
+        assert id_of(bytes(plan.data)) == entry.plan_id
+        told = entry.session
 
 
 def cut_the_power(folder: Path, times: int, rng: random.Random) -> None:

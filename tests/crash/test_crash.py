@@ -19,7 +19,13 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
 from tests.control.rig import user
-from tests.crash.kills import cut_the_power, fill_the_disk, kill_daemons, kill_writers
+from tests.crash.kills import (
+    cut_the_power,
+    fill_the_disk,
+    kill_daemons,
+    kill_players,
+    kill_writers,
+)
 from tests.daemon import rig
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, log_of
 from tests.history.sessions import eventful_session
@@ -50,6 +56,10 @@ def folder() -> Iterator[Path]:
 
 def test_kills(folder: Path, dice: random.Random) -> None:
     kill_writers(folder, 10, dice)
+
+
+def test_kills_of_what_plays_for_a_device(folder: Path, dice: random.Random) -> None:
+    kill_players(folder, 5, dice)
 
 
 def test_power_cuts(folder: Path, dice: random.Random) -> None:

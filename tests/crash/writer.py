@@ -34,6 +34,7 @@ async def write(path: Path) -> None:
     records = 0
     async with Store(path) as store:
         await store.work(lambda db: db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}"))
+        await store.forwarding.turn(on=True)
         before = len(await store.sessions())
         for number in count(before):
             entries = eventful_session(boot_id=number + 1)
