@@ -16,6 +16,7 @@ from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.routines.library import Library
 from tenuto.sessions.events import Entry, Record, SessionEnded
+from tenuto.state.class_store import ClassStore
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.hosted import HostedDriver
 from tenuto_core.buzzer import Motor
@@ -139,7 +140,9 @@ async def daemon_for(
         async def plans(name: str | None, wearables: Sequence[str]) -> dict[str, CompiledPlan]:
             return {one: await plan(one, name) for one in wearables}
 
-        classes = Classes(hub, plans, utc_ms=utc_ms)
+        kept = ClassStore(path.with_name("class.json"))
+        classes = Classes(hub, plans, utc_ms=utc_ms, store=kept)
+        await classes.restore()
         try:
             yield Commands(hub, plan, classes=classes), store
         finally:

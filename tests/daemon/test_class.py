@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.sessions.commands import Answer, ClassCommand, ClassVerb, Command, Verb
+from tenuto_core import vocab
 from tenuto_core.player import IDLE, PAUSED, RUNNING
 from tests.daemon.rig import RecordingMotor, daemon_for
 
@@ -328,3 +330,89 @@ async def test_one_that_plays_something_else_is_told_and_left_alone(tmp_path: Pa
         await room.ask(ClassVerb.STOP)
         await asyncio.sleep(1)
         assert room.bands["band-2"].band.player.state == RUNNING
+
+
+async def test_the_heart_of_someone_who_does_not_share_it_is_not_shown(tmp_path: Path) -> None:
+    async with class_of(tmp_path, 2) as room:
+        await room.start()
+        await room.until("playing")
+        for _ in range(5):
+            host = room.bands["band-1"]
+            host.band.beat(131, (), host.now_ms)
+            host.poke()
+            await asyncio.sleep(1)
+        told = [
+            record
+            for row in await room.store.sessions()
+            if (session := await room.store.session(row.id)) is not None
+            for record in session.records
+            if record.record.kind == vocab.HEART
+        ]
+        assert told, "it is in the history"
+        assert [row["bpm"] for row in room.status.members] == [None, None]
+
+
+@asynccontextmanager
+async def after_a_restart(path: Path, before: Room) -> AsyncIterator[Room]:
+    """The same room, after the daemon was away for a while."""
+    await asyncio.sleep(5)
+    async with daemon_for(path / "h.db", before.links) as (daemon, store):
+        yield Room(daemon, store, before.motors, before.bands, before.links)
+
+
+async def test_a_class_outlives_the_daemon(tmp_path: Path) -> None:
+    async with class_of(tmp_path, 3, away=(3,)) as room:
+        await room.start()
+        await room.until("playing")
+        await asyncio.sleep(10)
+        before = room.status
+    async with after_a_restart(tmp_path, room) as room:
+        status = room.status
+        assert (status.state, status.routine) == ("playing", ROUTINE)
+        assert status.begins_utc_ms == before.begins_utc_ms
+        room.links["band-3"].reachable = True
+        async with asyncio.timeout(90):
+            while room.status.counts()["in_step"] < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.5)
+        assert (await room.ask(ClassVerb.PAUSE)).ok
+        states = [band.band.player.state for band in room.bands.values()]
+        assert states == [PAUSED] * 3
+    async with after_a_restart(tmp_path, room) as room:
+        assert room.status.state == "paused"
+        for name in room.bands:
+            await room.daemon.supervisors[name].connected.wait()
+        assert (await room.ask(ClassVerb.RESUME)).ok
+        await asyncio.sleep(40)
+        resumed_s = asyncio.get_running_loop().time()
+        assert room.status.counts()["in_step"] == 3
+        await asyncio.sleep(20)
+        assert room.spread_ms(list(room.bands), resumed_s) <= AT_ONCE_MS
+    async with after_a_restart(tmp_path, room) as room:
+        for name in room.bands:
+            await room.daemon.supervisors[name].connected.wait()
+        assert (await room.ask(ClassVerb.STOP)).ok
+        await asyncio.sleep(1)
+        states = [band.band.player.state for band in room.bands.values()]
+        assert states == [IDLE] * 3
+    async with after_a_restart(tmp_path, room) as room:
+        assert room.status.state == "idle", "it is over"
+
+
+async def test_a_class_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    async with class_of(tmp_path, 2) as room:
+        await room.start()
+        await room.until("playing")
+    kept = json.loads((tmp_path / "class.json").read_text(encoding="utf-8"))
+    first = next(iter(kept["members"].values()))
+    wrongs: list[Any] = [
+        kept | {"plan": "AAAA"},
+        kept | {"anchor_utc_ms": None},
+        kept | {"members": {}},
+        kept | {"members": {"band-1": first | {"step": 9999}}},
+        kept | {"members": {"band-1": first | {"standing": "flying"}}},
+        [],
+    ]
+    for wrong in wrongs:
+        (tmp_path / "class.json").write_text(json.dumps(wrong), encoding="utf-8")
+        async with after_a_restart(tmp_path, room) as again:
+            assert again.status.state == "idle"

@@ -39,6 +39,14 @@ async def test_a_stranger_sees_nothing_and_changes_nothing(tmp_path: Path) -> No
         assert not one.host.hub.is_playing
 
 
+async def test_a_class_of_nobody_is_not_started(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        form = {"key": await key_of(client), "operation": "start"}
+        async with client.post("/class/do", data=form) as answer:
+            assert "Tick who takes part" in await answer.text()
+        assert one.host.classes.status().state == "idle"
+
+
 async def test_an_address_that_is_none_leads_back(tmp_path: Path) -> None:
     async with served(tmp_path, connected=False) as one, one.visitor() as client:
         for path, words in {

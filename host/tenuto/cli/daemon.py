@@ -103,6 +103,7 @@ async def _serve(setting: Setting) -> int:
                 manager.watched(host.hub.describe),
                 host.page.serving(),
             ):
+                await host.classes.restore()
                 if host.page.address:
                     setting.say(f"a page at {host.page.address}; `tenuto web` opens it")
                 if socket.path is None:

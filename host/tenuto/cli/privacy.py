@@ -61,6 +61,7 @@ def kept(config: Config) -> list[Kept]:
     return [
         *files,
         Kept("how fast the clocks of wearables go", history.with_name("clocks.json")),
+        Kept("the class that goes on", history.with_name("class.json")),
         Kept("numbers for wearables that tell none", history.with_name("devices.json")),
         Kept("settings of wearables, what Home Assistant was told", config.state_path),
         Kept("pairings with wearables", config.own.data / "bonds.json"),

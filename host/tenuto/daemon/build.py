@@ -16,6 +16,7 @@ from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.links.registry import LINKS
 from tenuto.sessions.device import device_of
+from tenuto.state.class_store import ClassStore
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
@@ -164,7 +165,11 @@ class Host:
             shares_heart=lambda person: self.config.shares_heart_rate(person),  # noqa: PLW0108 - a reload brings another
         )
         self.classes = Classes(
-            self.hub, self.plans, utc_ms=self.time.utc_ms, on_change=self.mqtt.say_class
+            self.hub,
+            self.plans,
+            utc_ms=self.time.utc_ms,
+            on_change=self.mqtt.say_class,
+            store=ClassStore(config.history_path.with_name("class.json")),
         )
         self._stack.push_async_callback(self.classes.close)
         await self._stack.enter_async_context(outlines.running())

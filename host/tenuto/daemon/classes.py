@@ -29,6 +29,7 @@ from tenuto.sessions.unison import (
     Unison,
     ready_in_ms,
 )
+from tenuto_core.player import PAUSE_MS_MAX
 
 from .sinks import queue_for
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from tenuto.routines.compile import CompiledPlan
     from tenuto.sessions.events import Entry
+    from tenuto.state.class_store import ClassStore
     from tenuto.wearables.supervisor import Supervisor
 
     from .hub import Hub
@@ -61,6 +63,7 @@ LOOK_S = 1.0
 """How often it looks for news while a wearable is out of reach."""
 INSIST_S = 3_600.0
 """For so long a stop waits for a wearable that is out of reach."""
+_GOING_ON = ("ready", "playing", "paused")
 _NOTHING_TO_STOP = ("not_playing", "wrong_plan", "no_plan")
 
 
@@ -124,6 +127,7 @@ class Classes:
             None for the usual routine. Raises InputError.
         utc_ms: Returns the present in ms since 1970.
         on_change: Called when something has changed that is told outside.
+        store: Where the class is kept over a restart, None for nowhere.
     """
 
     def __init__(
@@ -133,7 +137,10 @@ class Classes:
         *,
         utc_ms: Callable[[], float],
         on_change: Callable[[], None] = lambda: None,
+        store: ClassStore | None = None,
     ) -> None:
+        self._store = store
+        self._plan_bytes = b""
         self.present: Unison | None = None
         self._hub = hub
         self._compile_for = compile_for
@@ -146,6 +153,37 @@ class Classes:
         self._runner: asyncio.Task[None] | None = None
         self._asked_s: dict[str, float] = {}
         self._told: object = None
+
+    async def restore(self) -> None:
+        """Take up the class that went on before a restart, if it still does."""
+        kept = None if self._store is None else self._store.load()
+        if kept is None:
+            return
+        unison, self._plan_bytes = kept
+        now_ms, paused_ms = self._utc_ms(), unison.paused_utc_ms
+        is_forgotten = paused_ms is not None and now_ms - paused_ms > PAUSE_MS_MAX
+        names = [name for name in unison.members if name in self._hub.supervisors]
+        if is_forgotten or not names or unison.is_over(now_ms):
+            self._keep(None)
+            return
+        unison.members = {name: unison.members[name] for name in names}
+        for name, member in unison.members.items():
+            member.person = self._hub.supervisors[name].person
+        try:
+            plans = dict(await self._compile_for(unison.plan.name, names))
+        except TenutoError as error:
+            _log.warning("the class goes on without those who come late: %s", error)
+            plans = {}
+        self._plans = {
+            name: plan for name, plan in plans.items() if lasts_as_long(plan.plan, unison.plan)
+        }
+        self._sent = {name for name, member in unison.members.items() if member.plan_id}
+        self.present = unison
+        self._runner = asyncio.create_task(self._run(unison), name="class")
+        for member in unison.members.values():
+            if member.standing is Standing.COMING and unison.paused_utc_ms is None:
+                self._order(member.wearable, self._bring(unison, member))
+        self._change()
 
     # --- what is asked
 
@@ -192,7 +230,7 @@ class Classes:
             if not lasts_as_long(plans[name].plan, whole):
                 text = f"the motor of {name} needs other times for {whole.name}"
                 unison.members[name].refuse(text)
-        self.present = unison
+        self.present, self._plan_bytes = unison, plans[names[0]].data
         self._runner = asyncio.create_task(self._run(unison), name="class")
         for member in unison.members.values():
             if member.standing is Standing.COMING:
@@ -401,7 +439,11 @@ class Classes:
         if entrance is None:
             member.refuse("there is no exercise left to join")
             return True
-        compiled, name = self._plans[member.wearable], member.wearable
+        name = member.wearable
+        compiled = self._plans.get(name)
+        if compiled is None:
+            member.refuse("its routine is not what it was when the class began")
+            return True
         at_utc_ms = unison.anchor_utc_ms + entrance.at_ms
         at_ms = asyncio.get_running_loop().time() * 1000 + at_utc_ms - now_ms
         self._sent.add(name)
@@ -520,6 +562,9 @@ class Classes:
 
     async def close(self) -> None:
         """End what goes on here; what plays on the wearables goes on there."""
+        going = self._going()
+        if going is not None:
+            self._keep(going)
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.wait({self._runner}, timeout=real_s(ANSWER_S))
@@ -581,7 +626,12 @@ class Classes:
         told = (status.state, status.routine, status.begins_utc_ms, status.counts())
         if told != self._told:
             self._told = told
+            self._keep(self.present if status.state in _GOING_ON else None)
             self._on_change()
+
+    def _keep(self, unison: Unison | None) -> None:
+        if self._store is not None:
+            self._store.save(unison, self._plan_bytes)
 
 
 async def _stop_what_plays(supervisor: Supervisor) -> None:

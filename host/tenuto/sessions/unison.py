@@ -215,6 +215,7 @@ class Unison:
     Attributes:
         paused_utc_ms: Since when the class is paused, None while it is not.
         is_stopped: Whether somebody stopped it.
+        pauses: From when to when it was paused.
     """
 
     plan: Plan
@@ -223,7 +224,7 @@ class Unison:
     paused_utc_ms: int | None = None
     is_stopped: bool = False
     _offsets: list[int] = field(default_factory=list)
-    _pauses: list[tuple[int, int]] = field(default_factory=list)
+    pauses: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Add up where the steps begin."""
@@ -288,14 +289,14 @@ class Unison:
     def resume(self, now_utc_ms: int) -> None:
         """Note that it goes on."""
         if self.paused_utc_ms is not None:
-            self._pauses.append((self.paused_utc_ms, now_utc_ms))
+            self.pauses.append((self.paused_utc_ms, now_utc_ms))
             self.anchor_utc_ms += now_utc_ms - self.paused_utc_ms
             self.paused_utc_ms = None
 
     def _was_paused(self, utc_ms: int) -> bool:
         """Return whether the class as a whole was paused then, or was just told to be."""
         since = self.paused_utc_ms
-        spans = [*self._pauses, *([] if since is None else [(since, utc_ms)])]
+        spans = [*self.pauses, *([] if since is None else [(since, utc_ms)])]
         return any(first - ALIGN_MS <= utc_ms <= last + AT_ONCE_MS for first, last in spans)
 
     # --- its members
