@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.commands import Answer
     from tenuto.simulator import SimulatedWearable
     from tenuto.wearables.base import Identity
+    from tenuto.wearables.host_lease import HostLease
     from tenuto.wearables.supervisor import Supervisor
     from tests.storm.broker import Line
 
@@ -65,6 +66,7 @@ class Host:
 
     daemon: Commands
     driver: CountingDriver
+    lease: HostLease
     line: Line
     stack: AsyncExitStack
 
@@ -127,7 +129,7 @@ class Room:
                 adapter, ADDRESS, kind=None, on_measurement=supervisor.heart.hear, rng=rng
             )
             supervisor.add_sensor("strap", strap)
-        return Host(daemon, driver, line, stack)
+        return Host(daemon, driver, lease, line, stack)
 
     def __post_init__(self) -> None:
         from tests.storm.broker import Broker
@@ -271,6 +273,20 @@ async def test_a_band_that_walks_from_host_to_host_is_one_session(
     assert row.reason == "stopped"
     assert told == [line for line in logged if told[0][0] <= line[0] <= told[-1][0]]
     assert len(told) > 20
+
+
+async def test_while_a_host_pairs_with_the_band_no_other_one_takes_it(tmp_path: Path) -> None:
+    async with room(tmp_path) as one:
+        a = await one.host("a")
+        await connected(a.daemon)
+        b = await one.host("b")
+        await asyncio.sleep(2 * RENEW_S)
+        with b.lease.kept():
+            await b.daemon.hub.remove("band")
+            await asyncio.sleep(2 * LASTS_S)
+            assert not a.has_band
+        async with asyncio.timeout(CONNECT_S):
+            await connected(a.daemon)
 
 
 async def test_the_daemon_has_a_lease_for_each_band_by_air(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -277,20 +277,27 @@ class Host:
 
     @asynccontextmanager
     async def hands_off(self, concerns: Callable[[Wearable], bool]) -> AsyncIterator[None]:
-        """Let go of the wearables that this concerns while inside; others may use them then."""
-        names = [
-            wearable.id
+        """Let go of the wearables that this concerns while inside, for others of this computer."""
+        those = [
+            wearable
             for wearable in self.config.wearables
             if wearable.id in self.supervisors and concerns(wearable)
         ]
-        for name in names:
-            await self.hub.remove(name)
-        try:
-            yield
-        finally:
-            for wearable in self.config.wearables:
-                if wearable.id in names:
-                    await self._add(wearable)
+        names = [wearable.id for wearable in those]
+        with ExitStack() as kept:
+            for wearable in those:
+                lease = self.mqtt.lease(wearable)
+                if lease is not None:
+                    kept.enter_context(lease.kept())
+            for name in names:
+                await self.hub.remove(name)
+            try:
+                yield
+            finally:
+                kept.close()
+                for wearable in self.config.wearables:
+                    if wearable.id in names:
+                        await self._add(wearable)
 
     async def reload(self) -> list[str]:
         """Read the configuration again and apply what can be.

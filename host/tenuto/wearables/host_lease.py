@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tenuto.sessions.lease import Lease, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tenuto.sessions.lease import Claim
 
@@ -42,6 +43,7 @@ class HostLease:
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._could_connect = False
+        self._keeping = 0
         self._after()
 
     @property
@@ -83,9 +85,21 @@ class HostLease:
         self._after()
 
     def release(self) -> None:
-        """Give the lease up."""
-        self._lease.release(self._loop.time())
-        self._after()
+        """Give the lease up, unless it is kept."""
+        if not self._keeping:
+            self._lease.release(self._loop.time())
+            self._after()
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Take the lease, whoever has it, and keep it while inside: for what uses no supervisor."""
+        self._keeping += 1
+        self.ask()
+        try:
+            yield
+        finally:
+            self._keeping -= 1
+            self.release()
 
     def tell_use(self) -> None:
         """Tell the other hosts what this one does with the wearable, if that has changed."""
