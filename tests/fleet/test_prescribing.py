@@ -97,7 +97,7 @@ async def test_what_a_therapist_prescribes_is_due_on_every_host_of_the_person(
 async def test_somebody_new_in_the_configuration_gets_what_was_prescribed_before(
     central: str, tmp_path: Path
 ) -> None:
-    people: list[str] = []
+    people = ["eve"]
     async with (
         room(tmp_path, central, "a") as a,
         room(tmp_path, central, "b", people=people) as b,
@@ -197,6 +197,8 @@ async def test_a_therapist_ends_only_what_is_prescribed_to_their_people(
         await a.forwarder.forward()
         await join_all(owner)
         await therapist.work(partial(prescribing.end, prescription_id=HERS, utc_ms=1))
+        every = "UPDATE prescriptions SET ended_utc_ms = 1"  # it reads no row
+        await therapist.work(lambda db: db.execute(every))
         assert [one.ended_utc_ms for one in await owner.prescriptions()] == [None]
         await owner.work(lambda db: grant(db, "a_therapist", "ada"))
         (ada,) = await owner.work(lambda db: db.execute("SELECT person_id FROM persons").fetchone())

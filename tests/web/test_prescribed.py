@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
+from tenuto.sessions.commands import Command, Verb
 from tests.report.played import played
 from tests.web.rig import DESKTOP, IN_A_BROWSER, key_of, open_page, served
 
@@ -23,7 +24,7 @@ pytestmark = IN_A_BROWSER
 async def test_the_owner_prescribes_it_is_due_it_is_done_and_it_ends(
     tmp_path: Path, opened: Browser
 ) -> None:
-    async with served(tmp_path, connected=False) as one:
+    async with served(tmp_path) as one:  # a link that comes later would show it anew
         page = await open_page(await opened.new_context(viewport=DESKTOP), one.link())
         await expect(page.get_by_text("Due today")).to_have_count(0)
         await page.goto(f"{one.address}history?person=anna")
@@ -57,7 +58,8 @@ async def test_the_owner_prescribes_it_is_due_it_is_done_and_it_ends(
         now_ms = round(time.time() * 1000)
         entries = played(1, now_ms - 1_000, routine="lower-back-short")
         await one.host.store.add([replace(entry, person="anna") for entry in entries])
-        one.host.on_prescribed()
+        for verb in (Verb.START, Verb.STOP):  # whatever ends, it is looked at
+            await one.host.commands.submit(Command(wearable="wrist", verb=verb))
         await expect(hers).to_contain_text("Done today: lower-back-short")
 
         anna = await open_page(await opened.new_context(viewport=DESKTOP), one.link("anna"))

@@ -48,7 +48,8 @@ async def _list(request: web.Request) -> web.Response:
     person = visitor.person or query["person"] or None
     rows: list[SessionRow] = []
     is_owner, today = visitor.person is None, _today()
-    await backend.look()
+    if is_owner:
+        await backend.look()  # for the form
     async with backend.shown() as history:
         shown = await prescribed.values(history, backend.config, person, today, is_owner=is_owner)
         if query["person"] in ("", person):
