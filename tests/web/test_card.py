@@ -41,6 +41,7 @@ def test_a_phase_stands_beside_its_repetition() -> None:
 
     assert card["exercise"] == "hamstrings, left: press"
     assert card["place"] == "Hold 2 of 5 · 2 of 2"
+    assert card["can_extend"]
     assert (card["left"], card["since_utc_ms"]) == ("0:04", "")
 
 
@@ -58,6 +59,7 @@ def test_what_is_next_in_a_rest_is_the_hold_that_it_leads_to(
     card, _ = shown(number, 1_000)
 
     assert (card["exercise"], card["next"]) == (headline, following)
+    assert not card["can_extend"], "which would be refused"
 
 
 def test_an_open_hold_counts_up_until_it_is_paused() -> None:

@@ -59,7 +59,7 @@ async def test_from_nothing_to_the_first_cue_by_keys_alone(tmp_path: Path, opene
 
         await press(page, page.get_by_role("button", name="Search for wearables"))
         await page.wait_for_url("**/jobs/*?back=start")
-        await press(page, page.get_by_role("link", name="Go on with the start"))
+        await press(page, page.get_by_role("link", name="Back to Get started"))
         await page.wait_for_url("**/start")
         # What a scan would have led to.
         await page.goto(f"{one.address}wearables/new?address=C0:00:00:00:00:09&model=band&name=Red")
@@ -109,7 +109,7 @@ async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
             await expect(page.locator("#job")).to_contain_text("Paired: it and this computer")
             await until(one.host.hub.supervisors[own].connected.is_set)
         felt_before = len(band.motor.edges)
-        await press(page, page.get_by_role("link", name="Go on with the start"))
+        await press(page, page.get_by_role("link", name="Back to Get started"))
         await expect(page.get_by_text("is in reach. Wear it")).to_be_visible()
         await press(page, page.get_by_role("button", name=re.compile("Play it on (?!simulated)")))
         await expect(page.get_by_role("status")).to_contain_text("Played to its end")

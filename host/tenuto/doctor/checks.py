@@ -98,7 +98,7 @@ async def configuration(context: Context) -> _Found:
         return [(Level.PROBLEM, line, "mend it there") for line in lines]
     if config.file is None:
         return _ok("none of your own, the built-in one holds")
-    found = _ok(f"{config.file} has {len(config.wearables)} wearable(s)")
+    found = _ok(f"{config.file} has {words.count(len(config.wearables), 'wearable', 'wearables')}")
     for problem in registry.problems():
         found += _warning(problem, "mend that package, or uninstall it")
     has_password = any(one.password is not None for one in config.mqtt.addresses)

@@ -145,6 +145,7 @@ def _step(view: SessionView, now_utc_ms: int) -> dict[str, Any]:
     begun_ms, whole_ms = (None, None) if strip is None else _of_plan(view, now_utc_ms)
     return {
         "exercise": headline,
+        "can_extend": view.kind == "hold",
         "place": " · ".join([*place, *([waits] if waits else [])]),
         "from_utc_ms": _utc(view.step_started) if view.step_ends else "",
         "to_utc_ms": _utc(view.step_ends),

@@ -78,6 +78,7 @@ async def _list(request: web.Request) -> web.Response:
             {
                 "wearable": wearable,
                 "model": model,
+                "is_own": is_own(wearable),
                 "person": "" if person is None else person.name or person.id,
                 "state": backend.wearable(wearable.id),
                 "liked": backend.preferences(wearable.id),
@@ -91,7 +92,7 @@ async def _list(request: web.Request) -> web.Response:
         "wearables",
         "Wearables",
         rows=rows,
-        routines=list(backend.routine_labels),
+        routines=backend.routine_labels,
         strength_range=STRENGTH_PCT,
         hold_range=HOLD_PCT,
         is_owner=visitor_of(request).person is None,
@@ -114,7 +115,7 @@ async def _prefer(request: web.Request) -> web.Response:
         answer = await call(request, "prefer", {"wearable": wearable, name: value})
         if not answer.ok:
             return told(request, answer.text, ok=False)
-    return told(request, "Set, from the next start on.")
+    return told(request, "Saved. It holds from the next start on.")
 
 
 # --- what takes longer
@@ -127,7 +128,7 @@ async def _begin(request: web.Request) -> web.Response:
     backend = backend_of(request)
     works: dict[str, tuple[str, Callable[[Job], Awaitable[Any]]]] = {
         "scan": (
-            f"Listening for {SCAN_S} s",
+            f"Searching for wearables, {SCAN_S} s",
             lambda job: backend.call("scan", {"seconds": SCAN_S}, job),
         ),
         "pair": (
@@ -138,7 +139,7 @@ async def _begin(request: web.Request) -> web.Response:
             f"Forgetting {address}",
             lambda job: backend.call("forget", {"address": address}, job),
         ),
-        "doctor": ("Examining this computer", lambda job: _examine(backend, job)),
+        "doctor": ("Checking this computer", lambda job: _examine(backend, job)),
     }
     if what not in works:
         return told(request, f"there is nothing called {what[:32]!r}", ok=False)
