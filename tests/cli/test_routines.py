@@ -64,6 +64,18 @@ def test_the_list_has_name_title_duration_and_description(
     assert out.count("\n") == 1 + len(SHIPPED)
 
 
+def test_the_list_is_no_tower_of_words_on_a_terminal_of_80_columns(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out = run("list")
+
+    assert code == 0
+    assert out.count("\n") < 1.5 * len(SHIPPED)
+    assert "Lower back, after the run" in out
+
+
 def test_the_list_has_own_routines_and_says_which_is_wrong(run: Run, own: list[str]) -> None:
     code, out = run("list", *own)
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 app = App(name="routines", help="List, show, check, share and add routines.")
 
 _MS_PER_CELL = 100
+_DESCRIBED_WIDTH = 110
+"""A narrower terminal would fold each description to a tower of words."""
 
 
 @app.default
@@ -51,7 +53,12 @@ def list_routines(*, config: ConfigFile = None) -> None:
     """List all routines, your own and those that come with Tenuto."""
     library = Library.of(find_config(config))
     vocabulary = library.vocabulary()
-    table = tables.table("name", "title", ">duration", "description")
+    has_room = tables.console().width >= _DESCRIBED_WIDTH
+    table = tables.table("!name", "!>duration", "title", *(["description"] if has_room else []))
+
+    def told(title: str, description: Text) -> list[Text]:
+        return [Text(title), description] if has_room else [Text(title) if title else description]
+
     for name in library.names():
         try:
             found = library.routine(name)
@@ -60,12 +67,13 @@ def list_routines(*, config: ConfigFile = None) -> None:
             lasts = at_most + duration(compiled.plan.duration_ms)
         except InputError:
             wrong = Text(f"has mistakes: tenuto routines check {library.path(name)}", style="red")
-            table.add_row(Text(name), "", "", wrong)
+            table.add_row(Text(name), "", *told("", wrong))
         else:
-            table.add_row(
-                Text(name, style="bold"), Text(found.title), lasts, Text(found.description)
-            )
+            row = told(found.title, Text(found.description))
+            table.add_row(Text(name, style="bold"), lasts, *row)
     tables.write(table)
+    if not has_room:
+        tables.write(Text("`tenuto routines show NAME` tells more of one.", style="dim"))
 
 
 @app.command
