@@ -29,6 +29,11 @@ CORE_MAY_IMPORT = {"struct", "binascii"}
 
 SOURCE_SUFFIXES = {".py", ".sh"}
 SOURCE_NAMES = {"Makefile", ".ci/run", ".gitignore"}
+AT_THE_TOP = {
+    *(".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
+    *("Makefile", "README.md", "SECURITY.md", "config", "firmware", "host", "pyproject.toml"),
+    *("requirements", "tests"),
+}
 
 
 def _join(*pieces: str) -> str:
@@ -110,6 +115,11 @@ def test_the_house_is_looked_at() -> None:
     assert python_files(CORE)
     assert python_files(ROOT / "host")
     assert Path(__file__) in repository_files()
+
+
+def test_nothing_lies_at_the_top_but_what_a_repository_needs() -> None:
+    there = {path.relative_to(ROOT).parts[0] for path in repository_files()}
+    assert there == AT_THE_TOP
 
 
 def test_every_source_file_names_its_licence() -> None:
