@@ -78,8 +78,6 @@ link has an interval of its own between 30 and 50 ms, and one transmission in te
 Of bands that were never met nothing is known but that their clocks are wrong: after half an hour
 they are as far apart as their crystals, and only a radio that is there could bring them together.
 Each class teaches the clocks for the next one, half an hour later.
-The fourth began right after the third, without a rest, and its start was less exact; why has not
-been found out.
 How long before it begins the class has to be asked for is what a hundred connections take, which
 are made one after the other; who is not reached by then joins at the next exercise.
 The crystals here keep their pace; a real one changes by some ppm with the warmth of the wrist.""",

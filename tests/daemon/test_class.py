@@ -416,3 +416,26 @@ async def test_a_class_that_cannot_be_read_is_none(tmp_path: Path) -> None:
         (tmp_path / "class.json").write_text(json.dumps(wrong), encoding="utf-8")
         async with after_a_restart(tmp_path, room) as again:
             assert again.status.state == "idle"
+
+
+async def test_who_is_asked_twice_to_join_again_is_brought_and_can_be_stopped(
+    tmp_path: Path,
+) -> None:
+    async with class_of(tmp_path, 2) as room:
+        await room.start()
+        await room.until("playing")
+        await asyncio.sleep(20)
+        room.bands["band-2"].press(80)
+        await asyncio.sleep(5)
+        link = room.links["band-2"]
+        link.reachable = False
+        link.drop()
+        for _ in range(2):
+            assert (await room.ask(ClassVerb.JOIN, wearables=("band-2",))).ok
+            await asyncio.sleep(2)
+        link.reachable = True
+        async with asyncio.timeout(90):
+            while not room.row("band-2")["in_step"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        assert (await room.ask(ClassVerb.STOP)).ok
+        assert room.bands["band-2"].band.player.state == IDLE

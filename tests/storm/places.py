@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tests.storm import page, sealed
+from tests.storm import page, sealed, together
 from tests.storm.hosted import HostedRoom, HostedStorm
 from tests.storm.mqtt import RealMqtt, StandIn
 from tests.storm.rooms import MemoryRoom, ProxyRoom, RadioRoom
@@ -70,9 +70,11 @@ ROOMS = {
     "proxies": _place(Storm, ProxyRoom, StandIn),
     "hosted": _place(HostedStorm, HostedRoom, StandIn),
     "page": Place(page.forecast, page.play),
+    "class": Place(together.forecast, together.play),
 }
 """All there is; without radio and board; without the broker too, which is twenty times as fast; by
-ESPHome proxies, without the broker; a device that can only buzz, without the broker; browsers."""
+ESPHome proxies, without the broker; a device that can only buzz, without the broker; browsers; a
+class of wearables, without radio and broker."""
 
 
 def play(weather: Weather, room: str = "radio") -> Played:

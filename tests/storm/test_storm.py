@@ -26,7 +26,15 @@ from tests.storm.weather import Weather, What, forecast
 if TYPE_CHECKING:
     from pathlib import Path
 
-STORMS = {"radio": 22, "broker": 30, "memory": 130, "proxies": 4, "hosted": 20, "page": 5}
+STORMS = {
+    "radio": 22,
+    "broker": 30,
+    "memory": 130,
+    "proxies": 4,
+    "hosted": 20,
+    "page": 5,
+    "class": 16,
+}
 SESSIONS_FOR_MEMORY = 10_000
 
 

@@ -306,7 +306,7 @@ class Classes:
         may_play = [
             member.wearable
             for member in unison.members.values()
-            if member.standing in GOING or member.wearable in self._sent
+            if member.standing in GOING or member.has_old or member.wearable in self._sent
         ]
         for name in [name for name in self._tasks if name not in may_play]:
             self._tasks[name].cancel()
@@ -406,15 +406,14 @@ class Classes:
     async def _bring(self, unison: Unison, member: Member) -> None:
         """Set a wearable to begin with the others, or where the next exercise begins."""
         name = member.wearable
-        plays = member.standing in GOING
         member.leave()
         with self._wanted(name):
             while not unison.is_over(self._utc_ms()):
                 supervisor = await self._reach(name)
                 try:
-                    if plays:
+                    if member.has_old:
                         await _stop_what_plays(supervisor)
-                        plays = False
+                        member.has_old = False
                     if await self._set(unison, member, supervisor):
                         return
                 except LinkError as error:
@@ -457,9 +456,8 @@ class Classes:
 
     async def _call_off(self, unison: Unison, member: Member) -> None:
         """Take back what a wearable is set to begin; it is brought when the class goes on."""
-        was_set = member.wearable in self._sent
         member.leave()
-        if was_set:
+        if member.wearable in self._sent or member.has_old:
             await self._insist_on_stop(member.wearable)
         del unison
 
@@ -498,6 +496,8 @@ class Classes:
                     await self._reach(name)
                 else:
                     self._sent.discard(name)
+                    if self.present is not None and name in self.present.members:
+                        self.present.members[name].has_old = False
                     return
 
     def _wanted(self, name: str) -> AbstractContextManager[None]:

@@ -147,6 +147,7 @@ class Member:
         own_pace: Whether it paused, skipped or held longer alone: then it is not brought back
             before somebody asks for that.
         was_reset: Whether a reset paused it.
+        has_old: Whether what it played before is still to be stopped.
         step: The step of the whole plan.
         reason: How its session ended.
         problem: Why it is not ready or cannot take part, for a person.
@@ -165,6 +166,7 @@ class Member:
     anchor_utc_ms: int | None = None
     own_pace: bool = False
     was_reset: bool = False
+    has_old: bool = False
     step: int | None = None
     step_ends_utc_ms: int = 0
     paused_utc_ms: int | None = None
@@ -188,6 +190,7 @@ class Member:
 
     def leave(self) -> None:
         """Forget the session that it plays: it gets another plan."""
+        self.has_old = self.has_old or self.standing in GOING
         self.standing, self.plan_id, self.session = Standing.COMING, "", None
         self.anchor_utc_ms = self.step = self.paused_utc_ms = self.correction = None
         self.own_pace = self.was_reset = False

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 MEMBERS_MAX = 1024
 _KEPT = (
-    *("first", "plan_id", "begins_utc_ms", "anchor_utc_ms", "own_pace", "was_reset", "step"),
-    *("step_ends_utc_ms", "paused_utc_ms", "reason", "problem", "unsure_ms"),
+    *("first", "plan_id", "begins_utc_ms", "anchor_utc_ms", "own_pace", "was_reset"),
+    *("has_old", "step", "step_ends_utc_ms", "paused_utc_ms", "reason", "problem", "unsure_ms"),
 )
 _NUMBERS = ("begins_utc_ms", "anchor_utc_ms", "step", "paused_utc_ms")
 """Of those, what may be None."""
