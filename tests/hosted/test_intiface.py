@@ -156,7 +156,7 @@ async def test_what_is_under_way_as_a_connection_ends_is_not_obeyed() -> None:
     server = SimulatedIntiface()
     async with reached(server) as buzzer:
         pulse = asyncio.create_task(buzzer.buzz(((100, 500, 0),), Said("", "")))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.0005)  # it takes twice as long to be there
         server.drop()
         with pytest.raises(LinkError):
             await pulse

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SCALE_PX_PER_S = 4.0
 _BAR_PX_MAX = 480.0
+_NO_CHANGE = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What comes of JSON that is of any other form than the editor's."""
 _NUMBERS = {
     "hold_s": float,
     "reps": int,
@@ -241,7 +243,7 @@ async def _change(request: web.Request) -> web.Response:
     library = backend_of(request).library
     try:
         text = await off_loop(lambda: _changed(text, json.loads(str(form.get("change", "{}")))))
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+    except _NO_CHANGE:
         return told(request, "the change cannot be read", ok=False)
     score = await off_loop(lambda: _score(library, name, text))
     return web.json_response({"ok": True, "text": "", "toml": text, "html": score})
