@@ -338,7 +338,7 @@ async def test_what_is_deleted_on_one_host_is_nowhere(
             await one.store.add(entries)
         await b.store.add(rest)
         if what == "person":
-            await a.store.prescribing.add(prescription(person="hypatia"))
+            await a.store.prescribing.add(prescription(person="hypatia", note="for hypatia"))
         for one in (a, b):
             await one.forwarder.forward()
         await join_all(history)
