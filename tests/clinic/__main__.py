@@ -13,6 +13,7 @@ import asyncio
 import logging
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -90,6 +91,7 @@ def main() -> int:
     if programs is None:
         say("no PostgreSQL: install the package postgresql")
         return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not without ending what it began
     server = PostgresServer(programs)
     server.start()
     try:

@@ -2,7 +2,8 @@
 """A clinic's day on the virtual clock: in each minute something is killed, and nothing is lost.
 
 Hosts are what `tenuto daemon` is made of, each with a history on disk; bands have the real core;
-PostgreSQL is a real one, for which the clock stands still. Who has a band goes from room to room
+PostgreSQL is a real one, for which the clock stands still; the broker is amqtt, to which each host
+has a line of its own. Who has a band goes from room to room
 and plays. Which things are killed, when and for how long, the seed decides.
 
 At the end everything is back, and the central history has to equal what the bands logged.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import paho.mqtt.client
 import psycopg
 
 from tenuto.config import Config, Fleet, Folders, History, Mqtt, Person, Routines, Wearable
@@ -31,6 +33,7 @@ from tenuto.fleet.postgres import CentralHistory, PostgresDatabase
 from tenuto.sessions.commands import Command, Verb
 from tests.clinic.patients import Patient
 from tests.clinic.proof import Found, prove
+from tests.storm.broker import Broker, Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -76,6 +79,7 @@ KILLS = {
     "transaction": 15,
     "ingest": 5,
     "PostgreSQL": 5,
+    "broker": 5,
 }
 """What is killed, and how often in a hundred minutes."""
 LASTS_S = {
@@ -84,6 +88,7 @@ LASTS_S = {
     "radio": (10, 120),
     "ingest": (5, 60),
     "PostgreSQL": (20, 300),
+    "broker": (5, 120),
 }
 
 
@@ -160,6 +165,7 @@ class Room:
     Attributes:
         host: None while it is dead.
         has_radio: Whether the radio works.
+        line: Its way to the broker.
     """
 
     def __init__(self, number: int, clinic: Clinic) -> None:
@@ -173,6 +179,7 @@ class Room:
         self._clinic = clinic
         self._rng = random.Random(f"{clinic.plan.seed}/{self.name}")
         self._off_s = self._rng.uniform(-3, 3)
+        self.line = Line(clinic.broker, clinic.folder / f"{self.name}.sock", "3.1.1")
         self._end = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -184,7 +191,7 @@ class Room:
     def _config(self) -> Config:
         patients = [one for one in self._clinic.patients if self.number in one.rooms]
         return Config(
-            mqtt=Mqtt(url="off"),
+            mqtt=Mqtt(url=f"mqtt://{self.name}", base_topic=self.name),
             history=History(path=self.folder / "history.db"),
             routines=Routines(folder=self._clinic.folder / "routines"),
             fleet=Fleet(url=self._clinic.url_of(self.user), host=self.name),
@@ -201,7 +208,8 @@ class Room:
         setting = Setting(
             config=config,
             speed=math.inf,
-            mqtt=False,
+            mqtt=True,
+            broker=self.line.address,
             say=lambda _: None,
             reread=lambda: config,
             seed=self._rng.getrandbits(32),
@@ -234,17 +242,20 @@ class Room:
         """End the host in the midst of whatever it does.
 
         What is on the disk in that moment is what it finds there later; what it does while its
-        tasks are taken down reaches neither disk, nor bands, nor PostgreSQL.
+        tasks are taken down reaches neither disk, nor bands, nor PostgreSQL, nor the broker.
         """
         kept = self.folder.with_suffix(".kept")
         shutil.copytree(self.folder, kept)
         self.host = None
         self._clinic.wires.dead.add(self.user)
         self._clinic.look()
+        self.line.deafen()
+        await self.line.hang_up()
         await self.stop()
         shutil.rmtree(self.folder)
         kept.rename(self.folder)
         self._clinic.wires.dead.discard(self.user)
+        self.line.listen()
 
 
 class Clinic:
@@ -276,6 +287,7 @@ class Clinic:
         self._url = server.database()
         self._mending: set[asyncio.Task[None]] = set()
         self._is_down = False
+        self.broker = Broker()
         self._ended = asyncio.Event()
         self._ingesting: asyncio.Task[Any] | None = None
         (folder / "routines").mkdir()
@@ -325,7 +337,10 @@ class Clinic:
                     lambda db, sql, values=(): self.wires.execute(db, sql, values),
                 )
             )
+            # paho reads the clock of its module, and pings and gives up by it.
+            stack.enter_context(mock.patch.object(paho.mqtt.client, "time_func", self._loop.time))
             stack.push_async_callback(self._close)
+            await self.broker.start()
             self._start_ingest()
             for room in self.rooms:
                 await room.start()
@@ -351,6 +366,9 @@ class Clinic:
             await _end({self._ingesting})
         for room in self.rooms:
             await room.stop()
+        for line in list(self.broker.lines):
+            await line.close()
+        await self.broker.stop(forgets=True)
         for patient in self.patients:
             patient.band.sleep()
 
@@ -447,6 +465,9 @@ class Clinic:
             self.server.stop()
             self.report.away_s += for_s
             self._later("PostgreSQL", self._start_server(for_s))
+        elif what == "broker" and self.broker.is_up:
+            await self.broker.stop(forgets=self.rng.random() < 0.5)
+            self._later("broker", self._start_broker(for_s))
         else:
             return
         self.report.kills[what] += 1
@@ -476,6 +497,10 @@ class Clinic:
         await asyncio.sleep(after_s)
         self.server.start_again()
         self._is_down = False
+
+    async def _start_broker(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self.broker.start()
 
     def _start_ingest(self) -> None:
         async def ingest() -> None:

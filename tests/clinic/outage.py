@@ -18,20 +18,17 @@ import sys
 from collections import Counter
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiomqtt
 import psycopg
 
 from tenuto.history import Store
-from tenuto.history.summary import replay
-from tenuto.mqtt.topics import event_payload
-from tenuto.sessions.events import EVENTS_OF_THE_HEART, Entry
 from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.server import listen
 from tests.chain.rig import environment
-from tests.clinic.proof import QUERY, by_session
+from tests.clinic.proof import QUERY, by_session, unheard, without_times
 from tests.control.rig import Process
 from tests.fleet.server import as_user
 from tests.mqtt.nats import CONFIG, PASSWORD, cluster
@@ -98,7 +95,7 @@ class _Listener:
             topic, payload = str(message.topic), bytes(message.payload)
             self.now[topic] = payload.decode()
             if topic.endswith("/event"):
-                self.events[topic.partition("/")[0]].append(_without_times(payload))
+                self.events[topic.partition("/")[0]].append(without_times(payload))
 
 
 class Outage:
@@ -342,16 +339,8 @@ class Outage:
         heard = Counter(self._listener.events[room])
         outcome.told += heard.total()
         outcome.twice += heard.total() - len(heard)
-        lacking = []
         async with Store(self._folder / room / "history.db", read_only=True) as store:
-            for row in await store.sessions():
-                stored = await store.session(row.id)
-                assert stored is not None
-                for event, utc_ms in replay(stored):
-                    if type(event) not in EVENTS_OF_THE_HEART:
-                        entry = Entry(row.key, row.wearable, None, event, utc_ms)
-                        told = _without_times(json.dumps(event_payload(entry)).encode())
-                        lacking += [told] * (told not in heard)
+            lacking = await unheard(store, heard)
         assert not lacking, f"{room} has them, and nobody heard: {lacking}"
 
     async def _printed(self, *arguments: str) -> str:
@@ -377,11 +366,3 @@ def for_rooms(config: str) -> str:
         return ", ".join(f'"{room}{found[1]}"' for room in ROOMS)
 
     return re.sub(r'"tenuto((?:\.[^"]*)?)"', each, config)
-
-
-def _without_times(payload: bytes) -> str:
-    """Return an event without what a later, better knowledge of the band's clock changes."""
-    told: dict[str, Any] = json.loads(payload)
-    for name in ("late", "utc"):
-        told.pop(name, None)
-    return json.dumps(told, sort_keys=True)

@@ -16,9 +16,12 @@ import psycopg
 from tenuto.fleet.postgres import CentralHistory
 from tenuto.history import Store
 from tenuto.history.jsonlines import read_lines, write_lines
+from tenuto.history.summary import replay
+from tenuto.mqtt.topics import event_payload
+from tenuto.sessions.events import EVENTS_OF_THE_HEART, Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from tenuto.history.reading import HistoryReader
     from tests.clinic.day import Clinic
@@ -86,9 +89,45 @@ async def prove(clinic: Clinic, found: Found, *, are_ends_known: bool) -> None:
         assert not doubled, f"{room.name}: {doubled} records are there twice"
         for key, records in here.items():
             kept[key] |= records
+    for room in clinic.rooms:
+        assert room.host is not None
+        heard = {
+            without_times(one.payload)
+            for one in room.line.published
+            if one.topic.endswith("/event")
+        }
+        lacking = await unheard(room.host.store, heard)
+        assert not lacking, f"{room.name} has {len(lacking)} events that nobody heard: {lacking}"
     cut = ("failed",) if are_ends_known else ("failed", None)
     _compare(clinic, central, kept, reasons, cut=cut, found=found)
     await _see_that_it_is_the_union(clinic)
+
+
+async def unheard(store: HistoryReader, heard: Container[str]) -> list[str]:
+    """Return the events of a host's history that nobody heard by the broker.
+
+    Args:
+        store: The history of the host.
+        heard: What came by its topics, see `without_times`.
+    """
+    lacking = []
+    for row in await store.sessions():
+        stored = await store.session(row.id)
+        assert stored is not None
+        for event, utc_ms in replay(stored):
+            if type(event) not in EVENTS_OF_THE_HEART:
+                entry = Entry(row.key, row.wearable, None, event, utc_ms)
+                told = without_times(json.dumps(event_payload(entry)).encode())
+                lacking += [told] * (told not in heard)
+    return lacking
+
+
+def without_times(payload: bytes) -> str:
+    """Return an event without what a later, better knowledge of the band's clock changes."""
+    told: dict[str, Any] = json.loads(payload)
+    for name in ("late", "utc"):
+        told.pop(name, None)
+    return json.dumps(told, sort_keys=True)
 
 
 def by_session(rows: list[tuple[int, ...]]) -> tuple[dict[Key, Records], int]:
