@@ -373,6 +373,31 @@ def files_with(folder: Path, word: str) -> list[str]:
     return [path.name for path in folder.iterdir() if word.encode() in path.read_bytes()]
 
 
+async def test_a_deletion_elsewhere_does_not_count_as_read_here(
+    central: str, tmp_path: Path
+) -> None:
+    """The host goes on reading the band's log where it was, not behind what others have read."""
+    read, unread = whole_session(boot_id=0), whole_session(boot_id=1)
+    async with (
+        room(tmp_path, central, "a") as a,
+        room(tmp_path, central, "b") as b,
+        CentralHistory(central) as history,
+    ):
+        await b.store.add(read[:14])
+        await a.store.add(read + unread)
+        await a.store.delete(*(row.id for row in await a.store.sessions()))
+        await a.forwarder.forward()
+        await join_all(history)
+        await b.forwarder.forward()
+        assert await b.store.sessions() == []
+
+        own = max(one.record.seq for one in read[:14] if one.record is not None)
+        device = read[0].session.device
+        assert await b.store.last_seq(device, 0) == own
+        assert not await b.store.last_seq(device, 1), "record 0 is that of the boot"
+        assert await a.store.last_seq(device, 1) == logged(unread)[-1][0]
+
+
 async def test_a_central_history_that_was_lost_is_made_anew_by_the_hosts(
     postgres: PostgresServer, central: str, tmp_path: Path
 ) -> None:

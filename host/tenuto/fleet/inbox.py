@@ -114,7 +114,7 @@ def deletions_after(db: Database, number: int) -> list[Deletion]:
     return [
         Deletion(*row)
         for row in db.execute(
-            "SELECT number, kind, subject, boot_id, seq, last_seq FROM deletions WHERE number >"
+            "SELECT number, kind, subject, boot_id, seq FROM deletions WHERE number >"
             " (SELECT CASE WHEN max(number) >= ? THEN ? ELSE 0 END FROM deletions)"
             " ORDER BY number LIMIT ?",
             (number, number, DELETIONS_AT_ONCE),

@@ -77,7 +77,6 @@ class Deletion:
         number: They are taken over in this order.
         kind: One of the kinds of notes.
         subject, boot_id, seq: As in a note.
-        last_seq: The highest number of a record of the session.
     """
 
     number: int
@@ -85,7 +84,6 @@ class Deletion:
     subject: str
     boot_id: int
     seq: int
-    last_seq: int
 
 
 class Forwarding:
@@ -280,7 +278,9 @@ def _delete(db: Database, deletions: Sequence[Deletion]) -> None:
             case "deleted":
                 key = (one.subject, one.boot_id, one.seq)
                 forget_session(db, *key)
-                deletion.delete_session(db, *key, one.last_seq)
+                # How far others have read it says nothing of this host: it would pass over what
+                # it has not read itself, of this session's neighbours too.
+                deletion.delete_session(db, *key, 0)
             case "deleted_result":
                 deletion.delete_result(db, one.subject)
             case _:

@@ -163,7 +163,8 @@ class Store(HistoryReader):
     async def last_seq(self, device: str, boot_id: int) -> int | None:
         """Return the highest record number known of a device's boot, None if there is none.
 
-        The records of a session that was deleted are known, though they are not kept.
+        The records of a session that was deleted are known as far as they were read here, though
+        they are not kept.
         """
         row = await self._run(
             lambda: self._db.execute(
