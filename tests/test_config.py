@@ -439,6 +439,16 @@ def test_a_wearable_is_found_by_its_id_or_the_error_says_which_there_are() -> No
         found.wearable("left_band")
 
 
+def test_each_of_a_hundred_in_a_class_may_be_a_person() -> None:
+    text = "".join(
+        f'[[person]]\nid = "p{number}"\n[[wearable]]\nid = "w{number}"\nlink = "simulated"\n'
+        f'person = "p{number}"\n'
+        for number in range(100)
+    )
+
+    assert len(parse(text).people) == 100
+
+
 def test_nobody_publishes_a_heart_rate_unless_it_is_said() -> None:
     found = parse('[[person]]\nid = "a"\n[[person]]\nid = "b"\npublish_heart_rate = true\n')
 

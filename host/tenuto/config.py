@@ -47,7 +47,7 @@ OFF = "off"
 SUPERVISOR = "supervisor"
 PASSWORD_VARIABLE = "TENUTO_MQTT_PASSWORD"  # noqa: S105 - the name of it
 MAX_WEARABLES = 128
-MAX_PEOPLE = 64
+MAX_PEOPLE = MAX_WEARABLES
 
 _ID = Text(32, pattern="[a-z0-9_-]{1,32}", allowed="1 to 32 of a-z, 0-9, _ and -")
 _PLAIN = Text(200)
