@@ -19,7 +19,6 @@ from tenuto.errors import InputError, StoreError
 from tenuto.event_loops import real_s
 from tenuto.extras import EXTRAS, how_to_get
 from tenuto.history import Store
-from tenuto.history.person_summary import PersonSummaries
 from tenuto.retry import describe_failure
 
 from .fleet_service import central_to_read
@@ -146,6 +145,8 @@ class PageService:
 
     async def look(self) -> None:
         """Look what is due; what was known stays where the history cannot be read."""
+        from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415 - few need it
+
         summaries = PersonSummaries(self._host.store)
         with suppress(StoreError):
             self._prescribed = await summaries.prescribed(round(self._host.time.utc_ms()))

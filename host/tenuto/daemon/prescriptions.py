@@ -27,7 +27,6 @@ from tenuto.history.prescription import (
     in_order,
 )
 from tenuto.history.prescription_table import new_id, one_of
-from tenuto.terminal.words import date_words
 from tenuto.toml.rules import Text
 from tenuto.toml.tables import key
 
@@ -79,6 +78,8 @@ async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed
         InputError: There is no such routine or person, or the days do not fit together.
         StoreError: The history cannot be used.
     """
+    from tenuto.terminal.words import date_words  # noqa: PLC0415 - few need it
+
     now_ms = round(host.time.utc_ms())
     today = day_of(now_ms)
     first, last = asked.first or today, asked.last
