@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from tests.storm import together
 from tests.storm.places import play
+from tests.storm.together import Act
 from tests.storm.weather import Trouble, Weather, What, forecast
 
 
@@ -38,3 +40,13 @@ def test_an_event_that_was_fresh_does_not_grow_old_behind_an_announcement() -> N
         ),
         "broker",
     )
+
+
+def test_a_wearable_that_was_being_set_to_begin_is_stopped_after_a_restart() -> None:
+    """Its answer was on the way when the host was killed, and it began while the host was away."""
+    weather = together.forecast(5075)
+    some = tuple(weather.troubles[number] for number in (0, 1, 3, 4, 7))
+    assert [one.what for one in some] == [
+        *(Act.CLASS, Act.DROP, Act.AWAY, Act.KILL_HOST, Act.KILL_HOST)
+    ]
+    play(dataclasses.replace(weather, troubles=some), "class")

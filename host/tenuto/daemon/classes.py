@@ -159,7 +159,7 @@ class Classes:
         kept = None if self._store is None else self._store.load()
         if kept is None:
             return
-        unison, self._plan_bytes = kept
+        unison, self._plan_bytes, self._sent = kept
         now_ms, paused_ms = self._utc_ms(), unison.paused_utc_ms
         is_forgotten = paused_ms is not None and now_ms - paused_ms > PAUSE_MS_MAX
         names = [name for name in unison.members if name in self._hub.supervisors]
@@ -169,6 +169,9 @@ class Classes:
         unison.members = {name: unison.members[name] for name in names}
         for name, member in unison.members.items():
             member.person = self._hub.supervisors[name].person
+            # It was being set to begin, and may play by now.
+            is_open = member.standing is Standing.COMING and name in self._sent
+            member.has_old = member.has_old or is_open
         try:
             plans = dict(await self._compile_for(unison.plan.name, names))
         except TenutoError as error:
@@ -177,7 +180,6 @@ class Classes:
         self._plans = {
             name: plan for name, plan in plans.items() if lasts_as_long(plan.plan, unison.plan)
         }
-        self._sent = {name for name, member in unison.members.items() if member.plan_id}
         self.present = unison
         self._runner = asyncio.create_task(self._run(unison), name="class")
         for member in unison.members.values():
@@ -446,6 +448,7 @@ class Classes:
         at_utc_ms = unison.anchor_utc_ms + entrance.at_ms
         at_ms = asyncio.get_running_loop().time() * 1000 + at_utc_ms - now_ms
         self._sent.add(name)
+        self._keep(unison)
         sent, is_sure = await supervisor.start_at(
             lambda ppm: for_clock(compiled, ppm, entrance.step), at_ms
         )
@@ -631,7 +634,7 @@ class Classes:
 
     def _keep(self, unison: Unison | None) -> None:
         if self._store is not None:
-            self._store.save(unison, self._plan_bytes)
+            self._store.save(unison, self._plan_bytes, self._sent)
 
 
 async def _stop_what_plays(supervisor: Supervisor) -> None:

@@ -18,6 +18,7 @@ from tenuto.sessions.unison import Member, Standing, Unison, check_unison
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -37,11 +38,12 @@ class ClassStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def save(self, unison: Unison | None, plan: bytes = b"") -> None:
+    def save(self, unison: Unison | None, plan: bytes = b"", sent: Collection[str] = ()) -> None:
         """Keep a class in place of what was kept; None for none.
 
         Args:
             plan: The bytes of its plan.
+            sent: Those that may have been set to begin, whatever they have answered.
         """
         try:
             if unison is None:
@@ -52,14 +54,15 @@ class ClassStore:
                 "anchor_utc_ms": unison.anchor_utc_ms,
                 "paused_utc_ms": unison.paused_utc_ms,
                 "pauses": unison.pauses,
+                "sent": sorted(sent),
                 "members": {one.wearable: _pack(one) for one in unison.members.values()},
             }
             write_private(self._path, json.dumps(data), to_disk=False)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
 
-    def load(self) -> tuple[Unison, bytes] | None:
-        """Return the class that was kept and the bytes of its plan, None for none."""
+    def load(self) -> tuple[Unison, bytes, set[str]] | None:
+        """Return the class that was kept, as `save` got it; None for none."""
         try:
             data = json.loads(read_text(self._path))
             plan_bytes = base64.b64decode(data["plan"], validate=True)
@@ -70,6 +73,7 @@ class ClassStore:
                 max(member.first, member.step or 0) >= plan.steps for member in members
             ):
                 raise ValueError("its members are wrong")
+            sent = {str(name) for name in data["sent"]}
             unison = Unison(
                 plan,
                 {member.wearable: member for member in members},
@@ -85,7 +89,7 @@ class ClassStore:
         except PlanError as error:
             _log.warning("%s has no plan: %s", self._path, error)
             return None
-        return unison, plan_bytes
+        return unison, plan_bytes, sent
 
 
 def _pack(member: Member) -> dict[str, Any]:
