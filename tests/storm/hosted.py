@@ -48,7 +48,7 @@ TAPS_S = 0.2
 """Between the taps of one gesture."""
 REBOOT_S = 3.0
 EARLY_MS = 1.0
-"""Times in the log are whole ms."""
+"""Times in the log are whole ms; nothing is sent ahead of its time here."""
 MOTOR_MS_MAX = 1_000 * DEAD_WITHIN_S + max(on_ms for pattern in PATTERNS for _, on_ms, _ in pattern)
 """A pulse whose end does not arrive lasts until the device knows that its link is dead."""
 JOURNAL_MS = 5_000
@@ -127,7 +127,9 @@ class _Tag:
 
     async def buzzer(self, host: str) -> Buzzer:
         adapter = BleAdapter(radio_of(await self._world.adapter(host)), name=host)
-        return AlertBuzzer(adapter, self._tag.address, Feel(title="tag", strengths=1))
+        return AlertBuzzer(
+            adapter, self._tag.address, Feel(title="tag", strengths=1, is_lead_fixed=True)
+        )
 
     def edges(self) -> Sequence[Edge]:
         return self._tag.motor.edges
@@ -195,7 +197,7 @@ class _BehindServer:
                 raise LinkError(LinkReason.NOT_FOUND, "no way to the server")
             return _Channel(await self._server.connect(), self._goes_on)
 
-        return IntifaceBuzzer(host, connect, Feel(title="device"))
+        return IntifaceBuzzer(host, connect, Feel(title="device", is_lead_fixed=True))
 
     def edges(self) -> Sequence[Edge]:
         return self._server.motor.edges
