@@ -28,11 +28,13 @@ from tenuto.simulator import World
 from tenuto.simulator.controls import RadioControls
 from tenuto.simulator.esphome_frames import FrameError, PlainFrames
 from tenuto.simulator.orders import carry_out
+from tenuto.state.class_store import ClassStore
 from tenuto.state.clocks import ClockStore
 from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables import registry
+from tenuto.wearables.latency import Latency
 from tenuto.web.access import Access
 from tenuto.web.listening import Listening
 from tenuto.web.server import PageServer
@@ -171,6 +173,8 @@ _STATES: tuple[Callable[[Path], object], ...] = (
     lambda path: DeviceIds(path).of("wrist"),
     lambda path: SettingsStore(path).preferences("wrist"),
     lambda path: SettingsStore(path).announced,
+    lambda path: Latency.unpack(path.read_bytes()),
+    lambda path: ClassStore(path).load(),
     lambda path: KeyStore(path).known(None, frozenset(("WRIST",))),
 )
 

@@ -16,7 +16,9 @@ from tenuto.cues.results import LessonResult
 from tenuto.links.scan import TENUTO
 from tenuto.routines.sharing import shared
 from tenuto.sessions.heart import Measurement
+from tenuto.sessions.unison import Member, Standing
 from tenuto.shipped import shipped
+from tenuto.state.class_store import _pack
 from tenuto_core import cobs, vocab, wire
 from tenuto_core.encode import as_version, encode
 from tenuto_core.log import RECORD_BYTES, unpack_record
@@ -306,11 +308,29 @@ _CHANGES = [
     {"what": "add", "name": "b"},
     {"what": "remove", "exercise": 0},
 ]
+_SMALL = encode(
+    "B",
+    ("a",),
+    [
+        Step(vocab.HOLD, 9_000, ((0, False, 1), (0, True, 3)), exercise=0, side=1, rep=1, reps=1),
+        Step(vocab.DONE, 0),
+    ],
+    (((80, 100, 0),),) * len(vocab.CUES),
+)
 _STATES = [
     {"wrist": {"ppm": 12.5, "sigma_ppm": 3.0}},
     {"wrist": "0123456789abcdef"},
     {"wearables": {"wrist": {"strength_pct": 90, "routine": "a"}}, "announced": {}},
     {"announced": {"a/b": {"components": {"c": "sensor"}, "states": ["d"], "config": {"e": 1}}}},
+    [12.5, 80],
+    {
+        "plan": b64encode(_SMALL).decode(),
+        "anchor_utc_ms": NOW_UTC_MS,
+        "paused_utc_ms": None,
+        "pauses": [[1, 2]],
+        "sent": ["a"],
+        "members": {"a": _pack(Member("a", None, Standing.READY))},
+    },
     {"version": 2, "bands": [{"serial": "ab", "names": ["WRIST"], "key": "00" * 16}]},
 ]
 _MOTOR = {"StepCount": 20, "ActuatorType": "Vibrate", "FeatureDescriptor": ""}
@@ -354,15 +374,6 @@ _SETTINGS = [
     (b"rwrist/command", b"stop"),
     (b"xnobody/command", b"stop"),
 ]
-_SMALL = encode(
-    "B",
-    ("a",),
-    [
-        Step(vocab.HOLD, 9_000, ((0, False, 1), (0, True, 3)), exercise=0, side=1, rep=1, reps=1),
-        Step(vocab.DONE, 0),
-    ],
-    (((80, 100, 0),),) * len(vocab.CUES),
-)
 _PHASED = encode(
     "B",
     ("a",),

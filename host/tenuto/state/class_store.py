@@ -32,6 +32,12 @@ _NUMBERS = ("begins_utc_ms", "anchor_utc_ms", "step", "paused_utc_ms")
 """Of those, what may be None."""
 
 
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RecursionError),  # of numbers that are too large, and of brackets
+)
+
+
 class ClassStore:
     """The file at `path`; what cannot be read or written is passed over, and logged."""
 
@@ -83,7 +89,7 @@ class ClassStore:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _UNREADABLE as error:
             _log.warning("%s cannot be read: %s", self._path, why_unread(error))
             return None
         except PlanError as error:

@@ -60,6 +60,6 @@ class Latency:
         """Return the answers that were kept; none where they cannot be read."""
         try:
             answers_ms = [float(one) for one in json.loads(data)]
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return []
         return [one for one in answers_ms if 0 <= one <= ANSWER_MS_MAX][-COUNT:]
