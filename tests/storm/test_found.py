@@ -50,3 +50,10 @@ def test_a_wearable_that_was_being_set_to_begin_is_stopped_after_a_restart() -> 
         *(Act.CLASS, Act.DROP, Act.AWAY, Act.KILL_HOST, Act.KILL_HOST)
     ]
     play(dataclasses.replace(weather, troubles=some), "class")
+
+
+def test_a_class_that_is_started_right_after_a_stop_stops_who_was_not_reached() -> None:
+    weather = together.forecast(90051)
+    some = tuple(weather.troubles[number] for number in (2, 4, 5, 6))
+    assert [one.word for one in some] == ["start", "stop", "start", "4"]
+    play(dataclasses.replace(weather, troubles=some), "class")

@@ -262,6 +262,8 @@ class ClassStorm:
         band = self._bands[member.wearable]
         before = steps(unison.plan)[: member.first + player.number]
         at_ms = sum(step.duration_ms for step in before) + player.elapsed_at(band.now_ms)
+        planned_ms = steps(unison.plan)[member.first + player.number].duration_ms
+        at_ms -= max(0, player.duration_ms - planned_ms)  # held longer, for all to be in step
         true_ms = now_ms - at_ms - unison.anchor_utc_ms
         off_ms = abs(true_ms - told_ms)
         assert off_ms <= member.unsure_ms + TOLD_MS, (

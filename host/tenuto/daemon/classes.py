@@ -226,6 +226,9 @@ class Classes:
             unison = Unison.of(whole, persons, now_ms + in_ms)
         except InputError as error:
             raise RefusedError("bad_request", str(error)) from error
+        for name, task in self._tasks.items():
+            if name in self._sent and name in unison.members and not task.done():
+                unison.members[name].has_old = True  # the class before is not stopped there yet
         await self._end_tasks()
         self._plans, self._sent, self._asked_s = dict(plans), set(), {}
         for name in names:
