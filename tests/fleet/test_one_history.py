@@ -417,10 +417,6 @@ async def test_a_central_history_that_was_lost_is_made_anew_by_the_hosts(
         room(tmp_path, anew, "b") as b,
         CentralHistory(anew) as history,
     ):
-        await a.store.forwarding.note_all()
-        await a.forwarder.forward()
-        await join_all(history)
-        assert await told(history) == await told(a.store)
         await b.store.add(whole_session(boot_id=9))
         await b.forwarder.forward()
         await join_all(history)
@@ -431,6 +427,10 @@ async def test_a_central_history_that_was_lost_is_made_anew_by_the_hosts(
         await join_all(history)
         await a.forwarder.forward()
         assert [one.key.boot_id for one in await a.store.sessions()] == [0]
+        await a.store.forwarding.note_all()
+        await a.forwarder.forward()
+        await join_all(history)
+        assert await told(history) == await told(a.store)
 
 
 async def traces(central: str, folder: Path, word: str) -> list[str]:
