@@ -398,6 +398,38 @@ async def test_a_class_outlives_the_daemon(tmp_path: Path) -> None:
         assert room.status.state == "idle", "it is over"
 
 
+async def test_a_stop_outlives_the_daemon(tmp_path: Path) -> None:
+    async with class_of(tmp_path, 2) as room:
+        await room.start()
+        await room.until("playing")
+        room.links["band-2"].reachable = False
+        room.links["band-2"].drop()
+        await room.ask(ClassVerb.STOP)
+    async with after_a_restart(tmp_path, room) as room:
+        assert room.status.state == "stopped"
+        assert room.bands["band-2"].band.player.state == RUNNING
+        room.links["band-2"].reachable = True
+        await room.daemon.supervisors["band-2"].connected.wait()
+        await asyncio.sleep(2)
+        assert room.bands["band-2"].band.player.state == IDLE
+    async with after_a_restart(tmp_path, room) as room:
+        assert room.status.state == "idle", "all are stopped"
+
+
+async def test_a_class_of_others_keeps_no_stop_from_its_wearable(tmp_path: Path) -> None:
+    async with class_of(tmp_path, 3) as room:
+        await room.start()
+        await room.until("playing")
+        room.links["band-3"].reachable = False
+        room.links["band-3"].drop()
+        await room.ask(ClassVerb.STOP)
+        await room.start(wearables=("band-1", "band-2"))
+        room.links["band-3"].reachable = True
+        await room.daemon.supervisors["band-3"].connected.wait()
+        await asyncio.sleep(2)
+        assert room.bands["band-3"].band.player.state == IDLE
+
+
 async def test_a_class_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     async with class_of(tmp_path, 2) as room:
         await room.start()

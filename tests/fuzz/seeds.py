@@ -329,6 +329,8 @@ _STATES = [
         "paused_utc_ms": None,
         "pauses": [[1, 2]],
         "sent": ["a"],
+        "is_stopped": False,
+        "stopping": {"a": NOW_UTC_MS},
         "members": {"a": _pack(Member("a", None, Standing.READY))},
     },
     {"version": 2, "bands": [{"serial": "ab", "names": ["WRIST"], "key": "00" * 16}]},

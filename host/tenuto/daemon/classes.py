@@ -34,7 +34,7 @@ from tenuto_core.player import PAUSE_MS_MAX
 from .sinks import queue_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from tenuto.routines.compile import CompiledPlan
@@ -150,6 +150,8 @@ class Classes:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sent: set[str] = set()
         """Those that may have been set to begin, whatever they have answered."""
+        self._stopping: dict[str, int] = {}
+        """Those that are still to be stopped, and until when, in UTC."""
         self._runner: asyncio.Task[None] | None = None
         self._asked_s: dict[str, float] = {}
         self._told: object = None
@@ -159,8 +161,15 @@ class Classes:
         kept = None if self._store is None else self._store.load()
         if kept is None:
             return
-        unison, self._plan_bytes, self._sent = kept
+        unison, self._plan_bytes, self._sent, stopping = kept
         now_ms, paused_ms = self._utc_ms(), unison.paused_utc_ms
+        if unison.is_stopped:
+            self.present = unison
+            for name, until_ms in stopping.items():
+                if name in self._hub.supervisors:
+                    self._order(name, self._insist_on_stop(name, until_ms))
+            self._change()
+            return
         is_forgotten = paused_ms is not None and now_ms - paused_ms > PAUSE_MS_MAX
         names = [name for name in unison.members if name in self._hub.supervisors]
         if is_forgotten or not names or unison.is_over(now_ms):
@@ -229,7 +238,9 @@ class Classes:
         for name, task in self._tasks.items():
             if name in self._sent and name in unison.members and not task.done():
                 unison.members[name].has_old = True  # the class before is not stopped there yet
-        await self._end_tasks()
+        elsewhere = {name for name in self._stopping if name not in unison.members}
+        await self._end_tasks(but=elsewhere)
+        self._stopping = {name: self._stopping[name] for name in elsewhere}
         self._plans, self._sent, self._asked_s = dict(plans), set(), {}
         for name in names:
             if not lasts_as_long(plans[name].plan, whole):
@@ -486,15 +497,17 @@ class Classes:
                 else:
                     return
 
-    async def _insist_on_stop(self, name: str) -> None:
+    async def _insist_on_stop(self, name: str, until_utc_ms: int | None = None) -> None:
         """Stop a wearable: now, or as soon as it is in reach."""
-        loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + INSIST_S
+        if until_utc_ms is None:
+            until_utc_ms = round(self._utc_ms() + 1000 * INSIST_S)
+        self._stopping[name] = until_utc_ms
+        self._change()
         with self._wanted(name):
-            while loop.time() < give_up_s:
+            while self._utc_ms() < until_utc_ms:
                 supervisor = self._hub.supervisors.get(name)
                 if supervisor is None:
-                    return
+                    break
                 try:
                     await _stop_what_plays(supervisor)
                 except LinkError:
@@ -504,7 +517,8 @@ class Classes:
                     self._sent.discard(name)
                     if self.present is not None and name in self.present.members:
                         self.present.members[name].has_old = False
-                    return
+                    break
+        self._stopping.pop(name, None)
 
     def _wanted(self, name: str) -> AbstractContextManager[None]:
         supervisor = self._hub.supervisors.get(name)
@@ -576,13 +590,16 @@ class Classes:
             await asyncio.wait({self._runner}, timeout=real_s(ANSWER_S))
         await self._end_tasks()
 
-    async def _end_tasks(self) -> None:
-        tasks = {task for task in self._tasks.values() if not task.done()}
+    async def _end_tasks(self, but: Collection[str] = ()) -> None:
+        """End what is done for the wearables, except for some."""
+        ended = {name: task for name, task in self._tasks.items() if name not in but}
+        tasks = {task for task in ended.values() if not task.done()}
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=real_s(ANSWER_S))
-        self._tasks.clear()
+        for name in ended:
+            del self._tasks[name]
 
     # --- what is told
 
@@ -629,15 +646,16 @@ class Classes:
     def _change(self) -> None:
         """Tell outside that something has changed, if it has."""
         status = self.status()
-        told = (status.state, status.routine, status.begins_utc_ms, status.counts())
+        stopping = dict(self._stopping)
+        told = (status.state, status.routine, status.begins_utc_ms, status.counts(), stopping)
         if told != self._told:
             self._told = told
-            self._keep(self.present if status.state in _GOING_ON else None)
+            self._keep(self.present if status.state in _GOING_ON or stopping else None)
             self._on_change()
 
     def _keep(self, unison: Unison | None) -> None:
         if self._store is not None:
-            self._store.save(unison, self._plan_bytes, self._sent)
+            self._store.save(unison, self._plan_bytes, self._sent, self._stopping)
 
 
 async def _stop_what_plays(supervisor: Supervisor) -> None:

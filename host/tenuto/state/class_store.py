@@ -18,7 +18,7 @@ from tenuto.sessions.unison import Member, Standing, Unison, check_unison
 from tenuto_core.plan import Plan, PlanError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -44,12 +44,20 @@ class ClassStore:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def save(self, unison: Unison | None, plan: bytes = b"", sent: Collection[str] = ()) -> None:
+    def save(
+        self,
+        unison: Unison | None,
+        plan: bytes = b"",
+        sent: Collection[str] = (),
+        stopping: Mapping[str, int] | None = None,
+    ) -> None:
         """Keep a class in place of what was kept; None for none.
 
         Args:
+            unison: The class.
             plan: The bytes of its plan.
             sent: Those that may have been set to begin, whatever they have answered.
+            stopping: Those that are still to be stopped, and until when, in ms since 1970.
         """
         try:
             if unison is None:
@@ -61,13 +69,15 @@ class ClassStore:
                 "paused_utc_ms": unison.paused_utc_ms,
                 "pauses": unison.pauses,
                 "sent": sorted(sent),
+                "is_stopped": unison.is_stopped,
+                "stopping": dict(stopping or {}),
                 "members": {one.wearable: _pack(one) for one in unison.members.values()},
             }
             write_private(self._path, json.dumps(data), to_disk=False)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
 
-    def load(self) -> tuple[Unison, bytes, set[str]] | None:
+    def load(self) -> tuple[Unison, bytes, set[str], dict[str, int]] | None:
         """Return the class that was kept, as `save` got it; None for none."""
         try:
             data = json.loads(read_text(self._path))
@@ -80,12 +90,14 @@ class ClassStore:
             ):
                 raise ValueError("its members are wrong")
             sent = {str(name) for name in data["sent"]}
+            stopping = {str(name): int(until) for name, until in data["stopping"].items()}
             unison = Unison(
                 plan,
                 {member.wearable: member for member in members},
                 int(data["anchor_utc_ms"]),
                 _optional(data["paused_utc_ms"]),
                 pauses=[(int(first), int(last)) for first, last in data["pauses"]],
+                is_stopped=bool(data["is_stopped"]),
             )
         except FileNotFoundError:
             return None
@@ -95,7 +107,7 @@ class ClassStore:
         except PlanError as error:
             _log.warning("%s has no plan: %s", self._path, error)
             return None
-        return unison, plan_bytes, sent
+        return unison, plan_bytes, sent, stopping
 
 
 def _pack(member: Member) -> dict[str, Any]:
