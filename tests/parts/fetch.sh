@@ -29,12 +29,13 @@ program_of() {
     esac
 }
 
-# Debian's daemons are in folders that are not on everybody's PATH.
-installed() {
+# Debian's daemons are in folders that are not on everybody's PATH. In a shell of its own, so that
+# its variables are nobody else's: what is removed here is named by variables.
+installed() (
     folders=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin
     for folder in /usr/lib/postgresql/*/bin; do folders=$folders:$folder; done
     PATH=$folders command -v "$(program_of "$1")" >/dev/null
-}
+)
 
 # The first mirror in apt's configuration that serves suite $1; both styles of file are read.
 mirror_of() {
@@ -240,7 +241,7 @@ provide_npm() {
         reason="Node.js and npm are not installed"
     else
         say "fetching packages of npm into .parts/ (some 15 MB, once)"
-        rm -rf "$folder"
+        rm -rf "${parts:?}/npm"
         mkdir -p "$folder"
         cp "$here/tests/parts/npm/package.json" "$here/tests/parts/npm/package-lock.json" "$folder"
         if (cd "$folder" && npm ci --no-audit --no-fund --ignore-scripts) >"$folder.log" 2>&1; then
@@ -251,7 +252,7 @@ provide_npm() {
             rm -f "$folder.reason" "$folder.log"
             return
         fi
-        rm -rf "$folder"
+        rm -rf "${parts:?}/npm"
         reason="npm could not fetch them (see .parts/npm.log)"
     fi
     echo "$reason" >"$folder.reason"

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiomqtt
@@ -13,8 +17,6 @@ from tenuto.errors import TenutoError
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import RunMicroPython, StartBroker
 
 pytestmark = pytest.mark.real_time
@@ -76,3 +78,34 @@ def test_mosquitto_says_what_is_wrong_with_its_configuration(
 ) -> None:
     with pytest.raises(TenutoError, match="no_such_option"):
         mosquitto_broker("no_such_option true")
+
+
+def test_fetching_the_parts_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    """Once a folder of the system was removed where npm's packages should have gone."""
+    script = tmp_path / "tests" / "parts" / "fetch.sh"
+    script.parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).with_name("fetch.sh"), script)
+    shutil.copytree(Path(__file__).with_name("npm"), script.with_name("npm"))
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name, does in (("node", "exit 0"), ("npm", "mkdir node_modules"), ("apt-get", "exit 1")):
+        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
+        (programs / name).chmod(0o755)
+    log = tmp_path / "removed"
+    rm = shutil.which("rm")
+    (programs / "rm").write_text(f'#!/bin/sh\necho "$@" >>{log}\nexec {rm} "$@"\n')
+    (programs / "rm").chmod(0o755)
+
+    path = f"{programs}:{os.environ['PATH']}"
+    subprocess.run(
+        ["/bin/sh", script],
+        check=True,
+        env={"PATH": path, "HOME": str(tmp_path)},
+        timeout=patience_s(30),
+        capture_output=True,
+    )
+
+    assert (tmp_path / ".parts" / "npm" / "bin" / "node_modules_of_npm").exists()
+    for line in log.read_text().splitlines():
+        paths = [word for word in line.split() if not word.startswith("-")]
+        assert all(Path(one).is_relative_to(tmp_path / ".parts") for one in paths), line
