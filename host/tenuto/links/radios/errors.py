@@ -55,6 +55,7 @@ ADVICE = {
     "programs that use Bluetooth, or switch the adapter off and on",
     LinkReason.FULL: "the adapter carries no more links, adapters carry 5 to 20 of them: "
     "disconnect something, or add an adapter",
+    LinkReason.HELD: "another host has it: play it there, or start here while nothing plays on it",
     LinkReason.LOST: "the link broke: come nearer, and charge it if that may be due",
     LinkReason.TIMEOUT: "there was no answer in time: come nearer, or switch it off and on",
     LinkReason.NOT_PAIRED: "it wants to be paired with this computer first: `tenuto pair`",
