@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto.sessions import device_clock
 from tenuto.simulator import hardware
 from tests.storm.steady import play
 
@@ -21,8 +22,9 @@ def test_nothing_is_left_of_a_session_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`python -m tests.storm --sessions 10000` does it for hours."""
-    # So that what the motors remember is full before the first count.
+    # So that what the motors and the clocks remember is full before the first count.
     monkeypatch.setattr(hardware, "EDGES_KEPT_MAX", 20)
+    monkeypatch.setattr(device_clock, "GROUP_COUNT_MAX", 20)
 
     _, before, after = play(tmp_path, rounds=ROUNDS, samples=3, wearables=WEARABLES)
 

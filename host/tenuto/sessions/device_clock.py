@@ -75,6 +75,9 @@ QUICK_SHARE = 0.8
 """Of a group; the others were repeated."""
 GROUP_COUNT_MIN = 6
 """So few messages say nothing of how quick the quickest can be."""
+FEW_COUNT, FEW_OFF_MS = 10, 8.0
+"""Fewer questions may all have waited so long for the wearable's program, which is busy with other
+things just after a link was made."""
 GROUP_SPAN_MS, GROUP_COUNT_MAX = 1_200_000.0, 512
 """So long a group is collected at most."""
 GROWN = 1.1
@@ -375,7 +378,8 @@ class DeviceClock:
                 group.add(at_ms, asked_ms - at_ms)
             if group.count >= GROUP_COUNT_MIN:
                 closest = group.closest(now.slope)
-                self._measure(now, closest, closest.sigma_ms)
+                least_ms = FEW_OFF_MS if group.count < FEW_COUNT else 0.0
+                self._measure(now, closest, max(closest.sigma_ms, least_ms))
                 self._with_open = None
         elif len(asked) > 1 and max(lasting_ms) - min(lasting_ms) < VARIED_MS:
             probe, before_ms = asked[lasting_ms.index(min(lasting_ms))]
