@@ -12,6 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tenuto import event_loops
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -47,7 +49,9 @@ class HurriedEventLoop(asyncio.SelectorEventLoop):
     @property
     def may_jump(self) -> bool:
         """Whether the clock jumps now."""
-        return self.is_hurried and not self._thread_jobs
+        # Each job that is done aside has taken a place, until its result is on the way.
+        has_asides = event_loops._asides._value < event_loops.ASIDE_MAX
+        return self.is_hurried and not self._thread_jobs and not has_asides
 
     def time(self) -> float:
         """Return the time in seconds, with all jumps."""

@@ -105,10 +105,11 @@ async def aside(job: Callable[[], _T], *, name: str, timeout_s: float) -> _T:
             outcome: tuple[Callable[[Any], None], object] = (result.set_result, job())
         except BaseException as error:  # noqa: BLE001 - it is the caller's
             outcome = (result.set_exception, error)
+        try:
+            with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
+                loop.call_soon_threadsafe(deliver, *outcome)
         finally:
             _asides.release()
-        with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
-            loop.call_soon_threadsafe(deliver, *outcome)
 
     async with asyncio.timeout(real_s(timeout_s)):
         while not _asides.acquire(blocking=False):  # noqa: ASYNC110 - a thread of any loop frees it

@@ -14,7 +14,7 @@ import pytest
 from tenuto import config
 from tenuto.errors import InputError
 from tenuto.sessions.commands import Command, Verb
-from tenuto.web import guard
+from tenuto.web import guard, now
 from tests.patience import patience_s
 from tests.web.rig import key_of, served, until
 
@@ -59,6 +59,30 @@ async def test_an_address_that_is_none_leads_back(tmp_path: Path) -> None:
                 text = await answer.text()
                 assert words in text
                 assert '<a href="routines">' in text
+
+
+@pytest.mark.parametrize(
+    "fault, status, words",
+    [
+        (KeyError("inside"), 500, "This failed inside Tenuto; its log says where."),
+        (TimeoutError(), 504, "This took too long; try it once more."),
+    ],
+)
+async def test_a_fault_inside_is_a_page_and_no_riddle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, status: int, words: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise fault
+
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        monkeypatch.setattr(now, "is_first_run", fails)
+        async with client.get("/") as answer:
+            assert answer.status == status
+            text = await answer.text()
+            assert words in text
+            assert '<a href="routines">' in text
+        async with client.get("/routines") as answer:
+            assert answer.status == 200
 
 
 async def test_a_link_lets_one_browser_in_once(tmp_path: Path) -> None:

@@ -120,4 +120,5 @@ async def test_a_wearable_of_ones_own_is_heard_paired_and_felt_by_keys_alone(
         await page.goto(one.address)
         await expect(page.get_by_role("link", name="Get started")).to_have_count(0)
         assert page.errors + looked_at.errors == []  # type: ignore[attr-defined]
-        assert [one.message for one in caplog.records if one.levelno >= logging.ERROR] == []
+        errors = [one for one in caplog.records if one.levelno >= logging.ERROR]
+        assert [(one.getMessage(), one.exc_info) for one in errors] == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from .access import Access, Visitor
+
+_log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 256 * 1024
 CHANGES_BURST, CHANGES_PER_S = 30, 5.0
@@ -97,6 +100,16 @@ class Guard:
             response = message(request, error.status, text, ok=False)
         except TenutoError as error:
             response = message(request, HTTPStatus.UNPROCESSABLE_ENTITY, str(error), ok=False)
+        except TimeoutError:
+            _log.warning("page=%s was not made in time", request.path, exc_info=True)
+            text = "this took too long; try it once more"
+            response = message(request, HTTPStatus.GATEWAY_TIMEOUT, text, ok=False)
+        except Exception:
+            if request.writer.output_size:  # half of the answer is on its way
+                raise
+            _log.exception("page=%s a fault of Tenuto's own", request.path)
+            text = "this failed inside Tenuto; its log says where"
+            response = message(request, HTTPStatus.INTERNAL_SERVER_ERROR, text, ok=False)
         return response
 
     async def _refusal(self, request: web.Request) -> web.StreamResponse | None:
