@@ -173,7 +173,7 @@ def latencies(run: Run, begin_s: float, listener: Listener, told: Any, taken: An
     disk_ms = [
         (at_s - clocks[wearable][0]) * 1000 - at_ms
         for at_s, batch in taken["batches"]
-        for wearable, _, at_ms in batch
+        for wearable, _, _, at_ms in batch
     ]
     asked_s = {topic.split("/")[1]: begin_s + at_s for at_s, topic, _ in run.commands}
     obeyed_ms = [
@@ -202,7 +202,7 @@ def rows(run: Run, begin_s: float, batches: Sequence[Any]) -> list[Any]:
     with closing(sqlite3.connect(run.folder / "history.db")) as db:
         kept = {(row[0], row[2]): row for row in db.execute("SELECT * FROM records")}
     return [
-        (at_s - begin_s, "keep", [kept[wearable, seq] for wearable, seq, _ in batch])
+        (at_s - begin_s, "keep", [kept[device, seq] for _, device, seq, _ in batch])
         for at_s, batch in batches
     ]
 

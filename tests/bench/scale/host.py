@@ -27,23 +27,23 @@ QUIET_S = 5.0
 class Watched:
     """A sink that notes when what it was given was on the disk.
 
-    batches: (time of the loop in s, [(wearable, number, its clock in ms) of each record]).
+    batches: (time of the loop in s, [(wearable, device, number, its clock in ms) of each record]).
     """
 
     def __init__(self, sink: Sink) -> None:
         self.name = sink.name
-        self.batches: list[tuple[float, list[tuple[str, int, int]]]] = []
+        self.batches: list[tuple[float, list[tuple[str, str, int, int]]]] = []
         self._sink = sink
         self.open, self.close = sink.open, sink.close
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         await self._sink.handle(entries)
         records = {
-            (entry.wearable, entry.record.seq): entry.record.at_ms
+            (entry.wearable, entry.session.device, entry.record.seq): entry.record.at_ms
             for entry in entries
             if entry.record is not None
         }
-        rows = [(wearable, seq, at_ms) for (wearable, seq), at_ms in records.items()]
+        rows = [(*which, at_ms) for which, at_ms in records.items()]
         self.batches.append((asyncio.get_running_loop().time(), rows))
 
 
