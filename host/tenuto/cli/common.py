@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from tenuto.errors import InputError, TenutoError
-from tenuto.history.adherence import read_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -133,6 +132,8 @@ def parse_date(text: str, option: str = "--date") -> date:
     Raises:
         InputError: it is none, or not of a year in which there can be sessions.
     """
+    from tenuto.history.adherence import read_day
+
     try:
         return read_day(text)
     except ValueError as error:

@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from tenuto.errors import InputError
-from tenuto.report.qr_code import make_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +17,8 @@ _BORDER = 2
 
 def print_code(text: str) -> None:
     """Print a QR code, or say on standard error why not."""
+    from tenuto.report.qr_code import make_code
+
     try:
         code = make_code(text)
     except InputError as error:
@@ -41,6 +42,8 @@ def save_code(text: str, path: Path) -> None:
     Raises:
         InputError: There is no such form, or it cannot be written.
     """
+    from tenuto.report.qr_code import make_code
+
     if path.suffix.lower() not in (".svg", ".png"):
         raise InputError(f"--qr is {str(path)!r}, allowed is a name that ends in .svg or .png")
     code = make_code(text)
