@@ -12,12 +12,10 @@ import argparse
 import asyncio
 import logging
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.clinic.day import Clinic, Plan, Report
 from tests.clinic.outage import Outage
@@ -25,7 +23,9 @@ from tests.conftest import part
 from tests.control.rig import user
 from tests.fleet.server import PostgresServer, find_programs
 from tests.storm import sealed
-from tests.storm.places import MEMORY
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def say(text: str) -> None:
@@ -35,15 +35,13 @@ def say(text: str) -> None:
 
 def play(plan: Plan, server: PostgresServer) -> Report:
     """Play a day; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="clinic-", dir=MEMORY if MEMORY.is_dir() else None))
 
-    async def main() -> Report:
-        return await Clinic(plan, server, folder, say).play()
+    async def main(folder: Path) -> Report:
+        # Of a log that nobody watches an hour of the day is enough.
+        each_min = 1 if sys.stdout.isatty() else 60
+        return await Clinic(plan, server, folder, say, each_min).play()
 
-    try:
-        return sealed.run(main(), plan.seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return sealed.run_in_folder(main, plan.seed)
 
 
 async def show(server: PostgresServer) -> None:

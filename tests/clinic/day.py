@@ -265,7 +265,8 @@ class Clinic:
         plan: How large it is.
         server: A PostgreSQL of its own.
         folder: For histories.
-        say: Told once an hour how it goes.
+        say: Told how it goes.
+        say_each_min: How often, in minutes of the day.
     """
 
     def __init__(
@@ -274,6 +275,7 @@ class Clinic:
         server: PostgresServer,
         folder: Path,
         say: Callable[[str], object] = lambda _: None,
+        say_each_min: int = 60,
     ) -> None:
         self.plan = plan
         self.server = server
@@ -283,6 +285,7 @@ class Clinic:
         self.wires = Wires(random.Random(f"{plan.seed}/wires"))
         self.deleted: set[tuple[str, int, int]] = set()
         self._say = say
+        self._say_each_min = say_each_min
         self._loop = asyncio.get_running_loop()
         self._url = server.database()
         self._mending: set[asyncio.Task[None]] = set()
@@ -345,12 +348,16 @@ class Clinic:
             for room in self.rooms:
                 await room.start()
             await self._go_through()
+            self._say("the day is over; everything is brought back")
             await self._calm_down()
             await self._until_all_is_told()
+            self._say("the central history is compared with the bands")
             await prove(self, self.report.found, are_ends_known=False)
+            self._say("every patient goes into every room; some sessions and people are deleted")
             await self._go_everywhere()
             await self._delete_more()
             await self._until_all_is_told()
+            self._say("the central history is compared again")
             self.report.found = Found(erased=self.report.found.erased)
             await prove(self, self.report.found, are_ends_known=True)
         return self.report
@@ -386,8 +393,11 @@ class Clinic:
             await asyncio.sleep(
                 max(0.0, until_s - 60 * (self.plan.minutes - minute) - self._loop.time())
             )
-            if minute % 60 == 0:
-                self._say(f"hour {minute // 60}: {self.report.kills.total()} kills")
+            if minute % self._say_each_min == 0:
+                self._say(
+                    f"minute {minute} of {self.plan.minutes}: {self.report.kills.total()} kills,"
+                    f" {sum(one.is_playing for one in self.patients)} play"
+                )
         await asyncio.gather(*days)
 
     async def _spend_day(self, patient: Patient, until_s: float) -> None:

@@ -10,11 +10,8 @@ the same behind, a little later. The checks are those of storms, for both hosts,
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.links.in_process import InProcessLink
@@ -31,13 +28,13 @@ from tests.search.choices import CRASH, MESSAGE, Choices, Deviation
 from tests.storm import sealed
 from tests.storm.hosts import BAND, Host
 from tests.storm.mqtt import BASE, StandIn
-from tests.storm.places import MEMORY
 from tests.storm.rooms import Life, MemoryRoom
 from tests.storm.storm import Storm
 from tests.storm.weather import Weather
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tenuto.sessions.admission import Request
 
@@ -364,14 +361,10 @@ class SmallWorld(Storm):
 
 def play(name: str, choices: Choices) -> SmallWorld:
     """Play a world; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="search-", dir=MEMORY if MEMORY.is_dir() else None))
 
-    async def main() -> SmallWorld:
+    async def main(folder: Path) -> SmallWorld:
         world = SmallWorld(name, choices, folder)
         await world.play()
         return world
 
-    try:
-        return sealed.run(main(), 1)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return sealed.run_in_folder(main, 1)

@@ -13,13 +13,10 @@ import contextlib
 import json
 import random
 import re
-import shutil
 import socket
-import tempfile
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -32,6 +29,7 @@ from tests.web.rig import TWO_PEOPLE, Served, key_of, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
 
 WEARABLES = {"wrist": "anna", "ankle": "ben"}
 PEOPLE: tuple[str | None, ...] = (None, None, "anna", "ben")
@@ -455,14 +453,10 @@ def _free_port() -> int:
 
 def play(weather: Weather) -> PageStorm:
     """Play a weather; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="page-"))
 
-    async def main() -> PageStorm:
+    async def main(folder: Path) -> PageStorm:
         storm = PageStorm(weather, folder)
         await storm.play()
         return storm
 
-    try:
-        return sealed.run(main(), weather.seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return sealed.run_in_folder(main, weather.seed)

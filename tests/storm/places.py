@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tests.storm import page, sealed, together
@@ -18,12 +15,10 @@ from tests.storm.weather import Weather, forecast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.storm.mqtt import Mqtt
     from tests.storm.rooms import Room
-
-MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of its own
-"""Where writing costs nothing: it is no power cut that is played here."""
 
 
 class Played(Protocol):
@@ -48,17 +43,12 @@ class Place:
 
 def _place(kind: type[Storm], room: Callable[[], Room], mqtt: Callable[[], Mqtt]) -> Place:
     def storm(weather: Weather) -> Storm:
-        folder = Path(tempfile.mkdtemp(prefix="storm-", dir=MEMORY if MEMORY.is_dir() else None))
-
-        async def main() -> Storm:
+        async def main(folder: Path) -> Storm:
             storm = kind(weather, room(), mqtt(), folder)
             await storm.play()
             return storm
 
-        try:
-            return sealed.run(main(), weather.seed)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return sealed.run_in_folder(main, weather.seed)
 
     return Place(forecast, storm)
 

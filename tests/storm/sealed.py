@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from collections import deque
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.event_loops import VirtualEventLoop
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 UTC_S = 1_800_000_000
 TAKES_S = (0.0, 0.001, 0.005)
+MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+"""Where writing costs nothing: it is no power cut that is played."""
 
 
 class _SealedEventLoop(VirtualEventLoop):
@@ -77,3 +81,12 @@ def run(main: Coroutine[Any, Any, _T], seed: int) -> _T:
     """Run `main` to its end in such a loop."""
     with asyncio.Runner(loop_factory=lambda: _SealedEventLoop(seed)) as runner:
         return runner.run(main)
+
+
+def run_in_folder(main: Callable[[Path], Coroutine[Any, Any, _T]], seed: int) -> _T:
+    """Run `main` to its end in such a loop, with a folder that is removed afterwards."""
+    where = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(
+        prefix="sealed-", dir=where, ignore_cleanup_errors=True
+    ) as folder:
+        return run(main(Path(folder)), seed)

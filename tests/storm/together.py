@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
-import tempfile
 from contextlib import AsyncExitStack
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto.links.in_process import InProcessBand
@@ -29,6 +26,8 @@ from tests.storm.rooms import records_of
 from tests.storm.weather import Trouble, Weather
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tenuto.daemon.classes import Classes
     from tenuto.daemon.commands import Commands
     from tenuto.sessions.unison import Member, Unison
@@ -292,14 +291,10 @@ class ClassStorm:
 
 def play(weather: Weather) -> ClassStorm:
     """Play a weather; raises AssertionError for a promise that was not kept."""
-    folder = Path(tempfile.mkdtemp(prefix="class-"))
 
-    async def main() -> ClassStorm:
+    async def main(folder: Path) -> ClassStorm:
         storm = ClassStorm(weather, folder)
         await storm.play()
         return storm
 
-    try:
-        return sealed.run(main(), weather.seed)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return sealed.run_in_folder(main, weather.seed)
