@@ -13,6 +13,7 @@ import pytest
 
 from tenuto import files
 from tenuto.config import find_config, parse
+from tenuto.config.broker import broker_addresses
 from tenuto.control import is_possible
 from tenuto.errors import InputError, LinkError
 from tenuto.flashing import drive
@@ -39,7 +40,7 @@ pytestmark = [
 
 def broker_of(path: Path, key: str) -> object:
     text = f'mqtt.url = "mqtts://me@host"\nmqtt.{key} = {str(path)!r}\n'
-    return parse(text, "tenuto.toml").broker({})
+    return broker_addresses(parse(text, "tenuto.toml"), {})
 
 
 BY_A_PERSON: dict[str, Callable[[Path], object]] = {

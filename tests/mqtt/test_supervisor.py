@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto.config import parse
+from tenuto.config.broker import broker_addresses
 from tenuto.errors import InputError
 from tenuto.mqtt import supervisor
 from tenuto.mqtt.address import BrokerAddress
@@ -137,10 +138,12 @@ def test_elsewhere_than_in_an_app_the_configuration_says_so(
 ) -> None:
     config = parse('mqtt.url = "supervisor"\n', "t.toml")
     with pytest.raises(InputError, match="this is none"):
-        config.broker({})
+        broker_addresses(config, {})
 
     with answering((200, {"result": "ok", "data": MOSQUITTO})) as (address, _):
         monkeypatch.setattr(supervisor.ask_supervisor, "__defaults__", (address, 0))
-        (found,) = config.broker({"SUPERVISOR_TOKEN": TOKEN, "TENUTO_MQTT_PASSWORD": "mine"})
+        (found,) = broker_addresses(
+            config, {"SUPERVISOR_TOKEN": TOKEN, "TENUTO_MQTT_PASSWORD": "mine"}
+        )
     assert found is not None
     assert (found.user, found.password) == ("addons", "mine")

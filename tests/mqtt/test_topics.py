@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from tenuto import mqtt
-from tenuto.config import PASSWORD_VARIABLE
+from tenuto.config.broker import PASSWORD_VARIABLE
 from tenuto.errors import InputError
 from tenuto.history.outbox_table import OUTBOX_MAX
 from tenuto.history.person_summary import person_summary

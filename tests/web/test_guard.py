@@ -255,7 +255,7 @@ async def test_what_a_browser_loads_is_small(tmp_path: Path) -> None:
             tag = answer.headers["ETag"]
         async with client.get("/static/app.js", headers={"If-None-Match": tag}) as answer:
             assert answer.status == 304
-        for path in ("/static/..%2f..%2fconfig.py", "/static/none.js"):
+        for path in ("/static/..%2f..%2ferrors.py", "/static/none.js"):
             async with client.get(path) as answer:
                 assert answer.status == 404
 

@@ -9,6 +9,7 @@ import random
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from tenuto.config.broker import broker_addresses
 from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS
 from tenuto.mqtt.discovery import Subject
@@ -103,7 +104,9 @@ class MqttService:
             self._broker = (setting.broker,)
         else:
             self._broker = await aside(
-                lambda: config.broker(os.environ), name="find the broker", timeout_s=FIND_TIMEOUT_S
+                lambda: broker_addresses(config, os.environ),
+                name="find the broker",
+                timeout_s=FIND_TIMEOUT_S,
             )
         if self._broker:
             self.text = f"MQTT by the broker at {' or '.join(map(str, self._broker))}"

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
+from tenuto.config.broker import broker_addresses
 from tenuto.errors import UNTRUSTED, LinkError, LinkReason, TenutoError
 from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS, install_command
@@ -307,7 +308,7 @@ async def broker(context: Context) -> _Found:
     if config.mqtt.is_embedded:
         return _embedded_broker(is_asked_for=config.file is not None)
     addresses = await aside(
-        lambda: config.broker(context.environ), name="broker", timeout_s=CHECK_TIMEOUT_S
+        lambda: broker_addresses(config, context.environ), name="broker", timeout_s=CHECK_TIMEOUT_S
     )
     if not addresses:
         return _ok("MQTT is off")
