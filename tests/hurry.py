@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto import event_loops
+from tenuto.event_loops import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,7 @@ class HurriedEventLoop(asyncio.SelectorEventLoop):
     def may_jump(self) -> bool:
         """Whether the clock jumps now."""
         # Each job that is done aside has taken a place, until its result is on the way.
-        has_asides = event_loops._asides._value < event_loops.ASIDE_MAX
+        has_asides = waiting._asides._value < waiting.ASIDE_MAX
         return self.is_hurried and not self._thread_jobs and not has_asides
 
     def time(self) -> float:

@@ -1,26 +1,12 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: SLF001 - the virtual loop does what asyncio's own does, with the names that it has there
-"""The event loop's clock: real time, scaled time, or virtual time.
-
-Everything in a Tenuto process waits on its event loop: the host, the radio, the simulated board.
-So one loop whose clock runs 20 times as fast makes the whole world run 20 times as fast, and one
-whose clock jumps to the next timer as soon as nobody has anything left to do plays an hour of
-session in seconds, with the same order of events each time.
-
-Two traps for code that must run under any of them: read time from `loop.time()` only, and do not
-expect timers that are due at the same instant to fire in the order in which they were set. Virtual
-time keeps that order, asyncio's own loops do not.
-"""
+# ruff: noqa: SLF001 - it does what asyncio's own does, with the names that it has there
+"""Virtual time: the clock jumps to the next timer as soon as nobody has anything left to do."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 import selectors
-import threading
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,20 +15,15 @@ from tenuto.errors import TenutoError
 if TYPE_CHECKING:
     import contextvars
     from collections import deque
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Executor
 
     from _typeshed import FileDescriptorLike
 
 _T = TypeVar("_T")
-_Ready = tuple[selectors.SelectorKey, int]
 
 VIRTUAL_START_S = 1000.0
 """Where the virtual clock begins: not 0, which too much code takes for "never"."""
-
-ASIDE_MAX = 8
-"""Jobs done `aside` at the same time; those that hang count for as long as they do."""
-ASIDE_LOOK_S = 0.05
 
 _CANCELLED_MIN = 100
 """So many cancelled timers stay where they are until they are due; where more than half of all are
@@ -72,94 +53,6 @@ class SideThread(ThreadPoolExecutor):
 
     def __init__(self, name: str) -> None:
         super().__init__(max_workers=1, thread_name_prefix=name)
-
-
-_asides = threading.BoundedSemaphore(ASIDE_MAX)
-
-
-async def aside(job: Callable[[], _T], *, name: str, timeout_s: float) -> _T:
-    """Do a job that may hang, such as to read from a network share, and wait only so long for it.
-
-    It has a thread of its own, which does not keep the process from ending. In virtual time, as
-    with a `SideThread`, it is done at once.
-
-    Args:
-        job: What to do; it cannot be stopped, so it must change nothing that matters later.
-        name: Of the thread.
-        timeout_s: In real seconds.
-
-    Raises:
-        TimeoutError: It took longer, with the wait while `ASIDE_MAX` others are under way.
-    """
-    loop = asyncio.get_running_loop()
-    if isinstance(loop, VirtualEventLoop):
-        return job()
-    result: asyncio.Future[_T] = loop.create_future()
-
-    def deliver(settle: Callable[[Any], None], value: object) -> None:
-        if not result.done():
-            settle(value)
-
-    def work() -> None:
-        try:
-            outcome: tuple[Callable[[Any], None], object] = (result.set_result, job())
-        except BaseException as error:  # noqa: BLE001 - it is the caller's
-            outcome = (result.set_exception, error)
-        try:
-            with suppress(RuntimeError):  # the loop was closed meanwhile, and nobody waits
-                loop.call_soon_threadsafe(deliver, *outcome)
-        finally:
-            _asides.release()
-
-    async with asyncio.timeout(real_s(timeout_s)):
-        while not _asides.acquire(blocking=False):  # noqa: ASYNC110 - a thread of any loop frees it
-            await asyncio.sleep(real_s(ASIDE_LOOK_S))
-        threading.Thread(target=work, name=name, daemon=True).start()
-        return await result
-
-
-async def first_of(works: Mapping[str, Coroutine[Any, Any, None]]) -> None:
-    """Run coroutines, by the names of their tasks, until the first ends, and end the others.
-
-    Not a TaskGroup: on Python 3.11 that forgets a cancellation that comes with an error.
-    """
-    tasks = [asyncio.create_task(work, name=name) for name, work in works.items()]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-class _ScaledSelector(selectors.SelectSelector):
-    """Waits `1 / speed` of what it is asked for.
-
-    `select()` and not the platform's default: epoll rounds up to a whole real millisecond, which
-    at 20 times speed makes every timer 20 ms late.
-    """
-
-    def __init__(self, speed: float) -> None:
-        super().__init__()
-        self._speed = speed
-
-    def select(self, timeout: float | None = None) -> list[_Ready]:
-        return super().select(None if timeout is None else timeout / self._speed)
-
-
-class _ScaledEventLoop(asyncio.SelectorEventLoop):
-    """Its clock starts at the real monotonic time and runs `speed` times as fast."""
-
-    def __init__(self, speed: float) -> None:
-        self._start_s = time.monotonic()
-        self._speed = speed
-        self.pace = max(1.0, speed)
-        super().__init__(_ScaledSelector(speed))
-
-    def time(self) -> float:
-        return self._start_s + (time.monotonic() - self._start_s) * self._speed
 
 
 class _CountingSelector(selectors.DefaultSelector):
@@ -205,7 +98,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         _timer_cancelled_count: int
 
         def _check_closed(self) -> None: ...
-        def _process_events(self, event_list: list[_Ready]) -> None: ...
+        def _process_events(self, event_list: list[tuple[selectors.SelectorKey, int]]) -> None: ...
 
     def __init__(self, *, settle_s: float = 0.0) -> None:
         self._now_s = VIRTUAL_START_S
@@ -400,88 +293,3 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         if len(waiting) > _TASKS_SHOWN_MAX:
             lines.append(f"  and {len(waiting) - _TASKS_SHOWN_MAX} more")
         return "\n".join(lines)
-
-
-def real_s(seconds: float) -> float:
-    """Return how far the running loop's clock may go while so many seconds pass in reality.
-
-    For the time limits of what is no faster under a fast clock: a disk, a broker, another process,
-    a terminal. In virtual time the clock stands still for a thread, so that a closed world needs no
-    more than it asks for.
-    """
-    pace: float = getattr(asyncio.get_running_loop(), "pace", 1.0)
-    return seconds * pace
-
-
-def new_event_loop(speed: float = 1.0, *, settle_s: float = 0.0) -> asyncio.AbstractEventLoop:
-    """Make an event loop whose clock runs `speed` times as fast as real time.
-
-    Args:
-        speed: 1.0 gives the platform's ordinary loop; `math.inf` virtual time; any other positive
-            number scaled time. Scaled time serves below about a thousand file descriptors.
-        settle_s: see `VirtualEventLoop`; of no effect with a finite speed.
-
-    Raises:
-        ValueError: `speed` is not above 0, or `settle_s` is negative.
-    """
-    if math.isnan(speed) or speed <= 0:
-        raise ValueError(f"speed must be above 0, not {speed!r}")
-    if not (math.isfinite(settle_s) and settle_s >= 0):
-        raise ValueError(f"settle_s must be a finite number, 0 or more, not {settle_s!r}")
-    if speed == math.inf:
-        return VirtualEventLoop(settle_s=settle_s)
-    if speed == 1.0:
-        return asyncio.new_event_loop()
-    return _ScaledEventLoop(speed)
-
-
-def run(
-    main: Coroutine[Any, Any, _T],
-    *,
-    speed: float = 1.0,
-    settle_s: float = 0.0,
-    debug: bool = False,
-) -> _T:
-    """Run `main` to its end in a new event loop, as `asyncio.run` does.
-
-    Ctrl-C cancels `main`, lets it clean up and then raises KeyboardInterrupt.
-
-    Args:
-        main: the coroutine to run.
-        speed: see `new_event_loop`.
-        settle_s: see `VirtualEventLoop`.
-        debug: asyncio's debug mode.
-
-    Raises:
-        DeadlockError: in virtual time, see `VirtualEventLoop.pass_time`; all tasks are cancelled
-            before it reaches the caller.
-    """
-    with asyncio.Runner(
-        debug=debug or None, loop_factory=lambda: new_event_loop(speed, settle_s=settle_s)
-    ) as runner:
-        return runner.run(main)
-
-
-class HostTime:
-    """UTC, in real time by the wall clock, else by the event loop's, so that it fits a session.
-
-    The wall clock may be set at any time: a Raspberry Pi has none of its own and begins with a
-    wrong one. What happens afterwards is then told by the new time; supervisors note the step.
-
-    Args:
-        speed: Of the event loop's clock.
-        wall_s: The wall clock, in s since 1970.
-    """
-
-    def __init__(self, speed: float = 1.0, wall_s: Callable[[], float] = time.time) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._start_s = self._loop.time()
-        self._start_utc_ms = wall_s() * 1000
-        self._wall_s = wall_s
-        self._follows = speed == 1.0
-
-    def utc_ms(self) -> float:
-        """Return the UTC of now in ms since 1970."""
-        if self._follows:
-            return self._wall_s() * 1000
-        return self._start_utc_ms + (self._loop.time() - self._start_s) * 1000
