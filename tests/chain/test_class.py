@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -49,12 +50,24 @@ def of_class(board: Dashboard) -> dict[str, Any]:
     return board.json("tenuto/class/state") or {}
 
 
+def chosen(board: Dashboard) -> Any:
+    return (board.json("tenuto/class/settings") or {}).get("routine")
+
+
+async def choose(board: Dashboard, routine: str) -> Any:
+    """Set the routine of the class as its entity in Home Assistant does; return the answer."""
+    before = len(board.all("tenuto/class/result"))
+    await board.client.publish("tenuto/class/routine/set", routine, qos=1)
+    await board.until(lambda b: len(b.all("tenuto/class/result")) > before)
+    return board.all("tenuto/class/result")[before]
+
+
 async def test_a_class_is_started_followed_paused_and_stopped(
     tmp_path: Path, mosquitto_broker: Callable[..., Broker]
 ) -> None:
     broker = mosquitto_broker()
     address = BrokerAddress.parse(f"mqtt://127.0.0.1:{broker.port}")
-    with daemon(tmp_path, str(address), THREE):
+    with daemon(tmp_path, str(address), THREE) as process:
         async with dashboard(address) as board:
             await board.client.subscribe("homeassistant/#", qos=1)
             await board.until(
@@ -62,14 +75,29 @@ async def test_a_class_is_started_followed_paused_and_stopped(
             )
             announced = "homeassistant/device/tenuto_class_all/config"
             await board.until(lambda b: announced in b.now)
-            buttons = board.json(announced)["components"]
-            assert buttons["class_stop"]["command_topic"] == "tenuto/class/command"
+            entities = board.json(announced)["components"]
+            assert entities["class_stop"]["command_topic"] == "tenuto/class/command"
+            offered = entities["class_routine"]["options"]
+            assert "A break at the desk" in offered
+            assert "Planks, as long as you can" not in offered, "it takes each another time"
+            assert chosen(board) == "lower-back"
             refused = await board.ask("class_pause", "class")
             assert (refused["ok"], refused["reason"]) == (False, "not_playing")
             bad = await board.ask('{"command": "class_start", "wearables": 3, "id": "x"}', "class")
             assert (bad["ok"], bad["reason"], bad["id"]) == (False, "bad_request", "x")
-            started = '{"command": "class_start", "routine": "desk", "in_s": 5}'
-            assert (await board.ask(started, "class"))["ok"]
+            assert (await choose(board, "planks"))["reason"] == "bad_request"
+            assert (await choose(board, "A break at the desk"))["ok"]
+            await board.until(lambda b: chosen(b) == "A break at the desk")
+            process.send_signal(signal.SIGTERM)
+            process.wait(patience_s(10))
+    with daemon(tmp_path, str(address), THREE):
+        async with dashboard(address) as board:
+            await board.until(
+                lambda b: all(b.now.get(f"tenuto/{one}/availability") == "online" for one in "abc")
+            )
+            await board.until(lambda b: of_class(b).get("state") == "idle")
+            assert chosen(board) == "A break at the desk"
+            assert (await board.ask("class_start", "class"))["ok"]
             await board.until(lambda b: of_class(b).get("in_step") == 3)
             assert of_class(board)["routine"] == "desk"
             told = json.loads((await tenuto(tmp_path, "status", "--json")).stdout)

@@ -15,11 +15,13 @@ import jinja2
 import pytest
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from tenuto.daemon.classes import ClassStatus
 from tenuto.history.adherence import day_of
 from tenuto.history.person_summary import person_summary
 from tenuto.history.prescription import standing
 from tenuto.mqtt import topics as topics_module
 from tenuto.mqtt.discovery import (
+    CLASS,
     PERSON,
     TRIGGERS,
     WEARABLE,
@@ -27,6 +29,7 @@ from tenuto.mqtt.discovery import (
     Entity,
     Place,
     Subject,
+    announce_class,
     announce_person,
     announce_wearable,
     steps,
@@ -36,6 +39,8 @@ from tenuto.mqtt.topics import (
     NUMBERS,
     Topics,
     answer_payload,
+    class_payload,
+    class_settings_payload,
     device_payload,
     event_type,
     heart_payload,
@@ -142,7 +147,11 @@ def components(announcement: Announcement) -> dict[str, dict[str, Any]]:
 
 
 def announcements() -> list[Announcement]:
-    return [wearable(), announce_person(PLACE, ANNA, told=("due",))]
+    return [
+        wearable(),
+        announce_person(PLACE, ANNA, told=("due",)),
+        announce_class(PLACE, ROUTINES),
+    ]
 
 
 ALL = [
@@ -166,6 +175,13 @@ def test_the_announcement_of_a_person(as_json: SnapshotAssertion) -> None:
     person = announce_person(PLACE, ANNA)
 
     assert {"topic": person.topic} | person.config == as_json
+
+
+def test_the_announcement_of_a_class(as_json: SnapshotAssertion) -> None:
+    together = announce_class(PLACE, ROUTINES)
+
+    assert {"topic": together.topic} | together.config == as_json
+    assert set(together.states) == {"tenuto/class/state", "tenuto/class/settings"}
 
 
 @pytest.mark.parametrize("announcement", announcements())
@@ -210,6 +226,7 @@ def test_names_and_states_are_german_where_that_is_wanted() -> None:
             announce_person(PLACE, ANNA, told=("due",)),
             announce_person(german, ANNA, told=("due",)),
         ),
+        (announce_class(PLACE, ROUTINES), announce_class(german, ROUTINES)),
     ):
         here, there = components(english), components(translated)
         assert here.keys() == there.keys()
@@ -333,7 +350,7 @@ def test_only_the_heart_rate_expires_and_only_where_it_is_published() -> None:
 def test_topics_have_no_wildcard_and_nothing_personal(key: str, item: dict[str, Any]) -> None:
     for name, value in item.items():
         if name.endswith("topic"):
-            assert re.fullmatch(r"tenuto/(person/)?(wrist|anna|bridge)/[a-z_/]+", value), key
+            assert re.fullmatch(r"tenuto/(person/)?(wrist|anna|bridge|class)/[a-z_/]+", value), key
 
 
 def test_each_name_id_and_trigger_is_there_once() -> None:
@@ -347,7 +364,7 @@ def test_each_name_id_and_trigger_is_there_once() -> None:
     both = [
         item.get("default_entity_id") for a in announcements() for item in components(a).values()
     ]
-    assert len(set(both) - {None}) == len(WEARABLE) + len(PERSON)
+    assert len(set(both) - {None}) == len(WEARABLE) + len(PERSON) + len(CLASS)
 
 
 # --- what is on the topics fits what was announced
@@ -365,11 +382,21 @@ def payload_of(topic: str) -> dict[str, Any]:
         "result": answer_payload("start", Answer(ok=False, reason="too_soon", text="")),
         "device": device_payload(DeviceState(link="ble", capabilities=("plays_alone", "heart"))),
         "settings": settings_payload(Preferences(), "lower-back"),
+        "class/state": class_payload(dataclasses.asdict(ClassStatus(now_utc_ms=UTC_MS))),
+        "class/settings": class_settings_payload("lower-back"),
+        "class/result": answer_payload("class_start", Answer(ok=True, reason="ok", text="")),
     }[topic]
 
 
-@pytest.mark.parametrize("row", [*WEARABLE, *PERSON], ids=lambda row: row.key)
-def test_every_field_that_a_row_reads_is_on_its_topic(row: Entity) -> None:
+@pytest.mark.parametrize(
+    "row,place",
+    [
+        pytest.param(row, place, id=f"{place}{row.key}")
+        for rows, place in ((WEARABLE, ""), (PERSON, ""), (CLASS, "class/"))
+        for row in rows
+    ],
+)
+def test_every_field_that_a_row_reads_is_on_its_topic(row: Entity, place: str) -> None:
     fields = set(re.findall(r"value_json\.(\w+)", row.template)) | {row.value, row.known} - {""}
     fields.discard("")
     if row.topic in ("", "availability"):
@@ -378,7 +405,7 @@ def test_every_field_that_a_row_reads_is_on_its_topic(row: Entity) -> None:
         assert fields == {"late", "event_type"}
     else:
         assert fields
-        assert fields <= set(payload_of(row.topic))
+        assert fields <= set(payload_of(f"{place}{row.topic}"))
 
 
 def test_enumerations_offer_all_that_can_come() -> None:
@@ -387,6 +414,8 @@ def test_enumerations_offer_all_that_can_come() -> None:
     assert items["session"]["options"] == [state.value for state in State]
     assert {event_type(entry.event) for entry in whole_session()} - {"heart"} <= set(EVENT_TYPES)
     assert items["routine"]["options"] == ROUTINES
+    of_class = components(announce_class(PLACE, ROUTINES))
+    assert of_class["class_routine"]["options"] == ROUTINES
 
 
 def test_every_event_has_a_type_that_home_assistant_was_told_of() -> None:
@@ -412,7 +441,8 @@ def test_numbers_have_the_range_of_what_they_set() -> None:
 
 
 def test_buttons_say_when_they_were_pressed_and_which_press_it_was() -> None:
-    for item in components(wearable()).values():
+    buttons = [*components(wearable()).values(), *components(announce_class(PLACE, [])).values()]
+    for item in buttons:
         if item["platform"] == "button":
             template = item["command_template"].replace("{{ value }}", item["payload_press"])
             text = re.sub(r"\{\{ now\(\)\.timestamp\(\) \}\}", "1800000000.5", template)
@@ -536,7 +566,9 @@ def test_templates_find_every_field_that_they_name() -> None:
     for announcement in announcements():
         for item in components(announcement).values():
             template = jinja.from_string(item.get("value_template", ""))
-            topic = item.get("state_topic", item.get("topic", "")).rpartition("/")[2]
+            whole = item.get("state_topic", item.get("topic", ""))
+            place = "class/" if whole.startswith("tenuto/class/") else ""
+            topic = place + whole.rpartition("/")[2]
             if topic == "availability" or "value_template" not in item:
                 continue
             payloads = list(_every_event()) if topic == "event" else [payload_of(topic)]

@@ -22,11 +22,12 @@ from tenuto.mqtt.discovery import (
     WEARABLE,
     Place,
     Subject,
+    announce_class,
     announce_person,
     announce_wearable,
 )
 from tenuto.mqtt.homeassistant_files import PLACES, import_links, shown, write
-from tenuto.mqtt.topics import EVENT_TYPES, Topics, parse_command, session_payload
+from tenuto.mqtt.topics import CLASS_STATES, EVENT_TYPES, Topics, parse_command, session_payload
 from tenuto.mqtt.words import LABELS, LANGUAGES, PHRASES, STATES
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.view import SessionView
@@ -102,6 +103,7 @@ def entity_ids(told: list[str] | None = None) -> set[str]:
             announce_wearable(place, WRIST, ["lower-back"], told=told),
             announce_wearable(place, TAG, ["lower-back"], told=told),
             announce_person(place, ANNA),
+            announce_class(place, ["lower-back"]),
         )
         for item in announcement.config["components"].values()
         if "default_entity_id" in item
@@ -187,7 +189,7 @@ def test_device_triggers_and_event_types_are_those_that_are_announced() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("what", GENERATED)
 def test_every_entity_that_is_named_is_announced(what: str, language: str) -> None:
-    found = set(ENTITY_ID.findall(write(what, SHOWN, language)))
+    found = set(ENTITY_ID.findall(write(what, SHOWN, language, of_class="tenuto_all")))
 
     assert {one for one in found if "wrist" in one}
     assert {one for one in found if "tag" in one}
@@ -195,7 +197,9 @@ def test_every_entity_that_is_named_is_announced(what: str, language: str) -> No
 
 
 def views(language: str = "en") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = read(write("dashboard", SHOWN, language))["views"]
+    """Return the views of the dashboard: of both wearables, and of the class."""
+    text = write("dashboard", SHOWN, language, of_class="tenuto_all")
+    found: list[dict[str, Any]] = read(text)["views"]
     return found
 
 
@@ -232,7 +236,7 @@ def test_the_dashboard_has_plain_cards_only_and_shows_what_matters() -> None:
 
 
 def test_each_wearable_has_a_view_with_what_it_can_do_and_the_sums_of_who_wears_it() -> None:
-    wrist, tag = views()
+    wrist, tag, _class = views()
 
     assert (wrist["title"], tag["title"]) == ("Left wrist", "tag")
     assert wrist["path"] != tag["path"]
@@ -285,6 +289,35 @@ def test_a_stop_is_on_the_first_screen_unless_it_is_sure_that_nothing_plays() ->
         assert len(stops) == (0 if state == "off" else 2), state
         assert ("button.tenuto_wrist_start" in ids) is (state == "off")
         assert ("sensor.tenuto_wrist_progress" in ids) is (state == "on")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_class_is_chosen_and_started_where_none_goes_on_and_can_be_stopped_else(
+    language: str,
+) -> None:
+    *_, of_class = views(language)
+    (cards,) = (section["cards"] for section in of_class["sections"])
+    words = STATES.get(language, {})
+    told = {
+        "idle": {"class_routine", "class_start"},
+        "ready": {"class_stop"},
+        "playing": {"class_stop", "class_pause"},
+        "paused": {"class_stop", "class_resume"},
+        "ended": {"class_routine", "class_start"},
+        "stopped": {"class_routine", "class_start"},
+        "unknown": {"class_stop"},
+        "unavailable": {"class_stop"},
+    }
+    assert told.keys() >= set(CLASS_STATES)
+    for state, entities in told.items():
+        shown = words.get(state, state) if state in CLASS_STATES else state
+        seen = [one for one in cards if shown_while(one, "sensor.tenuto_all_class", shown)]
+        keys = {one["entity"].partition("tenuto_all_")[2] for one in seen if "entity" in one}
+        assert keys == entities | {"class", "class_in_step"}, state
+
+
+def test_a_class_of_one_is_not_shown() -> None:
+    assert len(read(write("dashboard", SHOWN[:1]))["views"]) == 1
 
 
 def test_nothing_that_may_be_missing_is_shown_as_not_found() -> None:

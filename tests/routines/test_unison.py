@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
+from hypothesis import given, reject, settings
 
 from tenuto.errors import InputError
+from tenuto.routines import routine
+from tenuto.routines.compile import compile_routine
 from tenuto.routines.library import Library
 from tenuto.routines.unison import for_clock, lasts_as_long
 from tenuto.sessions.places import steps
 from tenuto.sessions.unison import check_unison, entrances
+from tests.sample_routines import ROUTINES, vocabulary, write
 
 PLAYED_TOGETHER = ("lower-back-60", "big-three", "breathe-box", "calves-plantar", "pelvic-floor")
 
@@ -59,3 +66,29 @@ def test_plans_are_compared_by_their_times() -> None:
     library = Library()
     assert lasts_as_long(library.plan("desk").plan, library.plan("desk").plan)
     assert not lasts_as_long(library.plan("desk").plan, library.plan("hips").plan)
+
+
+def test_a_class_is_offered_what_it_can_play_and_nothing_else() -> None:
+    library = Library()
+    offer = library.offer()
+    assert offer.labels == library.labels()
+    for name, label in offer.labels.items():
+        try:
+            check_unison(library.plan(name).plan)
+        except InputError:
+            assert name not in offer.class_labels
+        else:
+            assert offer.class_labels[name] == label
+
+
+@given(ROUTINES)
+@settings(max_examples=20)
+def test_what_a_class_cannot_play_is_known_without_a_plan(written: dict[str, Any]) -> None:
+    found = routine.parse(write(written), "any.toml")
+    try:
+        plan = compile_routine(found, vocabulary()).plan
+    except InputError:
+        reject()
+    waits = any(one.waits_for_wearer for one in found.exercises)
+    with pytest.raises(InputError) if waits else nullcontext():
+        check_unison(plan)

@@ -13,7 +13,7 @@ import pytest
 
 from tenuto import config
 from tenuto.errors import InputError
-from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.commands import CLASS, Command, Preference, Verb
 from tenuto.web import guard, now
 from tests.patience import patience_s
 from tests.web.rig import key_of, served, until
@@ -46,6 +46,20 @@ async def test_a_class_of_nobody_is_not_started(tmp_path: Path) -> None:
         async with client.post("/class/do", data=form) as answer:
             assert "Tick who takes part" in await answer.text()
         assert one.host.classes.status().state == "idle"
+
+
+async def test_a_routine_that_was_set_by_its_title_is_the_one_that_is_chosen(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        for wearable, title in (("ankle", "Hips"), (CLASS, "Box breathing")):
+            wanted = Preference(wearable=wearable, name="routine", value=title)
+            assert (await one.host.commands.submit(wanted)).ok
+        for path, chosen in {"wearables": ["lower-back", "hips"], "class": ["breathe-box"]}.items():
+            async with client.get(f"/{path}") as answer:
+                text = await answer.text()
+                assert re.findall(r'<option value="([\w-]+)" selected>', text) == chosen
+                assert ('value="planks"' in text) == (path != "class"), "no class can play it"
 
 
 async def test_an_address_that_is_none_leads_back(tmp_path: Path) -> None:

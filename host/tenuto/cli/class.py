@@ -46,7 +46,8 @@ def start(
     whoever comes later joins where the next exercise begins.
 
     Args:
-        routine: a routine's name; without it the usual one of the first wearable
+        routine: a routine's name; without it the one that is set for the class in Home Assistant,
+            or else the usual one of the first wearable
         wearables: their ids with commas between them, or all
         begins_in: how soon at the earliest, as in 5s or 2min; many wearables on few links take
             longer, and then it says when

@@ -148,10 +148,16 @@ def _all(config: Config) -> Iterator[tuple[Path, str]]:
 def _text(what: str, config: Config) -> str:
     from tenuto.daemon.mqtt_service import subject_of
     from tenuto.mqtt import homeassistant_files as files
+    from tenuto.mqtt.discovery import CLASS_OBJECT, object_id
     from tenuto.mqtt.topics import Topics
 
     topics = Topics(config.mqtt.base_topic)
     wearables = [
         files.shown(topics, subject_of(one, config), one.person) for one in config.wearables
     ]
-    return files.write(what, wearables, config.home_assistant.language)
+    return files.write(
+        what,
+        wearables,
+        config.home_assistant.language,
+        of_class=object_id(topics, CLASS_OBJECT) if len(wearables) > 1 else "",
+    )

@@ -15,6 +15,7 @@ from tenuto.errors import InputError, TenutoError
 from tenuto.event_loops import HostTime, real_s
 from tenuto.history import HistorySink, Store
 from tenuto.links.registry import LINKS
+from tenuto.sessions.commands import CLASS
 from tenuto.sessions.device import device_of
 from tenuto.state.class_store import ClassStore
 from tenuto.state.clocks import ClockStore
@@ -245,18 +246,27 @@ class Host:
 
         return await self.files.read(lambda: self.compile(wearable_id, self.library.routine(name)))
 
+    def class_routine(self, first: str) -> str:
+        """Return what a bare start of a class begins: what is set, else the first one's default.
+
+        Args:
+            first: The first wearable of the class.
+        """
+        chosen = self.settings.preferences(CLASS).routine
+        return chosen or self.config.routine_for(self.config.wearable(first))
+
     async def plans(
         self, routine: str | None, wearable_ids: Sequence[str]
     ) -> dict[str, CompiledPlan]:
         """Compile a routine for several wearables, with the times that it is written with.
 
         Args:
-            routine: Its name, None for the usual one of the first wearable.
+            routine: Its name, None for the usual one; see `class_routine`.
 
         Raises:
             InputError: It does not exist, cannot be read, or has mistakes.
         """
-        name = routine or self.config.routine_for(self.config.wearable(wearable_ids[0]))
+        name = routine or self.class_routine(wearable_ids[0])
         liked = {one: self.settings.preferences(one).adjustment for one in wearable_ids}
         return await self.files.read(
             lambda: compile_for_all(self.config, self.library, name, liked)

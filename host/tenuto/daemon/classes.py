@@ -27,6 +27,7 @@ from tenuto.sessions.unison import (
     Member,
     Standing,
     Unison,
+    check_unison,
     ready_in_ms,
 )
 from tenuto_core.player import PAUSE_MS_MAX
@@ -157,7 +158,11 @@ class Classes:
         self._told: object = None
 
     async def restore(self) -> None:
-        """Take up the class that went on before a restart, if it still does."""
+        """Take up the class that went on before a restart, if it still does, and tell outside."""
+        await self._take_up()
+        self._change()
+
+    async def _take_up(self) -> None:
         kept = None if self._store is None else self._store.load()
         if kept is None:
             return
@@ -168,7 +173,6 @@ class Classes:
             for name, until_ms in stopping.items():
                 if name in self._hub.supervisors:
                     self._order(name, self._insist_on_stop(name, until_ms))
-            self._change()
             return
         is_forgotten = paused_ms is not None and now_ms - paused_ms > PAUSE_MS_MAX
         names = [name for name in unison.members if name in self._hub.supervisors]
@@ -194,9 +198,21 @@ class Classes:
         for member in unison.members.values():
             if member.standing is Standing.COMING and unison.paused_utc_ms is None:
                 self._order(member.wearable, self._bring(unison, member))
-        self._change()
 
     # --- what is asked
+
+    async def checked(self, routine: str) -> CompiledPlan:
+        """Return the plan of a routine, for the first wearable, if all can play it in unison.
+
+        Raises:
+            InputError: It does not exist, has mistakes, or waits for its wearer.
+            RefusedError: There is no wearable.
+        """
+        names = self._names(None)
+        plans = await self._compile_for(routine, names)
+        for compiled in plans.values():
+            check_unison(compiled.plan)
+        return plans[names[0]]
 
     async def carry_out(self, asked: ClassCommand) -> str:
         """Do what is asked.

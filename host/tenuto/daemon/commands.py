@@ -13,6 +13,7 @@ from tenuto.errors import InputError, LinkError, RefusedError, TenutoError
 from tenuto.event_loops import real_s
 from tenuto.sessions.admission import Admission, Ticket
 from tenuto.sessions.commands import (
+    CLASS,
     EXTEND_MS_MAX,
     Answer,
     ClassCommand,
@@ -39,6 +40,7 @@ DEADLINE_S = 20.0
 """Longer than an upload over a slow link with its repetitions."""
 MQTT = "mqtt"
 """The door that anyone on the broker may use."""
+NO_CLASS = "there can be no class here"
 
 
 class Requests:
@@ -115,7 +117,7 @@ class Requests:
         if not isinstance(asked, ClassCommand):
             return await self._carry_out(asked, command_id)
         if self._carry_out_for_class is None:
-            raise RefusedError("failed", "there can be no class here")
+            raise RefusedError("failed", NO_CLASS)
         return await self._carry_out_for_class(asked)
 
 
@@ -194,6 +196,8 @@ class Commands:
             LinkError: The wearable is out of reach.
             RefusedError: With the reason; nothing changed.
         """
+        if isinstance(asked, Preference) and asked.wearable == CLASS:
+            return await self._prefer(asked)
         supervisor = self.hub.supervisors.get(asked.wearable)
         if supervisor is None:
             known = ", ".join(self.hub.supervisors)
@@ -226,8 +230,26 @@ class Commands:
         settings, wearable = self._settings, asked.wearable
         if settings is None:
             raise RefusedError("failed", f"{asked.name} cannot be set here")
+        kept = asked
         if asked.name == "routine":
-            await self._compile(wearable, str(asked.value))
-        await settings.prefer(wearable, settings.preferences(wearable).having(asked))
+            kept = replace(asked, value=await self._routine_name(wearable, str(asked.value)))
+        elif wearable == CLASS:
+            raise InputError(f"{asked.name} is set for each wearable by itself, not for a class")
+        await settings.prefer(wearable, settings.preferences(wearable).having(kept))
         self._on_settings(wearable)
         return f"{asked.name} is {asked.value} from the next start on"
+
+    async def _routine_name(self, wearable: str, word: str) -> str:
+        """Return the name of a routine that can be played there, by its name or its title.
+
+        Raises:
+            InputError: There is no such routine, or it cannot be played there.
+            RefusedError: There can be no class here.
+        """
+        if wearable != CLASS:
+            compiled = await self._compile(wearable, word)
+        elif self.classes is not None:
+            compiled = await self.classes.checked(word)
+        else:
+            raise RefusedError("failed", NO_CLASS)
+        return word if compiled.routine is None else compiled.routine.name

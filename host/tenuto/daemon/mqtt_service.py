@@ -13,6 +13,7 @@ from tenuto.config.broker import broker_addresses
 from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS
 from tenuto.mqtt.discovery import Subject
+from tenuto.sessions.commands import CLASS
 from tenuto.wearables import registry
 from tenuto.wearables.device_state import DeviceState
 from tenuto.wearables.model import Capability
@@ -128,6 +129,7 @@ class MqttService:
         home_assistant = HomeAssistant(
             known=host.settings,
             routines=lambda: list(host.files.labels.values()),
+            class_routines=lambda: list(host.files.offer.class_labels.values()),
             prefix=mqtt.discovery_prefix,
             language=host.config.home_assistant.language,
             page=host.config.web.address_for_others if host.setting.page else "",
@@ -206,6 +208,8 @@ class MqttService:
 
     def _routine_label(self, wearable: str, name: str | None) -> str:
         config, labels = self._host.config, self._host.files.labels
+        if wearable == CLASS:
+            name = self._host.class_routine(config.wearables[0].id)
         name = name or config.routine_for(config.wearable(wearable))
         return labels.get(name, name)
 
@@ -220,11 +224,12 @@ class MqttService:
             self.state_topics.refresh()
 
     def say_class(self) -> None:
-        """Say how the class is."""
-        if self.bridge is not None:
+        """Say how the class is, where there can be one."""
+        status = self._host.classes.status()
+        if self.bridge is not None and (len(self._host.supervisors) > 1 or status.members):
             from tenuto.mqtt.topics import class_payload  # noqa: PLC0415 - likewise
 
-            self.bridge.set_class(class_payload(asdict(self._host.classes.status())))
+            self.bridge.set_class(class_payload(asdict(status)))
 
     def on_link(self, wearable: str, state: LinkState) -> None:
         """Say that the link of a wearable came or went."""

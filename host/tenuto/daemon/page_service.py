@@ -223,6 +223,14 @@ class _Behind:
     def routine_labels(self) -> Mapping[str, str]:
         return self._host.files.labels
 
+    @property
+    def class_routine_labels(self) -> Mapping[str, str]:
+        return self._host.files.offer.class_labels
+
+    @property
+    def class_routine(self) -> str:
+        return self._host.class_routine(self._host.config.wearables[0].id)
+
     def prescribed(self, person: str | None) -> Sequence[Standing]:
         return self._host.page.prescribed(person)
 

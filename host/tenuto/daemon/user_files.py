@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tenuto.errors import InputError
 from tenuto.event_loops import aside
-from tenuto.routines.library import Library
+from tenuto.routines.library import Library, Offer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,18 +30,22 @@ class UserFiles:
 
     Attributes:
         library: The routines and the vocabulary of the present configuration.
-        labels: What people are shown for each routine, by its name, as they were when somebody
-            looked last; empty before that.
+        offer: Which routines there were when somebody looked last; none before that.
     """
 
     def __init__(self, config: Config) -> None:
         self.library = Library.of(config)
-        self.labels: Mapping[str, str] = {}
+        self.offer = Offer()
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What people are shown for each routine, by its name; see `offer`."""
+        return self.offer.labels
 
     async def look(self) -> None:
         """Look which routines there are; what was known stays where they cannot be read."""
         try:
-            self.labels = await _read(self.library.labels)
+            self.offer = await _read(self.library.offer)
         except InputError as error:
             _log.warning("%s", error)
 
@@ -54,7 +58,7 @@ class UserFiles:
 
         def work() -> _T:
             if self.labels:  # for those that look at them: a file may be new
-                self.labels = self.library.labels()
+                self.offer = self.library.offer()
             return job()
 
         return await _read(work)
@@ -66,13 +70,13 @@ class UserFiles:
             InputError: It or its vocabulary is wrong, or cannot be read; nothing has changed.
         """
 
-        def work() -> tuple[Config, Library, Mapping[str, str]]:
+        def work() -> tuple[Config, Library, Offer]:
             config = configuration()
             library = Library.of(config)
             library.vocabulary()
-            return config, library, library.labels()
+            return config, library, library.offer()
 
-        config, self.library, self.labels = await _read(work)
+        config, self.library, self.offer = await _read(work)
         return config
 
 

@@ -24,7 +24,7 @@ from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tenuto.sessions.view import SessionView
 
 from .connection import LEAVE_S, Connection, GiveWayError, Timing, wait_for_end
-from .discovery import RETAINED_OF_PERSON, RETAINED_OF_WEARABLE, Subject
+from .discovery import RETAINED_OF_CLASS, RETAINED_OF_PERSON, RETAINED_OF_WEARABLE, Subject
 from .home_assistant import Announcements, HomeAssistant
 from .inbox import Inbox
 from .management import HostRequest, Management
@@ -250,6 +250,9 @@ class Bridge:
             self._outgoing.clear(self._topics.of(gone, what) for what in RETAINED_OF_WEARABLE)
         for gone in self._people.keys() - {person.id for person in people}:
             self._outgoing.clear(self._topics.of_person(gone, what) for what in RETAINED_OF_PERSON)
+        if len(wearables) < 2:
+            of_class = (self._topics.of_class(what) for what in RETAINED_OF_CLASS)
+            self._outgoing.clear(one for one in of_class if self._outgoing.retained.get(one))
         for wearable in wearables:
             if wearable.id not in self._views:
                 self._views[wearable.id] = SessionView()
@@ -319,6 +322,12 @@ class Bridge:
     def set_class(self, payload: Mapping[str, Any]) -> None:
         """Set how the class is; see `topics.class_payload`."""
         self._outgoing.retain(self._topics.of_class("state"), encode(dict(payload)))
+
+    def set_class_settings(self, payload: Mapping[str, Any]) -> None:
+        """Set the settings of the class; see `topics.class_settings_payload`."""
+        self._outgoing.retain(self._topics.of_class("settings"), encode(dict(payload)))
+        if self._announcements is not None:
+            self._announcements.forget_offer()
 
     # --- what goes out
 

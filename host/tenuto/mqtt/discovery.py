@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
+from tenuto.sessions.commands import CLASS as CLASS_ID
 from tenuto.sessions.view import State
 from tenuto_core import vocab
 
@@ -27,7 +28,6 @@ from .management import LOG_LEVELS
 from .topics import (
     BASE_TOPIC,
     BRIDGE as BRIDGE_ID,
-    CLASS as CLASS_ID,
     CLASS_STATES,
     EVENT_TYPES,
     MINOR_EVENT_TYPES,
@@ -138,6 +138,8 @@ class Trigger:
     needs: str = ""
 
 
+CLASS_OBJECT = "all"
+"""In place of a wearable's id: what the ids of the class's entities are made of."""
 ANSWER_TYPES = ("accepted", "refused")
 """What becomes of a command or a setting, for the event entity of answers."""
 
@@ -608,10 +610,20 @@ CLASS: tuple[Entity, ...] = (
         value="in_step",
         more={"state_class": "measurement", "icon": "mdi:account-multiple-check"},
     ),
+    Entity(
+        key="class_routine",
+        platform="select",
+        name="Routine",
+        topic="settings",
+        value="routine",
+        command="routine/set",
+        more={"icon": "mdi:format-list-numbered"},
+    ),
     _class_button("start", "Start the class", "mdi:play"),
     _class_button("pause", "Pause the class", "mdi:pause"),
     _class_button("resume", "Class goes on", "mdi:play-pause"),
     _class_button("stop", "Stop the class", "mdi:stop"),
+    ANSWER,
 )
 """Of all wearables together."""
 
@@ -661,6 +673,7 @@ class Announcement:
 RETAINED_OF_WEARABLE = ("availability", "session", "settings", "device", "summary")
 RETAINED_OF_PERSON = ("summary",)
 RETAINED_OF_BRIDGE = ("state",)
+RETAINED_OF_CLASS = ("state", "settings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -777,21 +790,28 @@ def announce_bridge(place: Place, *, manage: bool) -> Announcement:
     return Announcement(f"{place.prefix}/device/{device_id}/config", config | {"qos": 1}, states)
 
 
-def announce_class(place: Place) -> Announcement:
-    """Make the announcement of all wearables together."""
+def announce_class(place: Place, routines: Sequence[str]) -> Announcement:
+    """Make the announcement of all wearables together.
+
+    Args:
+        place: Where it goes.
+        routines: The names that its `Routine` offers, with the one that is set.
+    """
     topics = place.topics
-    of = {what: topics.of_class(what) for what in ("state", "command")}
+    of = {what: topics.of_class(what) for what in _topics_of(CLASS)}
     of["availability"] = topics.bridge
     device_id = _device_id(topics, CLASS_ID, "all")
     together = Subject(id=CLASS_ID, name=name_of(place.language, "class", "class"))
-    called = object_id(topics, "all")
+    called = object_id(topics, CLASS_OBJECT)
     components = {row.key: _component(place, row, device_id, called, of) for row in CLASS}
+    components["class_routine"]["options"] = list(routines)
     config = _device(place, device_id, together, "Class", components) | {
         "availability": _available(topics.bridge),
         "availability_mode": "all",
         "qos": 1,
     }
-    return Announcement(f"{place.prefix}/device/{device_id}/config", config, (of["state"],))
+    states = tuple(topics.of_class(what) for what in RETAINED_OF_CLASS)
+    return Announcement(f"{place.prefix}/device/{device_id}/config", config, states)
 
 
 def steps(known: Mapping[str, str], announcement: Announcement) -> list[dict[str, Any]]:

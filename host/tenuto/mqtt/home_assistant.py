@@ -44,6 +44,7 @@ class HomeAssistant:
     Attributes:
         known: What was announced before.
         routines: Returns the names of all routines.
+        class_routines: Returns the names of those that a class can play.
         prefix: Where Home Assistant listens.
         language: Of names and states, one of `words.LANGUAGES`.
         page: Where a browser finds the page of Tenuto, empty where others do not reach it.
@@ -54,6 +55,7 @@ class HomeAssistant:
 
     known: Known
     routines: Callable[[], Sequence[str]]
+    class_routines: Callable[[], Sequence[str]] = tuple
     prefix: str = "homeassistant"
     language: str = ENGLISH
     page: str = ""
@@ -84,7 +86,7 @@ class Announcements:
         self._outgoing = outgoing
         self._rng = rng
         self._announcer = Announcer(home.known, home.settle_s)
-        self._offered: Sequence[str] | None = None
+        self._offered: tuple[Sequence[str], Sequence[str]] | None = None
         self._wearables: Collection[Subject] = ()
         self._people: Collection[Subject] = ()
         self._told: dict[str, set[str]] = {}
@@ -133,19 +135,23 @@ class Announcements:
 
     def refresh_if_changed(self) -> None:
         """Announce again if the list of routines, or what is known of a wearable, has changed."""
-        if self._home.routines() != self._offered:
+        if self._offer() != self._offered:
             self.refresh()
+
+    def _offer(self) -> tuple[Sequence[str], Sequence[str]]:
+        return self._home.routines(), self._home.class_routines()
 
     def refresh(self) -> None:
         """Announce what has changed, and take back what is gone."""
         wanted = []
-        self._offered = self._home.routines()
+        routines, of_class = self._offered = self._offer()
         if self._home.announce:
-            wanted += [self._wearable(wearable, self._offered) for wearable in self._wearables]
+            wanted += [self._wearable(wearable, routines) for wearable in self._wearables]
             wanted += [self._person(person) for person in self._people]
             wanted.append(announce_bridge(self._place, manage=self._home.manage))
             if len(self._wearables) > 1:
-                wanted.append(announce_class(self._place))
+                settings = self._topics.of_class("settings")
+                wanted.append(announce_class(self._place, self._with_own(settings, of_class)))
         self._announcer.want(wanted)
 
     def _wearable(self, wearable: Subject, routines: Sequence[str]) -> Announcement:
@@ -155,7 +161,7 @@ class Announcements:
         return announce_wearable(
             self._place,
             wearable,
-            self._routine_names(wearable.id, routines),
+            self._with_own(self._topics.of(wearable.id, "settings"), routines),
             told=self._told.get(topic, ()),
             before=() if known is None else known.components,
             firmware=self._firmware.get(wearable.id, told_before.get("sw_version")),
@@ -190,8 +196,9 @@ class Announcements:
         self._announcer.repeat()
         self._outgoing.repeat_all()
 
-    def _routine_names(self, wearable: str, names: Sequence[str]) -> Sequence[str]:
-        payload = self._outgoing.retained.get(self._topics.of(wearable, "settings"), b"{}")
+    def _with_own(self, topic: str, names: Sequence[str]) -> Sequence[str]:
+        """Return the names of routines with the one that is set according to a settings topic."""
+        payload = self._outgoing.retained.get(topic, b"{}")
         settings: Mapping[str, str] = json.loads(payload or b"{}")
         own = settings.get("routine")
         return names if own is None or own in names else sorted([*names, own])

@@ -18,7 +18,7 @@ from tenuto.errors import InputError
 from tenuto.shipped import shipped
 
 from .discovery import object_id
-from .words import ENGLISH, PHRASES, STATES, label_of
+from .words import ENGLISH, PHRASES, STATES, label_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,13 +75,16 @@ def shown(topics: Topics, wearable: Subject, person: str | None) -> Shown:
     )
 
 
-def write(what: str, wearables: Sequence[Shown], language: str = ENGLISH) -> str:
+def write(
+    what: str, wearables: Sequence[Shown], language: str = ENGLISH, *, of_class: str = ""
+) -> str:
     """Return the text of a file.
 
     Args:
         what: One of `PLACES`.
         wearables: At least one.
         language: One of `words.LANGUAGES`.
+        of_class: What the ids of the class's entities begin with; empty where there is none.
     """
     import jinja2  # noqa: PLC0415 - one command needs it
 
@@ -101,10 +104,12 @@ def write(what: str, wearables: Sequence[Shown], language: str = ENGLISH) -> str
     words = {name: {**STATES.get(name, {}), **PHRASES[name]} for name in PHRASES}
     return jinja.from_string(text).render(
         wearables=wearables,
+        of_class=of_class,
         language=language,
         languages=", ".join(words),
         words=words,
         label=lambda english: label_of(language, english),
+        state=lambda english: state_of(language, english),
         quoted=lambda value: json.dumps(value, ensure_ascii=False),
     )
 

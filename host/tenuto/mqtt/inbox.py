@@ -7,15 +7,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tenuto.sessions.commands import Answer, ClassCommand, Command, Unreadable
+from tenuto.sessions.commands import CLASS, Answer, ClassCommand, Command, Unreadable
 
-from .topics import (
-    CLASS,
-    BadCommandError,
-    parse_class_command,
-    parse_command,
-    parse_setting,
-)
+from .topics import BadCommandError, parse_class_command, parse_command, parse_setting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -94,7 +88,7 @@ class Inbox:
             raise BadCommandError(_RETAINED)
         if (wearable, what) == (CLASS, "command"):
             return parse_class_command(payload, self._utc_ms())
-        if wearable not in self._wearables:
+        if wearable not in (*self._wearables, CLASS):
             known = ", ".join(self._wearables) or "none"
             raise UnknownWearableError(f"unknown wearable, known are {known}")
         if what == "command":

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from tenuto.event_loops import real_s
 from tenuto.retry import Backoff, describe_failure
+from tenuto.sessions.commands import CLASS
 from tenuto.sessions.events import CueFired, SessionEnded, SessionStarted
 
-from .topics import device_payload, settings_payload, summary_payload
+from .topics import class_settings_payload, device_payload, settings_payload, summary_payload
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -50,8 +51,8 @@ class StateTopics:
         summaries: None where there is no history to read.
         device: gives what is known of a wearable as a thing.
         device_id: gives what a wearable is known by in the history, None before it was reached.
-        routine_label: returns what people are shown for a routine that is set for a wearable; for
-            None, for what a bare `start` begins where nothing is set.
+        routine_label: returns what people are shown for a routine that is set for a wearable or
+            for `CLASS`; for None, for what a bare `start` begins where nothing is set.
         flushed: waits until the history has what happened so far; false if it has not yet.
         utc_ms: ms since 1970.
     """
@@ -89,6 +90,8 @@ class StateTopics:
         self._wearables, self._people = tuple(wearables), tuple(people)
         for wearable in wearables:
             self.say_settings(wearable)
+        if len(self._wearables) > 1:
+            self.say_settings(CLASS)
         self.refresh()
 
     def refresh(self) -> None:
@@ -126,10 +129,13 @@ class StateTopics:
     # --- what is said
 
     def say_settings(self, wearable: str) -> None:
-        """Say what is set for a wearable."""
+        """Say what is set for a wearable, or for `CLASS`."""
         preferences = self._settings.preferences(wearable)
-        payload = settings_payload(preferences, self._routine_label(wearable, preferences.routine))
-        self._bridge.set_settings(wearable, payload)
+        label = self._routine_label(wearable, preferences.routine)
+        if wearable == CLASS:
+            self._bridge.set_class_settings(class_settings_payload(label))
+        else:
+            self._bridge.set_settings(wearable, settings_payload(preferences, label))
 
     async def _run(self) -> None:
         backoff, failing = Backoff(None, first_s=RETRY_FIRST_S, max_s=RETRY_MAX_S), False

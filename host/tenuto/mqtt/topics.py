@@ -15,6 +15,7 @@ from tenuto.errors import InputError, TenutoError
 from tenuto.routines.adjust import HOLD_PCT, STRENGTH_PCT
 from tenuto.sessions import events
 from tenuto.sessions.commands import (
+    CLASS,
     CLASS_IN_MS,
     CLASS_IN_MS_MAX,
     EXTEND_MS_DEFAULT,
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from tenuto.wearables.device_state import DeviceState
 
 BASE_TOPIC = "tenuto"
-CLASS = "class"
-"""In place of a wearable's id: all of a class together."""
 CLASS_ALL = "all"
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -128,7 +127,7 @@ class Topics:
         return f"{self.base}/{BRIDGE}/{what}"
 
     def of_class(self, what: str) -> str:
-        """Name a topic of a class: state, command or result."""
+        """Name a topic of a class: state, settings, command, routine/set or result."""
         return f"{self.base}/{CLASS}/{what}"
 
     def asked(self, topic: str) -> tuple[str, str] | None:
@@ -361,6 +360,15 @@ def settings_payload(preferences: Preferences, routine: str) -> dict[str, Any]:
     }
 
 
+def class_settings_payload(routine: str) -> dict[str, Any]:
+    """Return the JSON of what is set for a class.
+
+    Args:
+        routine: What people are shown for the routine of a bare start.
+    """
+    return {"routine": routine}
+
+
 def answer_payload(command: str | None, answer: Answer) -> dict[str, Any]:
     """Return the JSON of an answer; command: the word that was asked, None if it had none."""
     return {
@@ -433,12 +441,18 @@ def parse_setting(wearable: str, name: str, payload: bytes) -> Preference:
 
     Whether a routine exists is not looked at.
 
+    Args:
+        wearable: The wearable's id, or `CLASS`.
+        name: The setting.
+        payload: The message.
+
     Raises:
         BadCommandError: with what is wrong and what is allowed.
     """
     word = f"{name[:TEXT_CHARS_MAX]}/set"
-    if name not in SETTINGS:
-        raise BadCommandError(f"unknown setting, known are {', '.join(SETTINGS)}", word=word)
+    known = CLASS_SETTINGS if wearable == CLASS else SETTINGS
+    if name not in known:
+        raise BadCommandError(f"unknown setting, known are {', '.join(known)}", word=word)
     text = text_of(payload)
     if name == "routine":
         if not is_text(text):
@@ -467,7 +481,8 @@ def _number(text: str) -> float | None:
 NUMBERS = {"strength": STRENGTH_PCT, "hold_time": HOLD_PCT}
 """Settings that are a number in %, and its range."""
 SWITCHES = ("halfway", "countdown")
-SETTINGS = ("routine", *NUMBERS, *SWITCHES)
+CLASS_SETTINGS = ("routine",)
+SETTINGS = (*CLASS_SETTINGS, *NUMBERS, *SWITCHES)
 
 
 def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:

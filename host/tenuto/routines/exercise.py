@@ -292,6 +292,11 @@ class Settings:
         return self.hold_ms is None
 
     @property
+    def waits_for_wearer(self) -> bool:
+        """Whether it takes each person another time; see `tenuto.sessions.unison.check_unison`."""
+        return self.is_open or self.self_paced or self.heart_gate is not None
+
+    @property
     def set_reps(self) -> tuple[int, ...]:
         """How many repetitions each set has."""
         reps = self.reps

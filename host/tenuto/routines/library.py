@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from .feel import fit
 from .sharing import shared, unshared
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tenuto.config import Config
 
     from .adjust import Adjustment
@@ -61,6 +63,19 @@ class Received:
     is_there: bool
     is_taken: bool
     hides_shipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The routines that there are at one moment.
+
+    Attributes:
+        labels: What people are shown for each routine, by its name.
+        class_labels: Those of the routines that a class can play.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    class_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +135,22 @@ class Library:
         A private name stands for all that tells what a routine is.  A routine that is wrong inside
         keeps its name.
         """
-        found: dict[str, str] = {}
+        return dict(self.offer().labels)
+
+    def offer(self) -> Offer:
+        """Return which routines there are; see `labels`."""
+        labels: dict[str, str] = {}
+        of_class: dict[str, str] = {}
         for name in self.names():
-            label = name
+            label, is_for_class = name, False
             with suppress(InputError):
-                label = self._read(name).shown_title
-            found[name] = label if label not in found.values() else f"{label} ({name})"
-        return found
+                found = self._read(name)
+                label = found.shown_title
+                is_for_class = not any(one.waits_for_wearer for one in found.exercises)
+            labels[name] = label if label not in labels.values() else f"{label} ({name})"
+            if is_for_class:
+                of_class[name] = labels[name]
+        return Offer(labels, of_class)
 
     def name_of(self, word: str) -> str:
         """Return the name of a routine by its name or by what people are shown for it.

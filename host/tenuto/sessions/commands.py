@@ -85,6 +85,8 @@ class ClassVerb(StrEnum):
     """Bring some of it to where the class is, at the next exercise."""
 
 
+CLASS = "class"
+"""In place of a wearable's id: all of a class together; no wearable has this id."""
 CLASS_IN_MS = 5_000
 CLASS_IN_MS_MAX = 3_600_000
 
@@ -107,8 +109,8 @@ class ClassCommand(_Aged):
     id: str | None = None
     age_s: float | None = field(default=None, compare=False)
 
-    wearable = "*"
-    """What it counts for where requests are counted; no wearable has such an id."""
+    wearable = CLASS
+    """What it counts for where requests are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class Preference:
     """One request to set something for a wearable, from its next start on.
 
     Attributes:
+        wearable: The id from the configuration, or `CLASS`, which has a routine only.
         name: `routine`, `strength`, `hold_time`, `halfway` or `countdown`.
     """
 

@@ -68,6 +68,16 @@ class Backend(Protocol):
         """What people are shown for each routine, by its name, as of the last `look`."""
         ...
 
+    @property
+    def class_routine_labels(self) -> Mapping[str, str]:
+        """Those of `routine_labels` that a class can play."""
+        ...
+
+    @property
+    def class_routine(self) -> str:
+        """What a bare start of a class begins; there is a wearable."""
+        ...
+
     def prescribed(self, person: str | None) -> Sequence[Standing]:
         """Return how a person stands with what is prescribed to them, as of the last `look`."""
         ...

@@ -66,8 +66,8 @@ async def _class(request: web.Request) -> web.Response:
         "class",
         "Class",
         wearables=wearables,
-        routines=backend.routine_labels.items(),
-        routine=backend.config.routine_for(backend.config.wearables[0]) if wearables else "",
+        routines=backend.class_routine_labels.items(),
+        routine=backend.class_routine if wearables else "",
         in_s=IN_S,
         **shown,
     )
