@@ -34,8 +34,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PARTS = ROOT / ".parts"
 
 TEST_TIMEOUT_S = 120
-BROKER_START_TIMEOUT_S = 10
-BROKER_STOP_TIMEOUT_S = 5
 
 # On a busy machine an example takes what it takes; the blob replays a failure anywhere.
 hypothesis.settings.register_profile("tenuto", deadline=None, print_blob=True)

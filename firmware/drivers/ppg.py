@@ -69,7 +69,7 @@ class BeatDetector:
         self._wait = SETTLE
         for i in range(WINDOW):
             self._rises[i] = 0
-        self._sum = self._before = self._older = 0
+        self._sum = self._before = 0
 
     def gap(self) -> None:
         """Samples were lost."""
@@ -105,10 +105,10 @@ class BeatDetector:
             # The largest slope sum of the settling time is a first idea of the threshold.
             if self._wait < SETTLE // 2:
                 self._envelope = max(self._envelope, self._sum)
-            self._older, self._before = self._before, self._sum
+            self._before = self._sum
             return False
         is_beat = self._look_for_peak(level)
-        self._older, self._before = self._before, self._sum
+        self._before = self._sum
         return is_beat
 
     def _check_contact(self, sample: int) -> bool:

@@ -490,11 +490,6 @@ class Player:
         """Duration of the present step with its extensions; 0 when idle."""
         return self._duration_ms if self.state in (RUNNING, WAITING, PAUSED) else 0
 
-    @property
-    def in_hold(self) -> bool:
-        """Whether the present step, or the last one when idle, is a hold."""
-        return self._step.kind == HOLD
-
     # --- the state machine
 
     def _input(self, what: int, arg: int, source: int, now_ms: int) -> int:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 UTC_S = 1_800_000_000.0
 ROOMS_OF_A_PATIENT = (0, 7, 13)
 """How far apart, by number, the rooms are where one patient goes: each host knows its bands."""
-PATIENTS_OF_A_HOST_MAX = 64
 VISIT_S = 120.0
 """Longer than the longest pause between two attempts to connect."""
 SETTLED_S = 900.0

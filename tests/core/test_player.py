@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DATA = score_bytes()
-STARTS_MS = {READY: 0, HOLD: 5_000, SWITCH: 35_000, REST: 43_000, GATED: 73_000}
 HOUR_MS = 3_600_000
 
 
@@ -377,10 +376,6 @@ def running() -> Wrist:
 
 def waiting() -> Wrist:
     return in_step(PACED, 10_000)
-
-
-def waiting_for_heart() -> Wrist:
-    return in_step(GATED, 10_000)
 
 
 def paused() -> Wrist:

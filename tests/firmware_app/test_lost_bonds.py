@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from tests.firmware_app.rig import Room
 
 
-async def bonds_of(it: Room) -> int:
-    assert it.radio.device.keystore is not None
-    return len(await it.radio.device.keystore.get_all())
-
-
 async def refused(it: Room) -> LinkError:
     with pytest.raises(LinkError) as caught:
         await it.host().connect(lambda: None)

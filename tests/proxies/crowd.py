@@ -26,7 +26,6 @@ class Crowd:
 
     Attributes:
         started_s: After how long the last one had begun.
-        played_s: How long the last one played after that.
         complete_s: How long after the end of the last session the history had everything.
         edges: How many edges each motor had.
         apart_ms: How far at most the same edge was from its time on another band: they play the
@@ -35,7 +34,6 @@ class Crowd:
     """
 
     started_s: float
-    played_s: float
     complete_s: float
     edges: int
     apart_ms: float
@@ -114,7 +112,6 @@ async def crowd(path: Path, bands: int, slots: int) -> Crowd:
         times = list(zip(*([ms for ms, _ in one] for one in felt), strict=True))
         return Crowd(
             started_s=started_s,
-            played_s=ended_s - begin_s - started_s,
             complete_s=complete_s,
             edges=len(felt[0]),
             apart_ms=max(max(one) - min(one) for one in times),

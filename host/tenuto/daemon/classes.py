@@ -154,7 +154,6 @@ class Classes:
         self._stopping: dict[str, int] = {}
         """Those that are still to be stopped, and until when, in UTC."""
         self._runner: asyncio.Task[None] | None = None
-        self._asked_s: dict[str, float] = {}
         self._told: object = None
 
     async def restore(self) -> None:
@@ -257,7 +256,7 @@ class Classes:
         elsewhere = {name for name in self._stopping if name not in unison.members}
         await self._end_tasks(but=elsewhere)
         self._stopping = {name: self._stopping[name] for name in elsewhere}
-        self._plans, self._sent, self._asked_s = dict(plans), set(), {}
+        self._plans, self._sent = dict(plans), set()
         for name in names:
             if not lasts_as_long(plans[name].plan, whole):
                 text = f"the motor of {name} needs other times for {whole.name}"

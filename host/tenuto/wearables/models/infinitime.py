@@ -30,7 +30,6 @@ LEAD_MS = 25
 """What it takes to the skin, as long as that was not measured."""
 TITLE = "PineTime"
 NAME = "InfiniTime"
-UPDATE_SERVICE = "00001530-1212-efde-1523-785feabcd123"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
