@@ -7,18 +7,25 @@ import asyncio
 import json
 import tempfile
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenuto.config import Config, Folders, History, Mqtt
+from tenuto import cli
+from tenuto.config import Config, Folders, History, Mqtt, find_config
 from tenuto.control import ControlServer, find_daemon, is_possible
 from tenuto.daemon.build import Setting, open_host
 from tenuto.daemon.doors import handlers
 from tenuto.daemon.operations import OPERATIONS
 from tenuto.errors import ControlError, InputError
+from tenuto.history.adherence import day_of
+from tenuto.history.prescription import DAYS
+from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
+from tenuto.terminal.words import date_words
+from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -40,10 +47,23 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+ADA = """
+mqtt.url = "off"
+history.path = "h.db"
+[[person]]
+id = "ada"
+name = "Ada"
+[[wearable]]
+id = "wrist"
+link = "simulated"
+person = "ada"
+"""
+
+
 @asynccontextmanager
-async def daemon(folder: Path) -> AsyncIterator[tuple[Host, Client]]:
+async def daemon(folder: Path, config: Config | None = None) -> AsyncIterator[tuple[Host, Client]]:
     """A daemon with its simulated wearable, and a client of it."""
-    config = Config(
+    config = config or Config(
         mqtt=Mqtt(url="off"),
         history=History(path=folder / "h.db"),
         own=Folders(folder, folder),
@@ -53,9 +73,9 @@ async def daemon(folder: Path) -> AsyncIterator[tuple[Host, Client]]:
     async with (
         open_host(setting, config.wearables, []) as host,
         host.running(),
-        ControlServer(environ, folder, handlers(host)),
+        ControlServer(environ, config.own.data, handlers(host)),
     ):
-        client = await find_daemon(environ, folder)
+        client = await find_daemon(environ, config.own.data)
         assert client is not None
         yield host, client
 
@@ -138,3 +158,45 @@ async def test_a_wearable_is_commanded_by_every_word(folder: Path) -> None:
         assert host.settings.preferences("simulated").adjustment.strength_pct == 80
         assert await ask("stop") == (True, "ok")
         assert (await client.ask("stop", wearable="sock"))["reason"] == "unknown_wearable"
+
+
+async def test_status_says_what_is_due_and_how_it_is_started(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = folder / "tenuto.toml"
+    file.write_text(ADA)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+
+    async def status(*more: str) -> str:
+        def typed() -> None:
+            with pytest.raises(SystemExit, match="0"):
+                cli.main(["status", "--config", str(file), *more])
+
+        await asyncio.to_thread(typed)
+        return "".join(capsys.readouterr())
+
+    async with daemon(folder, find_config(file)) as (host, client):
+        assert "due" not in (await status()).lower()
+        assert json.loads(await status("--json"))["due"] is None
+        today = day_of(round(host.time.utc_ms()))
+        until = (today + timedelta(days=7)).isoformat()
+        asked = {"routine": "pelvic-floor", "person": "ada", "days": list(DAYS), "until": until}
+        await client.ask("prescribe", **asked, note="sit")
+        assert "Due today for Ada: Ten and ten, daily (sit)\n" in await status()
+        assert "  tenuto start 'Ten and ten' --wearable wrist\n" in await status()
+        (due,) = json.loads(await status("--json"))["due"]
+        assert (due["person"], due["wearables"]) == ("ada", ["wrist"])
+        assert host.library.routine(due["routine"]).name == "pelvic-floor", "start finds it"
+
+        done = Library().plan("pelvic-floor").plan
+        await host.store.add(
+            whole_session(boot_utc_ms=round(host.time.utc_ms()), person="ada", plan=done)
+        )
+        tomorrow = date_words(today + timedelta(days=1))
+        assert (await status()).endswith(f"Nothing is due today, next on {tomorrow}.\n")
+
+        await host.store.close()
+        told = await status()
+        assert "wrist: " in told, "whether the daemon is well is told all the same"
+        assert "what is due is not known: " in told

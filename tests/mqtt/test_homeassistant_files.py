@@ -96,13 +96,13 @@ def walk(item: Any) -> list[Any]:
 
 def entity_ids(told: list[str] | None = None) -> set[str]:
     place = Place(topics=TOPICS)
-    told = [row.known for row in WEARABLE] if told is None else told
+    told = [row.known for row in (*WEARABLE, *PERSON)] if told is None else told
     return {
         item["default_entity_id"]
         for announcement in (
             announce_wearable(place, WRIST, ["lower-back"], told=told),
             announce_wearable(place, TAG, ["lower-back"], told=told),
-            announce_person(place, ANNA),
+            announce_person(place, ANNA, told=told),
             announce_class(place, ["lower-back"]),
         )
         for item in announcement.config["components"].values()
@@ -314,6 +314,49 @@ def test_a_class_is_chosen_and_started_where_none_goes_on_and_can_be_stopped_els
         seen = [one for one in cards if shown_while(one, "sensor.tenuto_all_class", shown)]
         keys = {one["entity"].partition("tenuto_all_")[2] for one in seen if "entity" in one}
         assert keys == entities | {"class", "class_in_step"}, state
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_due_is_shown_and_started_where_nothing_plays(language: str) -> None:
+    running, due = "binary_sensor.tenuto_wrist_running", "sensor.tenuto_person_anna_due"
+    wrist, tag, _class = views(language)
+    script = "script.tenuto_wrist_start_due"
+    nothing = STATES.get(language, {}).get("nothing", "nothing")
+    for state, told, is_shown in (
+        ("off", "Lower back, Neck", True),
+        ("off", nothing, False),
+        ("off", "unknown", False),
+        ("off", "unavailable", False),
+        ("on", "Lower back", False),
+        ("unavailable", "Lower back", False),
+    ):
+        seen = [
+            card
+            for card in wrist["sections"][0]["cards"]
+            if shown_while(card, running, state) and shown_while(card, due, told)
+        ]
+        assert any(card.get("entity") == due for card in seen) is is_shown, (state, told)
+        assert (script in str(seen)) is is_shown, (state, told)
+    assert "start_due" not in str(tag), "nobody wears it to whom something is prescribed"
+    scripts = read(write("package", SHOWN, language))["script"]
+    assert {name for name in scripts if "due" in name} == {"tenuto_wrist_start_due"}
+
+
+def test_what_is_due_first_is_started_by_its_name() -> None:
+    scripts = read(write("package", SHOWN))["script"]
+    names, otherwise, start, _stop = scripts["tenuto_wrist_start_due"]["sequence"]
+    template = names["variables"]["names"]
+    due = {"due": ["Hip opener", "Neck"], "due_routines": ["hip", "neck"]}
+    for attributes, told in ((due, ["hip", "neck"]), ({"due_routines": None}, []), ({}, [])):
+        jinja = home_assistant({"sensor.tenuto_person_anna_due": ("", attributes)}, NOW)
+        assert jinja.from_string(template).render() == str(told)
+        assert jinja.from_string(otherwise["if"]).render(names=told) == str(not told)
+    assert start["action"] == "script.tenuto_wrist_start"
+    jinja = home_assistant({"select.tenuto_wrist_routine": ("Hips", {"options": OPTIONS})}, NOW)
+    asked = jinja.from_string(start["data"]["routine"]).render(names=due["due_routines"])
+    title = scripts["tenuto_wrist_start"]["variables"]["title"]
+    exact = start["data"]["exact"]
+    assert jinja.from_string(title).render(asked=asked, exact=exact).strip() == "hip"
 
 
 def test_a_class_of_one_is_not_shown() -> None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from tenuto.config import find_config
-from tenuto.errors import InputError
+from tenuto.errors import InputError, TenutoError
 
 from .common import ConfigFile, make_setting
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tenuto.daemon.operations import HostStatus
     from tenuto.sessions.commands import Answer
 
 WearableId = Annotated[str | None, Parameter(name=["--wearable", "-w"])]
@@ -69,21 +70,34 @@ def _extend(
 
 @status.default
 def _status(*, as_json: AsJson = False, config: ConfigFile = None) -> int:
-    """Say how each wearable is, and what it plays.
+    """Say how each wearable is, what it plays, and what is due today.
 
     Args:
         as_json: print one JSON object
         config: as in all commands
     """
-    from tenuto.terminal.words import printable, status_line
+    from tenuto.terminal.words import due_lines, printable, status_line
 
-    told = asyncio.run(call("status", {}, config))
+    told, due = asyncio.run(_status_and_due(config))
     if as_json:
-        print(json.dumps(asdict(told), ensure_ascii=False))
+        print(json.dumps(asdict(told) | due, ensure_ascii=False))
         return 0
     for wearable in told.wearables:
         print(printable(status_line(wearable)))
+    for line in due_lines(due["due"], due["next_due"]):
+        print(printable(line))
     return 0
+
+
+async def _status_and_due(config: Path | None) -> tuple[HostStatus, dict[str, Any]]:
+    """Return how the host is, and what is due there; nothing where the history cannot be read."""
+    told: HostStatus = await call("status", {}, config)
+    try:
+        due: dict[str, Any] = asdict(await call("due", {}, config))
+    except TenutoError as error:
+        print(f"tenuto: what is due is not known: {error}", file=sys.stderr)
+        due = {"due": None, "next_due": None}
+    return told, due
 
 
 def _plain(name: str, does: str) -> App:

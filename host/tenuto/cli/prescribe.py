@@ -38,7 +38,8 @@ app = App(
     name="prescribe",
     help=(
         "Say what somebody is to do, on which days, until when.\n\n"
-        "What is due is shown on the page, in Home Assistant and by `tenuto prescribe list`."
+        "What is due is shown on the page, in Home Assistant, by `tenuto status` and by"
+        " `tenuto prescribe list`."
         " Where [fleet] read is true it is kept in the central history, for all hosts."
     ),
 )

@@ -53,7 +53,15 @@ from .cues import (
     play_cue,
 )
 from .play import Ended, Run, entries_so_far, run
-from .prescriptions import EndPrescription, Prescribe, Prescribed, end_prescription, prescribe
+from .prescriptions import (
+    Due,
+    EndPrescription,
+    Prescribe,
+    Prescribed,
+    due_today,
+    end_prescription,
+    prescribe,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -462,6 +470,7 @@ REMOVE_APP = Operation("remove_app", Address, OnWatch, _remove_app)
 CLASS_STATUS = Operation("class_status", Nothing, ClassStatus, _class_status)
 PRESCRIBE = Operation("prescribe", Prescribe, Prescribed, prescribe)
 END_PRESCRIPTION = Operation("end_prescription", EndPrescription, Prescribed, end_prescription)
+DUE = Operation("due", Nothing, Due, due_today)
 INVITE = Operation("invite", Invite, Invitation, _invite)
 
 _OWN_ARGUMENTS: dict[Verb, type[OnWearable]] = {Verb.START: Start, Verb.EXTEND: Extend}
@@ -470,7 +479,7 @@ _ROWS: tuple[Operation[Any, Any], ...] = (
     *(STATUS, FLUSH, RELOAD, RUN, PLAY_CUE, PREFER, PRESS, SCAN, PAIR, PAIR_BY_CABLE, FORGET),
     *(INVITE, INSTALL_APP, REMOVE_APP),
     *(LEARN_CUES, MEASURE_CUES, MEASURE_STRENGTH, ANSWER_CUE),
-    *(PRESCRIBE, END_PRESCRIPTION),
+    *(PRESCRIBE, END_PRESCRIPTION, DUE),
     CLASS_STATUS,
     *(_command(verb, _OWN_ARGUMENTS.get(verb, OnWearable)) for verb in Verb),
     *map(_class_command, ClassVerb),

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date  # noqa: TC003 - a field of a dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenuto.errors import InputError
 from tenuto.history import Store
@@ -69,6 +69,53 @@ class Prescribed:
 
     id: str
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What the people of this host are to do today.
+
+    Attributes:
+        due: What is due and not done yet: `person` and their `name`, `title`, `routine` by which
+            `start` begins it, `when`, `until`, `note`, and the ids of the `wearables` that the
+            person wears here. None where nothing is prescribed.
+        next_due: The next day on which something is due, as in 2027-01-31; None for no such day.
+    """
+
+    due: list[dict[str, Any]] | None
+    next_due: str | None
+
+
+async def due_today(host: Host, _asked: object, _person: Person) -> Due:
+    """Tell what is due.
+
+    Raises:
+        StoreError: The history cannot be read.
+    """
+    from tenuto.history.person_summary import PersonSummaries  # noqa: PLC0415 - few need it
+
+    await host.history.flush()
+    prescribed = await PersonSummaries(host.store).prescribed(round(host.time.utc_ms()))
+    people = {person.id for person in host.config.people}
+    standings = [one for person in sorted(people) for one in prescribed.get(person, ())]
+    if not standings:
+        return Due(due=None, next_due=None)
+    days = [one.next_due for one in standings if one.next_due is not None]
+    rows = [_row(host, one.prescription) for one in standings if one.is_due]
+    return Due(due=rows, next_due=min(days).isoformat() if days else None)
+
+
+def _row(host: Host, one: Prescription) -> dict[str, Any]:
+    return {
+        "person": one.person,
+        "name": host.config.person_title(one.person),
+        "title": one.title,
+        "routine": one.routine,
+        "when": one.when,
+        "until": one.until().isoformat(),
+        "note": one.note,
+        "wearables": [its.id for its in host.config.wearables if its.person == one.person],
+    }
 
 
 async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed:

@@ -48,6 +48,7 @@ class Shown:
         called: What the ids of its entities begin with.
         sums: What the ids of the sums begin with: those of who wears it, or its own.
         command: The topic of its commands.
+        person: Whether it is worn by a person, to whom something may be prescribed.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Shown:
     strength: bool
     heart: bool
     own_firmware: bool
+    person: bool
 
 
 def shown(topics: Topics, wearable: Subject, person: str | None) -> Shown:
@@ -72,6 +74,7 @@ def shown(topics: Topics, wearable: Subject, person: str | None) -> Shown:
         strength=wearable.strength,
         heart=wearable.heart,
         own_firmware=wearable.own_firmware,
+        person=person is not None,
     )
 
 

@@ -153,6 +153,7 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "too_old": "That came too late. Do the clocks agree?",
         "too_many": "That was asked too often.",
         "busy": "The band is busy.",
+        "nothing_due": "Nothing is due.",
         "refused": "That did not work.",
     },
     "de": {
@@ -172,6 +173,7 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "too_old": "Das kam zu spät. Stimmen die Uhren?",
         "too_many": "Das war zu oft.",
         "busy": "Das Band ist beschäftigt.",
+        "nothing_due": "Es ist nichts dran.",
         "refused": "Das ging nicht.",
     },
     "fr": {
@@ -188,6 +190,7 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "too_old": "C'est arrivé trop tard. Les horloges sont-elles d'accord ?",
         "too_many": "C'était trop souvent.",
         "busy": "Le bracelet est occupé.",
+        "nothing_due": "Rien n'est prévu.",
         "refused": "Cela n'a pas marché.",
     },
     "es": {
@@ -207,6 +210,7 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
         "too_old": "Ha llegado demasiado tarde. ¿Coinciden los relojes?",
         "too_many": "Se ha pedido demasiadas veces.",
         "busy": "La pulsera está ocupada.",
+        "nothing_due": "No toca nada.",
         "refused": "No ha funcionado.",
     },
 }
@@ -219,6 +223,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "Class": "Gruppe",
         "Countdown": "Zählen",
         "Days this week": "Tage der Woche",
+        "Due today": "Heute dran",
         "Find it": "Finden",
         "Firmware": "Firmware",
         "Go on": "Weiter",
@@ -241,6 +246,7 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "Routine": "Programm",
         "Skip": "Überspringen",
         "Start": "Start",
+        "Start it": "Damit beginnen",
         "Stop": "Stopp",
         "Streak": "Serie",
         "Strength": "Stärke",

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import shlex
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from tenuto.sessions.places import count_words
 from tenuto_core import vocab
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import date
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tenuto.history.prescription import Adherence, Standing
     from tenuto.history.summary import Summary
@@ -87,6 +88,21 @@ def due(one: Standing) -> str:
     if one.next_due is not None:
         return date_words(one.next_due)
     return "over" if one.prescription.ended_utc_ms is None else "ended"
+
+
+def due_lines(due: Sequence[Mapping[str, Any]] | None, next_due: str | None) -> Iterator[str]:
+    """Yield what is due today, as the operation `due` tells it, and by what it is started."""
+    if due is None:
+        return
+    if not due and next_due is not None:
+        yield f"Nothing is due today, next on {date_words(date.fromisoformat(next_due))}."
+    elif not due:
+        yield "Nothing is due any more."
+    for one in due:
+        note = f" ({one['note']})" if one["note"] else ""
+        yield f"Due today for {one['name']}: {one['title']}, {one['when']}{note}"
+        for wearable in one["wearables"]:
+            yield f"  tenuto start {shlex.quote(one['routine'])} --wearable {wearable}"
 
 
 def kept_to(one: Adherence) -> str:
