@@ -27,7 +27,7 @@ COMMANDS = {
         "extend": "Make this hold longer.",
         "stop": "Stop what plays.",
         "find": "Make a wearable buzz, so that you find it.",
-        "status": "Say how each wearable is, and what it plays.",
+        "status": "Say how each wearable is, what it plays, and what is due today.",
     },
     "Together": {
         "class": "Play one routine on several wearables, in unison.",
