@@ -17,7 +17,9 @@ from tenuto.fleet.inbox import send
 from tenuto.fleet.postgres import CentralHistory
 from tenuto.fleet.rights import grant
 from tenuto.fleet.schema import set_up, version
-from tenuto.history.jsonlines import header
+from tenuto.history import Store
+from tenuto.history.fhir import bundle
+from tenuto.history.jsonlines import header, read_lines, write_lines
 from tenuto.history.prescription import Adherence
 from tenuto.history.prescription_table import standings
 from tests.fleet.server import as_user
@@ -113,8 +115,9 @@ async def test_somebody_new_in_the_configuration_gets_what_was_prescribed_before
         assert await b.store.prescriptions() == [prescription()]
 
 
+@pytest.mark.parametrize("days", ["1", "[" * 1_500 + "]" * 1_500], ids=["wrong", "deep"])
 async def test_nonsense_in_the_table_holds_up_no_host_and_is_not_logged(
-    central: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    central: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, days: str
 ) -> None:
     async with (
         room(tmp_path, central, "a", people=("ada",)) as a,
@@ -124,13 +127,40 @@ async def test_nonsense_in_the_table_holds_up_no_host_and_is_not_logged(
         await a.store.prescribing.add(prescription(id="1" * 16))
         await a.forwarder.forward()
         await join_all(owner)
-        change = 'UPDATE prescriptions SET data = \'{"title": "Secret"}\' WHERE prescription_id = ?'
-        await owner.work(lambda db: db.execute(change, (HERS,)))
+        nonsense = f'{{"title": "Secret", "days": {days}}}'
+        change = "UPDATE prescriptions SET data = ? WHERE prescription_id = ?"
+        await owner.work(lambda db: db.execute(change, (nonsense, HERS)))
         async with room(tmp_path, central, "b", people=("ada",)) as b:
             await b.forwarder.forward()
             assert [one.id for one in await b.store.prescriptions()] == ["1" * 16]
+        lines: list[str] = []
+        await write_lines(owner, lines.append)
+        async with Store(tmp_path / "copy.db") as copy:
+            await read_lines(copy, lines, "the export of all of it")
+            assert [one.id for one in await copy.prescriptions()] == ["1" * 16]
     assert "cannot be read" in caplog.text
     assert "Secret" not in caplog.text
+
+
+@pytest.mark.parametrize("moment", [-(2**63), 2**63 - 1], ids=["early", "late"])
+async def test_a_moment_that_no_calendar_has_hides_no_prescription(
+    central: str, tmp_path: Path, moment: int
+) -> None:
+    """A therapist may write any number there that the column has room for."""
+    async with (
+        room(tmp_path, central, "a", people=("ada",)) as a,
+        CentralHistory(central) as owner,
+        CentralHistory(as_user(central, "a_therapist"), read_only=True) as therapist,
+    ):
+        await a.store.prescribing.add(prescription())
+        await a.forwarder.forward()
+        await join_all(owner)
+        await owner.work(lambda db: grant(db, "a_therapist", "ada"))
+        change = "UPDATE prescriptions SET utc_ms = ?, ended_utc_ms = ?"
+        await owner.work(lambda db: db.execute(change, (moment, moment)))
+        (told,) = await standings(therapist, MONDAY, also_over=True)
+        assert told.is_open == (moment > 0)
+        assert bundle([], await therapist.prescriptions(), MONDAY)["entry"]
 
 
 async def test_who_was_erased_on_a_host_does_not_come_back_with_a_prescription(

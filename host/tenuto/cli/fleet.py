@@ -62,24 +62,30 @@ def setup(*, config: ConfigFile = None) -> None:
 
 
 @app.command
-def ingest(*files: Path, follow: bool = False, config: ConfigFile = None) -> int:
+def ingest(
+    *files: Path, follow: bool = False, again: bool = False, config: ConfigFile = None
+) -> int:
     """Join what the hosts sent to the central history. Run it as the owner of the database.
 
     Args:
         files: histories that `tenuto history export` wrote as JSON Lines, in place of what was sent
         follow: stay, and join what comes in
+        again: first have what was refused joined once more
         config: as in all commands
     """
-    if files and follow:
-        raise InputError("--follow goes without files: it joins what hosts send")
-    return asyncio.run(_ingest(find_config(config), files, follow=follow))
+    if files and (follow or again):
+        raise InputError("--follow and --again go without files: they join what hosts send")
+    return asyncio.run(_ingest(find_config(config), files, follow=follow, again=again))
 
 
-async def _ingest(config: Config, files: tuple[Path, ...], *, follow: bool) -> int:
+async def _ingest(config: Config, files: tuple[Path, ...], *, follow: bool, again: bool) -> int:
+    from tenuto.fleet.inbox import try_again
     from tenuto.fleet.schema import check
 
     async with _central(config) as central:
         await central.work(check)
+        if again:
+            await central.work(try_again)
         for file in files:
             await _join_file(central, file)
         return 0 if files else await _join_parcels(central, follow=follow)
@@ -116,8 +122,8 @@ async def _join_parcels(central: CentralHistory, *, follow: bool) -> int:
     else:
         joined = await join_all(central)
     print(
-        f"{joined.parcels} parcel(s) joined with {joined.records} new record(s),"
-        f" {joined.refused} refused"
+        f"{words.count(joined.parcels, 'parcel', 'parcels')} read,"
+        f" {words.count(joined.records, 'new record', 'new records')}, {joined.refused} refused"
     )
     if joined.refused:
         print("`tenuto fleet status` says why", file=sys.stderr)
@@ -175,15 +181,17 @@ def grant(user: str, *people: str, revoke: bool = False, config: ConfigFile = No
         config: as in all commands
     """
     from tenuto.fleet.rights import grant as put
+    from tenuto.history.schema import transaction
 
     async def change() -> None:
         async with _central(find_config(config)) as central:
 
-            def change_one(db: Database) -> None:
-                for person in people:
-                    put(db, user, person, revoke=revoke)
+            def change_all(db: Database) -> None:
+                with transaction(db):
+                    for person in people:
+                        put(db, user, person, revoke=revoke)
 
-            await central.work(change_one)
+            await central.work(change_all)
             for person in people:
                 print(f"{user} {'no longer sees' if revoke else 'sees'} {person}")
 

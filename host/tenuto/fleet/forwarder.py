@@ -22,7 +22,7 @@ from tenuto.history.deletion import is_erased
 from tenuto.history.jsonlines import read_lines
 from tenuto.retry import Backoff, describe_failure
 
-from .inbox import deletions_after, say_waiting, send
+from .inbox import NOTES_AT_ONCE, deletions_after, say_waiting, send
 from .prescribing import changed_after
 from .schema import check
 
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-NOTES_AT_ONCE = 16
-"""Sessions and more in one parcel: some thousand records, each a line of 200 bytes."""
 EVERY_S = 2.0
 """The pause between two looks at what is new."""
 SAY_EVERY_S = 60.0

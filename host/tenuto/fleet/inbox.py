@@ -3,26 +3,31 @@
 
 A host sends at least once, and to join the same lines twice changes nothing: a record is the same
 by its device, boot and number, whoever brings it and in whatever order.
+
+A parcel that is wrong holds up no other one: it is refused, with the reason, and what it tells
+beside that is joined. Where the database cannot be used, nothing is refused but tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - a field of a dataclass
 from typing import TYPE_CHECKING
 
-from tenuto.errors import InputError, StoreError
+from tenuto.errors import InputError, StoreError, one_line
+from tenuto.history.deletion import is_erased
 from tenuto.history.forwarding import Deletion
 from tenuto.history.jsonlines import join_lines
 from tenuto.history.schema import transaction
-from tenuto.retry import Backoff
+from tenuto.retry import Backoff, describe_failure
 
 from .schema import check, lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from tenuto.history.database import Database
     from tenuto.history.forwarding import Waiting
@@ -30,6 +35,10 @@ if TYPE_CHECKING:
 
     from .postgres import CentralHistory
 
+NOTES_AT_ONCE = 16
+"""Sessions and more in one parcel: some thousand records, each a line of 200 bytes."""
+PARCEL_BYTES_MAX = 64 << 20
+"""A session of three days with each heart beat."""
 DELETIONS_AT_ONCE = 500
 LOOK_EVERY_S = 1.0
 """The pause between two looks into an inbox that was empty."""
@@ -129,20 +138,102 @@ def join_next(db: Database) -> Joined | None:
     """
     if _oldest(db) is None:
         return None  # without a transaction and its lock, for that is how it is nearly always
+    number, lines = 0, ""
     try:
         with transaction(db):
             lock(db)
-            row = _oldest(db)
-            if row is None:
+            oldest = _oldest(db)
+            if oldest is None:
                 return None
-            number, host, lines = row
-            taken = join_lines(db, lines.splitlines(), f"parcel {number} of {host}")
+            number = oldest
+            host, lines = _parcel(db, number)
+            taken = join_lines(db, lines.split("\n"), f"parcel {number} of {host}")
             db.execute("DELETE FROM inbox WHERE number = ?", (number,))
+            if '"deleted_person"' in lines:
+                _forget_erased(db)
     except InputError as error:
-        with transaction(db):
-            db.execute("UPDATE inbox SET why_refused = ? WHERE number = ?", (str(error), number))
-        return Joined(0, is_refused=True)
+        return _refuse(db, number, lines, str(error))
+    except db.IntegrityError as error:
+        return _refuse(db, number, lines, f"does not fit: {one_line(error)}")
+    except db.Error:
+        raise
+    except Exception as error:  # noqa: BLE001 - a parcel must not hold up the others
+        return _refuse(db, number, lines, f"a fault inside Tenuto: {describe_failure(error)}")
     return Joined(taken.records)
+
+
+def try_again(db: Database) -> int:
+    """Have all that was refused joined once more; return how many parcels that is."""
+    return db.execute("UPDATE inbox SET why_refused = NULL WHERE why_refused IS NOT NULL").rowcount
+
+
+def _refuse(db: Database, number: int, lines: str, why: str) -> Joined:
+    """Set a parcel aside; one that tells of several things is divided, and each part tried."""
+    parts = list(_parts(lines))
+    with transaction(db):
+        if 1 < len(parts) <= NOTES_AT_ONCE:
+            db.executemany(
+                "INSERT INTO inbox (host, role, sent_at, lines)"
+                " SELECT host, role, sent_at, ? FROM inbox WHERE number = ?",
+                [(part, number) for part in parts],
+            )
+            db.execute("DELETE FROM inbox WHERE number = ?", (number,))
+            return Joined(0)
+        db.execute("UPDATE inbox SET why_refused = ? WHERE number = ?", (why, number))
+    return Joined(0, is_refused=True)
+
+
+_BEFORE = frozenset({"boot", "person", "plan", "exercise"})
+"""Lines that come before what they are about."""
+_AFTER = frozenset({"record", "host_event", None})
+"""Lines that come after their session, and those that are none."""
+
+
+def _parts(lines: str) -> Iterator[str]:
+    """Divide a parcel by the sessions, results and more that it tells of; each part is a parcel."""
+    header, *rest = lines.split("\n")
+    part: list[str] = []
+    is_told = False
+    for line in filter(None, rest):
+        kind = _texts(line).get("type")
+        if is_told and kind not in _AFTER:
+            yield "\n".join((header, *part))
+            part, is_told = [], False
+        part.append(line)
+        is_told = is_told or kind not in _BEFORE
+    if part:
+        yield "\n".join((header, *part))
+
+
+def _texts(line: str) -> dict[str, str]:
+    """Return the texts of a line by their names; none if it is no line of a history."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    return {name: value for name, value in told.items() if isinstance(value, str)}
+
+
+def _forget_erased(db: Database) -> None:
+    """Delete what was refused of people who were erased; the rest is tried again.
+
+    The reasons may have their names.
+    """
+    numbers = db.execute("SELECT number FROM inbox WHERE why_refused IS NOT NULL").fetchall()
+    for (number,) in numbers:
+        try:
+            _, lines = _parcel(db, number)
+        except InputError:  # nor will it ever be joined
+            is_theirs = True
+        else:
+            told = [_texts(line) for line in lines.split("\n")]
+            ids = {line[name] for line in told for name in ("person_id", "same_as") if name in line}
+            is_theirs = any(is_erased(db, one) for one in ids)
+        if is_theirs:
+            db.execute("DELETE FROM inbox WHERE number = ?", (number,))
+    try_again(db)
 
 
 async def join_all(central: CentralHistory) -> JoinedSoFar:
@@ -205,11 +296,28 @@ def join_file(db: Database, lines: Iterable[str], name: str) -> Taken:
         return join_lines(db, lines, name)
 
 
-def _oldest(db: Database) -> tuple[int, str, str] | None:
-    row: tuple[int, str, str] | None = db.execute(
-        "SELECT number, host, lines FROM inbox WHERE why_refused IS NULL ORDER BY number LIMIT 1"
+def _oldest(db: Database) -> int | None:
+    row = db.execute(
+        "SELECT number FROM inbox WHERE why_refused IS NULL ORDER BY number LIMIT 1"
     ).fetchone()
-    return row
+    return None if row is None else int(row[0])
+
+
+def _parcel(db: Database, number: int) -> tuple[str, str]:
+    """Return whose a parcel is, and its lines.
+
+    Raises:
+        InputError: It is too long to be read.
+    """
+    host, size, lines = db.execute(
+        "SELECT host, octet_length(lines), CASE WHEN octet_length(lines) <= ? THEN lines END"
+        " FROM inbox WHERE number = ?",
+        (PARCEL_BYTES_MAX, number),
+    ).fetchone()
+    if lines is None:
+        text = f"has {size} bytes, allowed is at most {PARCEL_BYTES_MAX}"
+        raise InputError(f"parcel {number} of {host} {text}")
+    return host, lines
 
 
 def lags(db: Database) -> list[HostLag]:
@@ -225,7 +333,8 @@ def lags(db: Database) -> list[HostLag]:
             " coalesce(i.unjoined, 0), coalesce(i.refused, 0), coalesce(i.why, '')"
             " FROM hosts AS h FULL JOIN (SELECT host, role,"
             " count(*) FILTER (WHERE why_refused IS NULL) AS unjoined, count(why_refused) AS"
-            " refused, max(why_refused) AS why FROM inbox GROUP BY host, role) AS i"
+            " refused, (array_agg(why_refused ORDER BY number DESC) FILTER (WHERE why_refused"
+            " IS NOT NULL))[1] AS why FROM inbox GROUP BY host, role) AS i"
             " ON h.host = i.host AND h.role = i.role ORDER BY 1"
         ).fetchall()
     ]

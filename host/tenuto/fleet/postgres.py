@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_MS = 60_000
+LOCK_TIMEOUT_MS = 10_000
 _APPLICATION = "tenuto"
 
 
@@ -38,11 +39,19 @@ class PostgresDatabase:
         return self.connection.info.transaction_status != 0
 
     @property
-    def IntegrityError(self) -> type[Exception]:  # noqa: N802 - as the drivers call it
-        """What a broken rule of the schema raises, or a text that PostgreSQL cannot hold."""
+    def Error(self) -> type[Exception]:  # noqa: N802 - as the drivers call it
+        """What the driver raises, whatever it is."""
         import psycopg  # noqa: PLC0415 - an extra
 
         return psycopg.Error
+
+    @property
+    def IntegrityError(self) -> tuple[type[Exception], ...]:  # noqa: N802 - as the drivers call it
+        """What a statement raises whose values do not fit, at whatever time it is carried out."""
+        import psycopg  # noqa: PLC0415 - an extra
+
+        too_long = psycopg.errors.ProgramLimitExceeded  # for an index
+        return psycopg.IntegrityError, psycopg.DataError, too_long
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
         """Carry out a statement; PostgreSQL would only warn of a transaction in another one."""
@@ -130,7 +139,8 @@ class CentralHistory(HistoryReader):
                 autocommit=True,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 application_name=_APPLICATION,
-                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout=10s",
+                options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
+                f" -c lock_timeout={LOCK_TIMEOUT_MS}",
                 keepalives_idle=30,
             )
             if self._read_only:
@@ -153,6 +163,8 @@ class CentralHistory(HistoryReader):
             return f"{what} is not set up: `tenuto fleet setup` does that, by its owner"
         if isinstance(error, errors.InsufficientPrivilege):
             return f"{what} does not let this user do that: {one_line(error)}"
+        if isinstance(error, errors.LockNotAvailable):
+            return f"{what} is held by another user of it, or by a backup: {one_line(error)}"
         return f"{what} cannot be used: {one_line(error)}"
 
 

@@ -49,7 +49,12 @@ def end(db: Database, prescription_id: str, utc_ms: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One prescription.  people: every id of its person.  lines: as `jsonlines` has them."""
+    """One prescription.
+
+    Attributes:
+        people: Every id of its person.
+        lines: As `jsonlines` has them; none where it cannot be read.
+    """
 
     people: frozenset[str]
     lines: tuple[str, ...]
@@ -90,10 +95,7 @@ def changed_after(db: Database, number: int, people: Collection[str]) -> Changed
     ).fetchall()
     names = persons.names(db)
     told = tuple(
-        Told(
-            persons.ids_of(db, person_id),
-            tuple(map(_line, (header(), *lines_of_prescription(db, prescription_id)))),
-        )
+        Told(persons.ids_of(db, person_id), _lines_of(db, prescription_id))
         for _, prescription_id, person_id in rows
         if names.get(person_id) in people
     )
@@ -101,5 +103,6 @@ def changed_after(db: Database, number: int, people: Collection[str]) -> Changed
     return Changed(reached, told, is_all=reached >= last)
 
 
-def _line(told: object) -> str:
-    return json.dumps(told, ensure_ascii=False)
+def _lines_of(db: Database, prescription_id: str) -> tuple[str, ...]:
+    told = list(lines_of_prescription(db, prescription_id))
+    return tuple(json.dumps(line, ensure_ascii=False) for line in (header(), *told) if told)

@@ -14,6 +14,9 @@ BEGIN
 END $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC;
+-- Up to PostgreSQL 14 everybody could make a function here, which one that runs as the owner would
+-- take for PostgreSQL's own; a database that was made then still lets them.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- Which people a user may see: a therapist theirs, a person themselves.
 CREATE TABLE IF NOT EXISTS sees (
@@ -21,6 +24,17 @@ CREATE TABLE IF NOT EXISTS sees (
     person_id TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (role, person_id)
 );
+
+-- Who saw a person who was erased is not to be known either.
+CREATE OR REPLACE FUNCTION forget_sight() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    DELETE FROM sees WHERE new.digest
+        = left(encode(sha256(convert_to(person_id, 'UTF8')), 'hex'), length(new.digest));
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER forget_sight AFTER INSERT ON deleted_persons
+FOR EACH ROW EXECUTE FUNCTION forget_sight();
 
 -- Runs as the owner, so that nobody has to read the table of others' rights; people who turned out
 -- to be one are seen under the id that stayed.

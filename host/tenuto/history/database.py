@@ -48,8 +48,12 @@ class Database(Protocol):
         """Whether a transaction has begun."""
 
     @property
-    def IntegrityError(self) -> type[Exception]:  # noqa: N802 - as the drivers call it
-        """What a broken rule of the schema raises."""
+    def Error(self) -> type[Exception]:  # noqa: N802 - as the drivers call it
+        """What the driver raises, whatever it is."""
+
+    @property
+    def IntegrityError(self) -> type[Exception] | tuple[type[Exception], ...]:  # noqa: N802 - likewise
+        """What a statement raises whose values do not fit."""
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Cursor:
         """Carry out a statement."""

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 SESSION, PERSON, RESULT, PRESCRIPTION = "session", "person", "result", "prescription"
 DELETED, DELETED_RESULT, DELETED_PERSON = "deleted", "deleted_result", "deleted_person"
 
+BATCH_LETTERS = 1 << 20
+"""A batch that is as long takes no further note."""
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -204,14 +207,21 @@ def _next(db: Database, limit: int, with_heart: Callable[[str | None], bool]) ->
                 (limit,),
             ).fetchall()
         )
-        if not notes:
-            return Batch((), "")
-        told = [header()]
+        lines, letters, count = [_text(header())], 0, 0
         for note in notes:
-            told += _lines_of(db, note, with_heart)
+            if letters >= BATCH_LETTERS:
+                break
+            told = [_text(line) for line in _lines_of(db, note, with_heart)]
+            lines += told
+            letters += sum(map(len, told))
+            count += 1
     finally:
         db.execute("COMMIT")
-    return Batch(notes, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in told))
+    return Batch(notes[:count], "".join(lines) if count else "")
+
+
+def _text(line: dict[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False) + "\n"
 
 
 def _lines_of(

@@ -41,7 +41,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tenuto.cues import results
-from tenuto.errors import InputError, Mistake
+from tenuto.errors import InputError, Mistake, one_line
 from tenuto.routines import plan_bytes
 from tenuto.sessions import events
 from tenuto.sessions.device import SIMULATED_NAME, named
@@ -82,8 +82,8 @@ LINE_LETTERS_MAX = 100_000
 
 _Allowed: TypeAlias = "dict[str, str | int]"
 """What a line has: text of a kind, or a whole number from 0 to that."""
-_TEXT = "text"
-_SHORT = "text of 1 to 128 characters"
+_TEXT = "text without the character 0"
+_SHORT = "text of 1 to 128 characters without the character 0"
 _ID = "16 hexadecimal digits"
 _TRUTH = "true or false"
 _SESSION: _Allowed = {
@@ -258,7 +258,7 @@ def _lines(db: Database) -> Iterator[dict[str, Any]]:
     for (prescription_id,) in db.execute(
         "SELECT prescription_id FROM prescriptions ORDER BY utc_ms, prescription_id"
     ).fetchall():
-        yield _line_of_prescription(db, prescription_id, labels)
+        yield from _lines_of_prescription(db, prescription_id, labels)
 
 
 def lines_of_boots(db: Database, device: str | None = None) -> Iterator[dict[str, Any]]:
@@ -308,13 +308,14 @@ def lines_of_result(db: Database, result_id: str) -> Iterator[dict[str, Any]]:
 
 
 def lines_of_prescription(db: Database, prescription_id: str) -> Iterator[dict[str, Any]]:
-    """Return the lines on a prescription and whose it is; none if it is not kept."""
+    """Return the lines on a prescription and whose it is; none if it is not kept, or is none."""
     row = db.execute(
         "SELECT person_id FROM prescriptions WHERE prescription_id = ?", (prescription_id,)
     ).fetchone()
     if row is not None:
-        yield from lines_of_persons(db, row[0])
-        yield _line_of_prescription(db, prescription_id, _labels(db))
+        for line in _lines_of_prescription(db, prescription_id, _labels(db)):
+            yield from lines_of_persons(db, row[0])
+            yield line
 
 
 def _labels(db: Database) -> dict[str, str]:
@@ -372,14 +373,16 @@ def _line_of_result(db: Database, result_id: str, labels: Mapping[str, str]) -> 
     return {"type": "cue_result", **told, "data": data}
 
 
-def _line_of_prescription(
+def _lines_of_prescription(
     db: Database, prescription_id: str, labels: Mapping[str, str]
-) -> dict[str, Any]:
+) -> Iterator[dict[str, Any]]:
     query = f"SELECT {prescription_table.COLUMNS} FROM prescriptions WHERE prescription_id = ?"  # noqa: S608
     (row,) = _rows(db, query, prescription_id)
-    data = json.loads(row.pop("data"))
-    person = labels.get(row["person_id"], row["person_id"])
-    return {"type": "prescription", **_in_range(row), "person": person, "data": data}
+    with suppress(ValueError, RecursionError):  # therapists write them: what is none is no line
+        data = json.loads(row.pop("data"))
+        prescription.read(data, prescription_id, "", 0)
+        person = labels.get(row["person_id"], row["person_id"])
+        yield {"type": "prescription", **_in_range(row), "person": person, "data": data}
 
 
 def _rows(db: Database, query: str, *values: object) -> Iterator[dict[str, Any]]:
@@ -453,7 +456,8 @@ class _Import:
                 text = f"lacks {error}" if isinstance(error, KeyError) else str(error)
                 raise InputError([Mistake(self._file, number, text)]) from None
             except db.IntegrityError as error:
-                raise InputError([Mistake(self._file, number, f"does not fit: {error}")]) from None
+                text = f"does not fit: {one_line(error)}"
+                raise InputError([Mistake(self._file, number, text)]) from None
         if number == 0:
             raise InputError([Mistake(self._file, 0, "is empty")])
         for session in sorted(self._touched):
@@ -664,6 +668,8 @@ def _fits(value: object, allowed: str | int) -> bool:
         return type(value) is int and 0 <= value <= allowed
     if allowed is _TRUTH:
         return isinstance(value, bool)
-    if not isinstance(value, str) or (allowed is _SHORT and not 0 < len(value) <= 128):
+    if not isinstance(value, str) or "\0" in value:  # PostgreSQL holds none
+        return False
+    if allowed is _SHORT and not 0 < len(value) <= 128:
         return False
     return allowed is not _ID or bool(re.fullmatch("[0-9a-f]{16}", value))

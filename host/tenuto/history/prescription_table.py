@@ -116,11 +116,14 @@ def load(db: Database) -> list[Prescription]:
     names = persons.names(db) if rows else {}
     found = []
     for prescription_id, person_id, utc_ms, ended_utc_ms, data in rows:
+        who, assigned_utc_ms = names.get(person_id, person_id), to_range(utc_ms)
         try:
-            one = read(json.loads(data), prescription_id, names.get(person_id, person_id), utc_ms)
+            one = read(json.loads(data), prescription_id, who, assigned_utc_ms)
         except (ValueError, RecursionError):
             continue
-        found.append(replace(one, ended_utc_ms=ended_utc_ms))
+        if ended_utc_ms is not None:
+            one = replace(one, ended_utc_ms=to_range(ended_utc_ms))
+        found.append(one)
     return found
 
 
@@ -165,7 +168,7 @@ async def standings(
 async def done_on(
     store: HistoryReader, one: Prescription, zone: tzinfo | None = None
 ) -> frozenset[date]:
-    """Return the days, from its first week on, on which the routine of a prescription was done."""
+    """Return the days, from its first one on, on which the routine of a prescription was done."""
     began = await held_utc_ms(
         store, one.person, routine=one.routine, from_utc_ms=midnight_utc_ms(one.first, zone)
     )
