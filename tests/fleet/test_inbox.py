@@ -14,7 +14,7 @@ from tenuto.fleet import inbox, postgres
 from tenuto.fleet.inbox import lags, send, try_again
 from tenuto.fleet.postgres import CentralHistory
 from tenuto.history import forwarding
-from tenuto.history.jsonlines import header
+from tenuto.history.jsonlines import header, join_lines
 from tests.fleet.test_one_history import join_all, room, traces
 from tests.history.sessions import whole_session
 
@@ -86,8 +86,6 @@ async def test_what_is_wrong_takes_nothing_else_of_its_parcel_along(
 async def test_a_fault_of_tenutos_own_refuses_one_parcel(
     central: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    join_lines = inbox.join_lines
-
     def fail(db: Any, lines: Any, file: str) -> Any:
         if "of b" in file:
             raise AttributeError("of ada")
