@@ -203,7 +203,7 @@ def test_everything_that_a_routine_can_say_is_shown_in_80_columns(
         assert any(text in line for line in lines), (text, lines)
     plain = "\n".join(lines)
     assert re.search(r"mark +▅ ▅", plain)
-    assert re.search(r"own_1 +▇▇ ▇▇", plain)
+    assert re.search(r"press +▇▇ ▇▇", plain), "a pattern of its own has the name of its phase"
 
 
 def test_a_muscle_that_is_not_known_is_told_and_taken(run: Run, tmp_path: Path) -> None:

@@ -105,5 +105,7 @@ def test_a_pattern_of_its_own_has_a_name_for_people() -> None:
     seen.after(20_000)
 
     assert seen.view.last_cue == "own_1"
-    assert words.cue("own_1") == "a pattern of its own"
+    assert words.cue("own_1", "press") == "press"
+    assert words.cue("own_1") == "a pattern of its own", "the plan is not known"
+    assert words.cue("hold_end", "deeper") == "let go"
     assert vocab.cue_number("own_1") == phased.OWN

@@ -22,6 +22,7 @@ from tenuto.sessions.events import (
     Skipped,
     StepEnded,
     StepStarted,
+    Unfelt,
     Waiting,
     WentBack,
     to_json,
@@ -29,6 +30,7 @@ from tenuto.sessions.events import (
 from tenuto.sessions.tracker import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
 from tenuto_core.plan import Plan
+from tests.core import phased
 from tests.core.rig import (
     BOOT_MS,
     GATED,
@@ -165,6 +167,32 @@ def test_cues_have_names_and_lateness() -> None:
         CueFired(t_ms=0, seq=3, cue="get_ready", late_ms=0),
         CueFired(t_ms=2_040, seq=4, cue="countdown", late_ms=40),
     ]
+
+
+def test_a_cue_is_of_the_phase_that_it_begins_also_where_the_host_leads_the_device() -> None:
+    plan = Plan(phased.data())
+    key = SessionKey("wrist", 1, 1)
+    kinds = (
+        (vocab.SESSION_STARTED, 0, 0),
+        (vocab.STEP_STARTED, phased.STRETCH, 0),
+        (vocab.CUE, phased.PRESS, phased.OWN),  # the step of before goes on
+        (vocab.UNFELT, phased.PRESS, phased.OWN),
+        (vocab.CUE, phased.READY, vocab.GET_READY),
+    )
+    records = [
+        Record(seq, 0, kind, step, cue, 0, 0) for seq, (kind, step, cue) in enumerate(kinds, 1)
+    ]
+    *_, fired, unfelt, lead = feed(Tracker(key, plan, b""), records)
+
+    assert isinstance(fired, CueFired)
+    assert isinstance(unfelt, Unfelt)
+    assert isinstance(lead, CueFired)
+    assert (fired.cue, fired.phase) == (unfelt.cue, unfelt.phase) == ("own_1", "press")
+    assert lead.phase is None
+    assert to_json(fired)["phase"] == "press"
+    *_, unknown, _, _ = feed(Tracker(key, None, b""), records)
+    assert isinstance(unknown, CueFired)
+    assert unknown.phase is None
 
 
 def test_the_json_form_has_event_and_time_first() -> None:

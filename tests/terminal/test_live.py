@@ -546,6 +546,31 @@ def test_a_phase_has_its_name_and_is_part_of_one_hold() -> None:
     assert left_s(text) == 4
 
 
+def test_phases_that_feel_alike_are_told_by_their_own_names() -> None:
+    text = """
+name = "evening"
+[[exercise]]
+name = "Breath"
+phases = [
+  { name = "in through the nose, slowly", s = 4, cue = [300] },
+  { name = "out", s = 4, cue = [300] },
+]
+"""
+    band = Band(plan=plan(text))
+    band.do(vocab.START)
+    band.pass_ms(10_000)
+    entries = band.entries()
+    screen = ScreenState(entries[0].session)
+    for entry in entries:
+        screen.apply(entry)
+    lines = draw_screen(screen, band.boot_utc_ms + band.now_ms, Frame(80, 24, {}))
+
+    felt = [line.plain[39:] for line in lines if re.search(r"\d:\d\d  \w.*▇$", line.plain[39:])]
+    newest, before = [re.split("  +", line.strip()) for line in felt[:2]]
+    assert newest == ["0:09", "out", "▇▇▇▇▇▇"]
+    assert before == ["0:05", "in through the no…", "▇▇▇▇▇▇"], "and the picture in its column"
+
+
 def test_an_open_hold_counts_up_and_says_how_it_ends() -> None:
     text = phased_at(phased.OPEN, 43_500)
 

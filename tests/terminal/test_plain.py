@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.console import Console
 
+from tenuto.routines.library import Library
 from tenuto.sessions.events import Entry, HeartSensor, LinkLost, LinkRestored, RecordsLost, to_json
 from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
 from tenuto_core import vocab
@@ -78,6 +79,19 @@ async def written(sink: JsonSink | LinesSink, stream: io.StringIO, entries: Sequ
 async def lines(entries: Sequence[Entry], **options: Any) -> list[str]:
     stream = io.StringIO()
     return (await written(LinesSink(stream, **options), stream, entries)).splitlines()
+
+
+async def test_a_breath_is_told_by_the_names_of_its_phases() -> None:
+    band = Band(plan=Library().plan("breathe-box").plan)
+    band.do(vocab.START)
+    band.pass_ms(22_000)
+    told = [line[7:].split("  ")[0] for line in await lines(band.entries())]
+
+    felt = [line for line in told if line.startswith("felt")]
+    assert felt == [
+        "felt: get ready",
+        *("felt: in", "felt: hold", "felt: out", "felt: hold, empty", "felt: in"),
+    ]
 
 
 async def test_a_session_in_lines() -> None:

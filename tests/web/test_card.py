@@ -96,3 +96,25 @@ async def test_a_cue_that_the_device_did_not_take_is_marked(tmp_path: Path) -> N
             html = await answer.text()
     assert html.count("<li>get ready</li>") == 1, "the one before it was felt"
     assert html.count('<li class="unfelt">get ready, not felt</li>') == 1
+
+
+@pytest.mark.real_time
+async def test_a_cue_that_comes_before_its_phase_has_the_name_of_that(tmp_path: Path) -> None:
+    band = Band(plan=Plan(phased.data()), person="anna")
+    band.do(vocab.START)
+    band.pass_ms(10_000)
+    entries = band.entries()
+    led = CueFired(t_ms=10_000, seq=99, cue="own_1", late_ms=0, phase="press")
+    async with (
+        served(tmp_path, connected=False) as one,
+        one.visitor() as client,
+        client.get("/events") as stream,
+        asyncio.timeout(patience_s(10)),
+    ):
+        await stream.content.readuntil(b"event: wearable")
+        for entry in (*entries, replace(entries[-1], event=led)):
+            one.host.hub._put(entry)
+        await stream.content.readuntil(b"event: cue")
+        async with client.get("/") as answer:
+            html = await answer.text()
+    assert "<li>press</li>" in html

@@ -23,6 +23,7 @@ from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
 from tenuto.routines.sharing import WORD_CHARS_MAX
 from tenuto.sessions.places import count_words, holds_in
+from tenuto.terminal import words
 from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
 
@@ -258,7 +259,7 @@ def _score(compiled: CompiledPlan, blocks: str) -> Table:
         cues: list[list[RenderableType]] = [
             [
                 f"{cue.at_ms / 1000:.2f}",
-                cue.cue,
+                cue.cue if cue.cue in CUES else words.cue(cue.cue, row.phase),
                 Text(haptics.draw(cue.pattern, _MS_PER_CELL, blocks), style="cyan"),
             ]
             for cue in row.cues

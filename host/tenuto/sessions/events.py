@@ -105,6 +105,8 @@ class CueFired(Event):
     """One of `vocab.CUES`, or a pattern that only this plan has, see `vocab.cue_name`."""
     late_ms: int
     """How much later than planned, on the wearable's own clock."""
+    phase: str | None = None
+    """The part of the repetition that it is a cue of, None where that has no parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,8 @@ class Unfelt(Event):
 
     name: ClassVar[str] = "unfelt"
     cue: str
-    """One of `vocab.CUES`."""
+    phase: str | None = None
+    """See `CueFired` for both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

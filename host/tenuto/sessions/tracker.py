@@ -27,7 +27,7 @@ from .events import (
     WentBack,
     Withheld,
 )
-from .places import UNKNOWN, places
+from .places import UNKNOWN, Place, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,9 +147,7 @@ class Tracker:
 
     def _place(self, number: int) -> dict[str, Any]:
         """Return the fields of `StepEvent` that the plan tells."""
-        place = UNKNOWN
-        if self.plan is not None and number < self.plan.steps:
-            place = places(self.plan)[number]
+        place = self._place_of(number)
         return {
             "kind": place.kind,
             "exercise": place.exercise,
@@ -161,12 +159,28 @@ class Tracker:
             "phase": place.phase,
         }
 
+    def _place_of(self, number: int) -> Place:
+        if self.plan is None or number >= self.plan.steps:
+            return UNKNOWN
+        return places(self.plan)[number]
+
     def _cue(self, record: Record, t_ms: int) -> Event:
-        cue = vocab.cue_name(record.a)
-        return CueFired(t_ms=t_ms, seq=record.seq, cue=cue, late_ms=record.b)
+        return CueFired(
+            t_ms=t_ms,
+            seq=record.seq,
+            cue=vocab.cue_name(record.a),
+            late_ms=record.b,
+            # Where the host leads the device it comes before its step begins.
+            phase=self._place_of(record.step).phase,
+        )
 
     def _unfelt(self, record: Record, t_ms: int) -> Event:
-        return Unfelt(t_ms=t_ms, seq=record.seq, cue=vocab.cue_name(record.a))
+        return Unfelt(
+            t_ms=t_ms,
+            seq=record.seq,
+            cue=vocab.cue_name(record.a),
+            phase=self._place_of(record.step).phase,
+        )
 
     def _paused(self, record: Record, t_ms: int) -> Event:
         return Paused(t_ms=t_ms, seq=record.seq, source=_name(vocab.SOURCES, record.a))

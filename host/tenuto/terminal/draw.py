@@ -357,8 +357,12 @@ def _felt_line(felt: Felt, frame: Frame, width: int, *, newest: bool) -> Text:
             break
     line = Text(style="" if newest else QUIET)
     line.append(f"{words.clock(felt.t_ms):>5}  ", QUIET)
-    said = words.cue(felt.cue) + (f" x {felt.times}" if felt.times > 1 else "")
-    line.append(f"{said:{_CUE_WORDS_WIDTH}}  ", "bold" if newest else "")
+    said = Text(words.cue(felt.cue, felt.phase), "bold" if newest else "")
+    said.truncate(_CUE_WORDS_WIDTH, overflow="crop" if frame.plain else "ellipsis")
+    if felt.times > 1:
+        said.append(f" x {felt.times}")
+    said.pad_right(max(0, _CUE_WORDS_WIDTH - said.cell_len) + 2)
+    line.append_text(said)
     if not felt.is_felt:
         return line.append("not felt", CARE)
     return line.append(drawn, ACCENT if newest else "")

@@ -87,9 +87,9 @@ class LinesSink:
                 if pattern == ():
                     return None
                 felt = draw_felt(pattern, 100, plain=self._plain)
-                return f"felt: {words.cue(event.cue):18} {felt}".rstrip()
+                return f"felt: {words.cue(event.cue, event.phase):18} {felt}".rstrip()
             case events.Unfelt():
-                return f"not felt: {words.cue(event.cue)}"
+                return f"not felt: {words.cue(event.cue, event.phase)}"
             case events.Paused():
                 return "paused: press to go on"
             case events.Resumed():

@@ -28,12 +28,14 @@ class Felt:
 
     Attributes:
         t_ms: When in the session, the last time.
+        phase: The part of the repetition that it is a cue of, None where that has no parts.
         pattern: None where it is not known.
         is_felt: False where the device did not take it.
     """
 
     t_ms: int
     cue: str
+    phase: str | None
     pattern: tuple[tuple[int, int, int], ...] | None
     times: int = 1
     is_felt: bool = True
@@ -149,14 +151,14 @@ class ScreenState:
         if pattern == ():
             return
         times = 1
-        if self.cues and self.cues[0].cue == event.cue and self.cues[0].is_felt:
+        if self.cues and _is_of(self.cues[0], event) and self.cues[0].is_felt:
             times += self.cues.popleft().times
-        self.cues.appendleft(Felt(event.t_ms, event.cue, pattern, times))
+        self.cues.appendleft(Felt(event.t_ms, event.cue, event.phase, pattern, times))
 
     def _take_back(self, event: events.Unfelt) -> None:
         """Show the newest such cue as not felt; those felt before it stay."""
         for at, felt in enumerate(self.cues):
-            if felt.cue == event.cue and felt.is_felt:
+            if _is_of(felt, event) and felt.is_felt:
                 self.cues[at] = replace(felt, times=1, is_felt=False)
                 if felt.times > 1 and len(self.cues) < CUES_KEPT:
                     self.cues.insert(at + 1, replace(felt, times=felt.times - 1))
@@ -181,6 +183,11 @@ class ScreenStates:
             screen = self.screen = ScreenState(entry.session)
         screen.apply(entry)
         return screen
+
+
+def _is_of(felt: Felt, event: events.CueFired | events.Unfelt) -> bool:
+    """Return whether an event is of the same cue; phases may share a pattern of their own."""
+    return (felt.cue, felt.phase) == (event.cue, event.phase)
 
 
 def _is_before(one: SessionKey, other: SessionKey) -> bool:

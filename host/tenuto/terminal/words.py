@@ -114,7 +114,8 @@ def cue(name: str, phase: str | None = None) -> str:
     """Return the words for a cue; an unknown cue keeps its name.
 
     Args:
-        phase: The part of a repetition that begins; a pattern of its own is called after it.
+        phase: The part of the repetition that it is a cue of; a pattern that only this plan has is
+            called after it.
     """
     if name.startswith("own_"):
         return "a pattern of its own" if phase is None else printable(phase)

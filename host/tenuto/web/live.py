@@ -225,7 +225,7 @@ class Live:
 
     def _tell_cue(self, entry: Entry, shown: Shown) -> None:
         assert isinstance(entry.event, events.CueFired)  # noqa: S101 - matched before
-        words = cue(entry.event.cue, shown.view.phase)
+        words = cue(entry.event.cue, entry.event.phase)
         shown.cues = [*shown.cues, (entry.event.cue, words, True)][-CUES_MAX:]
         if self._utc_ms() - entry.utc_ms <= FRESH_MS:
             for stream in self._streams:
