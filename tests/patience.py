@@ -3,8 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from typing import TYPE_CHECKING
+
+from tenuto.event_loops import VirtualEventLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ROUNDS = 2_000_000
 _USUAL_S = 0.05
@@ -45,3 +52,22 @@ def patience_s(seconds: float) -> float:
         _Machine.slowness = min(max(_measure(), 1.0), _AT_MOST)
         _Machine.measured_s = time.monotonic()
     return seconds * _Machine.slowness
+
+
+async def until(
+    happened: Callable[[], object], timeout_s: float = 30.0, *, every_s: float = 0.02
+) -> None:
+    """Wait for what tells nobody that it happened.
+
+    Args:
+        happened: Asked again and again; ends the wait with anything that is true.
+        timeout_s: In real time, enough on an ordinary machine; in virtual time just that.
+        every_s: From one question to the next.
+
+    Raises:
+        TimeoutError: It did not happen.
+    """
+    is_virtual = isinstance(asyncio.get_running_loop(), VirtualEventLoop)
+    async with asyncio.timeout(timeout_s if is_virtual else patience_s(timeout_s)):
+        while not happened():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(every_s)

@@ -13,6 +13,24 @@ from tests.conftest import ROOT
 
 CONFIG = ROOT / "config"
 SHIPPED = sorted((CONFIG / "routines").glob("*.toml"))
+SHORT = """
+name = "short"
+description = "Two holds"
+source = "none"
+safety = "none"
+ready_s = 3
+[defaults]
+hold_s = 10
+change_s = 8
+[[exercise]]
+name = "One"
+how = "lie down"
+muscles = ["back"]
+[[exercise]]
+name = "Two"
+how = "lie on"
+muscles = ["back"]
+"""
 
 
 def vocabulary() -> haptics.Vocabulary:
@@ -28,6 +46,13 @@ def write(routine: dict[str, Any]) -> str:
     for exercise in routine["exercise"]:
         lines += ["[[exercise]]", *(f"{k} = {_value(v)}" for k, v in exercise.items())]
     return "\n".join(lines) + "\n"
+
+
+def one_hold(name: str, hold_s: float, *, ready_s: float = 2, **exercise: Any) -> str:
+    """Write a routine of one hold, or of a few where the exercise says so."""
+    one = {"name": "One", "how": "lie down", "muscles": ["back"], "hold_s": hold_s}
+    head = {"name": name, "description": "One hold", "source": "none", "safety": "none"}
+    return write(head | {"ready_s": ready_s, "exercise": [one | exercise]})
 
 
 def _value(value: Any) -> str:

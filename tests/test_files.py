@@ -25,8 +25,9 @@ from tenuto.state.devices import DeviceIds
 from tenuto.state.keys import KeyStore
 from tenuto.state.settings import SettingsStore
 from tenuto.wearables.base import Identity
-from tests.control.rig import SHORT, configure, tenuto_process, user
 from tests.patience import patience_s
+from tests.processes import configure, tenuto_process, user
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,10 +27,9 @@ from typing import TYPE_CHECKING
 
 from tenuto.links.ble import OUTBOX_UUID
 from tests.bench.tools import Result, say, table
-from tests.chain.rig import environment
 from tests.conftest import part
-from tests.control.rig import address, configure, tenuto_process, user, wearable, world
 from tests.links.fake_bluez import ADDRESS, bluez, private_bus
+from tests.processes import address, configure, environment, tenuto_process, user, wearable, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

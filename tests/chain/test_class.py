@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tenuto.mqtt.address import BrokerAddress
-from tests.chain.rig import TIMEOUT_S, environment
 from tests.chain.test_mqtt import daemon
 from tests.mqtt.dashboard import dashboard
 from tests.patience import patience_s
+from tests.processes import TIMEOUT_S, environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

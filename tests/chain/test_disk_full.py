@@ -13,8 +13,9 @@ import pytest
 
 from tenuto.daemon.operations import RUN
 from tenuto.daemon.play import Run
-from tests.chain.rig import Chain, chain, environment, tenuto
+from tests.chain.rig import Chain, chain
 from tests.patience import patience_s
+from tests.processes import environment, tenuto
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,9 +13,9 @@ from tenuto.mqtt.address import BrokerAddress
 from tenuto.state.keys import KeyStore
 from tenuto.wearables.base import Identity
 from tenuto_core.auth import KEY_BYTES
-from tests.control.rig import address as band, configure, tenuto_process, user, wearable, world
 from tests.mqtt.dashboard import dashboard
 from tests.patience import patience_s
+from tests.processes import address as band, configure, tenuto_process, user, wearable, world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

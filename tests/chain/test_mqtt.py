@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.mqtt.address import BrokerAddress
-from tests.chain.rig import environment, tenuto
 from tests.mqtt.dashboard import dashboard
 from tests.patience import patience_s
+from tests.processes import environment, tenuto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

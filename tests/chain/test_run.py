@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chain.rig import environment, json_lines, tenuto
 from tests.patience import patience_s
+from tests.processes import environment, json_lines, tenuto
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,10 +21,9 @@ from bumble.transport import open_transport
 
 from tenuto.errors import InputError
 from tenuto.simulator.faults import OrderedSilence, parse_silence
-from tests.chain.rig import environment, tenuto
 from tests.conftest import needs_module
-from tests.control.rig import tenuto_process, user
 from tests.patience import patience_s
+from tests.processes import environment, tenuto, tenuto_process, user
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.chain.rig import environment, json_lines, tenuto
 from tests.conftest import needs_module
 from tests.patience import patience_s
+from tests.processes import environment, json_lines, tenuto
 
 if TYPE_CHECKING:
     from pathlib import Path

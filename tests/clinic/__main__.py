@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from tests.clinic.day import Clinic, Plan, Report
 from tests.clinic.outage import Outage
 from tests.conftest import part
-from tests.control.rig import user
 from tests.fleet.server import PostgresServer, find_programs
+from tests.processes import user
 from tests.storm import sealed
 
 if TYPE_CHECKING:

@@ -27,12 +27,11 @@ from tenuto.history import Store
 from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.server import listen
-from tests.chain.rig import environment
 from tests.clinic.proof import QUERY, by_session, unheard, without_times
-from tests.control.rig import Process
 from tests.fleet.server import as_user
 from tests.mqtt.nats import CONFIG, PASSWORD, cluster
 from tests.patience import patience_s
+from tests.processes import Process, environment
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

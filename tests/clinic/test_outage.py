@@ -9,7 +9,7 @@ import pytest
 
 from tests.clinic.outage import BANDS, Outage
 from tests.conftest import part
-from tests.control.rig import user
+from tests.processes import user
 
 if TYPE_CHECKING:
     from tests.fleet.server import PostgresServer

@@ -36,8 +36,8 @@ from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.intiface import IntifaceBuzzer
 from tenuto.wearables.model import BuildContext, Capability, Model
 from tests.conftest import needs_module
-from tests.control.rig import SHORT
 from tests.daemon.rig import RecordingMotor, utc_ms
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -22,9 +22,10 @@ from tenuto.wearables.model import Capability
 from tenuto_core import vocab
 from tests.contracts import throwaway_model
 from tests.contracts.rigs import ROUTINE, Rig, rigs_of
+from tests.patience import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from tenuto.sessions.events import Record
 
@@ -108,12 +109,6 @@ async def go_on(rig: Rig) -> None:
     """Resume where the session was paused because the device was gone."""
     if rig.driver.hosts_player and (await rig.driver.status()).state == "paused":
         await rig.driver.command(Verb.RESUME, rig.compiled.plan_id)
-
-
-async def until(happened: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not happened():  # noqa: ASYNC110 - in virtual time, of what has no event
-            await asyncio.sleep(0.02)
 
 
 def test_every_model_that_buzzes_has_a_rig() -> None:

@@ -31,11 +31,10 @@ from tenuto.errors import (
     StoreError,
     TenutoError,
 )
-from tests.control.rig import user
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
     from tenuto.control import Client, Conversation
 
@@ -43,13 +42,6 @@ pytestmark = pytest.mark.real_time
 
 if not is_possible():
     pytest.skip("this platform has no such sockets", allow_module_level=True)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short name: a socket's path has room for some 100 characters."""
-    with user() as path:
-        yield path
 
 
 async def echo(talk: Conversation) -> dict[str, Any]:

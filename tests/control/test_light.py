@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.control.rig import address, configure, tenuto_process, user, wearable, world
+from tests.processes import address, configure, tenuto_process, user, wearable, world
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.daemon.systemd import ServiceManager
-from tests.control.rig import configure, tenuto_process, user
 from tests.patience import patience_s
+from tests.processes import configure, tenuto_process, user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

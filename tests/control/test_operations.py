@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +26,8 @@ from tenuto.terminal.words import date_words
 from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tenuto.control import Client
     from tenuto.daemon.build import Host
@@ -38,13 +37,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not is_possible(), reason="no such sockets here"),
 ]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short name, for the path of the socket."""
-    with tempfile.TemporaryDirectory(prefix="tenuto-") as name:
-        yield Path(name)
 
 
 ADA = """

@@ -26,10 +26,18 @@ from tenuto.simulator import World
 from tenuto.state.keys import KeyStore
 from tenuto.wearables.base import Identity
 from tenuto.wearables.pairing import Target, pair_by_cable
-from tests.chain.rig import json_lines, tenuto
-from tests.control.rig import Process, address, configure, tenuto_process, user, wearable
-from tests.links.test_serial import ONE_HOLD
 from tests.patience import patience_s
+from tests.processes import (
+    Process,
+    address,
+    configure,
+    json_lines,
+    tenuto,
+    tenuto_process,
+    user,
+    wearable,
+)
+from tests.sample_routines import one_hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +64,7 @@ class Room:
 
     def tenuto(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command to its end; no key may be told by it."""
-        text = (self.folder / "tenuto.toml").read_text()
-        done = tenuto(*arguments, folder=self.folder, toml=text.partition("\n")[2])
+        done = tenuto(*arguments, folder=self.folder, toml=None)
         for key in self.keys():
             assert key not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -98,7 +105,7 @@ def room() -> Iterator[Room]:
         made = Room(folder, found[0], ports, world)
         made.configure()
         (folder / "routines").mkdir()
-        (folder / "routines" / "one.toml").write_text(ONE_HOLD)
+        (folder / "routines" / "one.toml").write_text(one_hold("one", 3, halfway=False))
         yield made
 
 

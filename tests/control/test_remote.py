@@ -13,21 +13,20 @@ import pytest
 
 from tenuto.control import is_possible
 from tenuto.testing.brokers import free_port
-from tests.chain.rig import json_lines, tenuto
-from tests.control.rig import (
-    SHORT,
+from tests.patience import patience_s
+from tests.processes import (
     Process,
     address,
     configure,
+    json_lines,
+    tenuto,
     tenuto_process,
-    user,
     wearable,
     world,
 )
-from tests.patience import patience_s
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -40,15 +39,8 @@ def toml(adapter: str, *names: str) -> str:
 
 
 def command(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    text = (folder / "tenuto.toml").read_text()
-    done = tenuto(*arguments, folder=folder, toml=text.partition("\n")[2])
+    done = tenuto(*arguments, folder=folder, toml=None)
     return done.returncode, done.stdout, done.stderr
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with user() as made:
-        yield made
 
 
 def test_scan_pair_and_forget_without_a_daemon(folder: Path) -> None:

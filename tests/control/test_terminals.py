@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.control.rig import user
 from tests.patience import patience_s
+from tests.processes import user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,6 @@ import secrets
 import sys
 import time
 
-from tests.control.rig import user
 from tests.crash.kills import (
     cut_the_power,
     fill_the_disk,
@@ -17,6 +16,7 @@ from tests.crash.kills import (
     kill_players,
     kill_writers,
 )
+from tests.processes import user
 
 
 def say(text: str) -> None:

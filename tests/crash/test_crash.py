@@ -18,7 +18,6 @@ from tenuto.history.timeline import account
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Command, Verb
-from tests.control.rig import user
 from tests.crash.kills import (
     cut_the_power,
     fill_the_disk,
@@ -29,6 +28,7 @@ from tests.crash.kills import (
 from tests.daemon import rig
 from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, log_of
 from tests.history.sessions import eventful_session
+from tests.processes import user
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,6 +15,7 @@ from tenuto.daemon.hub import Hub
 from tenuto.daemon.sinks import SINKS, HeartRate, SinkRow, queue_for
 from tenuto.history import HistorySink, Store
 from tenuto.routines.library import Library
+from tenuto.sessions.commands import Command, Verb
 from tenuto.sessions.events import Entry, Record, SessionEnded
 from tenuto.state.class_store import ClassStore
 from tenuto.wearables.band import BandDriver
@@ -156,6 +157,10 @@ async def daemon_for(
 
 
 SINKS[Collector.name] = SinkRow(name=Collector.name, heart=HeartRate.ALL)
+
+
+def command(verb: Verb, **more: Any) -> Command:
+    return Command(wearable="band", verb=verb, **more)
 
 
 async def connected(daemon: Commands, name: str = "band") -> None:

@@ -25,6 +25,7 @@ from tenuto_core import wire
 from tests.daemon.rig import (
     Collector,
     RecordingMotor,
+    command,
     connected,
     daemon_for,
     log_of,
@@ -40,10 +41,6 @@ if TYPE_CHECKING:
 
 LOWER_BACK_MS = 342_000
 """5 s to get ready, nine holds of 30 s, eight changes of 8 s, 3 s at the end."""
-
-
-def command(verb: Verb, **more: object) -> Command:
-    return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
 
 
 async def history_matches_log(store: Store, band: InProcessBand) -> None:

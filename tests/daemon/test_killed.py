@@ -14,9 +14,9 @@ import pytest
 from tenuto.control import is_possible
 from tenuto.history import Store, replay
 from tenuto.sessions.events import RecordsLost
-from tests.chain.rig import tenuto
-from tests.control.rig import address, configure, tenuto_process, user, wearable, world
 from tests.patience import patience_s
+from tests.processes import address, configure, tenuto, tenuto_process, user, wearable, world
+from tests.sample_routines import one_hold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,18 +29,7 @@ pytestmark = [
     pytest.mark.skipif(not is_possible(), reason="no such sockets here"),
 ]
 
-ONE_HOLD = """
-name = "short"
-description = "One hold"
-source = "none"
-safety = "none"
-ready_s = 2
-[[exercise]]
-name = "One"
-how = "lie down"
-muscles = ["back"]
-hold_s = 8
-"""
+ONE_HOLD = one_hold("short", 8)
 
 
 async def sessions(folder: Path) -> list[StoredSession]:
@@ -82,9 +71,5 @@ def test_a_session_outlives_its_daemon_and_is_one_record_without_hole_or_double(
         assert not any(isinstance(event, RecordsLost) for event in told)
         assert told[0].name == "session_started"
         assert 13_000 <= told[-1].t_ms <= 13_050, "2 s, 8 s, and 3 s at the end"
-        listed = tenuto(
-            "history",
-            folder=folder,
-            toml=(folder / "tenuto.toml").read_text().partition("\n")[2],
-        )
+        listed = tenuto("history", folder=folder, toml=None)
         assert listed.stdout.count("short") == 1

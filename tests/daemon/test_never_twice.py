@@ -13,11 +13,11 @@ import pytest
 
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.routines.library import Library
-from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import Extended, Paused, SessionEnded
 from tenuto.wearables.command_sender import DELIVER_WITHIN_S
 from tenuto_core import player, wire
-from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for
+from tests.daemon.rig import Collector, RecordingMotor, command, connected, daemon_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from tenuto.daemon.commands import Commands
 
 OLD, NEW = "lower-back-short", "lower-back"
-
-
-def command(verb: Verb, **more: object) -> Command:
-    return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
 
 
 async def start_until_it_plays(daemon: Commands, routine: str) -> None:

@@ -12,11 +12,11 @@ from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.mqtt.discovery import WEARABLE
 from tenuto.mqtt.topics import parse_command
 from tenuto.routines.library import Library
-from tenuto.sessions.commands import Command, Verb
+from tenuto.sessions.commands import Verb
 from tenuto.sessions.events import Paused, Resumed
 from tenuto.wearables.band import BandDriver
 from tenuto_core import player, wire
-from tests.daemon.rig import Collector, RecordingMotor, connected, daemon_for, utc_ms
+from tests.daemon.rig import Collector, RecordingMotor, command, connected, daemon_for, utc_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +38,6 @@ class Wire:
                 self.asked.append(wire.FRAMES[packet[0]][0])
             return False
         return any(frame[0] in self.lost for frame in wire.split(packet))
-
-
-def command(verb: Verb, **more: object) -> Command:
-    return Command(wearable="band", verb=verb, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tenuto.config import Config, Haptics, Routines
 from tenuto.daemon import user_files
 from tenuto.daemon.user_files import UserFiles
 from tenuto.errors import InputError
-from tests.control.rig import SHORT
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,10 +24,10 @@ from tenuto.links.radios.adapters import radio_of
 from tenuto.shipped import shipped_firmware
 from tenuto.simulator import World
 from tenuto.testing.brokers import free_port
-from tests.chain.rig import json_lines, tenuto
 from tests.conftest import needs_module
 from tests.heart import straps
 from tests.links.fake_bleak import Air
+from tests.processes import json_lines, tenuto
 from tests.proxies.rig import proxies_of
 
 if TYPE_CHECKING:

@@ -18,10 +18,9 @@ from tenuto.fleet.postgres import CentralHistory
 from tests.fleet.server import as_user
 from tests.fleet.test_one_history import join_all, kept, logged
 from tests.history.sessions import whole_session
-from tests.patience import patience_s
+from tests.patience import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tenuto.daemon.build import Host
@@ -39,12 +38,6 @@ def setting(folder: Path, fleet: str) -> Setting:
     found = config.parse(text, f"{folder}/tenuto.toml")
     found = replace(found, own=config.Folders(folder, folder))
     return Setting(config=found, speed=1.0, mqtt=False, say=lambda _: None, reread=lambda: found)
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(patience_s(20)):
-        while not happened():  # noqa: ASYNC110 - the forwarder tells nobody
-            await asyncio.sleep(0.05)
 
 
 def forwarder_of(host: Host) -> forwarder.Forwarder:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tenuto.history import Store
+from tenuto.history.jsonlines import write_lines
 from tenuto.sessions.device import named
 from tenuto.sessions.events import (
     EVENTS_OF_THE_HEART,
@@ -173,3 +174,16 @@ def keep(database: Path, *sessions: Sequence[Entry]) -> None:
                 await store.add(session)
 
     asyncio.run(add())
+
+
+async def exported(path: Path) -> list[str]:
+    """Return a history as JSON Lines."""
+    lines: list[str] = []
+    async with Store(path, read_only=True) as store:
+        await write_lines(store, lines.append)
+    return lines
+
+
+def bytes_on_disk(path: Path) -> bytes:
+    """Return what a history has on the disk, in all its files."""
+    return b"".join(file.read_bytes() for file in sorted(path.parent.iterdir()))

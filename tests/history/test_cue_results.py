@@ -16,7 +16,7 @@ from tenuto.history.cue_results import CueResult, new_id
 from tenuto.history.jsonlines import Taken, read_lines, write_lines
 from tenuto.history.repair import check, salvage
 from tests.history.prescribed import prescription
-from tests.history.sessions import UTC_MS, whole_session
+from tests.history.sessions import UTC_MS, bytes_on_disk, exported, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,12 +49,10 @@ def result(of: Result = QUIZ, person: str | None = "ada", at_ms: int = UTC_MS) -
     )
 
 
-async def exported(path: Path) -> list[str]:
-    lines: list[str] = []
+async def sound_export(path: Path) -> list[str]:
     async with Store(path) as store:
         assert (await check(store)).is_sound
-        await write_lines(store, lines.append)
-    return lines
+    return await exported(path)
 
 
 async def take(path: Path, lines: list[str]) -> Taken:
@@ -81,12 +79,12 @@ async def test_two_histories_join_in_any_order_and_once(tmp_path: Path) -> None:
     for name, of in measured.items():
         async with Store(tmp_path / f"{name}.db") as store:
             await store.cue_results.add(result(of, person=name))
-    files = [await exported(tmp_path / "a.db"), await exported(tmp_path / "b.db")]
+    files = [await sound_export(tmp_path / "a.db"), await sound_export(tmp_path / "b.db")]
     joined = []
     for number, order in enumerate(itertools.permutations(files)):
         for lines in (*order, *order):
             await take(tmp_path / f"{number}.db", lines)
-        joined.append(await exported(tmp_path / f"{number}.db"))
+        joined.append(await sound_export(tmp_path / f"{number}.db"))
 
     assert joined[0] == joined[1]
     assert sum('"type": "cue_result"' in line for line in joined[0]) == 2
@@ -96,12 +94,12 @@ async def test_another_result_of_the_same_id_is_refused_and_nothing_changes(tmp_
     one = result()
     async with Store(tmp_path / "a.db") as store:
         await store.cue_results.add(one)
-    lines = await exported(tmp_path / "a.db")
+    lines = await sound_export(tmp_path / "a.db")
     forged = [line.replace("moving", "resting") for line in lines]
 
     with pytest.raises(InputError, match="another one"):
         await take(tmp_path / "a.db", forged)
-    assert await exported(tmp_path / "a.db") == lines
+    assert await sound_export(tmp_path / "a.db") == lines
 
 
 @pytest.mark.parametrize(
@@ -118,7 +116,7 @@ async def test_another_result_of_the_same_id_is_refused_and_nothing_changes(tmp_
 async def test_a_hostile_line_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     async with Store(tmp_path / "a.db") as store:
         await store.cue_results.add(result())
-    lines = [line.replace(old, new) for line in await exported(tmp_path / "a.db")]
+    lines = [line.replace(old, new) for line in await sound_export(tmp_path / "a.db")]
 
     with pytest.raises(InputError, match=words):
         await take(tmp_path / "b.db", lines)
@@ -131,7 +129,7 @@ async def test_a_deleted_result_does_not_come_back(tmp_path: Path) -> None:
     async with Store(tmp_path / "a.db") as store:
         await store.cue_results.add(one)
         await store.cue_results.add(other)
-    lines = await exported(tmp_path / "a.db")
+    lines = await sound_export(tmp_path / "a.db")
     async with Store(tmp_path / "a.db") as store:
         assert await store.cue_results.delete(one.result_id) == 1
         assert await store.cue_results.delete(one.result_id) == 0
@@ -178,7 +176,3 @@ async def exported_here(store: Store) -> list[str]:
     lines: list[str] = []
     await write_lines(store, lines.append)
     return lines
-
-
-def bytes_on_disk(path: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in sorted(path.parent.iterdir()))

@@ -10,7 +10,7 @@ import pytest
 from tenuto.errors import StoreError
 from tenuto.history import ExerciseNote, Store, Waiting, replay
 from tenuto.history.repair import check
-from tests.history.sessions import UTC_MS, whole_session
+from tests.history.sessions import UTC_MS, bytes_on_disk, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,10 +21,6 @@ DAY_MS = 86_400_000
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "own" / "history.db"
-
-
-def bytes_on_disk(path: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in sorted(path.parent.iterdir()))
 
 
 async def test_nothing_of_it_is_left_on_the_disk(path: Path) -> None:

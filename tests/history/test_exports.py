@@ -20,7 +20,7 @@ from tenuto.errors import InputError
 from tenuto.history import ExerciseNote, Store, replay
 from tenuto.history.csv_table import COLUMNS, write_table
 from tenuto.history.fit import fit_file
-from tenuto.history.jsonlines import VERSION, Taken, read_lines, write_lines
+from tenuto.history.jsonlines import VERSION, Taken, read_lines
 from tenuto.history.openmhealth import data_points
 from tenuto.history.timeline import Account, account
 from tenuto.routines import plan_bytes
@@ -32,6 +32,7 @@ from tests.history.sessions import (
     UTC_MS,
     Band,
     eventful_session,
+    exported,
     make_plan,
     whole_session,
     with_strap,
@@ -64,13 +65,6 @@ async def told(tmp_path: Path) -> Account:
 
 
 # --- JSON Lines
-
-
-async def exported(path: Path) -> list[str]:
-    lines: list[str] = []
-    async with Store(path, read_only=True) as store:
-        await write_lines(store, lines.append)
-    return lines
 
 
 async def full_history(path: Path) -> list[StoredSession]:

@@ -12,7 +12,7 @@ import pytest
 
 from tenuto.errors import InputError
 from tenuto.history import Store
-from tenuto.history.jsonlines import read_lines, write_lines
+from tenuto.history.jsonlines import read_lines
 from tenuto.history.period import Period, period_account
 from tenuto.history.prescription import DAYS, Adherence, Prescription, adherence, standing
 from tenuto.history.prescription_table import standings
@@ -20,7 +20,7 @@ from tenuto.report import period_report
 from tenuto.report.text import week_lines
 from tenuto_core import vocab
 from tests.history.prescribed import MONDAY, prescription
-from tests.history.sessions import UTC_MS, Band, whole_session
+from tests.history.sessions import UTC_MS, Band, exported, whole_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,13 +170,6 @@ async def test_sessions_of_its_routine_with_a_hold_held_count(tmp_path: Path) ->
         assert await standings(store, day(4), "eve", UTC) == []
         (over,) = await standings(store, day(4), "eve", UTC, also_over=True)
         assert over.prescription.ended_utc_ms == UTC_MS, "the earlier end stays"
-
-
-async def exported(path: Path) -> list[str]:
-    lines: list[str] = []
-    async with Store(path) as store:
-        await write_lines(store, lines.append)
-    return lines
 
 
 async def take(path: Path, lines: list[str]) -> list[Prescription]:

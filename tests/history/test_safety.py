@@ -17,10 +17,10 @@ from tenuto.cli import safety
 from tenuto.config import Config, History, Person, Wearable
 from tenuto_core import vocab
 from tenuto_core.plan import Plan
-from tests.chain.rig import environment
 from tests.core import phased
 from tests.history.sessions import READY_MS, UTC_MS, Band, keep, whole_session
 from tests.patience import patience_s
+from tests.processes import environment
 
 if TYPE_CHECKING:
     from pathlib import Path

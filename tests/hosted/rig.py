@@ -22,8 +22,8 @@ from tenuto.state.keys import KeyStore
 from tenuto.wearables import registry
 from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.model import BuildContext
-from tests.control.rig import SHORT
 from tests.daemon.rig import Collector, connected, daemon_for, utc_ms
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -31,8 +31,8 @@ from tenuto.wearables import registry
 from tenuto.wearables.infinitime import MESSAGE_BYTES_MAX, SIMPLE_ALERT, notification
 from tenuto.wearables.model import BuildContext
 from tenuto.wearables.models.infinitime import InfinitimeOptions
-from tests.control.rig import SHORT
 from tests.hosted.rig import NAME, HostedRoom, hosted_room, unfelt_in
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from tenuto.simulator.pinetime import SimulatedPineTime

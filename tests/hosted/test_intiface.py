@@ -38,10 +38,10 @@ from tenuto.wearables.buzzer import Said
 from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.intiface import IntifaceBuzzer
 from tests.conftest import part
-from tests.control.rig import SHORT
 from tests.daemon.rig import Collector, connected, daemon_for, utc_ms
 from tests.hosted.rig import ROUTINE, unfelt_in
 from tests.patience import patience_s
+from tests.sample_routines import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

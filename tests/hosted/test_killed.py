@@ -14,9 +14,9 @@ import pytest
 
 from tenuto.control import find_daemon, is_possible
 from tenuto.history import Store
-from tests.chain.rig import environment
-from tests.control.rig import configure, tenuto_process, user
 from tests.patience import patience_s
+from tests.processes import configure, environment, tenuto_process, user
+from tests.sample_routines import one_hold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,18 +27,7 @@ pytestmark = [
     pytest.mark.skipif(not is_possible(), reason="no such sockets here"),
 ]
 
-ONE_HOLD = """
-name = "short"
-description = "One hold"
-source = "none"
-safety = "none"
-ready_s = 2
-[[exercise]]
-name = "One"
-how = "lie down"
-muscles = ["back"]
-hold_s = 6
-"""
+ONE_HOLD = one_hold("short", 6)
 WEARABLE = """
 [[wearable]]
 id = "tag"

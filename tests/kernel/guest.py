@@ -23,13 +23,13 @@ from bumble import hci
 from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto.simulator.controller import VirtualController
-from tests.control.rig import configure, tenuto_process, user, wearable
 from tests.heart.straps import ADDRESS as STRAP, put_on_strap
+from tests.processes import configure, tenuto_process, user, wearable
 
 if TYPE_CHECKING:
     from tenuto.simulator import SimulatedWearable
     from tenuto.simulator.radio import Radio
-    from tests.control.rig import Process
+    from tests.processes import Process
 
 ROOT = Path(os.environ.get("TENUTO_ROOT", "/"))
 BUS = "/run/dbus/system_bus_socket"

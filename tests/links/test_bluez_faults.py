@@ -27,6 +27,7 @@ from tenuto.wearables.band import ACK_AFTER_S
 from tenuto.wearables.supervisor import SILENCE_S
 from tests.daemon.rig import Collector, connected, daemon_for, log_of
 from tests.links.fake_bleak import Air, Device, dbus, every
+from tests.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -71,12 +72,6 @@ class Rig:
         assert stored is not None
         logged = [record for record in log_of(self.device.band) if record.seq >= row.key.seq]
         assert [item.record for item in stored.records] == logged
-
-
-async def until(happened: Callable[[], object], timeout_s: float = 12) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not happened():  # noqa: ASYNC110 - virtual time costs nothing
-            await asyncio.sleep(0.05)
 
 
 async def first_problem(supervisor: Supervisor) -> LinkError:

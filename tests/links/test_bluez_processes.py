@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.chain.rig import environment
-from tests.control.rig import configure, tenuto_process, user, wearable
 from tests.links.fake_bluez import ADDRESS, bluez as serve
 from tests.patience import patience_s
+from tests.processes import configure, environment, tenuto_process, user, wearable
 
 if sys.platform != "linux":
     pytest.skip("BlueZ is Linux's", allow_module_level=True)
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.control.rig import Process
     from tests.links.fake_bluez import FakeBlueZ
+    from tests.processes import Process
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time]
 

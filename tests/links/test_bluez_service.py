@@ -14,7 +14,7 @@ import pytest
 from tenuto.errors import LinkError, LinkReason
 from tests.links import fake_bluez
 from tests.links.fake_bluez import ADAPTER, ADDRESS, DEVICE
-from tests.patience import patience_s
+from tests.patience import patience_s, until
 
 if sys.platform != "linux":
     pytest.skip("BlueZ is Linux's", allow_module_level=True)
@@ -51,12 +51,6 @@ async def radio(tmp_path: Path) -> AsyncIterator[BleAdapter]:
 
 def is_band() -> Callable[[ble.Sighting], bool]:
     return at_address(ADDRESS)
-
-
-async def until(happened: Callable[[], object], timeout_s: float = 5) -> None:
-    async with asyncio.timeout(patience_s(timeout_s)):
-        while not happened():  # noqa: ASYNC110 - nothing tells of it
-            await asyncio.sleep(0.02)
 
 
 async def connected(radio: BleAdapter) -> tuple[BleLink, asyncio.Event]:

@@ -20,9 +20,9 @@ from tenuto.sessions.commands import Command, Verb
 from tenuto.shipped import shipped
 from tenuto.simulator import World
 from tenuto.wearables.band import BandDriver
-from tests.chain.rig import tenuto
-from tests.control.rig import configure, tenuto_process, user
 from tests.daemon.rig import Collector, connected, daemon_for
+from tests.processes import configure, tenuto, tenuto_process, user
+from tests.sample_routines import one_hold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -253,23 +253,7 @@ def test_tenuto_run_by_cable() -> None:
         toml = f'[[wearable]]\nid = "anna"\nlink = "serial"\nport = "{port}"\n'
         configure(folder, toml)
         (folder / "routines").mkdir()
-        (folder / "routines" / "one.toml").write_text(ONE_HOLD)
-        text = (folder / "tenuto.toml").read_text().partition("\n")[2]
-        done = tenuto("run", "one", "--json", folder=folder, toml=text)
+        (folder / "routines" / "one.toml").write_text(one_hold("one", 3, halfway=False))
+        done = tenuto("run", "one", "--json", folder=folder, toml=None)
         assert done.returncode == 0, done.stderr
         assert '"hold_end"' in done.stdout
-
-
-ONE_HOLD = """
-name = "one"
-description = "One hold"
-source = "none"
-safety = "none"
-ready_s = 2
-[[exercise]]
-name = "One"
-how = "lie down"
-muscles = ["back"]
-hold_s = 3
-halfway = false
-"""

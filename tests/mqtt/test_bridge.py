@@ -42,7 +42,7 @@ from tests.history.sessions import (
     whole_session,
 )
 from tests.mqtt.dashboard import Dashboard, dashboard
-from tests.patience import patience_s
+from tests.patience import patience_s, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -121,12 +121,6 @@ def is_online(board: Dashboard) -> bool:
 
 def is_offline(board: Dashboard) -> bool:
     return board.now.get(BRIDGE) == "offline"
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(patience_s(5)):
-        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.005)
 
 
 # --- what goes out

@@ -23,8 +23,8 @@ from tests.conftest import part
 from tests.history.sessions import READY_MS, Band
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.nats import cluster
-from tests.mqtt.test_bridge import EVENT, SESSION, Daemon, is_online, make_bridge, running, until
-from tests.patience import patience_s
+from tests.mqtt.test_bridge import EVENT, SESSION, Daemon, is_online, make_bridge, running
+from tests.patience import patience_s, until
 from tests.storm.broker import PUBLISH, take_packets
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from tests.history.sessions import Band, whole_session
 from tests.mqtt.certificates import Authority
 from tests.mqtt.dashboard import dashboard
 from tests.mqtt.known import InMemory
-from tests.mqtt.test_bridge import Daemon, is_online, make_bridge, running, until
-from tests.patience import patience_s
+from tests.mqtt.test_bridge import Daemon, is_online, make_bridge, running
+from tests.patience import patience_s, until
 
 if TYPE_CHECKING:
     from tests.conftest import Broker, StartBroker

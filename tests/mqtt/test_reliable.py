@@ -29,9 +29,8 @@ from tests.mqtt.test_bridge import (
     make_bridge,
     proxy,
     running,
-    until,
 )
-from tests.patience import patience_s
+from tests.patience import patience_s, until
 
 if TYPE_CHECKING:
     from pathlib import Path

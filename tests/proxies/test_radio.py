@@ -14,11 +14,11 @@ from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator import World
 from tenuto.simulator.peripheral import SimulatedPeripheral, notified, readable, written
 from tests.daemon.rig import connected
+from tests.patience import until
 from tests.proxies.rig import house, proxies_of
 from tests.storm.rooms import records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.proxies.rig import ProxyHouse
@@ -30,11 +30,6 @@ async def start(it: ProxyHouse, name: str = NAME) -> None:
     await connected(it.daemon, name)
     answer = await it.daemon.submit(Command(wearable=name, verb=Verb.START))
     assert answer.ok, answer
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    while not happened():  # noqa: ASYNC110 - in virtual time
-        await asyncio.sleep(0.1)
 
 
 async def check_history(it: ProxyHouse, name: str = NAME) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from tests.hurry import hurried, wall_clock
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
@@ -159,10 +158,3 @@ async def open_page(context: BrowserContext, address: str) -> Page:
     page.errors = errors  # type: ignore[attr-defined]
     await page.goto(address)
     return page
-
-
-async def until(happened: Callable[[], object]) -> None:
-    """Wait for what the wearables do in their own time."""
-    async with asyncio.timeout(patience_s(30)):
-        while not happened():  # noqa: ASYNC110 - what is waited for tells nobody
-            await asyncio.sleep(0.02)

@@ -15,9 +15,10 @@ from playwright.async_api import expect
 
 from tenuto.web.history import ROWS_A_PAGE
 from tests.history.sessions import whole_session
+from tests.patience import until
 from tests.report.played import EVENING_MS, accounts, played
 from tests.web.copies import keep_copies
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,8 +15,8 @@ from tenuto import config
 from tenuto.errors import InputError
 from tenuto.sessions.commands import CLASS, Command, Preference, Verb
 from tenuto.web import guard, now
-from tests.patience import patience_s
-from tests.web.rig import key_of, served, until
+from tests.patience import patience_s, until
+from tests.web.rig import key_of, served
 
 if TYPE_CHECKING:
     from pathlib import Path

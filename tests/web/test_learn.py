@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tenuto_core import vocab
-from tests.patience import patience_s
+from tests.patience import patience_s, until
 from tests.sample_routines import vocabulary
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,9 @@ from tenuto.cues.scores import Trial
 from tenuto.history.cue_results import CueResult, new_id
 from tenuto.simulator.perception import Perceiver
 from tenuto_core.vocab import CUES, HOLD_END, HOLD_START
+from tests.patience import until
 from tests.sample_routines import vocabulary
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, key_of, open_page, served, until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, many, open_page, served, until
+from tests.patience import until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, many, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

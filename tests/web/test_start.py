@@ -17,8 +17,9 @@ from tenuto.simulator.hardware import pulses
 from tenuto.simulator.world import World
 from tenuto_core import vocab
 from tests.hurry import hurried
+from tests.patience import until
 from tests.sample_routines import vocabulary
-from tests.web.rig import IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served, until
+from tests.web.rig import IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served, until
+from tests.patience import until
+from tests.web.rig import DESKTOP, IN_A_BROWSER, PHONE, TWO_PEOPLE, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

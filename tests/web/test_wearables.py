@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.rig import EACH_SIZE, IN_A_BROWSER, TWO_PEOPLE, key_of, open_page, served, until
+from tests.patience import until
+from tests.web.rig import EACH_SIZE, IN_A_BROWSER, TWO_PEOPLE, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path

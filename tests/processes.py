@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto daemon` and `tenuto simulate` as processes, each user in a folder of its own."""
+"""Tenuto's commands as processes, each user in a folder of their own."""
 
 from __future__ import annotations
 
+import json
+import os
 import queue
 import re
 import signal
@@ -13,33 +15,54 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.chain.rig import environment
 from tests.patience import patience_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TIMEOUT_S = 60
 START_TIMEOUT_S = 30.0
-SHORT = """
-name = "short"
-description = "Two holds"
-source = "none"
-safety = "none"
-ready_s = 3
-[defaults]
-hold_s = 10
-change_s = 8
-[[exercise]]
-name = "One"
-how = "lie down"
-muscles = ["back"]
-[[exercise]]
-name = "Two"
-how = "lie on"
-muscles = ["back"]
-"""
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """A user of one's own: configuration, data and daemon are in `folder` and nowhere else."""
+    return os.environ | {
+        "TENUTO_CONFIG": str(folder / "tenuto.toml"),
+        "XDG_DATA_HOME": str(folder / "data"),
+        "XDG_RUNTIME_DIR": str(folder),
+    }
+
+
+def tenuto(
+    *arguments: str,
+    folder: Path,
+    timeout_s: float = TIMEOUT_S,
+    toml: str | None = 'mqtt.url = "off"',
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user does, with a history of its own in `folder`.
+
+    Args:
+        arguments: Of the command line.
+        folder: The user's.
+        timeout_s: How long it may take.
+        toml: The configuration; None for the one that is there.
+    """
+    if toml is not None:
+        (folder / "tenuto.toml").write_text(f'history.path = "history.db"\n{toml}\n')
+    return subprocess.run(
+        [sys.executable, "-m", "tenuto", *arguments],
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=patience_s(timeout_s),
+        check=False,
+    )
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
 
 
 class Process:
