@@ -42,8 +42,8 @@ def start(
 ) -> int:
     """Start a routine on several wearables at one moment.
 
-    All get the plan, and begin together by their own clocks. It tells who cannot be reached;
-    whoever comes later joins where the next exercise begins.
+    All get the plan, and begin together by their own clocks. Those that cannot be reached are
+    listed; a wearable that comes later joins where the next exercise begins.
 
     Args:
         routine: a routine's name; without it the one that is set for the class in Home Assistant,
@@ -97,7 +97,7 @@ _plain("stop", "Stop all of the class at once.")
 
 @app.command
 def status(*, live: bool = False, as_json: AsJson = False, config: ConfigFile = None) -> int:
-    """Say where each of the class is.
+    """Show where each wearable of the class is.
 
     Args:
         live: go on showing it until Ctrl-C

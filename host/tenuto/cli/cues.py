@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto cues`: list the cues, check and play them, learn them, and be asked about them."""
+"""`tenuto cues`: list the cues, check and play them, learn them, and measure how they are felt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="cues",
-    help="List, check, play and learn the cues, and be asked about them.",
+    help="List, check, play and learn the cues, and measure how they are felt.",
 )
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}
@@ -110,7 +110,7 @@ def _motors(config: Config) -> list[tuple[str, Feel | None]]:
 def propose(count: int = 5, /, *, wearable: str | None = None, config: ConfigFile = None) -> None:
     """Print patterns that are as far from each other as a motor allows, for your vocabulary.
 
-    Whether you tell them apart better than the present ones, `tenuto cues quiz` measures.
+    `tenuto cues quiz` measures whether you tell them apart better than the present ones.
 
     Args:
         count: how many, 2 to 9
@@ -228,7 +228,7 @@ def ask(
         condition: what you do meanwhile; results of different ones are not compared
         button: answer by the wearable's own button: after each cue the names are shown in turn,
             and a press chooses the one that is shown. Its times are not compared
-        simulated_person: have a simulated person answer, whom this number makes
+        simulated_person: have a simulated person answer, who is made from this number
         seed: make the order repeatable
         speed: how fast time passes, for simulated wearables
         config: as in all commands
@@ -297,9 +297,9 @@ def strength(
     Args:
         wearable: the id of a wearable in the configuration; without it the first one
         apply: set the strength that is advised for moving, in which all cues are felt
-        last: measure nothing, and show the last result of who wears it on this wearable
+        last: measure nothing, and show the last result of this wearable's person on it
         button: press the wearable's own button instead of a key
-        simulated_person: have a simulated person answer, whom this number makes
+        simulated_person: have a simulated person answer, who is made from this number
         seed: make chance repeatable
         speed: how fast time passes, for simulated wearables
         config: as in all commands
@@ -344,7 +344,7 @@ def strength(
 
 @app.command(name="results")
 def list_results(*, person: str | None = None, config: ConfigFile = None) -> None:
-    """Show what lessons, quizzes and measurements of strength came to, and what changed over days.
+    """Show the results of lessons, quizzes and measurements of strength, and how they changed.
 
     Args:
         person: only those of one person
@@ -398,7 +398,7 @@ def import_cue(cue: str, kind: _Kind, file: Path, /) -> None:
 
     Args:
         cue: which cue it is to be
-        kind: one of those that `tenuto cues export --help` tells
+        kind: one of those that `tenuto cues export --help` lists
         file: the file
     """
     from tenuto.cues.formats import read, vibrate_ms

@@ -40,9 +40,9 @@ def daemon(
     ] = None,
     config: ConfigFile = None,
 ) -> int:
-    """Stay, keep the wearables, start sessions on command by MQTT.
+    """Keep the wearables connected, and start sessions on command.
 
-    It keeps all wearables of the configuration until Ctrl-C or SIGTERM.
+    It runs until Ctrl-C or SIGTERM.
     Sessions are started, paused and stopped by MQTT, by the button on the wearable or by `tenuto
     run` beside it. SIGHUP reads the configuration again and says what has changed.
 

@@ -32,7 +32,7 @@ def doctor(
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> int:
-    """Check that all that is needed is there, and say what to do.
+    """Check everything that Tenuto needs, and say what to do.
 
     It ends with 1 if there is a problem, else with 0.
 

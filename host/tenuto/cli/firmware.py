@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 OLD_OR_BROKEN = 1
 SHOWN_MAX = 10
 
-app = App(name="firmware", help="Put the firmware on a board, tell what is on it.")
+app = App(name="firmware", help="Put the firmware on a board, or show what is on it.")
 
 Drive = Annotated[
     Path | None, Parameter(name="--drive", help="The board's drive; without it the one connected.")
@@ -72,7 +72,7 @@ def install(*, drive: Drive = None, board: Board = None) -> None:
 
 @app.command
 def status(*, drive: Drive = None, board: Board = None) -> int:
-    """Tell what is on a board, and whether it is what this Tenuto would put there.
+    """Show what is on a board, and whether it is what this Tenuto would put there.
 
     Args:
         drive: the board's drive

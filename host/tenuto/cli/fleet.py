@@ -159,7 +159,7 @@ def status(*, config: ConfigFile = None) -> None:
 def backfill(*, config: ConfigFile = None) -> None:
     """Send the whole history of this host, also what is older than [fleet].
 
-    What is there already is not changed by it. Run it on the host, as the user of its daemon.
+    What is already there stays as it is. Run it on the host, as the user of its daemon.
 
     Args:
         config: as in all commands

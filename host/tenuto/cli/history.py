@@ -122,7 +122,7 @@ def show(
     as_json: Annotated[bool, Parameter(name="--json")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show a session: what it came to, and its score.
+    """Show a session: its results, and its score.
 
     Args:
         number: the session's id, from `tenuto history`
@@ -168,7 +168,7 @@ def week(
     """Show how a week went: the streak, the days, the time of each muscle.
 
     Args:
-        day: a day in the week that is meant, such as 2026-11-20; without it today
+        day: any day of the week, such as 2026-11-20; without it today
         person: whose week; without it that of the last session
         config: as in all commands
     """
@@ -206,10 +206,10 @@ def export(
     ] = None,
     config: ConfigFile = None,
 ) -> int:
-    """Take sessions elsewhere. Exported files hold health data; only you may read them.
+    """Export sessions. The files hold health data; only you may read them.
 
     Args:
-        numbers: the sessions that are meant; without any all of them
+        numbers: the ids of the sessions; without any all of them
         form: jsonl has everything and can be imported again; csv has a row for each hold, and
             csv-comma the same for an Excel whose numbers have a comma, as in Germany; fit is for
             sports watches and their portals, a file for each session; openmhealth has data points
@@ -326,11 +326,11 @@ def import_file(
     same_people: bool = False,
     config: ConfigFile = None,
 ) -> None:
-    """Take in what `tenuto history export` wrote as JSON Lines; what is here already stays.
+    """Import what `tenuto history export` wrote as JSON Lines; what is already here stays.
 
     Args:
         file: the file, or - for standard input
-        same_people: those of the file who are called as somebody here are the same people
+        same_people: people of the file are the same as those here who have the same id
         config: as in all commands
     """
     from tenuto.files import lines_of, open_regular, spooled
@@ -374,9 +374,9 @@ def rename(
     yes: bool = False,
     config: ConfigFile = None,
 ) -> int:
-    """Call a person otherwise, as after a change of their `id` in the configuration.
+    """Rename a person, for example after their `id` in the configuration has changed.
 
-    Where the history knows somebody of the new name, the two become one person.
+    If the history already has a person with the new name, the two become one.
 
     Args:
         old: what `tenuto history` calls them
@@ -416,7 +416,7 @@ def delete(
     yes: bool = False,
     config: ConfigFile = None,
 ) -> int:
-    """Delete sessions for good: from the lists, from the file's bytes, and for the wearable too.
+    """Delete sessions for good: their bytes are overwritten, and no wearable brings them back.
 
     Args:
         numbers: one or more sessions, from `tenuto history`
@@ -479,13 +479,13 @@ def _delete_person(config: Config, path: Path, given: str, *, yes: bool) -> int:
 
 @app.command
 def check(*, repair: bool = False, config: ConfigFile = None) -> int:
-    """Look whether the history is sound; with --repair, mend it.
+    """Check whether the history is sound; with --repair, repair it.
 
-    What sessions are listed as is made anew from their records; of a damaged file all that can be
-    read is put into a new one, and the damaged one is kept beside it.
+    The list of sessions is made anew from their records. Of a damaged file all that can be read
+    goes into a new one, and the damaged one is kept beside it.
 
     Args:
-        repair: mend what is wrong; end the daemon and whatever else uses the history first
+        repair: repair what is wrong; end the daemon and other programs that use the history first
         config: as in all commands
     """
     from tenuto.history.repair import salvage

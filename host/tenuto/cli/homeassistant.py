@@ -91,8 +91,8 @@ def install(folder: Path, *, replace: bool = False, config: ConfigFile = None) -
     """Write all of them into the configuration folder of Home Assistant.
 
     Args:
-        folder: that which has Home Assistant's configuration.yaml in it
-        replace: write over files there that say something else
+        folder: the one that has Home Assistant's configuration.yaml in it
+        replace: overwrite files there that differ
         config: as in all commands
     """
     if not (folder / "configuration.yaml").is_file():

@@ -16,7 +16,7 @@ COMMANDS = {
     "Stretch": {
         "run": "Play a routine once and show it live.",
         "routines": "List, show, check, share and add routines.",
-        "cues": "List, check, play and learn the cues, and be asked about them.",
+        "cues": "List, check, play and learn the cues, and measure how they are felt.",
     },
     "While it plays": {
         "start": "Start a routine on a wearable, and do not wait for its end.",
@@ -27,14 +27,14 @@ COMMANDS = {
         "extend": "Make this hold longer.",
         "stop": "Stop what plays.",
         "find": "Make a wearable buzz, so that you find it.",
-        "status": "Say how each wearable is, what it plays, and what is due today.",
+        "status": "Show the state of each wearable, what it plays, and what is due today.",
     },
     "Together": {
         "class": "Play one routine on several wearables, in unison.",
     },
     "Look back": {
         "history": "List what was played, show it, export, delete, check.",
-        "prescribe": "Say what somebody is to do, on which days, until when.",
+        "prescribe": "Prescribe a routine: to whom, on which days, until when.",
         "report": "Show a session, a week or a month as a page or a picture.",
     },
     "Wearable": {
@@ -42,16 +42,16 @@ COMMANDS = {
         "pair": "Pair with a wearable, so that it trusts this computer.",
         "forget": "Forget the pairing with a wearable.",
         "wearable": "Put Tenuto's app on a watch, or take it off.",
-        "firmware": "Put the firmware on a board, tell what is on it.",
-        "simulate": "Be a simulated wearable, in a process of its own.",
+        "firmware": "Put the firmware on a board, or show what is on it.",
+        "simulate": "Simulate wearables, in a process of its own.",
     },
     "This computer": {
         "web": "Open the page of the daemon in a browser.",
-        "daemon": "Stay, keep the wearables, start sessions on command by MQTT.",
+        "daemon": "Keep the wearables connected, and start sessions on command.",
         "fleet": "Keep one history of several hosts, in PostgreSQL.",
         "homeassistant": "Write the dashboard and more for Home Assistant.",
-        "doctor": "Check that all that is needed is there, and say what to do.",
-        "privacy": "Say what is stored where and what is published, and erase it.",
+        "doctor": "Check everything that Tenuto needs, and say what to do.",
+        "privacy": "Show what is stored and what is published, and erase it.",
     },
 }
 """Group to name to summary, in the order in which people meet them.

@@ -43,11 +43,12 @@ def pair(
     """Pair with a wearable, so that it trusts this computer.
 
     A Tenuto band lets a computer in over the air when its wearer presses its button twice and once
-    more for a second, until it buzzes long, short, long. Do that before, or when you are asked to.
+    more for a second, until it buzzes long, short, long. Do it before this command, or when it asks
+    for it.
 
     By cable it needs no gesture, and nobody can listen: with --cable the band gets a key of its
-    own, which it asks for from then on over Bluetooth too. Whoever was let in over the air, this
-    computer included, is not let in by that any more. If another computer with such a key is lost,
+    own, which it asks for from then on over Bluetooth too. Keys that were made over the air, that
+    of this computer included, are not valid any more. If another computer with such a key is lost,
     --cable --only has the band forget all keys but that of this one.
 
     Other devices are made ready for pairing as their description says.

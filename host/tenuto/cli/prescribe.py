@@ -37,10 +37,12 @@ READ_TIMEOUT_S = 30.0
 app = App(
     name="prescribe",
     help=(
-        "Say what somebody is to do, on which days, until when.\n\n"
+        "Prescribe a routine: to whom, on which days, until when.
+
+"
         "What is due is shown on the page, in Home Assistant, by `tenuto status` and by"
         " `tenuto prescribe list`."
-        " Where [fleet] read is true it is kept in the central history, for all hosts."
+        " Where [fleet] read is true, prescriptions are kept in the central history, for all hosts."
     ),
 )
 
@@ -68,8 +70,8 @@ def prescribe(
         days: of the week, such as mon,wed,fri, or daily
         times: in place of days: so many times a week, on any days
         begins: the first day; without it today
-        by: who says so; in the central history it is the user of the database
-        note: a word for the person
+        by: who prescribes it; in the central history it is the user of the database
+        note: a message to the person
         config: as in all commands
     """
     from tenuto.daemon.operations import PRESCRIBE
@@ -96,7 +98,7 @@ def prescribe(
 def end(
     prescription: Annotated[str, Parameter(name="ID")], /, *, config: ConfigFile = None
 ) -> None:
-    """End a prescription; from today on it holds no more.
+    """End a prescription; it is not due any more, today included.
 
     Args:
         prescription: its id, from `tenuto prescribe list`, or how that begins
@@ -115,7 +117,7 @@ def list_prescriptions(
     every: Annotated[bool, Parameter(name="--all")] = False,
     config: ConfigFile = None,
 ) -> None:
-    """List what is prescribed, what of it is due, and how it was kept to.
+    """List what is prescribed, what is due, and on how many days it was done.
 
     Args:
         person: only what is prescribed to one person

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config
 
-app = App(name="privacy", help="Say what is stored where and what is published, and erase it.")
+app = App(name="privacy", help="Show what is stored and what is published, and erase it.")
 
 NOTHING_ERASED = 3
 _OPEN = stat.S_IRWXG | stat.S_IRWXO
@@ -147,7 +147,7 @@ def _published(config: Config) -> Iterator[str]:
 
 @app.command
 def erase(*, yes: bool = False, config: ConfigFile = None) -> int:
-    """Erase all that Tenuto keeps of you on this computer. It cannot be undone.
+    """Erase all that Tenuto has stored about you on this computer. It cannot be undone.
 
     Args:
         yes: do not ask

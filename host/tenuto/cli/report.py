@@ -60,7 +60,7 @@ def report(
         what: a session's id, from `tenuto history`; week; month; without it the last session
         output: the file, - for standard output; without it one is made here and named
         form: html, svg or png; without it what the file's name says, or html
-        day: a day in the week or month that is meant, such as 2026-11-20; without it today
+        day: any day of the week or month, such as 2026-11-20; without it today
         person: whose week or month; without it that of the last session
         config: as in all commands
     """

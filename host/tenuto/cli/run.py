@@ -53,7 +53,7 @@ def run(
 
     Space pauses, n skips, b goes back, + makes the hold longer, s stops; ? shows all keys. Ctrl-C
     stops it too. A wearable that already plays is joined, not disturbed: leaving does not stop it.
-    One that is not reached within a minute ends it with 1, and what stands in the way is shown.
+    If it is not reached within a minute, this ends with 1 and shows the reason.
 
     Args:
         routine: a routine's name, or a file that ends in .toml; without it the default one

@@ -60,15 +60,15 @@ def simulate(
     json: bool = False,
     verbose: bool = False,
 ) -> int:
-    """Be a simulated wearable, in a process of its own.
+    """Simulate wearables, in a process of its own.
 
-    It runs until Ctrl-C, and other programs meet it, or several of them, over TCP.
+    It runs until Ctrl-C; other programs reach the wearables over TCP.
     In the configuration of the other Tenuto: `[bluetooth] adapter =
     "bumble:tcp-client:127.0.0.1:9000"` and a wearable with the address that is printed here.
-    Any other program that speaks HCI (H4) over TCP meets them in the same way. Whoever is new is
-    let in by the wearer's gesture, which ends the first connection and is meant for the next.
-    At each start they have forgotten all that they knew, as after a reset of everything: a Tenuto
-    that was paired with one before forgets it first, by `tenuto forget`.
+    Any other program that speaks HCI (H4) over TCP reaches them in the same way. A new host is let
+    in by the wearer's gesture, which ends the first connection and counts for the next one.
+    Each start is like a factory reset: a Tenuto that was paired with one before has to run
+    `tenuto forget` first.
 
     Lines on standard input say what happens meanwhile, such as `press`, `heart 150`, `silence 20s`
     or, where there are several, `band-2 walk away`; `help` tells all. Motor edges are printed.
@@ -77,22 +77,22 @@ def simulate(
     printed then goes into the configuration, and `walk room-b` into standard input.
 
     Args:
-        listen: where to offer virtual Bluetooth controllers, one to each who connects: host:port
-        model: what to be, as `model` of a [[wearable]]
+        listen: where to offer virtual Bluetooth controllers, one for each connection: host:port
+        model: what to simulate, as `model` of a [[wearable]]
         wearables: how many
         serial: give each a pseudo terminal as well, as if it were on a cable
-        proxies: so many ESPHome Bluetooth proxies, one in each room: room-a, room-b and so on
+        proxies: how many ESPHome Bluetooth proxies, one in each room: room-a, room-b and so on
         proxies_at: where the first proxy is, the others have the ports after it: host:port
         person: who wears them
         seed: make chance repeatable
-        loss: share of the packets that the air swallows, from 0 to below 1
+        loss: share of the packets that are lost, from 0 to below 1
         interval_ms: the interval that connections begin with, whatever the host asks for
-        silence: 20s@60s lets nobody hear anything for 20 s, 60 s after the start; may be repeated
-        drift_ppm: how much faster than right the clocks of the wearables run, in parts per million
+        silence: 20s@60s loses every packet for 20 s, 60 s after the start; may be repeated
+        drift_ppm: by how many parts per million the clocks of the wearables run too fast
         speed: how fast time passes here; the host must keep the same pace
         orders: where to take such lines by TCP as well, answered by JSON lines: host:port
         json: print JSON lines only: addresses, motor edges, answers
-        verbose: log who comes and goes
+        verbose: log connections
     """
     from tenuto import event_loops
     from tenuto.simulator.controls import RadioControls

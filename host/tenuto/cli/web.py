@@ -36,7 +36,8 @@ def web(
 
     Args:
         link: print the link, and its code as a picture for a phone's camera, instead
-        person: the id of who is to see only their own heart rate; without it everyone's is shown
+        person: the id of a person, who sees only their own sessions and heart rate; without it the
+            link shows everybody's
         config: as in all commands
     """
     setting = make_setting(find_config(config), 1.0, mqtt=False)
