@@ -70,7 +70,7 @@ def _extend(
 
 @status.default
 def _status(*, as_json: AsJson = False, config: ConfigFile = None) -> int:
-    """Say how each wearable is, what it plays, and what is due today.
+    """Show each wearable, what it plays, and what is due today.
 
     Args:
         as_json: print one JSON object

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`tenuto cues`: list the cues, check and play them, learn them, and measure how they are felt."""
+"""`tenuto cues`: list, check, play and learn cues, and measure how they feel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="cues",
-    help="List, check, play and learn the cues, and measure how they are felt.",
+    help="List, check, play and learn cues, and measure how they feel.",
 )
 
 _STYLES = {Level.ERROR: "red", Level.WARNING: "yellow", Level.NOTE: "dim"}

@@ -16,7 +16,7 @@ COMMANDS = {
     "Stretch": {
         "run": "Play a routine once and show it live.",
         "routines": "List, show, check, share and add routines.",
-        "cues": "List, check, play and learn the cues, and measure how they are felt.",
+        "cues": "List, check, play and learn cues, and measure how they feel.",
     },
     "While it plays": {
         "start": "Start a routine on a wearable, and do not wait for its end.",
@@ -27,7 +27,7 @@ COMMANDS = {
         "extend": "Make this hold longer.",
         "stop": "Stop what plays.",
         "find": "Make a wearable buzz, so that you find it.",
-        "status": "Show the state of each wearable, what it plays, and what is due today.",
+        "status": "Show each wearable, what it plays, and what is due today.",
     },
     "Together": {
         "class": "Play one routine on several wearables, in unison.",

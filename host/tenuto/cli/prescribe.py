@@ -37,9 +37,7 @@ READ_TIMEOUT_S = 30.0
 app = App(
     name="prescribe",
     help=(
-        "Prescribe a routine: to whom, on which days, until when.
-
-"
+        "Prescribe a routine: to whom, on which days, until when.\n\n"
         "What is due is shown on the page, in Home Assistant, by `tenuto status` and by"
         " `tenuto prescribe list`."
         " Where [fleet] read is true, prescriptions are kept in the central history, for all hosts."
