@@ -15,7 +15,7 @@ from tenuto import cli
 from tenuto.config import Config, Folders, History, Mqtt, find_config
 from tenuto.control import ControlServer, find_daemon, is_possible
 from tenuto.daemon.build import Setting, open_host
-from tenuto.daemon.doors import handlers
+from tenuto.daemon.dispatch import handlers
 from tenuto.daemon.operations import OPERATIONS
 from tenuto.errors import ControlError, InputError
 from tenuto.history.adherence import day_of

@@ -18,7 +18,7 @@ import pytest
 from tenuto.config import find_config
 from tenuto.control import is_possible
 from tenuto.daemon.build import Setting
-from tenuto.daemon.doors import open_door
+from tenuto.daemon.dispatch import open_dispatcher
 from tenuto.daemon.operations import PAIR_BY_CABLE, Cable
 from tenuto.errors import InputError, LinkError
 from tenuto.shipped import shipped
@@ -399,8 +399,8 @@ def test_the_only_band_is_found_and_of_several_one_has_to_be_named(
         setting = Setting(config=find_config(), speed=1.0, mqtt=False, say=lambda _: None)
 
         async def main() -> Any:
-            async with open_door(setting) as door:
-                return await door.call(PAIR_BY_CABLE, Cable(port=wanted), Silent())
+            async with open_dispatcher(setting) as dispatch:
+                return await dispatch.call(PAIR_BY_CABLE, Cable(port=wanted), Silent())
 
         return asyncio.run(main())
 

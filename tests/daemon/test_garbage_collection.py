@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tenuto.daemon.garbage_collection import AT_LATEST_S, EVERY_S, collected_between_sessions
-from tenuto.daemon.quiet import LOOK_EVERY_S
+from tenuto.daemon.idle import LOOK_EVERY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tenuto.config import Config, Folders, History, Mqtt
 from tenuto.daemon.build import Setting, open_host
+from tenuto.daemon.idle import LOOK_EVERY_S
 from tenuto.daemon.outlines import AT_ONCE, OutlineMaker
-from tenuto.daemon.quiet import LOOK_EVERY_S
 from tenuto.history import HistorySink, Store
 from tenuto.sessions.commands import Command, Verb
 from tests.history.sessions import whole_session

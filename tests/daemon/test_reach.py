@@ -11,7 +11,7 @@ import pytest
 
 from tenuto.config import parse
 from tenuto.daemon.build import Setting
-from tenuto.daemon.doors import Door, open_door
+from tenuto.daemon.dispatch import Dispatcher, open_dispatcher
 from tenuto.daemon.operations import RUN
 from tenuto.daemon.play import REACH_TIMEOUT_S, Ended, Run
 from tenuto.errors import LinkError, LinkReason
@@ -41,7 +41,7 @@ class Waiting:
 
 
 @pytest.fixture
-async def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+async def dispatch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Dispatcher]:
     """A host with one wearable, on a computer without Bluetooth."""
     if sys.platform != "linux":
         pytest.skip("elsewhere Bluetooth cannot be taken away")
@@ -52,13 +52,15 @@ async def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     file.write_text(f'mqtt.url = "off"\nhistory.path = "history.db"\n{BAND}')
     config = parse(file.read_bytes(), str(file))
     setting = Setting(config=config, speed=1.0, mqtt=False, say=lambda _text: None)
-    async with open_door(setting, *config.wearables) as opened:
+    async with open_dispatcher(setting, *config.wearables) as opened:
         yield opened
 
 
-async def test_what_stands_in_the_way_is_shown_at_once_and_in_the_end(door: Door) -> None:
+async def test_what_stands_in_the_way_is_shown_at_once_and_in_the_end(
+    dispatch: Dispatcher,
+) -> None:
     loop, person = asyncio.get_running_loop(), Waiting()
-    running = asyncio.create_task(door.call(RUN, Run(), person), name="run")
+    running = asyncio.create_task(dispatch.call(RUN, Run(), person), name="run")
     began_s = loop.time()
     await asyncio.sleep(2)
     assert any("Bluetooth service does not run" in line for line in person.shown)
@@ -71,9 +73,9 @@ async def test_what_stands_in_the_way_is_shown_at_once_and_in_the_end(door: Door
     assert len(person.shown) == len(set(person.shown)), "each once"
 
 
-async def test_who_does_not_want_to_wait_need_not(door: Door) -> None:
+async def test_who_does_not_want_to_wait_need_not(dispatch: Dispatcher) -> None:
     person = Waiting()
-    running = asyncio.create_task(door.call(RUN, Run(), person), name="run")
+    running = asyncio.create_task(dispatch.call(RUN, Run(), person), name="run")
     await asyncio.sleep(5)
     person.gone.set()
     async with asyncio.timeout(2):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.config import parse as parse_config
-from tenuto.daemon.grown import as_grown
+from tenuto.daemon.plans import as_grown
 from tenuto.errors import InputError
 from tenuto.history import Store
 from tenuto.history.completed_holds import held_utc_ms, times_held

@@ -242,10 +242,10 @@ class _Host(Host):
 
         return attempt
 
-    async def submit(self, asked: Request, door: str = "") -> Answer:
+    async def submit(self, asked: Request, origin: str = "") -> Answer:
         """See the base class."""
         asked_s, played = self._loop.time(), self._place.plays()
-        answer = await super().submit(asked, door)
+        answer = await super().submit(asked, origin)
         if isinstance(asked, Command) and asked.verb is Verb.STOP and answer.ok:
             now_s = self._loop.time()
             self.stopped.append(_Stopped(asked_s, now_s, played, self._place.plays()))

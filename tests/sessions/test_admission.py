@@ -34,16 +34,16 @@ def command(verb: Verb = Verb.SKIP, *, wearable: str = "wrist", id: str | None =
     return Command(wearable=wearable, verb=verb, id=id)
 
 
-def let_in(it: Admission, asked: Request, door: str = OPEN, now_s: float = 0.0) -> Ticket:
+def let_in(it: Admission, asked: Request, origin: str = OPEN, now_s: float = 0.0) -> Ticket:
     """Let in what has to be carried out."""
-    ticket = it.enter(asked, door, now_s)
+    ticket = it.enter(asked, origin, now_s)
     assert isinstance(ticket, Ticket)
     assert ticket.shared_by == 0
     return ticket
 
 
-def reason(it: Admission, asked: Request, door: str = OPEN, now_s: float = 0.0) -> str:
-    answer = it.enter(asked, door, now_s)
+def reason(it: Admission, asked: Request, origin: str = OPEN, now_s: float = 0.0) -> str:
+    answer = it.enter(asked, origin, now_s)
     assert isinstance(answer, Answer)
     return answer.reason
 
@@ -64,7 +64,7 @@ def test_a_repeat_by_another_door_is_the_same_request() -> None:
     it, asked = admission(), command(id="7")
     it.leave(let_in(it, asked), asked, OPEN, DONE)
 
-    assert reason(it, asked, door="socket") == "ok"
+    assert reason(it, asked, origin="socket") == "ok"
 
 
 @pytest.mark.parametrize("why", ["unreachable", "failed", "too_soon"])
@@ -165,7 +165,7 @@ def test_a_door_that_anyone_may_use_is_limited_and_takes_nothing_from_the_others
     assert reason(it, command()) == "too_many"
     let_in(it, command(wearable="waist"))
     for _ in range(3 * REQUEST_BURST):
-        let_in(it, command(), door="socket")
+        let_in(it, command(), origin="socket")
     asked = command()
     it.leave(let_in(it, asked, now_s=1 / REQUESTS_PER_S), asked, OPEN, DONE)
 
@@ -184,7 +184,7 @@ def test_what_is_remembered_is_bounded(asked: list[tuple[Verb, str | None]]) -> 
     it = admission()
     for number in range(2 * REPEATS_KEPT):
         one = command(id=str(number))
-        it.leave(let_in(it, one, door="socket"), one, "socket", DONE)
+        it.leave(let_in(it, one, origin="socket"), one, "socket", DONE)
     for verb, request in asked:
         it.enter(command(verb, id=request), OPEN, 0.0)
 

@@ -259,9 +259,9 @@ class Host:
 
     # --- what it is asked
 
-    async def submit(self, asked: Request, door: str = "") -> Answer:
+    async def submit(self, asked: Request, origin: str = "") -> Answer:
         """Ask; what is carried out is noted."""
-        return await self._door.submit(asked, door)
+        return await self._door.submit(asked, origin)
 
     def ask(self, command: Command) -> None:
         """Ask without waiting."""

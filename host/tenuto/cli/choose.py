@@ -15,7 +15,7 @@ from .prompt import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenuto.daemon.doors import Door
+    from tenuto.daemon.dispatch import Dispatcher
     from tenuto.links.scan import Found
     from tenuto.wearables.model import Model
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 LISTEN_S = 4.0
 
 
-async def choose(door: Door, terminal: Terminal, fits: Callable[[Model], bool]) -> str:
+async def choose(dispatch: Dispatcher, terminal: Terminal, fits: Callable[[Model], bool]) -> str:
     """Return the address of the device that is meant; ask where there are several.
 
     Args:
-        door: What listens.
+        dispatch: What listens.
         terminal: The person.
         fits: Returns whether a model may be meant.
 
@@ -44,7 +44,7 @@ async def choose(door: Door, terminal: Terminal, fits: Callable[[Model], bool]) 
     async def note(found: Sequence[Found]) -> None:
         known.update({one.address: one for one in found})
 
-    await door.call(SCAN, Scan(listen_ms=round(LISTEN_S * 1000)), Terminal(note))
+    await dispatch.call(SCAN, Scan(listen_ms=round(LISTEN_S * 1000)), Terminal(note))
     near = [
         one
         for one, model in registry.ordered(known.values(), everything=False)

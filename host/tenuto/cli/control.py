@@ -174,7 +174,7 @@ async def call(name: str, asked: dict[str, object], config: Path | None) -> Any:
     Raises:
         InputError: Nobody is there to ask.
     """
-    from tenuto.daemon.doors import Beside, daemon_of
+    from tenuto.daemon.dispatch import RemoteDispatcher, daemon_of
     from tenuto.daemon.operations import OPERATIONS
 
     from .prompt import Terminal
@@ -185,4 +185,4 @@ async def call(name: str, asked: dict[str, object], config: Path | None) -> Any:
             "nothing runs yet: start `tenuto daemon` in another terminal, or play with `tenuto run`"
         )
     operation = OPERATIONS[name]
-    return await Beside(client).call(operation, operation.read(asked), Terminal())
+    return await RemoteDispatcher(client).call(operation, operation.read(asked), Terminal())

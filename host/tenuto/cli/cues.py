@@ -145,7 +145,7 @@ def play(
     """
     from tenuto import event_loops
     from tenuto.daemon.cues import PlayCue
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import PLAY_CUE
 
     from .prompt import Terminal
@@ -156,9 +156,9 @@ def play(
     setting = make_setting(settings, parse_speed(speed), mqtt=False)
 
     async def played() -> str:
-        async with open_door(setting, worn) as door:
+        async with open_dispatcher(setting, worn) as dispatch:
             asked = PlayCue(cue=cue, wearable=worn.id)
-            return (await door.call(PLAY_CUE, asked, Terminal())).reason
+            return (await dispatch.call(PLAY_CUE, asked, Terminal())).reason
 
     reason = event_loops.run(played(), speed=setting.speed)
     if reason != "finished":

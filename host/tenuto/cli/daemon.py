@@ -81,7 +81,7 @@ async def _serve(setting: Setting) -> int:
     """
     from tenuto.control import ControlServer, DaemonLock
     from tenuto.daemon.build import open_host
-    from tenuto.daemon.doors import handlers
+    from tenuto.daemon.dispatch import handlers
     from tenuto.daemon.garbage_collection import collected_between_sessions
     from tenuto.daemon.systemd import ServiceManager
 

@@ -45,12 +45,12 @@ def forget(
 
 
 async def _forget(setting: Setting, wanted: str, *, as_json: bool) -> int:
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import FORGET, Address
     from tenuto.wearables.pairing import any_of
 
-    async with open_door(setting) as door:
-        forgotten = await door.call(FORGET, Address(address=wanted), Terminal())
+    async with open_dispatcher(setting) as dispatch:
+        forgotten = await dispatch.call(FORGET, Address(address=wanted), Terminal())
     target = any_of(setting.config.wearables, wanted)
     meant = target.address or wanted
     if as_json:

@@ -11,7 +11,7 @@ from tenuto import event_loops
 from tenuto.cues.quiz import SCAN_FIRST_MS, SCAN_MS
 from tenuto.cues.results import read
 from tenuto.daemon.cues import AnswerCue
-from tenuto.daemon.doors import open_door
+from tenuto.daemon.dispatch import open_dispatcher
 from tenuto.daemon.operations import ANSWER_CUE
 from tenuto.sessions.events import CueFired
 from tenuto.terminal.words import cue as cue_words
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tenuto.cues.results import Result
     from tenuto.daemon.build import Setting
     from tenuto.daemon.cues import Measured
-    from tenuto.daemon.doors import Door
+    from tenuto.daemon.dispatch import Dispatcher
     from tenuto.daemon.operations import Operation
     from tenuto.sessions.events import Entry
 
@@ -73,22 +73,24 @@ class Measurement:
 
     async def _run(self, operation: Operation[Any, Measured], asked: object) -> Measured:
         gone = asyncio.Event()
-        async with open_door(self._setting, self._worn) as door:
-            reading = keys(lambda key: self._press(door, key)) if self._has_keys else nullcontext()
+        async with open_dispatcher(self._setting, self._worn) as dispatch:
+            reading = (
+                keys(lambda key: self._press(dispatch, key)) if self._has_keys else nullcontext()
+            )
             with signals(gone.set), reading:
-                measured = await door.call(operation, asked, Terminal(self._tell, gone))
+                measured = await dispatch.call(operation, asked, Terminal(self._tell, gone))
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=1)
             return measured
 
-    def _press(self, door: Door, key: str) -> None:
+    def _press(self, dispatch: Dispatcher, key: str) -> None:
         number = KEYS.find(key) if self._choices else 0
         if 0 <= number < max(1, len(self._choices)):
-            self._begin(self._answer(door, number))
+            self._begin(self._answer(dispatch, number))
 
-    async def _answer(self, door: Door, number: int) -> None:
+    async def _answer(self, dispatch: Dispatcher, number: int) -> None:
         asked = AnswerCue(wearable=self._worn.id, number=number)
-        if (await door.call(ANSWER_CUE, asked, Terminal())).counts:
+        if (await dispatch.call(ANSWER_CUE, asked, Terminal())).counts:
             print(".", end="", flush=True)
 
     async def _tell(self, entries: Sequence[Entry]) -> None:

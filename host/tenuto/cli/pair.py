@@ -73,18 +73,18 @@ def pair(
 async def _pair(
     setting: Setting, wanted: str | None, *, cable: bool, only: bool, as_json: bool
 ) -> int:
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import PAIR, PAIR_BY_CABLE, Address, Cable
 
     terminal = Terminal()
-    async with open_door(setting) as door:
+    async with open_dispatcher(setting) as dispatch:
         if cable:
-            paired = await door.call(PAIR_BY_CABLE, Cable(port=wanted, only=only), terminal)
+            paired = await dispatch.call(PAIR_BY_CABLE, Cable(port=wanted, only=only), terminal)
         else:
             if wanted is None:
-                wanted = await choose(door, terminal, lambda model: model.pair is not None)
+                wanted = await choose(dispatch, terminal, lambda model: model.pair is not None)
             terminal.show(f"pairing with {wanted}")
-            paired = await door.call(PAIR, Address(address=wanted), terminal)
+            paired = await dispatch.call(PAIR, Address(address=wanted), terminal)
     known = _configured(setting, paired)
     if as_json:
         told = asdict(paired) | {"wearable": known.id if known else None}

@@ -161,10 +161,10 @@ def _read(operation: Operation[A, Prescribed], told: Mapping[str, object]) -> A:
 
 
 async def _ask(config: Config, operation: Operation[A, Prescribed], asked: A) -> Prescribed:
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
 
-    async with open_door(make_setting(config, 1.0)) as door:
-        return await door.call(operation, asked, Terminal())
+    async with open_dispatcher(make_setting(config, 1.0)) as dispatch:
+        return await dispatch.call(operation, asked, Terminal())
 
 
 async def _standings(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.daemon.doors import Door
+    from tenuto.daemon.dispatch import Dispatcher
     from tenuto.daemon.play import Ended
 
 
@@ -119,9 +119,9 @@ async def _run(
 
     from rich.console import Console
 
-    from tenuto.daemon.doors import open_door
-    from tenuto.daemon.grown import as_grown
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import RUN
+    from tenuto.daemon.plans import as_grown
     from tenuto.daemon.play import LEFT, Run
     from tenuto.event_loops import HostTime
     from tenuto.routines.library import Library
@@ -163,13 +163,13 @@ async def _run(
     )
     person = Terminal(screen.handle, gone)
     asked = Run(wearable=wearable.id, routine=routine, plan=compiled if is_own else None)
-    async with open_door(setting, wearable) as door:
+    async with open_dispatcher(setting, wearable) as dispatch:
         await screen.open()
         try:
-            with signals(gone.set), _keys(door, wearable, person, wanted=not setting.json):
+            with signals(gone.set), _keys(dispatch, wearable, person, wanted=not setting.json):
                 if not await _count_in(count_in_s, person, gone):
                     return STOPPED
-                ended = await door.call(RUN, asked, person)
+                ended = await dispatch.call(RUN, asked, person)
         finally:
             await screen.close()
     _tell_kept(ended, json=setting.json)
@@ -200,7 +200,9 @@ async def _count_in(seconds: int, person: Terminal, gone: asyncio.Event) -> bool
 
 
 @contextmanager
-def _keys(door: Door, wearable: Wearable, person: Terminal, *, wanted: bool) -> Iterator[None]:
+def _keys(
+    dispatch: Dispatcher, wearable: Wearable, person: Terminal, *, wanted: bool
+) -> Iterator[None]:
     """Carry out what the keys say while inside."""
     import asyncio
 
@@ -219,7 +221,7 @@ def _keys(door: Door, wearable: Wearable, person: Terminal, *, wanted: bool) -> 
         told = {"wearable": wearable.id, **({"gesture": key.gesture} if key.gesture else {})}
         operation = OPERATIONS[key.operation]
         try:
-            answer = await door.call(operation, operation.read(told), Terminal())
+            answer = await dispatch.call(operation, operation.read(told), Terminal())
         except TenutoError as error:
             person.show(str(error))
             return

@@ -59,7 +59,7 @@ def scan(
 
 
 async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: bool) -> int:
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import SCAN, Scan
     from tenuto.wearables import registry
 
@@ -78,8 +78,8 @@ async def _scan(setting: Setting, seconds: float, *, everything: bool, as_json: 
 
     context: AbstractContextManager[object] = nullcontext() if live is None else live
     with context:
-        async with open_door(setting) as door:
-            await door.call(SCAN, Scan(listen_ms=round(seconds * 1000)), Terminal(show))
+        async with open_dispatcher(setting) as dispatch:
+            await dispatch.call(SCAN, Scan(listen_ms=round(seconds * 1000)), Terminal(show))
     rows = registry.ordered(known.values(), everything=everything)
     if as_json:
         named = _configured(setting.config)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tenuto import event_loops
-from tenuto.daemon.doors import open_door
+from tenuto.daemon.dispatch import open_dispatcher
 from tenuto.daemon.operations import PREFER, Prefer
 from tenuto.simulator.perception import truth_of
 
@@ -22,9 +22,9 @@ def set_strength(setting: Setting, worn: Wearable, strength_pct: int) -> str:
     """Set the strength of a wearable; return what was said about it."""
 
     async def prefer() -> str:
-        async with open_door(setting, worn) as door:
+        async with open_dispatcher(setting, worn) as dispatch:
             wanted = Prefer(wearable=worn.id, strength=strength_pct)
-            return (await door.call(PREFER, wanted, Terminal())).text
+            return (await dispatch.call(PREFER, wanted, Terminal())).text
 
     return event_loops.run(prefer(), speed=setting.speed)
 

@@ -18,7 +18,7 @@ from .prompt import Terminal
 if TYPE_CHECKING:
     from tenuto.config import Wearable
     from tenuto.daemon.build import Setting
-    from tenuto.daemon.doors import Door
+    from tenuto.daemon.dispatch import Dispatcher
     from tenuto.daemon.operations import Address, Operation
     from tenuto.flashing.watch_app import OnWatch
 
@@ -81,16 +81,16 @@ def remove(wearable: str, /, *, config: ConfigFile = None) -> int:
 
 
 async def _do(setting: Setting, operation: Operation[Address, OnWatch], wanted: str) -> OnWatch:
-    from tenuto.daemon.doors import open_door
+    from tenuto.daemon.dispatch import open_dispatcher
     from tenuto.daemon.operations import Address
 
-    async with open_door(setting) as door:
+    async with open_dispatcher(setting) as dispatch:
         terminal = Terminal()
-        address = await _address(door, terminal, setting, wanted)
-        return await door.call(operation, Address(address=address), terminal)
+        address = await _address(dispatch, terminal, setting, wanted)
+        return await dispatch.call(operation, Address(address=address), terminal)
 
 
-async def _address(door: Door, terminal: Terminal, setting: Setting, wanted: str) -> str:
+async def _address(dispatch: Dispatcher, terminal: Terminal, setting: Setting, wanted: str) -> str:
     """Find what is meant: a configured wearable, an address, or the one in reach of a model."""
     known = any(one.id == wanted for one in setting.config.wearables)
     model = registry.models().get(wanted)
@@ -98,7 +98,7 @@ async def _address(door: Door, terminal: Terminal, setting: Setting, wanted: str
         return wanted
     if model.app is None:
         raise InputError(f"no app of Tenuto's goes onto a {model.title}")
-    return await choose(door, terminal, lambda one: one.id == model.id)
+    return await choose(dispatch, terminal, lambda one: one.id == model.id)
 
 
 def _configured(setting: Setting, address: str) -> Wearable | None:

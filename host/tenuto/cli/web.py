@@ -53,7 +53,7 @@ def web(
 
 
 async def _invite(setting: Setting, person: str | None) -> Invitation:
-    from tenuto.daemon.doors import Beside, daemon_of
+    from tenuto.daemon.dispatch import RemoteDispatcher, daemon_of
     from tenuto.daemon.operations import INVITE, Invite
     from tenuto.errors import InputError
 
@@ -65,4 +65,4 @@ async def _invite(setting: Setting, person: str | None) -> Invitation:
             "the daemon does not run, and it serves the page: start `tenuto daemon`, in another"
             " terminal"
         )
-    return await Beside(client).call(INVITE, Invite(person=person), Terminal())
+    return await RemoteDispatcher(client).call(INVITE, Invite(person=person), Terminal())

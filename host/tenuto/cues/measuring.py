@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A lesson, a quiz and a measurement of strength while they go on, whatever door they come by.
+"""A lesson, a quiz and a measurement of strength while they go on, wherever they were asked for.
 
 Each has plans that the wearable plays, takes in what happens there and what is answered, and ends
 with a result.  Pure: the time is that of the entries, or an argument.

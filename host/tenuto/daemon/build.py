@@ -29,11 +29,11 @@ from .classes import Classes
 from .commands import Commands
 from .drivers import Drivers
 from .fleet_service import FleetService
-from .grown import as_grown, compile_for_all
 from .hub import Hub
 from .mqtt_service import MqttService
 from .outlines import OutlineMaker
 from .page_service import PageService
+from .plans import as_grown, compile_for_all
 from .reload import changes
 from .sinks import SINKS, SinkContext, queue_for
 from .user_files import UserFiles

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 DEADLINE_S = 20.0
 """Longer than an upload over a slow link with its repetitions."""
 MQTT = "mqtt"
-"""The door that anyone on the broker may use."""
+"""The origin of requests by the broker, where anyone may ask."""
 NO_CLASS = "there can be no class here"
 
 
@@ -66,11 +66,11 @@ class Requests:
         self._admission = Admission(lambda: secrets.randbits(32), limited=(MQTT,))
         self._outcomes: dict[Ticket, asyncio.Future[Answer]] = {}
 
-    async def submit(self, asked: Request, door: str = "") -> Answer:
+    async def submit(self, asked: Request, origin: str = "") -> Answer:
         """Carry out a request, or answer it as it was answered; never raises for what it asks."""
         loop = asyncio.get_running_loop()
         while True:
-            ticket = self._admission.enter(asked, door, loop.time())
+            ticket = self._admission.enter(asked, origin, loop.time())
             if isinstance(ticket, Answer):
                 return ticket
             outcome = self._outcomes.get(ticket)
@@ -87,7 +87,7 @@ class Requests:
             answered = await self._answer(asked, ticket.command_id)
         finally:
             del self._outcomes[ticket]
-            self._admission.leave(ticket, asked, door, answered)
+            self._admission.leave(ticket, asked, origin, answered)
             if answered is None:
                 outcome.cancel()  # those that wait for it try it themselves
             else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Playing one cue, and lessons, quizzes and measurements of strength, for whatever door asks.
+"""Playing one cue, and lessons, quizzes and measurements of strength, whoever asks.
 
 Who asked is told what the wearable does; the answers come by an operation of their own, because
 they are given while the other one goes on.  What it came to is kept in the history.

@@ -14,7 +14,7 @@ import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from .quiet import quiet
+from .idle import until_idle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,5 +47,5 @@ async def collected_between_sessions(is_playing: Callable[[], bool]) -> AsyncIte
 async def _collect(is_playing: Callable[[], bool]) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
-        await quiet(is_playing, AT_LATEST_S - EVERY_S)
+        await until_idle(is_playing, AT_LATEST_S - EVERY_S)
         gc.collect()

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Everything that a user may ask: one row for each operation, whatever door the request comes by.
+"""Everything that a user may ask: one row for each operation, wherever the request comes from.
 
 A row has the dataclass of the arguments, whose rules check what comes from outside, the dataclass
 of the result and the function that carries the operation out. The command line, the control socket
-and the signals of the daemon go by the rows; `doors` says where an operation is carried out. MQTT
-goes straight to `Commands`, which the rows for wearables use too.
+and the signals of the daemon go by the rows; `dispatch` says where an operation is carried out.
+MQTT goes straight to `Commands`, which the rows for wearables use too.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ WEARABLE = Text(64)
 PATH = Text(4096)
 SCAN_MS_MAX = 600_000
 SOCKET = "socket"
-"""The door of the control socket and of this process's own commands."""
+"""The origin of requests by the control socket and of this process's own commands."""
 
 
 class Person(Protocol):

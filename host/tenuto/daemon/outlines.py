@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import StoreError
 
-from .quiet import quiet
+from .idle import until_idle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -72,6 +72,6 @@ class OutlineMaker:
     async def _make(self) -> None:
         numbers = await self._store.without_outline()
         for at in range(0, len(numbers), AT_ONCE):
-            await quiet(self._is_playing, AT_LATEST_S)
+            await until_idle(self._is_playing, AT_LATEST_S)
             await self._store.keep_outlines(*numbers[at : at + AT_ONCE])
             await asyncio.sleep(PAUSE_S)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prescribing a routine to somebody, and ending that, for whatever door asks.
+"""Prescribing a routine to somebody, and ending that, whoever asks.
 
 It is kept in the history of this host, which forwards it where there is a fleet. A computer that
 only shows the central history writes it there, with the rights of its user.

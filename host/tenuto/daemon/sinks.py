@@ -98,7 +98,7 @@ class SinkRow:
         heart: Whose heart rate it gets; it is health data, so none unless the row says so.
         trials: Whether it gets the trials of cues too, which are no sessions.
         build: Returns the sink of a daemon, or None where the configuration does not want one.
-            None for a sink that a command or a door builds when it is asked for.
+            None for a sink that a command or the page builds when it is asked for.
     """
 
     name: str

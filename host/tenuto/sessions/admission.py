@@ -26,8 +26,8 @@ REPEATS_KEPT = 256
 REQUEST_BURST = 10
 REQUESTS_PER_S = 2.0
 REQUESTS_AT_ONCE = 16
-"""Under way for one wearable from one door, besides stops: a slow one holds up its own, and a room
-of a hundred starts at one word."""
+"""Under way for one wearable from one origin, besides stops: a slow one delays only its own, and a
+room of a hundred starts at one word."""
 STOPS_AT_ONCE = 64
 """That share the outcome of one stop."""
 NOT_KEPT = frozenset({"unreachable", "failed", "too_soon", "too_many"})
@@ -74,7 +74,7 @@ class Bucket:
 
 @dataclass(slots=True)
 class _Flow:
-    """What comes for one wearable from one door, without stops."""
+    """What comes for one wearable from one origin, without stops."""
 
     bucket: Bucket = field(default_factory=lambda: Bucket(REQUEST_BURST, REQUESTS_PER_S))
     under_way: int = 0
@@ -85,7 +85,7 @@ class Admission:
 
     Args:
         draw: Returns a new command id of 32 bits.
-        limited: Doors that anyone may use, whose requests are limited in number.
+        limited: Origins that anyone can be, whose requests are limited in number.
     """
 
     def __init__(self, draw: Callable[[], int], limited: Collection[str] = ()) -> None:
@@ -95,12 +95,12 @@ class Admission:
         self._repeats: dict[Ordered, Ticket] = {}
         self._stops: dict[str, Ticket] = {}
 
-    def enter(self, asked: Request, door: str, now_s: float) -> Ticket | Answer:
+    def enter(self, asked: Request, origin: str, now_s: float) -> Ticket | Answer:
         """Let a request in, or answer it.
 
         Args:
             asked: The request.
-            door: Where it came in.
+            origin: Where it came in.
             now_s: A monotonic time.
 
         Returns:
@@ -108,7 +108,7 @@ class Admission:
             for. Or else a ticket that is now under way and for which `leave` has to be called.
         """
         is_stop = _is_stop(asked)
-        if not is_stop and not self._has_room(asked, door, now_s):
+        if not is_stop and not self._has_room(asked, origin, now_s):
             return _too_many(asked, _TOO_MANY)
         if isinstance(asked, Unreadable):
             return asked.refusal
@@ -127,10 +127,10 @@ class Admission:
             self._stops[asked.wearable] = ticket
         else:
             self._stops.pop(asked.wearable, None)
-            self._count(asked, door, 1)
+            self._count(asked, origin, 1)
         return ticket
 
-    def leave(self, ticket: Ticket, asked: Request, door: str, answer: Answer | None) -> None:
+    def leave(self, ticket: Ticket, asked: Request, origin: str, answer: Answer | None) -> None:
         """Note that a ticket from `enter` is not under way any more; answer: None for none."""
         ticket.under_way = False
         ticket.shared_by = 0
@@ -138,7 +138,7 @@ class Admission:
             if self._stops.get(asked.wearable) is ticket:
                 del self._stops[asked.wearable]
         else:
-            self._count(asked, door, -1)
+            self._count(asked, origin, -1)
         if answer is not None:
             self.keep(asked, answer)
 
@@ -159,14 +159,14 @@ class Admission:
                 del self._repeats[next(iter(self._repeats))]
         return found
 
-    def _has_room(self, asked: Request, door: str, now_s: float) -> bool:
-        if door not in self._limited:
+    def _has_room(self, asked: Request, origin: str, now_s: float) -> bool:
+        if origin not in self._limited:
             return True
-        flow = self._flows.setdefault((door, asked.wearable), _Flow())
+        flow = self._flows.setdefault((origin, asked.wearable), _Flow())
         return flow.bucket.take(now_s) and flow.under_way < REQUESTS_AT_ONCE
 
-    def _count(self, asked: Request, door: str, by: int) -> None:
-        flow = self._flows.get((door, asked.wearable))
+    def _count(self, asked: Request, origin: str, by: int) -> None:
+        flow = self._flows.get((origin, asked.wearable))
         if flow is not None:
             flow.under_way += by
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from tenuto.event_loops import real_s
 
-from . import history, learn, measure, now, prescribed, routines, start, together, wearables
+from . import classes, history, learn, measure, now, prescribed, routines, start, wearables
 from .access import COOKIE_VALID_S
 from .guard import BODY_BYTES_MAX, Guard, add_headers, login_page, message
 from .jobs import Jobs
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .live import Live
 
 
-PAGES = (now, routines, history, prescribed, wearables, start, learn, measure, together)
+PAGES = (now, routines, history, prescribed, wearables, start, learn, measure, classes)
 """The modules of the pages; each has `ROUTES`."""
 CLOSE_TIMEOUT_S = 2.0
 _STATIC_AGE_S = 3600

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Work that waits until nobody plays: what plays on the host's own clock would be late by it."""
+"""Work that waits until nobody plays: it would delay what plays on the host's own clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LOOK_EVERY_S = 5.0
 
 
-async def quiet(is_playing: Callable[[], bool], at_latest_s: float) -> None:
+async def until_idle(is_playing: Callable[[], bool], at_latest_s: float) -> None:
     """Wait until nobody plays.
 
     Args:

@@ -39,7 +39,7 @@ R = TypeVar("R")
 ANSWER_MARGIN_S = 2.0
 
 
-class Door(Protocol):
+class Dispatcher(Protocol):
     """Carries operations out."""
 
     async def call(self, operation: Operation[A, R], asked: A, person: Person) -> R:
@@ -52,20 +52,20 @@ class Door(Protocol):
 
 
 @asynccontextmanager
-async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Door]:
-    """Open the way to the daemon, or else build here what is needed.
+async def open_dispatcher(setting: Setting, *wearables: Wearable) -> AsyncIterator[Dispatcher]:
+    """Connect to the daemon, or else build here what is needed.
 
     Args:
         wearables: Those that are kept in the meantime, where that is done here.
     """
     client = await daemon_of(setting, *wearables)
     if client is not None:
-        yield Beside(client)
+        yield RemoteDispatcher(client)
         return
     async with AsyncExitStack() as stack:
         host = Host(setting, stack)
         if not wearables:
-            yield Here(host)
+            yield LocalDispatcher(host)
             return
         await host.build(wearables, [])
         if host.mqtt.text:
@@ -73,7 +73,7 @@ async def open_door(setting: Setting, *wearables: Wearable) -> AsyncIterator[Doo
         async with host.running(), host.page.serving(), _answering(host):
             if setting.page and host.page.address:
                 setting.say(f"watch it in a browser: {host.page.make_link(None)}")
-            yield Here(host)
+            yield LocalDispatcher(host)
             await host.flush()
 
 
@@ -117,25 +117,25 @@ async def daemon_of(setting: Setting, *wearables: Wearable) -> Client | None:
     return None
 
 
-class Here:
+class LocalDispatcher:
     """Carries operations out in this process."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
 
     async def call(self, operation: Operation[A, R], asked: A, person: Person) -> R:
-        """See `Door`."""
+        """See `Dispatcher`."""
         return await operation.carry_out(self._host, asked, person)
 
 
-class Beside:
+class RemoteDispatcher:
     """Has the daemon carry operations out."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def call(self, operation: Operation[A, R], asked: A, person: Person) -> R:
-        """See `Door`."""
+        """See `Dispatcher`."""
         async with (
             queue_for(PersonSink(person)) as queue,
             self._client.talk(operation.name, **_written(asked)) as talk,

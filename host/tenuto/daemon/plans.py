@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Routines as long as what was completed has made them, and as long for one as for all."""
+"""The plans that wearables play: holds as they have grown, or as written where a class plays."""
 
 from __future__ import annotations
 
