@@ -2,12 +2,23 @@
 from __future__ import annotations
 
 from datetime import UTC, date, timedelta, timezone
+from time import tzset
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tenuto.history import ExerciseNote, Store
-from tenuto.history.adherence import Muscle, Streak, day_of, stopped_at, streak, tally, week_of
+from tenuto.history.adherence import (
+    Muscle,
+    Streak,
+    day_of,
+    midnight_utc_ms,
+    stopped_at,
+    streak,
+    tally,
+    week_of,
+)
 from tenuto.history.timeline import Account, account
 from tenuto_core import vocab
 from tests.history.sessions import (
@@ -84,6 +95,21 @@ def test_a_day_is_that_of_the_place() -> None:
     assert day_of(midnight - 1, UTC) == date(2027, 1, 15)
     assert day_of(midnight, timezone(timedelta(hours=-5))) == date(2027, 1, 15)
     assert [week_of(day) for day in days(0, 6, 7)] == days(0, 0, 7)
+
+
+def test_a_day_begins_when_its_clock_passes_over_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 8 March 2026 the clocks of Havana went from 0:00 to 1:00."""
+    first_moment = 1_772_946_000_000  # 05:00 UTC
+    monkeypatch.setenv("TZ", "America/Havana")
+    tzset()
+    try:
+        for zone in (None, ZoneInfo("America/Havana")):
+            assert midnight_utc_ms(date(2026, 3, 8), zone) == first_moment
+            assert day_of(first_moment, zone) == date(2026, 3, 8)
+            assert day_of(first_moment - 1, zone) == date(2026, 3, 7)
+    finally:
+        monkeypatch.undo()
+        tzset()
 
 
 # --- the tally

@@ -22,8 +22,10 @@ from tenuto.sessions.lease import (
     ANSWER_S,
     BROKER_S,
     LASTS_S,
+    NUMBER_MAX,
     RENEW_S,
     SETTLE_S,
+    TOO_HIGH,
     Claim,
     Lease,
     Use,
@@ -117,6 +119,8 @@ class World:
 
     def deliver(self, message: Message) -> None:
         claim, to = message.claim, message.to
+        if claim.number > NUMBER_MAX:
+            return  # it is not let in
         if to is None:
             self.retained = claim
             for host in self.hosts:
@@ -264,6 +268,15 @@ class Hosts(RuleBasedStateMachine):
         self.world.is_reliable = False
         self.world.messages.pop(pick % len(self.world.messages))
 
+    @rule(
+        number=st.sampled_from([1, 5, TOO_HIGH - 1, TOO_HIGH, NUMBER_MAX]),
+        use=st.sampled_from(Use),
+    )
+    def somebody_else_claims(self, number: int, use: Use) -> None:
+        self.world.is_reliable = False
+        claim = Claim(number, f"{next(self.world._ids):04x}", NUMBER_MAX, "z", use)
+        self.world.deliver(Message(self.world.at_s, claim, None))
+
     @rule()
     def broker_forgets(self) -> None:
         for host in self.world.hosts:
@@ -393,6 +406,26 @@ def test_a_claim_of_a_dead_host_blocks_no_longer_than_it_lasts(number: int) -> N
     (claim,) = lease.outgoing
     assert claim.number == number + 1
     assert lease.next_s(claim.number) <= 0.5 + LASTS_S + RENEW_S
+
+
+@pytest.mark.parametrize("use", [Use.PLAYING, Use.FREE])
+@pytest.mark.parametrize("number", [NUMBER_MAX, TOO_HIGH + 1, TOO_HIGH, TOO_HIGH - 1])
+def test_a_number_that_no_host_reaches_leaves_room_for_claims(number: int, use: Use) -> None:
+    """Somebody else has published it, once; higher ones than the highest are not let in."""
+    world = connected()
+    claim = Claim(number, "f" * 16, NUMBER_MAX, "z", use)
+    world.deliver(Message(world.at_s, claim, None))
+    world.advance(MESSAGE_S)
+    for _ in range(3):
+        settled(world)
+        asking = next(host for host in world.hosts if not host.lease.may_connect)
+        asking.lease.ask(asking.now_s(world.at_s))
+        asking.is_active = True
+        world.settle(asking)
+        world.advance(3 * MESSAGE_S)
+        assert holder_of(world) is asking
+    world.kill(world.hosts[0])
+    settled(world)
 
 
 def test_what_is_given_up_another_has_at_once() -> None:

@@ -40,6 +40,33 @@ async def test_a_stranger_sees_nothing_and_changes_nothing(tmp_path: Path) -> No
         assert not one.host.hub.is_playing
 
 
+@pytest.mark.parametrize(
+    "method, headers, status",
+    [("get", {"Cookie": "{name}=\udcff.abc"}, 401), ("post", {"X-Tenuto-Key": "\udcff"}, 403)],
+)
+async def test_bytes_that_are_no_text_are_nobodys_secret(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        (cookie,) = client.cookie_jar
+        place = one.address.partition("://")[2].rstrip("/")
+        host, _, port = place.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        lines = [f"{method.upper()} /do HTTP/1.1", f"Host: {place}"]
+        told = {"Cookie": f"{cookie.key}={cookie.value}", "Connection": "close", **headers}
+        lines += [f"{name}: {value.format(name=cookie.key)}" for name, value in told.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode(errors="surrogateescape"))
+        async with asyncio.timeout(patience_s(5)):
+            answer = await reader.readline()
+        writer.close()
+        assert answer.split()[1] == str(status).encode()
+        assert "Traceback" not in caplog.text
+
+
 async def test_a_class_of_nobody_is_not_started(tmp_path: Path) -> None:
     async with served(tmp_path, connected=False) as one, one.visitor() as client:
         form = {"key": await key_of(client), "operation": "start"}

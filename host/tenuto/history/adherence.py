@@ -51,9 +51,8 @@ def day_of(utc_ms: int, zone: tzinfo | None = None) -> date:
 
 
 def midnight_utc_ms(day: date, zone: tzinfo | None = None) -> int:
-    """Return the moment at which a day begins."""
-    midnight = datetime.combine(day, time(), zone)
-    return round((midnight if zone else midnight.astimezone()).timestamp() * 1000)
+    """Return the moment at which a day begins, also where its clock passes over midnight."""
+    return round(datetime.combine(day, time(), zone).timestamp() * 1000)
 
 
 def week_of(day: date) -> date:

@@ -16,6 +16,8 @@ however messages were delayed, doubled or reordered.
 - The holder renews its claim each `RENEW_S`, with the next beat, and gives it up by the use `FREE`.
 - A host whose user wants the wearable asks for it: it claims a higher number although another host
   has the lease. An asking host claims once, so two of them do not go on taking it from each other.
+- No host comes to `TOO_HIGH` by itself: such a number is a fault, or somebody's mischief. Once a
+  claim with it has ended or was given up, any other one counts more, and hosts begin again with 1.
 - A claim with a lower number changes nothing. Where it overwrote the retained message, the holder
   publishes its own claim again; without a holder, whoever knows a higher claim does.
 
@@ -48,7 +50,9 @@ SETTLE_S = 1.0
 BROKER_S = 5.0
 """How long to wait for a broker that is away."""
 NUMBER_MAX = 2**52
-"""Of claims from outside; the numbers grow by one with each attempt to connect."""
+"""Of claims from outside."""
+TOO_HIGH = NUMBER_MAX // 2
+"""The numbers grow by one with each attempt to connect."""
 
 
 class Use(StrEnum):
@@ -204,6 +208,8 @@ class Lease:
             retained: Whether it was published before this host subscribed.
         """
         highest = self._highest
+        if self._is_to_begin_again(now_s):
+            highest, self._number = None, 0
         if highest is None or claim.version > highest.version:
             self._highest, self._ends_s = claim, now_s + LASTS_S
             self._number = max(self._number, claim.number)
@@ -242,10 +248,17 @@ class Lease:
     # --- claims
 
     def _claim(self, now_s: float, use: Use) -> None:
+        if self._is_to_begin_again(now_s) or self._number >= NUMBER_MAX:
+            self._number = 0
         self._number += 1
         self._own_id, self._use, self._claimed_s = self._new_id(), use, now_s
         self._mine = Claim(self._number, self._own_id, -1, self._host, use)
         self._publish(now_s, use)
+
+    def _is_to_begin_again(self, now_s: float) -> bool:
+        highest = self._highest
+        is_too_high = highest is not None and highest.number >= TOO_HIGH
+        return is_too_high and self.holder(now_s) is None
 
     def _publish(self, now_s: float, use: Use) -> None:
         assert self._mine is not None  # noqa: S101 - its callers have looked

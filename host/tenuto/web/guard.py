@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hmac
 import logging
 import re
 from http import HTTPStatus
@@ -16,6 +15,7 @@ from tenuto.errors import TenutoError
 from tenuto.sessions.admission import Bucket
 from tenuto.sessions.commands import Verb
 
+from .access import is_same
 from .render import render
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Guard:
             text = "too much at once; try again in some seconds"
             return message(request, HTTPStatus.TOO_MANY_REQUESTS, text, ok=False)
         key = request.headers.get("X-Tenuto-Key") or str((await request.post()).get("key", ""))
-        if not hmac.compare_digest(key.encode(), visitor.key.encode()):
+        if not is_same(key, visitor.key):
             text = "this form is too old; load the page again"
             return message(request, HTTPStatus.FORBIDDEN, text, ok=False)
         return None
