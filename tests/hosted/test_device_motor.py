@@ -16,7 +16,7 @@ from tenuto.routines.feel import Feel
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
 from tenuto.state.player_store import PlayerStore
-from tenuto.wearables.buzzer import Said, Shown, Told
+from tenuto.wearables.buzzer import CueText, DeviceInfo, StepDisplay
 from tenuto.wearables.device_motor import DEAD_WITHIN_S, TAKEN_WITHIN_S
 from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.latency import LEAD_MS_MAX, Latency
@@ -68,13 +68,13 @@ class Device:
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],  # noqa: ARG002
         on_heart: Callable[[Measurement], None],  # noqa: ARG002
-    ) -> Told:
+    ) -> DeviceInfo:
         self.connections += 1
         self.lose = on_lost
-        return Told(name=self.name, confirms=self.confirms)
+        return DeviceInfo(name=self.name, confirms=self.confirms)
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:
-        self.said = said.title
+    async def buzz(self, pattern: Pattern, text: CueText) -> bool:
+        self.said = text.title
         self._note(pattern)
         taken = self.takes()
         if isinstance(taken, float):
@@ -84,7 +84,7 @@ class Device:
     async def stop(self) -> None:
         self._note("stop")
 
-    async def show(self, shown: Shown) -> None:
+    async def show(self, shown: StepDisplay) -> None:
         pass
 
     async def disconnect(self) -> None:

@@ -34,7 +34,7 @@ from tenuto.wearables.buttplug import (
     pack,
     unpack,
 )
-from tenuto.wearables.buzzer import Said
+from tenuto.wearables.buzzer import CueText
 from tenuto.wearables.hosted import HostedDriver
 from tenuto.wearables.intiface import IntifaceBuzzer
 from tests.conftest import part
@@ -143,19 +143,19 @@ async def test_a_hold_that_a_press_ends_is_refused_where_nobody_can_press(tmp_pa
 async def test_a_server_that_is_gone_has_stopped_the_device() -> None:
     server = SimulatedIntiface()
     async with reached(server) as buzzer:
-        await buzzer.buzz(((100, 500, 0),), Said("", ""))
+        await buzzer.buzz(((100, 500, 0),), CueText("", ""))
         assert server.motor.edges[-1].on
         server.drop()
         await asyncio.sleep(0.1)
         with pytest.raises(LinkError):
-            await buzzer.buzz(((100, 500, 0),), Said("", ""))
+            await buzzer.buzz(((100, 500, 0),), CueText("", ""))
         assert not server.motor.edges[-1].on
 
 
 async def test_what_is_under_way_as_a_connection_ends_is_not_obeyed() -> None:
     server = SimulatedIntiface()
     async with reached(server) as buzzer:
-        pulse = asyncio.create_task(buzzer.buzz(((100, 500, 0),), Said("", "")))
+        pulse = asyncio.create_task(buzzer.buzz(((100, 500, 0),), CueText("", "")))
         await asyncio.sleep(0.0005)  # it takes twice as long to be there
         server.drop()
         with pytest.raises(LinkError):
@@ -165,7 +165,7 @@ async def test_what_is_under_way_as_a_connection_ends_is_not_obeyed() -> None:
 
 async def test_a_server_is_asked_to_look_for_a_device_and_says_what_it_has() -> None:
     async with reached(SimulatedIntiface(finds=True)) as buzzer:
-        await buzzer.buzz(((50, 100, 0),), Said("", ""))
+        await buzzer.buzz(((50, 100, 0),), CueText("", ""))
     server = SimulatedIntiface(name="Something Else")
     async with reached(server, device="else"):
         pass
@@ -285,11 +285,11 @@ async def test_over_a_real_socket() -> None:
     async with asyncio.timeout(patience_s(20)):
         told = await buzzer.connect(lost.set, lambda _: None, lambda _: None)
         assert told.name == server.name
-        assert await buzzer.buzz(((100, 100, 0),), Said("", ""))
+        assert await buzzer.buzz(((100, 100, 0),), CueText("", ""))
         assert server.motor.edges[-1].strength_pct == 100
         await buzzer.stop()
         assert server.motor.edges[-1].strength_pct == 0
-        await buzzer.buzz(((50, 100, 0),), Said("", ""))
+        await buzzer.buzz(((50, 100, 0),), CueText("", ""))
         listening.close()
         await lost.wait()
         while server.motor.edges[-1].on:  # noqa: ASYNC110 - the server hears of it a little later
@@ -334,7 +334,7 @@ async def test_against_the_real_server_of_version_3(npm_modules: Path) -> None:
         async with asyncio.timeout(patience_s(30)):
             told = await buzzer.connect(lambda: None, lambda _: None, lambda _: None)
             assert "Lovense" in told.name
-            assert await buzzer.buzz(((50, 100, 0),), Said("", ""))
+            assert await buzzer.buzz(((50, 100, 0),), CueText("", ""))
             await said(server, rf"toy Vibrate.*:{STEPS // 2};")
             await buzzer.stop()
             await said(server, r"toy Vibrate.*:0;")

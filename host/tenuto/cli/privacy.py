@@ -31,7 +31,7 @@ _OPEN = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class PersonalFile:
     """A file with what belongs to a person.
 
     Attributes:
@@ -43,34 +43,36 @@ class Kept:
     path: Path
 
 
-def kept(config: Config) -> list[Kept]:
+def personal_files(config: Config) -> list[PersonalFile]:
     """Return the files that Tenuto writes and `erase` removes; files that the person wrote stay."""
     history = config.history_path
     files = [
-        Kept(
+        PersonalFile(
             "history: sessions, holds, heart rate, how cues are felt, what is prescribed", history
         ),
-        Kept("history: what is not in its file yet", history.with_name(f"{history.name}-wal")),
-        Kept("history: an index of that", history.with_name(f"{history.name}-shm")),
+        PersonalFile(
+            "history: what is not in its file yet", history.with_name(f"{history.name}-wal")
+        ),
+        PersonalFile("history: an index of that", history.with_name(f"{history.name}-shm")),
     ]
     if history.parent.is_dir():
         files += [
-            Kept("history: a damaged one, kept", path)
+            PersonalFile("history: a damaged one, kept", path)
             for path in sorted(history.parent.glob(f"{history.name}.damaged*"))
         ]
     return [
         *files,
-        Kept("how fast the clocks of wearables go", history.with_name("clocks.json")),
-        Kept("the class that goes on", history.with_name("class.json")),
-        Kept("numbers for wearables that tell none", history.with_name("devices.json")),
-        Kept("settings of wearables, what Home Assistant was told", config.state_path),
-        Kept("pairings with wearables", config.own.data / "bonds.json"),
-        Kept("keys of wearables", config.own.data / "keys.json"),
+        PersonalFile("how fast the clocks of wearables go", history.with_name("clocks.json")),
+        PersonalFile("the class that goes on", history.with_name("class.json")),
+        PersonalFile("numbers for wearables that tell none", history.with_name("devices.json")),
+        PersonalFile("settings of wearables, what Home Assistant was told", config.state_path),
+        PersonalFile("pairings with wearables", config.own.data / "bonds.json"),
+        PersonalFile("keys of wearables", config.own.data / "keys.json"),
         *(
-            Kept("what was played last on a device for which this computer plays", path)
+            PersonalFile("what was played last on a device for which this computer plays", path)
             for path in sorted((config.own.data / player_store.FOLDER).glob("*/*"))
         ),
-        Kept("which safety notes were shown", config.own.data / NOTE_SHOWN),
+        PersonalFile("which safety notes were shown", config.own.data / NOTE_SHOWN),
     ]
 
 
@@ -87,7 +89,7 @@ def privacy(*, config: ConfigFile = None) -> None:
     settings = find_config(config)
     elsewhere = ", and nowhere else" if settings.fleet.is_off else ""
     print(f"On this computer{elsewhere}:")
-    found = [item for item in kept(settings) if item.path.exists()]
+    found = [item for item in personal_files(settings) if item.path.exists()]
     for item in found:
         print(f"  {item.what}\n    {printable(str(item.path))}, {_who(item.path)}")
     if not found:
@@ -154,7 +156,7 @@ def erase(*, yes: bool = False, config: ConfigFile = None) -> int:
         config: as in all commands
     """
     settings = find_config(config)
-    found = [item for item in kept(settings) if item.path.exists()]
+    found = [item for item in personal_files(settings) if item.path.exists()]
     if not found:
         print("There is nothing to erase.")
         return 0

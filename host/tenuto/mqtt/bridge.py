@@ -191,7 +191,7 @@ class Bridge:
         for wearable in {entry.wearable for entry in changed}:
             self._retain_session(wearable)
         self._outbox.hold([told for entry in known if (told := self._tell(entry)) is not None])
-        self._outgoing.stir()
+        self._outgoing.wake()
         if not self.connected or self._outbox.is_full:
             await self._outbox.keep()
 
@@ -213,7 +213,7 @@ class Bridge:
                 self._outgoing.retain(self._topics.bridge, OFFLINE)
                 for wearable in self._views:
                     self._outgoing.retain(self._topics.of(wearable, "availability"), OFFLINE)
-                self._outgoing.stir()
+                self._outgoing.wake()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(real_s(DRAIN_S)):
                         await self._outgoing.wait_until_sent()

@@ -118,7 +118,7 @@ class Outgoing:
         if self._retained.get(topic) != payload:
             self._retained[topic] = payload
             self._unsent[topic] = None
-            self.stir()
+            self.wake()
 
     def clear(self, topics: Iterable[str]) -> None:
         """Clear retained topics."""
@@ -128,12 +128,12 @@ class Outgoing:
     def repeat(self, topic: str) -> None:
         """Send a retained topic again."""
         self._unsent[topic] = None
-        self.stir()
+        self.wake()
 
     def repeat_all(self) -> None:
         """Send all retained topics again, in the order of their rank."""
         self._unsent = dict.fromkeys(sorted(self._retained, key=self._rank))
-        self.stir()
+        self.wake()
 
     def queue(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
         """Queue a message that is worth sending now or never.
@@ -149,7 +149,7 @@ class Outgoing:
             self._queue.popleft()
             self._dropped += 1
         self._queue.append(Message(topic, payload, asyncio.get_running_loop().time(), qos))
-        self.stir()
+        self.wake()
 
     def drop_stale(self) -> None:
         """Drop queued messages that waited too long."""
@@ -158,7 +158,7 @@ class Outgoing:
             self._queue.popleft()
             self._dropped += 1
 
-    def stir(self) -> None:
+    def wake(self) -> None:
         """Have `send` look for something to send."""
         self._all_sent.clear()
         self._wake.set()

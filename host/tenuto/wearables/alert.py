@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement
 
-    from .buzzer import Said, Shown, Told
+    from .buzzer import CueText, DeviceInfo, StepDisplay
 
 BUTTON_UUID = "ffe1"
 """Of iTag and its like: it notifies of each press."""
@@ -80,7 +80,7 @@ class AlertBuzzer(BleBuzzer):
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],
         on_heart: Callable[[Measurement], None],
-    ) -> Told:
+    ) -> DeviceInfo:
         """Connect, look what it offers, and switch its motor off."""
         async with self._reaching(IMMEDIATE_ALERT, on_lost) as (client, sighting):
             self._alert = characteristic(client, ALERT_UUID)
@@ -108,7 +108,7 @@ class AlertBuzzer(BleBuzzer):
         alert = self._alert
         return alert is None or "write-without-response" in alert.properties
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002 - it has no screen
+    async def buzz(self, pattern: Pattern, text: CueText) -> bool:  # noqa: ARG002 - it has no screen
         """Write the level, and wait until the device has it."""
         client = await self._write(self._level)
         if self._is_command and self._proof is not None:
@@ -120,7 +120,7 @@ class AlertBuzzer(BleBuzzer):
         """Write level 0."""
         await self._write(_NO_ALERT)
 
-    async def show(self, shown: Shown) -> None:
+    async def show(self, shown: StepDisplay) -> None:
         """Do nothing: it has no screen."""
 
     async def disconnect(self) -> None:

@@ -10,7 +10,7 @@ from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import at_address, read_firmware
 from tenuto.links.gatt import characteristic, read_battery_pct, subscribe
 
-from .buzzer import MEASUREMENT_UUID, Told, measurements
+from .buzzer import MEASUREMENT_UUID, DeviceInfo, measurements
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -74,9 +74,9 @@ class BleBuzzer:
 
     async def _told(
         self, client: BleakClient, sighting: Sighting, *, answers: bool, confirms: bool = True
-    ) -> Told:
+    ) -> DeviceInfo:
         """Ask for what most devices tell of themselves."""
-        return Told(
+        return DeviceInfo(
             name=sighting.found.name or self.name,
             address=self._address,
             firmware=await read_firmware(client),

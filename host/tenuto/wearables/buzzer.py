@@ -37,8 +37,8 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a device that was reached tells of itself; None is for what it does not tell.
+class DeviceInfo:
+    """What a device tells of itself once it is reached; None for what it does not tell.
 
     Attributes:
         address: Of its radio.
@@ -57,7 +57,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CueText:
     """What a cue says, for a device that can show it: `Hold` and `Knee to Chest, left`."""
 
     title: str
@@ -65,8 +65,8 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """What goes on, for a device that can show it.
+class StepDisplay:
+    """The step that goes on, for a device that can show it.
 
     Attributes:
         title: The step, such as `Hold`.
@@ -100,7 +100,7 @@ class Buzzer(Protocol):
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],
         on_heart: Callable[[Measurement], None],
-    ) -> Told:
+    ) -> DeviceInfo:
         """Reach the device, and see that its motor is off.
 
         Args:
@@ -110,7 +110,7 @@ class Buzzer(Protocol):
         """
         ...
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:
+    async def buzz(self, pattern: Pattern, text: CueText) -> bool:
         """Begin a pattern; return when the device has it, without waiting for its end.
 
         It is called again for the next pulse, and `stop` as well, while an earlier call waits for
@@ -118,7 +118,7 @@ class Buzzer(Protocol):
 
         Args:
             pattern: One pulse, or a whole pattern where `feel.whole_pattern`; within `feel`.
-            said: What it says.
+            text: What the cue says.
 
         Returns:
             False where the device did not take it.
@@ -128,7 +128,7 @@ class Buzzer(Protocol):
     async def stop(self) -> None:
         """End what is felt, at once, as far as the device can do that."""
 
-    async def show(self, shown: Shown) -> None:
+    async def show(self, shown: StepDisplay) -> None:
         """Show what goes on, on a device that can."""
 
     async def disconnect(self) -> None:

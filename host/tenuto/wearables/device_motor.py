@@ -74,7 +74,7 @@ class DeviceMotor(Motor):
         self,
         device: buzzer.Buzzer,
         *,
-        say: Callable[[int], buzzer.Said],
+        say: Callable[[int], buzzer.CueText],
         on_unfelt: Callable[[Cue], None],
         on_dead: Callable[[], None],
         on_settled: Callable[[], None] = lambda: None,
@@ -106,7 +106,7 @@ class DeviceMotor(Motor):
     # --- the device
 
     def attach(self, *, confirms: bool) -> None:
-        """Begin to send; confirms: see `buzzer.Told`."""
+        """Begin to send; confirms: see `buzzer.DeviceInfo`."""
         self._is_attached, self._confirms, self._refused = True, confirms, 0
         self._unproven.clear()
 

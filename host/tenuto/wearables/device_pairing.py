@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tenuto.errors import LinkError, LinkReason
 from tenuto.toml.rules import quoted
 
-from .buzzer import Said
+from .buzzer import CueText
 from .pairing import Paired
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ async def try_out(buzzer: Buzzer, model_id: str, show: Callable[[str], None]) ->
     told = await buzzer.connect(lambda: None, lambda _: None, lambda _: None)
     try:
         pattern = buzzer.feel.pattern(HELLO)
-        if not await buzzer.buzz(pattern, Said("Tenuto", "paired")):
+        if not await buzzer.buzz(pattern, CueText("Tenuto", "paired")):
             raise LinkError(LinkReason.TIMEOUT, f"{buzzer.name} did not take a buzz")
         await asyncio.sleep(pattern[0][1] / 1000)
         if not buzzer.feel.ends_by_itself:

@@ -38,7 +38,7 @@ from tenuto_core.player import (
 )
 
 from .band import BandDriver
-from .buzzer import Answer, Said, Shown
+from .buzzer import Answer, CueText, StepDisplay
 from .device_motor import DeviceBuzzer, DeviceLog, DeviceMotor
 from .latency import Latency
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tenuto_core.player import Player
 
     from .base import Identity, KeptPlan, Status
-    from .buzzer import Buzzer, Told
+    from .buzzer import Buzzer, DeviceInfo
     from .device_motor import Cue
     from .model import BuildContext
 
@@ -442,11 +442,11 @@ class _Player:
 
     # --- words
 
-    def _said(self, seq: int) -> Said:
+    def _said(self, seq: int) -> CueText:
         record = self._record(seq)
         if record is None or record.kind != vocab.CUE:
-            return Said("Tenuto", self._place(self._player.number) or "here I am")
-        return Said(TITLES.get(record.a, "Tenuto"), self._place(record.step))
+            return CueText("Tenuto", self._place(self._player.number) or "here I am")
+        return CueText(TITLES.get(record.a, "Tenuto"), self._place(record.step))
 
     def _place(self, number: int) -> str:
         """Return the exercise of a step with its side; empty where there is none."""
@@ -472,7 +472,7 @@ class _Player:
         title = "Tenuto"
         if player.state != IDLE and player.plan is not None and player.number < player.plan.steps:
             title = _STEP_TITLES.get(player.plan.step(player.number).kind, title)
-        shown = Shown(
+        shown = StepDisplay(
             title="Paused" if player.state == PAUSED else title,
             text=self._place(player.number),
             is_running=player.state == RUNNING,
@@ -488,7 +488,7 @@ class _Player:
             _log.error("wearable=%s %s", self._buzzer.name, describe_failure(error))
 
 
-def _identity_of(identity: Identity, told: Told) -> Identity:
+def _identity_of(identity: Identity, told: DeviceInfo) -> Identity:
     return replace(
         identity,
         name=told.name,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement
 
-    from .buzzer import Said, Shown, Told
+    from .buzzer import CueText, DeviceInfo, StepDisplay
 
 _UUID = "{:08x}-78fc-48fe-8e23-433b3a1942d0"
 NOTIFICATION_UUID = "2a46"
@@ -90,7 +90,7 @@ class InfinitimeBuzzer(BleBuzzer):
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],
         on_heart: Callable[[Measurement], None],
-    ) -> Told:
+    ) -> DeviceInfo:
         """Connect, and subscribe to what the watch tells."""
         async with self._reaching(HEART_RATE, on_lost) as (client, sighting):
             if characteristic(client, NOTIFICATION_UUID) is None:
@@ -106,15 +106,15 @@ class InfinitimeBuzzer(BleBuzzer):
             await self._take_heart(client, on_heart)
         return told
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002 - all pulses are alike
+    async def buzz(self, pattern: Pattern, text: CueText) -> bool:  # noqa: ARG002 - all pulses are alike
         """Send a notification, and wait for the watch to have it."""
-        await self._write(NOTIFICATION_UUID, notification(SIMPLE_ALERT, said.title, said.text))
+        await self._write(NOTIFICATION_UUID, notification(SIMPLE_ALERT, text.title, text.text))
         return True
 
     async def stop(self) -> None:
         """Do nothing: what can be felt is over after 35 ms, and nothing ends it sooner."""
 
-    async def show(self, shown: Shown) -> None:
+    async def show(self, shown: StepDisplay) -> None:
         """Have the music app show the step, its exercise and its time."""
         if self._rings and shown.waits_for_press:
             await self._write(NOTIFICATION_UUID, notification(CALL, "In position?", shown.text))

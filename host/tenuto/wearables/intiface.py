@@ -17,7 +17,7 @@ from tenuto.retry import describe_failure
 from tenuto.toml.rules import quoted
 
 from .buttplug import ID_MAX, VERSIONS, Message, VibratingDevice, pack, unpack
-from .buzzer import Told
+from .buzzer import DeviceInfo
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tenuto.sessions.heart import Measurement
 
     from .buttplug import Version
-    from .buzzer import Answer, Said, Shown
+    from .buzzer import Answer, CueText, StepDisplay
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class IntifaceBuzzer:
         on_lost: Callable[[], None],
         on_answer: Callable[[Answer], None],  # noqa: ARG002 - its wearer cannot answer
         on_heart: Callable[[Measurement], None],  # noqa: ARG002 - nor does it measure
-    ) -> Told:
+    ) -> DeviceInfo:
         """Connect to the server, find the device, and switch it off."""
 
         def gone() -> None:
@@ -89,7 +89,7 @@ class IntifaceBuzzer:
         except BaseException:
             await self.disconnect()
             raise
-        return Told(name=device.name)
+        return DeviceInfo(name=device.name)
 
     async def _reach(self) -> _Server:
         """Connect in the newest version that the server knows."""
@@ -141,7 +141,7 @@ class IntifaceBuzzer:
         if server is not None and device is not None and device.index not in server.devices:
             gone()
 
-    async def buzz(self, pattern: Pattern, said: Said) -> bool:  # noqa: ARG002 - it shows nothing
+    async def buzz(self, pattern: Pattern, text: CueText) -> bool:  # noqa: ARG002 - it shows nothing
         """Have all motors of the device vibrate, until `stop`."""
         server, device = self._here()
         level = pattern[0][0] / 100
@@ -153,7 +153,7 @@ class IntifaceBuzzer:
         server, device = self._here()
         await server.ask(server.version.stop(device))
 
-    async def show(self, shown: Shown) -> None:
+    async def show(self, shown: StepDisplay) -> None:
         """Do nothing: it has no screen."""
 
     def _here(self) -> tuple[_Server, VibratingDevice]:

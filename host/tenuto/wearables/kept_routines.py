@@ -20,7 +20,7 @@ LOOK_S = 30.0
 """How often it looks whether all of them are there; a file may have changed, a hold have grown."""
 
 
-class Keeper(Protocol):
+class RoutineStore(Protocol):
     """A wearable as this needs it; the supervisor is one."""
 
     @property
@@ -50,7 +50,7 @@ class KeptRoutines:
 
     def __init__(
         self,
-        wearable: Keeper,
+        wearable: RoutineStore,
         names: Sequence[str],
         plan: Callable[[str], Awaitable[CompiledPlan]],
     ) -> None:
