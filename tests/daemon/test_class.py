@@ -439,6 +439,8 @@ async def test_a_class_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     wrongs: list[Any] = [
         kept | {"plan": "AAAA"},
         kept | {"anchor_utc_ms": None},
+        kept | {"anchor_utc_ms": 10**30},
+        kept | {"members": {"band-1": first | {"begins_utc_ms": -(10**30)}}},
         kept | {"members": {}},
         kept | {"members": {"band-1": first | {"step": 9999}}},
         kept | {"members": {"band-1": first | {"standing": "flying"}}},

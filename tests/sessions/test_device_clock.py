@@ -346,3 +346,27 @@ def test_a_remembered_nonsense_does_no_harm() -> None:
     for number in range(3):
         air.session(1000 + number * 400_000)
     assert abs(air.clock.skew.ppm - ppm) < 10
+
+
+def test_a_wearable_that_tells_any_time_is_no_clock_faster_than_one_can_be() -> None:
+    seed = random.randrange(1 << 30)
+    print(f"seed {seed}")  # noqa: T201
+    rng = random.Random(seed)
+    for _ in range(20):
+        clock, host_ms = DeviceClock(), 0.0
+        for _ in range(30):
+            host_ms += rng.choice([0.0, 30.0, 1e5, 2e6, 2e9])
+            answer_ms = rng.choice([0.0, 45.0, 500.0])
+            if rng.random() < 0.4:
+                probes = [
+                    Probe(rng.randrange(MODULUS), host_ms, host_ms + answer_ms)
+                    for _ in range(rng.choice([1, 8]))
+                ]
+                clock.probes(probes)
+            else:
+                first_ms = rng.randrange(MODULUS)
+                for number in range(40):
+                    clock.heard((first_ms + number) % MODULUS, host_ms)
+            skew = clock.skew
+            assert abs(skew.ppm) <= SKEW_PPM_MAX * (1 + 1e-9)
+            assert 0 <= skew.sigma_ppm < math.inf

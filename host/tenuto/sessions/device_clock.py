@@ -227,8 +227,10 @@ class _Filter:
 
     @property
     def skew(self) -> Skew:
-        """The slope as a skew."""
-        return Skew(_ppm(self.slope), self.p11**0.5 * 1e6)
+        """The slope as a skew, of a clock that is one."""
+        steepest = [_slope(sign * SKEW_PPM_MAX) for sign in (1, -1)]
+        slope = min(max(self.slope, min(steepest)), max(steepest))
+        return Skew(_ppm(slope), self.p11**0.5 * 1e6)
 
     def theta_at(self, at_ms: float) -> float:
         """Return theta at a moment."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MEMBERS_MAX = 1024
+NUMBER_MAX = 4_102_444_800_000
+"""The beginning of the year 2100 in ms since 1970; a later moment has no place on a calendar."""
 _KEPT = (
     *("first", "plan_id", "begins_utc_ms", "anchor_utc_ms", "own_pace", "was_reset"),
     *("has_old", "step", "step_ends_utc_ms", "paused_utc_ms", "reason", "problem", "unsure_ms"),
@@ -90,13 +92,13 @@ class ClassStore:
             ):
                 raise ValueError("its members are wrong")
             sent = {str(name) for name in data["sent"]}
-            stopping = {str(name): int(until) for name, until in data["stopping"].items()}
+            stopping = {str(name): _whole(until) for name, until in data["stopping"].items()}
             unison = Unison(
                 plan,
                 {member.wearable: member for member in members},
-                int(data["anchor_utc_ms"]),
+                _whole(data["anchor_utc_ms"]),
                 _optional(data["paused_utc_ms"]),
-                pauses=[(int(first), int(last)) for first, last in data["pauses"]],
+                pauses=[(_whole(first), _whole(last)) for first, last in data["pauses"]],
                 is_stopped=bool(data["is_stopped"]),
             )
         except FileNotFoundError:
@@ -121,10 +123,8 @@ def _unpack(wearable: str, data: dict[str, Any]) -> Member:
     member = Member(wearable, None, Standing(data["standing"]))
     for name in _KEPT:
         kind = type(getattr(member, name))
-        value = _optional(data[name]) if name in _NUMBERS else kind(data[name])
-        setattr(member, name, value)
-    if member.first < 0 or (member.step or 0) < 0:
-        raise ValueError("a step is below 0")
+        read = _optional if name in _NUMBERS else _whole if kind is int else kind
+        setattr(member, name, read(data[name]))
     if session is not None:
         member.session = SessionKey(
             str(session["device"]), int(session["boot_id"]), int(session["seq"])
@@ -133,4 +133,11 @@ def _unpack(wearable: str, data: dict[str, Any]) -> Member:
 
 
 def _optional(value: Any) -> int | None:  # noqa: ANN401 - from a file
-    return None if value is None else int(value)
+    return None if value is None else _whole(value)
+
+
+def _whole(value: Any) -> int:  # noqa: ANN401 - from a file
+    number = int(value)
+    if not 0 <= number <= NUMBER_MAX:
+        raise ValueError("a number is out of range")
+    return number
