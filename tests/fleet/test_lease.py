@@ -198,6 +198,11 @@ async def test_who_wants_to_play_gets_the_band_and_who_plays_keeps_it(tmp_path: 
         assert a.has_band, "a stop takes it in any case"
         assert await a.supervisor.present_session() is None
 
+        for host, verb in ((b, Verb.START), (b, Verb.STOP), (a, Verb.START)):
+            await asyncio.sleep(1)
+            answer = await host.ask(verb)
+            assert answer.ok, f"{verb}: {answer}"
+
 
 async def test_without_a_broker_both_try_as_they_would_alone(tmp_path: Path) -> None:
     async with room(tmp_path) as one:

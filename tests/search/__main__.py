@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tests.search.choices import CRASH, MESSAGE, Choices, Deviation, branches, following
-from tests.search.small_world import PLAYS, play
+from tests.search.worlds import PLAYS, play
 
 FAILURES_SHOWN = 3
 """Of one kind."""
@@ -86,7 +86,7 @@ def search(name: str, path: list[int], fixed: int, budget: dict[str, int], until
         try:
             play(name, choices)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what we look for
-            text = f"{name}: {type(error).__name__}: {str(error).splitlines()[0]}"
+            text = f"{name}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
             found.broken.setdefault(text, []).append(choices.happened)
         found.worlds += 1
         found.points = max(found.points, len(choices.made))

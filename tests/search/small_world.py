@@ -14,7 +14,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tenuto.links.in_process import InProcessLink
 from tenuto.routines.compile import CompiledPlan
 from tenuto.sessions.commands import Answer, Command, Verb
 from tenuto.sessions.view import State
@@ -25,15 +24,14 @@ from tenuto_core.plan import Plan, Step
 from tenuto_core.player import IDLE
 from tests.core.rig import PATTERNS, Memory
 from tests.search.choices import CRASH, MESSAGE, Choices, Deviation
-from tests.storm import sealed
 from tests.storm.hosts import BAND, Host
 from tests.storm.mqtt import BASE, StandIn
-from tests.storm.rooms import Life, MemoryRoom
+from tests.storm.rooms import Life, MemoryLink, MemoryRoom
 from tests.storm.storm import Storm
 from tests.storm.weather import Weather
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tenuto.sessions.admission import Request
@@ -116,7 +114,7 @@ def _named(packet: bytes, *, down: bool) -> str:
     return wire.FRAMES[op][0]
 
 
-class _Link(InProcessLink):
+class _Link(MemoryLink):
     """A link whose messages may be lost or come twice, and whose host may crash when it sends."""
 
     def __init__(self, room: ChoosingRoom, host: str) -> None:
@@ -125,6 +123,7 @@ class _Link(InProcessLink):
         self._copies = 1
         self._host = host
         self._room = room
+        self.links_max = room.links_max
 
     async def send(self, packet: bytes) -> None:
         """See `Link`."""
@@ -145,16 +144,21 @@ class _Link(InProcessLink):
     def may_crash(self, name: str) -> None:
         """Crash the host, perhaps, which has just done what this name says."""
         if not self.is_mute and self._room.choices.choose(CRASH, name, ("", "crash")):
-            self.is_mute = True
             self._room.on_host_crash(self._host)
 
 
 class ChoosingRoom(MemoryRoom):
-    """A band that keeps its storage through a reset."""
+    """A band that keeps its storage through a reset.
 
-    def __init__(self, choices: Choices) -> None:
-        super().__init__()
+    loses_packets: whether messages between a host and the band may be lost or come twice.
+    """
+
+    def __init__(
+        self, choices: Choices, links_max: int | None = None, *, loses_packets: bool = True
+    ) -> None:
+        super().__init__(links_max)
         self.choices = choices
+        self._loses_packets = loses_packets
         self.on_host_crash: Callable[[str], None] = lambda _host: None
         self.on_band_crash: Callable[[str], None] = lambda _cause: None
         self._storage = Memory()
@@ -163,6 +167,8 @@ class ChoosingRoom(MemoryRoom):
 
     def copies(self, name: str) -> int:
         """Return how often a message arrives."""
+        if not self._loses_packets:
+            return 1
         return {"": 1, "lost": 0, "twice": 2}[
             self.choices.choose(MESSAGE, name, ("", "lost", "twice"))
         ]
@@ -190,6 +196,17 @@ class ChoosingRoom(MemoryRoom):
         link = self._links.get(host)
         if isinstance(link, _Link):
             link.may_crash(f"{host} writes")
+
+    def mute(self, host: str) -> None:
+        """Let nothing through between a host and the band any more: the host has crashed."""
+        link = self._links.get(host)
+        if isinstance(link, _Link):
+            link.is_mute = True
+
+    def is_mute(self, host: str) -> bool:
+        """Return whether a host has crashed."""
+        link = self._links.get(host)
+        return isinstance(link, _Link) and link.is_mute
 
     def plays(self) -> tuple[int, int] | None:
         """Return the session that the band plays: boot and log number."""
@@ -257,13 +274,20 @@ class SmallWorld(Storm):
 
     calm_s = CALM_S
 
-    def __init__(self, play: str, choices: Choices, folder: Path) -> None:
+    def __init__(
+        self,
+        acts: Sequence[Act],
+        choices: Choices,
+        folder: Path,
+        room: ChoosingRoom | None = None,
+        mqtt: StandIn | None = None,
+    ) -> None:
         weather = Weather(1, 0.0, 0.0, {FIRST: _plan()}, ())
         self.room: ChoosingRoom
-        super().__init__(weather, ChoosingRoom(choices), StandIn(), folder)
+        super().__init__(weather, room or ChoosingRoom(choices), mqtt or StandIn(), folder)
         self.choices = choices
-        self.acts = PLAYS[play]
-        self.room.on_host_crash = lambda name: self._later("crash", self._crash(name))
+        self.acts = acts
+        self.room.on_host_crash = self._on_host_crash
         self.room.on_band_crash = lambda cause: self._later("reset", self.room.reset(cause))
 
     async def _add_host(self, name: str, base: str = BASE) -> Host:
@@ -272,17 +296,20 @@ class SmallWorld(Storm):
         await host.start()
         return host
 
-    async def _crash(self, name: str) -> None:
+    def _on_host_crash(self, name: str, away_s: float = AWAY_S) -> None:
+        self.room.mute(name)
+        self._later("crash", self._crash(name, away_s))
+
+    async def _crash(self, name: str, away_s: float) -> None:
         host = self._named(name)
         await host.stop(kill=True)
-        await asyncio.sleep(AWAY_S)
+        await asyncio.sleep(away_s)
         await host.start()
 
     def _named(self, name: str) -> Host:
         return next(host for host in self.hosts if host.name == name)
 
     async def _go_through(self) -> None:
-        await self._add_host(SECOND, SECOND)
         await asyncio.sleep(SETTLED_S)
         self.choices.is_open = True
         begin_s = self._loop.time()
@@ -291,6 +318,9 @@ class SmallWorld(Storm):
             self._do(act, str(number))
         await asyncio.sleep(begin_s + LASTS_S - self._loop.time())
         self.choices.is_open = False
+
+    async def _start_others(self) -> None:
+        await self._add_host(SECOND, SECOND)
 
     def _do(self, act: Act, own_id: str) -> None:
         if act.who == "person":
@@ -315,10 +345,13 @@ class SmallWorld(Storm):
         self._check_ends(lives)
         self._check_stops()
         for host in self.hosts:
-            assert host.supervisor.connected.is_set(), f"{host.name} has lost the band"
+            assert self._is_linked(host), f"{host.name} has lost the band"
             assert not host.supervisor.playing, f"{host.name} thinks that it plays"
             assert host.view().state in (State.IDLE, State.ENDED), f"{host.name} shows a session"
             self._check_told(host)
+
+    def _is_linked(self, host: Host) -> bool:
+        return host.supervisor.connected.is_set()
 
     def _check_told(self, host: Host) -> None:
         """Screens are told each event once, and MQTT shows what they show."""
@@ -351,20 +384,14 @@ class SmallWorld(Storm):
                 assert stop.plays is None or stop.plays != stop.played, "obeyed, and it plays on"
                 is_calm = not any(wrong.what in ("crash", *CAUSES) for wrong in self.happened)
                 took_s = stop.answered_s - stop.asked_s
-                assert not is_calm or took_s <= REPEATED_S, f"stopped after {took_s:.1f} s"
+                assert not is_calm or took_s <= self.stop_s, f"stopped after {took_s:.1f} s"
+
+    @property
+    def stop_s(self) -> float:
+        """How long a stop may take in this world."""
+        return REPEATED_S
 
     @property
     def happened(self) -> list[Deviation]:
         """What went wrong in this world."""
         return self.choices.happened
-
-
-def play(name: str, choices: Choices) -> SmallWorld:
-    """Play a world; raises AssertionError for a promise that was not kept."""
-
-    async def main(folder: Path) -> SmallWorld:
-        world = SmallWorld(name, choices, folder)
-        await world.play()
-        return world
-
-    return sealed.run_in_folder(main, 1)

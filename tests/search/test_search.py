@@ -13,12 +13,13 @@ import pytest
 
 from tests.search.__main__ import search
 from tests.search.choices import BUDGET, CRASH, MESSAGE, Choices, Deviation, branches, following
-from tests.search.small_world import CAUSES, PLAYS, play
+from tests.search.small_world import CAUSES
+from tests.search.worlds import PLAYS, play
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SEARCHED = ("the second stops", "both skip")
+SEARCHED = ("the second stops", "both skip", "shared: the second stops")
 """Every single fault there; both hosts ask for something."""
 DRAWN = 60
 RARITY = 40

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tenuto.routines.compile import CompiledPlan
     from tenuto.sessions.admission import Request
     from tenuto.sessions.events import Entry
+    from tenuto.wearables.host_lease import HostLease
     from tenuto.wearables.supervisor import Supervisor
     from tests.storm.mqtt import Mqtt, Post
     from tests.storm.rooms import Room
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 BAND = "band"
+ADDRESS = "C0:00:00:00:00:01"
+"""Of the band, for hosts that share it."""
 BOUND = 256
 UTC_MS = 1_800_000_000_000
 
@@ -58,7 +61,7 @@ class Host:
 
     asked: each command with its answer, in order.  submitted: each with the time, whatever became
     of it.  base: of its topics.  unheard: entries that its bridge had not been given when it was
-    killed.
+    killed.  lease: of the band, where hosts share it.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Host:
         self.widest: dict[str, int] = {}
         self.maybe_supervisor: Supervisor | None = None
         self.post: Post
+        self.lease: HostLease | None = None
         self._mqtt = mqtt
         self._clock_ms = [(0.0, 0.0)]
         self._told: list[Entry] = []
@@ -180,9 +184,9 @@ class Host:
             return text
 
         self._door = Requests(carry_out)
-        self.maybe_supervisor = self.daemon.add(
-            BAND, None, await self._room.driver(self.name, self.utc_ms)
-        )
+        self.lease = None if self.post.leases is None else self.post.leases.of(ADDRESS)
+        driver = await self._room.driver(self.name, self.utc_ms)
+        self.maybe_supervisor = self.daemon.add(BAND, None, driver, lease=self.lease)
         self._task = asyncio.create_task(self.daemon.run(), name=f"daemon {self.name}")
         self.is_up = True
 

@@ -37,6 +37,7 @@ from tenuto.mqtt.discovery import (
     wearable_topic,
 )
 from tenuto.mqtt.home_assistant import HomeAssistant
+from tenuto.mqtt.leases import Leases
 from tenuto.mqtt.outbox import HELD_MAX
 from tenuto.mqtt.outgoing import QUEUE_MAX, WINDOW
 from tenuto.mqtt.state_topics import StateTopics
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
     from tenuto.daemon.sinks import Sink
     from tests.storm.broker import Published
+    from tests.storm.claims import ClaimBroker
     from tests.storm.weather import Trouble
 
 BASE = "tenuto"
@@ -84,11 +86,12 @@ class Post(Protocol):
     """What one host, in one of its lives, has for MQTT.
 
     sinks: for its queues, the one for events first.  sizes: how full its queues are.  dropped:
-    events that it gave up.
+    events that it gave up.  leases: where hosts share the band.
     """
 
     sinks: Sequence[Sink]
     settings: OwnSettings
+    leases: Leases | None
 
     def on_link(self, wearable: str, state: LinkState) -> None: ...
     def busy(self) -> list[asyncio.Task[None]]: ...
@@ -140,6 +143,7 @@ class _StandInPost:
         self._host = host
         self.sinks: Sequence[Sink] = [self]
         self.settings: OwnSettings = (None, lambda _: None)
+        self.leases = mqtt.leases_of(host)
         self.bridge = Bridge(
             [BrokerAddress("127.0.0.1", 9)],
             submit=lambda asked: host.submit(asked, MQTT),
@@ -149,7 +153,8 @@ class _StandInPost:
         self.bridge.set_subjects([Subject(id=BAND, name=BAND)])
 
     async def open(self) -> None:
-        pass
+        if self.leases is not None and self._mqtt.claims is not None:
+            self._mqtt.claims.open(self._host.name, self.leases)
 
     async def handle(self, entries: Sequence[Entry]) -> None:
         loop = asyncio.get_running_loop()
@@ -159,7 +164,9 @@ class _StandInPost:
         await self.bridge.handle(entries)
 
     async def close(self) -> None:
-        pass
+        if self.leases is not None and self._mqtt.claims is not None:
+            await self._mqtt.claims.close(self._host.name)
+            self.leases.close()
 
     def on_link(self, wearable: str, state: LinkState) -> None:
         tell_link(self._host, self.bridge, wearable, state)
@@ -178,13 +185,18 @@ class _StandInPost:
         pass
 
     async def kill(self) -> None:
-        pass
+        if self._mqtt.claims is not None:
+            await self._mqtt.claims.kill(self._host.name)
 
 
 class StandIn:
-    """In place of client, network and broker: what is asked goes straight into the inbox."""
+    """In place of client, network and broker: what is asked goes straight into the inbox.
 
-    def __init__(self) -> None:
+    claims: between hosts that share the band, None where each is alone.
+    """
+
+    def __init__(self, claims: ClaimBroker | None = None) -> None:
+        self.claims = claims
         self.limits: dict[str, int] = {}
         self.trace: list[object] = []
         self.dead_until_s = self.slow_until_s = 0.0
@@ -197,6 +209,10 @@ class StandIn:
 
     def post(self, host: Host) -> _StandInPost:
         return _StandInPost(self, host)
+
+    def leases_of(self, host: Host) -> Leases | None:
+        """Return the leases of a host in this life."""
+        return None if self.claims is None else new_leases(host)
 
     def watch(self, hosts: Sequence[Host]) -> None:
         pass
@@ -240,6 +256,11 @@ class StandIn:
         assert isinstance(host.post, _StandInPost)
         retained = host.post.bridge._outgoing.retained
         check_session(host, json.loads(retained[f"{BASE}/{BAND}/session"]))
+
+
+def new_leases(host: Host) -> Leases:
+    """Return the leases of a host that was started."""
+    return Leases("leases", host.name, random.Random(host.rng.getrandbits(64)))
 
 
 def tell_link(host: Host, bridge: Bridge, wearable: str, state: LinkState) -> None:
@@ -342,6 +363,7 @@ class _RealPost:
         self._liked = liked
         self.memory = SettingsStore(host.path.with_suffix(".json"))
         self.settings: OwnSettings = (self.memory, self._note_settings)
+        self.leases: Leases | None = None
         self._host = host
         self.bridge = Bridge(
             [line.address],

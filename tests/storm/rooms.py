@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tenuto.errors import LinkError, LinkReason
 from tenuto.links.ble import BleAdapter, BleLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
@@ -276,10 +277,29 @@ class _Motor(Motor):
             self.edges.append((self.now_ms(), 0))
 
 
-class MemoryRoom:
-    """The host, and the core of the wearable."""
+class MemoryLink(InProcessLink):
+    """A link to a band that may take only so many at a time."""
 
-    def __init__(self) -> None:
+    links_max: int | None = None
+
+    async def connect(
+        self, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
+    ) -> None:
+        """See `Link`."""
+        await super().connect(on_packet, on_lost)
+        if self.links_max is not None and len(self._band.links) > self.links_max:
+            await self.disconnect()
+            raise LinkError(LinkReason.NOT_FOUND, f"{self.name} is linked and not heard")
+
+
+class MemoryRoom:
+    """The host, and the core of the wearable.
+
+    links_max: how many hosts may be linked to the wearable at a time, None for all.
+    """
+
+    def __init__(self, links_max: int | None = None) -> None:
+        self.links_max = links_max
         self.past: list[Life] = []
         self._links: dict[str, InProcessLink] = {}
         self._loss = 0.0
@@ -313,7 +333,8 @@ class MemoryRoom:
 
     async def driver(self, host: str, utc_ms: Callable[[], float]) -> BandDriver:
         """Give the driver of a host that was started."""
-        link = InProcessLink(self._band, lose=self._lose)
+        link = MemoryLink(self._band, lose=self._lose)
+        link.links_max = self.links_max
         link.reachable = not self._is_silent
         self._links[host] = link
         return BandDriver(link, utc_ms=utc_ms)

@@ -81,6 +81,7 @@ class Storm:
         await self.mqtt.open(self.folder)
         try:
             await self._add_host("first")
+            await self._start_others()
             await self._go_through()
             await self._calm_down()
             await self._check()
@@ -94,6 +95,9 @@ class Storm:
             await self.room.close()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks were left behind: {sorted(t.get_name() for t in left)}"
+
+    async def _start_others(self) -> None:
+        """Start the other hosts that are there from the beginning."""
 
     async def _add_host(self, name: str, base: str = BASE) -> Host:
         host = Host(name, self.room, self.mqtt, self.weather, folder=self.folder, base=base)
@@ -114,7 +118,12 @@ class Storm:
     def _later(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name=name)
         self._helpers.add(task)
-        task.add_done_callback(self._helpers.discard)
+        task.add_done_callback(self._forget_helper)
+
+    def _forget_helper(self, task: asyncio.Task[None]) -> None:
+        """Keep only those that failed, for `_calm_down` to say so."""
+        if task.cancelled() or task.exception() is None:
+            self._helpers.discard(task)
 
     async def _happen(self, trouble: Trouble) -> None:  # noqa: C901, PLR0912 - a case for each kind
         room, host, value, now_s = self.room, self.host, trouble.value, self._loop.time()
@@ -173,17 +182,25 @@ class Storm:
         self.room.calm_down()
         self.mqtt.calm_down()
         if self._helpers:
-            await asyncio.wait(self._helpers)
+            for helper in (await asyncio.wait(self._helpers))[0]:
+                helper.result()
         await asyncio.sleep(self.calm_s)
-        supervisor = self.host.supervisor
-        assert supervisor.connected.is_set(), f"not connected: {supervisor.problem}"
-        if supervisor.playing:  # paused by somebody
-            answer = await self.host.submit(Command(wearable=BAND, verb=Verb.STOP))
-            assert answer.ok, answer
+        await self._meet()
+        await self._stop_what_plays(self.host)
         await self.mqtt.ask_in_calm(self.host)
         await asyncio.sleep(10)
         for queue in self.host.queues:
             assert await queue.flush(60), f"{queue.name} does not get done"
+
+    async def _meet(self) -> None:
+        """Have the host that people use be connected to the band."""
+        supervisor = self.host.supervisor
+        assert supervisor.connected.is_set(), f"not connected: {supervisor.problem}"
+
+    async def _stop_what_plays(self, host: Host) -> None:
+        if host.supervisor.playing:  # paused by somebody
+            answer = await host.submit(Command(wearable=BAND, verb=Verb.STOP))
+            assert answer.ok, answer
 
     # --- the promises
 

@@ -72,6 +72,7 @@ class LogReader:
         clock: relates the wearable's time stamps to UTC.
         plans: the plans of its sessions.
         is_simulated: whether it is a simulated one.
+        on_read: called when all records that have come are read; must not wait or raise.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class LogReader:
         is_simulated: bool = False,
     ) -> None:
         self.tracker: Tracker | None = None
+        self.on_read: Callable[[], None] = lambda: None
         self.clock = ClockSync(name, driver, surroundings, self._on_clock_step)
         self.plans = PlanFinder(name, driver, surroundings.store)
         self._name = name
@@ -300,6 +302,8 @@ class LogReader:
                     await self._read(item, self._identity)
             finally:
                 self._records.task_done()
+                if not self.waiting:
+                    self.on_read()
 
     async def _read(self, record: Record, identity: Identity) -> None:
         when = self.clock.utc_of(record.at_ms)

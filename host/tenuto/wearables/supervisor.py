@@ -57,7 +57,7 @@ WANTED_PAUSE_S = 1.0
 SLOTS_LOOK_S = 5.0
 """How often it looks whether others wait for the link."""
 TAKE_OVER_S = 15.0
-"""How long a request waits for a wearable that another host lets go."""
+"""How long a request waits for a wearable that another host lets go, and keeps its lease."""
 
 
 class SupervisorState(StrEnum):
@@ -128,10 +128,12 @@ class Supervisor:
         self.slots = slots
         self._has_slot = False
         self._lease = lease
+        self._asking_until_s = -math.inf
         self._wanting = 0
         self._look = asyncio.Event()
         if lease is not None:
             lease.on_loss, lease.read_use = self._look.set, self._use
+            self.log.on_read = lease.tell_use
         self._up_s = math.inf
         self._said: set[LinkReason] = set()
         self._parts: dict[str, Callable[[], Awaitable[None]]] = {
@@ -225,7 +227,7 @@ class Supervisor:
         self._wanting += 1
         holder = None if self._lease is None else self._lease.holder
         if self._lease is not None and holder is not None and holder.use is not Use.PLAYING:
-            self._lease.ask()
+            self._ask(self._lease)
         self._look.set()
         if self.slots is not None:
             self.slots.look()
@@ -307,9 +309,18 @@ class Supervisor:
                 LinkReason.HELD, f"another host was quicker to claim {self.name}"
             )
 
+    def _ask(self, lease: HostLease) -> None:
+        lease.ask()
+        self._asking_until_s = asyncio.get_running_loop().time() + TAKE_OVER_S
+
     def _release_lease(self) -> None:
+        if self._lease is None:
+            return
         # A session that is played here goes on without the link, and is nobody else's.
-        if self._lease is not None and not (self._driver.hosts_player and self.playing):
+        plays_here = self._driver.hosts_player and self.playing
+        # An attempt may fail while the other host lets go; that one would be quicker to claim it.
+        is_asking = self._wanting and asyncio.get_running_loop().time() < self._asking_until_s
+        if not plays_here and not is_asking:
             self._lease.release()
 
     def _is_held(self) -> LinkError | None:
@@ -347,7 +358,7 @@ class Supervisor:
             raise RefusedError(
                 "already_playing", f"{self.name} plays a session of the host {holder.host}"
             )
-        lease.ask()
+        self._ask(lease)
         try:
             with self.wanted():
                 async with asyncio.timeout(TAKE_OVER_S):
