@@ -59,6 +59,27 @@ async def test_a_write_takes_from_one_to_three_connection_intervals(interval_ms:
             assert 0.030 <= loop.time() - start_s <= 0.090
 
 
+async def test_a_radio_in_a_hurry_keeps_to_what_was_agreed_on_once_it_has_time() -> None:
+    async with bonded() as (world, band, adapter, client):
+        await asyncio.sleep(1)  # the board has asked for its 30 ms by then
+        loop = asyncio.get_running_loop()
+
+        async def write_s(client: BleakClient) -> float:
+            start_s = loop.time()
+            await client.write_gatt_char(CONTROL, b"\x06\x00", response=True)
+            return loop.time() - start_s
+
+        world.radio.hurry(1)
+        assert await write_s(client) <= 0.005
+        await client.disconnect()
+        again = client_of(adapter, band)
+        await again.connect()
+        await asyncio.sleep(1)
+        assert await write_s(again) <= 0.005
+        world.radio.hurry(None)
+        assert 0.030 <= await write_s(again) <= 0.090
+
+
 @pytest.mark.parametrize("loss", [0.0, 0.3, 0.7])
 async def test_loss_costs_time_and_never_a_byte_or_the_order(loss: float) -> None:
     async with bonded(seed=5, loss=loss) as (world, band, _, client):

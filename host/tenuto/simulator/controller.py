@@ -39,6 +39,12 @@ ACL_BUFFERS = 8
 # Core Specification 6.0, Vol 4 Part E 7.8.1: the events of Bluetooth 4.0.
 LE_EVENT_MASK_AT_RESET = 0x1F
 _ENHANCED = 1 << (hci.HCI_LE_ENHANCED_CONNECTION_COMPLETE_EVENT - 1)
+_LISTENING = (
+    hci.HCI_LE_Set_Scan_Enable_Command,
+    hci.HCI_LE_Set_Extended_Scan_Enable_Command,
+    hci.HCI_LE_Create_Connection_Command,
+    hci.HCI_LE_Extended_Create_Connection_Command,
+)
 _ATT_CHANNEL = att.ATT_CID.to_bytes(2, "little")
 
 _Report = hci.HCI_LE_Extended_Advertising_Report_Event.Report
@@ -283,6 +289,8 @@ class VirtualController(bumble_controller.Controller):
             if connection is not None:
                 connection.on_hci_acl_data_packet(packet)
         elif isinstance(packet, hci.HCI_Command):
+            if isinstance(packet, _LISTENING):
+                self.radio.add_listener(self)
             self.on_hci_command_packet(packet)
         else:
             super().on_hci_packet(packet)

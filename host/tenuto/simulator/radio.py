@@ -133,7 +133,8 @@ class _Link:
         self.radio = radio
         self.ends = ends
         self.addresses = addresses
-        self.interval_s = interval_s
+        self.agreed_s = interval_s
+        self.interval_s = radio.hurried_s(interval_s)
         self.supervision_s = supervision_s
         self.is_alive = True
         self.statistics = radio.link_statistics(str(addresses[0]), str(addresses[1]))
@@ -142,7 +143,7 @@ class _Link:
         self._event_timer: asyncio.TimerHandle | None = None
         self._supervision_timer: asyncio.TimerHandle | None = None
         self._anchor_s = (
-            self._loop.time() + _TRANSMIT_WINDOW_DELAY_S + radio.random.random() * interval_s
+            self._loop.time() + _TRANSMIT_WINDOW_DELAY_S + radio.random.random() * self.interval_s
         )
         self._heard_s = self._loop.time()
 
@@ -166,7 +167,8 @@ class _Link:
         self._schedule_event()
 
     def change_interval(self, interval_s: float, supervision_s: float) -> None:
-        self.interval_s = interval_s
+        self.agreed_s = interval_s
+        self.interval_s = self.radio.hurried_s(interval_s)
         self.supervision_s = supervision_s
         self._anchor_s = self._loop.time()
 
@@ -382,6 +384,8 @@ class Radio(LocalLink):
         self.on_event: Callable[[RadioEvent], None] | None = None
         # Bumble's own set is in the order of memory addresses, which differs from run to run.
         self._in_order: list[VirtualController] = []
+        self._listeners: list[VirtualController] = []
+        self._hurry_s: float | None = None
         self._links: dict[_Route, tuple[_Link, int]] = {}
         self._statistics: dict[tuple[str, str], LinkStatistics] = {}
         self._silences: Counter[str | None] = Counter()
@@ -448,13 +452,37 @@ class Radio(LocalLink):
         for link in self._links_of(address):
             link.lose(reason)
 
+    def hurry(self, interval_ms: float | None) -> None:
+        """Have links meet at least so often, whatever both ends have agreed on.
+
+        So that a crowd is linked soon, before that which matters begins.
+
+        Args:
+            interval_ms: At most so long from event to event, also less than Bluetooth allows; None
+                for what was agreed on, from now on.
+        """
+        self._hurry_s = None if interval_ms is None else interval_ms / 1000
+        for link, direction in list(self._links.values()):
+            if direction == 0:
+                link.change_interval(link.agreed_s, link.supervision_s)
+
     def report(self, what: Happening, source: str, destination: str, size_bytes: int) -> None:
         """Tell `on_event`."""
         if self.on_event is not None:
             now = asyncio.get_running_loop().time()
             self.on_event(RadioEvent(now, what, source, destination, size_bytes))
 
-    # -- for silences and links
+    # -- for silences, links and controllers
+
+    def hurried_s(self, interval_s: float) -> float:
+        """Return the interval that links have now which have agreed on this one."""
+        return interval_s if self._hurry_s is None else min(interval_s, self._hurry_s)
+
+    def add_listener(self, controller: VirtualController) -> None:
+        """Note that a controller scans or connects; most never do, and need not be asked."""
+        if controller not in self._listeners:
+            them = {*self._listeners, controller}
+            self._listeners = [c for c in self._in_order if c in them]
 
     def count_silence(self, address: str | None, change: int) -> None:
         """Note that one more or one less silence covers an address."""
@@ -496,6 +524,8 @@ class Radio(LocalLink):
     def remove_controller(self, controller: bumble.controller.Controller) -> None:
         super().remove_controller(controller)
         self._in_order.remove(controller)  # type: ignore[arg-type]
+        if controller in self._listeners:
+            self._listeners.remove(controller)
 
     def send_advertising_pdu(
         self, sender_controller: bumble.controller.Controller, packet: ll.AdvertisingPdu
@@ -507,7 +537,7 @@ class Radio(LocalLink):
         if self.is_silent(advertiser):
             return
         loop = asyncio.get_running_loop()
-        for listener in self._in_order:
+        for listener in self._listeners:
             if listener is sender_controller or not listener.listens_to(advertiser):
                 continue
             if self.is_silent(listener.random_address):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LINE_BYTES_MAX = 2**28
 END_TIMEOUT_S = 60.0
+KEY = bytes(range(16))
+"""That of all wearables and of the host: nobody has to press five hundred buttons."""
 
 
 class Child:

@@ -7,9 +7,20 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenuto.config import Bluetooth, Config, Folders, History, Mqtt, Person, Routines, Wearable
+from tenuto.config import (
+    Bluetooth,
+    Config,
+    Fleet,
+    Folders,
+    History,
+    Mqtt,
+    Person,
+    Routines,
+    Wearable,
+)
 from tenuto.daemon.build import Setting, open_host
 from tenuto.daemon.garbage_collection import collected_between_sessions
+from tenuto.files import write_private
 from tests.bench.scale import child
 
 if TYPE_CHECKING:
@@ -22,6 +33,7 @@ if TYPE_CHECKING:
 ROUTINE = "lower-back-short"
 LINKED_TIMEOUT_S = 900.0
 QUIET_S = 5.0
+"""Longer than `SETTLE_S` of the announcer, after which it says all once more."""
 
 
 class Watched:
@@ -50,9 +62,11 @@ class Watched:
 def config(given: Any) -> Config:
     """Give the configuration: all wearables are worn by somebody whose heart is published."""
     folder = Path(given["folder"])
+    write_private(folder / "key", child.KEY.hex())
     return Config(
         mqtt=Mqtt(url=given["broker"]),
         bluetooth=Bluetooth(links_max=100),
+        fleet=Fleet(key_file=folder / "key"),
         history=History(path=folder / "history.db"),
         routines=Routines(default=ROUTINE),
         people=(Person(id="anybody", publish_heart_rate=True),),
