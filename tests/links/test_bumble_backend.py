@@ -90,6 +90,47 @@ async def test_scanners_share_the_radio_and_one_that_stops_leaves_the_other_scan
         assert not heard
 
 
+async def test_a_command_whose_caller_was_cancelled_keeps_its_answer_from_the_next_one() -> None:
+    async with World() as world:
+        host = (await world.adapter()).device.host
+        read_name = hci.HCI_Read_Local_Name_Command()
+        for _ in range(3):
+            cancelled = asyncio.create_task(host.send_sync_command(read_name))
+            await asyncio.sleep(0)
+            cancelled.cancel()
+            told = await host.send_sync_command(hci.HCI_Read_BD_ADDR_Command())
+            assert isinstance(told, hci.HCI_Read_BD_ADDR_ReturnParameters)
+
+
+async def test_the_controller_is_told_each_bond_once_and_all_anew_when_one_has_changed() -> None:
+    async with World() as world:
+        device = (await world.adapter()).device
+        assert device.keystore is not None
+        told: list[hci.HCI_Packet] = []
+        send = device.host.send_hci_packet
+
+        def note(packet: hci.HCI_Packet) -> None:
+            told.append(packet)
+            send(packet)
+
+        device.host.send_hci_packet = note  # type: ignore[method-assign]
+        bonds = {f"C0:00:00:00:00:{n:02X}": bytes([n]) * 16 for n in range(9, 0, -1)}
+
+        async def bond(address: str, irk: bytes) -> list[str]:
+            told.clear()
+            await device.update_keys(address, PairingKeys(irk=PairingKeys.Key(irk)))
+            return [
+                str(packet.peer_identity_address)
+                for packet in told
+                if isinstance(packet, hci.HCI_LE_Add_Device_To_Resolving_List_Command)
+                and packet.peer_identity_address != hci.Address.ANY
+            ]
+
+        for address, irk in bonds.items():
+            assert await bond(address, irk) == [address]
+        assert sorted(await bond(next(iter(bonds)), bytes(16))) == sorted(bonds)
+
+
 async def test_a_malformed_advertisement_is_ignored() -> None:
     async with World() as world:
         device, _ = await power_on_device(world.radio, "bad", ABSENT, secure_connections=False)

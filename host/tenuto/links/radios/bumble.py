@@ -174,7 +174,7 @@ class PrivateKeyStore(JsonKeyStore):
 
     async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
         """Write the file anew, in whole or not at all."""
-        write_private(Path(self.filename), json.dumps(db, sort_keys=True, indent=4))
+        write_private(Path(self.filename), json.dumps(db, sort_keys=True))
 
 
 @dataclass(frozen=True, slots=True)

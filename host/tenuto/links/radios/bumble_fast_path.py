@@ -5,16 +5,24 @@
 Bumble makes a text of each packet on each of its layers before it asks whether it is to be logged,
 which took a sixth of the time that a packet takes. Where somebody does log `bumble` at DEBUG, or a
 snooper is attached, everything is as bumble has it.
+
+Two of its habits are mended (as of bumble 0.0.236): a command whose caller was cancelled leaves its
+answer to the next command; and each new bond is followed by a command for every bond there is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
+from typing import TYPE_CHECKING
 
-from bumble import att, hci
+from bumble import att, hci, smp
 from bumble.device import Device
 from bumble.host import Host
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _log = logging.getLogger("bumble")
 
@@ -29,6 +37,10 @@ def is_logged() -> bool:
 
 class QuietHost(Host):
     """A bumble host that makes no text of what passes through it."""
+
+    async def _send_command(self, command: Any, response_timeout: float | None = None) -> Any:  # noqa: ANN401 - as the base class has them
+        """Send a command and take its answer, also when nobody waits for it any more."""
+        return await asyncio.shield(super()._send_command(command, response_timeout))
 
     def send_hci_packet(self, packet: hci.HCI_Packet) -> None:
         if self.snooper or is_logged():
@@ -49,6 +61,28 @@ class QuietHost(Host):
 
 class QuietDevice(Device):
     """A bumble device that takes the GATT packets which come often by the short way."""
+
+    _resolved: set[tuple[bytes, hci.Address]] | None = None
+    """The keys of private addresses that the controller has, None while that is not known."""
+
+    async def refresh_resolving_list(self) -> None:
+        keys = [] if self.keystore is None else await self.keystore.get_resolving_keys()
+        resolved, self._resolved = self._resolved, None
+        if resolved is None or not resolved.issubset(keys):
+            await super().refresh_resolving_list()
+        else:
+            self.address_resolver = smp.AddressResolver(keys)
+            if self.address_resolution_offload or self.address_generation_offload:
+                for irk, address in [key for key in keys if key not in resolved]:
+                    await self.send_sync_command(
+                        hci.HCI_LE_Add_Device_To_Resolving_List_Command(
+                            peer_identity_address_type=address.address_type,
+                            peer_identity_address=address,
+                            peer_irk=irk,
+                            local_irk=self.irk,
+                        )
+                    )
+        self._resolved = set(keys)
 
     def on_gatt_pdu(self, connection_handle: int, pdu: bytes) -> None:
         connection = self.lookup_connection(connection_handle)
