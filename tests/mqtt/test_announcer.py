@@ -79,6 +79,37 @@ async def test_what_is_new_is_sent_and_sent_once_more() -> None:
     assert again.configs(WRIST) == [wrist().config]
 
 
+async def test_a_hall_of_wearables_is_remembered_at_once_and_not_one_by_one() -> None:
+    # Else the file, of all of them, would be written for each of them.
+    hall = [
+        announce_wearable(PLACE, Subject(id=f"band-{n}", name=f"Band {n}"), ()) for n in range(200)
+    ]
+    known, broker = InMemory(), Broker()
+    announcer = Announcer(known)
+    announcer.want(hall)
+    await let_it_run(announcer, broker)
+    assert set(known.announced) == {item.topic for item in hall}
+    announcer.want([])
+    await let_it_run(announcer, broker)
+    assert known.announced == {}
+    assert broker.cleared().issuperset(item.topic for item in hall)
+    assert known.writes == 2
+
+
+async def test_what_has_not_changed_is_not_sent_again_with_what_has() -> None:
+    known = InMemory()
+    broker, announcer = Broker(), Announcer(known)
+    announcer.want([wrist(), anna()])
+    task = asyncio.create_task(announcer.run(broker.publish, lambda _: False))
+    await asyncio.sleep(BOUND_S)
+    broker.sent.clear()
+    announcer.want([wrist(routines=("lower-back", "neck")), anna()])
+    await asyncio.sleep(BOUND_S)
+    task.cancel()
+    await asyncio.wait({task})
+    assert [topic for _, topic, _ in broker.sent] == [WRIST] * 2
+
+
 async def test_different_messages_for_one_device_have_time_in_between() -> None:
     broker, announcer = Broker(), Announcer(InMemory())
     task = asyncio.create_task(announcer.run(broker.publish, lambda _: False))

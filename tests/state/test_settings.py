@@ -50,14 +50,14 @@ async def test_both_halves_are_kept_side_by_side(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     announced = Announced({"battery": "sensor"}, ("tenuto/wrist/session",), {"qos": 1})
     memory = SettingsStore(path)
-    await memory.remember("topic", announced)
+    await memory.remember({"topic": announced})
     await memory.prefer("wrist", Preferences(routine="mine"))
-    await SettingsStore(path).remember("other", announced)
+    await SettingsStore(path).remember({"other": announced})
 
     again = SettingsStore(path)
     assert again.announced == {"topic": announced, "other": announced}
     assert again.preferences("wrist").routine == "mine"
-    await again.remember("topic", None)
+    await again.remember({"topic": None})
     assert set(SettingsStore(path).announced) == {"other"}
 
 

@@ -19,7 +19,7 @@ from .discovery import steps
 from .topics import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from .discovery import Announcement
 
@@ -33,8 +33,8 @@ class Known(Protocol):
     def announced(self) -> Mapping[str, Announced]:
         """By the topic of the announcement."""
 
-    async def remember(self, topic: str, announced: Announced | None) -> None:
-        """Keep one announcement, None to forget it."""
+    async def remember(self, told: Mapping[str, Announced | None]) -> None:
+        """Keep announcements by their topics, None to forget one."""
 
 
 class Announcer:
@@ -75,23 +75,14 @@ class Announcer:
         """
         sent = _Sent(publish, self._settle_s)
         self._again = True
+        once_more: Collection[str] = ()
         while True:
             self._wake.clear()
             again, self._again = self._again, False
             await self._take_back(sent, is_used)
-            changed = False
-            for topic, item in list(self._wanted.items()):
-                for config in self._steps(item):
-                    if sent.newest(topic) == encode(config) and not again:
-                        continue
-                    changed |= await self._remember(item, config)
-                    await sent.send(topic, encode(config))
-                await self._settle_on(item)
-            if changed:
-                await self._wait(self._settle_s)
-                self._again = True
-                continue
-            await self._wait(None)
+            wanted = dict(self._wanted)
+            once_more = await self._tell(sent, wanted.values(), wanted if again else once_more)
+            await self._wait(self._settle_s if once_more else None)
 
     async def _wait(self, timeout_s: float | None) -> None:
         try:
@@ -99,6 +90,34 @@ class Announcer:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+    async def _tell(
+        self, sent: _Sent, wanted: Collection[Announcement], again: Collection[str]
+    ) -> set[str]:
+        """Send what there is: the first message of each device, then the second of those with two.
+
+        What is remembered of all of them is written at once, for it is one file.
+
+        Args:
+            again: The topics of what is sent even if it was sent already.
+
+        Returns:
+            The topics of what is new.
+        """
+        new: set[str] = set()
+        messages = [(item, self._steps(item)) for item in wanted]
+        for number in range(max((len(configs) for _, configs in messages), default=0)):
+            due = [
+                (item, config)
+                for item, configs in messages
+                for config in configs[number : number + 1]
+                if item.topic in again or not sent.is_newest(item.topic, config)
+            ]
+            new |= await self._remember(due)
+            for item, config in due:
+                await sent.send(item.topic, config)
+        await self._settle_on(wanted)
+        return new
 
     def _steps(self, item: Announcement) -> list[dict[str, object]]:
         known = self._known.announced.get(item.topic)
@@ -116,34 +135,42 @@ class Announcer:
             if topic not in self._wanted
         }
         for topic, known in gone.items():
-            if known.config and sent.newest(topic) != encode(known.config):
-                await sent.send(topic, encode(known.config))
+            if known.config and not sent.is_newest(topic, known.config):
+                await sent.send(topic, known.config)
+        cleared: list[str] = []
         for topic, known in gone.items():
             await sent.settle(topic)
             if topic in self._wanted:  # meanwhile
                 continue
-            await sent.send(topic, b"")
+            await sent.send(topic, None)
             for state in known.states:
                 if not is_used(state):
-                    await sent.send(state, b"")
-            await self._known.remember(topic, None)
+                    await sent.send(state, None)
+            cleared.append(topic)
+        if cleared:
+            await self._known.remember(dict.fromkeys(cleared))
 
-    async def _remember(self, item: Announcement, config: dict[str, Any]) -> bool:
-        """Keep, before it is sent, what Home Assistant may know then; tells whether that is new."""
-        known = self._known.announced.get(item.topic)
-        if known is not None and known.config == config:
-            return False
-        components = ({} if known is None else dict(known.components)) | item.components
-        await self._known.remember(item.topic, Announced(components, item.states, config))
-        return True
+    async def _remember(self, due: Iterable[tuple[Announcement, dict[str, Any]]]) -> set[str]:
+        """Keep, before it is sent, what Home Assistant may know then; returns what is new."""
+        news: dict[str, Announced | None] = {}
+        for item, config in due:
+            known = self._known.announced.get(item.topic)
+            if known is None or known.config != config:
+                components = ({} if known is None else dict(known.components)) | item.components
+                news[item.topic] = Announced(components, item.states, config)
+        if news:
+            await self._known.remember(news)
+        return set(news)
 
-    async def _settle_on(self, item: Announcement) -> None:
+    async def _settle_on(self, wanted: Iterable[Announcement]) -> None:
         """Forget the components that were removed by now."""
-        known = self._known.announced.get(item.topic)
-        if known is not None and known.components != item.components:
-            await self._known.remember(
-                item.topic, Announced(item.components, item.states, known.config)
-            )
+        news: dict[str, Announced | None] = {}
+        for item in wanted:
+            known = self._known.announced.get(item.topic)
+            if known is not None and known.components != item.components:
+                news[item.topic] = Announced(item.components, item.states, known.config)
+        if news:
+            await self._known.remember(news)
 
 
 class _Sent:
@@ -152,18 +179,18 @@ class _Sent:
     def __init__(self, publish: Callable[[str, bytes], Awaitable[None]], settle_s: float) -> None:
         self._publish = publish
         self._settle_s = settle_s
-        self._sent: dict[str, tuple[bytes, float]] = {}
+        self._sent: dict[str, tuple[dict[str, Any] | None, float]] = {}
 
-    def newest(self, topic: str) -> bytes | None:
-        """Return the newest message on a topic."""
-        return self._sent[topic][0] if topic in self._sent else None
+    def is_newest(self, topic: str, config: dict[str, Any] | None) -> bool:
+        """Return whether this is the newest message on a topic; None is one that clears it."""
+        return topic in self._sent and self._sent[topic][0] == config
 
-    async def send(self, topic: str, payload: bytes) -> None:
+    async def send(self, topic: str, config: dict[str, Any] | None) -> None:
         """Send a message, once Home Assistant has dealt with a different one on this topic."""
-        if self.newest(topic) != payload:
+        if not self.is_newest(topic, config):
             await self.settle(topic)
-        await self._publish(topic, payload)
-        self._sent[topic] = payload, asyncio.get_running_loop().time()
+        await self._publish(topic, b"" if config is None else encode(config))
+        self._sent[topic] = config, asyncio.get_running_loop().time()
 
     async def settle(self, topic: str) -> None:
         """Wait until Home Assistant has dealt with the newest message on a topic."""

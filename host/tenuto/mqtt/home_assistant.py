@@ -91,11 +91,13 @@ class Announcements:
         self._people: Collection[Subject] = ()
         self._told: dict[str, set[str]] = {}
         self._firmware: dict[str, str] = {}
+        self._made: dict[str, tuple[tuple[object, ...], Announcement]] = {}
 
     def set_subjects(self, wearables: Collection[Subject], people: Collection[Subject]) -> None:
         """Set the devices that `refresh` announces."""
         self._wearables, self._people = wearables, people
         self._offered = None
+        self._made.clear()
 
     def forget_offer(self) -> None:
         """Have `refresh_if_changed` compare anew: a setting names another routine."""
@@ -158,14 +160,21 @@ class Announcements:
         topic = wearable_topic(self._topics, self._home.prefix, wearable.id)
         known = self._home.known.announced.get(topic)
         told_before = {} if known is None else known.config.get("device", {})
-        return announce_wearable(
-            self._place,
+        follows_from = (
             wearable,
-            self._with_own(self._topics.of(wearable.id, "settings"), routines),
-            told=self._told.get(topic, ()),
-            before=() if known is None else known.components,
-            firmware=self._firmware.get(wearable.id, told_before.get("sw_version")),
+            tuple(self._with_own(self._topics.of(wearable.id, "settings"), routines)),
+            frozenset(self._told.get(topic, ())),
+            () if known is None else tuple(known.components),
+            self._firmware.get(wearable.id, told_before.get("sw_version")),
         )
+        # Of hundreds of wearables only the one that has told something is put together again.
+        if wearable.id not in self._made or self._made[wearable.id][0] != follows_from:
+            _, names, told, before, firmware = follows_from
+            made = announce_wearable(
+                self._place, wearable, names, told=told, before=before, firmware=firmware
+            )
+            self._made[wearable.id] = follows_from, made
+        return self._made[wearable.id][1]
 
     def _person(self, person: Subject) -> Announcement:
         topic = person_topic(self._topics, self._home.prefix, person.id)

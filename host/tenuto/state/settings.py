@@ -63,12 +63,16 @@ class SettingsStore:
         """What Home Assistant was told, by the topic of the message."""
         return self._announced
 
-    async def remember(self, topic: str, announced: Announced | None) -> None:
-        """Keep what Home Assistant was told on a topic, None to forget it."""
-        if announced is None:
-            self._announced.pop(topic, None)
-        else:
-            self._announced[topic] = announced
+    async def remember(self, told: Mapping[str, Announced | None]) -> None:
+        """Keep what Home Assistant was told, by the topic of each message; None is forgotten.
+
+        The whole file is written, so several are better kept at once.
+        """
+        for topic, announced in told.items():
+            if announced is None:
+                self._announced.pop(topic, None)
+            else:
+                self._announced[topic] = announced
         await self._save()
 
     # --- the file
@@ -111,10 +115,13 @@ class SettingsStore:
 
     async def _save(self) -> None:
         async with self._lock:
-            text = json.dumps(self._data(), ensure_ascii=False, indent=1)
+            data = self._data()
+
+            def write() -> None:
+                write_private(self._path, json.dumps(data, ensure_ascii=False) + "\n")
+
             try:
-                await asyncio.get_running_loop().run_in_executor(
-                    None, write_private, self._path, text
-                )
+                # Of hundreds of wearables it is megabytes of text.
+                await asyncio.get_running_loop().run_in_executor(None, write)
             except OSError as error:
                 _log.warning("%s cannot be written: %s", self._path, error.strerror)
