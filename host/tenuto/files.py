@@ -13,6 +13,7 @@ import json
 import os
 import stat
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -166,9 +167,22 @@ def spooled(source: BinaryIO, bytes_max: int = SPOOLED_BYTES_MAX) -> BinaryIO:
 def write_private(
     path: Path, content: str | bytes, *, make_folder: bool = True, to_disk: bool = True
 ) -> None:
+    """Write a file as `new_private` does; text goes out as UTF-8.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    with new_private(path, make_folder=make_folder, to_disk=to_disk) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def new_private(
+    path: Path, *, make_folder: bool = True, to_disk: bool = True
+) -> Iterator[BinaryIO]:
     """Write a file with mode 0600 anew: in whole or not at all, also at a power cut.
 
-    Text goes out as UTF-8.
+    It takes the place of what is there when the block ends without an exception.
 
     Args:
         make_folder: Make folders that are missing, with mode 0700.
@@ -177,14 +191,13 @@ def write_private(
     Raises:
         OSError: it cannot be written; what was there before still is.
     """
-    data = content.encode() if isinstance(content, str) else content
     if make_folder:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # mkstemp makes it with mode 0600, so that there is no moment in which others could open it.
     number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(number, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             if to_disk:
                 os.fsync(file.fileno())

@@ -23,7 +23,7 @@ from tenuto.history import Store
 from tenuto.history.adherence import day_of
 from tenuto.history.completed_holds import held_utc_ms
 from tenuto.history.csv_table import write_table
-from tenuto.history.fhir import bundle
+from tenuto.history.fhir import write_bundle
 from tenuto.history.fit import fit_file
 from tenuto.history.jsonlines import read_lines, write_lines
 from tenuto.history.openmhealth import data_points
@@ -186,14 +186,15 @@ async def test_reports_and_exports_are_those_of_the_host_that_wrote_it(
                 account(replace(found, row=replace(found.row, id=0)))
                 for found in await one.between(0, UTC_MS * 2)
             ]
-            table = io.StringIO()
+            table, bundle = io.StringIO(), io.StringIO()
             lines.append([])
             write_table(accounts, table)
+            write_bundle(accounts, bundle)
             await write_lines(one, lines[-1].append)
             made.append(
                 {
                     "csv": table.getvalue(),
-                    "fhir": bundle(accounts),
+                    "fhir": bundle.getvalue(),
                     "fit": [fit_file(told) for told in accounts],
                     "jsonl": lines[-1],
                     "openmhealth": [list(data_points(told)) for told in accounts],

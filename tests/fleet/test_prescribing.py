@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from tenuto.fleet.postgres import CentralHistory
 from tenuto.fleet.rights import grant
 from tenuto.fleet.schema import set_up, version
 from tenuto.history import Store
-from tenuto.history.fhir import bundle
+from tenuto.history.fhir import write_bundle
 from tenuto.history.jsonlines import header, read_lines, write_lines
 from tenuto.history.prescription import Adherence
 from tenuto.history.prescription_table import standings
@@ -160,7 +161,9 @@ async def test_a_moment_that_no_calendar_has_hides_no_prescription(
         await owner.work(lambda db: db.execute(change, (moment, moment)))
         (told,) = await standings(therapist, MONDAY, also_over=True)
         assert told.is_open == (moment > 0)
-        assert bundle([], await therapist.prescriptions(), MONDAY)["entry"]
+        bundle = io.StringIO()
+        write_bundle([], bundle, await therapist.prescriptions(), MONDAY)
+        assert json.loads(bundle.getvalue())["entry"]
 
 
 async def test_who_was_erased_on_a_host_does_not_come_back_with_a_prescription(

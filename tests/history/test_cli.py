@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 import stat
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto import cli
+from tenuto.cli.history import Format, _write
 from tenuto.history import ExerciseNote, Store
 from tenuto.sessions.events import LinkLost, to_json
 from tenuto_core import vocab
@@ -297,7 +299,7 @@ def test_the_whole_history_goes_out_and_in(
         (["1", "--format", "csv"], "session,began_utc,"),
         (["1", "--format", "csv-comma"], "\ufeffsession;began_utc;"),
         (["--format", "openmhealth"], "["),
-        (["--format", "fhir"], '{\n "resourceType": "Bundle"'),
+        (["--format", "fhir"], '{"resourceType": "Bundle"'),
     ],
 )
 def test_other_formats_go_to_the_output(
@@ -308,6 +310,26 @@ def test_other_formats_go_to_the_output(
 
     assert (code, err) == (0, "")
     assert out.startswith(beginning)
+
+
+def test_an_export_takes_no_more_memory_for_more_sessions(database: Path) -> None:
+    def peak_bytes(form: Format, sessions: int) -> int:
+        with open(os.devnull, "wb") as file:  # noqa: PTH123 - has no path
+            tracemalloc.start()
+            numbers = list(range(1, sessions + 1))
+            asyncio.run(_write(form, Store(database, read_only=True), numbers, file, is_all=True))
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+        return peak
+
+    forms: list[Format] = ["jsonl", "csv", "fhir", "openmhealth"]
+    keep(database, *(whole_session(boot_id=one) for one in range(1, 26)))
+    for form in forms:
+        peak_bytes(form, 25)  # what it imports and caches
+    few = [peak_bytes(form, 25) for form in forms]
+    keep(database, *(whole_session(boot_id=one) for one in range(26, 76)))
+    many = [peak_bytes(form, 75) for form in forms]
+    assert [form for form, a, b in zip(forms, few, many, strict=True) if b > 1.5 * a] == []
 
 
 def test_a_session_becomes_a_fit_file(

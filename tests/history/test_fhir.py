@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,23 @@ from typing import TYPE_CHECKING, Any
 from fhir.resources.R4B.bundle import Bundle
 
 from tenuto.history import Store
-from tenuto.history.fhir import bundle
+from tenuto.history.fhir import write_bundle
 from tenuto.history.timeline import account
 from tenuto_core import vocab
 from tests.history.prescribed import MONDAY, prescription
 from tests.history.sessions import HOLD_MS, UTC_MS, Band, eventful_session, whole_session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from tenuto.history.timeline import Outline
+
+
+def bundle(sessions: Sequence[Outline], *more: Any) -> str:
+    file = io.StringIO()
+    write_bundle(sessions, file, *more)
+    return file.getvalue()
 
 
 async def test_sessions_are_observations_of_their_people(tmp_path: Path) -> None:
@@ -30,7 +39,7 @@ async def test_sessions_are_observations_of_their_people(tmp_path: Path) -> None
         for session in (whole_session(), eventful_session(boot_id=2), simulated, begun.entries()):
             await store.add(session)
         told = [account(one) for one in await store.between(0, 1 << 60)]
-    text = json.dumps(bundle(told))
+    text = bundle(told)
 
     read: Any = Bundle.model_validate_json(text)
 
@@ -56,11 +65,11 @@ async def test_sessions_are_observations_of_their_people(tmp_path: Path) -> None
     assert sorted(one.status for one in found) == ["final", "final", "final", "preliminary"]
     assert [one.meta.tag[0].code for one in found if one.meta] == ["HTEST"]
     assert sum(one.subject is None for one in found) == 1
-    assert text == json.dumps(bundle(told)), "ids stay the same"
+    assert text == bundle(told), "ids stay the same"
 
 
 def test_nothing_is_a_bundle_too() -> None:
-    empty: Any = Bundle.model_validate(bundle([]))
+    empty: Any = Bundle.model_validate_json(bundle([]))
     assert empty.entry is None
 
 
@@ -79,7 +88,7 @@ async def test_prescriptions_are_care_plans_on_which_sessions_are_based(tmp_path
             await store.add(session)
         told = [account(one) for one in await store.between(0, 1 << 60)]
     today = MONDAY.replace(day=16)
-    text = json.dumps(bundle(told, (mine, *others), today, UTC))
+    text = bundle(told, (mine, *others), today, UTC)
 
     read: Any = Bundle.model_validate_json(text)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import date
+    from typing import BinaryIO
 
     from tenuto.config import Config, Person, Wearable
     from tenuto.daemon.build import Setting
@@ -218,14 +219,31 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a file that was asked for; only its owner may read it, for it holds health data.
+    """Write a file that was asked for; see `output_to`."""
+    with output_to(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def output_to(path: Path | None) -> Iterator[BinaryIO]:
+    """Yield what to write to; only its owner may read a file, for it holds health data.
+
+    Args:
+        path: of a file, which appears when it is whole; None or `-` for standard output.
 
     Raises:
         InputError: it cannot be written.
     """
-    from tenuto.files import write_private
+    from tenuto.files import new_private
 
+    if path is None or str(path) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
     try:
-        write_private(path, data, make_folder=False)
+        with new_private(path, make_folder=False) as file:
+            yield file
+    except TimeoutError:  # an OSError too, and not of the file
+        raise
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror}") from error

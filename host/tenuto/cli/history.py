@@ -20,7 +20,6 @@ from tenuto.config import find_config
 from tenuto.errors import InputError, StoreError
 from tenuto.history import Store, replay, summarize
 from tenuto.history.adherence import day_of
-from tenuto.history.fhir import is_of
 from tenuto.history.timeline import Account, Outline, account
 from tenuto.report.named import titled, titled_row
 from tenuto.sessions import events
@@ -32,6 +31,7 @@ from .common import (
     history_file,
     history_to_read,
     id_of,
+    output_to,
     parse_date,
     whose,
     write_output,
@@ -41,11 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
     from datetime import date
-    from typing import BinaryIO
+    from typing import BinaryIO, TextIO
 
     from tenuto.config import Config
     from tenuto.history import SessionRow, StoredSession, Summary
-    from tenuto.history.prescription import Prescription
     from tenuto.history.reading import HistoryReader
     from tenuto.history.repair import Checked
     from tenuto.sessions.events import Event
@@ -220,66 +219,105 @@ def export(
     """
     history = history_to_read(find_config(config))
     if form == "fit":
-        rows = asyncio.run(_chosen(history, numbers))
-        simulated = sum(row.is_simulated for row in rows)
+        chosen = asyncio.run(_chosen(history, numbers))
+        simulated = set(asyncio.run(_numbers(history, is_simulated=True))) & set(chosen)
         if simulated and not numbers:
-            rows = [row for row in rows if not row.is_simulated]
-            out = words.count(simulated, "simulated session is", "simulated sessions are")
+            chosen = [number for number in chosen if number not in simulated]
+            out = words.count(len(simulated), "simulated session is", "simulated sessions are")
             print(f"{out} left out; an ID takes one along", file=sys.stderr)
         elif simulated:
             print("it was simulated: a portal counts it all the same", file=sys.stderr)
-        return _write_fit(_accounts(history, rows), output, is_one=len(numbers) == 1)
-    if form == "jsonl":
-        if numbers:
-            raise InputError(
-                "jsonl has the whole history: leave the ID out, or take another format"
-            )
-        data = asyncio.run(_jsonl(history)).encode()
-    else:
-        rows = asyncio.run(_chosen(history, numbers))
-        prescribed: list[Prescription] = []
-        if form == "fhir":
-            prescribed = asyncio.run(_prescribed(history))
-            if numbers:
-                prescribed = [p for p in prescribed if any(is_of(p, row) for row in rows)]
-        data = _as_text(form, history, rows, prescribed).encode()
-    if output is None or str(output) == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        write_output(output, data)
+        return _write_fit(_accounts(history, chosen), output, is_one=len(numbers) == 1)
+    if form == "jsonl" and numbers:
+        raise InputError("jsonl has the whole history: leave the ID out, or take another format")
+    chosen = [] if form == "jsonl" else asyncio.run(_chosen(history, numbers))
+    with output_to(output) as file:
+        asyncio.run(_write(form, history, chosen, file, is_all=not numbers))
+    if output is not None and str(output) != "-":
         print(f"{output} is written", file=sys.stderr)
     return 0
 
 
+async def _numbers(
+    history: AbstractAsyncContextManager[HistoryReader], *, is_simulated: bool | None = None
+) -> list[int]:
+    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
+        return await store.numbers(is_simulated=is_simulated)
+
+
 async def _chosen(
     history: AbstractAsyncContextManager[HistoryReader], numbers: tuple[int, ...]
-) -> list[SessionRow]:
+) -> list[int]:
     """Return the sessions that were named, or all of them, the oldest first."""
-    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
-        rows = (await store.sessions())[::-1]
-    if not numbers:
-        return rows
-    known = {row.id: row for row in rows}
-    for number in numbers:
-        if number not in known:
-            raise _no_session(number)
-    return [known[number] for number in dict.fromkeys(numbers)]
+    known = await _numbers(history)
+    for number in sorted(set(numbers).difference(known)):
+        raise _no_session(number)
+    return list(dict.fromkeys(numbers)) or known
+
+
+async def _write(
+    form: Format,
+    history: AbstractAsyncContextManager[HistoryReader],
+    numbers: Sequence[int],
+    file: BinaryIO,
+    *,
+    is_all: bool,
+) -> None:
+    """Write sessions to a file as they are read: they need not have room in memory."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    try:
+        await _write_text(form, history, numbers, text, is_all=is_all)
+    finally:
+        text.detach()  # or its end would close standard output
+
+
+async def _write_text(
+    form: Format,
+    history: AbstractAsyncContextManager[HistoryReader],
+    numbers: Sequence[int],
+    text: TextIO,
+    *,
+    is_all: bool,
+) -> None:
+    from tenuto.history.csv_table import write_table
+    from tenuto.history.fhir import write_bundle
+    from tenuto.history.jsonlines import write_lines
+    from tenuto.history.openmhealth import write_points
+
+    async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
+        if form == "jsonl":
+            await write_lines(store, text.write)
+        elif form == "openmhealth":
+            await store.read_sessions(
+                numbers, lambda sessions: write_points(map(account, sessions), text)
+            )
+        elif form == "fhir":
+            prescribed = await store.prescriptions()
+            today = datetime.now(UTC).astimezone().date()
+            await store.read_outlines(
+                numbers,
+                lambda outlines: write_bundle(
+                    outlines, text, prescribed, today, all_prescriptions=is_all
+                ),
+            )
+        else:
+            is_comma = form == "csv-comma"
+            await store.read_outlines(
+                numbers, lambda outlines: write_table(outlines, text, decimal_comma=is_comma)
+            )
 
 
 def _accounts(
-    history: AbstractAsyncContextManager[HistoryReader], rows: Sequence[SessionRow]
+    history: AbstractAsyncContextManager[HistoryReader], numbers: Sequence[int]
 ) -> Iterator[Account]:
     """Yield sessions in full, some at a time: with all of them in memory it would be full."""
 
-    async def some(of: Sequence[SessionRow]) -> list[StoredSession | None]:
+    async def some(of: Sequence[int]) -> list[StoredSession]:
         async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
-            return [await store.session(row.id) for row in of]
+            return await store.read_sessions(of, list)
 
-    for at in range(0, len(rows), SESSIONS_AT_ONCE):
-        for session in asyncio.run(some(rows[at : at + SESSIONS_AT_ONCE])):
-            if session is not None:  # else it was deleted meanwhile
-                yield account(session)
+    for at in range(0, len(numbers), SESSIONS_AT_ONCE):
+        yield from map(account, asyncio.run(some(numbers[at : at + SESSIONS_AT_ONCE])))
 
 
 def _write_fit(sessions: Iterable[Account], output: Path | None, *, is_one: bool) -> int:
@@ -548,52 +586,6 @@ def _session(history: AbstractAsyncContextManager[HistoryReader], number: int) -
 
 def _no_session(number: int) -> InputError:
     return InputError(f"there is no session {number}; `tenuto history` lists those there are")
-
-
-async def _jsonl(history: AbstractAsyncContextManager[HistoryReader]) -> str:
-    from tenuto.history.jsonlines import write_lines
-
-    text = io.StringIO()
-    async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
-        await write_lines(store, text.write)
-    return text.getvalue()
-
-
-async def _outlines(
-    history: AbstractAsyncContextManager[HistoryReader], rows: Sequence[SessionRow]
-) -> list[Outline]:
-    async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
-        return await store.outlines(rows)
-
-
-async def _prescribed(history: AbstractAsyncContextManager[HistoryReader]) -> list[Prescription]:
-    async with asyncio.timeout(READ_TIMEOUT_S), history as store:
-        return await store.prescriptions()
-
-
-def _as_text(
-    form: str,
-    history: AbstractAsyncContextManager[HistoryReader],
-    rows: Sequence[SessionRow],
-    prescribed: Sequence[Prescription],
-) -> str:
-    if form in ("csv", "csv-comma"):
-        from tenuto.history.csv_table import write_table
-
-        table = io.StringIO(newline="")
-        outlines = asyncio.run(_outlines(history, rows))
-        write_table(outlines, table, decimal_comma=form == "csv-comma")
-        return table.getvalue()
-    if form == "fhir":
-        from tenuto.history.fhir import bundle
-
-        today = datetime.now(UTC).astimezone().date()
-        told = bundle(asyncio.run(_outlines(history, rows)), prescribed, today)
-        return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-    from tenuto.history.openmhealth import data_points
-
-    points = [point for told in _accounts(history, rows) for point in data_points(told)]
-    return json.dumps(points, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def _print_score(told: Account) -> None:

@@ -11,18 +11,18 @@ of a simulated wearable has the tag for test data.
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .adherence import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import tzinfo
 
     from .prescription import Prescription
-    from .rows import SessionRow
     from .timeline import Outline
 
 _NAMESPACE = uuid.UUID("5b0d2a52-3f0f-5c80-8a4e-1a2f7f6b9c3d")
@@ -36,39 +36,63 @@ _DURATION = {
 }
 
 
-def bundle(
-    sessions: Sequence[Outline],
+def write_bundle(
+    sessions: Iterable[Outline],
+    file: TextIO,
     prescriptions: Sequence[Prescription] = (),
     today: date = date.max,
     zone: tzinfo | None = None,
-) -> dict[str, Any]:
-    """Return a bundle; the ids in it stay the same from export to export.
+    *,
+    all_prescriptions: bool = True,
+) -> None:
+    """Write a bundle, an entry a line; the ids in it stay the same from export to export.
 
     Args:
         sessions: What was done.
+        file: Where it goes.
         prescriptions: What is prescribed and was.
         today: The present day, for what of that goes on.
         zone: What days are counted in; None for that of this computer.
+        all_prescriptions: Whether also those of which no session was done.
     """
-    named = {told.row.person for told in sessions} | {one.person for one in prescriptions}
-    people = sorted(person for person in named if person is not None)
-    entries = [_entry(_patient(person)) for person in people]
-    entries += [_entry(_care_plan(one, today, zone)) for one in prescriptions]
-    entries += [
-        _entry(_observation(told, [one for one in prescriptions if is_of(one, told.row, zone)]))
-        for told in sessions
-    ]
+    file.write('{"resourceType": "Bundle", "type": "collection"')
+    before = ', "entry": [\n'
+    for entry in _entries(sessions, prescriptions, today, zone, is_whole=all_prescriptions):
+        file.write(before + json.dumps(entry, ensure_ascii=False, allow_nan=False))
+        before = ",\n"
     # FHIR allows no empty lists.
-    return {"resourceType": "Bundle", "type": "collection"} | (
-        {"entry": entries} if entries else {}
-    )
+    file.write("}\n" if before.startswith(", ") else "\n]}\n")
 
 
-def is_of(one: Prescription, row: SessionRow, zone: tzinfo | None = None) -> bool:
-    """Return whether a session is of the person, of the routine and of the days of one."""
-    day = day_of(row.started_utc_ms, zone)
-    is_same = (row.person, row.routine) == (one.person, one.routine) and not row.is_simulated
-    return is_same and one.first <= day <= one.until(zone)
+def _entries(
+    sessions: Iterable[Outline],
+    prescriptions: Sequence[Prescription],
+    today: date,
+    zone: tzinfo | None,
+    *,
+    is_whole: bool,
+) -> Iterator[dict[str, Any]]:
+    """Yield sessions, then what was prescribed, then whose it is: as it becomes known."""
+    prescribed: dict[tuple[str | None, str | None], list[Prescription]] = {}
+    for one in prescriptions:
+        prescribed.setdefault((one.person, one.routine), []).append(one)
+    people: set[str | None] = set()
+    done: set[str] = set()
+    for told in sessions:
+        row = told.row
+        based_on: list[Prescription] = []
+        if (known := prescribed.get((row.person, row.routine))) and not row.is_simulated:
+            day = day_of(row.started_utc_ms, zone)
+            based_on = [one for one in known if one.first <= day <= one.until(zone)]
+        people.add(row.person)
+        done.update(one.id for one in based_on)
+        yield _entry(_observation(told, based_on))
+    for one in prescriptions:
+        if is_whole or one.id in done:
+            people.add(one.person)
+            yield _entry(_care_plan(one, today, zone))
+    for person in sorted(person for person in people if person is not None):
+        yield _entry(_patient(person))
 
 
 def _entry(resource: dict[str, Any]) -> dict[str, Any]:

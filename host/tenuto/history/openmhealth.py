@@ -7,14 +7,15 @@ openmhealth.org; each session gives one activity, each known heart rate one poin
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tenuto.sessions.device import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .timeline import Account
 
@@ -22,6 +23,16 @@ _NAMESPACE = uuid.UUID("9f3a4a6e-6d44-5d0b-9d53-6f7d0f6f7a11")
 ACTIVITY = ("omh", "physical-activity", "1.2")
 HEART_RATE = ("omh", "heart-rate", "2.0")
 _SOURCE = "Tenuto"
+
+
+def write_points(sessions: Iterable[Account], file: TextIO) -> None:
+    """Write the data points of sessions as one list in JSON, a point a line."""
+    before = "[\n"
+    for told in sessions:
+        for point in data_points(told):
+            file.write(before + json.dumps(point, ensure_ascii=False, allow_nan=False))
+            before = ",\n"
+    file.write("[]\n" if before.startswith("[") else "\n]\n")
 
 
 def data_points(told: Account) -> Iterator[dict[str, Any]]:

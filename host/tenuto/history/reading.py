@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tenuto.routines import muscles
@@ -16,7 +16,7 @@ from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSessi
 from .timeline import account
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .cue_results import CueResult
     from .database import Database
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _ALL = 1 << 62
 """More rows than there are: SQLite and PostgreSQL write "no limit" in two ways."""
+ROWS_AT_ONCE = 20
 
 
 class HistoryReader:
@@ -109,6 +110,16 @@ class HistoryReader:
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         return await self.work(lambda db: load(db, where, (from_utc_ms, to_utc_ms)))
 
+    async def numbers(self, *, is_simulated: bool | None = None) -> list[int]:
+        """Return the numbers of all sessions, in the order in which they began.
+
+        Args:
+            is_simulated: Only those that were simulated, or only those that were not.
+        """
+        which = "" if is_simulated is None else f" WHERE is_simulated = {int(is_simulated)}"
+        query = f"SELECT id FROM sessions{which} ORDER BY started_utc_ms, id"  # noqa: S608
+        return await self.work(lambda db: [number for (number,) in db.execute(query)])
+
     async def outlines(self, rows: Sequence[SessionRow]) -> list[Outline]:
         """Return the outlines of sessions, in their order, as of one moment.
 
@@ -116,15 +127,43 @@ class HistoryReader:
         """
 
         def job(db: Database) -> list[Outline]:
-            notes: dict[str | None, dict[str, ExerciseNote]] = {}
-            db.execute("BEGIN")
-            try:
-                found = (self._outline(db, row, notes) for row in rows)
-                return [outline for outline in found if outline is not None]
-            finally:
-                db.execute("COMMIT")
+            with _one_moment(db):
+                return list(self._outlines(db, rows))
 
         return await self.work(job)
+
+    async def read_outlines(
+        self, numbers: Sequence[int], job: Callable[[Iterator[Outline]], _T]
+    ) -> _T:
+        """Have a job done in the thread of the database with the outlines of sessions.
+
+        They come in the order of their numbers given, as of one moment, and are made one after the
+        other, so that it takes no more memory for many. See `outlines`.
+        """
+
+        def read(db: Database) -> _T:
+            with _one_moment(db):
+                return job(self._outlines(db, _rows_of(db, numbers)))
+
+        return await self.work(read)
+
+    async def read_sessions(
+        self, numbers: Sequence[int], job: Callable[[Iterator[StoredSession]], _T]
+    ) -> _T:
+        """Have a job done with sessions and all that is kept of them; see `read_outlines`."""
+
+        def read(db: Database) -> _T:
+            with _one_moment(db):
+                return job(_load_one(db, row) for row in _rows_of(db, numbers))
+
+        return await self.work(read)
+
+    def _outlines(self, db: Database, rows: Iterable[SessionRow]) -> Iterator[Outline]:
+        notes: dict[str | None, dict[str, ExerciseNote]] = {}
+        for row in rows:
+            outline = self._outline(db, row, notes)
+            if outline is not None:
+                yield outline
 
     def _outline(
         self, db: Database, row: SessionRow, notes: dict[str | None, dict[str, ExerciseNote]]
@@ -154,9 +193,16 @@ def load(db: Database, rest: str, values: tuple[Any, ...]) -> list[StoredSession
         rest: What comes after `FROM sessions`; text of this package only.
         values: For its question marks.
     """
+    with _one_moment(db):
+        return [_load_one(db, row) for row in _rows(db, rest, values)]
+
+
+@contextmanager
+def _one_moment(db: Database) -> Iterator[None]:
+    """See no change by others inside."""
     db.execute("BEGIN")
     try:
-        return [_load_one(db, row) for row in _rows(db, rest, values)]
+        yield
     finally:
         db.execute("COMMIT")
 
@@ -176,6 +222,15 @@ def _plan(db: Database, plan_id: str | None) -> bytes | None:
     with closing(db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))) as cursor:
         row = cursor.fetchone()
     return bytes(row[0]) if row else None
+
+
+def _rows_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
+    """Yield the rows of sessions in the order of their numbers, some at a time."""
+    for at in range(0, len(numbers), ROWS_AT_ONCE):
+        some = numbers[at : at + ROWS_AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        found = {row.id: row for row in _rows(db, f"WHERE id IN ({marks})", tuple(some))}
+        yield from (found[number] for number in some if number in found)
 
 
 def _rows(db: Database, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
