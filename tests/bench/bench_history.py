@@ -53,7 +53,7 @@ async def main(sessions: int) -> None:
             assert session is not None
             account(session)
         with timed("the last twenty, as `tenuto history` shows them"):
-            for row in await store.sessions(20):
+            for row in await store.sittings(20):
                 found = await store.session(row.id)
                 assert found is not None
                 account(found)

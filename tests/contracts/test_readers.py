@@ -31,10 +31,10 @@ from tenuto.history.period import Period, last_person, period_account
 from tenuto.history.prescription_table import standings
 from tenuto.history.timeline import account
 from tenuto.report import period_report, session_report
-from tenuto.sessions.events import SessionKey
+from tenuto.sessions.events import SessionEnded, SessionKey
 from tests.conftest import needs_module
 from tests.history.prescribed import prescription
-from tests.history.sessions import UTC_MS, eventful_session, whole_session
+from tests.history.sessions import UTC_MS, eventful_session, session_in_parts, whole_session
 from tests.history.test_cue_results import LESSON, QUIZ, STRENGTH, result
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ pytestmark = pytest.mark.real_time
 DAY_MS = 86_400_000
 EACH_DAY = [whole_session(boot_id=one, boot_utc_ms=UTC_MS + one * DAY_MS) for one in range(3)]
 EVENTFUL = eventful_session(boot_id=9, person="eve", boot_utc_ms=UTC_MS + 3_600_000)
-IN_ORDER = [EACH_DAY[0], EVENTFUL, *EACH_DAY[1:]]
+PARTS = session_in_parts(boot_id=20, person="zoe", boot_utc_ms=UTC_MS + DAY_MS + 7_200_000)
+IN_ORDER = [EACH_DAY[0], EVENTFUL, EACH_DAY[1], *PARTS, EACH_DAY[2]]
 RESULTS = [
     result(LESSON, None, UTC_MS + 2),
     result(STRENGTH, "eve", UTC_MS + 1),
@@ -113,18 +114,20 @@ async def test_sessions_are_listed_newest_first_by_pages_and_filters(
 ) -> None:
     newest = [one[0].session for one in reversed(IN_ORDER)]
     async with history() as (reader, _):
-        rows = await reader.sessions()
-        assert [row.key for row in rows] == newest
+        assert [row.key for row in await reader.sessions()] == newest
+        rows = await reader.sittings()
+        later_part = PARTS[1][0].session
+        assert [row.key for row in rows] == [key for key in newest if key != later_part]
         paged: list[SessionRow] = []
-        while found := await reader.sessions(1, before=paged[-1].id if paged else None):
+        while found := await reader.sittings(1, before=paged[-1].id if paged else None):
             paged += found
         assert paged == rows
-        of_ada = await reader.sessions(person="ada")
+        of_ada = await reader.sittings(person="ada")
         assert [row.key.boot_id for row in of_ada] == [2, 1, 0]
-        assert [row.person for row in await reader.sessions(person="eve")] == ["eve"]
-        assert await reader.sessions(person="nobody") == []
-        assert await reader.sessions(routine="BACK") == rows
-        assert await reader.sessions(routine="%") == []
+        assert [row.person for row in await reader.sittings(person="eve")] == ["eve"]
+        assert await reader.sittings(person="nobody") == []
+        assert await reader.sittings(routine="BACK") == rows
+        assert await reader.sittings(routine="%") == []
 
 
 async def test_a_session_is_all_that_was_logged(history: Callable[[], Opened]) -> None:
@@ -135,13 +138,28 @@ async def test_a_session_is_all_that_was_logged(history: Callable[[], Opened]) -
             assert await reader.session(found.row.id) == found
             logged = {one.record.seq: one.record for one in entries if one.record is not None}
             assert [one.record for one in found.records] == [logged[at] for at in sorted(logged)]
-            assert found.row.reason == "finished"
+            ended = entries[-1].event
+            assert isinstance(ended, SessionEnded)
+            assert found.row.reason == ended.reason
             assert found.row.plan_id is not None
             assert await reader.plan(found.row.plan_id) == found.plan
             assert found.plan is not None
         assert await reader.find(SessionKey("serial:none", 1, 1)) is None
         assert await reader.session(1 << 40) is None
         assert await reader.plan("0" * 16) is None
+
+
+async def test_sessions_that_are_one_sitting_are_told_as_one(
+    history: Callable[[], Opened],
+) -> None:
+    async with history() as (reader, _):
+        (row,) = await reader.sittings(person="zoe")
+        assert row.parts
+        found = [await reader.sitting(number) for number in row.numbers]
+        assert found[0] == found[1]
+        (outline,) = await reader.outlines([row])
+        assert (outline.row.reason, outline.summary.holds_completed) == ("finished", 2)
+        assert await held_utc_ms(reader, "zoe") == [PARTS[0][0].utc_ms]
 
 
 async def test_what_began_between_two_moments(history: Callable[[], Opened]) -> None:

@@ -64,6 +64,19 @@ class Room:
             while self.status.state != state:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.1)
 
+    async def stop_without(self, name: str) -> None:
+        """Play, and stop while one is out of reach."""
+        await self.start()
+        await self.until("playing")
+        self.links[name].reachable = False
+        self.links[name].drop()
+        await self.ask(ClassVerb.STOP)
+
+    async def sittings(self) -> list[tuple[str, str | None, int]]:
+        """What the history tells: on which wearable, how it ended, in how many parts."""
+        rows = await self.store.sittings()
+        return sorted((row.wearable, row.reason, len(row.numbers)) for row in rows)
+
     def buzzes(self, name: str, from_s: float) -> list[float]:
         """When its motor went on, in ms of the host, from a time of the loop on."""
         motor = self.motors[name]
@@ -203,7 +216,20 @@ async def test_who_pauses_alone_comes_back_in_step(tmp_path: Path) -> None:
         assert room.spread_ms(list(room.bands), joined_s + 1) <= MET_MS
         await asyncio.sleep(5)
         reasons = sorted(row.reason or "" for row in await room.store.sessions())
-        assert reasons == ["finished"] * 3 + ["stopped"]
+        assert reasons == ["finished"] * 3 + ["stopped"], "as it was logged"
+        assert await room.sittings() == [
+            ("band-1", "finished", 1),
+            ("band-2", "finished", 2),
+            ("band-3", "finished", 1),
+        ]
+        told = {
+            one.row.wearable: one.summary
+            for one in await room.store.outlines(await room.store.sittings())
+        }
+        whole, left = told["band-1"], told["band-2"]
+        assert whole.holds_completed == whole.holds_planned == left.holds_planned
+        assert 0 < left.holds_completed < whole.holds_completed
+        assert abs(left.duration_ms - whole.duration_ms) <= 100, "they began and ended together"
 
 
 async def test_who_pauses_and_goes_on_alone_keeps_their_own_pace(tmp_path: Path) -> None:
@@ -221,6 +247,8 @@ async def test_who_pauses_and_goes_on_alone_keeps_their_own_pace(tmp_path: Path)
         await asyncio.sleep(60)
         assert room.row("band-2")["own_pace"]
         assert 10_000 <= room.row("band-2")["behind_ms"] <= 13_000
+        await asyncio.sleep(120)
+        assert await room.sittings() == [(name, "finished", 1) for name in room.bands]
 
 
 async def test_a_band_that_resets_comes_back_in_step(tmp_path: Path) -> None:
@@ -240,6 +268,8 @@ async def test_a_band_that_resets_comes_back_in_step(tmp_path: Path) -> None:
         joined_s = asyncio.get_running_loop().time()
         await room.until("ended")
         assert room.spread_ms(list(room.bands), joined_s + 1) <= MET_MS
+        await asyncio.sleep(5)
+        assert await room.sittings() == [("band-1", "finished", 1), ("band-2", "finished", 2)]
 
 
 async def test_a_stop_reaches_all_at_once_whoever_is_away(tmp_path: Path) -> None:
@@ -400,11 +430,7 @@ async def test_a_class_outlives_the_daemon(tmp_path: Path) -> None:
 
 async def test_a_stop_outlives_the_daemon(tmp_path: Path) -> None:
     async with class_of(tmp_path, 2) as room:
-        await room.start()
-        await room.until("playing")
-        room.links["band-2"].reachable = False
-        room.links["band-2"].drop()
-        await room.ask(ClassVerb.STOP)
+        await room.stop_without("band-2")
     async with after_a_restart(tmp_path, room) as room:
         assert room.status.state == "stopped"
         assert room.bands["band-2"].band.player.state == RUNNING
@@ -418,11 +444,7 @@ async def test_a_stop_outlives_the_daemon(tmp_path: Path) -> None:
 
 async def test_a_class_of_others_keeps_no_stop_from_its_wearable(tmp_path: Path) -> None:
     async with class_of(tmp_path, 3) as room:
-        await room.start()
-        await room.until("playing")
-        room.links["band-3"].reachable = False
-        room.links["band-3"].drop()
-        await room.ask(ClassVerb.STOP)
+        await room.stop_without("band-3")
         await room.start(wearables=("band-1", "band-2"))
         room.links["band-3"].reachable = True
         await room.daemon.supervisors["band-3"].connected.wait()

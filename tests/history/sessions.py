@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from tenuto.history import Store
 from tenuto.history.jsonlines import write_lines
+from tenuto.routines.compile import CompiledPlan
+from tenuto.routines.unison import for_clock
 from tenuto.sessions.device import named
 from tenuto.sessions.events import (
     EVENTS_OF_THE_HEART,
@@ -96,6 +98,25 @@ class Band:
             self.player.advance(self.now_ms)
         self.now_ms = end_ms
 
+    def take_up(self, first: int, ppm: float = 60) -> None:
+        """Begin the rest of the plan by another clock, as whoever joins a class again does."""
+        rest = for_clock(CompiledPlan(bytes(self.plan.data), self.plan), ppm, first)
+        self.plan, self.plan_id = rest.plan, rest.plan_id
+        self.player.load(rest.plan, rest.plan_id)
+        self.do(vocab.START)
+
+    def reset(self, off_ms: int = 3_000) -> Band:
+        """Return the same wearable after a reset, on which what was cut goes on, paused."""
+        now_ms, player = self.now_ms, self.player
+        other = replace(
+            self,
+            boot_id=self.boot_id + 1,
+            boot_utc_ms=self.boot_utc_ms + now_ms + off_ms,
+            now_ms=1_000,
+        )
+        assert other.player.restore(player.number, player.elapsed_at(now_ms), other.now_ms)
+        return other
+
     def miss(self, count: int) -> None:
         """Let the host never read the next `count` records."""
         self._read += count
@@ -128,6 +149,21 @@ def whole_session(**band: object) -> list[Entry]:
         wearer.pass_ms(10_000)
     wearer.pass_ms(10_000)
     return wearer.entries()
+
+
+def session_in_parts(**band: object) -> tuple[list[Entry], list[Entry]]:
+    """Pause in the first hold, and join the class again where the second exercise begins."""
+    wearer = Band(**band)  # type: ignore[arg-type]
+    wearer.do(vocab.START)
+    wearer.pass_ms(READY_MS + 10_000)
+    wearer.do(vocab.PAUSE)
+    wearer.pass_ms(15_000)
+    wearer.do(vocab.STOP)
+    left = wearer.entries()
+    wearer.pass_ms(5_000)
+    wearer.take_up(2)
+    wearer.pass_ms(120_000)
+    return left, wearer.entries()
 
 
 def session_without_heart() -> list[Entry]:

@@ -22,7 +22,16 @@ from tenuto.cli.history import Format, _write
 from tenuto.history import ExerciseNote, Store
 from tenuto.sessions.events import LinkLost, to_json
 from tenuto_core import vocab
-from tests.history.sessions import READY_MS, Band, eventful_session, keep, whole_session, with_strap
+from tests.history.sessions import (
+    READY_MS,
+    UTC_MS,
+    Band,
+    eventful_session,
+    keep,
+    session_in_parts,
+    whole_session,
+    with_strap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +101,31 @@ def test_the_list_has_a_line_for_each_session_newest_first(
         r" *1  20\d\d-\d\d-\d\d \d\d:\d\d  lower-back +waist +stopped +0/3 +0:15", oldest
     )
     assert history("list", "--limit", "1")[1].splitlines() == [head, newest]
+
+
+def test_what_somebody_left_and_took_up_again_is_one_session_in_all(
+    history: Callable[..., Typed], database: Path
+) -> None:
+    left, taken_up = session_in_parts()
+    keep(database, left, whole_session(boot_id=7, boot_utc_ms=UTC_MS - 3_600_000), taken_up)
+    _, newest, oldest = history()[1].splitlines()
+
+    assert re.search(r"^ *1 .* finished +2/3 +1:51", newest)
+    assert re.search(r"^ *2 .* finished +3/3 ", oldest)
+    shown = history("show", "1")[1]
+    assert shown == history("show", "3")[1], "by the number of either part"
+    assert shown.startswith("Session 1 (taken up as 3), ")
+    assert "2 of 3 holds done" in shown
+    assert "Pauses  1, 0:20 min in all" in shown
+    events = [json.loads(line)["event"] for line in history("show", "1", "--json")[1].splitlines()]
+    assert (events.count("session_started"), events.count("session_ended")) == (1, 1)
+    table = history("export", "3", "1", "--format", "csv")[1].splitlines()[1:]
+    assert [line.split(",")[0] for line in table] == ["1"] * 3
+    code, out, _ = history("delete", "3", "--yes")
+    assert code == 0
+    assert "Session 1 (taken up as 3), " in out
+    assert [line.split()[0] for line in history()[1].splitlines()[1:]] == ["2"]
+    assert history("show", "3")[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ async def test_sessions_come_newest_first_and_as_many_as_asked(path: Path) -> No
     async with Store(path) as store:
         for boot in (1, 2, 3):
             await store.add(whole_session(boot_id=boot, boot_utc_ms=boot * 10_000_000))
-        newest = await store.sessions(2)
+        newest = await store.sittings(2)
 
     assert [row.key.boot_id for row in newest] == [3, 2]
 

@@ -39,7 +39,7 @@ async def steps(path: Path, ask: str) -> list[str]:
         await store.work(listen)
         match ask:
             case "newest":
-                await store.sessions(20)
+                await store.sittings(20)
             case "one":
                 await store.session(3)
             case "month":

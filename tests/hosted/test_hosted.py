@@ -202,10 +202,15 @@ async def test_a_session_outlives_a_daemon_that_is_killed(tmp_path: Path, model:
         told = await room.told()
         rows = sorted(await room.store.sessions(), key=lambda row: row.id)
         stored = await room.store.session(rows[0].id)
+        (sitting,) = await room.store.sittings()
+        (outline,) = await room.store.outlines([sitting])
 
     assert isinstance(ended.event, SessionEnded)
     assert ended.event.reason == "finished"
     assert [row.reason for row in rows] == ["failed", "finished"], "the user is told"
+    assert (sitting.reason, len(sitting.numbers)) == ("finished", 2), "and it is told as one"
+    assert outline.summary.holds_completed == outline.summary.holds_planned
+    assert outline.summary.pauses == 1
     first = next(event for event in told if isinstance(event, SessionStarted))
     assert first.source == "reset"
     holds = [e for e in told if isinstance(e, StepEnded) and e.kind == "hold"]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tenuto.history import Store
+from tests.history.sessions import session_in_parts
 from tests.report.played import DAY_MS, EVENING_MS, accounts, played
-from tests.web.rig import EACH_SIZE, IN_A_BROWSER, open_page, served
+from tests.web.rig import EACH_SIZE, IN_A_BROWSER, key_of, open_page, served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +96,24 @@ async def test_a_session_is_taken_elsewhere(folder: Path) -> None:
         for path in ("/history/999", "/history/999999999999", *reports):
             async with client.get(path) as answer:
                 assert answer.status in (400, 404)
+
+
+async def test_what_was_left_and_taken_up_is_shown_and_deleted_as_one(tmp_path: Path) -> None:
+    async with Store(tmp_path / "history.db") as store:
+        for session in session_in_parts(person="anna"):
+            await store.add(session)
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        async with client.get("/history") as answer:
+            assert re.findall(r'href="history/(\d+)"', await answer.text()) == ["1"]
+        pages = []
+        for number in (1, 2):
+            async with client.get(f"/history/{number}") as answer:
+                pages.append((await answer.text()).replace(f"history/{number}#", "#"))
+        assert "Kneeling Lunge" in pages[0]
+        assert pages[0] == pages[1]
+        async with client.get("/history/1/session.csv") as answer:
+            assert len((await answer.text()).splitlines()) == 1 + 3
+        form = {"key": await key_of(client)}
+        async with client.post("/history/2/delete", data=form) as answer:
+            assert answer.status == 200
+        assert await one.host.store.sessions() == []

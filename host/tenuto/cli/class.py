@@ -69,6 +69,8 @@ def join(
 ) -> int:
     """Bring wearables to where the class is, at the next exercise.
 
+    What they did before and what they do then is one session in the history.
+
     Args:
         wearables: their ids with commas between them; without it all that are not in step
         as_json: print the answer as one JSON object

@@ -140,10 +140,11 @@ def show(
         return
     row = session.row
     wearer = "" if row.person is None else f", {row.person}"
-    print(words.printable(f"Session {row.id}, {_when(row)}, on {row.where}{wearer}"))
+    print(words.printable(f"Session {row.id}{_parts(row)}, {_when(row)}, on {row.where}{wearer}"))
     for line in words.summary(summarize(event for event, _ in happened)):
         print(line)
-    sure = [r.uncertainty_ms for r in session.records if r.uncertainty_ms is not None]
+    records = [record for part in (session, *session.parts) for record in part.records]
+    sure = [r.uncertainty_ms for r in records if r.uncertainty_ms is not None]
     if sure:
         print(f"Times   right to within {max(sure)} ms, by the computer's clock")
     _print_score(account(session))
@@ -220,7 +221,7 @@ def export(
     history = history_to_read(find_config(config))
     if form == "fit":
         chosen = asyncio.run(_chosen(history, numbers))
-        simulated = set(asyncio.run(_numbers(history, is_simulated=True))) & set(chosen)
+        simulated = set(asyncio.run(_numbers(history, is_simulated=True)).values()) & set(chosen)
         if simulated and not numbers:
             chosen = [number for number in chosen if number not in simulated]
             out = words.count(len(simulated), "simulated session is", "simulated sessions are")
@@ -240,7 +241,7 @@ def export(
 
 async def _numbers(
     history: AbstractAsyncContextManager[HistoryReader], *, is_simulated: bool | None = None
-) -> list[int]:
+) -> dict[int, int]:
     async with asyncio.timeout(READ_TIMEOUT_S), history as store:
         return await store.numbers(is_simulated=is_simulated)
 
@@ -252,7 +253,7 @@ async def _chosen(
     known = await _numbers(history)
     for number in sorted(set(numbers).difference(known)):
         raise _no_session(number)
-    return list(dict.fromkeys(numbers)) or known
+    return list(dict.fromkeys(known[number] for number in numbers or known))
 
 
 async def _write(
@@ -288,7 +289,7 @@ async def _write_text(
         if form == "jsonl":
             await write_lines(store, text.write)
         elif form == "openmhealth":
-            await store.read_sessions(
+            await store.read_sittings(
                 numbers, lambda sessions: write_points(map(account, sessions), text)
             )
         elif form == "fhir":
@@ -314,7 +315,7 @@ def _accounts(
 
     async def some(of: Sequence[int]) -> list[StoredSession]:
         async with asyncio.timeout(LONG_TIMEOUT_S), history as store:
-            return await store.read_sessions(of, list)
+            return await store.read_sittings(of, list)
 
     for at in range(0, len(numbers), SESSIONS_AT_ONCE):
         yield from map(account, asyncio.run(some(numbers[at : at + SESSIONS_AT_ONCE])))
@@ -470,24 +471,25 @@ def delete(
             raise InputError("--person stands alone")
         return _delete_person(find_config(config), path, person, yes=yes)
     here = Store(path, read_only=True)
-    rows = [_session(here, number).row for number in dict.fromkeys(numbers)]
+    rows = [_session(here, number).row for number in numbers]
     if simulated:
-        named = {row.id for row in rows}
-        rows += [row for row in asyncio.run(_simulated(path)) if row.id not in named]
+        rows += asyncio.run(_simulated(path))
+    rows = list({row.id: row for row in rows}.values())
     if not rows:
         if not simulated:
             raise InputError("which? Name the ids of sessions, from `tenuto history`")
         print("There is no simulated session.")
         return 0
     for row in rows:
-        print(words.printable(f"Session {row.id}, {_when(row)}, {row.routine or '?'}"))
+        told = f"Session {row.id}{_parts(row)}, {_when(row)}, {row.routine or '?'}"
+        print(words.printable(told))
     if not confirmed("Delete what is listed, for good?", yes=yes):
         print("Nothing is deleted.")
         return 3
 
     async def remove() -> None:
         async with asyncio.timeout(LONG_TIMEOUT_S), Store(path) as store:
-            await store.delete(*(row.id for row in rows))
+            await store.delete(*(number for row in rows for number in row.numbers))
 
     asyncio.run(remove())
     print("Deleted. Files that you exported before, and backups, still have it.")
@@ -610,7 +612,7 @@ async def _newest(
     wanted: Callable[[SessionRow], bool],
 ) -> list[Outline]:
     async with asyncio.timeout(READ_TIMEOUT_S), history as store:
-        rows = [row for row in await store.sessions() if wanted(row)]
+        rows = [row for row in await store.sittings() if wanted(row)]
         return await store.outlines(rows[:limit])
 
 
@@ -635,14 +637,14 @@ def _is_wanted(
 
 async def _simulated(path: Path) -> list[SessionRow]:
     async with asyncio.timeout(READ_TIMEOUT_S), Store(path, read_only=True) as store:
-        return [row for row in await store.sessions() if row.is_simulated]
+        return [row for row in await store.sittings() if row.is_simulated]
 
 
 async def _one(
     history: AbstractAsyncContextManager[HistoryReader], number: int
 ) -> StoredSession | None:
     async with asyncio.timeout(READ_TIMEOUT_S), history as store:
-        return await store.session(number)
+        return await store.sitting(number)
 
 
 def _row(config: Config, session: Outline, *, has_person: bool) -> tuple[str, ...]:
@@ -663,6 +665,11 @@ def _row(config: Config, session: Outline, *, has_person: bool) -> tuple[str, ..
 def _holds(summary: Summary) -> str:
     planned = "?" if summary.holds_planned is None else summary.holds_planned
     return f"{summary.holds_completed}/{planned}"
+
+
+def _parts(row: SessionRow) -> str:
+    """Return which sessions took it up, where there are any."""
+    return f" (taken up as {', '.join(map(str, row.parts))})" if row.parts else ""
 
 
 def _when(row: SessionRow) -> str:

@@ -112,7 +112,7 @@ async def _make(
     from tenuto.history.period import NAMES as PERIODS
 
     async with asyncio.timeout(READ_TIMEOUT_S), history as store:
-        newest = await store.sessions(1)
+        newest = await store.sittings(1)
         if not newest:
             raise InputError("nothing was played yet; `tenuto run` plays")
         if what in PERIODS:
@@ -130,7 +130,7 @@ async def _session(config: Config, store: HistoryReader, number: int) -> tuple[R
     from tenuto.report.named import titled
     from tenuto.routines.library import Library
 
-    session = await store.session(number)
+    session = await store.sitting(number)
     if session is None:
         raise InputError(f"there is no session {number}; `tenuto history` lists those there are")
     who = config.person(session.row.person)

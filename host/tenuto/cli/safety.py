@@ -142,8 +142,8 @@ async def _stopped(config: Config, wanted: Callable[[SessionRow], bool]) -> Stop
         asyncio.timeout(READ_TIMEOUT_S),
         Store(config.history_path, read_only=True) as store,
     ):
-        for row in await store.sessions(LOOKED_AT_MAX):
+        for row in await store.sittings(LOOKED_AT_MAX):
             if wanted(row):
-                session = await store.session(row.id)
+                session = await store.sitting(row.id)
                 return None if session is None else stopped_at(account(session))
     return None

@@ -363,7 +363,7 @@ async def history(context: Context) -> _Found:
             return _problem(f"{path} cannot be written", f"chown it to yourself: {path}")
         async with Store(path, read_only=True) as store:
             checked = await look_through(store)
-            count = len(await store.sessions())
+            count = len(await store.sittings())
         if not checked.is_sound:
             wrong = (*checked.damage, *checked.faults)
             return _problem(

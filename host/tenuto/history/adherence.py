@@ -18,7 +18,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 from tenuto.routines.exercise import STRETCH
-from tenuto.sessions.events import COMPLETE, CUT
+from tenuto.sessions.events import COMPLETE, CUT, FINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -195,10 +195,12 @@ class StoppedAt:
 def stopped_at(told: Outline) -> StoppedAt | None:
     """Tell where a session was stopped in a hold; None if it ran to its end, or between holds.
 
+    A hold may also be cut in a session that ran to its end: where it was left, and taken up later.
+
     Neither is an open hold or a phase meant, which have no hold time.
     """
     cut = [hold for hold in told.holds if hold.outcome == CUT]
-    if not cut:
+    if not cut or told.summary.reason == FINISHED:
         return None
     hold = cut[-1]
     if hold.is_open or hold.phase:  # it has no time of its own that could be shorter

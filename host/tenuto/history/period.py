@@ -123,7 +123,7 @@ class PeriodAccount:
 
 async def last_person(store: HistoryReader) -> str | None:
     """Return whose the last session is, one that counts where there is any; None for nobody's."""
-    last = await store.sessions(1, is_simulated=False) or await store.sessions(1)
+    last = await store.sittings(1, is_simulated=False) or await store.sittings(1)
     return last[0].person if last else None
 
 
@@ -146,7 +146,7 @@ async def period_account(  # noqa: PLR0917 - each says another thing
         zone: Of time; None for that of this computer.
     """
     first_ms = midnight_utc_ms(period.first, zone)
-    rows = await store.sessions(
+    rows = await store.sittings(
         from_utc_ms=midnight_utc_ms(period.before.first, zone),
         to_utc_ms=midnight_utc_ms(period.last + timedelta(days=1), zone),
     )

@@ -164,7 +164,7 @@ class PersonSummaries:
         going: list[_Look] = looks
         last: int | None = None
         while going:
-            page = await self._store.sessions(PAGE_ROWS, before=last)
+            page = await self._store.sittings(PAGE_ROWS, before=last)
             for row in page:
                 if row.ended_utc_ms is None:
                     continue

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tenuto.routines import muscles
@@ -12,7 +13,8 @@ from tenuto.sessions import events
 
 from . import cue_results, outlines, persons, prescription_table
 from .merge import HOST_EVENT_ORDER, STORED
-from .rows import ExerciseNote, HostEvent, SessionRow, StoredRecord, StoredSession, to_range
+from .rows import ExerciseNote, HostEvent, StoredRecord, StoredSession, to_range
+from .sittings import as_one, in_parts, plan_of, session_rows
 from .timeline import account
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .cue_results import CueResult
     from .database import Database
     from .prescription import Prescription
+    from .rows import SessionRow
     from .timeline import Outline
 
 _T = TypeVar("_T")
@@ -44,11 +47,25 @@ class HistoryReader:
         """Have a job done in the thread of the database."""
         raise NotImplementedError
 
+    async def _at_one_moment(self, job: Callable[[Database], _T]) -> _T:
+        """Have a job done that sees no change by others while it is."""
+
+        def read(db: Database) -> _T:
+            with _one_moment(db):
+                return job(db)
+
+        return await self.work(read)
+
     async def plan(self, plan_id: str) -> bytes | None:
         """Return a plan's bytes, None if it is not kept."""
-        return await self.work(lambda db: _plan(db, plan_id))
+        return await self.work(lambda db: plan_of(db, plan_id))
 
-    async def sessions(
+    async def sessions(self) -> list[SessionRow]:
+        """Return the rows of all sessions, each as it was logged, newest first."""
+        newest_first = "ORDER BY started_utc_ms DESC, id DESC"
+        return await self.work(lambda db: session_rows(db, newest_first))
+
+    async def sittings(
         self,
         limit: int | None = None,
         *,
@@ -59,7 +76,7 @@ class HistoryReader:
         from_utc_ms: int = 0,
         to_utc_ms: int = _ALL,
     ) -> list[SessionRow]:
-        """Return the rows of the sessions that began last, newest first.
+        """Return the rows of what people did, sessions that are one sitting as one, newest first.
 
         Args:
             limit: How many at most, None for all.
@@ -72,26 +89,54 @@ class HistoryReader:
         """
 
         def job(db: Database) -> list[SessionRow]:
-            wanted: list[tuple[str, Any]] = []
-            if before is not None:
-                place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
-                wanted.append((f"(started_utc_ms, id) < ({place})", before))
-            if from_utc_ms:
-                wanted.append(("started_utc_ms >= ?", from_utc_ms))
-            if to_utc_ms != _ALL:
-                wanted.append(("started_utc_ms < ?", to_utc_ms))
+            alike: list[tuple[str, Any]] = []
             if person is not None:
-                wanted.append(("person_id = ?", persons.called(db, person) or person))
+                alike.append(("person_id = ?", persons.called(db, person) or person))
             if is_simulated is not None:
-                wanted.append(("is_simulated = ?", int(is_simulated)))
+                alike.append(("is_simulated = ?", int(is_simulated)))
             if routine:
-                wanted.append(("instr(lower(routine), ?) > 0", routine.lower()))
-            where = " AND ".join(text for text, _ in wanted)
-            rows = f"WHERE {where or '1 = 1'} ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
-            values = (*(value for _, value in wanted), _ALL if limit is None else limit)
-            return _rows(db, rows, values)
+                alike.append(("instr(lower(routine), ?) > 0", routine.lower()))
+            shared, values = _all_of(alike)
+            found: list[SessionRow] = []
+            last = before
+            while True:
+                wanted = list(alike)
+                if last is not None:
+                    place = "SELECT started_utc_ms, id FROM sessions WHERE id = ?"
+                    wanted.append((f"(started_utc_ms, id) < ({place})", last))
+                if from_utc_ms:
+                    wanted.append(("started_utc_ms >= ?", from_utc_ms))
+                if to_utc_ms != _ALL:
+                    wanted.append(("started_utc_ms < ?", to_utc_ms))
+                where, of = _all_of(wanted)
+                count = _ALL if limit is None else limit - len(found)
+                rows = f"WHERE {where} ORDER BY started_utc_ms DESC, id DESC LIMIT ?"
+                page = session_rows(db, rows, (*of, count))
+                # A later part is told with the first one, which is further down.
+                found += _as_sittings(db, page, shared, values)
+                if len(page) < count or len(found) == limit:
+                    return found
+                last = page[-1].id
 
-        return await self.work(job)
+        return await self._at_one_moment(job)
+
+    async def sitting(self, number: int) -> StoredSession | None:
+        """Return the sitting that a session is of, with all that is kept of it.
+
+        Args:
+            number: Of any session of it; None is returned if there is no such number.
+        """
+
+        def job(db: Database) -> StoredSession | None:
+            for row in session_rows(db, "WHERE id = ?", (number,)):
+                at_ms, alike = row.started_utc_ms, ("device = ?", (row.key.device,))
+                for parts in in_parts(db, at_ms, at_ms, *alike):
+                    if number in (part.id for part in parts):
+                        return _load_sitting(db, as_one(parts))
+                return _load_sitting(db, row)
+            return None
+
+        return await self._at_one_moment(job)
 
     async def session(self, number: int) -> StoredSession | None:
         """Return a session with all that is kept of it, None if there is no such number."""
@@ -110,53 +155,57 @@ class HistoryReader:
         where = "WHERE started_utc_ms >= ? AND started_utc_ms < ? ORDER BY started_utc_ms, id"
         return await self.work(lambda db: load(db, where, (from_utc_ms, to_utc_ms)))
 
-    async def numbers(self, *, is_simulated: bool | None = None) -> list[int]:
-        """Return the numbers of all sessions, in the order in which they began.
+    async def numbers(self, *, is_simulated: bool | None = None) -> dict[int, int]:
+        """Return for each session that of the sitting that it is of, in the order of beginning.
 
         Args:
             is_simulated: Only those that were simulated, or only those that were not.
         """
         which = "" if is_simulated is None else f" WHERE is_simulated = {int(is_simulated)}"
-        query = f"SELECT id FROM sessions{which} ORDER BY started_utc_ms, id"  # noqa: S608
-        return await self.work(lambda db: [number for (number,) in db.execute(query)])
+        query = f"SELECT id, id FROM sessions{which} ORDER BY started_utc_ms, id"  # noqa: S608
+
+        def job(db: Database) -> dict[int, int]:
+            found: dict[int, int] = dict(db.execute(query).fetchall())
+            later = {part.id: parts[0].id for parts in in_parts(db) for part in parts[1:]}
+            return {number: later.get(number, number) for number in found}
+
+        return await self._at_one_moment(job)
 
     async def outlines(self, rows: Sequence[SessionRow]) -> list[Outline]:
-        """Return the outlines of sessions, in their order, as of one moment.
+        """Return the outlines of sessions or of sittings, in their order, as of one moment.
 
         Those that were deleted meanwhile are left out.
         """
 
         def job(db: Database) -> list[Outline]:
-            with _one_moment(db):
-                return list(self._outlines(db, rows))
+            return list(self._outlines(db, rows))
 
-        return await self.work(job)
+        return await self._at_one_moment(job)
 
     async def read_outlines(
         self, numbers: Sequence[int], job: Callable[[Iterator[Outline]], _T]
     ) -> _T:
-        """Have a job done in the thread of the database with the outlines of sessions.
+        """Have a job done in the thread of the database with the outlines of sittings.
 
-        They come in the order of their numbers given, as of one moment, and are made one after the
-        other, so that it takes no more memory for many. See `outlines`.
+        They come in the order of the numbers, of which each is that of any session of a sitting, as
+        of one moment, and are made one after the other, so that it takes no more memory for many.
+        See `outlines`.
         """
+        return await self._at_one_moment(
+            lambda db: job(self._outlines(db, _sittings_of(db, numbers)))
+        )
 
-        def read(db: Database) -> _T:
-            with _one_moment(db):
-                return job(self._outlines(db, _rows_of(db, numbers)))
-
-        return await self.work(read)
-
-    async def read_sessions(
+    async def read_sittings(
         self, numbers: Sequence[int], job: Callable[[Iterator[StoredSession]], _T]
     ) -> _T:
-        """Have a job done with sessions and all that is kept of them; see `read_outlines`."""
-
-        def read(db: Database) -> _T:
-            with _one_moment(db):
-                return job(_load_one(db, row) for row in _rows_of(db, numbers))
-
-        return await self.work(read)
+        """Have a job done with sittings and all that is kept of them; see `read_outlines`."""
+        return await self._at_one_moment(
+            lambda db: job(
+                stored
+                for row in _sittings_of(db, numbers)
+                if (stored := _load_sitting(db, row)) is not None
+            )
+        )
 
     def _outlines(self, db: Database, rows: Iterable[SessionRow]) -> Iterator[Outline]:
         notes: dict[str | None, dict[str, ExerciseNote]] = {}
@@ -168,6 +217,9 @@ class HistoryReader:
     def _outline(
         self, db: Database, row: SessionRow, notes: dict[str | None, dict[str, ExerciseNote]]
     ) -> Outline | None:
+        if row.parts:  # what is kept is of each session
+            stored = _load_sitting(db, row)
+            return None if stored is None else account(stored).outline
         text = outlines.kept(db, row.id) if self.keeps_outlines else None
         if text is not None:
             if row.plan_id not in notes:
@@ -194,7 +246,7 @@ def load(db: Database, rest: str, values: tuple[Any, ...]) -> list[StoredSession
         values: For its question marks.
     """
     with _one_moment(db):
-        return [_load_one(db, row) for row in _rows(db, rest, values)]
+        return [_load_one(db, row) for row in session_rows(db, rest, values)]
 
 
 @contextmanager
@@ -207,6 +259,23 @@ def _one_moment(db: Database) -> Iterator[None]:
         db.execute("COMMIT")
 
 
+def _all_of(wanted: Sequence[tuple[str, Any]]) -> tuple[str, tuple[Any, ...]]:
+    """Return conditions as one, with the values of its question marks."""
+    return " AND ".join(text for text, _ in wanted) or "1 = 1", tuple(value for _, value in wanted)
+
+
+def _as_sittings(
+    db: Database, rows: Sequence[SessionRow], alike: str, values: Sequence[Any]
+) -> list[SessionRow]:
+    """Return those of some sessions, newest first, with which a sitting begins, as the sittings."""
+    if not rows:
+        return []
+    several = in_parts(db, rows[-1].started_utc_ms, rows[0].started_utc_ms, alike, values)
+    whole = {parts[0].id: as_one(parts) for parts in several}
+    later = {part.id for parts in several for part in parts[1:]}
+    return [whole.get(row.id, row) for row in rows if row.id not in later]
+
+
 def outline_of(db: Database, number: int) -> Outline | None:
     """Return the outline of a session, made of its records; None if it is not kept.
 
@@ -214,14 +283,8 @@ def outline_of(db: Database, number: int) -> Outline | None:
         db: In a transaction.
         number: Of the session.
     """
-    rows = _rows(db, "WHERE id = ?", (number,))
+    rows = session_rows(db, "WHERE id = ?", (number,))
     return account(_load_one(db, rows[0])).outline if rows else None
-
-
-def _plan(db: Database, plan_id: str | None) -> bytes | None:
-    with closing(db.execute("SELECT data FROM plans WHERE plan_id = ?", (plan_id,))) as cursor:
-        row = cursor.fetchone()
-    return bytes(row[0]) if row else None
 
 
 def _rows_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
@@ -229,36 +292,34 @@ def _rows_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
     for at in range(0, len(numbers), ROWS_AT_ONCE):
         some = numbers[at : at + ROWS_AT_ONCE]
         marks = ", ".join("?" * len(some))
-        found = {row.id: row for row in _rows(db, f"WHERE id IN ({marks})", tuple(some))}
+        found = {row.id: row for row in session_rows(db, f"WHERE id IN ({marks})", tuple(some))}
         yield from (found[number] for number in some if number in found)
 
 
-def _rows(db: Database, rest: str, values: tuple[Any, ...]) -> list[SessionRow]:
-    # `rest` comes from this package only; values never become part of it.
-    rows = db.execute(
-        "SELECT id, device, boot_id, seq, wearable, person_id, is_simulated,"  # noqa: S608
-        " plan_id, routine, started_utc_ms, ended_utc_ms, reason, source"
-        f" FROM sessions {rest}",
-        values,
-    ).fetchall()
-    names = persons.names(db)
-    return [
-        SessionRow(
-            number,
-            events.SessionKey(device, boot_id, seq),
-            wearable,
-            names.get(person_id, person_id),
-            plan_id,
-            routine,
-            to_range(began_ms),
-            None if ended_ms is None else to_range(ended_ms),
-            reason,
-            source,
-            bool(is_simulated),
-        )
-        for number, device, boot_id, seq, wearable, person_id, is_simulated, *of in rows
-        for plan_id, routine, began_ms, ended_ms, reason, source in (of,)
-    ]
+def _sittings_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
+    """Yield the sittings that sessions are of, each once, in the order of their numbers."""
+    several = {part.id: as_one(parts) for parts in in_parts(db) for part in parts}
+    told = set()
+    for row in _rows_of(db, numbers):
+        sitting = several.get(row.id, row)
+        if sitting.id not in told:
+            told.add(sitting.id)
+            yield sitting
+
+
+def _load_sitting(db: Database, row: SessionRow) -> StoredSession | None:
+    """Return a sitting as far as it is still kept, None if nothing of it is."""
+    rows = _rows_of(db, row.numbers) if row.parts else (row,)
+    parts = [_load_one(db, one) for one in rows]
+    if not parts:
+        return None
+    notes = {note.name: note for part in parts for note in part.exercises}
+    return replace(
+        parts[0],
+        row=as_one([part.row for part in parts]),
+        exercises=tuple(notes[name] for name in sorted(notes)),
+        parts=tuple(parts[1:]),
+    )
 
 
 def _load_one(db: Database, row: SessionRow) -> StoredSession:
@@ -273,7 +334,7 @@ def _load_one(db: Database, row: SessionRow) -> StoredSession:
     )
     return StoredSession(
         row,
-        _plan(db, row.plan_id),
+        plan_of(db, row.plan_id),
         tuple(StoredRecord(events.Record(*r[2:]), to_range(r[0]), r[1]) for r in records),
         tuple(
             HostEvent(events.from_json(json.loads(data)), to_range(at_ms))

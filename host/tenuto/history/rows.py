@@ -37,6 +37,8 @@ class SessionRow:
         started_utc_ms: Of its first known record.
         ended_utc_ms: None while it is not known to have ended, as `reason` and `source`.
         is_simulated: Whether it was played on a simulated device and counts for nobody.
+        parts: Of a sitting, the numbers of the sessions after its first one, in order; the end is
+            then that of the last of them. See `tenuto.history.sittings`.
     """
 
     id: int
@@ -50,6 +52,12 @@ class SessionRow:
     reason: str | None
     source: str | None
     is_simulated: bool = False
+    parts: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of all its sessions, in order."""
+        return self.id, *self.parts
 
     @property
     def where(self) -> str:
@@ -97,6 +105,7 @@ class StoredSession:
         records: In order of their numbers.
         host_events: In order of session time.
         exercises: Empty where the routine was never known.
+        parts: Of a sitting, the sessions after its first one, in order.
     """
 
     row: SessionRow
@@ -104,6 +113,7 @@ class StoredSession:
     records: tuple[StoredRecord, ...]
     host_events: tuple[HostEvent, ...]
     exercises: tuple[ExerciseNote, ...] = ()
+    parts: tuple[StoredSession, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,13 @@ from heapq import merge
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.routines import plan_bytes
+from tenuto.routines.unison import first_step
 from tenuto.sessions import events, heart
 from tenuto.sessions.places import ends_hold, holds_in
 from tenuto.sessions.tracker import UNKNOWN_ROUTINE, Tracker, plan_id_of
 from tenuto_core import vocab
-from tenuto_core.plan import PlanError
+
+from .sittings import joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -86,9 +88,20 @@ class Summary:
 def replay(session: StoredSession) -> list[tuple[Event, int]]:
     """Return the events of a stored session with their time in ms since 1970, in order.
 
-    A plan that is damaged, or that a newer Tenuto made, counts as not known.
+    Those of a sitting are as if it were one session, which stood still between its parts. A plan
+    that is damaged, or that a newer Tenuto made, counts as not known.
     """
-    plan = _plan(session)
+    happened = _replay(session)
+    plan = plan_bytes.known(session.row.plan_id, session.plan)
+    for part in session.parts:
+        begins_ms = part.row.started_utc_ms - session.row.started_utc_ms
+        first = first_step(plan, plan_bytes.known(part.row.plan_id, part.plan))
+        happened = joined(happened, _replay(part), begins_ms, first or 0)
+    return happened
+
+
+def _replay(session: StoredSession) -> list[tuple[Event, int]]:
+    plan = plan_bytes.known(session.row.plan_id, session.plan)
     plan_id = bytes.fromhex(session.row.plan_id or "")
     for stored in session.records:
         if stored.record.seq == session.row.key.seq:
@@ -198,15 +211,6 @@ def _held(holds: list[events.StepEnded]) -> tuple[Held, ...]:
             place = (hold.exercise, hold.side)
             total[place] = total.get(place, 0) + hold.elapsed_ms
     return tuple(Held(exercise, side, ms) for (exercise, side), ms in total.items())
-
-
-def _plan(session: StoredSession) -> Plan | None:
-    if session.plan is None or session.row.plan_id is None:
-        return None
-    try:
-        return plan_bytes.read(session.row.plan_id, session.plan)
-    except PlanError:
-        return None
 
 
 def _counts(hold: events.StepEnded, plan: Plan | None) -> bool:

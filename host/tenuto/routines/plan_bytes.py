@@ -39,6 +39,16 @@ def read(plan_id: str, data: bytes) -> Plan:
     return _read(plan_id, bytes(data))
 
 
+def known(plan_id: str | None, data: bytes | None) -> Plan | None:
+    """Read a plan as `read` does; None where there is none that can be read."""
+    if plan_id is None or data is None:
+        return None
+    try:
+        return read(plan_id, data)
+    except PlanError:
+        return None
+
+
 @lru_cache(maxsize=_PLANS_MAX)
 def _read(plan_id: str, data: bytes) -> Plan:
     if id_of(data).hex() != plan_id:

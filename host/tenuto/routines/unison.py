@@ -21,11 +21,52 @@ from .compile import CompiledPlan
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_CLOCKS_PPM = 1_000
+"""How far apart two clocks may be; no clock is followed that is 500 ppm off."""
+
 
 def lasts_as_long(plan: Plan, other: Plan) -> bool:
     """Return whether two plans have the same steps at the same times, whatever is felt in them."""
-    return [(one.kind, one.exercise, one.side, one.duration_ms) for one in steps(plan)] == [
-        (one.kind, one.exercise, one.side, one.duration_ms) for one in steps(other)
+    return _told(plan) == _told(other)
+
+
+def first_step(plan: Plan | None, rest: Plan | None) -> int | None:
+    """Return the step of a plan with which another plan begins that is the rest of it.
+
+    Each may be counted by another clock, as `for_clock` does.
+
+    Returns:
+        None where it is no rest of it: a plan is none of itself.
+    """
+    if plan is None or rest is None or plan.name != rest.name:
+        return None
+    first = plan.steps - rest.steps
+    if first <= 0:
+        return None
+    whole, other = _told(plan)[first:], _told(rest)
+    is_rest = all(
+        name == other_name and abs(ms - other_ms) <= 1 + max(ms, other_ms) * _CLOCKS_PPM * 1e-6
+        for (name, ms), (other_name, other_ms) in zip(whole, other, strict=True)
+    )
+    return first if is_rest else None
+
+
+def _told(plan: Plan) -> list[tuple[tuple[object, ...], int]]:
+    """Return what each step of a plan is, and how long it takes."""
+    return [
+        (
+            (
+                step.kind,
+                plan.exercise_name(step.exercise),
+                step.side,
+                step.rep,
+                step.reps,
+                step.set_no,
+                plan.phase_name(step.phase),
+            ),
+            step.duration_ms,
+        )
+        for step in steps(plan)
     ]
 
 

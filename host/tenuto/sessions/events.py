@@ -27,6 +27,8 @@ COMPLETE = vocab.STEP_OUTCOMES[vocab.STEP_COMPLETE]
 SKIPPED = vocab.STEP_OUTCOMES[vocab.STEP_SKIPPED]
 CUT = vocab.STEP_OUTCOMES[vocab.STEP_CUT]
 """How a step may end."""
+FINISHED = vocab.END_REASONS[vocab.ENDED_FINISHED]
+"""How a session ends that ran to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ async def _list(request: web.Request) -> web.Response:
     async with backend.shown() as history:
         shown = await prescribed.values(history, backend.config, person, today, is_owner=is_owner)
         if query["person"] in ("", person):
-            rows = await history.sessions(
+            rows = await history.sittings(
                 ROWS_A_PAGE + 1,
                 before=int(query["before"]) if _NUMBER.fullmatch(query["before"]) else None,
                 person=person,
@@ -173,19 +173,19 @@ async def _export(request: web.Request) -> web.Response:
 
 async def _delete(request: web.Request) -> web.Response:
     only_owner(request)
-    row, store = (await _stored(request)).row, backend_of(request).store
-    # Its number in the history of this host may be another one.
-    here = await store.find(row.key)
-    if here is None:
+    sitting, store = await _stored(request), backend_of(request).store
+    # Its numbers in the history of this host may be other ones.
+    here = [await store.find(part.row.key) for part in (sitting, *sitting.parts)]
+    if None in here:
         raise web.HTTPNotFound(text="this host has no such session: delete it where it was played")
-    await store.delete(here.row.id)
-    return told(request, f"Session {row.id} is deleted.", to="history")
+    await store.delete(*(part.row.id for part in here if part is not None))
+    return told(request, f"Session {sitting.row.id} is deleted.", to="history")
 
 
 async def _stored(request: web.Request) -> StoredSession:
     number = request.match_info["number"]
     async with backend_of(request).shown() as history:
-        found = await history.session(int(number))
+        found = await history.sitting(int(number))
     if found is None or not may_see(visitor_of(request), found.row):
         raise web.HTTPNotFound(text=f"there is no session {number}")
     return found
