@@ -36,6 +36,23 @@ async def test_outlines_are_made_once_nobody_plays(tmp_path: Path) -> None:
             assert await store.without_outline() == []
 
 
+async def test_a_damaged_session_keeps_no_other_one_from_its_outline(tmp_path: Path) -> None:
+    async with Store(tmp_path / "h.db") as store:
+        for boot_id in range(2 * AT_ONCE):
+            await store.add(whole_session(boot_id=boot_id))
+        newest = (await store.without_outline())[0]
+        spoil = "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (?, 1, 1, '{')"
+        await store.work(lambda db: db.execute(spoil, (newest,)))
+        maker = OutlineMaker(store, lambda: False)
+        async with maker.running():
+            await asyncio.sleep(60)
+            assert len(await store.without_outline()) == AT_ONCE
+            await store.add(whole_session(boot_id=99))
+            maker.look()
+            await asyncio.sleep(60)
+            assert len(await store.without_outline()) <= AT_ONCE
+
+
 async def test_a_host_makes_outlines_of_what_was_kept_before(tmp_path: Path) -> None:
     config = Config(
         mqtt=Mqtt(url="off"),

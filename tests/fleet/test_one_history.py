@@ -22,6 +22,7 @@ from tenuto.fleet.rights import grant
 from tenuto.fleet.schema import set_up
 from tenuto.history import Store
 from tenuto.history.jsonlines import write_lines
+from tenuto.history.repair import rebuild
 from tenuto.sessions.events import EVENTS_OF_THE_HEART
 from tests.fleet.server import as_user
 from tests.history.prescribed import prescription
@@ -238,6 +239,21 @@ async def test_what_happens_while_it_is_sent_is_sent_next(central: str, tmp_path
         await a.forwarder.forward()
         assert await join_all(history) == 0
         assert kept(await history.find(entries[0].session)) == logged(entries)
+
+
+async def test_what_is_damaged_on_a_host_is_told_until_it_is_repaired(
+    central: str, tmp_path: Path
+) -> None:
+    spoil = "INSERT INTO host_events (session_id, t_ms, utc_ms, data) VALUES (1, 1, 1, '{')"
+    async with room(tmp_path, central, "a") as a, CentralHistory(central) as history:
+        await a.store.add(whole_session())
+        await a.store.work(lambda db: db.execute(spoil))
+        with pytest.raises(StoreError, match="a session cannot be read: `tenuto history check"):
+            await a.forwarder.forward()
+        await rebuild(a.store)
+        await a.forwarder.forward()
+        assert await join_all(history) == 0
+        assert len(await history.sessions()) == 1
 
 
 async def test_only_what_is_new_of_a_session_is_sent(central: str, tmp_path: Path) -> None:

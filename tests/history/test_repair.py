@@ -104,6 +104,31 @@ async def test_a_damaged_plan_is_taken_out(path: Path) -> None:
         assert len(await store.sessions()) == 3
 
 
+@pytest.mark.parametrize("text", ['{"x', "5", "{}", "[" * 5_000])
+@pytest.mark.parametrize(
+    "what, insert",
+    [
+        ("what a host noticed in a session", "host_events VALUES (7, 1, 5, 5, ?)"),
+        ("a note on an exercise", "exercises SELECT plan_id, 'Calf', 'stretch', ? FROM plans"),
+        ("a result of cues", f"cue_results VALUES ('{'0' * 16}', NULL, 'd', 'w', 0, 5, 'quiz', ?)"),
+        ("a prescription", f"prescriptions VALUES ('{'0' * 16}', 'x', 5, NULL, ?)"),
+    ],
+)
+async def test_a_text_that_cannot_be_read_is_taken_out(
+    path: Path, what: str, insert: str, text: str
+) -> None:
+    rows = await fill(path, 1)
+    damage(path, f"INSERT INTO {insert}", text)
+    if (what, text) == ("a note on an exercise", "{}"):
+        return  # of no muscles
+    async with Store(path) as store:
+        assert (await check(store)).faults == (f"{what} cannot be read",)
+        await rebuild(store)
+
+        assert (await check(store)).is_sound
+        assert len(await store.outlines(rows)) == 1
+
+
 def newer(version: int = 9) -> bytes:
     """The bytes of a plan of a version that nobody here knows."""
     body = bytearray(bytes(make_plan().data)[:-4] + b"what it is for, only later ones know")

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tenuto.errors import StoreError
+from tenuto.retry import describe_failure
 
 from .idle import until_idle
 
@@ -73,5 +74,10 @@ class OutlineMaker:
         numbers = await self._store.without_outline()
         for at in range(0, len(numbers), AT_ONCE):
             await until_idle(self._is_playing, AT_LATEST_S)
-            await self._store.keep_outlines(*numbers[at : at + AT_ONCE])
+            try:
+                await self._store.keep_outlines(*numbers[at : at + AT_ONCE])
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a damaged session must not end the others
+                _log.warning("outlines: a session is passed over: %s", describe_failure(error))
             await asyncio.sleep(PAUSE_S)

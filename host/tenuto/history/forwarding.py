@@ -17,6 +17,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tenuto.errors import StoreError
+
 from . import deletion, persons
 from .jsonlines import (
     header,
@@ -117,6 +119,9 @@ class Forwarding:
             limit: How many notes at most.
             with_heart: Whether the heart beats of a person, by what the history calls them, are
                 told too.
+
+        Raises:
+            StoreError: As all methods; also if what is to be told next is damaged.
         """
         return await self._store.work(lambda db: _next(db, limit, with_heart))
 
@@ -211,7 +216,11 @@ def _next(db: Database, limit: int, with_heart: Callable[[str | None], bool]) ->
         for note in notes:
             if letters >= BATCH_LETTERS:
                 break
-            told = [_text(line) for line in _lines_of(db, note, with_heart)]
+            try:
+                told = [_text(line) for line in _lines_of(db, note, with_heart)]
+            except (ValueError, TypeError, KeyError) as error:
+                text = f"a {note.kind} cannot be read: `tenuto history check --repair`"
+                raise StoreError(text) from error
             lines += told
             letters += sum(map(len, told))
             count += 1

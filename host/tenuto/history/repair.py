@@ -8,6 +8,7 @@ can be read.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -15,15 +16,18 @@ import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from tenuto.cues import results
 from tenuto.errors import StoreError
 from tenuto.routines import plan_bytes
+from tenuto.routines.muscles import by_one_word
+from tenuto.sessions import events
 from tenuto.sessions.device import NAME
 from tenuto_core import vocab
 from tenuto_core.plan import PlanError, UnknownPlanError
 
-from . import outlines, persons
+from . import outlines, persons, prescription
 from .merge import (
     SETTLED,
     STORED,
@@ -40,7 +44,7 @@ from .schema import transaction
 from .store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROBLEMS_MAX = 20
 """How many problems of the file's structure are looked for."""
@@ -99,7 +103,8 @@ async def check(store: Store) -> Checked:
 async def rebuild(store: Store) -> int:
     """Make the rows of sessions anew from the records.
 
-    Plans that are damaged are taken out; the host fetches them again where it can. One that is
+    Plans that are damaged are taken out; the host fetches them again where it can. So is what else
+    cannot be read, as what a host noticed in a session; nothing brings that back. A plan that is
     whole and cannot be read here, because a newer Tenuto made it, stays. Whose session it was is
     not in the records: a row that had been lost comes back without its person.
 
@@ -175,6 +180,9 @@ def _check(db: sqlite3.Connection) -> Checked:
         orphans = db.execute("PRAGMA foreign_key_check").fetchall()
     except sqlite3.DatabaseError as error:
         return Checked((str(error),), ())
+    unread = tuple(f"{one.what} cannot be read" for one, _ in _unread_rows(db))
+    if unread:
+        return Checked((), unread)  # what follows from them cannot be told either
     faults = [f"{len(orphans)} records or events belong to no session"] if orphans else []
     plans = list(_unread_plans(db))
     faults += [f"plan {plan_id} is damaged" for plan_id, why in plans if _is_damage(why)]
@@ -214,6 +222,9 @@ def _rebuild(db: sqlite3.Connection) -> int:
         with transaction(db):
             damaged = [(plan_id,) for plan_id, why in _unread_plans(db) if _is_damage(why)]
             db.executemany("DELETE FROM plans WHERE plan_id = ?", damaged)
+            for one, key in list(_unread_rows(db)):
+                which = " AND ".join(f"{name} = ?" for name in one.keys)
+                db.execute(f"DELETE FROM {one.table} WHERE {which}", key)  # noqa: S608
             for who in _unknown_persons(db):
                 persons.add(db, who, who.removeprefix(persons.OLD), 0)
             for boot in _boots_apart(db):
@@ -276,6 +287,57 @@ def _unread_plans(db: sqlite3.Connection) -> Iterator[tuple[str, PlanError]]:
             plan_bytes.read(plan_id, data)
         except PlanError as error:
             yield plan_id, error
+
+
+class _Texts(NamedTuple):
+    """Rows with texts of their own.
+
+    Attributes:
+        what: What a row is, for people.
+        keys: The columns that name a row.
+        columns: Those that `read` takes; it raises an error where they cannot be read.
+    """
+
+    what: str
+    table: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    read: Callable[..., object]
+
+
+_TEXTS = (
+    _Texts(
+        "what a host noticed in a session",
+        *("host_events", ("id",), ("data",)),
+        lambda data: events.from_json(json.loads(data)),
+    ),
+    _Texts(
+        "a note on an exercise",
+        *("exercises", ("plan_id", "name"), ("muscles",)),
+        lambda muscles: by_one_word(json.loads(muscles)),
+    ),
+    _Texts(
+        "a result of cues",
+        *("cue_results", ("result_id",), ("kind", "data")),
+        lambda kind, data: results.read(kind, json.loads(data)),
+    ),
+    _Texts(
+        "a prescription",
+        *("prescriptions", ("prescription_id",), ("data",)),
+        lambda data: prescription.read(json.loads(data), "", "", 0),
+    ),
+)
+
+
+def _unread_rows(db: sqlite3.Connection) -> Iterator[tuple[_Texts, _Row]]:
+    """Yield the rows whose text cannot be read, by their keys."""
+    for one in _TEXTS:
+        columns = ", ".join((*one.keys, *one.columns))
+        for row in db.execute(f"SELECT {columns} FROM {one.table}").fetchall():  # noqa: S608
+            try:
+                one.read(*row[len(one.keys) :])
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+                yield one, row[: len(one.keys)]
 
 
 def _is_damage(error: PlanError) -> bool:
