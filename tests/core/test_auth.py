@@ -66,6 +66,15 @@ def test_a_known_vector() -> None:
     assert found.hex() == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 
 
+def challenged() -> tuple[Challenge, bytes]:
+    """Begin the proof of the only key; gives the band's random bytes too."""
+    keyring = ring()
+    keyring.add(key(1), by_cable=False)
+    challenge = Challenge(keyring)
+    _, nonce = challenge.begin(id_of(1), bytes(16))
+    return challenge, nonce
+
+
 def proven(keyring: Keyring, number: int) -> bool:
     challenge = Challenge(keyring)
     _, nonce = challenge.begin(id_of(number), b"h" * 16)
@@ -99,10 +108,7 @@ def test_an_unknown_key_is_answered_like_a_known_one() -> None:
 
 @pytest.mark.parametrize("bit", [0, 7, 100, 255])
 def test_a_proof_that_is_wrong_in_one_bit_is_wrong(bit: int) -> None:
-    keyring = ring()
-    keyring.add(key(1), by_cable=False)
-    challenge = Challenge(keyring)
-    _, nonce = challenge.begin(id_of(1), bytes(16))
+    challenge, nonce = challenged()
     proof = bytearray(auth.host_proof(sha256, key(1), bytes(16), nonce))
     proof[bit // 8] ^= 1 << bit % 8
 
@@ -111,10 +117,7 @@ def test_a_proof_that_is_wrong_in_one_bit_is_wrong(bit: int) -> None:
 
 
 def test_random_bytes_are_good_for_one_try() -> None:
-    keyring = ring()
-    keyring.add(key(1), by_cable=False)
-    challenge = Challenge(keyring)
-    _, nonce = challenge.begin(id_of(1), bytes(16))
+    challenge, nonce = challenged()
     proof = auth.host_proof(sha256, key(1), bytes(16), nonce)
 
     assert challenge.prove(bytes(32), is_quiet=True)[0] == vocab.NOT_PROVEN
@@ -124,10 +127,7 @@ def test_random_bytes_are_good_for_one_try() -> None:
 
 def test_the_proof_of_the_band_is_none_of_a_host() -> None:
     """Or somebody in between could give it back."""
-    keyring = ring()
-    keyring.add(key(1), by_cable=False)
-    challenge = Challenge(keyring)
-    _, nonce = challenge.begin(id_of(1), bytes(16))
+    challenge, nonce = challenged()
     proof = auth.band_proof(sha256, key(1), bytes(16), nonce)
 
     assert challenge.prove(proof, is_quiet=True)[0] == vocab.NOT_PROVEN
@@ -146,10 +146,7 @@ def test_a_few_wrong_proofs_end_the_tries_of_a_connection() -> None:
 
 
 def test_a_proof_waits_for_a_quiet_moment_and_is_not_lost() -> None:
-    keyring = ring()
-    keyring.add(key(1), by_cable=False)
-    challenge = Challenge(keyring)
-    _, nonce = challenge.begin(id_of(1), bytes(16))
+    challenge, nonce = challenged()
     proof = auth.host_proof(sha256, key(1), bytes(16), nonce)
 
     assert challenge.prove(proof, is_quiet=False)[0] == vocab.BUSY

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.history import summarize
+from tenuto.links.ble import BleAdapter
+from tenuto.links.radios.adapters import radio_of
 from tenuto.sessions.events import HeartBeat, HeartSensor
 from tenuto.sessions.heart import FRESH_MS, Measurement
 from tenuto.simulator import World
@@ -20,7 +22,6 @@ from tests.heart.straps import ADDRESS, CHEST, WRIST, put_on_strap
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tenuto.links.ble import BleAdapter
     from tests.heart.straps import FakeStrap
 
 pytestmark = pytest.mark.slow
@@ -52,16 +53,10 @@ class Ear:
         return False
 
 
-def adapter_on(radio: object) -> BleAdapter:
-    from tenuto.links.ble import BleAdapter, Radio
-
-    return BleAdapter(Radio(scanner=radio.scanner_backend, client=radio.client_backend))  # type: ignore[attr-defined]
-
-
 async def test_its_measurements_are_told_and_broken_ones_counted() -> None:
     async with World() as world:
         strap = await put_on_strap(world)
-        ear = Ear(adapter_on(await world.adapter()))
+        ear = Ear(BleAdapter(radio_of(await world.adapter())))
         task = asyncio.create_task(ear.strap.run(), name="strap")
         assert await ear.hear(strap, "16 50 00 04 80 03")
         assert ear.told[0] == Measurement(80, contact=True, rr_1024=(1024, 896))
@@ -78,8 +73,8 @@ async def test_its_measurements_are_told_and_broken_ones_counted() -> None:
 async def test_one_whose_address_changes_is_known_by_its_name() -> None:
     async with World() as world:
         strap = await put_on_strap(world)
-        there = Ear(adapter_on(await world.adapter()), address="strap")
-        another = Ear(adapter_on(await world.adapter()), address="trap")
+        there = Ear(BleAdapter(radio_of(await world.adapter())), address="strap")
+        another = Ear(BleAdapter(radio_of(await world.adapter())), address="trap")
         tasks = [asyncio.create_task(ear.strap.run(), name="strap") for ear in (there, another)]
         assert await there.hear(strap, "16 50 00 04 80 03")
         assert another.told == []
@@ -103,7 +98,7 @@ async def test_what_it_measures_with_is_what_it_says_or_what_a_person_says(
 ) -> None:
     async with World() as world:
         strap = await put_on_strap(world, location)
-        ear = Ear(adapter_on(await world.adapter()), given)
+        ear = Ear(BleAdapter(radio_of(await world.adapter())), given)
         task = asyncio.create_task(ear.strap.run(), name="strap")
         assert await ear.hear(strap, "00 40")
 
@@ -115,7 +110,7 @@ async def test_what_it_measures_with_is_what_it_says_or_what_a_person_says(
 async def test_one_that_was_taken_off_is_heard_again_when_it_is_back() -> None:
     async with World() as world:
         strap = await put_on_strap(world)
-        ear = Ear(adapter_on(await world.adapter()))
+        ear = Ear(BleAdapter(radio_of(await world.adapter())))
         task = asyncio.create_task(ear.strap.run(), name="strap")
         assert await ear.hear(strap, "00 40")
         await strap.take_off()

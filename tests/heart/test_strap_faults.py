@@ -16,8 +16,9 @@ from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_str
 from bumble import gatt
 
-from tenuto.links.ble import BleAdapter, Radio
+from tenuto.links.ble import BleAdapter
 from tenuto.links.in_process import InProcessBand, InProcessLink
+from tenuto.links.radios.adapters import radio_of
 from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator import World
 from tenuto.wearables.band import BandDriver
@@ -30,15 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tenuto.links.radios.bumble import BumbleAdapter
     from tenuto.sessions.heart import Measurement
     from tenuto.wearables.supervisor import Supervisor
 
 pytestmark = pytest.mark.slow
-
-
-def adapter_on(radio: BumbleAdapter) -> BleAdapter:
-    return BleAdapter(Radio(scanner=radio.scanner_backend, client=radio.client_backend))
 
 
 def strap_on(
@@ -75,7 +71,9 @@ async def test_what_a_sensor_offers_twice_is_used_once(twice: str) -> None:
                 )
             )
         strap.device.add_service(gatt.Service(HEART_RATE, more))
-        kept = strap_on(adapter_on(await world.adapter()), lambda value, *_: told.append(value))
+        kept = strap_on(
+            BleAdapter(radio_of(await world.adapter())), lambda value, *_: told.append(value)
+        )
         task = asyncio.create_task(kept.run(), name="strap")
         for _ in range(20):
             await strap.send(b"\x00\x50")
@@ -101,7 +99,9 @@ async def test_one_that_is_connected_and_silent_is_connected_to_anew() -> None:
         strap.device.add_service(gatt.Service(HEART_RATE, [second]))
         connections: list[object] = []
         strap.device.on("connection", connections.append)
-        kept = strap_on(adapter_on(await world.adapter()), lambda value, *_: told.append(value))
+        kept = strap_on(
+            BleAdapter(radio_of(await world.adapter())), lambda value, *_: told.append(value)
+        )
         task = asyncio.create_task(kept.run(), name="strap")
         for _ in range(round(2 * SILENCE_S)):
             await strap.device.notify_subscribers(second, b"\x00\x50")

@@ -67,6 +67,13 @@ async def let_it_run(
     await asyncio.wait({task})
 
 
+async def announce_once(known: InMemory) -> None:
+    """Leave behind what an earlier run has told of one wearable."""
+    announcer = Announcer(known)
+    announcer.want([wrist()])
+    await let_it_run(announcer, Broker())
+
+
 async def test_what_is_new_is_sent_and_sent_once_more() -> None:
     broker, announcer = Broker(), Announcer(InMemory())
     announcer.want([wrist(), anna()])
@@ -130,9 +137,7 @@ async def test_different_messages_for_one_device_have_time_in_between() -> None:
 
 async def test_a_component_that_goes_is_removed_by_its_key_once() -> None:
     known = InMemory()
-    first = Announcer(known)
-    first.want([wrist()])
-    await let_it_run(first, Broker())
+    await announce_once(known)
 
     broker, second = Broker(), Announcer(known)
     second.want([wrist(heart=False)])
@@ -183,9 +188,7 @@ async def test_home_assistant_knows_a_device_before_it_is_taken_back() -> None:
 
 async def test_a_device_that_comes_back_meanwhile_is_not_taken_back() -> None:
     known = InMemory()
-    first = Announcer(known)
-    first.want([wrist()])
-    await let_it_run(first, Broker())
+    await announce_once(known)
 
     broker, second = Broker(), Announcer(known)
     task = asyncio.create_task(second.run(broker.publish, lambda _: False))
@@ -221,9 +224,7 @@ async def test_what_a_wearable_tells_is_announced_once_it_is_told(embedded: Brok
 
 async def test_without_discovery_everything_is_taken_back_but_what_is_still_said() -> None:
     known = InMemory()
-    first = Announcer(known)
-    first.want([wrist()])
-    await let_it_run(first, Broker())
+    await announce_once(known)
 
     broker, second = Broker(), Announcer(known)
     await let_it_run(second, broker, "tenuto/wrist/session")
@@ -233,9 +234,7 @@ async def test_without_discovery_everything_is_taken_back_but_what_is_still_said
 
 async def test_a_connection_that_breaks_in_between_leaves_nothing_half_removed() -> None:
     known = InMemory()
-    first = Announcer(known)
-    first.want([wrist()])
-    await let_it_run(first, Broker())
+    await announce_once(known)
 
     broker, second = Broker(), Announcer(known)
     second.want([wrist(heart=False)])

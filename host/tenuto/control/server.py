@@ -84,7 +84,11 @@ class Conversation:
         return await self._said.get()
 
     async def write(self, message: Message) -> None:
-        """Write a line."""
+        """Write a line.
+
+        Raises:
+            ControlError: The client does not read, or has gone.
+        """
         try:
             async with asyncio.timeout(real_s(SEND_TIMEOUT_S)):
                 self._writer.write(encode(message))
@@ -93,7 +97,11 @@ class Conversation:
             raise ControlError("the client of the control socket does not listen") from error
 
     async def listen(self) -> None:
-        """Take in what the client says until it goes away."""
+        """Take in what the client says until it goes away.
+
+        Raises:
+            ControlError: It has gone, sends what is no message, or too many at once.
+        """
         while True:
             said = decode(await _line(self._reader)).get("say")
             if isinstance(said, dict):

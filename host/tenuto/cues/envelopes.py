@@ -114,7 +114,11 @@ def write_hjif(pattern: Pattern) -> tuple[str, list[str]]:
 
 
 def read_hjif(text: str) -> tuple[list[Pulse], list[str]]:
-    """Return the pulses of a text, and what of it they do not say."""
+    """Return the pulses of a text, and what of it they do not say.
+
+    Raises:
+        ValueError: It is not of this format, or has values out of range.
+    """
     lost: dict[str, None] = {}
     whole = table(parse(text), "the file")
     tick_ms = 1000 / real(whole.get("timescale", _TICKS_PER_S), 1, 1e6, "timescale")
@@ -218,7 +222,11 @@ def write_haptic(pattern: Pattern) -> tuple[str, list[str]]:
 
 
 def read_haptic(text: str) -> tuple[list[Pulse], list[str]]:
-    """Return the pulses of a text, and what of it they do not say."""
+    """Return the pulses of a text, and what of it they do not say.
+
+    Raises:
+        ValueError: It is not of this format, or has values out of range.
+    """
     lost: dict[str, None] = {}
     whole = table(parse(text), "the file")
     version = table(whole.get("version"), "version")

@@ -128,7 +128,11 @@ class Host:
     # --- building
 
     async def build(self, wearables: Sequence[Wearable], sinks: Sequence[Sink]) -> None:
-        """Build store, queues, links and supervisors; what is entered is left by the stack."""
+        """Build store, queues, links and supervisors; what is entered is left by the stack.
+
+        Raises:
+            TenutoError: A wearable does not fit the speed, or a part of it cannot be opened.
+        """
         config = self.config
         real = [one.id for one in wearables if not LINKS[one.link].is_simulated]
         if real and self.setting.speed != 1.0:

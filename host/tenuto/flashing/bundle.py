@@ -124,7 +124,11 @@ def _is_wanted(path: str, board: str) -> bool:
 
 
 def known_boards(own: Mapping[str, bytes]) -> dict[str, str]:
-    """Read the table `FILES` of `boards/__init__.py`: CircuitPython's board id -> file."""
+    """Read the table `FILES` of `boards/__init__.py`: CircuitPython's board id -> file.
+
+    Raises:
+        InputError: There is no such table.
+    """
     for node in ast.parse(own["boards/__init__.py"]).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FILES":
             return dict(ast.literal_eval(node.value))

@@ -90,7 +90,11 @@ class _Session:
         return (size, crc) == (len(data), crc32(data))
 
     async def put(self, name: str, data: bytes) -> None:
-        """Put a file in place of the one that is there, or change nothing."""
+        """Put a file in place of the one that is there, or change nothing.
+
+        Raises:
+            WatchAppError: It did not arrive whole in `TRIES` attempts.
+        """
         for _ in range(TRIES):
             await self.run(f'require("Storage").erase("{STAGE}")')
             for at in range(0, len(data), PIECE_BYTES):

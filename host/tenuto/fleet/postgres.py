@@ -114,7 +114,11 @@ class CentralHistory(HistoryReader):
         return await self.work_in_postgres(job)
 
     async def work_in_postgres(self, job: Callable[[PostgresDatabase], _T]) -> _T:
-        """Have a job done that SQLite could not do."""
+        """Have a job done that SQLite could not do.
+
+        Raises:
+            StoreError: The central history is not open, or PostgreSQL refuses or has gone.
+        """
         executor = self._executor
         if executor is None:
             raise StoreError(f"the central history at {self.place} is not open")

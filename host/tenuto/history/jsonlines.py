@@ -440,7 +440,11 @@ class _Import:
             return self.take_all(lines)
 
     def take_all(self, lines: Iterable[str]) -> Taken:
-        """Take in all lines; after a mistake the transaction has to be rolled back."""
+        """Take in all lines; after a mistake the transaction has to be rolled back.
+
+        Raises:
+            InputError: With the line that is wrong.
+        """
         db = self._db
         knew = set(persons.names(db).values())
         number = 0

@@ -73,7 +73,11 @@ class EmbeddedBroker:
         await asyncio.get_running_loop().run_in_executor(None, self.stop)
 
     def start(self) -> None:
-        """Start it, and return once it listens; see `__aenter__`."""
+        """Start it, and return once it listens; see `__aenter__`.
+
+        Raises:
+            TenutoError: It did not start in time.
+        """
         self._thread = Thread(target=self._run, name="tenuto-broker", daemon=True)
         self._thread.start()
         try:

@@ -491,16 +491,23 @@ def parse_command(wearable: str, payload: bytes, now_utc_ms: float) -> Command:
     Raises:
         BadCommandError: with what is wrong and what is allowed.
     """
-    text = text_of(payload)
+    told = _word_or_object(text_of(payload), _FORM)
+    if isinstance(told, str):
+        return Command(wearable=wearable, verb=_verb(told, None))
+    return _from_json(wearable, told, now_utc_ms)
+
+
+def _word_or_object(text: str, form: str) -> str | dict[str, Any]:
+    """Return the word or the JSON object of a command; `form` is an object as it should be."""
     if not text.startswith(("{", "[", '"')):
-        return Command(wearable=wearable, verb=_verb(text, None))
+        return text
     try:
         data = read_json(text)
     except ValueError:
-        raise BadCommandError(f"this is not JSON; write {_FORM}") from None
+        raise BadCommandError(f"this is not JSON; write {form}") from None
     if not isinstance(data, dict):
-        raise BadCommandError(f"a command is a word or a JSON object such as {_FORM}")
-    return _from_json(wearable, data, now_utc_ms)
+        raise BadCommandError(f"a command is a word or a JSON object such as {form}")
+    return data
 
 
 def parse_class_command(payload: bytes, now_utc_ms: float) -> ClassCommand:
@@ -509,15 +516,9 @@ def parse_class_command(payload: bytes, now_utc_ms: float) -> ClassCommand:
     Raises:
         BadCommandError: with what is wrong and what is allowed.
     """
-    text = text_of(payload, CLASS_COMMAND_BYTES_MAX)
-    if not text.startswith(("{", "[", '"')):
-        return ClassCommand(verb=_class_verb(text, None))
-    try:
-        data = read_json(text)
-    except ValueError:
-        raise BadCommandError(f"this is not JSON; write {_CLASS_FORM}") from None
-    if not isinstance(data, dict):
-        raise BadCommandError(f"a command is a word or a JSON object such as {_CLASS_FORM}")
+    data = _word_or_object(text_of(payload, CLASS_COMMAND_BYTES_MAX), _CLASS_FORM)
+    if isinstance(data, str):
+        return ClassCommand(verb=_class_verb(data, None))
     request = _id_of(data)
     verb = _class_verb(data.get("command"), request)
     word = f"class_{verb}"

@@ -73,7 +73,11 @@ class Controls(ABC):
         """Bring it into reach again."""
 
     def walk_to(self, room: str, duration_s: float) -> None:
-        """Carry it to another room, in so much time."""
+        """Carry it to another room, in so much time.
+
+        Raises:
+            InputError: There is no such room.
+        """
         del duration_s
         raise InputError(f"{room!r} is nowhere to walk to: allowed is away or back")
 
@@ -92,17 +96,29 @@ class Controls(ABC):
         """Cut its power and switch it on again."""
 
     def heart(self, bpm: float | None) -> None:
-        """Give its wearer a steady heart of so many beats a minute, or take it off with None."""
+        """Give its wearer a steady heart of so many beats a minute, or take it off with None.
+
+        Raises:
+            InputError: It has no sensor.
+        """
         del bpm
         raise InputError(f"{self.name} has not got a heart rate sensor")
 
     def battery(self, level_pct: float) -> None:
-        """Fill or empty its battery."""
+        """Fill or empty its battery.
+
+        Raises:
+            InputError: Its battery cannot be set.
+        """
         del level_pct
         raise InputError(f"the battery of {self.name} cannot be set")
 
     def silence(self, duration_s: float, *, after_s: float = 0.0) -> Silence:
-        """Keep the device and everybody from hearing each other for a while."""
+        """Keep the device and everybody from hearing each other for a while.
+
+        Raises:
+            InputError: It has no radio.
+        """
         del duration_s, after_s
         raise InputError(f"{self.name} is not on the air")
 
@@ -172,7 +188,11 @@ class RadioControls(Controls):
         self._device.battery.set_level(level_pct)
 
     def silence(self, duration_s: float, *, after_s: float = 0.0) -> Silence:
-        """Keep the device and everybody from hearing each other for a while."""
+        """Keep the device and everybody from hearing each other for a while.
+
+        Raises:
+            InputError: It has no radio.
+        """
         return self._radio.silence(self._device.address, duration_s, after_s=after_s)
 
     def walk_away(self) -> None:

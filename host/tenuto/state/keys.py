@@ -191,7 +191,11 @@ class BandKeys:
         return any(band.bonded or not band.by_cable for band in known)
 
     def offer(self, band: Identity, key: bytes, *, by_cable: bool) -> None:
-        """Keep a key that is about to be handed over, beside the one that there is."""
+        """Keep a key that is about to be handed over, beside the one that there is.
+
+        Raises:
+            ValueError: It is not as long as a key.
+        """
         if len(key) != KEY_BYTES:
             raise ValueError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
         self._change(band, lambda kept: replace(kept, offered=key, offered_by_cable=by_cable))

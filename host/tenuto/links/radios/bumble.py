@@ -156,7 +156,11 @@ class PrivateKeyStore(JsonKeyStore):
 
     @staticmethod
     def namespaces(path: Path) -> list[str]:
-        """Name the adapters that have bonds in a file; none if it is not there."""
+        """Name the adapters that have bonds in a file; none if it is not there.
+
+        Raises:
+            BleakError: It is no file of bonds.
+        """
         try:
             content = json.loads(read_text(path))
         except FileNotFoundError:
