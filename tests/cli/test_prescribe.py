@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Typed = tuple[int, str, str]
 TODAY = datetime.now(UTC).astimezone().date()
 LAST = (TODAY + timedelta(days=60)).isoformat()
+NEVER = f"{TODAY + timedelta(days=1):%A}"
 
 
 @pytest.fixture
@@ -64,6 +65,9 @@ def test_what_is_prescribed_is_listed_done_and_ended(
         == 0
     )
 
+    words = ("hips", "--person", "eve", "--days", "Monday, thurs", "--until", LAST)
+    assert "eve: Hips, Mon, Thu, until" in prescribe(*words)[1]
+
     told = prescribe("list", "--person", "Ada")[1]
     assert re.search(rf"Ada +lower-back +daily +{LAST} +today +none due yet +none due yet\n", told)
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
@@ -86,6 +90,11 @@ def test_what_is_prescribed_is_listed_done_and_ended(
         (("lower-bak", "--person", "ada", "--times", "2"), "did you mean lower-back?"),
         (("lower-back", "--person", "bob", "--times", "2"), "there is ada, eve"),
         (("lower-back", "--person", "ada", "--days", "mon,tun"), 'did you mean "tue"?'),
+        (("lower-back", "--person", "ada", "--days", "frigate"), "allowed is one of"),
+        (
+            ("lower-back", "--person", "ada", "--days", NEVER, "--until", TODAY.isoformat()),
+            "there is none of the days",
+        ),
         (("lower-back", "--person", "ada"), "on which days of the week, or how many"),
         (("lower-back", "--person", "ada", "--days", "mon", "--times", "2"), "either"),
         (("lower-back", "--person", "ada", "--times", "9"), "`times_a_week` is 9"),

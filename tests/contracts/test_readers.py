@@ -145,7 +145,9 @@ async def test_a_session_is_all_that_was_logged(history: Callable[[], Opened]) -
             assert await reader.plan(found.row.plan_id) == found.plan
             assert found.plan is not None
         assert await reader.find(SessionKey("serial:none", 1, 1)) is None
-        assert await reader.session(1 << 40) is None
+        for number in (1 << 40, 1 << 63, 10**20):
+            assert await reader.session(number) is None
+            assert await reader.sitting(number) is None
         assert await reader.plan("0" * 16) is None
 
 

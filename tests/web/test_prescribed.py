@@ -82,4 +82,9 @@ async def test_a_person_prescribes_nothing(tmp_path: Path) -> None:
         for address in ("history/prescribe", f"history/prescribed/{'0' * 16}/end"):
             async with anna.post(address, data=asked | {"key": key}) as answer:
                 assert answer.status == 403
+        async with one.visitor() as owner:
+            wrong = asked | {"key": await key_of(owner), "times_a_week": "9" * 5_000}
+            async with owner.post("history/prescribe", data=wrong) as answer:
+                assert answer.status == 422
+                assert "allowed is a whole number, 1 to 7" in await answer.text()
         assert await one.host.store.prescriptions() == []

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 A = TypeVar("A")
 
 READ_TIMEOUT_S = 30.0
+_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 app = App(
     name="prescribe",
@@ -146,10 +147,15 @@ def list_prescriptions(
 
 
 def _days(text: str) -> list[str]:
-    """Return days of the week, from `mon,wed` or `daily`."""
-    if text.strip().lower() == "daily":
-        return list(DAYS)
-    return [day.strip().lower()[:3] for day in text.split(",") if day.strip()]
+    """Return days of the week, from `mon,wed`, `Monday, Wednesday` or `daily`."""
+    words = [word.strip().lower() for word in text.split(",") if word.strip()]
+    return list(DAYS) if words == ["daily"] else list(map(_day, words))
+
+
+def _day(word: str) -> str:
+    """Return a day as `DAYS` has it, from its name or how that begins; else what was typed."""
+    is_one = any(name.startswith(word) for name in _NAMES)
+    return word[:3] if is_one and len(word) >= 3 else word
 
 
 def _read(operation: Operation[A, Prescribed], told: Mapping[str, object]) -> A:

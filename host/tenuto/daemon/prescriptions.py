@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date  # noqa: TC003 - a field of a dataclass
+from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from tenuto.history.prescription import (
     NAME,
     NOTE,
     TIMES,
+    WEEK,
     Prescription,
     in_order,
 )
@@ -155,6 +156,9 @@ async def prescribe(host: Host, asked: Prescribe, _person: Person) -> Prescribed
         assigned_utc_ms=now_ms,
         note=asked.note,
     )
+    week = (first + timedelta(days=count) for count in range(WEEK))
+    if not any(map(one.is_for, week)):
+        raise InputError(f"from {first} to {last} there is none of the days, {one.when}")
     async with _history(host) as history:
         if isinstance(history, Store):
             await history.prescribing.add(one)

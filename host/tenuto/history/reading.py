@@ -126,6 +126,8 @@ class HistoryReader:
         Args:
             number: Of any session of it; None is returned if there is no such number.
         """
+        if number > _ALL:
+            return None  # nor has a database room for it
 
         def job(db: Database) -> StoredSession | None:
             for row in session_rows(db, "WHERE id = ?", (number,)):
@@ -140,6 +142,8 @@ class HistoryReader:
 
     async def session(self, number: int) -> StoredSession | None:
         """Return a session with all that is kept of it, None if there is no such number."""
+        if number > _ALL:
+            return None
         found = await self.work(lambda db: load(db, "WHERE id = ?", (number,)))
         return found[0] if found else None
 

@@ -72,7 +72,7 @@ class Rivals:
             other = json.loads(payload[:QUESTION_BYTES_MAX])
             rank = (int(other["since"]), str(other["instance"]))
             where = f"{str(other['host'])[:64]!r} (process {int(other['pid'])})"
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return
         name = rank[1]
         if name == self._rank[1]:

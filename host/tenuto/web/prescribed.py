@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tenuto.history.reading import HistoryReader
 
 _USUAL = timedelta(weeks=6)
+TIMES_A_WEEK = range(1, WEEK + 1)
 
 
 async def values(
@@ -64,7 +65,7 @@ async def values(
         "may_prescribe": is_owner and bool(people),
         "to_prescribe": people,
         "days": DAYS,
-        "times": range(1, WEEK + 1),
+        "times": TIMES_A_WEEK,
         "usual_last": (today + _USUAL).isoformat(),
         "note_letters": NOTE.bytes_max,
     }
@@ -79,7 +80,7 @@ async def _prescribe(request: web.Request) -> web.Response:
     }
     asked["days"] = [str(day) for day in form.getall("days", [])] or None
     times = str(form.get("times_a_week", ""))
-    asked["times_a_week"] = int(times) if times.isdecimal() else times or None
+    asked["times_a_week"] = int(times) if times in map(str, TIMES_A_WEEK) else times or None
     done = await call(request, "prescribe", asked)
     return told(request, done.text, to="history")
 
