@@ -761,9 +761,9 @@ async def test_a_wrong_password_is_told_without_it(
     broker = mosquitto_broker("allow_anonymous false")
     address = BrokerAddress.parse(f"mqtt://ada:s3cret@{broker.host}:{broker.port}")
     async with running(make_bridge(address)) as bridge:
-        await until(lambda: "is away" in caplog.text)
+        await until(lambda: "uthori" in caplog.text)
         assert not bridge.connected
-    assert "uthori" in caplog.text
+    assert "is away" not in caplog.text
     assert "s3cret" not in caplog.text + repr(address) + str(address) + "".join(capfd.readouterr())
 
 
@@ -781,19 +781,20 @@ async def test_an_mqtt_5_broker_is_spoken_to_in_mqtt_5_and_an_old_one_in_its_own
 
 
 async def test_a_broker_that_closes_the_connection_without_a_word_is_soon_tried_again(
-    unused_tcp_port: int, caplog: pytest.LogCaptureFixture
+    unused_tcp_port: int,
 ) -> None:
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.read(1000))
+        packet = await reader.read(1000)
+        if b"tenuto-" in packet:  # and no look at what is there
+            asked.append(packet)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", unused_tcp_port)
     async with server, running(make_bridge(BrokerAddress("127.0.0.1", unused_tcp_port))):
         # Within the 5 s of `until`, though a connection may take 10.
         await until(lambda: len(asked) == 4)
-    assert "is away: it closed the connection without a word" in caplog.text
     # What does not know MQTT 5 may say so in this way: either is tried in turn.
     assert [packet[8] for packet in asked] == [5, 4, 5, 4]
 

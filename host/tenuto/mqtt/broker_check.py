@@ -13,7 +13,8 @@ import aiomqtt
 
 from tenuto.errors import InputError, one_line
 
-from .client import REASONS, PublishRefusedError, code_of, make_client, tls_context
+from .client import PublishRefusedError, is_unexplained, make_client, refusal, tls_context
+from .wrong_peer import what_answers
 
 if TYPE_CHECKING:
     from .address import BrokerAddress
@@ -57,9 +58,9 @@ async def probe(address: BrokerAddress, timeout_s: float, base_topic: str = "ten
                     "access list in the broker's configuration"
                 )
             return None
-    except TimeoutError:
-        return f"no answer in {timeout_s:.0f} s"
     except PublishRefusedError as error:
         return f"{error}; see the access list in the broker's configuration"
     except (aiomqtt.MqttError, InputError, OSError, ssl.SSLError) as error:
-        return REASONS.get(code_of(error) or 0) or one_line(error)
+        is_silence = isinstance(error, TimeoutError) or str(error) == "Operation timed out"
+        found = await what_answers(address) if is_unexplained(error) else refusal(error)
+        return found or (f"no answer in {timeout_s:.0f} s" if is_silence else one_line(error))

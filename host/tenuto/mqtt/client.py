@@ -52,6 +52,33 @@ def code_of(error: BaseException) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def refusal(error: BaseException) -> str | None:
+    """Return why a connection is refused, by the broker or for its certificate; None for others."""
+    origin = _origin(error)
+    if isinstance(origin, ssl.SSLCertVerificationError):
+        why = origin.verify_message or one_line(origin)
+        return f"its certificate is not trusted: {why}; see [mqtt] ca_file, and the host's name"
+    if "certificate required" in str(error):
+        return "it wants to be shown a certificate; see [mqtt] certificate"
+    code = code_of(error)
+    return None if code is None else REASONS.get(code) or one_line(error)
+
+
+def is_unexplained(error: BaseException) -> bool:
+    """Return whether it was reached and did not speak MQTT, and nobody knows why."""
+    origin = _origin(error)
+    if isinstance(origin, ConnectionRefusedError) or refusal(error) is not None:
+        return False
+    return isinstance(origin, aiomqtt.MqttError | ssl.SSLError | ConnectionError | TimeoutError)
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return the error of the system that aiomqtt hides in one of its own."""
+    hidden = error.__context__
+    is_hidden = isinstance(error, aiomqtt.MqttError) and isinstance(hidden, OSError)
+    return hidden if is_hidden and hidden is not None else error
+
+
 class PublishRefusedError(TenutoError):
     """The broker does not take what was published; only MQTT 5 tells so.
 

@@ -21,8 +21,9 @@ from tenuto.errors import TenutoError, one_line
 from tenuto.event_loops import real_s
 from tenuto.retry import STABLE_S, Backoff
 
-from .client import REASONS, code_of, make_client, tls_context
+from .client import code_of, is_unexplained, make_client, refusal, tls_context
 from .outgoing import IN_FLIGHT_MAX
+from .wrong_peer import what_answers
 
 if TYPE_CHECKING:
     import random
@@ -109,6 +110,8 @@ class Connection:
         self._timing = timing
         self._client_id = addresses[0].client_id or f"tenuto-{rng.getrandbits(32):08x}"
         self._protocols = [_PROTOCOLS[one.protocol or "5"] for one in addresses]
+        self._old: set[int] = set()
+        """Those of the addresses that know MQTT 3.1.1 only."""
         self._failures = _FailureListener()
         self._tls: ssl.SSLContext | None = None
         self._opened = False
@@ -141,7 +144,7 @@ class Connection:
         short = failed = 0
         while True:
             began_s = loop.time()
-            rival = is_next = False
+            rival = again = False
             try:
                 await self._connect_and_serve(away=away)
             except Exception as error:  # noqa: BLE001 - whatever it was, the next try may work
@@ -149,10 +152,10 @@ class Connection:
                 if self.connected:
                     said.clear()
                     failed = 0
-                is_next = not self._try_other_protocol(error)
-                if is_next:
+                again = self._try_other_protocol(error)
+                if not again:
                     away = True
-                    self._report(error, said, logging.ERROR if rival else logging.WARNING)
+                    await self._report(error, said, logging.ERROR if rival else logging.WARNING)
             if self._opened and not rival:
                 lasted_s = loop.time() - began_s
                 backoff.reset_if_stable(lasted_s)
@@ -160,23 +163,28 @@ class Connection:
                 if short == SHORT_MAX:
                     _log.error("mqtt broker=%s", self._taken_over())
             self.connected = self._opened = False
+            if again:
+                continue
             failed += 1
             if rival:
                 await asyncio.sleep(rival_pause.next_s())
                 continue
-            if is_next:
-                self._next = (self._next + 1) % len(self._addresses)
+            self._next = (self._next + 1) % len(self._addresses)
             # One that lets in and hangs up at once is no reason to ask the others without a pause.
             if failed >= len(self._addresses) or short > 1:
                 failed = 0
                 await asyncio.sleep(backoff.next_s())
 
-    def _report(self, error: Exception, said: set[str], level: int) -> None:
+    async def _report(self, error: Exception, said: set[str], level: int) -> None:
         """Say each reason once in an outage: the second one may be the one to act on."""
         why = self._explain(error)
-        if why not in said and len(said) < REASONS_SAID_MAX:
-            said.add(why)
-            _log.log(level, "mqtt broker=%s", why)
+        if why in said or len(said) >= REASONS_SAID_MAX:
+            return
+        said.add(why)
+        if not self._opened and is_unexplained(error):
+            found = await what_answers(self.address)
+            why = why if found is None else f"{self.address}: {found}"
+        _log.log(level, "mqtt broker=%s", why)
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, GiveWayError):
@@ -184,8 +192,10 @@ class Connection:
         code = code_of(error)
         if code == _TAKEN_OVER:
             return self._taken_over()
-        why = REASONS.get(code or 0) or one_line(error)
-        return f"{self.address} is away: {why}"
+        why = refusal(error)
+        if why is not None and not self._opened:
+            return f"{self.address}: {why}"
+        return f"{self.address} is away: {why or one_line(error)}"
 
     def _taken_over(self) -> str:
         return (
@@ -196,28 +206,37 @@ class Connection:
     def _try_other_protocol(self, error: BaseException) -> bool:
         """After a refusal of MQTT 5 speak 3.1.1; after silence try either in turn.
 
-        Some brokers that do not know MQTT 5 answer it by closing the connection.
+        Some brokers that do not know MQTT 5 answer it by closing the connection, NATS 2.9 among
+        them, or not at all.
 
         Returns:
             Whether this address is worth another try at once.
         """
         if self.address.protocol is not None or self.connected:
             return False
-        code = code_of(error)
-        if code == _UNSUPPORTED_PROTOCOL:
+        was_5 = self._protocols[self._next] is aiomqtt.ProtocolVersion.V5
+        if code_of(error) == _UNSUPPORTED_PROTOCOL and was_5:
             self._protocols[self._next] = aiomqtt.ProtocolVersion.V311
-            _log.info("mqtt broker=%s knows MQTT 3.1.1 only", self.address)
             return True
-        if code is None and not isinstance(error, OSError) and _is_silence(error):
-            was_5 = self._protocols[self._next] is aiomqtt.ProtocolVersion.V5
-            self._protocols[self._next] = _PROTOCOLS["3.1.1" if was_5 else "5"]
-        return False
+        if self._opened or not is_unexplained(error):
+            return False
+        self._protocols[self._next] = _PROTOCOLS["3.1.1" if was_5 else "5"]
+        # One that takes its time to say nothing is not asked twice in a row.
+        return was_5 and str(error) != _TIMED_OUT
+
+    def _say_protocol(self) -> None:
+        """Say once that an address is spoken to in MQTT 3.1.1 because it answered to no other."""
+        is_old = self._protocols[self._next] is aiomqtt.ProtocolVersion.V311
+        if is_old and self.address.protocol is None and self._next not in self._old:
+            self._old.add(self._next)
+            _log.info("mqtt broker=%s knows MQTT 3.1.1 only", self.address)
 
     async def _connect_and_serve(self, *, away: bool) -> None:
         client = self._make_client()
         try:
             await self._open_client(client)
             self._opened = True
+            self._say_protocol()
             await self._serve(client, away)
         except (asyncio.CancelledError, GiveWayError):
             # Without the farewell the broker would publish the last will.
@@ -317,6 +336,7 @@ class _FailureListener(logging.Handler):
 
 _PROTOCOLS = {"5": aiomqtt.ProtocolVersion.V5, "3.1.1": aiomqtt.ProtocolVersion.V311}
 _CLOSED = "it closed the connection without a word"
+_TIMED_OUT = "Operation timed out"
 _UNSUPPORTED_PROTOCOL = 132
 _TAKEN_OVER = 142
 
@@ -325,11 +345,6 @@ def _clean_start(protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
     """Return the arguments that have the broker keep nothing from one connection to the next."""
     is_5 = protocol is aiomqtt.ProtocolVersion.V5
     return {"clean_start": True} if is_5 else {"clean_session": True}
-
-
-def _is_silence(error: BaseException) -> bool:
-    """Whether the broker said nothing at all, before or without closing the connection."""
-    return isinstance(error, aiomqtt.MqttError) and str(error) in ("Operation timed out", _CLOSED)
 
 
 async def wait_for_end(client: aiomqtt.Client) -> None:
