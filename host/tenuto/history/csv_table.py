@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .timeline import Outline, Phase
+    from .timeline import Outline
 
+SECONDS_LETTERS = len("2026-11-20T18:05:00")
+FORMULA_BEGINS = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     "session",
     "began_utc",
@@ -56,54 +58,56 @@ def write_table(sessions: Iterable[Outline], file: TextIO, *, decimal_comma: boo
         file.write("\ufeff")
     writer = csv.writer(file, delimiter=";" if decimal_comma else ",")
     writer.writerow(COLUMNS)
+    moment = _moment_for_comma if decimal_comma else _moment
+    number = _with_comma if decimal_comma else float
     count = 0
     for told in sessions:
+        row = told.row
+        of_session = (
+            row.id,
+            moment(row.started_utc_ms),
+            _text(row.person),
+            _text(row.wearable),
+            _text(row.routine),
+            _text(row.reason),
+        )
+        simulated = "yes" if row.is_simulated else None
         for hold in told.holds:
-            writer.writerow(
-                [_cell(value, decimal_comma=decimal_comma) for value in _row(told, hold)]
+            rate = hold.rate
+            of_hold = (
+                moment(told.utc_ms(hold.from_ms)),
+                _text(hold.exercise),
+                _text(hold.side),
+                hold.rep,
+                number(hold.planned_ms / 1000),
+                number(hold.held_ms / 1000),
+                _text(hold.outcome),
+                _text("; ".join(told.muscles(hold))),
+                None if rate is None else number(round(rate.mean_bpm, 1)),
+                None if rate is None else rate.max_bpm,
+                simulated,
+                hold.reps or None,
+                hold.set_no or None,
+                hold.sets or None,
+                _text(hold.phase),
             )
+            writer.writerow(of_session + of_hold)
             count += 1
     return count
 
 
-def _row(told: Outline, hold: Phase) -> tuple[object, ...]:
-    row = told.row
-    rate = hold.rate
-    return (
-        row.id,
-        _moment(row.started_utc_ms),
-        row.person,
-        row.wearable,
-        row.routine,
-        row.reason,
-        _moment(told.utc_ms(hold.from_ms)),
-        hold.exercise,
-        hold.side,
-        hold.rep,
-        hold.planned_ms / 1000,
-        hold.held_ms / 1000,
-        hold.outcome,
-        "; ".join(told.muscles(hold)),
-        None if rate is None else round(rate.mean_bpm, 1),
-        None if rate is None else rate.max_bpm,
-        "yes" if row.is_simulated else None,
-        hold.reps or None,
-        hold.set_no or None,
-        hold.sets or None,
-        hold.phase,
-    )
+def _moment(utc_ms: int) -> str:
+    return datetime.fromtimestamp(utc_ms // 1000, UTC).isoformat()[:SECONDS_LETTERS] + "Z"
 
 
-def _moment(utc_ms: int) -> datetime:
-    return datetime.fromtimestamp(utc_ms // 1000, UTC)
+def _moment_for_comma(utc_ms: int) -> str:
+    return datetime.fromtimestamp(utc_ms // 1000, UTC).isoformat(" ")[:SECONDS_LETTERS]
 
 
-def _cell(value: object, *, decimal_comma: bool) -> object:
-    """Return a value so that no spreadsheet takes the name of an exercise for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S" if decimal_comma else "%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(value, float) and decimal_comma:
-        return str(value).replace(".", ",")
-    return value
+def _with_comma(value: float) -> str:
+    return str(float(value)).replace(".", ",")
+
+
+def _text(text: str | None) -> str | None:
+    """Return a text so that no spreadsheet takes the name of an exercise for a formula."""
+    return "'" + text if text and text.startswith(FORMULA_BEGINS) else text

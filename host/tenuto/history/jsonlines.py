@@ -79,6 +79,8 @@ if TYPE_CHECKING:
 FORMAT = "tenuto_history"
 VERSION = 4
 LINE_LETTERS_MAX = 100_000
+text_of = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+"""Returns the text of a line."""
 
 _Allowed: TypeAlias = "dict[str, str | int]"
 """What a line has: text of a kind, or a whole number from 0 to that."""
@@ -195,7 +197,7 @@ async def write_lines(store: HistoryReader, write: Callable[[str], object]) -> i
             sessions = 0
             for line in _lines(db):
                 sessions += line["type"] == "session"
-                write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
+                write(text_of(line) + "\n")
             return sessions
         finally:
             db.execute("COMMIT")
@@ -353,7 +355,8 @@ def _lines_of_row(
         number,
         from_seq,
     ):
-        yield {"type": "record", **of, **_in_range(record)}
+        record["utc_ms"] = to_range(record["utc_ms"])
+        yield {"type": "record", **of, **record}
     for event in _rows(
         db,
         "SELECT utc_ms, data FROM host_events WHERE session_id = ?"  # noqa: S608 - fixed text
