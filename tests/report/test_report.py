@@ -22,7 +22,7 @@ from tenuto.history.period import Period, PeriodAccount
 from tenuto.report import Report, period_report, session_report
 from tenuto.report.png import png
 from tenuto.report.style import DAY, NIGHT, Colours
-from tenuto.report.svg import text_width
+from tenuto.report.svg import Picture, text_width, together
 from tenuto.report.text import text_score, week_lines
 from tenuto.routines import routine
 from tenuto.routines.compile import compile_routine
@@ -657,3 +657,15 @@ def test_a_readme_shows_each_picture_by_day_and_by_night() -> None:
     assert [name.replace("-dark.", ".") for name in dark] == light
     assert {"host/tenuto/mqtt/dashboard.svg", "host/tenuto/report/session.svg"} <= set(light)
     assert all((ROOT / name).exists() for name in (*dark, *light))
+
+
+def test_a_picture_is_sound_xml_whatever_it_says() -> None:
+    said = "<b> & \"quoted\" 'too'\n\tDrücken"
+    picture = Picture(said, 100, 50, said, said)
+    picture.rect(0, 0, 10, 10, class_="pause")
+    picture.text(1, 2.25, said, class_=said)
+    root = ET.fromstring(together([picture], said).file("text { fill: red }"))  # noqa: S314 - ours
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert texts == [said] * 3
+    told = [element for element in root.iter() if element.attrib.get("class") == said]
+    assert [(one.attrib["x"], one.attrib["y"]) for one in told] == [("1", "2.2")]

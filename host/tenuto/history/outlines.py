@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple, fields
-from itertools import starmap
 from typing import TYPE_CHECKING, Any
 
 from tenuto.sessions import heart
@@ -66,7 +65,7 @@ def from_text(text: str, row: SessionRow, exercises: Mapping[str, ExerciseNote])
         pauses=tuple(map(Span._make, pauses)),
         away=tuple(map(Span._make, away)),
         cues=tuple(map(Cue._make, cues)),
-        curve=tuple(tuple(starmap(heart.Sample, line)) for line in curve),
+        curve=tuple(tuple(map(heart.Sample._make, line)) for line in curve),
         artefacts=None if artefacts is None else tuple(artefacts),
     )
 
