@@ -26,6 +26,8 @@ from tenuto.simulator import World
 from tenuto.testing.brokers import free_port
 from tests.conftest import needs_module
 from tests.heart import straps
+from tests.history.prescribed import prescription
+from tests.history.sessions import UTC_MS
 from tests.links.fake_bleak import Air
 from tests.processes import json_lines, tenuto
 from tests.proxies.rig import proxies_of
@@ -75,6 +77,23 @@ async def only(who: Context, name: str) -> Finding:
 
 
 # --- configuration and routines
+
+
+async def test_a_prescribed_routine_that_is_not_here(tmp_path: Path) -> None:
+    """As where a therapist has a routine that the computer of their patient does not."""
+    config = configured(tmp_path, 'history.path = "h.db"\n[[person]]\nid = "ada"\n')
+    who = context(config, utc_s=lambda: UTC_MS / 1000)
+    assert await findings(who, "prescriptions") == []
+    async with Store(config.history_path) as store:
+        await store.prescribing.add(prescription(id="1" * 16))
+        assert (await only(who, "prescriptions")).text == "1 prescription, all can be played"
+        await store.prescribing.add(prescription(id="2" * 16, person="eve", routine="own"))
+        assert (await only(who, "prescriptions")).level is Level.OK, "she is not of this host"
+        await store.prescribing.add(prescription(id="3" * 16, routine="own", title="Own"))
+    found = await only(who, "prescriptions")
+    assert found.text == "to ada is prescribed 'Own', and there is no such routine here"
+    assert found.advice is not None
+    assert "tenuto prescribe end 3333" in found.advice
 
 
 async def test_a_configuration_that_is_well(tmp_path: Path) -> None:

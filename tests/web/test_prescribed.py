@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
 from tenuto.sessions.commands import Command, Verb
+from tests.history.prescribed import prescription
+from tests.patience import patience_s
 from tests.report.played import played
 from tests.web.rig import DESKTOP, IN_A_BROWSER, key_of, open_page, served
 
@@ -88,3 +92,22 @@ async def test_a_person_prescribes_nothing(tmp_path: Path) -> None:
                 assert answer.status == 422
                 assert "allowed is a whole number, 1 to 7" in await answer.text()
         assert await one.host.store.prescriptions() == []
+
+
+async def test_what_is_due_and_not_on_this_computer_is_said_so(tmp_path: Path) -> None:
+    """As where a therapist has a routine of their own; another one would do nothing of it."""
+    today = datetime.now(UTC).astimezone().date()
+    span = {"first": today, "last": today, "days": (), "times_a_week": 1}
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        await one.host.store.prescribing.add(
+            prescription(person="anna", routine="own", title="Own", **span)
+        )
+        one.host.on_prescribed()
+        async with asyncio.timeout(patience_s(10)):
+            while True:
+                async with client.get("/") as answer:
+                    text = await answer.text()
+                if "Due today" in text:
+                    break
+                await asyncio.sleep(0.05)
+        assert "Due today: <b>Own (this computer does not have it)</b>" in text

@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto import __version__
 from tenuto.config.broker import broker_addresses
-from tenuto.errors import UNTRUSTED, LinkError, LinkReason, TenutoError
+from tenuto.errors import (
+    UNTRUSTED,
+    InputError,
+    LinkError,
+    LinkReason,
+    StoreError,
+    TenutoError,
+)
 from tenuto.event_loops import aside
 from tenuto.extras import EXTRAS, install_command
 from tenuto.history import Store
+from tenuto.history.adherence import day_of
 from tenuto.history.repair import check as look_through
 from tenuto.links.radios.registry import radio_named
 from tenuto.links.registry import LINKS
@@ -129,6 +137,33 @@ async def routines(context: Context) -> _Found:
                 "`tenuto routines` lists those there are",
             )
     return found or _ok(f"{len(library.names())} routines, all can be played")
+
+
+async def prescriptions(context: Context) -> _Found:
+    """What is prescribed to the people of this host can be played here."""
+    config = context.config
+    if config is None or config.fleet.is_read or not config.history_path.exists():
+        return []
+    try:
+        async with Store(config.history_path, read_only=True) as store:
+            kept = await store.prescriptions()
+    except StoreError:
+        return []  # the check of the history tells why
+    today = day_of(round(1000 * context.utc_s()))
+    here = [one for one in kept if config.person(one.person) and one.until() >= today]
+    library = Library.of(config)
+    found: _Found = []
+    for one in here:
+        try:
+            library.routine(one.routine)
+        except InputError:
+            found += _problem(
+                f"to {one.person} is prescribed {one.title!r}, and there is no such routine here",
+                f"put it into the folder of routines, or `tenuto prescribe end {one.id}`",
+            )
+    if here and not found:
+        return _ok(f"{words.count(len(here), 'prescription', 'prescriptions')}, all can be played")
+    return found
 
 
 async def extras(context: Context) -> _Found:
@@ -642,6 +677,7 @@ def _is_open_to_others(path: Path) -> bool:
 CHECKS: tuple[tuple[str, Callable[[Context], Awaitable[_Found]]], ...] = (
     ("configuration", configuration),
     ("routines", routines),
+    ("prescriptions", prescriptions),
     ("extras", extras),
     ("daemon", daemon),
     ("system bus", system_bus),

@@ -86,7 +86,10 @@ def parts(
         cues=[(words, felt) for _, words, felt in shown.cues],
         routines=names.items(),
         routine=_routine(names, due, view) or config.routine_for(wearable),
-        due=[one.title for one in due],
+        due=[
+            one.title if _offered(names, one) else f"{one.title} (this computer does not have it)"
+            for one in due
+        ],
         done=[one.prescription.title for one in prescribed if one.is_done],
         **_step(view, round(backend.utc_ms())),
     )
@@ -97,12 +100,14 @@ def _routine(
     names: Mapping[str, str], due: Sequence[Prescription], view: SessionView
 ) -> str | None:
     """Return which routine is offered first: what is due, else what was played last."""
-    for one in due:
-        # A private name is a title and no name.
-        found = next((name for name in names if one.routine in (name, names[name])), None)
-        if found is not None:
-            return found
-    return view.routine if view.routine in names else None
+    found = next(filter(None, (_offered(names, one) for one in due)), None)
+    return found or (view.routine if view.routine in names else None)
+
+
+def _offered(names: Mapping[str, str], one: Prescription) -> str | None:
+    """Return by which name the routine of a prescription is offered, None if there is none."""
+    # A private name is a title and no name.
+    return next((name for name in names if one.routine in (name, names[name])), None)
 
 
 def _link_words(state: Mapping[str, Any]) -> str:
