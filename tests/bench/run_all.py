@@ -21,6 +21,7 @@ from tests.bench import (
     bench_class,
     bench_device,
     bench_hosted,
+    bench_memory,
     bench_onset,
     bench_page,
     bench_press,
@@ -47,6 +48,7 @@ ALL: dict[str, tuple[str, ModuleType]] = {
     "proxies": ("From room to room, and a crowd on three links", bench_proxies),
     "speed": ("Virtual time", bench_speed),
     "start": ("Starting and resting", bench_start),
+    "memory": ("What ten thousand sessions leave in memory", bench_memory),
     "device": ("On the device and over the air", bench_device),
     "strangers": ("Strangers on the band's only link", bench_strangers),
 }
@@ -158,6 +160,11 @@ over the goal then.
 By bumble, plain bleak is told a heart rate each second, which the daemon does not subscribe to.
 BlueZ is a small one of the tests with nothing to tell, so of its rows only the memory says what a
 real one would.""",
+    "memory": """
+Goal: none of it grows.
+Counted while nothing is played, after all that is free was given back to the system.
+The simulated wearables are in the same process; the history is on the disk, of ten thousand
+sessions in the end.""",
     "device": """
 Goal: nothing allocated on the way from a cue's time to the motor.
 Heap is what lives after a collection, beyond the bare interpreter, with pointers as wide as on a

@@ -41,7 +41,7 @@ muscles = ["back"]
 hold_s = 8
 """
 LASTS_S = 20.0
-SILENCE_S, REUNION_S = 12.0, 60.0
+SILENCE_S, REUNION_S = 12.0, 600.0
 QUIET_S = 120.0
 """So long after the last session, what it set has run out: timers, answers that are remembered."""
 BREAK_EVERY = 4
