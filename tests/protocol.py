@@ -178,7 +178,12 @@ FRAMES: dict[int, tuple[str, int, tuple[int | bytes, ...], bytes]] = {
         b"",
     ),
     wire.LOG_READ | A: ("", 48, (0, 0, 42), b""),
-    wire.LOG_ACK: ("All records below this number have come; no answer.", 0, (41,), b""),
+    wire.LOG_ACK: (
+        "All records below this number have come, before the last log_read or since; no answer.",
+        0,
+        (41,),
+        b"",
+    ),
     wire.LOG: ("Records, in the tail; no answer to a request.", 0, (40,), RECORD),
     wire.NOT_UNDERSTOOD: (
         "Instead of an answer: the request is none, or not for this host.",

@@ -543,7 +543,7 @@ function frame(f){
  else if(!trusted()&&[1,6,7,8,9].indexOf(op)<0)a=19;
  else if(op==49){
   i=v.getUint32(2,1);
-  if(con.on&&i>con.ack&&i<=con.sent){con.ack=i;resend=i<con.sent&&t+5000;}
+  if(con.on&&i>con.ack&&i<=next){con.ack=i;con.sent=Math.max(con.sent,i);resend=i<con.sent&&t+5000;}
  }else if(op==33){
   i=v.getUint8(2);a=[0,0,0,0];
   for(n=3;n+1<f.length&&n<11;n+=2)a[(n-3)/2]=v.getUint16(n,1);

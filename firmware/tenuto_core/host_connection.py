@@ -235,8 +235,10 @@ class HostConnection:
         return (OK if seq >= log.first else LOG_OVERRUN, log.first, log.next), b""
 
     def _ack(self, seq: int, now_ms: int) -> None:
-        if not self._streaming or not self._acked < seq <= self._sent:
+        if not self._streaming or not self._acked < seq <= self._band.log.next:
             return
+        # What is sent again may be what the host has had before.
+        self._sent = max(self._sent, seq)
         self._acked = seq
         self._band.log.acked = max(self._band.log.acked, seq)
         self._resend_ms = None if seq == self._sent else now_ms + wire.LOG_RESEND_MS

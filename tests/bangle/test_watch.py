@@ -193,6 +193,23 @@ def test_a_log_that_overruns_keeps_the_newest_and_says_so() -> None:
     assert at == sorted(at)
 
 
+def test_who_asks_for_what_it_has_had_gets_what_follows() -> None:
+    """The answer to its question was lost, so it asked once more while the records came."""
+    watch = playing(to_ms=1_000)
+    watch.read_log()
+    for second in range(2, 120):
+        watch.js.advance(second * 1000)
+        watch.ask(wire.encode(wire.HEART, 0, 100))
+    end = watch.read_log()
+    assert end > wire.LOG_AHEAD_MAX + 20
+
+    watch.ask(wire.encode(wire.LOG_READ, 1, 0))
+    watch.ask(wire.encode(wire.LOG_ACK, 0, end))
+    watch.js.advance(121_000)
+    watch.ask(wire.encode(wire.HEART, 0, 100))
+    assert end in watch.heard
+
+
 @pytest.mark.parametrize("when", ["before the start", "in the session"])
 def test_a_full_store_costs_no_cue_and_no_record(when: str) -> None:
     watch = Watch(1)

@@ -724,6 +724,23 @@ def test_who_asks_from_a_number_on_has_what_is_before_it() -> None:
     assert not wrist.band.has_unread
 
 
+def test_who_asks_for_what_it_has_had_gets_what_follows() -> None:
+    """The answer to its question was lost, so it asked once more while the records came."""
+    wrist, _ = linked()
+    write(wrist, 200)
+    follower = Follower(wrist)
+    follower.fetch()
+    follower.host.ask(wire.LOG_READ, 0)
+
+    write(wrist, 5)
+    for _ in range(2):
+        follower.fetch()
+        wrist.run(wire.LOG_RESEND_MS)
+
+    assert follower.next == wrist.log.next
+    assert follower.host.peer.due_ms is None
+
+
 def test_one_ack_may_stand_for_several_frames() -> None:
     wrist, _ = linked()
     follower = Follower(wrist)

@@ -12,7 +12,7 @@ from tenuto_core import vocab, wire
 from tenuto_core.buzzer import Motor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from tenuto.sessions.events import Record
@@ -20,13 +20,27 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """Follows the log of a band with so many records of old; room: how many it still takes."""
+    """Follows the log of a band with so many records of old.
 
-    def __init__(self, records: int, room: int = 1_000_000) -> None:
+    Args:
+        records: How many.
+        room: How many more are taken.
+        lose: Told each packet of the band; True drops it.
+    """
+
+    def __init__(
+        self,
+        records: int,
+        room: int = 1_000_000,
+        *,
+        lose: Callable[[bytes], bool] = lambda _: False,
+    ) -> None:
         self.band = InProcessBand(Motor())
         while self.log.next < records:
             self.log.append(0, vocab.HEART, 0, self.log.next & 0xFFFF)
         self.requests: list[int] = []
+        self.asked_from: list[int] = []
+        self._lose = lose
         self.driver = BandDriver(InProcessLink(self.band, lose=self._note))
         self.seqs: list[int] = []
         self.gaps: list[tuple[int, int]] = []
@@ -38,8 +52,11 @@ class Reader:
 
     def _note(self, direction: str, packet: bytes) -> bool:
         if direction == "up":
-            self.requests.append(packet[0])
-        return False
+            op, _, values, _ = wire.decode(packet)
+            self.requests.append(op)
+            if op == wire.LOG_READ:
+                self.asked_from.append(values[0])
+        return direction == "down" and self._lose(packet)
 
     async def __aenter__(self) -> Self:
         await self.driver.connect(lambda: None)
@@ -83,3 +100,20 @@ async def test_what_was_overwritten_is_known_before_what_follows() -> None:
         assert reader.gaps == [(0, 1_500 - reader.log.capacity)]
         assert reader.seqs == list(range(1_500 - reader.log.capacity, 1_500))
         assert reader.requests.count(wire.LOG_READ) == 1
+
+
+async def test_an_answer_that_is_lost_while_records_come_does_not_stop_the_log() -> None:
+    lost: list[bytes] = []
+
+    def lose(packet: bytes) -> bool:
+        if packet[1] == wire.LOG_READ | wire.ANSWER and not lost:
+            lost.append(packet)
+        return lost == [packet]
+
+    async with Reader(3 * wire.LOG_AHEAD_MAX, lose=lose) as reader:
+        reader.log.append(0, vocab.HEART, 0, 0)
+        reader.band.poke()
+        await asyncio.sleep(0.5)
+
+        assert reader.asked_from == [0, 3 * wire.LOG_AHEAD_MAX], "older bands start anew there"
+        assert reader.seqs == list(range(3 * wire.LOG_AHEAD_MAX + 1))

@@ -582,16 +582,22 @@ class BandDriver:
         reason = vocab.STATUSES[status] if known else f"unknown_{status}"
         raise RefusedError(reason, f"{text}: {reason.replace('_', ' ')}")
 
-    async def _ask(self, op: int, *values: int | bytes) -> tuple[tuple[Any, ...], bytes]:
+    async def _ask(
+        self, op: int, *values: int | bytes | Callable[[], int]
+    ) -> tuple[tuple[Any, ...], bytes]:
         async with self._turn:
             return await self._exchange(op, *values)
 
     async def _exchange(
-        self, op: int, *values: int | bytes, tries: int = TRIES
+        self, op: int, *values: int | bytes | Callable[[], int], tries: int = TRIES
     ) -> tuple[tuple[Any, ...], bytes]:
-        """Send a request until an answer comes; the caller holds the turn."""
+        """Send a request until an answer comes; the caller holds the turn.
+
+        A value that is a function is asked anew for each try.
+        """
         for _ in range(tries):
-            waiting = await self._post(op, *values)
+            now = [value() if callable(value) else value for value in values]
+            waiting = await self._post(op, *now)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_S):
                     answer = await waiting
@@ -674,8 +680,12 @@ class BandDriver:
 
     async def _read_log(self, from_seq: int) -> None:
         self._next_seq = self._acked_seq = from_seq
-        values, _ = await self._ask(wire.LOG_READ, min(from_seq, RECORD_SEQ_MAX))
+        values, _ = await self._ask(wire.LOG_READ, self._wanted_seq)
         self._check(values[0], "the log cannot be read", vocab.LOG_OVERRUN)
+
+    def _wanted_seq(self) -> int:
+        # Where only the answer to a question was lost, records have come since.
+        return min(self._next_seq, RECORD_SEQ_MAX)
 
     def _on_log_begins(self, first: int, end: int) -> None:
         if first > end:
@@ -722,8 +732,7 @@ class BandDriver:
     def _ack(self) -> None:
         self._ack_timer = None
         self._acked_seq = self._next_seq
-        seq = min(self._next_seq, RECORD_SEQ_MAX)
-        self._help(self._send(wire.encode(wire.LOG_ACK, 0, seq)), "ack")
+        self._help(self._send(wire.encode(wire.LOG_ACK, 0, self._wanted_seq())), "ack")
 
     def _ask_for_missing(self, after_s: float = 0.0) -> None:
         self._ask_after_s = after_s
@@ -734,7 +743,7 @@ class BandDriver:
     async def _fetch_missing(self) -> None:
         while self._ask_after_s is not None:
             await asyncio.sleep(self._ask_after_s)
-            await self._ask(wire.LOG_READ, min(self._next_seq, RECORD_SEQ_MAX))
+            await self._ask(wire.LOG_READ, self._wanted_seq)
 
     def _help(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a small piece of work of this driver; a lost link ends it."""
