@@ -170,7 +170,7 @@ def write_private(
     """Write a file as `new_private` does; text goes out as UTF-8.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: It cannot be written; what was there before still is.
     """
     with new_private(path, make_folder=make_folder, to_disk=to_disk) as file:
         file.write(content.encode() if isinstance(content, str) else content)
@@ -189,7 +189,7 @@ def new_private(
         to_disk: Wait until the disk has it; else it outlives this process, but no power cut.
 
     Raises:
-        OSError: it cannot be written; what was there before still is.
+        OSError: It cannot be written; what was there before still is.
     """
     if make_folder:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,10 +31,10 @@ class Backoff:
     """The pauses between attempts: each twice as long as the one before, up to a limit.
 
     Args:
-        rng: for the jitter, which keeps those that failed together from trying together; None for
+        rng: For the jitter, which keeps those that failed together from trying together; None for
             none.
-        first_s: the first pause, before the jitter.
-        max_s: the longest, before the jitter.
+        first_s: The first pause, before the jitter.
+        max_s: The longest, before the jitter.
     """
 
     JITTER = (0.5, 1.5)
@@ -95,9 +95,9 @@ async def run_for_ever(work: Callable[[], Awaitable[None]], name: str, backoff: 
     """Run `work` until it returns or this task is cancelled; after a failure, run it again.
 
     Args:
-        work: what to do.
-        name: what it is, for the log.
-        backoff: the pauses after failures; used by this call alone.
+        work: What to do.
+        name: What it is, for the log.
+        backoff: The pauses after failures; used by this call alone.
     """
     loop = asyncio.get_running_loop()
     while True:

@@ -67,7 +67,7 @@ from tenuto_core.player import IDLE
 from tenuto_core.storage import Storage
 from tests.bangle.differential import Watch
 from tests.core.rig import Memory, Wrist, crc_of, plan_id_of, score_bytes
-from tests.fuzz import doors
+from tests.fuzz import host_targets
 from tests.fuzz.bytes_in import CHARS_MAX, PIECES_MAX, in_loop, loop, pieces, said
 
 if TYPE_CHECKING:
@@ -747,6 +747,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         inbox,
         control,
         buttplug,
-        *doors.TARGETS,
+        *host_targets.TARGETS,
     )
 }

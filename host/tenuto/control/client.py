@@ -59,7 +59,7 @@ class Talk:
         """Tell the daemon something.
 
         Raises:
-            ControlError: it has gone.
+            ControlError: It has gone.
         """
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
@@ -80,8 +80,8 @@ class Client:
         """Ask for something that goes on for a while.
 
         Raises:
-            ControlError: the daemon has gone.
-            TenutoError: while iterating, whatever the daemon had to raise.
+            ControlError: The daemon has gone.
+            TenutoError: While iterating, whatever the daemon had to raise.
         """
         reader, writer = await _connect(self.path)
         try:
@@ -94,8 +94,8 @@ class Client:
         """Ask for something with one answer.
 
         Raises:
-            ControlError: the daemon has gone or does not answer.
-            TenutoError: whatever the daemon had to raise.
+            ControlError: The daemon has gone or does not answer.
+            TenutoError: Whatever the daemon had to raise.
         """
         try:
             async with (

@@ -40,7 +40,7 @@ def entry_from_json(data: Mapping[str, Any]) -> Entry:
     """Make the entry again.
 
     Raises:
-        ControlError: it is none; the daemon may be of another version.
+        ControlError: It is none; the daemon may be of another version.
     """
     try:
         event = replace(events.from_json(data["event"]), seq=data["seq"])

@@ -40,7 +40,7 @@ def encode(message: Message) -> bytes:
     """Make a line.
 
     Raises:
-        ControlError: it would be too long.
+        ControlError: It would be too long.
     """
     text = json.dumps(message, ensure_ascii=False, allow_nan=False)
     # What UTF-8 cannot write, as in a file's name, becomes a question mark.
@@ -57,7 +57,7 @@ def decode(line: bytes) -> Message:
     """Read a line.
 
     Raises:
-        ControlError: it is no JSON object, or not whole.
+        ControlError: It is no JSON object, or not whole.
     """
     try:
         message = read_json(line)

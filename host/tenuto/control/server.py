@@ -60,7 +60,7 @@ class Conversation:
     """One request of one client.
 
     Attributes:
-        request: what was asked, with its arguments.
+        request: What was asked, with its arguments.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Conversation:
         """Tell the client something.
 
         Raises:
-            ControlError: it does not take it.
+            ControlError: It does not take it.
         """
         await self.write({"item": item})
 
@@ -117,7 +117,7 @@ class DaemonLock:
         data: The user's data folder. The lock ends with the process, however that ends.
 
     Raises:
-        InputError: on entry, if another daemon of this user runs.
+        InputError: On entry, if another daemon of this user runs.
     """
 
     def __init__(self, data: Path) -> None:
@@ -154,12 +154,12 @@ class ControlServer:
     """Answers the commands of this user; an asynchronous context manager, inside a `DaemonLock`.
 
     Args:
-        environ: for `$XDG_RUNTIME_DIR`.
-        data: the user's data folder.
-        handlers: for each request what answers it; returns the last message's content.
+        environ: For `$XDG_RUNTIME_DIR`.
+        data: The user's data folder.
+        handlers: For each request what answers it; returns the last message's content.
 
     Attributes:
-        path: of the socket, None where there can be none.
+        path: Of the socket, None where there can be none.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ def new_event_loop(speed: float = 1.0, *, settle_s: float = 0.0) -> asyncio.Abst
     Args:
         speed: 1.0 gives the platform's ordinary loop; `math.inf` virtual time; any other positive
             number scaled time. Scaled time serves below about a thousand file descriptors.
-        settle_s: see `VirtualEventLoop`; of no effect with a finite speed.
+        settle_s: See `VirtualEventLoop`; of no effect with a finite speed.
 
     Raises:
         ValueError: `speed` is not above 0, or `settle_s` is negative.
@@ -50,13 +50,13 @@ def run(
     Ctrl-C cancels `main`, lets it clean up and then raises KeyboardInterrupt.
 
     Args:
-        main: the coroutine to run.
-        speed: see `new_event_loop`.
-        settle_s: see `VirtualEventLoop`.
+        main: The coroutine to run.
+        speed: See `new_event_loop`.
+        settle_s: See `VirtualEventLoop`.
         debug: asyncio's debug mode.
 
     Raises:
-        DeadlockError: in virtual time, see `VirtualEventLoop`; all tasks are cancelled
+        DeadlockError: In virtual time, see `VirtualEventLoop`; all tasks are cancelled
             before it reaches the caller.
     """
     with asyncio.Runner(

@@ -88,7 +88,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     knows nothing of threads started by other means.
 
     Args:
-        settle_s: real seconds to wait, before each jump, for a socket to become readable or
+        settle_s: Real seconds to wait, before each jump, for a socket to become readable or
             writable. 0 suits a closed world; a broker in another process wants a few ms.
     """
 
@@ -212,7 +212,7 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         """Wait for threads and sockets as far as needed, else jump to a time.
 
         Raises:
-            DeadlockError: nothing is scheduled, and neither a thread nor a socket could wake us.
+            DeadlockError: Nothing is scheduled, and neither a thread nor a socket could wake us.
         """
         has_files = self._files.files > self._own_files
         if self._thread_jobs or (until_s is None and has_files):

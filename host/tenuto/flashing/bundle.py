@@ -76,13 +76,13 @@ def make_bundle(
     """Choose the files for a board.
 
     Args:
-        own: the folder `firmware`, by path.
-        libraries: all library files that there are, by path.
+        own: The folder `firmware`, by path.
+        libraries: All library files that there are, by path.
         board_id: CircuitPython's name of the board, from its `boot_out.txt`; None if unknown.
-        board: a file of `boards/` that the user chose; None for the one that fits the board.
+        board: A file of `boards/` that the user chose; None for the one that fits the board.
 
     Raises:
-        InputError: there is no file for the board, or a library is missing.
+        InputError: There is no file for the board, or a library is missing.
     """
     known = known_boards(own)
     there = sorted(
@@ -139,7 +139,7 @@ def closure(sources: Iterable[bytes], libraries: Mapping[str, bytes]) -> dict[st
     """Follow the imports from some sources through the libraries.
 
     Raises:
-        InputError: an `adafruit_*` module that the sources cannot do without is not there.
+        InputError: An `adafruit_*` module that the sources cannot do without is not there.
     """
     found: dict[str, bytes] = {}
     waiting: list[str] = []
@@ -168,9 +168,9 @@ def imported(source: bytes, *, package: str, tried: bool = True) -> Iterator[str
     """Yield the dotted names that a module may import, those of its packages included.
 
     Args:
-        source: the module.
-        package: the package it is in, "" for none.
-        tried: also what it imports within a `try`, and so can do without.
+        source: The module.
+        package: The package it is in, "" for none.
+        tried: Also what it imports within a `try`, and so can do without.
     """
     tree = ast.parse(source)
     optional: set[ast.AST] = set()

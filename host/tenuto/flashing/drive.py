@@ -101,10 +101,10 @@ def find_drive(roots: Iterable[Path] | None = None) -> Path:
     """Find the one CircuitPython drive that is connected.
 
     Args:
-        roots: folders that may be such a drive; None for the places of this operating system.
+        roots: Folders that may be such a drive; None for the places of this operating system.
 
     Raises:
-        InstallError: there is none, or more than one.
+        InstallError: There is none, or more than one.
     """
     found = sorted({path.resolve() for path in roots or _mount_points() if _is_drive(path)})
     if not found:
@@ -148,7 +148,7 @@ def read_board(drive: Path) -> BoardInfo:
     """Ask a drive which board it belongs to.
 
     Raises:
-        InputError: it is no CircuitPython drive, or its CircuitPython is too old.
+        InputError: It is no CircuitPython drive, or its CircuitPython is too old.
     """
     try:
         text = read(drive / BOOT_OUT).decode("utf-8", errors="replace")
@@ -176,8 +176,8 @@ def board_of_settings(drive: Path) -> tuple[str, bytes | None] | None:
     None if they name none; the content is None if the drive has no such file.
 
     Raises:
-        InstallError: the drive cannot be read.
-        InputError: the file there is no Python.
+        InstallError: The drive cannot be read.
+        InputError: The file there is no Python.
     """
     with _told("read"):
         name = _named_board((_read(drive, SETTINGS) or b"").decode("utf-8", errors="replace"))
@@ -207,7 +207,7 @@ def compare(drive: Path, bundle: Bundle) -> Comparison:
     """Hold a drive against a bundle; reads each file.
 
     Raises:
-        InstallError: the drive cannot be read.
+        InstallError: The drive cannot be read.
     """
     manifest = _read_manifest(drive)
     before: dict[str, list[str]] = manifest.get("files", {})
@@ -280,12 +280,12 @@ def install(
     hand, and one of the same name that was there before, is kept as `<name>.bak`.
 
     Args:
-        drive: the drive's folder.
-        bundle: what it gets.
-        on_progress: called with the path, and the bytes done and to do, before each file.
+        drive: The drive's folder.
+        bundle: What it gets.
+        on_progress: Called with the path, and the bytes done and to do, before each file.
 
     Raises:
-        InstallError: the drive is full or read-only, or does not give back what was written. What
+        InstallError: The drive is full or read-only, or does not give back what was written. What
             was done until then, `compare` will tell.
     """
     comparison = compare(drive, bundle)

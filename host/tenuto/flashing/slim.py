@@ -48,7 +48,7 @@ def slim(sources: Mapping[str, bytes]) -> dict[str, bytes]:
     """Make modules smaller that do the same.
 
     Args:
-        sources: the firmware's own modules by path; all of them, since they use each other.
+        sources: The firmware's own modules by path; all of them, since they use each other.
     """
     made = {path: ast.parse(data) for path, data in sources.items() if not _is_kept(path)}
     changed = _changed_from_outside(made.values())
@@ -402,8 +402,8 @@ class _Rename(ast.NodeTransformer):
     """Puts the short names in.
 
     Args:
-        module: old name -> new one, of the module.
-        classes: name of a class -> old name -> new one, of its objects.
+        module: Old name -> new one, of the module.
+        classes: Name of a class -> old name -> new one, of its objects.
     """
 
     def __init__(self, module: Mapping[str, str], classes: Mapping[str, Mapping[str, str]]) -> None:

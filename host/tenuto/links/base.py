@@ -34,14 +34,14 @@ class Link(Protocol):
         Neither callback may wait or raise.
 
         Raises:
-            LinkError: it could not be reached; nothing is left open.
+            LinkError: It could not be reached; nothing is left open.
         """
 
     async def send(self, packet: bytes) -> None:
         """Hand over one packet.  That it returns does not mean that the packet has arrived.
 
         Raises:
-            LinkError: not connected, or the packet cannot be sent.
+            LinkError: Not connected, or the packet cannot be sent.
         """
 
     async def disconnect(self) -> None:

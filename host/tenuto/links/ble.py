@@ -195,9 +195,9 @@ class BleAdapter:
     """One radio, shared by everything in the process that uses it.
 
     Args:
-        radio: what it is, or what opens it: called at the first use, and again after it was lost.
-        name: for messages.
-        agent: gives the context in which a pairing with the device of an address is answered; for
+        radio: What it is, or what opens it: called at the first use, and again after it was lost.
+        name: For messages.
+        agent: Gives the context in which a pairing with the device of an address is answered; for
             BlueZ, see `bluez_agent`.
     """
 
@@ -241,7 +241,7 @@ class BleAdapter:
         """Return the radio, opened if it is not; one that was lost is opened anew.
 
         Raises:
-            LinkError: there is none, or it cannot be used.
+            LinkError: There is none, or it cannot be used.
         """
         async with self._opening:
             why = None if self._radio_now is None else self._radio_now.lost()
@@ -279,7 +279,7 @@ class BleAdapter:
         first.  `on_heard` must not wait or raise.
 
         Raises:
-            LinkError: the radio cannot scan.
+            LinkError: The radio cannot scan.
         """
         now_s = asyncio.get_running_loop().time()
         for sighting in list(self._heard.values()):
@@ -311,13 +311,13 @@ class BleAdapter:
         """Wait for a device that fits.
 
         Args:
-            fits: returns whether a device that was heard is the one.
-            what: names it in the message.
-            timeout_s: how long to scan.
-            service: what it offers; a device that the system is connected to is asked for by it.
+            fits: Returns whether a device that was heard is the one.
+            what: Names it in the message.
+            timeout_s: How long to scan.
+            service: What it offers; a device that the system is connected to is asked for by it.
 
         Raises:
-            LinkError: it was not heard in `timeout_s`, or the radio cannot scan.
+            LinkError: It was not heard in `timeout_s`, or the radio cannot scan.
         """
         heard: list[Sighting] = []
 
@@ -423,7 +423,7 @@ class BleAdapter:
         BlueZ refuses every other one as long.
 
         Raises:
-            TimeoutError: it did not begin in time; it is ended when it does.
+            TimeoutError: It did not begin in time; it is ended when it does.
         """
 
         async def stop_when_begun() -> None:
@@ -471,7 +471,7 @@ class BleAdapter:
         """Wait until a scan that was late is ended.
 
         Raises:
-            LinkError: it is not yet.
+            LinkError: It is not yet.
         """
         late = self._late
         if late is None:
@@ -550,15 +550,15 @@ class BleAdapter:
         """Look for a device that fits, connect and discover the services.
 
         Args:
-            fits: see `find`.
+            fits: See `find`.
             what: likewise.
-            on_lost: called once if the link is lost.
-            service: see `find`.
-            tries: how often a link that ends at once is made; `ENDED_EARLY_MAX` where nobody comes
+            on_lost: Called once if the link is lost.
+            service: See `find`.
+            tries: How often a link that ends at once is made; `ENDED_EARLY_MAX` where nobody comes
                 back after a while to find out why it does.
 
         Raises:
-            LinkError: it did not work; nothing is left open.  BOND_LOST if the device seems to
+            LinkError: It did not work; nothing is left open.  BOND_LOST if the device seems to
                 have forgotten its bond with this computer, which keeps it all the same.
         """
         loop = asyncio.get_running_loop()
@@ -646,7 +646,7 @@ class BleAdapter:
         """Forget a device: its bond, and on BlueZ what is remembered of its services.
 
         Raises:
-            LinkError: it did not work; NOT_FOUND if nothing was known of it.
+            LinkError: It did not work; NOT_FOUND if nothing was known of it.
         """
         radio = await self.radio()
         # No connection is made where there are lanes: what they keep is no use to anybody else.
@@ -800,7 +800,7 @@ def has_tenuto(client: BleakClient) -> bool:
     """Return whether all of Tenuto's service is there; a link that breaks just now counts as no.
 
     Raises:
-        LinkError: the link is gone.
+        LinkError: The link is gone.
     """
     return all(
         characteristic(client, uuid) is not None for uuid in (INFO_UUID, INBOX_UUID, OUTBOX_UUID)
@@ -923,7 +923,7 @@ class BleLink:
         """Have the wearable felt, by the Immediate Alert service.
 
         Raises:
-            LinkError: it is not connected, or has no such service.
+            LinkError: It is not connected, or has no such service.
         """
         client = self._client
         if client is None:
@@ -971,7 +971,7 @@ async def pair(adapter: BleAdapter, address: str) -> Bonded:
     """Bond with the device at an address, with the adapter's agent answering.
 
     Raises:
-        LinkError: it did not work.
+        LinkError: It did not work.
     """
     for is_last in (False, True):
         client, sighting = await adapter.connect(

@@ -37,7 +37,7 @@ async def limited(work: Coroutine[Any, Any, _T], timeout_s: float) -> _T:
     """Run a call of bleak within a limit; one that ignores its cancellation is left behind.
 
     Raises:
-        TimeoutError: it took too long.
+        TimeoutError: It took too long.
     """
     task = asyncio.create_task(work, name="bleak call")
     try:
@@ -64,7 +64,7 @@ def characteristics(client: BleakClient, uuid: str) -> list[BleakGATTCharacteris
     bleak's own `get_characteristic` raises where there are several.
 
     Raises:
-        LinkError: the link is gone.
+        LinkError: The link is gone.
     """
     wanted = normalize_uuid_str(uuid)
     try:
@@ -79,7 +79,7 @@ def characteristic(client: BleakClient, uuid: str) -> BleakGATTCharacteristic | 
     """Return the first characteristic with a UUID, None if there is none.
 
     Raises:
-        LinkError: the link is gone.
+        LinkError: The link is gone.
     """
     return next(iter(characteristics(client, uuid)), None)
 
@@ -91,12 +91,12 @@ async def read(
 
     Args:
         client: connected.
-        uuid: of the characteristic.
-        doing: begins the message of an error.
-        timeout_s: the limit.
+        uuid: Of the characteristic.
+        doing: Begins the message of an error.
+        timeout_s: The limit.
 
     Raises:
-        LinkError: it did not work; PROTOCOL if there is no such characteristic.
+        LinkError: It did not work; PROTOCOL if there is no such characteristic.
     """
     found = _need(client, uuid, doing)
     async with link_errors(doing, is_linked=True):
@@ -107,7 +107,7 @@ async def read_optional(client: BleakClient, uuid: str, doing: str) -> bytes | N
     """Read what a device may tell; None where it has no such characteristic, or a broken one.
 
     Raises:
-        LinkError: the link is gone.
+        LinkError: The link is gone.
     """
     if characteristic(client, uuid) is None:
         return None
@@ -143,12 +143,12 @@ async def subscribe(
 
     Args:
         client: connected.
-        found: the characteristic.
-        on_value: called with each; must not wait.
-        doing: begins the message of an error.
+        found: The characteristic.
+        on_value: Called with each; must not wait.
+        doing: Begins the message of an error.
 
     Raises:
-        LinkError: it did not work.
+        LinkError: It did not work.
     """
 
     def take(_: object, value: bytearray) -> None:

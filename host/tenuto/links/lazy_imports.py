@@ -17,7 +17,7 @@ def load_when_used(name: str) -> None:
         name: With its package, such as `bumble.crypto`.
 
     Raises:
-        ModuleNotFoundError: there is no such package.
+        ModuleNotFoundError: There is no such package.
     """
     spec = None if name in sys.modules else importlib.util.find_spec(name)
     if spec is None or spec.loader is None:

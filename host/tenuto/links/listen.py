@@ -21,7 +21,7 @@ async def heard(adapter: BleAdapter, seconds: float) -> AsyncIterator[list[Found
     """Yield the devices that are new, or of which something is new, as they are heard.
 
     Raises:
-        LinkError: the radio cannot scan.
+        LinkError: The radio cannot scan.
     """
     known: dict[str, Found] = {}
     fresh: dict[str, Found] = {}

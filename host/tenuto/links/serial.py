@@ -215,7 +215,7 @@ async def bands_on(ports: Sequence[str]) -> dict[str, str]:
     """Return those of these ports on which a band answers, each with the band's name.
 
     Raises:
-        LinkError: none does.
+        LinkError: None does.
     """
     found, problems = dict[str, str](), list[LinkError]()
     for port in ports:
@@ -256,7 +256,7 @@ async def _open(name: str, open_port: OpenPort) -> _Open:
     """Open a port and see that a band answers on it.
 
     Raises:
-        LinkError: it does not open, or no band answers; it is closed again.
+        LinkError: It does not open, or no band answers; it is closed again.
     """
     try:
         async with asyncio.timeout(OPEN_TIMEOUT_S):

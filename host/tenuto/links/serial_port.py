@@ -31,8 +31,8 @@ else:
             """Write as much as there is room for.
 
             Raises:
-                BlockingIOError: there is none.
-                SerialException: the port is gone.
+                BlockingIOError: There is none.
+                SerialException: The port is gone.
             """
             try:
                 return os.write(self.fd, data)
@@ -61,7 +61,7 @@ async def open_streams(name: str, baud: int) -> tuple[asyncio.StreamReader, Port
     """Open a port, for this program alone.
 
     Raises:
-        OSError: that is not possible.
+        OSError: That is not possible.
     """
     loop = asyncio.get_running_loop()
     try:

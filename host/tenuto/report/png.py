@@ -13,7 +13,7 @@ def png(svg: str) -> bytes:
     """Return an SVG file as PNG, on the paper that it brings.
 
     Raises:
-        InputError: the extra `report` is not installed.
+        InputError: The extra `report` is not installed.
     """
     with extras.needed("report", "PNG"):
         import resvg_py  # noqa: PLC0415 - an extra

@@ -1131,13 +1131,13 @@ def make_bleio(
     """Make the module that one board imports as `_bleio`.
 
     Args:
-        device: the board's radio, powered on.
-        flash: its bonds, which outlive a reset.
-        flavour: a key of `FLAVOURS`.
-        on_activity: called whenever a polling program would find something new.
+        device: The board's radio, powered on.
+        flash: Its bonds, which outlive a reset.
+        flavour: A key of `FLAVOURS`.
+        on_activity: Called whenever a polling program would find something new.
 
     Raises:
-        ValueError: no such flavour.
+        ValueError: No such flavour.
     """
     if flavour not in FLAVOURS:
         raise ValueError(f"no _bleio flavour {flavour!r}; there are: {', '.join(FLAVOURS)}")

@@ -111,25 +111,25 @@ class SimulatedBoard:
     the program had in memory, its links and its clock.
 
     Args:
-        radio: the air it is on.
-        name: for tasks and messages.
-        address: its random static Bluetooth address.
-        firmware_dir: where its own modules and packages lie.
-        flavour: of `_bleio`, see `tenuto.simulator.bleio.FLAVOURS`.
-        drift_ppm: how much faster than the loop's clock the board's runs.
-        offset_ms: what the board's clock shows at power-up.
-        i2c: the chips on its bus.
-        modules: gives more built-in modules at each boot, or others in place of those here.
-        costs: what the program's work takes, see `tenuto.simulator.costs`; None for no time.
-        seed: of what `random` gives; what `os.urandom` gives never comes again, or a history that
+        radio: The air it is on.
+        name: For tasks and messages.
+        address: Its random static Bluetooth address.
+        firmware_dir: Where its own modules and packages lie.
+        flavour: Of `_bleio`, see `tenuto.simulator.bleio.FLAVOURS`.
+        drift_ppm: How much faster than the loop's clock the board's runs.
+        offset_ms: What the board's clock shows at power-up.
+        i2c: The chips on its bus.
+        modules: Gives more built-in modules at each boot, or others in place of those here.
+        costs: What the program's work takes, see `tenuto.simulator.costs`; None for no time.
+        seed: Of what `random` gives; what `os.urandom` gives never comes again, or a history that
             outlives the board would take one boot for another.
 
     Attributes:
-        reset_reason: what the next boot gives for its reason, a name of CircuitPython's.
-        stdout: the newest lines that the program printed.
-        on_reset: called when the program asks for a reset; its owner has to `stop` and `boot`.
-        collection_ms: how long collecting garbage takes.
-        task_errors: what ended tasks that nobody waited for; the newest.
+        reset_reason: What the next boot gives for its reason, a name of CircuitPython's.
+        stdout: The newest lines that the program printed.
+        on_reset: Called when the program asks for a reset; its owner has to `stop` and `boot`.
+        collection_ms: How long collecting garbage takes.
+        task_errors: What ended tasks that nobody waited for; the newest.
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class SimulatedBoard:
         """The clock since the last boot.
 
         Raises:
-            FirmwareError: the board is off.
+            FirmwareError: The board is off.
         """
         if self._clock is None:
             raise FirmwareError(f"board {self.name} is off")
@@ -206,7 +206,7 @@ class SimulatedBoard:
         """Power up: a fresh radio, fresh modules, a clock that begins anew.
 
         Raises:
-            FirmwareError: it is running already.
+            FirmwareError: It is running already.
         """
         if self.is_running:
             raise FirmwareError(f"board {self.name} is running already")
@@ -323,7 +323,7 @@ class SimulatedBoard:
         """Import a module as the program would, and return the board's own copy.
 
         Raises:
-            ImportError: there is none of that name on this board.
+            ImportError: There is none of that name on this board.
         """
         if name in self._modules:
             return self._modules[name]

@@ -60,13 +60,13 @@ class Drv2605:
     an error, so that a firmware which strays into one does not pass.
 
     Args:
-        now_ms: the time.
-        calibrates: whether auto-calibration succeeds.
+        now_ms: The time.
+        calibrates: Whether auto-calibration succeeds.
 
     Attributes:
-        registers: as they are now.
-        edges: what the motor did, strengths in percent of the actuator's rated drive.
-        refuse: how many of the next writes the chip does not acknowledge.
+        registers: As they are now.
+        edges: What the motor did, strengths in percent of the actuator's rated drive.
+        refuse: How many of the next writes the chip does not acknowledge.
     """
 
     ADDRESS = 0x5A
@@ -218,16 +218,16 @@ class Skin:
     """What a wrist sends back of the sensor's infrared light.
 
     Args:
-        bpm: heart rate, a number or a function of the time in s.
-        perfusion_pct: how much of the light the pulse takes, peak to peak.
-        noise: standard deviation in steps of the sensor.
-        jitter_pct: how much the beats' lengths scatter, as a healthy heart's do.
-        breath_pct: how much the light sways with the breath.
-        seed: of noise and jitter.
+        bpm: Heart rate, a number or a function of the time in s.
+        perfusion_pct: How much of the light the pulse takes, peak to peak.
+        noise: Standard deviation in steps of the sensor.
+        jitter_pct: How much the beats' lengths scatter, as a healthy heart's do.
+        breath_pct: How much the light sways with the breath.
+        seed: Of noise and jitter.
 
     Attributes:
-        is_there: whether the sensor touches it.
-        moves: whether it moves so that the light jumps.
+        is_there: Whether the sensor touches it.
+        moves: Whether it moves so that the light jumps.
     """
 
     LIGHT = 120_000.0
@@ -284,10 +284,10 @@ class Max30102:
     its roll-over and overflow counter, shutdown and reset. Any other mode is an error.
 
     Args:
-        now_ms: the time.
-        skin: what it looks at.
-        clock_error_pct: how much too fast its own clock is.
-        wake: called when the firmware has samples to fetch, see `SimulatedBoard.wake`.
+        now_ms: The time.
+        skin: What it looks at.
+        clock_error_pct: How much too fast its own clock is.
+        wake: Called when the firmware has samples to fetch, see `SimulatedBoard.wake`.
     """
 
     ADDRESS = 0x57
@@ -421,7 +421,7 @@ class Max17048:
 
     Attributes:
         level_pct: 0 to 100 and a little beyond, as the real one reports.
-        is_sleeping: whether it was sent to sleep, or to hibernate, by its registers.
+        is_sleeping: Whether it was sent to sleep, or to hibernate, by its registers.
     """
 
     ADDRESS = 0x36
@@ -480,8 +480,8 @@ class Axp2101:
     interrupt is enabled, and the interrupt is low while one that is both is there.
 
     Attributes:
-        registers: as they are now.
-        refuses: whether the chip does not answer.
+        registers: As they are now.
+        refuses: Whether the chip does not answer.
     """
 
     ADDRESS = 0x34

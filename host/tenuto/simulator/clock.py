@@ -18,11 +18,11 @@ class BoardClock:
     """Milliseconds since power-up, as the board counts them.
 
     Args:
-        drift_ppm: how much faster than the loop's clock it runs; negative is slower.
-        offset_ms: what it shows at power-up.
+        drift_ppm: How much faster than the loop's clock it runs; negative is slower.
+        offset_ms: What it shows at power-up.
 
     Raises:
-        ValueError: drift beyond 10 %.
+        ValueError: Drift beyond 10 %.
     """
 
     def __init__(self, *, drift_ppm: float = 0.0, offset_ms: float = 0.0) -> None:

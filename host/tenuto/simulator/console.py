@@ -92,7 +92,7 @@ async def listen(console: Console, host: str, port: int) -> asyncio.Server:
     """Take orders by TCP; the server is the caller's to close.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: It cannot listen there.
     """
     clients: set[asyncio.StreamWriter] = set()
 

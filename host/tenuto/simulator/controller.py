@@ -567,8 +567,8 @@ class BoardFlash(MemoryKeyStore):
     not be encrypted again; they are put right here.
 
     Attributes:
-        bonds_max: how many peers are remembered, None for any number; the oldest gives way.
-        cccds: peer -> handle of the characteristic -> value of its configuration descriptor.
+        bonds_max: How many peers are remembered, None for any number; the oldest gives way.
+        cccds: Peer -> handle of the characteristic -> value of its configuration descriptor.
     """
 
     def __init__(self) -> None:
@@ -618,11 +618,11 @@ async def power_on_device(
     """Put a new device on the air and power it on.
 
     Args:
-        radio: the medium.
-        name: its GAP name.
-        address: a random static address, such as `C0:00:00:00:00:01`.
-        secure_connections: whether it pairs by LE Secure Connections or only the legacy way.
-        keystore: its bonds; None for an empty store in memory.
+        radio: The medium.
+        name: Its GAP name.
+        address: A random static address, such as `C0:00:00:00:00:01`.
+        secure_connections: Whether it pairs by LE Secure Connections or only the legacy way.
+        keystore: Its bonds; None for an empty store in memory.
     """
     hci_address = hci.Address(address)
     controller = VirtualController(name, radio, hci_address)

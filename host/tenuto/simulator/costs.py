@@ -61,8 +61,8 @@ class Costs:
     """How fast the processor is.
 
     Attributes:
-        cycles: processor cycles that an instruction takes in the mean.
-        mhz: the processor's clock.
+        cycles: Processor cycles that an instruction takes in the mean.
+        mhz: The processor's clock.
     """
 
     cycles: float = 3.0

@@ -25,7 +25,7 @@ def parse_silence(text: str) -> OrderedSilence:
     """Read `20s@60s`: for 20 s, beginning after 60 s; also with `ms`, `m` and `h`.
 
     Raises:
-        InputError: it is something else.
+        InputError: It is something else.
     """
     found = _SILENCE.fullmatch(text)
     if found is None:
@@ -38,7 +38,7 @@ def parse_time(text: str) -> float:
     """Read `20s`, also with `ms`, `m` and `h`, as seconds.
 
     Raises:
-        InputError: it is something else.
+        InputError: It is something else.
     """
     found = re.fullmatch(_TIME, text)
     if found is None:

@@ -71,9 +71,9 @@ class EdgeLog:
     """The edges of a motor.
 
     Attributes:
-        edges: what it did, oldest first; the newest, at most `edges_max`.
-        edges_lost: how many there were before them.
-        on_edge: called with each as it comes, if not None.
+        edges: What it did, oldest first; the newest, at most `edges_max`.
+        edges_lost: How many there were before them.
+        on_edge: Called with each as it comes, if not None.
     """
 
     def __init__(self, edges_max: int = EDGES_KEPT_MAX) -> None:
@@ -110,7 +110,7 @@ class Motor(EdgeLog):
         """Run at `strength_pct` (1 to 100) for `on_ms` (1 or more), whatever it did before.
 
         Raises:
-            ValueError: an argument is out of its range; the motor goes on as before.
+            ValueError: An argument is out of its range; the motor goes on as before.
         """
         if not 1 <= strength_pct <= 100:
             raise ValueError(f"strength_pct must be 1 to 100, not {strength_pct!r}")
@@ -161,8 +161,8 @@ class HeartSensor:
 
         Args:
             bpm: 0 to 255.
-            contact: whether the sensor touches skin.
-            rr: intervals between beats in 1/1024 s; of those not yet read, the newest
+            contact: Whether the sensor touches skin.
+            rr: Intervals between beats in 1/1024 s; of those not yet read, the newest
                 `RR_MAX` are kept.
         """
         before = self._unread[2] if self._unread is not None else ()
@@ -188,7 +188,7 @@ class Button:
         """Press it `after_ms` from now and let go `duration_ms` later, in real-world time.
 
         Raises:
-            ValueError: a time is negative.
+            ValueError: A time is negative.
         """
         if duration_ms < 0 or after_ms < 0:
             raise ValueError("a press begins 0 ms from now or later and lasts 0 ms or more")
@@ -233,7 +233,7 @@ class Battery:
         """Set the charge.
 
         Raises:
-            ValueError: not within 0 to 100.
+            ValueError: Not within 0 to 100.
         """
         if not 0 <= level_pct <= 100:
             raise ValueError(f"level_pct must be 0 to 100, not {level_pct!r}")
@@ -308,8 +308,8 @@ class RegisterChip:
     """A chip with byte-wide registers that count up by themselves.
 
     Args:
-        registers: address -> value at power-up; all others read 0.
-        refused: whole writes that the chip does not acknowledge.
+        registers: Address -> value at power-up; all others read 0.
+        refused: Whole writes that the chip does not acknowledge.
 
     Attributes:
         writes: (register, value) of every byte written.

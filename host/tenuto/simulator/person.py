@@ -45,18 +45,18 @@ class VirtualPerson:
     breath and a little at random. It is a plausible heart, not a model of one.
 
     Args:
-        seed: of everything random about the person.
-        resting_bpm: where the rate goes without effort.
-        start_bpm: where it is at first; None for `resting_bpm`. After a run it may be 130.
-        recovery_s: time constant of calming down.
-        effort_s: time constant of the rise in an effort.
-        effort_bpm: how much a full effort adds in the end.
-        rr_variation: how far intervals stray, as a share of their length.
-        presses: of the button.
-        has_contact: whether the sensor touches the skin.
+        seed: Of everything random about the person.
+        resting_bpm: Where the rate goes without effort.
+        start_bpm: Where it is at first; None for `resting_bpm`. After a run it may be 130.
+        recovery_s: Time constant of calming down.
+        effort_s: Time constant of the rise in an effort.
+        effort_bpm: How much a full effort adds in the end.
+        rr_variation: How far intervals stray, as a share of their length.
+        presses: Of the button.
+        has_contact: Whether the sensor touches the skin.
 
     Raises:
-        ValueError: a rate is not within 30 to 220 bpm, or a time constant not above 0.
+        ValueError: A rate is not within 30 to 220 bpm, or a time constant not above 0.
     """
 
     def __init__(

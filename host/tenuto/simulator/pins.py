@@ -52,29 +52,29 @@ class Bench:
 
     Args:
         board_id: CircuitPython's name of the board.
-        button: the pin with the button.
-        pressed_level: the level of that pin while it is pressed.
-        has_endless_watchdog: whether it cannot be stopped, as on the nRF52840.
-        in_endpoints_max: how many its USB has towards the host, that for control included.
-        own_bus: the pins SCL and SDA of the bus that CircuitPython makes before any program, for a
+        button: The pin with the button.
+        pressed_level: The level of that pin while it is pressed.
+        has_endless_watchdog: Whether it cannot be stopped, as on the nRF52840.
+        in_endpoints_max: How many its USB has towards the host, that for control included.
+        own_bus: The pins SCL and SDA of the bus that CircuitPython makes before any program, for a
             board that needs it then; None for most.
 
     Attributes:
-        volts: of analogue pins, by name.
-        outputs: level of each digital output, by name; a pin that nobody drives is not in it.
-        duty: what `pwmio` puts on a pin, 0 to 65535, by name.
-        pwm_edges: what a motor on a PWM pin did, strengths in percent of the duty.
-        pixels: what was sent to NeoPixels, newest last, by name of the pin.
+        volts: Of analogue pins, by name.
+        outputs: Level of each digital output, by name; a pin that nobody drives is not in it.
+        duty: What `pwmio` puts on a pin, 0 to 65535, by name.
+        pwm_edges: What a motor on a PWM pin did, strengths in percent of the duty.
+        pixels: What was sent to NeoPixels, newest last, by name of the pin.
         settings: `settings.toml`.
-        bites: how often the watchdog reset the board.
-        is_asleep: whether it is in deep sleep.
-        is_held: whether the button is down.
-        usb: what it offers over USB: "console", "data", "hid", "midi"; its drive always.
-        on_bite: called when the watchdog resets the board.
-        levels: what drives an input from outside: returns its level, by name of the pin.
+        bites: How often the watchdog reset the board.
+        is_asleep: Whether it is in deep sleep.
+        is_held: Whether the button is down.
+        usb: What it offers over USB: "console", "data", "hid", "midi"; its drive always.
+        on_bite: Called when the watchdog resets the board.
+        levels: What drives an input from outside: returns its level, by name of the pin.
         display: `board.DISPLAY`.
-        on_button: called with whether it is down when the button moves.
-        on_output: called with name and level whenever a digital output changes; None: floats.
+        on_button: Called with whether it is down when the button moves.
+        on_output: Called with name and level whenever a digital output changes; None: floats.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Bench:
         """The watchdog since the last boot.
 
         Raises:
-            TenutoError: it was never booted.
+            TenutoError: It was never booted.
         """
         if self._dog is None:
             raise TenutoError("the board was never booted")
@@ -146,7 +146,7 @@ class Bench:
         """Take a pin, as whatever uses it does until it gives it back.
 
         Raises:
-            ValueError: something else has it.
+            ValueError: Something else has it.
         """
         if pin.name in self._claimed:
             raise ValueError(f"{pin.name} in use")
@@ -160,7 +160,7 @@ class Bench:
         """Have the board offer itself to a USB host, as it does after `boot.py`.
 
         Raises:
-            SafeMode: it has too few endpoints for all that it wants to offer.
+            SafeMode: It has too few endpoints for all that it wants to offer.
         """
         needed = 2 + sum(2 if kind in ("console", "data") else 1 for kind in self.usb)
         if needed > self.in_endpoints_max:

@@ -349,17 +349,17 @@ class Radio(LocalLink):
     """The shared medium of all simulated controllers.
 
     Args:
-        seed: of everything random on the air.
-        loss: chance of 0 to below 1 that one transmission in a connection fails.
-        advertising_loss: chance of 0 to 1 that one listener misses one advertisement.
-        interval_ms: what connections begin with; None for what the central asks for.
+        seed: Of everything random on the air.
+        loss: Chance of 0 to below 1 that one transmission in a connection fails.
+        advertising_loss: Chance of 0 to 1 that one listener misses one advertisement.
+        interval_ms: What connections begin with; None for what the central asks for.
 
     Attributes:
-        random: the one source of randomness.
-        on_event: called with a `RadioEvent` for each thing that happens, if not None.
+        random: The one source of randomness.
+        on_event: Called with a `RadioEvent` for each thing that happens, if not None.
 
     Raises:
-        ValueError: a chance is out of its range, or the interval is not one of Bluetooth's.
+        ValueError: A chance is out of its range, or the interval is not one of Bluetooth's.
     """
 
     def __init__(
@@ -399,12 +399,12 @@ class Radio(LocalLink):
         """Take a device, or everybody, off the air for a while.
 
         Args:
-            address: such as `C0:00:00:00:00:01`; None for the whole radio.
-            duration_s: how long; None until `Silence.end` is called.
-            after_s: seconds from now until it begins.
+            address: Such as `C0:00:00:00:00:01`; None for the whole radio.
+            duration_s: How long; None until `Silence.end` is called.
+            after_s: Seconds from now until it begins.
 
         Raises:
-            ValueError: a duration is negative.
+            ValueError: A duration is negative.
         """
         if after_s < 0 or (duration_s is not None and duration_s < 0):
             raise ValueError("a silence begins at 0 s or later and lasts 0 s or more")
@@ -572,10 +572,10 @@ class Radio(LocalLink):
         """Send one L2CAP packet over a connection; lost without a word if there is none.
 
         Args:
-            source: the sender's address in the connection.
-            destination: the receiver's.
-            data: the packet.
-            on_sent: called when the receiver has it.
+            source: The sender's address in the connection.
+            destination: The receiver's.
+            data: The packet.
+            on_sent: Called when the receiver has it.
         """
         found = self._links.get((source, destination))
         if found is None:

@@ -32,7 +32,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     """Read `host:port`.
 
     Raises:
-        InputError: it is something else.
+        InputError: It is something else.
     """
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 <= int(port) <= 0xFFFF:
@@ -77,7 +77,7 @@ async def listen(radio: Radio, host: str, port: int) -> asyncio.Server:
     """Offer controllers on this radio; the server is the caller's to close.
 
     Raises:
-        OSError: it cannot listen there.
+        OSError: It cannot listen there.
     """
     numbers = itertools.cycle(range(1, CONTROLLERS_MAX + 1))
     loop = asyncio.get_running_loop()

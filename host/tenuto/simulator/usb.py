@@ -65,8 +65,8 @@ class UsbCable:
     """wake: called when a program that polls the board's end would find something new.
 
     Attributes:
-        to_board: what the board has not read yet.
-        is_open: whether a program has the host's end open.
+        to_board: What the board has not read yet.
+        is_open: Whether a program has the host's end open.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -93,7 +93,7 @@ class UsbCable:
         """Open the host's end, as `serial_asyncio_fast.open_serial_connection` does.
 
         Raises:
-            OSError: it is open already.
+            OSError: It is open already.
         """
         if self.is_open:
             raise OSError(16, "Device or resource busy")

@@ -55,16 +55,16 @@ class SimulatedWearable:
     Args:
         lets_in: Whether its wearer makes the gesture that lets new hosts in (press, press, hold)
             whenever one connects that is not let in yet, and nothing is played.
-        edges_max: see `Motor`.
+        edges_max: See `Motor`.
 
     Attributes:
-        id: the name the firmware is given.
-        board: with its clock, its standard output and its `_bleio`.
-        motor, heart, button, battery: the parts, which outlive a reset.
-        person: who wears it, or None.
-        app: the firmware's `App` since the last boot.
-        boots: how many times it was booted.
-        crashed: what ended the firmware's main task, or None while it is well.
+        id: The name the firmware is given.
+        board: With its clock, its standard output and its `_bleio`.
+        motor, heart, button, battery: The parts, which outlive a reset.
+        person: Who wears it, or None.
+        app: The firmware's `App` since the last boot.
+        boots: How many times it was booted.
+        crashed: What ended the firmware's main task, or None while it is well.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class SimulatedWearable:
         """Power up and run the firmware.
 
         Raises:
-            FirmwareError: it is running already, or the firmware could not be started.
+            FirmwareError: It is running already, or the firmware could not be started.
         """
         board = self.board
         await board.boot()
@@ -181,7 +181,7 @@ class SimulatedWearable:
         """Tell of a crash.
 
         Raises:
-            FirmwareError: the firmware's main task has ended, by this exception or by itself.
+            FirmwareError: The firmware's main task has ended, by this exception or by itself.
         """
         if self.crashed is not None:
             raise FirmwareError(
@@ -208,14 +208,14 @@ class World:
     """Owns the radio, the wearables and the host's adapters; leaving it ends them all.
 
     Args:
-        seed: of everything random.
-        interval_ms: connection interval that adapters ask for.
-        forced_interval_ms: that connections begin with whatever anybody asks for, or None.
-        supervision_ms: supervision timeout that adapters ask for.
-        loss: see `tenuto.simulator.radio.Radio`.
+        seed: Of everything random.
+        interval_ms: Connection interval that adapters ask for.
+        forced_interval_ms: That connections begin with whatever anybody asks for, or None.
+        supervision_ms: Supervision timeout that adapters ask for.
+        loss: See `tenuto.simulator.radio.Radio`.
         advertising_loss: likewise.
-        drift_ppm: of the boards that are not given another one, see `SimulatedBoard`.
-        edges_max: how much the motors remember, see `Motor`; `EDGES_KEPT_MAX` where a world stays
+        drift_ppm: Of the boards that are not given another one, see `SimulatedBoard`.
+        edges_max: How much the motors remember, see `Motor`; `EDGES_KEPT_MAX` where a world stays
             for days.
 
     Attributes:
@@ -223,7 +223,7 @@ class World:
         house: Where everything is; what was put nowhere is heard by everybody.
 
     Raises:
-        FirmwareError: on leaving without another error, if a wearable's firmware crashed.
+        FirmwareError: On leaving without another error, if a wearable's firmware crashed.
     """
 
     def __init__(
@@ -298,18 +298,18 @@ class World:
         """Put a wearable into the room and boot it.
 
         Args:
-            id: its name, unique in this world.
-            firmware_dir: a folder with a module `app` that has a class `App`.
-            person: who wears it; None for nobody, so that no beats come.
-            drift_ppm: see `SimulatedBoard`; None for that of the world.
-            flavour: see `SimulatedBoard`.
-            i2c: see `SimulatedBoard`.
-            costs: see `SimulatedBoard`.
-            lets_in: see `SimulatedWearable`.
+            id: Its name, unique in this world.
+            firmware_dir: A folder with a module `app` that has a class `App`.
+            person: Who wears it; None for nobody, so that no beats come.
+            drift_ppm: See `SimulatedBoard`; None for that of the world.
+            flavour: See `SimulatedBoard`.
+            i2c: See `SimulatedBoard`.
+            costs: See `SimulatedBoard`.
+            lets_in: See `SimulatedWearable`.
 
         Raises:
-            TenutoError: the name is taken or the room is full.
-            FirmwareError: the firmware could not be started.
+            TenutoError: The name is taken or the room is full.
+            FirmwareError: The firmware could not be started.
         """
         self._check_free(id)
         index = len(self.wearables) + 1
@@ -340,12 +340,12 @@ class World:
         """Put a device into the room that is no board of ours, and switch it on.
 
         Args:
-            kind: one of `devices.KINDS`.
-            id: its name, unique in this world.
-            person: who wears it, None for nobody.
+            kind: One of `devices.KINDS`.
+            id: Its name, unique in this world.
+            person: Who wears it, None for nobody.
 
         Raises:
-            TenutoError: the name is taken or the room is full.
+            TenutoError: The name is taken or the room is full.
         """
         self._check_free(id)
         if len(self.devices) >= DEVICES_MAX:
@@ -383,7 +383,7 @@ class World:
             weak_db: How much its antenna swallows.
 
         Raises:
-            TenutoError: the name is taken or the house is full.
+            TenutoError: The name is taken or the house is full.
         """
         from .proxy import SimulatedProxy  # noqa: PLC0415 - needs the packages of `esphome`
 
@@ -407,8 +407,8 @@ class World:
         """Return the host, or one more host, a Bluetooth adapter.
 
         Args:
-            name: for logs.
-            keystore: bonds that outlive this world; None for an empty store in memory.
+            name: For logs.
+            keystore: Bonds that outlive this world; None for an empty store in memory.
         """
         address = f"F0:00:00:00:00:{len(self._adapters) + 1:02X}"
         device, controller = await power_on_device(

@@ -22,8 +22,8 @@ class JsonSink:
     A reader that goes away, such as `head`, ends it quietly.
 
     Args:
-        stream: where it writes.
-        on_gone: called once when the reader has gone away.
+        stream: Where it writes.
+        on_gone: Called once when the reader has gone away.
     """
 
     name = "json"

@@ -44,10 +44,10 @@ class LiveSink:
     waits for the terminal: while that does not take a frame, none is drawn.
 
     Args:
-        console: a terminal that can move its cursor.
-        now_ms: the time in UTC ms; must follow the event loop's clock, whatever its speed.
-        speed: of that clock; with `math.inf` the display moves with events only, for time jumps.
-        how: how to do each exercise, by its name.
+        console: A terminal that can move its cursor.
+        now_ms: The time in UTC ms; must follow the event loop's clock, whatever its speed.
+        speed: Of that clock; with `math.inf` the display moves with events only, for time jumps.
+        how: How to do each exercise, by its name.
     """
 
     name = "terminal"

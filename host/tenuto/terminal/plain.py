@@ -30,9 +30,9 @@ class LinesSink:
     """Writes a line for each event that matters, without any control code, and a summary.
 
     Args:
-        stream: where it writes.
-        speed: of the loop's clock, for the summary.
-        on_gone: called once when the reader has gone away.
+        stream: Where it writes.
+        speed: Of the loop's clock, for the summary.
+        on_gone: Called once when the reader has gone away.
     """
 
     name = "lines"

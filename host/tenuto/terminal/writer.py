@@ -29,11 +29,11 @@ class Writer:
     When more than `BOUND_CHARS` wait, the oldest text is dropped, and a line says how much.
 
     Args:
-        stream: where it goes.
-        on_gone: called once, by `drain`, when the other end was closed.
+        stream: Where it goes.
+        on_gone: Called once, by `drain`, when the other end was closed.
 
     Attributes:
-        gone: whether the other end was closed; what is written then is dropped without a word.
+        gone: Whether the other end was closed; what is written then is dropped without a word.
     """
 
     def __init__(self, stream: IO[str], on_gone: Callable[[], None] | None = None) -> None:

@@ -123,7 +123,7 @@ class BandDriver:
         gesture: What its wearer does to let a host in.
 
     Attributes:
-        is_new: whether the band got a key when it was reached last.
+        is_new: Whether the band got a key when it was reached last.
     """
 
     hosts_player = False
@@ -318,8 +318,8 @@ class BandDriver:
         that a link that breaks in the midst leaves one that is good.
 
         Raises:
-            LinkError: the link broke, or the key cannot be kept on this host.
-            RefusedError: the band takes no key just now; nothing changed.
+            LinkError: The link broke, or the key cannot be kept on this host.
+            RefusedError: The band takes no key just now; nothing changed.
         """
         keys, identity = self._keys, self._identity
         if keys is None or identity is None:
@@ -345,8 +345,8 @@ class BandDriver:
         It must have told `wire.FEATURE_FORGETS`.
 
         Raises:
-            LinkError: the link broke.
-            RefusedError: it does not do it just now; nothing changed.
+            LinkError: The link broke.
+            RefusedError: It does not do it just now; nothing changed.
         """
         status, _ = await self._ask_when_quiet(wire.KEYS_FORGET)
         self._check(status, f"{self.name} does not forget the other keys")
@@ -381,8 +381,8 @@ class BandDriver:
         """Ask how it has fared since it started.
 
         Raises:
-            LinkError: no answer.
-            RefusedError: it is too old to know.
+            LinkError: No answer.
+            RefusedError: It is too old to know.
         """
         values, _ = await self._ask(wire.STATS)
         told = dict(zip((name for name, _ in wire.FRAMES[_STATS_ANSWER][1]), values, strict=True))
@@ -400,8 +400,8 @@ class BandDriver:
         """Ask which plans it keeps, by places counted from 0.
 
         Raises:
-            LinkError: no answer.
-            RefusedError: it is too old to know.
+            LinkError: No answer.
+            RefusedError: It is too old to know.
         """
         found, place, places = [], 0, 1
         while place < places:
@@ -637,7 +637,7 @@ class BandDriver:
         After the end of its service BlueZ was seen to call a link connected for ever.
 
         Raises:
-            LinkError: it was not taken.
+            LinkError: It was not taken.
         """
         try:
             await self._link.send(packet)

@@ -47,7 +47,7 @@ async def pair_over_air(
         show: Tells the person what to do.
 
     Raises:
-        LinkError: it did not work; NOT_PAIRED if the gesture was not made.
+        LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
     from tenuto.links.ble import BleLink  # noqa: PLC0415
@@ -76,7 +76,7 @@ async def pair_by(
         gesture: What its wearer does to let a computer in.
 
     Raises:
-        LinkError: it did not work; NOT_PAIRED if the gesture was not made.
+        LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     from tenuto.links.ble import at_address  # noqa: PLC0415 - see above
 
@@ -135,8 +135,8 @@ async def pair_by_cable(
         only: Have it forget the keys of all other computers.
 
     Raises:
-        InputError: there are several bands; or it is another one, and nothing was changed.
-        LinkError: it did not work; what key the band has now, this computer has as well.
+        InputError: There are several bands; or it is another one, and nothing was changed.
+        LinkError: It did not work; what key the band has now, this computer has as well.
     """
     port = target.port
     if port is None or port == AUTO:

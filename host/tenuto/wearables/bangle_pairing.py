@@ -37,7 +37,7 @@ async def pair_over_air(
         show: Tells the person what to do.
 
     Raises:
-        LinkError: it did not work; NOT_PAIRED if the gesture was not made.
+        LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     link = EspruinoLink(adapter, target.known_address(), by_hand=True)
     paired = await pair_by(link, target, adapter, store, show, model=MODEL_ID, gesture=GESTURE)

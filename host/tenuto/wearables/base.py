@@ -183,14 +183,14 @@ class Driver(Protocol):
         """Have it felt, so that it is found.
 
         Raises:
-            RefusedError: it cannot do that.
+            RefusedError: It cannot do that.
         """
 
     async def upload(self, plan_id: bytes, data: bytes) -> None:
         """Put a plan in its hands: wholly, or not at all.
 
         Raises:
-            RefusedError: it plays something else just now, or does not like the plan.
+            RefusedError: It plays something else just now, or does not like the plan.
         """
 
     async def kept_plans(self) -> Sequence[KeptPlan]:
@@ -213,7 +213,7 @@ class Driver(Protocol):
                 twice but answered as the first time. None for a new one.
 
         Raises:
-            RefusedError: with the wearable's reason; nothing changed.
+            RefusedError: With the wearable's reason; nothing changed.
         """
 
     async def start_at(self, plan_id: bytes, device_ms: int, command_id: int | None = None) -> None:
@@ -222,7 +222,7 @@ class Driver(Protocol):
         Sent again if no answer comes, obeyed once.
 
         Raises:
-            RefusedError: that time is over, it plays, or it does not have the plan.
+            RefusedError: That time is over, it plays, or it does not have the plan.
         """
 
     async def follow(

@@ -32,10 +32,10 @@ class ClockSync:
     """Relates the clock of one wearable to UTC.
 
     Args:
-        name: the wearable's.
-        driver: asked for its clock.
-        surroundings: the host's time, and what it remembers of the clock.
-        on_step: called with the ms by which somebody has set the host's wall clock.
+        name: The wearable's.
+        driver: Asked for its clock.
+        surroundings: The host's time, and what it remembers of the clock.
+        on_step: Called with the ms by which somebody has set the host's wall clock.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class ClockSync:
         """Ask for the clock, often enough that one exchange is likely to be quick.
 
         Args:
-            times: how often.
-            until_s: no longer than to this time of the loop; then no answer is needed.
+            times: How often.
+            until_s: No longer than to this time of the loop; then no answer is needed.
 
         Raises:
-            LinkError: the link is lost, or no answer came to any question.
+            LinkError: The link is lost, or no answer came to any question.
         """
         clock, loop = self._known(), asyncio.get_running_loop()
         answers: list[Probe] = []

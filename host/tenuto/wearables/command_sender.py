@@ -67,11 +67,11 @@ class CommandSender:
     """What may be asked of one wearable.
 
     Args:
-        name: the wearable's.
-        driver: sends what is asked.
-        log: knows the session that plays, and the plans.
-        history: keeps what a routine says of its exercises.
-        reached: returns the wearable that was reached, and raises LinkError while it is out of
+        name: The wearable's.
+        driver: Sends what is asked.
+        log: Knows the session that plays, and the plans.
+        history: Keeps what a routine says of its exercises.
+        reached: Returns the wearable that was reached, and raises LinkError while it is out of
             reach.
     """
 
@@ -97,15 +97,15 @@ class CommandSender:
         """Upload a plan and begin it.
 
         Args:
-            compiled: the plan.
-            command_id: see `Driver.command`.
+            compiled: The plan.
+            command_id: See `Driver.command`.
 
         Returns:
             The session that it became.
 
         Raises:
-            LinkError: the wearable is out of reach.
-            RefusedError: it plays already, or does not take the plan.
+            LinkError: The wearable is out of reach.
+            RefusedError: It plays already, or does not take the plan.
         """
         identity, compiled = await self._hand_over(compiled)
         if command_id is None:
@@ -125,16 +125,16 @@ class CommandSender:
         """Upload a plan and have the wearable begin it at a moment, by its own clock.
 
         Args:
-            make: returns the plan for a clock that runs faster by so many ppm.
-            at_ms: the moment, on the loop's clock.
+            make: Returns the plan for a clock that runs faster by so many ppm.
+            at_ms: The moment, on the loop's clock.
 
         Returns:
             The plan as it was made, and whether it is certain that the wearable begins it; if not,
             no answer came.
 
         Raises:
-            LinkError: the wearable is out of reach, and does not begin it.
-            RefusedError: it plays already, the moment is over, or it does not take the plan.
+            LinkError: The wearable is out of reach, and does not begin it.
+            RefusedError: It plays already, the moment is over, or it does not take the plan.
         """
         self._reached()
         status = await self._driver.status()
@@ -227,13 +227,13 @@ class CommandSender:
         takes its place.
 
         Args:
-            verb: what to do.
-            arg: see `Driver.command`.
+            verb: What to do.
+            arg: See `Driver.command`.
             command_id: likewise.
 
         Raises:
-            LinkError: it is out of reach.
-            RefusedError: with its reason; nothing changed.
+            LinkError: It is out of reach.
+            RefusedError: With its reason; nothing changed.
         """
         self._undelivered = None
         if command_id is None:
@@ -274,7 +274,7 @@ class CommandSender:
         """Deliver what waited for the link, or log why not.
 
         Raises:
-            LinkError: the link is lost again.
+            LinkError: The link is lost again.
         """
         waited = self._undelivered
         if waited is None:
@@ -299,8 +299,8 @@ class CommandSender:
         """Have the wearable felt, so that it is found.
 
         Raises:
-            LinkError: it is out of reach.
-            RefusedError: it cannot do that, or a session plays.
+            LinkError: It is out of reach.
+            RefusedError: It cannot do that, or a session plays.
         """
         self._reached()
         if self._log.playing:
@@ -316,8 +316,8 @@ class CommandSender:
             The command that was sent.
 
         Raises:
-            LinkError: it is out of reach.
-            RefusedError: it plays nothing.
+            LinkError: It is out of reach.
+            RefusedError: It plays nothing.
         """
         self._reached()
         if command_id is None:
@@ -339,7 +339,7 @@ class CommandSender:
         """Return the session that it plays now, None if it plays none.
 
         Raises:
-            LinkError: it is out of reach.
+            LinkError: It is out of reach.
         """
         identity = self._reached()
         status = await self._driver.status()

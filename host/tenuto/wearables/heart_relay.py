@@ -45,9 +45,9 @@ class HeartRelay:
     """Passes on what the sensor of one wearer tells.
 
     Args:
-        driver: takes a beat.
-        log: knows the session that goes on, and takes what only the host notices.
-        is_connected: returns whether the wearable is in reach.
+        driver: Takes a beat.
+        log: Knows the session that goes on, and takes what only the host notices.
+        is_connected: Returns whether the wearable is in reach.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class HeartRelay:
         """Take a measurement; one that is no heart rate is passed over.
 
         Args:
-            measurement: what the sensor sent; the newest ones count.
-            sensor: its name.
-            kind: see `HeartSensor`.
+            measurement: What the sensor sent; the newest ones count.
+            sensor: Its name.
+            kind: See `HeartSensor`.
         """
         if not measurement.is_rate:
             return

@@ -105,12 +105,12 @@ class LinkSlots:
     """The slots for links on one adapter, acquired in the order of asking.
 
     Args:
-        adapter: its name, for messages.
-        limit: how many links it carries at once, None until it says that it is full.
+        adapter: Its name, for messages.
+        limit: How many links it carries at once, None until it says that it is full.
 
     Attributes:
-        held: how many slots are acquired: of those that have a link or try to get one.
-        looks: see `Slots`.
+        held: How many slots are acquired: of those that have a link or try to get one.
+        looks: See `Slots`.
     """
 
     def __init__(self, adapter: str, limit: int | None = None) -> None:

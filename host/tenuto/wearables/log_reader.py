@@ -61,18 +61,18 @@ class LogReader:
     """Turns the records of one wearable into the entries of its sessions.
 
     Args:
-        name: the wearable's.
-        person: who wears it, None for nobody known.
-        is_simulated: whether it is a simulated one; its sessions are marked.
-        driver: hands over the log.
-        surroundings: the history, and where entries go.
+        name: The wearable's.
+        person: Who wears it, None for nobody known.
+        is_simulated: Whether it is a simulated one; its sessions are marked.
+        driver: Hands over the log.
+        surroundings: The history, and where entries go.
 
     Attributes:
-        tracker: the present session, or the last one; None before the first.
-        clock: relates the wearable's time stamps to UTC.
-        plans: the plans of its sessions.
-        is_simulated: whether it is a simulated one.
-        on_read: called when all records that have come are read; must not wait or raise.
+        tracker: The present session, or the last one; None before the first.
+        clock: Relates the wearable's time stamps to UTC.
+        plans: The plans of its sessions.
+        is_simulated: Whether it is a simulated one.
+        on_read: Called when all records that have come are read; must not wait or raise.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class LogReader:
         """Take note of the wearable that answered; after a boot its log and clock begin anew.
 
         Raises:
-            TimeoutError: the records of the boot before could not be read in time.
+            TimeoutError: The records of the boot before could not be read in time.
         """
         known = self._identity
         if known is not None and known.session(0) == identity.session(0):
@@ -129,12 +129,12 @@ class LogReader:
         """Have the log handed over from the first record that the history does not have.
 
         Args:
-            status: what the wearable has just told.
+            status: What the wearable has just told.
 
         Raises:
-            LinkError: the link was lost.
-            RefusedError: the wearable does not hand it over.
-            StoreError, TimeoutError: the history does not answer.
+            LinkError: The link was lost.
+            RefusedError: The wearable does not hand it over.
+            StoreError, TimeoutError: The history does not answer.
         """
         if self._next_seq is None:
             self._next_seq = await self._take_up(status)
@@ -156,7 +156,7 @@ class LogReader:
         """Put an event that only the host noticed into the present session.
 
         Args:
-            make: returns the event; its argument is the session time of now in ms.
+            make: Returns the event; its argument is the session time of now in ms.
         """
         tracker = self.tracker
         if tracker is None or not self.clock.is_known:

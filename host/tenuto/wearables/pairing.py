@@ -125,7 +125,7 @@ def by_cable(wearables: Sequence[Wearable], text: str | None) -> Target:
     """Find the wearable that is meant by an id or a port; None for the one that goes by cable.
 
     Raises:
-        InputError: that is none, or several.
+        InputError: That is none, or several.
     """
     if text is None:
         cabled = [one for one in wearables if LINKS[one.link].is_cable]
@@ -244,7 +244,7 @@ async def forget(target: Target, adapter: BleAdapter, store: KeyStore) -> Forgot
     """Forget the key of a wearable and the bond with it; it still knows this computer.
 
     Raises:
-        LinkError: the radio cannot be used; the key is forgotten all the same.
+        LinkError: The radio cannot be used; the key is forgotten all the same.
     """
     address = target.address
     had_key = store.forget(address, *target.names)

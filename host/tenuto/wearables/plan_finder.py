@@ -30,12 +30,12 @@ class PlanFinder:
     """The plans of one wearable.
 
     Args:
-        name: the wearable's, for the log.
-        driver: asked for a plan that the history does not have.
-        history: asked first.
+        name: The wearable's, for the log.
+        driver: Asked for a plan that the history does not have.
+        history: Asked first.
 
     Attributes:
-        present_id: of the plan that the wearable has, as far as is known; `NO_PLAN_ID` for none.
+        present_id: Of the plan that the wearable has, as far as is known; `NO_PLAN_ID` for none.
     """
 
     def __init__(self, name: str, driver: Driver, history: History) -> None:

@@ -47,15 +47,15 @@ class Strap:
     """Keeps one sensor connected, and tells each of its measurements, until `run` is cancelled.
 
     Args:
-        adapter: the radio.
-        address: of the sensor, or the name that it tells, where its address changes.
-        kind: what it measures with, None to find out by where it says that it is worn.
-        on_measurement: called with each, the name of the sensor and `kind`; must not wait.
-        rng: for the jitter of the back-off.
+        adapter: The radio.
+        address: Of the sensor, or the name that it tells, where its address changes.
+        kind: What it measures with, None to find out by where it says that it is worn.
+        on_measurement: Called with each, the name of the sensor and `kind`; must not wait.
+        rng: For the jitter of the back-off.
 
     Attributes:
         kind: `ecg` or `optical`, None while that is not known.
-        packets_broken: how many of its packets could not be read.
+        packets_broken: How many of its packets could not be read.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Strap:
         """Connect, and hand over what the sensor sends until the link is lost.
 
         Raises:
-            LinkError: it is not reached, is no heart-rate sensor, or sends nothing.
+            LinkError: It is not reached, is no heart-rate sensor, or sends nothing.
         """
         lost = asyncio.Event()
         client, _ = await self._adapter.connect(
@@ -141,7 +141,7 @@ class Strap:
         """Wait until the link is lost.
 
         Raises:
-            LinkError: it only seems to be there.
+            LinkError: It only seems to be there.
         """
         loop = asyncio.get_running_loop()
         while (left_s := self._heard_s + SILENCE_S - loop.time()) > 0:
@@ -187,14 +187,14 @@ async def look(adapter: BleAdapter, address: str) -> SensorStatus:
     """Reach a sensor once and see how it is, without keeping it.
 
     Args:
-        adapter: the radio.
-        address: of the sensor, or its name.
+        adapter: The radio.
+        address: Of the sensor, or its name.
 
     Returns:
         How it is; heard if it has sent something within `LISTEN_S`.
 
     Raises:
-        LinkError: it is not reached, or is no heart-rate sensor.
+        LinkError: It is not reached, or is no heart-rate sensor.
     """
     heard = asyncio.Event()
     client, _ = await adapter.connect(

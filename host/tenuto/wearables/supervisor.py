@@ -77,24 +77,24 @@ class Supervisor:
     """Keeps the wearable `name` by its driver until `run` is cancelled.
 
     Args:
-        name: the wearable's.
-        person: who wears it, None for nobody known.
-        driver: reaches it.
-        surroundings: the host.
-        slots: of the adapter that it shares with others, None where there is room for all.
-        lease: of a wearable that other hosts have too, None where this host is alone.
+        name: The wearable's.
+        person: Who wears it, None for nobody known.
+        driver: Reaches it.
+        surroundings: The host.
+        slots: Of the adapter that it shares with others, None where there is room for all.
+        lease: Of a wearable that other hosts have too, None where this host is alone.
 
     Attributes:
-        state: what it does at the moment.
-        is_simulated: whether it is a simulated one.
-        connected: set while it is in reach and its log is followed.
-        problem: why it was not reached last time, None when all is well.
-        battery_pct: when last asked, or None.
-        present: the session that goes on, by the wearable's own word when last asked.
-        log: reads the wearable's log.
-        commands: sends what is asked of the wearable.
-        sensors: those worn with it, by the ids of their models.
-        heart: passes on the beats of its wearer's sensor.
+        state: What it does at the moment.
+        is_simulated: Whether it is a simulated one.
+        connected: Set while it is in reach and its log is followed.
+        problem: Why it was not reached last time, None when all is well.
+        battery_pct: When last asked, or None.
+        present: The session that goes on, by the wearable's own word when last asked.
+        log: Reads the wearable's log.
+        commands: Sends what is asked of the wearable.
+        sensors: Those worn with it, by the ids of their models.
+        heart: Passes on the beats of its wearer's sensor.
     """
 
     def __init__(
@@ -385,7 +385,7 @@ class Supervisor:
         """Wait until the link is lost or others need it.
 
         Raises:
-            LinkError: the link only seems to be there.
+            LinkError: The link only seems to be there.
         """
         loop = asyncio.get_running_loop()
         probe_s = loop.time() + PROBE_EVERY_S

@@ -118,15 +118,15 @@ class Surroundings:
     """The host around its wearables.
 
     Attributes:
-        store: the history.
-        utc_ms: returns the UTC of now in ms since 1970.
-        put: hands an entry to all queues at once; never waits.
-        has_room: returns whether the history can take this many more entries.
-        on_link: called when the link of a wearable comes or goes; must not wait.
-        rng: for jitter.
-        skew: returns what is remembered of a wearable's clock, None for nothing.
-        learn: remembers it; must not wait.
-        stand_in: returns what to know a wearable by that tells neither serial number nor address;
+        store: The history.
+        utc_ms: Returns the UTC of now in ms since 1970.
+        put: Hands an entry to all queues at once; never waits.
+        has_room: Returns whether the history can take this many more entries.
+        on_link: Called when the link of a wearable comes or goes; must not wait.
+        rng: For jitter.
+        skew: Returns what is remembered of a wearable's clock, None for nothing.
+        learn: Remembers it; must not wait.
+        stand_in: Returns what to know a wearable by that tells neither serial number nor address;
             see `tenuto.sessions.device`.
     """
 

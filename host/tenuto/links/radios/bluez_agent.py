@@ -215,7 +215,7 @@ async def bluez_is_there() -> bool:
     """Whether BlueZ is on the system bus.
 
     Raises:
-        LinkError: there is no bus, or this user may not use it.
+        LinkError: There is no bus, or this user may not use it.
     """
     async with link_errors("asking for BlueZ"):
         bus = MessageBus(bus_type=BusType.SYSTEM)

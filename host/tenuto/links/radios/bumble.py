@@ -145,7 +145,7 @@ class PrivateKeyStore(JsonKeyStore):
     given that mode if it is there with another.
 
     Raises:
-        BleakError: the file is there but is no file of bonds.
+        BleakError: The file is there but is no file of bonds.
     """
 
     def __init__(self, namespace: str, path: Path) -> None:
@@ -258,7 +258,7 @@ class _Link:
         back, and its late answer would be taken for the answer to the next one.
 
         Raises:
-            BleakError: the link was lost, or the peer did not answer in time, in which case the
+            BleakError: The link was lost, or the peer did not answer in time, in which case the
                 link is given up.
         """
         if not self.is_alive:
@@ -324,16 +324,16 @@ class BumbleAdapter:
     """One bumble device, shared by any number of bleak scanners and clients.
 
     Args:
-        device: powered on, with a key store.
-        interval_ms: connection interval to ask for; Linux uses 30 to 50 ms.
-        supervision_ms: how long a peer may be silent before the link is given up.
-        cache_services: whether a reconnect may use what an earlier connect has discovered. Saves
+        device: Powered on, with a key store.
+        interval_ms: Connection interval to ask for; Linux uses 30 to 50 ms.
+        supervision_ms: How long a peer may be silent before the link is given up.
+        cache_services: Whether a reconnect may use what an earlier connect has discovered. Saves
             a second or more; wrong if a peer changes its services meanwhile.
-        on_close: called at the end of `close`.
+        on_close: Called at the end of `close`.
 
     Attributes:
-        device: for what bleak has no words for.
-        is_lost: whether the transport is gone; nothing works any more then.
+        device: For what bleak has no words for.
+        is_lost: Whether the transport is gone; nothing works any more then.
     """
 
     def __init__(
@@ -382,14 +382,14 @@ class BumbleAdapter:
         """Use a real radio that speaks HCI.
 
         Args:
-            spec: a bumble transport, such as `serial:/dev/ttyACM0,1000000,rtscts` or `usb:0`.
-            keystore_path: file for the bonds, of this adapter alone; made with mode 0600.
-            interval_ms: see the class.
-            supervision_ms: see the class.
+            spec: A bumble transport, such as `serial:/dev/ttyACM0,1000000,rtscts` or `usb:0`.
+            keystore_path: File for the bonds, of this adapter alone; made with mode 0600.
+            interval_ms: See the class.
+            supervision_ms: See the class.
 
         Raises:
-            BleakBluetoothNotAvailableError: there is no such radio, or it does not answer.
-            BleakError: the file of bonds is broken.
+            BleakBluetoothNotAvailableError: There is no such radio, or it does not answer.
+            BleakError: The file of bonds is broken.
         """
         # Peers know us by our address, so the one that has bonds is used again.
         names = PrivateKeyStore.namespaces(keystore_path)
@@ -510,7 +510,7 @@ class BumbleAdapter:
         """Wait for a peer and connect to it; others wait for their turn meanwhile.
 
         Raises:
-            BleakError: the link could not be established, or the adapter is gone.
+            BleakError: The link could not be established, or the adapter is gone.
         """
         self.check()
         give_up = asyncio.Event()
@@ -769,8 +769,8 @@ class BumbleClient(BaseBleakClient):
         """Connect, encrypt if there is a bond, and discover the services.
 
         Raises:
-            TimeoutError: all of it was not done in time.
-            BleakError: it is connected already, or cannot be connected.
+            TimeoutError: All of it was not done in time.
+            BleakError: It is connected already, or cannot be connected.
         """
         if self.is_connected:
             raise BleakError(f"already connected to {self.address}")
@@ -805,7 +805,7 @@ class BumbleClient(BaseBleakClient):
         """Bond with the peer, or use the bond that there is.
 
         Raises:
-            BleakError: the peer refused, or has forgotten the bond: `unpair` helps then.
+            BleakError: The peer refused, or has forgotten the bond: `unpair` helps then.
         """
         link = self._require_link()
         connection = link.connection
@@ -828,7 +828,7 @@ class BumbleClient(BaseBleakClient):
         """Forget the bond and disconnect.
 
         Raises:
-            BleakDeviceNotFoundError: there was no bond; it is disconnected all the same.
+            BleakDeviceNotFoundError: There was no bond; it is disconnected all the same.
         """
         address = self._peer_address or self.adapter.address_of(self.address)
         if self._link is not None:
@@ -864,7 +864,7 @@ class BumbleClient(BaseBleakClient):
         """Write a characteristic; without response, return once it is queued for the radio.
 
         Raises:
-            BleakError: without response, the data do not fit into one packet.
+            BleakError: Without response, the data do not fit into one packet.
         """
         link = self._require_link()
         value = bytes(data)
@@ -902,7 +902,7 @@ class BumbleClient(BaseBleakClient):
         """Subscribe to notifications, or to indications where there are no notifications.
 
         Raises:
-            BleakError: it is subscribed already, or cannot be subscribed to.
+            BleakError: It is subscribed already, or cannot be subscribed to.
         """
         link = self._require_link()
         handle = characteristic.handle
