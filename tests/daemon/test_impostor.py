@@ -50,7 +50,7 @@ def keyring(*keys: bytes) -> Keyring:
 
 
 Change: TypeAlias = "Callable[[bytes, list[bytes]], bytes]"
-"""Makes of an answer, and of the packets that the host has sent, what the host hears."""
+"""Makes of an answer, and of the packets that the host has sent, what the host hears, or b""."""
 
 
 class Asked:
@@ -77,7 +77,8 @@ class Asked:
         def deliver(packet: bytes) -> None:
             for frame in wire.split(packet):
                 told = frame if self._change is None else self._change(frame, self.packets)
-                on_packet(bytes((len(told),)) + told)
+                if told:
+                    on_packet(bytes((len(told),)) + told)
 
         await self._link.connect(deliver, on_lost)
 
@@ -193,6 +194,25 @@ async def test_a_band_that_proves_the_key_is_used_wherever_it_is_met() -> None:
         assert wire.PROOF in link.ops
         assert wire.TIME_SET in link.ops
         await driver.disconnect()
+
+
+@pytest.mark.parametrize("op", [wire.CHALLENGE, wire.PROOF])
+async def test_a_band_whose_answer_is_lost_is_no_impostor(op: int) -> None:
+    band = InProcessBand(Motor(), boot_id=7)
+    band.band.serial, band.band.keyring = SERIAL, keyring(KEY)
+    lost: list[bytes] = []
+
+    def lose(frame: bytes, _packets: list[bytes]) -> bytes:
+        if frame[0] == op | wire.ANSWER and not lost:
+            lost.append(frame)
+            return b""
+        return frame
+
+    driver = BandDriver(Asked(band, lose), keys=owner())
+    await driver.connect(lambda: None)
+
+    assert lost
+    await driver.disconnect()
 
 
 async def test_each_proof_is_for_numbers_that_were_never_used_before() -> None:

@@ -294,15 +294,28 @@ class BandDriver:
         return False
 
     async def _prove(self, key: bytes) -> bool:
+        """Prove a key to the band, and have it prove the same.
+
+        A proof is good for one try, so without an answer the next one is for new random bytes.
+        """
+        for _ in range(TRIES):
+            try:
+                return await self._prove_once(key)
+            except LinkError as error:
+                if error.reason is not LinkReason.TIMEOUT:
+                    raise
+        raise LinkError(LinkReason.TIMEOUT, f"{self.name} does not answer")
+
+    async def _prove_once(self, key: bytes) -> bool:
         host_nonce = secrets.token_bytes(auth.NONCE_BYTES)
         key_id = auth.key_id(_digest, key)
-        values, _ = await self._ask(wire.CHALLENGE, key_id, host_nonce)
+        values, _ = await self._ask(wire.CHALLENGE, key_id, host_nonce, tries=1)
         if values[0] == vocab.NOT_PROVEN:
             return False
         self._check(values[0], f"{self.name} takes no proof")
         band_nonce = values[1]
         proof = auth.host_proof(_digest, key, host_nonce, band_nonce)
-        values = await self._ask_when_quiet(wire.PROOF, proof)
+        values = await self._ask_when_quiet(wire.PROOF, proof, tries=1)
         if values[0] == vocab.NOT_PROVEN:
             return False
         self._check(values[0], f"{self.name} takes no proof")
@@ -351,10 +364,12 @@ class BandDriver:
         status, _ = await self._ask_when_quiet(wire.KEYS_FORGET)
         self._check(status, f"{self.name} does not forget the other keys")
 
-    async def _ask_when_quiet(self, op: int, *values: int | bytes) -> tuple[Any, ...]:
+    async def _ask_when_quiet(
+        self, op: int, *values: int | bytes, tries: int = TRIES
+    ) -> tuple[Any, ...]:
         """Ask for something that the band does between two cues only."""
         for _ in range(BUSY_TRIES):
-            fields, _ = await self._ask(op, *values)
+            fields, _ = await self._ask(op, *values, tries=tries)
             if fields[0] != vocab.BUSY:
                 break
             await asyncio.sleep(BUSY_AFTER_S)
@@ -583,10 +598,10 @@ class BandDriver:
         raise RefusedError(reason, f"{text}: {reason.replace('_', ' ')}")
 
     async def _ask(
-        self, op: int, *values: int | bytes | Callable[[], int]
+        self, op: int, *values: int | bytes | Callable[[], int], tries: int = TRIES
     ) -> tuple[tuple[Any, ...], bytes]:
         async with self._turn:
-            return await self._exchange(op, *values)
+            return await self._exchange(op, *values, tries=tries)
 
     async def _exchange(
         self, op: int, *values: int | bytes | Callable[[], int], tries: int = TRIES
