@@ -89,7 +89,7 @@ async def held_utc_ms(
                 found[first.id] = first.started_utc_ms
         return sorted(map(to_range, found.values()))
 
-    return await store.work(job)
+    return await store.at_one_moment(job)
 
 
 def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
@@ -109,6 +109,7 @@ def times_held(path: Path, routine: str, person: str | None) -> dict[str, int]:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_TIMEOUT_S)
         ) as db:
+            db.execute("BEGIN")  # all of it as of one moment
             plans = db.execute("SELECT plan_id, data FROM plans WHERE routine = ?", (routine,))
             names = {plan_id: _holds(plan_id, data) for plan_id, data in plans.fetchall()}
             ended = [

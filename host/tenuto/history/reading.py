@@ -14,7 +14,7 @@ from tenuto.sessions import events
 from . import cue_results, outlines, persons, prescription_table
 from .merge import HOST_EVENT_ORDER, STORED
 from .rows import ExerciseNote, HostEvent, StoredRecord, StoredSession, to_range
-from .sittings import as_one, in_parts, plan_of, session_rows
+from .sittings import as_one, in_parts, plan_of, rows_of, session_rows
 from .timeline import account
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _ALL = 1 << 62
 """More rows than there are: SQLite and PostgreSQL write "no limit" in two ways."""
-ROWS_AT_ONCE = 20
 
 
 class HistoryReader:
@@ -47,7 +46,7 @@ class HistoryReader:
         """Have a job done in the thread of the database."""
         raise NotImplementedError
 
-    async def _at_one_moment(self, job: Callable[[Database], _T]) -> _T:
+    async def at_one_moment(self, job: Callable[[Database], _T]) -> _T:
         """Have a job done that sees no change by others while it is."""
 
         def read(db: Database) -> _T:
@@ -118,7 +117,7 @@ class HistoryReader:
                     return found
                 last = page[-1].id
 
-        return await self._at_one_moment(job)
+        return await self.at_one_moment(job)
 
     async def sitting(self, number: int) -> StoredSession | None:
         """Return the sitting that a session is of, with all that is kept of it.
@@ -138,7 +137,7 @@ class HistoryReader:
                 return _load_sitting(db, row)
             return None
 
-        return await self._at_one_moment(job)
+        return await self.at_one_moment(job)
 
     async def session(self, number: int) -> StoredSession | None:
         """Return a session with all that is kept of it, None if there is no such number."""
@@ -173,7 +172,7 @@ class HistoryReader:
             later = {part.id: parts[0].id for parts in in_parts(db) for part in parts[1:]}
             return {number: later.get(number, number) for number in found}
 
-        return await self._at_one_moment(job)
+        return await self.at_one_moment(job)
 
     async def outlines(self, rows: Sequence[SessionRow]) -> list[Outline]:
         """Return the outlines of sessions or of sittings, in their order, as of one moment.
@@ -184,7 +183,7 @@ class HistoryReader:
         def job(db: Database) -> list[Outline]:
             return list(self._outlines(db, rows))
 
-        return await self._at_one_moment(job)
+        return await self.at_one_moment(job)
 
     async def read_outlines(
         self, numbers: Sequence[int], job: Callable[[Iterator[Outline]], _T]
@@ -195,7 +194,7 @@ class HistoryReader:
         of one moment, and are made one after the other, so that it takes no more memory for many.
         See `outlines`.
         """
-        return await self._at_one_moment(
+        return await self.at_one_moment(
             lambda db: job(self._outlines(db, _sittings_of(db, numbers)))
         )
 
@@ -203,7 +202,7 @@ class HistoryReader:
         self, numbers: Sequence[int], job: Callable[[Iterator[StoredSession]], _T]
     ) -> _T:
         """Have a job done with sittings and all that is kept of them; see `read_outlines`."""
-        return await self._at_one_moment(
+        return await self.at_one_moment(
             lambda db: job(
                 stored
                 for row in _sittings_of(db, numbers)
@@ -291,20 +290,11 @@ def outline_of(db: Database, number: int) -> Outline | None:
     return account(_load_one(db, rows[0])).outline if rows else None
 
 
-def _rows_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
-    """Yield the rows of sessions in the order of their numbers, some at a time."""
-    for at in range(0, len(numbers), ROWS_AT_ONCE):
-        some = numbers[at : at + ROWS_AT_ONCE]
-        marks = ", ".join("?" * len(some))
-        found = {row.id: row for row in session_rows(db, f"WHERE id IN ({marks})", tuple(some))}
-        yield from (found[number] for number in some if number in found)
-
-
 def _sittings_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
     """Yield the sittings that sessions are of, each once, in the order of their numbers."""
     several = {part.id: as_one(parts) for parts in in_parts(db) for part in parts}
     told = set()
-    for row in _rows_of(db, numbers):
+    for row in rows_of(db, numbers):
         sitting = several.get(row.id, row)
         if sitting.id not in told:
             told.add(sitting.id)
@@ -313,7 +303,7 @@ def _sittings_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
 
 def _load_sitting(db: Database, row: SessionRow) -> StoredSession | None:
     """Return a sitting as far as it is still kept, None if nothing of it is."""
-    rows = _rows_of(db, row.numbers) if row.parts else (row,)
+    rows = rows_of(db, row.numbers) if row.parts else (row,)
     parts = [_load_one(db, one) for one in rows]
     if not parts:
         return None

@@ -41,10 +41,7 @@ if TYPE_CHECKING:
 
 REACH_MS = MAX_PLAN_MS + PAUSE_MS_MAX
 """No session is taken up by one that began so much later than it began itself."""
-_COLUMNS = (
-    *("id", "plan_id", "started_utc_ms", "ended_utc_ms", "reason"),
-    *("device", "boot_id", "seq", "person_id", "routine", "is_simulated"),
-)
+ROWS_AT_ONCE = 20
 _HOST, _RESET = vocab.SOURCES[vocab.BY_HOST], vocab.SOURCES[vocab.BY_RESET]
 
 
@@ -174,6 +171,15 @@ def session_rows(db: Database, rest: str, values: Sequence[Any] = ()) -> list[Se
     ]
 
 
+def rows_of(db: Database, numbers: Sequence[int]) -> Iterator[SessionRow]:
+    """Yield the rows of sessions in the order of their numbers, some at a time."""
+    for at in range(0, len(numbers), ROWS_AT_ONCE):
+        some = numbers[at : at + ROWS_AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        found = {row.id: row for row in session_rows(db, f"WHERE id IN ({marks})", some)}
+        yield from (found[number] for number in some if number in found)
+
+
 def in_parts(
     db: Database,
     from_utc_ms: int = 0,
@@ -193,7 +199,7 @@ def in_parts(
     first_ms, last_ms = from_utc_ms, to_utc_ms
     while True:
         following = _links(db, first_ms - REACH_MS, last_ms + REACH_MS, alike, values)
-        rows = _numbered(db, sorted({*following, *following.values()}))
+        rows = {row.id: row for row in rows_of(db, [*{*following, *following.values()}])}
         begin = following.keys() - set(following.values())
         sittings = ([rows[one] for one in _chain(following, number)] for number in begin)
         found = [
@@ -210,12 +216,12 @@ def in_parts(
 
 
 class _Seen(NamedTuple):
-    """What of a session tells whether it is taken up; there may be many thousand."""
+    """Of the row of a session what tells whether it is taken up; there may be many thousand."""
 
     id: int
     plan_id: str | None
-    began_ms: int
-    ended_ms: int | None
+    started_utc_ms: int
+    ended_utc_ms: int | None
     reason: str | None
     device: str
     boot_id: int
@@ -230,7 +236,7 @@ def _links(
 ) -> dict[int, int]:
     """Return by which session each one that began in a span is taken up, if it is."""
     rows = db.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM sessions WHERE {alike}"  # noqa: S608 - fixed text
+        f"SELECT {', '.join(_Seen._fields)} FROM sessions WHERE {alike}"  # noqa: S608 - fixed text
         " AND started_utc_ms >= ? AND started_utc_ms <= ? ORDER BY started_utc_ms, boot_id, seq",
         (*values, from_utc_ms, to_utc_ms),
     ).fetchall()
@@ -246,11 +252,12 @@ def _links(
 
 def _may_take_up(earlier: _Seen, later: _Seen) -> bool:
     """Return whether a session is one that could go on with another one, by its time."""
-    ended_ms = later.began_ms if earlier.ended_ms is None else earlier.ended_ms
+    began_ms = later.started_utc_ms
+    ended_ms = began_ms if earlier.ended_utc_ms is None else earlier.ended_utc_ms
     return (
         earlier.reason != events.FINISHED
-        and later.began_ms - ended_ms <= PAUSE_MS_MAX
-        and later.began_ms - earlier.began_ms <= REACH_MS
+        and began_ms - ended_ms <= PAUSE_MS_MAX
+        and began_ms - earlier.started_utc_ms <= REACH_MS
     )
 
 
@@ -290,12 +297,6 @@ def _chain(following: Mapping[int, int], number: int) -> Iterator[int]:
     while one is not None:
         yield one
         one = following.get(one)
-
-
-def _numbered(db: Database, numbers: Sequence[int]) -> dict[int, SessionRow]:
-    marks = ", ".join("?" * len(numbers))
-    rows = session_rows(db, f"WHERE id IN ({marks})", numbers) if numbers else []
-    return {row.id: row for row in rows}
 
 
 def plan_of(db: Database, plan_id: str | None) -> bytes | None:
