@@ -363,7 +363,7 @@ def test_an_export_takes_no_more_memory_for_more_sessions(database: Path) -> Non
     few = [peak_bytes(form, 25) for form in forms]
     keep(database, *(whole_session(boot_id=one) for one in range(26, 76)))
     many = [peak_bytes(form, 75) for form in forms]
-    assert [form for form, a, b in zip(forms, few, many, strict=True) if b > 1.5 * a] == []
+    assert [form for form, a, b in zip(forms, few, many, strict=True) if b > 2 * a] == []
 
 
 def test_a_session_becomes_a_fit_file(

@@ -239,7 +239,7 @@ def _links(
         f"SELECT {', '.join(_Seen._fields)} FROM sessions WHERE {alike}"  # noqa: S608 - fixed text
         " AND started_utc_ms >= ? AND started_utc_ms <= ? ORDER BY started_utc_ms, boot_id, seq",
         (*values, from_utc_ms, to_utc_ms),
-    ).fetchall()
+    )
     newest: dict[tuple[Any, ...], _Seen] = {}
     found = {}
     for later in map(_Seen._make, rows):
