@@ -383,6 +383,21 @@ def test_without_a_broker_each_is_alone_and_one_that_is_linked_keeps_its_link() 
     assert holder_of(world) is linked
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_after_an_outage_of_the_broker_the_host_that_is_linked_has_it(seed: int) -> None:
+    world = World(seed)
+    world.advance(BROKER_S + 1)
+    linked = world.linked
+    assert linked is not None
+    for host in world.hosts:
+        world.connect(host)
+    while not linked.holds:
+        world.advance(STEP_S)
+    world.advance(LASTS_S)
+    assert linked.holds, "all of them tried at that moment, and claimed it at once"
+    assert holder_of(world) is linked
+
+
 def test_a_broker_that_gives_nothing_back_is_as_none() -> None:
     world = World(1)
     host = world.hosts[0]

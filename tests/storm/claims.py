@@ -35,7 +35,7 @@ class ClaimBroker:
         takes_s: Callable[[str], Sequence[float]] = lambda _way: (WAY_S,),
         on_done: Callable[[str, str], None] = lambda _host, _way: None,
     ) -> None:
-        self._takes_s = takes_s
+        self.takes_s = takes_s
         self._on_done = on_done
         self._leases: dict[str, Leases] = {}
         self._served: dict[str, asyncio.Task[None]] = {}
@@ -47,8 +47,7 @@ class ClaimBroker:
     def open(self, host: str, leases: Leases) -> None:
         """Let a host in, which was started."""
         self._leases[host] = leases
-        if self._is_up:
-            self.connect(host)
+        self.connect(host)
 
     async def close(self, host: str) -> None:
         """Let a host send what it still has to say, and forget it."""
@@ -64,8 +63,8 @@ class ClaimBroker:
         await self.disconnect(host)
 
     def connect(self, host: str) -> None:
-        """Connect a host that is there, and not connected."""
-        if host not in self._leases or host in self._served:
+        """Connect a host that is there, and not connected; nothing while the broker is down."""
+        if not self._is_up or host not in self._leases or host in self._served:
             return
 
         async def subscribe(_topics: str) -> None:
@@ -76,7 +75,7 @@ class ClaimBroker:
             if self._served.get(host) is not task:
                 return
             way = f"{host} claims"
-            for after_s in self._takes_s(way):
+            for after_s in self.takes_s(way):
                 asyncio.get_running_loop().call_later(after_s, self._arrive, message)
             self._on_done(host, way)
 
@@ -130,5 +129,5 @@ class ClaimBroker:
                 self._leases[host].take(topic, payload, retained=retained)
                 self._on_done(host, way)
 
-        for after_s in self._takes_s(way):
+        for after_s in self.takes_s(way):
             asyncio.get_running_loop().call_later(after_s, hear)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenuto.daemon.commands import Commands, Requests
@@ -61,7 +62,8 @@ class Host:
 
     asked: each command with its answer, in order.  submitted: each with the time, whatever became
     of it.  base: of its topics.  unheard: entries that its bridge had not been given when it was
-    killed.  lease: of the band, where hosts share it.
+    killed.  lease: of the band, where hosts share it.  taken: when another host took the band from
+    this one, and how long it had been linked.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Host:
         self.maybe_supervisor: Supervisor | None = None
         self.post: Post
         self.lease: HostLease | None = None
+        self.taken: list[tuple[float, float]] = []
         self._mqtt = mqtt
         self._clock_ms = [(0.0, 0.0)]
         self._told: list[Entry] = []
@@ -186,9 +189,18 @@ class Host:
         self._door = Requests(carry_out)
         self.lease = None if self.post.leases is None else self.post.leases.of(ADDRESS)
         driver = await self._room.driver(self.name, self.utc_ms)
-        self.maybe_supervisor = self.daemon.add(BAND, None, driver, lease=self.lease)
+        supervisor = self.daemon.add(BAND, None, driver, lease=self.lease)
+        self.maybe_supervisor = supervisor
+        if self.lease is not None:
+            self.lease.on_loss = partial(self._on_loss, supervisor, self.lease.on_loss)
         self._task = asyncio.create_task(self.daemon.run(), name=f"daemon {self.name}")
         self.is_up = True
+
+    def _on_loss(self, supervisor: Supervisor, tell: Callable[[], None]) -> None:
+        if supervisor.connected.is_set():
+            now_s = self._loop.time()
+            self.taken.append((now_s, now_s - supervisor._up_s))
+        tell()
 
     def _while_there_is_room(self, write: Callable[..., _T]) -> Callable[..., _T]:
         def attempt(*given: Any) -> _T:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tests.storm import page, sealed, together
+from tests.storm.claims import ClaimBroker
 from tests.storm.hosted import HostedRoom, HostedStorm
 from tests.storm.mqtt import RealMqtt, StandIn
 from tests.storm.rooms import MemoryRoom, ProxyRoom, RadioRoom
+from tests.storm.shared import HouseStorm
 from tests.storm.storm import Storm
 from tests.storm.weather import Weather, forecast
 
@@ -59,12 +62,14 @@ ROOMS = {
     "memory": _place(Storm, MemoryRoom, StandIn),
     "proxies": _place(Storm, ProxyRoom, StandIn),
     "hosted": _place(HostedStorm, HostedRoom, StandIn),
+    "shared": _place(HouseStorm, partial(MemoryRoom, links_max=1), lambda: StandIn(ClaimBroker())),
     "page": Place(page.forecast, page.play),
     "class": Place(together.forecast, together.play),
 }
 """All there is; without radio and board; without the broker too, which is twenty times as fast; by
-ESPHome proxies, without the broker; a device that can only buzz, without the broker; browsers; a
-class of wearables, without radio and broker."""
+ESPHome proxies, without the broker; a device that can only buzz, without the broker; several hosts
+that share the wearable by leases, with a broker for these only; browsers; a class of wearables,
+without radio and broker."""
 
 
 def play(weather: Weather, room: str = "radio") -> Played:

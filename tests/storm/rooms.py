@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from tests.storm.weather import Weather
 
 
+LISTENS_S = 10.0
+"""How long a host listens for a wearable, which is not heard while it is linked to another one."""
+ADVERTISES_S = 0.3
+"""How often it is heard when it is not."""
+
+
 @dataclass
 class Life:
     """What a wearable did from one start to the next.
@@ -286,10 +292,20 @@ class MemoryLink(InProcessLink):
         self, on_packet: Callable[[bytes], None], on_lost: Callable[[], None]
     ) -> None:
         """See `Link`."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + LISTENS_S
+        await self.disconnect()
+        while self._is_full(0):
+            if loop.time() >= until_s:
+                raise LinkError(LinkReason.NOT_FOUND, f"{self.name} is linked and not heard")
+            await asyncio.sleep(ADVERTISES_S)
         await super().connect(on_packet, on_lost)
-        if self.links_max is not None and len(self._band.links) > self.links_max:
+        if self._is_full(1):
             await self.disconnect()
-            raise LinkError(LinkReason.NOT_FOUND, f"{self.name} is linked and not heard")
+            raise LinkError(LinkReason.LOST, f"{self.name} was linked at once to another host")
+
+    def _is_full(self, own: int) -> bool:
+        return self.links_max is not None and len(self._band.links) - own >= self.links_max
 
 
 class MemoryRoom:
@@ -369,6 +385,17 @@ class MemoryRoom:
         self._is_silent = is_silent
         for link in self._links.values():
             link.reachable = not is_silent
+
+    def part(self, host: str) -> None:
+        """Take the wearable out of reach of one host."""
+        if host in self._links:
+            self._links[host].reachable = False
+            self._links[host].drop()
+
+    def join(self, host: str) -> None:
+        """Bring it back into reach of that host."""
+        if host in self._links:
+            self._links[host].reachable = not self._is_silent
 
     def drop(self) -> None:
         """Break its links at this very moment."""

@@ -32,6 +32,7 @@ STORMS = {
     "memory": 130,
     "proxies": 4,
     "hosted": 20,
+    "shared": 30,
     "page": 5,
     "class": 16,
 }

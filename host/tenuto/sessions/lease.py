@@ -12,7 +12,8 @@ however messages were delayed, doubled or reordered.
   `LASTS_S`. The time is measured from when the claim was heard, by the clock of each host alone,
   so it does not matter how the clocks are set.
 - It has the lease when its own claim comes back from the broker. If two hosts claim the same
-  number, the higher id wins, and the other host lets go as soon as it hears of it.
+  number, the higher id wins, and the other host lets go as soon as it hears of it. The ids of hosts
+  that are linked are higher than all others: after an outage of the broker all claim at once.
 - The holder renews its claim each `RENEW_S`, with the next beat, and gives it up by the use `FREE`.
 - A host whose user wants the wearable asks for it: it claims a higher number although another host
   has the lease. An asking host claims once, so two of them do not go on taking it from each other.
@@ -67,13 +68,17 @@ class Use(StrEnum):
     """It is linked, or plays for the wearable itself, and a session goes on."""
 
 
+_IN_USE = (Use.LINKED, Use.PLAYING)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One claim, as it is published.
 
     Attributes:
         number: From 1 on; the higher one counts.
-        id: Random; of the same number the higher one counts.
+        id: Hexadecimal, random but for its first digit, which tells whether the claimant was linked
+            when it claimed; of the same number the higher one counts.
         beat: How often the claimant has published it before.
         host: What people call the claimant.
         use: What it does with the wearable.
@@ -101,7 +106,7 @@ class Lease:
 
     Args:
         host: What people call this host.
-        new_id: Returns a random text.
+        new_id: Returns random hexadecimal digits.
         now_s: The present, as in all methods, by a clock that nobody sets.
 
     Attributes:
@@ -239,8 +244,7 @@ class Lease:
                 self._publish(now_s, self._use)
         elif self.may_connect and self._has_broker and now_s >= self._settled_s:
             other = self.holder(now_s)
-            is_linked = self._use in (Use.LINKED, Use.PLAYING)
-            if other is None or (is_linked and other.use is Use.TRYING):
+            if other is None or (self._use in _IN_USE and other.use is Use.TRYING):
                 self._claim(now_s, self._use)
             else:
                 self.may_connect = False
@@ -251,7 +255,8 @@ class Lease:
         if self._is_to_begin_again(now_s) or self._number >= NUMBER_MAX:
             self._number = 0
         self._number += 1
-        self._own_id, self._use, self._claimed_s = self._new_id(), use, now_s
+        mark = "f" if use in _IN_USE else "0"
+        self._own_id, self._use, self._claimed_s = mark + self._new_id()[1:], use, now_s
         self._mine = Claim(self._number, self._own_id, -1, self._host, use)
         self._publish(now_s, use)
 
