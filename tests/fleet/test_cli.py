@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
+from tenuto import cli
 from tenuto.cli import fleet
 from tenuto.errors import InputError
 from tests.fleet.test_inbox import parcel, person, result
@@ -26,9 +27,9 @@ def config(central: str, tmp_path: Path) -> Path:
     return path
 
 
-def sent(central: str, lines: str) -> None:
+def sent(central: str, lines: str, host: str = "a") -> None:
     with psycopg.connect(central) as db:
-        db.execute("INSERT INTO inbox (host, lines) VALUES ('a', %s)", [lines])
+        db.execute("INSERT INTO inbox (host, lines) VALUES (%s, %s)", [host, lines])
 
 
 def test_a_name_that_is_not_known_grants_nothing(central: str, config: Path) -> None:
@@ -38,6 +39,22 @@ def test_a_name_that_is_not_known_grants_nothing(central: str, config: Path) -> 
         fleet.grant("a_therapist", "ada", "eve", config=config)
     with psycopg.connect(central) as db:
         assert db.execute("SELECT * FROM sees").fetchall() == []
+
+
+def test_no_name_gives_orders_to_the_terminal(
+    central: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    red = "\x1b[31m"
+    sent(central, parcel(person("0" * 16, f"a{red}da"), result("0" * 16, "ada")))
+    sent(central, "nonsense", f"room{red}")
+    fleet.ingest(config=config)
+    fleet.status(config=config)
+    with pytest.raises(SystemExit):
+        cli.main(["fleet", "grant", "a_therapist", "eve", "--config", str(config)])
+    told = "".join(capsys.readouterr())
+    assert "parcel 2 of room?[31m:1: is no JSON" in told
+    assert "it knows a?[31mda" in told
+    assert red not in told
 
 
 def test_what_was_refused_is_tried_again_when_that_is_asked(

@@ -87,6 +87,7 @@ def _explain(error: BaseException) -> int:
         The exit code.
     """
     from tenuto.errors import InputError, TenutoError
+    from tenuto.terminal.words import printable
 
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -100,6 +101,6 @@ def _explain(error: BaseException) -> int:
             f"a fault of Tenuto's own: {type(error).__name__}: {error}",
             "the same command with --debug shows more; please report it",
         ]
-    for line in lines:
-        print(f"tenuto: {line}", file=sys.stderr)
+    for line in lines:  # names of people, as of whatever else came from outside, may be in it
+        print(f"tenuto: {printable(line)}", file=sys.stderr)
     return WRONG_USE if isinstance(error, InputError) else FAILED

@@ -117,7 +117,9 @@ async def _join_parcels(central: CentralHistory, *, follow: bool) -> int:
         ended = asyncio.Event()
         with signals(ended.set):
             joined = await join_until(
-                ended, central, lambda text: print(f"tenuto: {text}", file=sys.stderr)
+                ended,
+                central,
+                lambda text: print(f"tenuto: {words.printable(text)}", file=sys.stderr),
             )
     else:
         joined = await join_all(central)
@@ -151,8 +153,9 @@ def status(*, config: ConfigFile = None) -> None:
         unjoined = "?" if lag.unjoined is None else str(lag.unjoined)
         heard = "never" if lag.heard_at is None else _when(lag.heard_at)
         cells = (lag.host, heard, _told(lag.waiting, since_ms), unjoined, str(lag.refused or ""))
-        table.add_row(*(Text(cell) for cell in cells))
-    tables.write(table, *(Text(f"{lag.host}: {lag.why}") for lag in found if lag.why))
+        table.add_row(*(Text(words.printable(cell)) for cell in cells))
+    why = (f"{lag.host}: {lag.why}" for lag in found if lag.why)
+    tables.write(table, *(Text(words.printable(one)) for one in why))
 
 
 @app.command

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from tenuto.config import find_config
 from tenuto.errors import InputError
+from tenuto.terminal import words
 
 from .common import ConfigFile, history_to_read, parse_date, whose, write_output
 
@@ -75,7 +76,7 @@ def report(
         return
     output = output or Path(f"tenuto-{name}.{form}")
     write_output(output, data)
-    print(f"{output} is written: {made.title}", file=sys.stderr)
+    print(f"{output} is written: {words.printable(made.title)}", file=sys.stderr)
 
 
 def _form_of(output: Path | None) -> Format:

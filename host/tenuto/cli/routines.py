@@ -23,7 +23,6 @@ from tenuto.routines.library import Library, as_file_is_called
 from tenuto.routines.schema import routine_schema
 from tenuto.routines.sharing import WORD_CHARS_MAX
 from tenuto.sessions.places import count_words, holds_in
-from tenuto.terminal import words
 from tenuto.wearables import registry
 from tenuto_core.vocab import CUES
 
@@ -252,6 +251,8 @@ def _heading(found: Routine) -> Text:
 
 def _score(compiled: CompiledPlan, blocks: str) -> Table:
     """Return the steps as a table that fits into 80 columns."""
+    from tenuto.terminal import words
+
     table = tables.table("!>at", "!>for", "what", "!>cue at", "!cue", "!felt as")
     for row in describe(compiled):
         style = "bold" if row.kind == "hold" else ""

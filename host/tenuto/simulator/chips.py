@@ -43,7 +43,6 @@ _DRV_POWER_UP = {
 _LAST_REGISTER = 0x22
 _GO, _STANDBY, _RESET = 0x0C, 0x40, 0x80
 _INTERNAL_TRIGGER, _REAL_TIME, _AUTO_CALIBRATION = 0, 5, 7
-_LRA_LIBRARY = 6
 
 EFFECTS_MS = {1: 30, 2: 30, 3: 30, 14: 500, 15: 750, 16: 1000, 47: 500, 118: 10_000}
 """How long the library's effects last. TI names the lengths of 15, 16 and 118 only."""
