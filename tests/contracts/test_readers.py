@@ -249,3 +249,10 @@ def test_a_therapist_sees_what_quizzes_came_to(
     show_results(config.parse(toml, str(tmp_path / "tenuto.toml")), None)
     shown = capsys.readouterr().out
     assert [one.result_id in shown for one in RESULTS] == [False, True, False]
+
+
+async def test_routines_are_known_by_what_was_played_and_prescribed(
+    history: Callable[[], Opened],
+) -> None:
+    async with history() as (reader, _):
+        assert await reader.routines() == {"lower-back": PRESCRIBED.title}

@@ -23,6 +23,7 @@ from tenuto.history.prescription import DAYS
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
 from tenuto.terminal.words import date_words
+from tests.history.prescribed import prescription
 from tests.history.sessions import whole_session
 
 if TYPE_CHECKING:
@@ -187,6 +188,21 @@ async def test_status_says_what_is_due_and_how_it_is_started(
         )
         tomorrow = date_words(today + timedelta(days=1))
         assert (await status()).endswith(f"Nothing is due today, next on {tomorrow}.\n")
+
+        elsewhere = prescription(
+            routine="kneeling",
+            title="Kneeling",
+            days=DAYS,
+            times_a_week=len(DAYS),
+            first=today,
+            last=today + timedelta(days=7),
+        )
+        await host.store.prescribing.add(elsewhere)
+        told = await status()
+        assert "Due today for Ada: Kneeling, daily\n" in told
+        assert "the routine kneeling is not on this computer" in told
+        assert "tenuto routines share kneeling" in told
+        assert "tenuto start" not in told, "it would be refused"
 
         await host.store.close()
         told = await status()

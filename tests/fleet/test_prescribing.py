@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from tenuto import cli
 from tenuto.errors import InputError, StoreError
 from tenuto.fleet import prescribing
 from tenuto.fleet.inbox import send
@@ -23,10 +26,13 @@ from tenuto.history.fhir import write_bundle
 from tenuto.history.jsonlines import header, read_lines, write_lines
 from tenuto.history.prescription import Adherence
 from tenuto.history.prescription_table import standings
+from tenuto.routines.compile import compile_routine
+from tenuto.routines.routine import parse
 from tests.fleet.server import as_user
 from tests.fleet.test_one_history import join_all, room
 from tests.history.prescribed import MONDAY, prescription
 from tests.history.sessions import UTC_MS, whole_session
+from tests.sample_routines import vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -254,3 +260,50 @@ async def test_a_central_history_of_the_first_version_is_brought_up(central: str
         await owner.work_in_postgres(set_up)
         assert await owner.work(version) == 2
         assert await owner.prescriptions() == []
+
+
+KNEELING = """
+name = "kneeling"
+title = "Kneeling for Ada"
+[[exercise]]
+name = "Lunge"
+hold_s = 30
+"""
+
+
+async def test_a_therapist_names_a_routine_that_only_a_host_has(
+    central: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = compile_routine(parse(KNEELING, "kneeling.toml"), vocabulary()).plan
+    other = compile_routine(parse(KNEELING.replace("kneeling", "secret"), "s.toml"), vocabulary())
+    async with room(tmp_path, central, "a") as a, CentralHistory(central) as owner:
+        await a.store.add(whole_session(boot_id=1, plan=own))
+        await a.store.add(whole_session(boot_id=2, person="eve", plan=other.plan))
+        await a.forwarder.forward()
+        await join_all(owner)
+        await owner.work(lambda db: grant(db, "a_therapist", "ada"))
+        file = tmp_path / "therapist.toml"
+        file.write_text(
+            f'mqtt.url = "off"\nhistory.path = "own.db"\nfleet.read = true\n'
+            f'fleet.url = "{as_user(central, "a_therapist")}"\n'
+        )
+        last = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+
+        def prescribe(routine: str) -> tuple[str, str]:
+            with pytest.raises(SystemExit):
+                cli.main(
+                    [
+                        *("prescribe", routine, "--person", "ada", "--times", "2"),
+                        *("--until", last, "--config", str(file)),
+                    ]
+                )
+            return capsys.readouterr()
+
+        told = await asyncio.to_thread(prescribe, "Kneeling for Ada")
+        assert "ada: Kneeling for Ada, twice a week" in told[0]
+        told = await asyncio.to_thread(prescribe, "secret")
+        assert "there is no routine 'secret'" in told[1]
+        assert "in the central history: kneeling\n" in told[1], "and nobody else's"
+        (one,) = await owner.prescriptions()
+        assert (one.routine, one.title) == ("kneeling", "Kneeling for Ada")
+        assert one.assigned_by == "a_therapist"

@@ -13,8 +13,11 @@ import pytest
 
 from tenuto import config
 from tenuto.errors import InputError
+from tenuto.history.adherence import day_of
+from tenuto.history.prescription import DAYS
 from tenuto.sessions.commands import CLASS, Command, Preference, Verb
 from tenuto.web import guard, now
+from tests.history.prescribed import prescription
 from tests.patience import patience_s, until
 from tests.web.rig import key_of, served
 
@@ -87,6 +90,27 @@ async def test_a_routine_that_was_set_by_its_title_is_the_one_that_is_chosen(
                 text = await answer.text()
                 assert re.findall(r'<option value="([\w-]+)" selected>', text) == chosen
                 assert ('value="planks"' in text) == (path != "class"), "no class can play it"
+
+
+async def test_what_is_prescribed_and_not_on_this_computer_is_told(tmp_path: Path) -> None:
+    async with served(tmp_path, connected=False) as one, one.visitor() as client:
+        today = day_of(round(one.host.time.utc_ms()))
+        elsewhere = prescription(
+            person="anna",
+            routine="kneeling",
+            title="Kneeling",
+            days=DAYS,
+            times_a_week=len(DAYS),
+            first=today,
+            last=today,
+        )
+        await one.host.store.prescribing.add(elsewhere)
+        async with client.get("/history") as answer:  # which looks
+            assert answer.status == 200
+        async with client.get("/") as answer:
+            text = await answer.text()
+    assert "Due today: <b>Kneeling (this computer does not have it)</b>" in text
+    assert "Whoever prescribed it can share the routine" in text
 
 
 async def test_an_address_that_is_none_leads_back(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from tenuto.history.prescription import (
     in_order,
 )
 from tenuto.history.prescription_table import new_id, one_of
+from tenuto.routines.library import name_among
 from tenuto.toml.rules import Text
 from tenuto.toml.tables import key
 
@@ -78,8 +79,8 @@ class Due:
 
     Attributes:
         due: What is due and not done yet: `person` and their `name`, `title`, `routine` by which
-            `start` begins it, `when`, `until`, `note`, and the ids of the `wearables` that the
-            person wears here. None where nothing is prescribed.
+            `start` begins it, whether that routine `is_here`, `when`, `until`, `note`, and the
+            ids of the `wearables` that the person wears here. None where nothing is prescribed.
         next_due: The next day on which something is due, as in 2027-01-31; None for no such day.
     """
 
@@ -102,6 +103,7 @@ async def due_today(host: Host, _asked: object, _person: Person) -> Due:
     if not standings:
         return Due(due=None, next_due=None)
     days = [one.next_due for one in standings if one.next_due is not None]
+    await host.files.look()
     rows = [_row(host, one.prescription) for one in standings if one.is_due]
     return Due(due=rows, next_due=min(days).isoformat() if days else None)
 
@@ -112,6 +114,7 @@ def _row(host: Host, one: Prescription) -> dict[str, Any]:
         "name": host.config.person_title(one.person),
         "title": one.title,
         "routine": one.routine,
+        "is_here": name_among(host.files.labels, one.routine) is not None,
         "when": one.when,
         "until": one.until().isoformat(),
         "note": one.note,
@@ -210,6 +213,21 @@ async def _history(host: Host) -> AsyncIterator[Store | CentralHistory]:
 
 
 async def _routine(host: Host, word: str) -> tuple[str, str]:
-    """Return a routine as the sessions have it, and what people are shown for it."""
-    found = await host.files.read(lambda: host.library.routine(word))
+    """Return a routine as the sessions have it, and what people are shown for it.
+
+    In the central history it may also be one that only other computers have: what was played or
+    prescribed there.
+    """
+    try:
+        found = await host.files.read(lambda: host.library.routine(word))
+    except InputError as error:
+        if not host.config.fleet.is_read or word in await host.files.read(host.library.names):
+            raise
+        async with _history(host) as history:
+            known = await history.routines()
+        name = name_among(known, word)
+        if name is None:
+            others = ", ".join(known) or "none yet"
+            raise InputError(f"{error}; in the central history: {others}") from None
+        return name, known[name]
     return found.shown_name, found.shown_title

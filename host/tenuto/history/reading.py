@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tenuto.routines import muscles
+from tenuto.routines import muscles, plan_bytes
 from tenuto.sessions import events
 
 from . import cue_results, outlines, persons, prescription_table
@@ -239,6 +239,10 @@ class HistoryReader:
         """Return what people are to do and were to do, the newest prescription first."""
         return await self.work(prescription_table.load)
 
+    async def routines(self) -> dict[str, str]:
+        """Return what people call each routine that was played or prescribed, by its name."""
+        return await self.at_one_moment(_routines)
+
 
 def load(db: Database, rest: str, values: tuple[Any, ...]) -> list[StoredSession]:
     """Return sessions with all that is kept of them, as of one moment.
@@ -250,6 +254,20 @@ def load(db: Database, rest: str, values: tuple[Any, ...]) -> list[StoredSession
     """
     with _one_moment(db):
         return [_load_one(db, row) for row in session_rows(db, rest, values)]
+
+
+def _routines(db: Database) -> dict[str, str]:
+    found = {one.routine: one.title for one in reversed(prescription_table.load(db))}
+    newest = (
+        "SELECT routine, plan_id FROM sessions WHERE id IN (SELECT max(id) FROM sessions"
+        " WHERE is_simulated = 0 AND routine IS NOT NULL AND plan_id IS NOT NULL GROUP BY routine)"
+    )
+    for name, plan_id in db.execute(newest).fetchall():
+        data = plan_of(db, plan_id)
+        plan = None if data is None else plan_bytes.known(plan_id, data)
+        if plan is not None:  # or its name is not known to be one
+            found[name] = plan.title or found.get(name, name)
+    return dict(sorted(found.items()))
 
 
 @contextmanager

@@ -159,7 +159,7 @@ class Library:
         """
         if word in self._paths():
             return word
-        return next((name for name, label in self.labels().items() if label == word), word)
+        return name_among(self.labels(), word) or word
 
     def parse(self, name: str, text: str | bytes, file: str) -> Routine:
         """Read the text of a routine.
@@ -323,6 +323,18 @@ class Library:
             vocabulary = fit(vocabulary, feel)
             found = found.with_patterns(feel.pattern)
         return _compile(found, vocabulary)
+
+
+def name_among(labels: Mapping[str, str], word: str) -> str | None:
+    """Return the name of the routine that is called so.
+
+    Args:
+        labels: What people are shown for each routine, by its name.
+        word: One of either.
+    """
+    if word in labels:
+        return word
+    return next((name for name, label in labels.items() if label == word), None)
 
 
 def _written(path: Path, content: str | bytes) -> Path:

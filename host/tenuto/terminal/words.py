@@ -101,8 +101,18 @@ def due_lines(due: Sequence[Mapping[str, Any]] | None, next_due: str | None) -> 
     for one in due:
         note = f" ({one['note']})" if one["note"] else ""
         yield f"Due today for {one['name']}: {one['title']}, {one['when']}{note}"
-        for wearable in one["wearables"]:
+        if not one["is_here"]:
+            yield f"  {routine_missing(one['routine'])}"
+        for wearable in one["wearables"] if one["is_here"] else ():
             yield f"  tenuto start {shlex.quote(one['routine'])} --wearable {wearable}"
+
+
+def routine_missing(name: str) -> str:
+    """Return what to say of a routine that is prescribed and not here."""
+    return (
+        f"the routine {name} is not on this computer; whoever prescribed it can share it:"
+        f" `tenuto routines share {shlex.quote(name)}` there, `tenuto routines add` here"
+    )
 
 
 def kept_to(one: Adherence) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tenuto.event_loops import real_s
+from tenuto.routines.library import name_among
 from tenuto.sessions.commands import Verb
 from tenuto.sessions.places import count_words
 from tenuto.sessions.view import State
@@ -90,6 +91,7 @@ def parts(
             one.title if _offered(names, one) else f"{one.title} (this computer does not have it)"
             for one in due
         ],
+        is_missing=any(_offered(names, one) is None for one in due),
         done=[one.prescription.title for one in prescribed if one.is_done],
         **_step(view, round(backend.utc_ms())),
     )
@@ -107,7 +109,7 @@ def _routine(
 def _offered(names: Mapping[str, str], one: Prescription) -> str | None:
     """Return by which name the routine of a prescription is offered, None if there is none."""
     # A private name is a title and no name.
-    return next((name for name in names if one.routine in (name, names[name])), None)
+    return name_among(names, one.routine)
 
 
 def _link_words(state: Mapping[str, Any]) -> str:
