@@ -14,7 +14,7 @@ from tenuto.errors import LinkError
 from tenuto.flashing import watch
 from tenuto.flashing.watch import WatchAppError
 from tenuto.flashing.watch_app import OnWatch, read_app
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.espruino import EspruinoLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.simulator import World

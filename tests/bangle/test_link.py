@@ -12,7 +12,7 @@ import pytest
 
 from tenuto.config import Wearable
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.espruino import LINE_BYTES_MAX, PACKET_BYTES, EspruinoLink, as_line
 from tenuto.links.radios.adapters import radio_of
 from tenuto.simulator import World

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.espruino import EspruinoLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.simulator import World

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tenuto import event_loops
-from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import ClassCommand, ClassVerb

@@ -25,7 +25,7 @@ from pathlib import Path
 from signal import SIGTERM
 from typing import TYPE_CHECKING
 
-from tenuto.links.ble import OUTBOX_UUID
+from tenuto.links.uuids import OUTBOX_UUID
 from tests.bench.tools import Result, say, table
 from tests.conftest import part
 from tests.links.fake_bluez import ADDRESS, bluez, private_bus

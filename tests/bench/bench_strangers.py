@@ -20,7 +20,7 @@ from bleak.exc import BleakError
 
 from tenuto import event_loops
 from tenuto.errors import LinkError
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.retry import Backoff
 from tests.bench.tools import Result, percentile, say, table

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from tenuto.config import Wearable
 from tenuto.errors import LinkError
-from tenuto.links.ble import BleAdapter, pair
+from tenuto.links.ble_adapter import BleAdapter
+from tenuto.links.bonding import pair
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink

@@ -14,7 +14,8 @@ import pytest
 
 from tenuto import event_loops
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.espruino import EspruinoLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of

@@ -11,9 +11,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import ALERT_UUID, BleAdapter, at_address
+from tenuto.links.ble_adapter import BleAdapter, at_address
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.registry import LINKS
+from tenuto.links.uuids import ALERT_UUID
 from tenuto.shipped import shipped
 from tenuto.wearables.band import BandDriver
 from tenuto.wearables.model import Capability, Model

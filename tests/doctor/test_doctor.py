@@ -19,7 +19,7 @@ from tenuto.doctor import CHECKS, Context, Finding, Level, examine
 from tenuto.doctor.checks import RELEASE_UTC_S
 from tenuto.errors import InputError, LinkReason
 from tenuto.history import Store
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.shipped import shipped_firmware
 from tenuto.simulator import World

@@ -7,7 +7,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.links.serial import SerialLink
 from tenuto.routines.library import Library

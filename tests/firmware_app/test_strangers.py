@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from bleak.exc import BleakError
 
-from tenuto.links.ble import INBOX_UUID, OUTBOX_UUID, BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
+from tenuto.links.uuids import INBOX_UUID, OUTBOX_UUID
 from tenuto.wearables.pairing import Target, pair_over_air
 from tenuto_core import vocab, wire
 from tests.firmware_app.rig import Room, plan, room, start, until

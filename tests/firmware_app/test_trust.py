@@ -9,7 +9,7 @@ import pytest
 from bleak.exc import BleakError, BleakGATTProtocolError
 
 from tenuto.errors import LinkError, LinkReason, RefusedError
-from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
+from tenuto.links.uuids import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto.sessions.commands import Verb
 from tenuto.simulator import VirtualPerson
 from tenuto.state.keys import KeyStore

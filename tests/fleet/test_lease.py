@@ -15,7 +15,8 @@ import paho.mqtt.client
 from tenuto import config
 from tenuto.daemon.build import Setting, open_host
 from tenuto.errors import LinkReason
-from tenuto.links.ble import BleAdapter, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.mqtt.bridge import Bridge
 from tenuto.mqtt.leases import Leases

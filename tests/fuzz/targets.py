@@ -27,7 +27,7 @@ from tenuto.daemon.commands import MQTT, Requests
 from tenuto.errors import ControlError, InputError, LinkError, LinkReason, TenutoError
 from tenuto.history import Store, jsonlines
 from tenuto.history.timeline import account
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.espruino import LINE_BYTES_MAX, EspruinoLink
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.bumble import BumbleScanner

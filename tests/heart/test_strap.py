@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.history import summarize
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.sessions.events import HeartBeat, HeartSensor
 from tenuto.sessions.heart import FRESH_MS, Measurement

@@ -16,7 +16,7 @@ from bleak.exc import BleakError
 from bleak.uuids import normalize_uuid_str
 from bumble import gatt
 
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.in_process import InProcessBand, InProcessLink
 from tenuto.links.radios.adapters import radio_of
 from tenuto.sessions.commands import Command, Verb

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.config import Wearable
 from tenuto.history import replay
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.routines.library import Library
 from tenuto.routines.routine import parse

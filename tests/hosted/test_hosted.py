@@ -18,7 +18,7 @@ from tenuto.daemon.drivers import Drivers
 from tenuto.errors import LinkError, RefusedError
 from tenuto.history.summary import summarize
 from tenuto.history.timeline import account
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.mqtt.topics import session_payload
 from tenuto.report.session_page import session_report

@@ -22,9 +22,10 @@ from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakDBusError, BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
 
-from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, Radio
+from tenuto.links.ble_adapter import Radio
 from tenuto.links.in_process import InProcessBand
 from tenuto.links.scan import HEART_RATE
+from tenuto.links.uuids import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto_core.host_connection import HostConnection
 from tests.daemon.rig import RecordingMotor
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from tenuto.links.ble import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto.links.in_process import InProcessBand
+from tenuto.links.uuids import FIRMWARE_UUID, INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto_core.host_connection import HostConnection
 from tests.daemon.rig import RecordingMotor
 from tests.patience import patience_s

@@ -21,7 +21,8 @@ if sys.platform != "linux":
 from bleak.uuids import normalize_uuid_str
 from dbus_fast import Message, MessageType, Variant
 
-from tenuto.links.ble import BleAdapter, BleLink, pair
+from tenuto.links.ble import BleLink
+from tenuto.links.bonding import pair
 from tenuto.links.radios.adapters import open_adapter
 from tenuto.links.radios.bluez_agent import PATH, read_passkey, registered
 from tenuto.links.radios.registry import RadioFiles
@@ -31,6 +32,7 @@ from tenuto.wearables.strap import Strap
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tenuto.links.ble_adapter import BleAdapter
     from tests.links.fake_bluez import FakeBlueZ
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.usefixtures("no_manager_left")]

@@ -20,8 +20,10 @@ from bleak.exc import (
 )
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links import ble
-from tenuto.links.ble import BleAdapter, BleLink, at_address
+from tenuto.links import ble_adapter
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter, at_address
+from tenuto.links.uuids import INBOX_UUID, OUTBOX_UUID
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.band import ACK_AFTER_S
 from tenuto.wearables.supervisor import SILENCE_S
@@ -202,7 +204,7 @@ async def test_after_a_lost_link_the_device_is_looked_for_anew(tmp_path: Path) -
 
 async def test_services_that_bluez_remembers_wrongly_are_forgotten(tmp_path: Path) -> None:
     def stale(_air: Air, device: Device) -> None:
-        device.missing = {ble.OUTBOX_UUID}
+        device.missing = {OUTBOX_UUID}
 
     async with rig(tmp_path, stale) as r:
         await r.play_to_the_end()
@@ -232,7 +234,7 @@ async def test_services_that_are_not_all_there_yet_are_no_reason_to_forget_a_bon
     tmp_path: Path,
 ) -> None:
     def race(_air: Air, device: Device) -> None:
-        device.missing = {ble.INBOX_UUID, ble.OUTBOX_UUID}
+        device.missing = {INBOX_UUID, OUTBOX_UUID}
         asyncio.get_running_loop().call_later(1.0, device.missing.clear)
 
     async with rig(tmp_path, race) as r:
@@ -423,7 +425,7 @@ async def test_a_link_that_ends_at_once_for_another_reason_is_not_blamed_on_the_
 ) -> None:
     caplog.set_level("INFO", "tenuto")
     early = BleakError("failed to discover services, device disconnected")
-    few = [early] * (ble.ENDED_EARLY_MAX - 1)
+    few = [early] * (ble_adapter.ENDED_EARLY_MAX - 1)
     async with rig(tmp_path, lambda air, _: air.fail("connect", *few)) as r:
         assert (await first_problem(r.supervisor)).reason is LinkReason.LOST
         await connected(r.daemon)
@@ -439,7 +441,7 @@ async def test_a_link_that_ends_at_once_for_another_reason_is_not_blamed_on_the_
         air.always("connect", early)
 
     async with rig(tmp_path / "new", stranger) as r:
-        await until(lambda: r.air.count("connect") == 2 * ble.ENDED_EARLY_MAX, 120)
+        await until(lambda: r.air.count("connect") == 2 * ble_adapter.ENDED_EARLY_MAX, 120)
         assert reason(r) is LinkReason.LOST
 
 
@@ -451,7 +453,7 @@ async def test_who_asks_once_is_told_at_once() -> None:
     with pytest.raises(LinkError, match="no longer knows") as caught:
         await link.connect(lambda _packet: None, lambda: None)
     assert caught.value.reason is LinkReason.BOND_LOST
-    assert air.count("connect") == ble.ENDED_EARLY_MAX
+    assert air.count("connect") == ble_adapter.ENDED_EARLY_MAX
 
 
 async def test_each_kind_of_failure_is_logged_once_in_an_outage(
@@ -526,7 +528,7 @@ async def test_a_second_search_in_a_scan_that_runs_finds_what_the_first_one_has_
         await adapter.find(at_address(device.address), "the band", 5)
         await asyncio.sleep(2)
     assert air.count("scan") == 1
-    await asyncio.sleep(ble.FRESH_S)
+    await asyncio.sleep(ble_adapter.FRESH_S)
     with pytest.raises(LinkError):
         await adapter.find(at_address(device.address), "the band", 5)
     other.cancel()
@@ -539,14 +541,14 @@ async def test_a_scan_that_begins_late_is_ended() -> None:
     air = Air()
     device = air.add()
     adapter = BleAdapter(air.radio())
-    air.scan_start_s = 1.5 * ble.SCANNER_TIMEOUT_S
+    air.scan_start_s = 1.5 * ble_adapter.SCANNER_TIMEOUT_S
     with pytest.raises(LinkError) as caught:
         await adapter.find(at_address(device.address), "the band")
     assert caught.value.reason is LinkReason.TIMEOUT
     air.scan_start_s = 0.02
     await adapter.find(at_address(device.address), "the band")
     await asyncio.sleep(1)
-    air.scan_start_s = 10 * ble.SCANNER_TIMEOUT_S
+    air.scan_start_s = 10 * ble_adapter.SCANNER_TIMEOUT_S
     for expected in (LinkReason.TIMEOUT, LinkReason.BUSY, LinkReason.BUSY):
         with pytest.raises(LinkError) as caught:
             await adapter.find(at_address(device.address), "the band")
@@ -575,14 +577,14 @@ async def test_an_adapter_that_is_switched_off_and_on(tmp_path: Path) -> None:
 async def test_an_adapter_that_is_pulled_out_is_opened_anew(tmp_path: Path) -> None:
     air = Air()
     device = air.add()
-    opened: list[ble.Radio] = []
+    opened: list[ble_adapter.Radio] = []
     pulled = set[int]()
 
-    async def open_radio() -> ble.Radio:
+    async def open_radio() -> ble_adapter.Radio:
         number = len(opened)
         made = air.radio()
         opened.append(
-            ble.Radio(
+            ble_adapter.Radio(
                 scanner=made.scanner,
                 client=made.client,
                 lost=lambda: LinkError(LinkReason.NO_ADAPTER, "") if number in pulled else None,

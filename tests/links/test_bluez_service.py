@@ -22,8 +22,10 @@ if sys.platform != "linux":
 from bleak.uuids import normalize_uuid_str
 from dbus_fast import Message
 
-from tenuto.links import ble
-from tenuto.links.ble import BleAdapter, BleLink, at_address, pair
+from tenuto.links import ble_adapter
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter, at_address
+from tenuto.links.bonding import pair
 from tenuto.links.radios.adapters import open_adapter
 from tenuto.links.radios.registry import RadioFiles
 from tenuto.links.scan import HEART_RATE
@@ -49,7 +51,7 @@ async def radio(tmp_path: Path) -> AsyncIterator[BleAdapter]:
     await made.close()
 
 
-def is_band() -> Callable[[ble.Sighting], bool]:
+def is_band() -> Callable[[ble_adapter.Sighting], bool]:
     return at_address(ADDRESS)
 
 
@@ -164,14 +166,14 @@ async def test_a_search_in_a_scan_that_runs_finds_a_steady_signal(
 async def test_a_scan_that_the_service_begins_late_is_ended(
     bluez: FakeBlueZ, radio: BleAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ble, "SCANNER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(ble_adapter, "SCANNER_TIMEOUT_S", 0.2)
     bluez.starts_late = asyncio.Event()
     with pytest.raises(LinkError) as caught:
         await radio.find(is_band(), "the band")
     assert caught.value.reason is LinkReason.TIMEOUT
     bluez.starts_late.set()
     await until(lambda: bluez.scans == 1 and bluez._discovering is None)
-    monkeypatch.setattr(ble, "SCANNER_TIMEOUT_S", patience_s(5))
+    monkeypatch.setattr(ble_adapter, "SCANNER_TIMEOUT_S", patience_s(5))
     await radio.find(is_band(), "the band")
 
 

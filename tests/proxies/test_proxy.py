@@ -14,7 +14,7 @@ import bleak
 import pytest
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import BleAdapter, pair
+from tenuto.links.bonding import pair
 from tenuto.links.listen import heard
 from tenuto.links.radios.esphome import Endpoint, endpoints, open_adapter, read_keys
 from tenuto.links.radios.registry import RadioFiles, radio_named
@@ -25,6 +25,8 @@ from tests.proxies.rig import proxies_of, radio_of_proxies
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tenuto.links.ble_adapter import BleAdapter
 
 KEY, OTHER_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
 

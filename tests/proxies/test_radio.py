@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from bumble import core, gatt
 from bumble.core import AdvertisingData
 
-from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.uuids import INBOX_UUID, INFO_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto.sessions.commands import Command, Verb
 from tenuto.simulator import World
 from tenuto.simulator.peripheral import SimulatedPeripheral, notified, readable, written

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import at_address
+from tenuto.links.ble_adapter import at_address
 from tests.daemon.rig import connected
 from tests.proxies.crowd import crowd
 from tests.proxies.rig import house, radio_of_proxies

@@ -12,7 +12,7 @@ import pytest
 from bleak import BleakClient, BleakScanner
 from bleak.exc import BleakError
 
-from tenuto.links.ble import INBOX_UUID, INFO_UUID, OUTBOX_UUID
+from tenuto.links.uuids import INBOX_UUID, INFO_UUID, OUTBOX_UUID
 from tenuto.sessions.commands import Command, Verb
 from tenuto.wearables.base import Identity
 from tenuto_core import vocab, wire

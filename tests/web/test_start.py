@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import expect
 
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
 from tenuto.shipped import shipped
 from tenuto.simulator.hardware import pulses

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from tenuto.config import Config, Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.sessions.heart import Measurement
     from tenuto.simulator.world import World
     from tenuto.state.keys import KeyStore
@@ -120,7 +120,7 @@ class Drivers:
 
     async def simulated(self, wearable_id: str) -> tuple[BleAdapter, str]:
         """Return the virtual adapter and the address of a simulated wearable; see `LinkContext`."""
-        from tenuto.links.ble import BleAdapter  # noqa: PLC0415 - bleak and bumble take long
+        from tenuto.links.ble_adapter import BleAdapter  # noqa: PLC0415 - bleak and bumble take long
         from tenuto.links.radios.adapters import radio_of  # noqa: PLC0415
         from tenuto.simulator.hardware import EDGES_KEPT_MAX  # noqa: PLC0415
         from tenuto.simulator.person import VirtualPerson  # noqa: PLC0415

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.sessions.events import Entry
     from tenuto.wearables.base import SensorStatus

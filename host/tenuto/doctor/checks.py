@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.config import Config, Wearable
-    from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.links.ble_adapter import BleAdapter, Sighting
     from tenuto.links.lanes import LaneState
     from tenuto.mqtt.address import BrokerAddress
     from tenuto.wearables.base import SensorStatus
@@ -277,7 +277,7 @@ def _lane(state: LaneState, level: Level) -> _Found:
 
 
 def _radio_of(told: object) -> _Found:
-    from tenuto.links.ble import RADIO_REASONS  # noqa: PLC0415 - bleak takes its time
+    from tenuto.links.ble_adapter import RADIO_REASONS  # noqa: PLC0415 - bleak takes its time
 
     wearables = told.get("wearables", []) if isinstance(told, dict) else []
     reasons = {str(w.get("reason")): str(w.get("problem")) for w in wearables if w.get("reason")}
@@ -544,11 +544,8 @@ def _unreached(name: str, reason: object, advice: str) -> _Found:
 
 async def _ask_firmware(wearable: Wearable, radio: BleAdapter) -> str | None:
     """Connect and ask for the version, which needs no bond."""
-    from tenuto.links.ble import (  # noqa: PLC0415 - takes its time
-        ENDED_EARLY_MAX,
-        at_address,
-        read_firmware,
-    )
+    from tenuto.links.ble_adapter import ENDED_EARLY_MAX, at_address  # noqa: PLC0415 - takes its time
+    from tenuto.links.bonding import read_firmware  # noqa: PLC0415 - takes its time
 
     client, _ = await radio.connect(
         at_address(wearable.address), wearable.id, tries=ENDED_EARLY_MAX

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tenuto.config import Config
     from tenuto.errors import InputError
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
 
 TIME_ERROR = 5
 """What `adjtimex(2)` returns when nobody sets the clock by another one."""

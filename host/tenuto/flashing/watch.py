@@ -22,7 +22,7 @@ from .watch_app import OnWatch, WatchApp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
 
 PIECE_BYTES = 240
 """A line of about 400 bytes: two of them fill less than the watch can hold."""

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 from tenuto.errors import LinkError, LinkReason
 from tenuto_core import wire
 
-from .ble import BleAdapter, at_address, locate, pair_client
+from .ble import locate
+from .ble_adapter import BleAdapter, at_address
+from .bonding import pair_client
 from .gatt import characteristic, limited, subscribe
 from .radios.errors import link_errors
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from bleak import BleakClient
     from bleak.backends.characteristic import BleakGATTCharacteristic
 
-    from .ble import Sighting
+    from .ble_adapter import Sighting
     from .registry import LinkContext, Place
 
 __all__ = ["EspruinoConsole", "EspruinoLink", "locate", "open_link"]

@@ -11,7 +11,7 @@ from .scan import DEVICES_MAX
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .ble import BleAdapter, Sighting
+    from .ble_adapter import BleAdapter, Sighting
     from .scan import Found
 
 TELL_EVERY_S = 0.5

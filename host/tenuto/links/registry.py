@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from .base import Link
-    from .ble import BleAdapter
+    from .ble_adapter import BleAdapter
 
 
 class Place(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .ble import BleLink
 
 if TYPE_CHECKING:
-    from .ble import BleAdapter
+    from .ble_adapter import BleAdapter
     from .registry import LinkContext, Place
 
 

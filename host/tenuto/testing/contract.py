@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from bleak import BleakClient
 from bleak.exc import BleakError
 
-from tenuto.links.ble import INBOX_UUID, BleAdapter, BleLink
+from tenuto.links.ble import BleLink
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.radios.adapters import radio_of
+from tenuto.links.uuids import INBOX_UUID
 from tenuto.routines.library import Library
 from tenuto.sessions.commands import Verb
 from tenuto.simulator.hardware import Pulse

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import ALERT_UUID
 from tenuto.links.gatt import (
     BATTERY_UUID,
     GATT_TIMEOUT_S,
@@ -22,6 +21,7 @@ from tenuto.links.gatt import (
 )
 from tenuto.links.radios.errors import link_errors
 from tenuto.links.scan import IMMEDIATE_ALERT
+from tenuto.links.uuids import ALERT_UUID
 
 from .ble_buzzer import BleBuzzer
 from .buzzer import Answer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bleak import BleakClient
     from bleak.backends.characteristic import BleakGATTCharacteristic
 
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.routines.feel import Feel
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement

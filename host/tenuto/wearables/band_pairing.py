@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenuto.links.base import Link
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.state.keys import KeyStore
 
     from .base import Identity
@@ -78,7 +78,7 @@ async def pair_by(
     Raises:
         LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
-    from tenuto.links.ble import at_address  # noqa: PLC0415 - see above
+    from tenuto.links.ble_adapter import at_address  # noqa: PLC0415 - see above
 
     address = target.known_address()
     sighting = await adapter.find(at_address(address), address)

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import at_address, read_firmware
+from tenuto.links.ble_adapter import at_address
+from tenuto.links.bonding import read_firmware
 from tenuto.links.gatt import characteristic, read_battery_pct, subscribe
 
 from .buzzer import MEASUREMENT_UUID, DeviceInfo, measurements
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from bleak import BleakClient
 
-    from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.links.ble_adapter import BleAdapter, Sighting
     from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bleak.backends.characteristic import BleakGATTCharacteristic
 
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.routines.feel import Feel
     from tenuto.routines.haptics import Pattern
     from tenuto.sessions.heart import Measurement

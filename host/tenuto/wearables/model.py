@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.routines.feel import Feel
     from tenuto.sessions.heart import Measurement

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.state.keys import KeyStore
 
     from .model import Model
@@ -171,7 +171,7 @@ async def model_of(target: Target, adapter: BleAdapter) -> Model | None:
     Raises:
         LinkError: It was not heard.
     """
-    from tenuto.links.ble import at_address  # noqa: PLC0415 - see `pair_over_air`
+    from tenuto.links.ble_adapter import at_address  # noqa: PLC0415 - see `pair_over_air`
 
     address = str(target.address)
     sighting = await adapter.find(at_address(address), address)
@@ -198,7 +198,7 @@ async def pair_over_air(
         LinkError: It did not work; NOT_PAIRED if the gesture was not made.
     """
     # Here and not at the top: bleak takes half a second, which a cable has no use for.
-    from tenuto.links.ble import pair  # noqa: PLC0415
+    from tenuto.links.bonding import pair  # noqa: PLC0415
 
     address = target.known_address()
     model = await model_of(target, adapter)

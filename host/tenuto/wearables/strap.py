@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import ENDED_EARLY_MAX, at_address, called
+from tenuto.links.ble_adapter import ENDED_EARLY_MAX, at_address, called
 from tenuto.links.gatt import characteristics, read_battery_pct, read_optional, subscribe
 from tenuto.links.scan import HEART_RATE, is_address
 from tenuto.retry import Backoff
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from bleak import BleakClient
 
-    from tenuto.links.ble import BleAdapter, Sighting
+    from tenuto.links.ble_adapter import BleAdapter, Sighting
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from bumble.device import ConnectionParametersPreferences, Device, DeviceConfigu
 from bumble.hci import Address, Phy
 from bumble.transport import open_transport
 
-from tenuto.links.ble import INBOX_UUID, OUTBOX_UUID
+from tenuto.links.uuids import INBOX_UUID, OUTBOX_UUID
 from tests.bench.scale import child
 
 if TYPE_CHECKING:

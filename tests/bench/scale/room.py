@@ -18,7 +18,7 @@ from bumble import ll
 from bumble.gatt import Characteristic, Service
 from bumble.keys import MemoryKeyStore
 
-from tenuto.links.ble import INBOX_UUID, OUTBOX_UUID, SERVICE_UUID
+from tenuto.links.uuids import INBOX_UUID, OUTBOX_UUID, SERVICE_UUID
 from tenuto.shipped import shipped
 from tenuto.simulator import VirtualPerson, World
 from tenuto.simulator.controller import power_on_device

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import BleAdapter, Radio
+from tenuto.links.ble_adapter import BleAdapter, Radio
 
 from . import registry
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 from tenuto.links.lazy_imports import load_when_used
 
 from .adapters import radio_of
 
 if TYPE_CHECKING:
-    from tenuto.links.ble import Radio
+    from tenuto.links.ble_adapter import Radio
 
     from .registry import RadioFiles
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from tenuto.errors import LinkError, LinkReason, one_line
 from tenuto.extras import how_to_get
 from tenuto.files import open_regular
-from tenuto.links.ble import BleAdapter
+from tenuto.links.ble_adapter import BleAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tenuto.links.ble import Radio
+    from tenuto.links.ble_adapter import Radio
 
     from .registry import RadioFiles
 

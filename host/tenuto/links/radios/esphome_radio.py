@@ -29,7 +29,7 @@ from bleak.exc import BleakDeviceNotFoundError, BleakError
 from bleak_esphome.backend.client import ESPHomeClient
 
 from tenuto.errors import LinkError, LinkReason
-from tenuto.links.ble import Radio
+from tenuto.links.ble_adapter import Radio
 from tenuto.links.scan import DEVICES_MAX
 
 from .errors import ADVICE

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tenuto.links.ble import BleAdapter, Radio
+from tenuto.links.ble_adapter import BleAdapter, Radio
 
 if TYPE_CHECKING:
     from .registry import RadioFiles

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.simulator.peripheral import SimulatedPeripheral
     from tenuto.simulator.person import VirtualPerson
@@ -97,7 +97,7 @@ async def _build(wearable: Wearable, context: BuildContext) -> HostedDriver:
 async def _pair(
     target: Target, adapter: BleAdapter, _keys: KeyStore, show: Callable[[str], None]
 ) -> Paired:
-    from tenuto.links.ble import pair  # noqa: PLC0415 - rows load little
+    from tenuto.links.bonding import pair  # noqa: PLC0415 - rows load little
     from tenuto.wearables.alert import AlertBuzzer  # noqa: PLC0415
     from tenuto.wearables.device_pairing import try_out  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.sessions.heart import Measurement
     from tenuto.wearables.base import Sensor, SensorStatus

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tenuto.config import Wearable
-    from tenuto.links.ble import BleAdapter
+    from tenuto.links.ble_adapter import BleAdapter
     from tenuto.links.scan import Found
     from tenuto.simulator.peripheral import SimulatedPeripheral
     from tenuto.simulator.person import VirtualPerson
