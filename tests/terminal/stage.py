@@ -14,7 +14,7 @@ from rich.console import Console
 from tenuto.routines.compile import compile_routine
 from tenuto.routines.routine import parse
 from tenuto.sessions.events import Entry
-from tenuto.terminal import LiveSink
+from tenuto.terminal.live import LiveSink
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.patience import patience_s

@@ -16,8 +16,8 @@ from rich.console import Console
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tenuto.sessions.events import LinkLost, LinkRestored, RecordsLost
-from tenuto.terminal import LiveSink
 from tenuto.terminal.draw import Frame, draw_screen
+from tenuto.terminal.live import LiveSink
 from tenuto.terminal.screen_state import ScreenState
 from tenuto_core import vocab
 from tenuto_core.plan import Plan

@@ -17,7 +17,11 @@ from rich.console import Console
 
 from tenuto.routines.library import Library
 from tenuto.sessions.events import Entry, HeartSensor, LinkLost, LinkRestored, RecordsLost, to_json
-from tenuto.terminal import JsonSink, LinesSink, LiveSink, choose_sink, words
+from tenuto.terminal import words
+from tenuto.terminal.choose import choose_sink
+from tenuto.terminal.jsonlines import JsonSink
+from tenuto.terminal.live import LiveSink
+from tenuto.terminal.plain import LinesSink
 from tenuto_core import vocab
 from tests.history.sessions import Band
 from tests.terminal.picture import PICTURE

@@ -126,7 +126,7 @@ async def _run(
     from tenuto.event_loops import HostTime
     from tenuto.routines.library import Library
     from tenuto.state.settings import SettingsStore
-    from tenuto.terminal import choose_sink
+    from tenuto.terminal.choose import choose_sink
     from tenuto.wearables import registry
 
     from .prompt import Terminal
