@@ -20,6 +20,7 @@ import json
 import logging
 import os
 import sqlite3
+from operator import attrgetter, le
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -356,10 +357,10 @@ class Store(HistoryReader):
             last_seq = key.seq if record is None else record.seq
             deletion.note_deleted(self._db, key.device, key.boot_id, key.seq, last_seq)
             return
-        if is_deleted(self._db, key.device, key.boot_id, key.seq):
-            return
         utc_ms = to_range(entry.utc_ms)
         session_id = self._session_id(entry, utc_ms)
+        if session_id is None:
+            return
         if isinstance(event, events.SessionStarted) and event.plan is not None:
             self._save_plan(event.plan_id, event.routine, bytes(event.plan.data))
         if record is not None:
@@ -376,10 +377,11 @@ class Store(HistoryReader):
         if isinstance(event, (events.SessionStarted, events.SessionEnded)):
             settle(self._db, session_id)
 
-    def _session_id(self, entry: Entry, utc_ms: int) -> int:
+    def _session_id(self, entry: Entry, utc_ms: int) -> int | None:
+        """Return the number of a session, which is new or not; None if it was deleted."""
         key = entry.session
         number = session_number(self._db, key.device, key.boot_id, key.seq)
-        if number is not None:
+        if number is not None or is_deleted(self._db, key.device, key.boot_id, key.seq):
             return number
         person = entry.person
         facts = SessionFacts(
@@ -510,6 +512,9 @@ _ADVICE = (
 )
 
 
+_numbers_of = attrgetter(*RECORD_MAX)
+
+
 def _unfit(entry: Entry) -> str | None:
     """Return why an entry cannot be one that a log told, None if it can."""
     key, record = entry.session, entry.record
@@ -519,8 +524,9 @@ def _unfit(entry: Entry) -> str | None:
         return None
     if record.seq < key.seq:
         return f"record {record.seq} comes before its session, {key.seq}"
-    for name, most in RECORD_MAX.items():
-        value = getattr(record, name)
-        if not 0 <= value <= most:
-            return f"no record has {value} for `{name}`; the most is {most}"
-    return None
+    numbers = _numbers_of(record)
+    if min(numbers) >= 0 and all(map(le, numbers, RECORD_MAX.values())):
+        return None
+    name = next(name for name, most in RECORD_MAX.items() if not 0 <= getattr(record, name) <= most)
+    value, most = getattr(record, name), RECORD_MAX[name]
+    return f"no record has {value} for `{name}`; the most is {most}"
