@@ -105,6 +105,18 @@ async def test_a_session_that_was_stopped_at_once_is_the_last_but_makes_no_day(
     assert (told["days_this_week"], told["streak_days"]) == (1, 1)
 
 
+async def test_a_session_of_a_clock_that_was_ahead_does_not_count_before_its_day(
+    tmp_path: Path,
+) -> None:
+    async with await store_of(tmp_path / "h.db", 1) as store:
+        summaries = PersonSummaries(store)
+        before = await summaries.of(everybody, WEDNESDAY_MS, UTC)
+        ahead = whole_session(boot_utc_ms=WEDNESDAY_MS + 500 * DAY_MS, boot_id=77)
+        await store.add(ahead)
+        assert await summaries.of(everybody, WEDNESDAY_MS, UTC) == before
+        assert (await summaries.of(everybody, WEDNESDAY_MS + 501 * DAY_MS, UTC)).sessions == 1
+
+
 async def test_the_last_hold_is_found_behind_many_sessions_that_were_stopped_at_once(
     tmp_path: Path,
 ) -> None:

@@ -152,13 +152,14 @@ class PersonSummaries:
 
         Args:
             subjects: For each, which sessions are theirs.
-            now_utc_ms: The moment up to which.
+            now_utc_ms: The moment up to whose day: a later session is of a clock that was ahead.
             zone: What days are counted in; None for that of this computer.
 
         Raises:
             StoreError: The history cannot be read.
         """
-        monday = week_of(day_of(now_utc_ms, zone))
+        today = day_of(now_utc_ms, zone)
+        monday = week_of(today)
         looks = [_Look(mine, monday) for mine in subjects]
         used: dict[tuple[int, int | None], Counted] = {}
         going: list[_Look] = looks
@@ -169,6 +170,8 @@ class PersonSummaries:
                 if row.ended_utc_ms is None:
                     continue
                 day = day_of(row.started_utc_ms, zone)
+                if day > today:
+                    continue
                 going = [look for look in going if not look.is_over(day)]
                 for look in going:
                     if look.wants(row):
