@@ -617,10 +617,11 @@ def imports(data: bytes) -> None:
             said(error)
             assert not await store.work(count)
             return
-        for row in await store.sessions():
-            session = await store.session(row.id)
-            assert session is not None
-            assert repr(account(session))
+        for row in await store.sittings():
+            sitting = await store.sitting(row.id)
+            assert sitting is not None
+            for session in (sitting, *sitting.parts):
+                assert repr(account(session))
         await jsonlines.write_lines(store, lambda _: None)
         await store.work(clear)
 
