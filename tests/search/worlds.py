@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
+from tenuto.wearables import band
+from tenuto_core import wire
 from tests.search import leased_world, small_world
 from tests.search.leased_world import LeasedWorld
 from tests.search.small_world import SmallWorld
@@ -22,6 +25,9 @@ PLAYS: dict[str, tuple[type[SmallWorld], Sequence[Act]]] = {
     **{name: (LeasedWorld, acts) for name, acts in leased_world.PLAYS.items()},
 }
 
+LOG_AHEAD_MAX = 4
+"""Records without an acknowledgement, which is little, so that short sessions come to this end."""
+
 
 def play(name: str, choices: Choices) -> SmallWorld:
     """Play a world; raises AssertionError for a promise that was not kept."""
@@ -32,4 +38,8 @@ def play(name: str, choices: Choices) -> SmallWorld:
         await world.play()
         return world
 
-    return sealed.run_in_folder(main, 1)
+    with (
+        mock.patch.object(wire, "LOG_AHEAD_MAX", LOG_AHEAD_MAX),
+        mock.patch.object(band, "ACK_EVERY_RECORDS", LOG_AHEAD_MAX // 2),
+    ):
+        return sealed.run_in_folder(main, 1)
