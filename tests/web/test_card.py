@@ -11,6 +11,8 @@ import pytest
 
 from tenuto.sessions.events import CueFired, Unfelt
 from tenuto.sessions.view import SessionView
+from tenuto.web.access import Visitor
+from tenuto.web.live import Live
 from tenuto.web.now import _step
 from tenuto_core import vocab
 from tenuto_core.plan import Plan
@@ -72,6 +74,27 @@ def test_an_open_hold_counts_up_until_it_is_paused() -> None:
     paused, _ = shown(phased.OPEN, 43_000, paused=True)
     assert (paused["left"], paused["since_utc_ms"]) == ("0:43", "")
     assert paused["place"].endswith("Paused")
+
+
+async def test_the_first_cue_of_a_session_finds_a_place_on_the_card() -> None:
+    # They come in one batch: the card of before the session has no list of cues.
+    entries = whole_session()
+    at = next(n for n, one in enumerate(entries) if isinstance(one.event, CueFired))
+    live = Live(
+        utc_ms=lambda: entries[at].utc_ms,
+        render=lambda wearable, _: {"html": live.shown[wearable].view.state},
+        sees_heart=lambda *_: False,
+    )
+    live.begin([])
+    with live.stream(Visitor(None, "")) as stream:
+        assert stream is not None
+        await live.handle(entries[: at + 1])
+        told = await stream.next(1)
+    assert told is not None
+    card, cue = told.decode().strip().split("\n\n")
+    assert card.startswith("event: wearable")
+    assert '"html": "playing"' in card
+    assert cue.startswith("event: cue")
 
 
 @pytest.mark.real_time

@@ -155,7 +155,7 @@ class Live:
                     self._tell_heart(entry.wearable, shown)
                     continue
                 case events.CueFired():
-                    self._tell_cue(entry, shown)
+                    self._take_cue(entry, shown, changed)
                     continue
                 case events.Unfelt(cue=name):
                     shown.take_back(name)
@@ -223,11 +223,16 @@ class Live:
             if self._sees_heart(stream.visitor, shown.person):
                 stream.put("heart", {"id": wearable, "bpm": shown.view.bpm})
 
-    def _tell_cue(self, entry: Entry, shown: Shown) -> None:
+    def _take_cue(self, entry: Entry, shown: Shown, changed: dict[str, None]) -> None:
         assert isinstance(entry.event, events.CueFired)  # noqa: S101 - matched before
+        is_fresh = self._utc_ms() - entry.utc_ms <= FRESH_MS
+        if is_fresh and entry.wearable in changed:
+            # A card of before the session has no place for its first cue.
+            del changed[entry.wearable]
+            self.tell(entry.wearable)
         words = cue(entry.event.cue, entry.event.phase)
         shown.cues = [*shown.cues, (entry.event.cue, words, True)][-CUES_MAX:]
-        if self._utc_ms() - entry.utc_ms <= FRESH_MS:
+        if is_fresh:
             for stream in self._streams:
                 stream.put("cue", {"id": entry.wearable, "text": words})
 
