@@ -12,6 +12,7 @@ import time
 from tests.crash.kills import (
     cut_the_power,
     fill_the_disk,
+    kill_class_writers,
     kill_daemons,
     kill_players,
     kill_writers,
@@ -38,6 +39,8 @@ def main() -> None:
         say(f"{args.kills} kills of a process that writes the history: nothing was lost")
         kill_players(folder, args.kills, dice)
         say(f"{args.kills} kills of what plays for a device: its plans and its journal were there")
+        kill_class_writers(folder, args.kills, dice)
+        say(f"{args.kills} kills of what keeps a class: it was whole each time")
         cut_the_power(folder, 3 * args.kills, dice)
         say(f"{3 * args.kills} power cuts: nothing was lost")
         fill_the_disk(folder)

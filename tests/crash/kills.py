@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING
 from tenuto.history import Store
 from tenuto.history.repair import check
 from tenuto.routines.plan_bytes import id_of
+from tenuto.state.class_store import ClassStore
 from tenuto.state.player_store import PlayerStore
 from tenuto_core.journal import Journal
 from tenuto_core.plans import Shelf
+from tests.crash.class_writer import NONE_EACH, class_of
 from tests.crash.power import cut, remove
 from tests.patience import patience_s
 from tests.processes import (
@@ -203,6 +205,35 @@ def kill_players(folder: Path, times: int, rng: random.Random) -> None:
         assert plan is not None
         assert id_of(bytes(plan.data)) == entry.plan_id
         told = entry.session
+
+
+def kill_class_writers(folder: Path, times: int, rng: random.Random) -> None:
+    """Kill what keeps a class as it changes: afterwards the class is whole, and as new as told."""
+    path = folder / "class.json"
+    store = ClassStore(path)
+    for _ in range(times):
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.class_writer", str(path)],
+            stdout=subprocess.PIPE,
+            env=environment(folder),
+        ) as running:
+            assert running.stdout is not None
+            lines = [running.stdout.readline() for _ in range(rng.randint(1, 100))]
+            time.sleep(rng.uniform(0, 0.01))
+            running.kill()
+            lines += [line for line in running.stdout if line.endswith(b"\n")]
+        told, kept = int(lines[-1].split()[1]), store.load()
+        numbers = (told, told + 1)
+        if kept is None:
+            assert not path.exists(), "the class cannot be read"
+            assert any(number % NONE_EACH == 0 for number in numbers), f"class {told} is lost"
+            store.save(*class_of(told + 1))
+            continue
+        number = kept[0].anchor_utc_ms
+        assert number in numbers, f"class {number} was kept, told was {told}"
+        unison, plan, sent, stopping = class_of(number)
+        assert list(kept[0].members) == list(unison.members)
+        assert kept[1:] == (plan, set(sent), stopping)
 
 
 def cut_the_power(folder: Path, times: int, rng: random.Random) -> None:

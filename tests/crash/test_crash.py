@@ -21,6 +21,7 @@ from tenuto.sessions.commands import Command, Verb
 from tests.crash.kills import (
     cut_the_power,
     fill_the_disk,
+    kill_class_writers,
     kill_daemons,
     kill_players,
     kill_writers,
@@ -60,6 +61,10 @@ def test_kills(folder: Path, dice: random.Random) -> None:
 
 def test_kills_of_what_plays_for_a_device(folder: Path, dice: random.Random) -> None:
     kill_players(folder, 5, dice)
+
+
+def test_kills_of_what_keeps_a_class(folder: Path, dice: random.Random) -> None:
+    kill_class_writers(folder, 3, dice)
 
 
 def test_power_cuts(folder: Path, dice: random.Random) -> None:

@@ -70,7 +70,7 @@ def test_a_file_that_others_could_read_is_replaced_by_one_that_they_cannot(path:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "[]", "5", '{"anna": "xyz"}', '{"anna": "00"}', '{"anna": 5}', "\x00"),
+        *("", "[]", "5", '{"anna": "xyz"}', '{"anna": "00"}', '{"anna": 5}', "\x00", "[" * 100_000),
         '{"version": 3, "bands": []}',
         '{"version": 2, "bands": [{}]}',
         '{"version": 2, "bands": [{"serial": "s", "names": 5}]}',

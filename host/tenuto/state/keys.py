@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tenuto.wearables.base import Identity
 
 _VERSION = 2
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    RecursionError,  # of brackets
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +143,7 @@ class KeyStore:
                 self._bands = _first_release(found) if _is_old(found) else _parsed(found)
             except FileNotFoundError:
                 self._bands = []
-            except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+            except _UNREADABLE as error:
                 why = why_unread(error, "it is no file of keys")
                 raise LinkError(
                     LinkReason.NOT_PAIRED,
