@@ -40,9 +40,8 @@ async def test_a_session_is_started_followed_paused_and_stopped(
         )
         second = await open_page(context, one.address)
         other = second.locator("#wearable-wrist")
-        width = 'document.querySelector("#wearable-wrist .bar span").style.transform'
-        before = await second.evaluate(width)
-        await second.wait_for_function(f"{width} !== {before!r}")
+        bar = other.locator(".bar span")
+        await expect(bar).not_to_have_attribute("style", await bar.get_attribute("style") or "")
         await other.get_by_role("button", name="Pause").click()
         await expect(card.locator(".place")).to_contain_text("Paused")
         await card.get_by_role("button", name="Go on").click()
