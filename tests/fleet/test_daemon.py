@@ -6,22 +6,27 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import tempfile
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tenuto import config
 from tenuto.daemon.build import Setting, open_host
-from tenuto.fleet import forwarder
+from tenuto.errors import StoreError
+from tenuto.fleet import forwarder, postgres as of_postgres
 from tenuto.fleet.postgres import CentralHistory
+from tenuto.fleet.schema import version
 from tests.fleet.server import as_user
 from tests.fleet.test_one_history import join_all, kept, logged
 from tests.history.sessions import whole_session
-from tests.patience import until
+from tests.patience import patience_s, until
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
     from tenuto.daemon.build import Host
     from tests.fleet.server import PostgresServer
@@ -75,6 +80,45 @@ async def test_the_daemon_forwards_and_goes_on_when_postgresql_is_back(
         assert host.fleet.forwarder is None
         await host.store.add(whole_session(boot_id=5))
         assert (await host.store.forwarding.waiting()).count == 0, "nothing is noted any more"
+
+
+@asynccontextmanager
+async def in_between(server: PostgresServer, folder: Path) -> AsyncIterator[asyncio.Event]:
+    """Stand between a server and its clients, who look for it in a folder, until it is set."""
+    is_gone = asyncio.Event()
+    name = ".s.PGSQL.5432"
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(4096):
+            if not is_gone.is_set():  # and the connection stays open, as when a cable is pulled
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(server.folder / name)
+        await asyncio.gather(carry(reader, to_server), carry(from_server, writer))
+
+    async with await asyncio.start_unix_server(serve, folder / name):
+        yield is_gone
+
+
+async def test_a_host_ends_though_the_central_history_does_not_answer(
+    postgres: PostgresServer, central: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_postgres, "CLOSE_TIMEOUT_S", 0.2)
+    # The path of a socket has to be short.
+    with tempfile.TemporaryDirectory() as folder:
+        async with in_between(postgres, Path(folder)) as is_gone:
+            history = CentralHistory(central.replace(str(postgres.folder), folder))
+            async with asyncio.timeout(patience_s(5)):
+                async with history:
+                    await history.work(version)
+                    is_gone.set()
+                    asked = asyncio.create_task(history.work(version))
+                    await asyncio.sleep(0.1)
+                    assert not asked.done()
+                with pytest.raises(StoreError, match="cannot be used"):
+                    await asked
 
 
 def test_without_a_fleet_nothing_of_postgresql_is_loaded() -> None:

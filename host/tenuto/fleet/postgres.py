@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tenuto.errors import InputError, StoreError, one_line
-from tenuto.event_loops import SideThread
+from tenuto.event_loops import SideThread, real_s
 from tenuto.extras import needed
 from tenuto.history.reading import HistoryReader
 
@@ -24,6 +27,9 @@ _T = TypeVar("_T")
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_MS = 60_000
 LOCK_TIMEOUT_MS = 10_000
+TCP_TIMEOUT_MS = 60_000
+"""After which a server that acknowledges nothing is gone."""
+CLOSE_TIMEOUT_S = 2.0
 _APPLICATION = "tenuto"
 
 
@@ -96,11 +102,14 @@ class CentralHistory(HistoryReader):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the connection, once what is under way is done."""
+        """Close the connection once what is under way is done, or has taken too long."""
         executor, self._executor = self._executor, None
         if executor is not None:
             try:
-                await asyncio.get_running_loop().run_in_executor(executor, self._close)
+                closed = asyncio.get_running_loop().run_in_executor(executor, self._close)
+                if (await asyncio.wait({closed}, timeout=real_s(CLOSE_TIMEOUT_S)))[1]:
+                    self._break_off()
+                await closed
             finally:
                 executor.shutdown(wait=False)
 
@@ -146,6 +155,9 @@ class CentralHistory(HistoryReader):
                 options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS}"
                 f" -c lock_timeout={LOCK_TIMEOUT_MS}",
                 keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
+                tcp_user_timeout=TCP_TIMEOUT_MS,
             )
             if self._read_only:
                 connection.execute(
@@ -159,6 +171,14 @@ class CentralHistory(HistoryReader):
         db, self._db = self._db, None
         if db is not None:
             db.connection.close()
+
+    def _break_off(self) -> None:
+        """End what the thread waits for; a server that is gone would keep it for many minutes."""
+        db = self._db
+        with suppress(OSError, self._psycopg.Error):
+            if db is not None:
+                with socket.socket(fileno=os.dup(db.connection.fileno())) as other:
+                    other.shutdown(socket.SHUT_RDWR)
 
     def _explain(self, error: psycopg.Error) -> str:
         what = f"the central history at {self.place}"
