@@ -121,6 +121,8 @@ Goal: 500 on one core in real time without a late command, and at most twice the
 Processor time and memory are those of the host's process; the simulated side has one of its own.
 The floor does what went over the links, to the broker and to the disk once more, each at its time,
 with bare bumble, aiomqtt and sqlite3, and knows all beforehand.
+Before it begins all are linked, with a key that is there already and over links that meet each
+millisecond until then; that is not measured.
 What is beyond it is the price of what the libraries do not do: records are decoded, followed step
 by step, dated and told.
 The history gathers a quarter of a second before it syncs, which is in the time to the disk.
@@ -157,7 +159,8 @@ Which commands there are is told without any library.
 What a command takes is told by the library of the command line, and waits for that to be loaded.
 MB are 10^6 bytes, and have in them what a process shares with others, such as Python itself.
 A process that has bonded by bumble keeps the cryptography that this took, nine of them, and is 1.5
-over the goal then.
+over the goal then; seven of the nine are pages of the library's file, which processes share and the
+system takes back when it needs the room.
 By bumble, plain bleak is told a heart rate each second, which the daemon does not subscribe to.
 BlueZ is a small one of the tests with nothing to tell, so of its rows only the memory says what a
 real one would.""",
