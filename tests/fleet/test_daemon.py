@@ -87,19 +87,25 @@ async def in_between(server: PostgresServer, folder: Path) -> AsyncIterator[asyn
     """Stand between a server and its clients, who look for it in a folder, until it is set."""
     is_gone = asyncio.Event()
     name = ".s.PGSQL.5432"
+    served: list[asyncio.Task[None]] = []
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(4096):
             if not is_gone.is_set():  # and the connection stays open, as when a cable is pulled
                 writer.write(data)
         writer.close()
+        await writer.wait_closed()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_unix_connection(server.folder / name)
         await asyncio.gather(carry(reader, to_server), carry(from_server, writer))
 
-    async with await asyncio.start_unix_server(serve, folder / name):
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.create_task(serve(reader, writer)))
+
+    async with await asyncio.start_unix_server(begin, folder / name):
         yield is_gone
+        await asyncio.wait(served, timeout=patience_s(5))
 
 
 async def test_a_host_ends_though_the_central_history_does_not_answer(
