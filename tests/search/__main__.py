@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """`python -m tests.search`: every world that differs by a message and a crash, one by one.
 
---play NAME: only what people do there.  --messages N, --crashes N: how many of each go wrong in a
+--play NAME: only what people do there; those that begin with `shared:` are in the world in which
+two hosts share the band by a lease.  --messages N, --crashes N: how many of each go wrong in a
 world, one by default.  --minutes N: end after so long, with what was not searched said; 10 by
-default, in which three cores search all, and 0 for no end.
+default, and 0 for no end.
 --again PLAY DEVIATION ...: play one world again, of deviations as they were printed, and show how
 it fails.
 Exit status 1 if a promise was broken in one; what went wrong there is printed, to be kept as
