@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,29 @@ def test_a_file_that_is_too_long_is_told_with_the_limit(tmp_path: Path) -> None:
         routine.load(path)
     with pytest.raises(OSError, match="is longer than 1000 bytes"):
         files.read(path, 1000)
+
+
+def test_what_a_killed_process_has_left_of_a_file_is_removed_by_the_next(tmp_path: Path) -> None:
+    """A key that was forgotten would else be there for ever."""
+    path = tmp_path / "keys [old].json"
+    of_user = tmp_path / f".{path.name}.swp"
+    of_user.touch()
+    code = (
+        "import sys, os; from pathlib import Path; from tenuto.files import new_private\n"
+        "with new_private(Path(sys.argv[1])) as file: file.write(b'key'); file.flush(); os._exit(9)"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    left = [one for one in tmp_path.iterdir() if one != of_user]
+    assert len(left) == 2
+    for one in (left[0], of_user):
+        os.utime(one, (0, 0))
+
+    files.write_private(path, "{}")
+
+    assert {one.name for one in tmp_path.iterdir()} == {path.name, left[1].name, of_user.name}, (
+        "what is young may still be written"
+    )
 
 
 def test_lines_of_any_number_and_of_bounded_length() -> None:

@@ -13,7 +13,8 @@ import json
 import os
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -29,7 +30,11 @@ STATE_BYTES_MAX = 16_777_216
 SPOOLED_BYTES_MAX = 1 << 32
 """Of what comes by standard input."""
 
+UNFINISHED_S = 3600.0
+"""What is written to a file goes out more often than that."""
+
 _BLOCK_BYTES = 1 << 20
+_UNFINISHED = ".unfinished"
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a named pipe"),
@@ -194,7 +199,7 @@ def new_private(
     if make_folder:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # mkstemp makes it with mode 0600, so that there is no moment in which others could open it.
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
     try:
         with os.fdopen(number, "wb") as file:
             yield file
@@ -205,3 +210,13 @@ def new_private(
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    _remove_unfinished(path)
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed have left of a file: there may be keys in it."""
+    with suppress(OSError):
+        now_s = path.stat().st_mtime
+        for left in path.parent.glob(f".{escape(path.name)}.*{_UNFINISHED}"):
+            if now_s - left.stat().st_mtime > UNFINISHED_S:
+                left.unlink()
