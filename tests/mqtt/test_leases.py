@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tenuto.mqtt.leases import Leases, claim_payload, parse_claim
+from tenuto.mqtt.leases import OTHERS_MAX, Leases, claim_payload, parse_claim
 from tenuto.mqtt.topics import encode
 from tenuto.sessions.lease import NUMBER_MAX, Claim, Use
 
@@ -49,4 +49,18 @@ async def test_what_is_no_claim_changes_nothing(
     assert leases.take(topic, encode(GOOD), retained=False)
     assert lease.holder is not None
     assert lease.holder.host == "room-a"
+    leases.close()
+
+
+async def test_a_wearable_that_comes_later_has_the_claim_that_came_before() -> None:
+    """As when a host has subscribed and sets up its wearables, or gets a new one."""
+    leases = Leases("leases", "b", random.Random(1))
+    assert leases.take("leases/C00000000001", encode(GOOD | {"host": "room-c"}), retained=True)
+    assert leases.take("leases/C00000000001", encode(GOOD | {"beat": 13}), retained=False)
+    for number in range(2 * OTHERS_MAX):
+        assert leases.take(f"leases/{number:012X}", encode(GOOD), retained=True)
+    lease = leases.of("c0:00:00:00:00:01")
+    assert lease.holder is not None
+    assert lease.holder.host == "room-a"
+    assert len(leases._others) < OTHERS_MAX, "others take no more room than that"
     leases.close()

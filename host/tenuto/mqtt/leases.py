@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 CLAIM_BYTES_MAX = 512
 ID_CHARS = 16
 HOST_CHARS_MAX = 64
+OTHERS_MAX = 1024
 _ID = re.compile(f"[0-9a-f]{{{ID_CHARS}}}")
 
 
@@ -81,6 +82,8 @@ class Leases:
         self._rng = rng
         self._leases: dict[str, HostLease] = {}
         self._unsent: dict[str, Claim] = {}
+        self._others: dict[str, bytes] = {}
+        """The newest claims of wearables that this host does not have."""
         self._wake = asyncio.Event()
         self._all_sent = asyncio.Event()
         self._all_sent.set()
@@ -107,6 +110,8 @@ class Leases:
             self._leases[key] = HostLease(self._host, self._new_id, publish)
             if self._is_served:
                 self._leases[key].connect()
+            if key in self._others:
+                self.take(f"{self._topic}/{key}", self._others.pop(key), retained=True)
         return self._leases[key]
 
     def _new_id(self) -> str:
@@ -136,6 +141,7 @@ class Leases:
         finally:
             self._is_served = False
             self._unsent.clear()
+            self._others.clear()
             self._all_sent.set()
             for lease in self._leases.values():
                 lease.disconnect()
@@ -146,8 +152,12 @@ class Leases:
         if base != self._topic:
             return False
         lease = self._leases.get(key)
-        if lease is None or not payload:
-            return True  # of a wearable that this host does not have, or cleared by somebody
+        if lease is None:  # of a wearable that this host does not have, or not yet
+            if key in self._others or len(self._others) < OTHERS_MAX:
+                self._others[key] = payload[: CLAIM_BYTES_MAX + 1]
+            return True
+        if not payload:
+            return True  # cleared by somebody
         try:
             claim = parse_claim(payload)
         except ValueError as error:
