@@ -398,6 +398,19 @@ def test_after_an_outage_of_the_broker_the_host_that_is_linked_has_it(seed: int)
     assert holder_of(world) is linked
 
 
+def test_a_claim_that_nobody_has_heard_does_not_outdo_others_after_an_outage() -> None:
+    lease = Lease("a", iter(["5" * 16, "6" * 16]).__next__, 0.0)
+    lease.connect(0.0)
+    lease.hear(Claim(3, "0" * 16, 0, "b", Use.LINKED), 0.5)
+    lease.ask(SETTLE_S)
+    lease.disconnect(SETTLE_S)
+    began_s = SETTLE_S + 2 * LASTS_S
+    lease.connect(began_s)
+    lease.claim(began_s + SETTLE_S)
+    numbers = [claim.number for claim in lease.outgoing]
+    assert numbers == [4, 4], "the host that is linked claims this number too, and wins"
+
+
 def test_a_broker_that_gives_nothing_back_is_as_none() -> None:
     world = World(1)
     host = world.hosts[0]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from tests.storm import together
-from tests.storm.places import play
+from tests.storm.places import ROOMS, play
 from tests.storm.together import Act
 from tests.storm.weather import Trouble, Weather, What, forecast
 
@@ -57,3 +57,11 @@ def test_a_class_that_is_started_right_after_a_stop_stops_who_was_not_reached() 
     some = tuple(weather.troubles[number] for number in (2, 4, 5, 6))
     assert [one.word for one in some] == ["start", "stop", "start", "4"]
     play(dataclasses.replace(weather, troubles=some), "class")
+
+
+def test_a_host_that_is_linked_keeps_the_band_when_the_broker_comes_back() -> None:
+    """Another host had claimed it as the broker went, and nobody had heard that."""
+    storm = ROOMS["shared"].forecast(20139)
+    some = storm.troubles[:3]
+    assert [one.what for one in some] == [What.COMMAND, What.RACE, What.BROKER_RESTART]
+    play(dataclasses.replace(storm, troubles=some), "shared")

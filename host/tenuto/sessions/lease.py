@@ -202,6 +202,8 @@ class Lease:
         """The broker is away; what this host is connected to it stays connected to."""
         if self._has_broker:
             self._has_broker, self._mine = False, None
+            # A claim that nobody has heard must not outdo those that are made after the outage.
+            self._number = 0 if self._highest is None else self._highest.number
             self._alone_s = now_s + BROKER_S
 
     def hear(self, claim: Claim, now_s: float, *, retained: bool = False) -> None:
