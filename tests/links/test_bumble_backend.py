@@ -617,14 +617,14 @@ async def test_bonds_are_kept_where_only_their_owner_can_read_them(tmp_path: Pat
     path = tmp_path / "folder" / "keys.json"
     before = os.umask(0)
     try:
-        store = PrivateKeyStore("F0:00:00:00:00:01", path)
+        store = PrivateKeyStore("F0:00:00:00:00:01", path, "usb:0")
         keys = PairingKeys(ltk=PairingKeys.Key(bytes(16)))
         await store.update(ABSENT, keys)
     finally:
         os.umask(before)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.chmod(0o644)
-    again = PrivateKeyStore("F0:00:00:00:00:01", path)
+    again = PrivateKeyStore("F0:00:00:00:00:01", path, "usb:0")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert await again.get(ABSENT) == keys
     await again.delete(ABSENT)
@@ -633,12 +633,12 @@ async def test_bonds_are_kept_where_only_their_owner_can_read_them(tmp_path: Pat
     assert [p.name for p in path.parent.iterdir()] == ["keys.json"]
 
 
-@pytest.mark.parametrize("content", ["no json", "[]"])
+@pytest.mark.parametrize("content", ["no json", "[]", '{"adapters": []}'])
 def test_a_broken_file_of_bonds_is_told_of_and_left_alone(tmp_path: Path, content: str) -> None:
     path = tmp_path / "keys.json"
     path.write_text(content)
     with pytest.raises(BleakError, match=r"keys\.json"):
-        PrivateKeyStore("F0:00:00:00:00:01", path)
+        PrivateKeyStore("F0:00:00:00:00:01", path, "usb:0")
     assert path.read_text() == content
 
 
@@ -682,4 +682,6 @@ async def test_a_radio_behind_a_serial_port(tmp_path: Path) -> None:
 
     assert addresses[0] == addresses[1]
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
-    assert list(json.loads(keys.read_text())) == [addresses[0]]
+    kept = json.loads(keys.read_text())
+    assert kept.pop("adapters") == {f"serial:{port}": addresses[0]}
+    assert list(kept) == [addresses[0]]

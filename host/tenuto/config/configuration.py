@@ -124,7 +124,11 @@ class Config:
     def radio_files(self) -> RadioFiles:
         """The files that radios have in this user's folders."""
         keys = self.path_of(self.bluetooth.proxy_keys)
-        return RadioFiles(bonds=self.own.data / "bonds.json", proxy_keys=keys)
+        usual = self.bluetooth.adapter
+        adapters = dict.fromkeys((*(one.adapter or usual for one in self.wearables), usual))
+        return RadioFiles(
+            bonds=self.own.data / "bonds.json", adapters=tuple(adapters), proxy_keys=keys
+        )
 
     def path_of(self, path: Path | None) -> Path | None:
         """Return where a path of the file leads: relative ones start in the file's folder."""

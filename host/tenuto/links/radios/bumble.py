@@ -65,7 +65,7 @@ from tenuto.files import read_text, write_private
 from .bumble_fast_path import QuietDevice, QuietHost, write_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from bleak.args import SizedBuffer
     from bleak.backends.client import NotifyCallback
@@ -87,6 +87,9 @@ DISCONNECT_TIMEOUT_S = 10.0
 PACKETS_QUEUED_MAX = 32
 ADDRESSES_KNOWN_MAX = 1000
 """Of each kind that is kept: anybody can shout from a new address with each packet."""
+
+_ADAPTERS = "adapters"
+"""In the file of bonds, among addresses."""
 
 _SECURITY_ERRORS = frozenset(
     {int(att.ATT_INSUFFICIENT_AUTHENTICATION_ERROR), int(att.ATT_INSUFFICIENT_ENCRYPTION_ERROR)}
@@ -139,37 +142,79 @@ def _plain(address: hci.Address) -> str:
 
 
 class PrivateKeyStore(JsonKeyStore):
-    """Bonds in a JSON file that only its owner can read.
+    """Bonds of one adapter in a JSON file that only its owner can read.
 
     The keys in it let anybody impersonate either side, so the file is made with mode 0600 and is
-    given that mode if it is there with another.
+    given that mode if it is there with another. All adapters share it: it has the bonds of each
+    under the adapter's address, and under `adapters` the address of each adapter by its name.
+
+    Args:
+        namespace: The address of the adapter.
+        path: The file; need not be there.
+        adapter: The name of the adapter.
 
     Raises:
         BleakError: The file is there but is no file of bonds.
     """
 
-    def __init__(self, namespace: str, path: Path) -> None:
+    def __init__(self, namespace: str, path: Path, adapter: str) -> None:
         super().__init__(namespace, str(path))
-        self.namespaces(path)  # a broken file must be told of now, not in the middle of a session
+        self._adapter = adapter
+        self._read(path)  # a broken file must be told of now, not in the middle of a session
         with contextlib.suppress(FileNotFoundError):
             path.chmod(0o600)
 
-    @staticmethod
-    def namespaces(path: Path) -> list[str]:
-        """Name the adapters that have bonds in a file; none if it is not there.
+    @classmethod
+    def of_adapter(cls, path: Path, adapter: str, configured: Iterable[str]) -> Self:
+        """Return the bonds of an adapter, under the address that its peers know it by.
+
+        An address stays with the name of its adapter. An address may belong to no configured
+        adapter: the port has another name now, or the file is older than the names in it. Such
+        addresses go to the configured adapters that have none, the first to the first and so on,
+        so that the order in which adapters are opened does not matter. What is left gets a new one.
+
+        Args:
+            path: The file.
+            adapter: The name of the adapter.
+            configured: The names of all adapters that share the file, always in the same order.
 
         Raises:
-            BleakError: It is no file of bonds.
+            BleakError: The file is there but is no file of bonds.
         """
+        names = dict.fromkeys((*configured, adapter))
+        addresses, owners = cls._read(path)
+        owned = {name: owners[name] for name in names if owners.get(name) in addresses}
+        free = [address for address in addresses if address not in owned.values()]
+        owned |= zip([name for name in names if name not in owned], free, strict=False)
+        address = owned.get(adapter) or _plain(hci.Address.generate_static_address())
+        return cls(address, path, adapter)
+
+    @staticmethod
+    def _read(path: Path) -> tuple[list[str], dict[str, str]]:
+        """Return the addresses that have bonds, and the addresses of adapters by their names."""
         try:
             content = json.loads(read_text(path))
         except FileNotFoundError:
-            return []
+            return [], {}
         except ValueError as error:
             raise BleakError(f"{path} is no file of Bluetooth bonds: {error}") from error
         if not isinstance(content, dict):
             raise BleakError(f"{path} is no file of Bluetooth bonds: it has no object")
-        return [str(name) for name in content]
+        owners = content.pop(_ADAPTERS, {})
+        if not isinstance(owners, dict):
+            raise BleakError(f"{path} is no file of Bluetooth bonds: `{_ADAPTERS}` is no object")
+        return list(content), owners
+
+    async def note_adapter(self) -> None:
+        """Write down whose address it is, if there are bonds in the file and it does not say so.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        addresses, owners = self._read(Path(self.filename))
+        if addresses and owners.get(self._adapter) != self.namespace:
+            db, _ = await self.load()
+            await self.save(db)
 
     async def delete(self, name: str) -> None:
         """Forget a peer; nothing if it is not known."""
@@ -177,7 +222,10 @@ class PrivateKeyStore(JsonKeyStore):
             await super().delete(name)
 
     async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
-        """Write the file anew, in whole or not at all."""
+        """Write the file anew, in whole or not at all, with the adapter as the address's owner."""
+        owners: dict[str, Any] = db.get(_ADAPTERS, {})
+        others = {name: address for name, address in owners.items() if address != self.namespace}
+        db[_ADAPTERS] = others | {self._adapter: self.namespace}
         write_private(Path(self.filename), json.dumps(db, sort_keys=True))
 
 
@@ -376,6 +424,7 @@ class BumbleAdapter:
         spec: str,
         keystore_path: Path,
         *,
+        configured: Iterable[str] = (),
         interval_ms: float = 40.0,
         supervision_ms: float = 4000.0,
     ) -> Self:
@@ -383,7 +432,8 @@ class BumbleAdapter:
 
         Args:
             spec: A bumble transport, such as `serial:/dev/ttyACM0,1000000,rtscts` or `usb:0`.
-            keystore_path: File for the bonds, of this adapter alone; made with mode 0600.
+            keystore_path: File for the bonds; made with mode 0600.
+            configured: The transports of all adapters that share the file; see `PrivateKeyStore`.
             interval_ms: See the class.
             supervision_ms: See the class.
 
@@ -391,11 +441,7 @@ class BumbleAdapter:
             BleakBluetoothNotAvailableError: There is no such radio, or it does not answer.
             BleakError: The file of bonds is broken.
         """
-        # Peers know us by our address, so the one that has bonds is used again.
-        names = PrivateKeyStore.namespaces(keystore_path)
-        address = (
-            hci.Address(names[0]) if len(names) == 1 else hci.Address.generate_static_address()
-        )
+        keystore = PrivateKeyStore.of_adapter(keystore_path, spec, configured)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 transport = await open_transport(spec)
@@ -404,13 +450,13 @@ class BumbleAdapter:
         try:
             config = DeviceConfiguration(
                 name="tenuto",
-                address=address,
+                address=hci.Address(keystore.namespace),
                 irk=secrets.token_bytes(16),
                 address_resolution_offload=True,
             )
             device = QuietDevice(config=config, host=QuietHost(transport.source, transport.sink))
             device.pairing_config_factory = _just_works
-            device.keystore = PrivateKeyStore(_plain(address), keystore_path)
+            device.keystore = keystore
             try:
                 async with asyncio.timeout(OPEN_TIMEOUT_S):
                     await device.power_on()
@@ -418,6 +464,10 @@ class BumbleAdapter:
                 raise _unavailable(
                     f"{spec!r} does not answer as a Bluetooth controller: {_reason(error)}"
                 ) from error
+            try:
+                await keystore.note_adapter()
+            except OSError as error:
+                _log.warning("%s cannot be written: %s", keystore_path, error.strerror)
         except BaseException:
             await transport.close()
             raise

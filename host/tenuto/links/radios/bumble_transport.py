@@ -26,6 +26,10 @@ def open_adapter(name: str, files: RadioFiles) -> BleAdapter:
         load_when_used("bumble.crypto")
         from .bumble import BumbleAdapter  # noqa: PLC0415 - takes half a second
 
-        return radio_of(await BumbleAdapter.open_transport(name.removeprefix(_PREFIX), files.bonds))
+        others = [one.removeprefix(_PREFIX) for one in files.adapters if one.startswith(_PREFIX)]
+        transport = name.removeprefix(_PREFIX)
+        return radio_of(
+            await BumbleAdapter.open_transport(transport, files.bonds, configured=others)
+        )
 
     return BleAdapter(open_radio, name=name)

@@ -27,10 +27,13 @@ class RadioFiles:
 
     Attributes:
         bonds: Of bonds that the system does not keep.
+        adapters: The names of all adapters that are configured, which share the files; those of
+            wearables first, in the order of the configuration.
         proxy_keys: With the encryption keys of ESPHome proxies, None if none is configured.
     """
 
     bonds: Path
+    adapters: tuple[str, ...] = ()
     proxy_keys: Path | None = None
 
 
