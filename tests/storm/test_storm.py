@@ -55,8 +55,8 @@ def test_every_promise_is_kept_in_every_storm(room: str) -> None:
         except Exception as error:
             report(weather, room, error)
             raise
-    # A storm in which nobody plays proves nothing.
-    assert sessions >= STORMS[room]
+    # A storm in which nobody plays proves nothing; of three hosts none may come to it.
+    assert sessions >= STORMS[room] * 0.6
 
 
 @pytest.mark.slow
