@@ -115,7 +115,10 @@ def search_all(names: list[str], budget: dict[str, int], until_s: float) -> dict
         }
         told_s = time.monotonic()
         for number, job in enumerate(as_completed(jobs), 1):
-            found[jobs[job]].add(job.result())
+            name, part = jobs[job], job.result()
+            for what in part.broken.keys() - found[name].broken.keys():
+                say(f"{name}: {what}\n  {_told(part.broken[what][0])}")
+            found[name].add(part)
             if time.monotonic() - told_s >= TELL_EVERY_S:
                 told_s = time.monotonic()
                 worlds = sum(part.worlds for part in found.values())
@@ -136,8 +139,12 @@ def report(found: dict[str, Found]) -> Found:
     for what, worlds in total.broken.items():
         say(f"{len(worlds)} times {what}")
         for happened in sorted(worlds, key=len)[:FAILURES_SHOWN]:
-            say("  " + ", ".join(f"({wrong})" for wrong in happened))
+            say(f"  {_told(happened)}")
     return total
+
+
+def _told(happened: list[Deviation]) -> str:
+    return ", ".join(f"({wrong})" for wrong in happened)
 
 
 def main() -> int:
