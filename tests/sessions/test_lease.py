@@ -368,6 +368,37 @@ def test_after_a_crash_a_host_does_not_wait_for_its_own_claim() -> None:
     assert holder_of(world) is first
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_host_that_is_not_told_what_it_had_claimed_before_a_crash_keeps_the_wearable(
+    seed: int,
+) -> None:
+    world = connected(seed)
+    holder = holder_of(world)
+    world.kill(holder)
+    world.advance(2)
+    world.start(holder)
+    world.retained = None
+    world.connect(holder)
+    world.advance(SETTLE_S + 5 * MESSAGE_S)
+
+    for _ in range(60):
+        assert holder_of(world) is holder
+        world.advance(1)
+
+
+def test_two_hosts_of_one_name_do_not_outdo_each_other_for_ever() -> None:
+    world = World(1)
+    for host in world.hosts:
+        host.name = "a"
+        world.start(host)
+        world.connect(host)
+    world.advance(2 * LASTS_S)
+    numbers = [host.lease._number for host in world.hosts]
+
+    world.advance(10 * LASTS_S)
+    assert [host.lease._number for host in world.hosts] == numbers
+
+
 def test_without_a_broker_each_is_alone_and_one_that_is_linked_keeps_its_link() -> None:
     world = World(1)
     world.advance(BROKER_S + 1)

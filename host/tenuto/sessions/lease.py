@@ -21,6 +21,8 @@ however messages were delayed, doubled or reordered.
   claim with it has ended or was given up, any other one counts more, and hosts begin again with 1.
 - A claim with a lower number changes nothing. Where it overwrote the retained message, the holder
   publishes its own claim again; without a holder, whoever knows a higher claim does.
+- A host that was started anew, and has not heard what its process before had claimed, is told so
+  by whoever has, and claims a higher number.
 
 The lease only saves attempts: what plays is decided by the wearable. So a host without a broker, or
 with one that does not give its claims back, connects as if it were alone (after `BROKER_S` or
@@ -126,6 +128,7 @@ class Lease:
         self._highest: Claim | None = None
         self._ends_s = -math.inf
         self._number = 0
+        self._has_replaced = False
         self._has_broker = False
         self._settled_s = math.inf
         self._alone_s = now_s + BROKER_S
@@ -225,17 +228,25 @@ class Lease:
                 self._ends_s = now_s
         mine = self._mine
         if mine is None:
-            is_old = highest is not None and claim.order < highest.order
-            if is_old and self._has_broker and self.holder(now_s) is None:
-                self.outgoing.append(highest)  # type: ignore[arg-type]  # see `is_old`
+            if highest is not None and claim.order < highest.order and self._has_broker:
+                self._tell(highest, claim, now_s, retained=retained)
         elif claim.id == mine.id:
             self.may_connect = True
         elif claim.order < mine.order:
             self._publish(now_s, self._use)
         elif claim.use is Use.FREE:
             self._claim(now_s, self._use)
+        elif claim.host == self._host and not self._has_replaced:
+            self._has_replaced = True  # once, for two hosts may have been given one name
+            self._claim(now_s, self._use)
         else:
             self._mine, self.may_connect = None, False
+
+    def _tell(self, highest: Claim, claim: Claim, now_s: float, *, retained: bool) -> None:
+        """Publish the highest claim for a claimant that does not know it, if nobody else does."""
+        is_started_anew = claim.host == highest.host and not retained
+        if is_started_anew or self.holder(now_s) is None:
+            self.outgoing.append(highest)
 
     def tick(self, now_s: float) -> None:
         """Do what is due."""
