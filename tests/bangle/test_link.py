@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ from tenuto.simulator import World
 from tenuto.wearables import registry
 from tenuto_core import wire
 from tests.bangle.room import simulated_watch
+from tests.storm import sealed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -185,3 +187,18 @@ async def test_a_watch_is_trusted_where_nobody_can_go_round_the_key(
         check = registry.find("bangle").check
         assert check is not None
         assert (await check(wearable, lambda _: found.adapter)).is_trusted is is_shut
+
+
+def test_what_comes_while_the_watch_opens_another_app_keeps_its_order() -> None:
+    async def scenario() -> list[int]:
+        heard: list[int] = []
+        async with ends() as found:
+            found.watch._do(found.watch.js.load)
+            for number in range(20):
+                found.watch._do(partial(heard.append, number))
+            assert heard == [], "it was heard before the app was there"
+            await asyncio.sleep(1)
+        return heard
+
+    # In a storm's loop nothing but their owner orders the timers of one instant.
+    assert sealed.run(scenario(), 1) == list(range(20))

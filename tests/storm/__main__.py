@@ -4,8 +4,8 @@
 --seeds N: how many, 0 for without end.  --from SEED: the first; random if left out.  --room NAME:
 `radio`, the whole stack; `broker`, without radio and board; `memory`, without the broker too;
 `proxies`, by those of ESPHome; `hosted`, where the host plays; `shared`, with several hosts that
-agree by leases which of them has the wearable; `page`, with browsers; or `class`, with several
-wearables in unison.
+agree by leases which of them has the wearable; `watch`, with a Bangle.js; `page`, with browsers; or
+`class`, with several wearables in unison.
 --only N,N: play only these troubles of the first seed.  --sessions N: no storm, but so many short
 sessions on 20 wearables of one daemon that stays, with links that break; what it holds in memory
 must not grow.

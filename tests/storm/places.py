@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from tests.storm import page, sealed, together
+from tests.storm import page, sealed, together, watch
 from tests.storm.claims import ClaimBroker
 from tests.storm.hosted import HostedRoom, HostedStorm
 from tests.storm.mqtt import RealMqtt, StandIn
@@ -44,7 +44,12 @@ class Place:
     play: Callable[[Weather], Played]
 
 
-def _place(kind: type[Storm], room: Callable[[], Room], mqtt: Callable[[], Mqtt]) -> Place:
+def _place(
+    kind: type[Storm],
+    room: Callable[[], Room],
+    mqtt: Callable[[], Mqtt],
+    forecast: Callable[[int], Weather] = forecast,
+) -> Place:
     def storm(weather: Weather) -> Storm:
         async def main(folder: Path) -> Storm:
             storm = kind(weather, room(), mqtt(), folder)
@@ -63,13 +68,14 @@ ROOMS = {
     "proxies": _place(Storm, ProxyRoom, StandIn),
     "hosted": _place(HostedStorm, HostedRoom, StandIn),
     "shared": _place(HouseStorm, partial(MemoryRoom, links_max=1), lambda: StandIn(ClaimBroker())),
+    "watch": _place(watch.WatchStorm, watch.WatchRoom, StandIn, watch.forecast),
     "page": Place(page.forecast, page.play),
     "class": Place(together.forecast, together.play),
 }
 """All there is; without radio and board; without the broker too, which is twenty times as fast; by
 ESPHome proxies, without the broker; a device that can only buzz, without the broker; several hosts
-that share the wearable by leases, with a broker for these only; browsers; a class of wearables,
-without radio and broker."""
+that share the wearable by leases, with a broker for these only; a Bangle.js, without the broker;
+browsers; a class of wearables, without radio and broker."""
 
 
 def play(weather: Weather, room: str = "radio") -> Played:

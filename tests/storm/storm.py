@@ -217,7 +217,8 @@ class Storm:
         await self.mqtt.check(self.hosts)
         self.trace += self.mqtt.trace
         self._check_bounds()
-        assert self.room.complaints() == []
+        complaints = self.room.complaints()
+        assert not complaints, complaints
 
     def _check_motor(self, life: Life) -> None:
         sessions = self._sessions_of(life)

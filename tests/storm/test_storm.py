@@ -33,19 +33,21 @@ STORMS = {
     "proxies": 4,
     "hosted": 20,
     "shared": 30,
+    "watch": 4,
     "page": 5,
     "class": 16,
 }
+NEEDS = {"proxies": "bleak_esphome", "watch": "quickjs"}
 SESSIONS_FOR_MEMORY = 10_000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("room", STORMS)
 def test_every_promise_is_kept_in_every_storm(room: str) -> None:
-    if room == "proxies":
-        needs_module("bleak_esphome")
-    # Of pytest-randomly's seed, which pytest prints; a class is young, and its seeds are known.
-    base = 1 if room == "class" else random.randrange(1 << 30)
+    if room in NEEDS:
+        needs_module(NEEDS[room])
+    # Of pytest-randomly's seed, which pytest prints; where a room is young, its seeds are known.
+    base = 1 if room in ("class", "watch") else random.randrange(1 << 30)
     print(f"storms from seed {base}")  # noqa: T201 - pytest shows it when it is wanted
     sessions = 0
     for seed in range(base, base + STORMS[room]):
@@ -62,9 +64,9 @@ def test_every_promise_is_kept_in_every_storm(room: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("room", STORMS)
 def test_a_seed_gives_the_same_storm_again(room: str) -> None:
-    if room == "proxies":
-        needs_module("bleak_esphome")
-    for seed in (7,) if room == "page" else (7, 8, 9):
+    if room in NEEDS:
+        needs_module(NEEDS[room])
+    for seed in (7,) if room in ("page", "watch") else (7, 8, 9):
         weather = ROOMS[room].forecast(seed)
         assert play(weather, room).trace == play(weather, room).trace
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 from bumble import core, gatt, hci
@@ -94,6 +95,7 @@ class SimulatedBangle(SimulatedPeripheral):
         self.js = Espruino(given, int(address[-2:], 16), address)
         self._mtu = mtu
         self._clock = BoardClock()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._let_in: asyncio.TimerHandle | None = None
         self._gesture_s = -math.inf
@@ -146,11 +148,7 @@ class SimulatedBangle(SimulatedPeripheral):
 
     def _do(self, what: Callable[[], None]) -> None:
         """Have something happen to the program, now or when it has loaded another app."""
-        if self.js.now_ms > self.now_ms + 2 * _EPSILON_MS:
-            self._clock.call_at_ms(self.js.now_ms, lambda: self._do(what))
-            return
-        self.js.advance(self.now_ms + _EPSILON_MS)
-        what()
+        self._waiting.append(what)
         self._poke()
 
     def _poke(self) -> None:
@@ -158,8 +156,11 @@ class SimulatedBangle(SimulatedPeripheral):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.js.now_ms <= self.now_ms + 2 * _EPSILON_MS:
+        while self.js.now_ms <= self.now_ms + 2 * _EPSILON_MS:
             self.js.advance(self.now_ms + _EPSILON_MS)
+            if self.js.now_ms > self.now_ms + 2 * _EPSILON_MS or not self._waiting:
+                break
+            self._waiting.popleft()()
         for at_ms, is_on in self.js.edges:
             at_s = self._clock.loop_time(at_ms)
             self.motor.note(Edge(at_ms, is_on, 100 if is_on else 0, at_s))
@@ -170,7 +171,7 @@ class SimulatedBangle(SimulatedPeripheral):
                 self.address, hci.HCI_ErrorCode.REMOTE_USER_TERMINATED_CONNECTION_ERROR
             )
         if self._device is not None:
-            due_ms = max(self.js.due_ms, self.js.now_ms)
+            due_ms = self.js.now_ms if self._waiting else max(self.js.due_ms, self.js.now_ms)
             if due_ms != float("inf"):
                 self._timer = self._clock.call_at_ms(due_ms, self._poke)
 
