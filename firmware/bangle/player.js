@@ -347,7 +347,8 @@ function tick(){
  if(tm)clearTimeout(tm);
  tm=0;
  run(t);buzz(t);
- if(noted!=p.st+"/"+p.n+"/"+p.ms){noted=p.st+"/"+p.n+"/"+p.ms;note();if(global.TENUTO.show)global.TENUTO.show();}
+ k=[p.st,p.n,p.ms,p.anc,p.pos,p.st==SET&&p.due]+"";
+ if(noted!=k){noted=k;note();if(global.TENUTO.show)global.TENUTO.show();}
  if(pairing&&t>=pairing)shut([300,0],t);
  if(resend&&t>=resend){con.sent=con.ack;resend=0;}
  if(con.on&&con.sent<first())con.sent=con.ack=first();

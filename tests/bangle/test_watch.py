@@ -107,6 +107,38 @@ def test_after_a_fault_it_goes_on_where_it_was_and_no_cue_comes_twice() -> None:
     assert len(cues) == sum(len(step.cues) for step in steps)
 
 
+def test_after_a_fault_a_step_that_was_begun_again_goes_on_from_its_new_beginning() -> None:
+    holds = [Step(vocab.HOLD, 20_000, (), exercise=0, rep=rep) for rep in (1, 2)]
+    data = encode("twice", ["stretch"], [*holds, Step(vocab.DONE, 0, ())], (((50, 100, 0),),) * 9)
+    plan_id = digest(data)[:8]
+    watch = Watch(1)
+    assert upload(watch, plan_id, data) == vocab.OK
+    watch.ask(wire.encode(wire.COMMAND, 1, vocab.START, 1, plan_id, 0))
+    watch.js.advance(35_000)
+    gone_back = watch.ask(wire.encode(wire.COMMAND, 1, vocab.BACK, 2, plan_id, 0))
+    assert wire.decode(gone_back)[2][0] == vocab.OK
+    watch.js.reset()
+    watch.js.connect(is_on=True)
+    watch.prove()
+    watch.js.advance(37_000)
+    _, _, step, *_, elapsed_ms, _, _, _ = status(watch)
+    assert (step, elapsed_ms) == (1, 2_000)
+
+
+def test_after_a_fault_it_starts_when_it_was_told_last() -> None:
+    watch = Watch(1)
+    assert upload(watch) == vocab.OK
+    for command_id, at_ms in ((1, 20_000), (2, 60_000)):
+        start = wire.encode(wire.COMMAND, 1, vocab.START_AT, command_id, PLAN.plan_id, at_ms)
+        assert wire.decode(watch.ask(start))[2][0] == vocab.OK
+    watch.js.reset()
+    watch.js.connect(is_on=True)
+    watch.prove()
+    watch.js.advance(70_000)
+    (started,) = (record for record in log(watch) if record[1] == vocab.SESSION_STARTED)
+    assert abs(started[0] - 60_000) <= LEAD_MS
+
+
 def test_after_a_long_fault_it_waits_for_its_wearer() -> None:
     watch = playing(to_ms=60_000)
     watch.js.reset(off_ms=120_000)
