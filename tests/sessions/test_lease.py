@@ -386,8 +386,25 @@ def test_a_host_that_is_not_told_what_it_had_claimed_before_a_crash_keeps_the_we
         world.advance(1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_host_that_has_not_heard_of_the_holder_does_not_take_the_wearable(seed: int) -> None:
+    """A broker of several nodes was seen to have what is retained half a minute late."""
+    world = connected(seed)
+    holder = holder_of(world)
+    other = next(host for host in world.hosts if host is not holder)
+    for _ in range(4):
+        world.kill(other)
+        world.start(other)
+        world.retained = None
+        world.connect(other)
+        for _ in range(30):
+            world.advance(0.3)
+            assert world.linked is holder
+
+
 def test_two_hosts_of_one_name_do_not_outdo_each_other_for_ever() -> None:
     world = World(1)
+    world.is_reliable = False  # they take it from each other a few times
     for host in world.hosts:
         host.name = "a"
         world.start(host)

@@ -23,6 +23,8 @@ however messages were delayed, doubled or reordered.
   publishes its own claim again; without a holder, whoever knows a higher claim does.
 - A host that was started anew, and has not heard what its process before had claimed, is told so
   by whoever has, and claims a higher number.
+- A host that knows of a holder claims a higher number than the holder's. So one that claims the
+  same number does not know, and a holder that is linked claims a higher one.
 
 The lease only saves attempts: what plays is decided by the wearable. So a host without a broker, or
 with one that does not give its claims back, connects as if it were alone (after `BROKER_S` or
@@ -234,13 +236,17 @@ class Lease:
             self.may_connect = True
         elif claim.order < mine.order:
             self._publish(now_s, self._use)
-        elif claim.use is Use.FREE:
+        elif claim.use is Use.FREE or self._is_unaware(claim, mine):
             self._claim(now_s, self._use)
         elif claim.host == self._host and not self._has_replaced:
             self._has_replaced = True  # once, for two hosts may have been given one name
             self._claim(now_s, self._use)
         else:
             self._mine, self.may_connect = None, False
+
+    def _is_unaware(self, claim: Claim, mine: Claim) -> bool:
+        is_trying = claim.number == mine.number and claim.use is Use.TRYING
+        return is_trying and self._use in _IN_USE
 
     def _tell(self, highest: Claim, claim: Claim, now_s: float, *, retained: bool) -> None:
         """Publish the highest claim for a claimant that does not know it, if nobody else does."""
