@@ -129,7 +129,12 @@ The history gathers a quarter of a second before it syncs, which is in the time 
 A command has to wait for the link's next event, of some hundred ms at rest, and bring the plan.
 Late is what begins more than a second after it was asked for.
 25 are asked for in a second, so that of the 40 s in which five hundred are measured they all play
-for the second half; what each takes is taken from there.""",
+for the second half; what each takes is taken from there.
+Of five hundred none begins late and none is dropped, on two thirds of a core.
+The goal of twice the floor is missed from a hundred on. It was 1.4 on 28 November, when linking
+took ten minutes before what is measured, and the floor itself took twice as much. Now the host
+still announces what it has to Home Assistant while it is measured, which the floor does not; that
+this is the difference, and makes the times at five hundred longer, was not measured apart.""",
     "proxies": """
 Goal: to the complete log at p99 within a second of what habluetooth takes to one value, and the
 history complete within a minute after fifty bands have played on three links.
