@@ -183,16 +183,7 @@ def kill_players(folder: Path, times: int, rng: random.Random) -> None:
     """
     store, told = PlayerStore(folder / "player"), -1
     for _ in range(times):
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.player", str(folder / "player")],
-            stdout=subprocess.PIPE,
-            env=environment(folder),
-        ) as running:
-            assert running.stdout is not None
-            lines = [running.stdout.readline() for _ in range(rng.randint(1, 12))]
-            time.sleep(rng.uniform(0, 0.02))
-            running.kill()
-            lines += [line for line in running.stdout if line.endswith(b"\n")]
+        lines = _told_until_killed("player", folder / "player", rng, lines_max=12, within_s=0.02)
         numbers = [int(line.split()[2]) for line in lines]
         assert numbers == list(range(told + 1, told + 1 + len(numbers))), "it has begun anew"
         told = numbers[-1]
@@ -212,16 +203,7 @@ def kill_class_writers(folder: Path, times: int, rng: random.Random) -> None:
     path = folder / "class.json"
     store = ClassStore(path)
     for _ in range(times):
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.class_writer", str(path)],
-            stdout=subprocess.PIPE,
-            env=environment(folder),
-        ) as running:
-            assert running.stdout is not None
-            lines = [running.stdout.readline() for _ in range(rng.randint(1, 100))]
-            time.sleep(rng.uniform(0, 0.01))
-            running.kill()
-            lines += [line for line in running.stdout if line.endswith(b"\n")]
+        lines = _told_until_killed("class_writer", path, rng, lines_max=100, within_s=0.01)
         told, kept = int(lines[-1].split()[1]), store.load()
         numbers = (told, told + 1)
         if kept is None:
@@ -347,3 +329,20 @@ def _let_it_end(folder: Path, sessions: int) -> None:
                 assert seqs == list(range(row.key.seq, row.key.seq + len(seqs))), "a hole"
 
     asyncio.run(look())
+
+
+def _told_until_killed(
+    writer: str, path: Path, rng: random.Random, *, lines_max: int, within_s: float
+) -> list[bytes]:
+    """Return the whole lines of a writer that is killed a moment after some of them."""
+    with subprocess.Popen(
+        [sys.executable, "-m", f"tests.crash.{writer}", str(path)],
+        stdout=subprocess.PIPE,
+        env=environment(path.parent),
+    ) as running:
+        assert running.stdout is not None
+        lines = [running.stdout.readline() for _ in range(rng.randint(1, lines_max))]
+        time.sleep(rng.uniform(0, within_s))
+        running.kill()
+        lines += [line for line in running.stdout if line.endswith(b"\n")]
+    return lines

@@ -164,6 +164,18 @@ def _button(key: str, name: str, word: str, icon: str, **more: str) -> Entity:
     )
 
 
+def _routine_select(key: str) -> Entity:
+    return Entity(
+        key=key,
+        platform="select",
+        name="Routine",
+        topic="settings",
+        value="routine",
+        command="routine/set",
+        more={"icon": "mdi:format-list-numbered"},
+    )
+
+
 ANSWER = Entity(
     key="answer",
     platform="event",
@@ -428,15 +440,7 @@ WEARABLE: tuple[Entity, ...] = (
     _button("back", "Back", "back", "mdi:skip-previous"),
     _button("stop", "Stop", "stop", "mdi:stop"),
     _button("find", "Find my band", "find", "mdi:vibrate", **_DIAGNOSTIC),
-    Entity(
-        key="routine",
-        platform="select",
-        name="Routine",
-        topic="settings",
-        value="routine",
-        command="routine/set",
-        more={"icon": "mdi:format-list-numbered"},
-    ),
+    _routine_select("routine"),
     Entity(
         key="strength",
         platform="number",
@@ -610,15 +614,7 @@ CLASS: tuple[Entity, ...] = (
         value="in_step",
         more={"state_class": "measurement", "icon": "mdi:account-multiple-check"},
     ),
-    Entity(
-        key="class_routine",
-        platform="select",
-        name="Routine",
-        topic="settings",
-        value="routine",
-        command="routine/set",
-        more={"icon": "mdi:format-list-numbered"},
-    ),
+    _routine_select("class_routine"),
     _class_button("start", "Start the class", "mdi:play"),
     _class_button("pause", "Pause the class", "mdi:pause"),
     _class_button("resume", "Class goes on", "mdi:play-pause"),
